@@ -1,0 +1,252 @@
+"""The concept map: which items touch which concepts, how strongly and where.
+
+Sparse from the start: one compressed-row structure shared by saliency, peak and the place of the
+peak. On disk it is Parquet with one row an item and list columns, whose offsets are the row
+pointers, so it loads without a copy. Nothing here knows how activations are made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchdesign.errors import FormatError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    from scipy.sparse import csr_array
+
+__all__ = ["ConceptMap", "Peak"]
+
+
+class Peak(NamedTuple):
+    """Where one concept is strongest in one item."""
+
+    saliency: float
+    peak: float
+    start: int
+    """First character of the strongest token (or passage) in the item's text."""
+
+    end: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ConceptMap:
+    """Items x concepts, as compressed rows; concept ids ascend within a row."""
+
+    digests: tuple[str, ...]
+    """Identity of each item (`Item.digest`), in order."""
+
+    n_concepts: int
+    dictionary: str
+    """Fingerprint of what made it: reference model, hook points, weights, pooling version."""
+
+    indptr: NDArray[np.int64]
+    """(n_items + 1,): row i is entries `indptr[i]` to `indptr[i + 1]`."""
+
+    indices: NDArray[np.int32]
+    """Concept id of each entry."""
+
+    saliency: NDArray[np.float32]
+    """Mean activation over the item's content tokens (or passages)."""
+
+    peak: NDArray[np.float32]
+    """Largest activation over the item's content tokens (or passages)."""
+
+    start: NDArray[np.int32]
+    """First character of the peak token or passage in the item's text."""
+
+    end: NDArray[np.int32]
+
+    n_tokens: NDArray[np.int32]
+    """(n_items,): content tokens of each item."""
+
+    embeddings: NDArray[np.float16] | None = None
+    """(n_items, d): unit-length sentence embeddings, when the mapper makes them on the way."""
+
+    def __len__(self) -> int:
+        """Count the items."""
+        return len(self.digests)
+
+    def saliency_matrix(self) -> csr_array:
+        """Return saliency as a (n_items, n_concepts) sparse array that shares memory."""
+        return self._matrix(self.saliency)
+
+    def peak_matrix(self) -> csr_array:
+        """Return peaks as a (n_items, n_concepts) sparse array that shares memory."""
+        return self._matrix(self.peak)
+
+    def presence(self, thresholds: NDArray[np.float32]) -> csr_array:
+        """Return 1.0 where a concept's peak reaches its threshold (n_items, n_concepts).
+
+        `thresholds` is (n_concepts,). A concept with threshold 0 is present wherever it fires.
+        """
+        from scipy.sparse import csr_array
+
+        keep = self.peak >= thresholds[self.indices]
+        running = np.concatenate([[0], np.cumsum(keep, dtype=np.int64)])
+        return csr_array(
+            (
+                np.ones(int(running[-1]), dtype=np.float32),
+                self.indices[keep],
+                running[self.indptr],
+            ),
+            shape=(len(self), self.n_concepts),
+        )
+
+    def at(self, row: int, concept_id: int) -> Peak | None:
+        """Return how one item shows one concept; None if it does not."""
+        low, high = int(self.indptr[row]), int(self.indptr[row + 1])
+        place = low + int(np.searchsorted(self.indices[low:high], concept_id))
+        if place == high or self.indices[place] != concept_id:
+            return None
+        return Peak(
+            float(self.saliency[place]),
+            float(self.peak[place]),
+            int(self.start[place]),
+            int(self.end[place]),
+        )
+
+    def take(self, rows: Sequence[int] | NDArray[np.int64]) -> ConceptMap:
+        """Return the map of some items, in the order given."""
+        chosen = np.asarray(rows, dtype=np.int64)
+        lengths = np.diff(self.indptr)[chosen]
+        indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
+        entries = np.repeat(self.indptr[chosen] - indptr[:-1], lengths) + np.arange(indptr[-1])
+        return ConceptMap(
+            digests=tuple(self.digests[row] for row in chosen),
+            n_concepts=self.n_concepts,
+            dictionary=self.dictionary,
+            indptr=indptr,
+            indices=self.indices[entries],
+            saliency=self.saliency[entries],
+            peak=self.peak[entries],
+            start=self.start[entries],
+            end=self.end[entries],
+            n_tokens=self.n_tokens[chosen],
+            embeddings=None if self.embeddings is None else self.embeddings[chosen],
+        )
+
+    @classmethod
+    def concatenate(cls, maps: Sequence[ConceptMap]) -> ConceptMap:
+        """Stack maps made by the same dictionary, in order."""
+        first = maps[0]
+        if any(other.dictionary != first.dictionary for other in maps):
+            raise FormatError("Maps made by different dictionaries cannot be joined; map again.")
+        shifts = np.cumsum([0, *(one.indptr[-1] for one in maps[:-1])])
+        with_embeddings = all(one.embeddings is not None for one in maps)
+        return cls(
+            digests=tuple(digest for one in maps for digest in one.digests),
+            n_concepts=first.n_concepts,
+            dictionary=first.dictionary,
+            indptr=np.concatenate(
+                [
+                    np.zeros(1, dtype=np.int64),
+                    *(one.indptr[1:] + shift for one, shift in zip(maps, shifts, strict=True)),
+                ]
+            ),
+            indices=np.concatenate([one.indices for one in maps]),
+            saliency=np.concatenate([one.saliency for one in maps]),
+            peak=np.concatenate([one.peak for one in maps]),
+            start=np.concatenate([one.start for one in maps]),
+            end=np.concatenate([one.end for one in maps]),
+            n_tokens=np.concatenate([one.n_tokens for one in maps]),
+            embeddings=np.concatenate([one.embeddings for one in maps if one.embeddings is not None])
+            if with_embeddings
+            else None,
+        )
+
+    def to_table(self) -> pa.Table:
+        """Return the map as an Arrow table: one row an item, list columns over one offset array."""
+        import pyarrow as pa
+
+        if self.indptr[-1] > np.iinfo(np.int32).max:
+            raise FormatError("A map shard holds more than 2^31 entries; write smaller shards.")
+        offsets = pa.array(self.indptr.astype(np.int32))
+
+        def lists(values: NDArray[np.generic]) -> pa.ListArray:
+            return pa.ListArray.from_arrays(offsets, pa.array(values))
+
+        columns = {
+            "digest": pa.array(self.digests, pa.string()),
+            "n_tokens": pa.array(self.n_tokens),
+            "concept": lists(self.indices),
+            "saliency": lists(self.saliency),
+            "peak": lists(self.peak),
+            "start": lists(self.start),
+            "end": lists(self.end),
+        }
+        if self.embeddings is not None:
+            columns["embedding"] = pa.FixedSizeListArray.from_arrays(
+                pa.array(self.embeddings.reshape(-1)), self.embeddings.shape[1]
+            )
+        table = pa.table(columns)
+        return table.replace_schema_metadata(
+            {"dictionary": self.dictionary, "n_concepts": str(self.n_concepts), "version": "1"}
+        )
+
+    @classmethod
+    def from_table(cls, table: pa.Table) -> ConceptMap:
+        """Read a map from an Arrow table made by `to_table` (or the same columns written elsewhere)."""
+        metadata = table.schema.metadata or {}
+        try:
+            n_concepts = int(metadata[b"n_concepts"])
+            dictionary = metadata[b"dictionary"].decode()
+        except KeyError as problem:
+            raise FormatError(f"Not a concept map: the schema lacks {problem}; map again.") from None
+        table = table.combine_chunks()
+
+        def flat(name: str) -> NDArray[np.generic]:
+            column = table.column(name).combine_chunks()
+            return column.flatten().to_numpy(zero_copy_only=False)
+
+        lists = table.column("concept").combine_chunks()
+        offsets = lists.offsets.to_numpy().astype(np.int64)
+        embeddings = None
+        if "embedding" in table.column_names:
+            width = table.schema.field("embedding").type.list_size
+            embeddings = flat("embedding").reshape(len(table), width).astype(np.float16, copy=False)
+        return cls(
+            digests=tuple(table.column("digest").to_pylist()),
+            n_concepts=n_concepts,
+            dictionary=dictionary,
+            indptr=offsets - offsets[0],
+            indices=flat("concept").astype(np.int32, copy=False),
+            saliency=flat("saliency").astype(np.float32, copy=False),
+            peak=flat("peak").astype(np.float32, copy=False),
+            start=flat("start").astype(np.int32, copy=False),
+            end=flat("end").astype(np.int32, copy=False),
+            n_tokens=table.column("n_tokens").to_numpy().astype(np.int32, copy=False),
+            embeddings=embeddings,
+        )
+
+    def save(self, path: Path) -> None:
+        """Write the map as Parquet, all or nothing."""
+        import os
+
+        import pyarrow.parquet as pq
+
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        pq.write_table(self.to_table(), temporary, compression="zstd", row_group_size=16_384)
+        temporary.replace(path)
+
+    @classmethod
+    def load(cls, path: Path) -> ConceptMap:
+        """Read a map written by `save`."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        try:
+            return cls.from_table(pq.read_table(path))
+        except (pa.ArrowException, OSError) as problem:
+            raise FormatError(f"{path}: not a readable concept map ({problem}); delete it.") from None
+
+    def _matrix(self, values: NDArray[np.float32]) -> csr_array:
+        from scipy.sparse import csr_array
+
+        return csr_array((values, self.indices, self.indptr), shape=(len(self), self.n_concepts))

@@ -1,0 +1,129 @@
+"""The concept dictionary: what each concept is called, how common it is and what to doubt about it.
+
+A dictionary is a folder:
+
+    dictionary.json       name, reference model, levels, edges of the length bins, recipe
+    concepts.parquet      one row a concept; the columns are the fields of `ConceptTable`
+    <level>/cfg.json, <level>/sae_weights.safetensors      one sae-lens folder a level
+
+A plain sae-lens folder is a dictionary too: one level, no statistics, no labels. Weights are read
+by `benchdesign.mapping`, never here, so opening a dictionary costs no torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["ConceptTable", "Dictionary", "Level"]
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One SAE of a dictionary and the activations it reads."""
+
+    name: str
+    """terms (token activations) or themes (passage embeddings); free for other dictionaries."""
+
+    unit: str
+    """What has one activation: `token` or `passage`."""
+
+    hook_point: str
+    """TransformerLens-style name such as `blocks.4.hook_resid_post`, or a module path."""
+
+    offset: int
+    """Concept id of the level's first concept."""
+
+    width: int
+    """Number of concepts of the level."""
+
+    folder: Path | None = None
+    """The sae-lens folder with its weights; None in tests that need none."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ConceptTable:
+    """Per-concept columns, all of length n_concepts, in concept-id order."""
+
+    level: NDArray[np.int8]
+    """Position of the concept's level in `Dictionary.levels`."""
+
+    threshold: NDArray[np.float32]
+    """Presence threshold tau: a concept is present where its peak reaches it."""
+
+    base_rates: NDArray[np.float32]
+    """(n_concepts, n_bins): share of corpus texts of each length bin with the concept present; NaN
+    where unknown."""
+
+    mean_activation: NDArray[np.float32]
+    """Mean activation where it fires; NaN where unknown."""
+
+    max_activation: NDArray[np.float32]
+    q90: NDArray[np.float32]
+    """90th percentile of item saliency among corpus texts with the concept present: the scale of soft
+    presence; NaN where unknown."""
+
+    density: NDArray[np.float32]
+    """Share of content tokens (or passages) on which it fires; NaN where unknown."""
+
+    flags: tuple[frozenset[str], ...]
+    """dead, dense, structural:punctuation, structural:position, structural:template, ..."""
+
+    label: tuple[str | None, ...]
+    label_source: tuple[str | None, ...]
+    """written, keywords, file, neuronpedia, model:<name>; None where unlabelled."""
+
+    label_score: NDArray[np.float32]
+    """AUC with which the label picks out held-out contexts where it fires; NaN where not measured."""
+
+    area: tuple[str | None, ...]
+    """Name of the concept's area; None where the dictionary has none."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Dictionary:
+    """A concept dictionary without its weights."""
+
+    name: str
+    """What reports call it: `builtin`, a folder name, or a spec."""
+
+    model: str
+    """Spec of the reference model it was made for."""
+
+    levels: tuple[Level, ...]
+    table: ConceptTable
+    length_edges: tuple[int, ...]
+    """Ascending upper edges, exclusive, of all length bins but the last, in content tokens."""
+
+    fingerprint: str
+    """SHA-256 over weights, hook points and pooling version: the identity used by maps."""
+
+    @property
+    def n_concepts(self) -> int:
+        """Number of concepts over all levels."""
+        return sum(level.width for level in self.levels)
+
+    def level_of(self, concept_id: int) -> Level:
+        """Return the level a concept belongs to."""
+        return self.levels[int(self.table.level[concept_id])]
+
+    def label(self, concept_id: int) -> str:
+        """Return the concept's label, or `concept <id>` where it has none."""
+        return self.table.label[concept_id] or f"concept {concept_id}"
+
+    def kept_out(self, concept_id: int) -> str | None:
+        """Return why a concept is never counted (its first flag), or None if it can be."""
+        flags = sorted(self.table.flags[concept_id])
+        return flags[0] if flags else None
+
+    def length_bins(self, n_tokens: Sequence[int] | NDArray[np.int32]) -> NDArray[np.int64]:
+        """Return the length bin of each item from its content-token count."""
+        import numpy as np
+
+        return np.searchsorted(np.asarray(self.length_edges), np.asarray(n_tokens), side="right")
