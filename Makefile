@@ -1,0 +1,45 @@
+# Every target makes the environment first if it is missing or out of date.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export OMP_NUM_THREADS ?= 2
+# A colour or theme setting of the caller's shell would change the interface snapshots.
+unexport NO_COLOR
+unexport TEXTUAL_THEME
+
+.PHONY: demo test test-all lint format audit clean
+
+demo: $(VENV)/.installed
+	$(BIN)/benchdesign demo
+
+test: $(VENV)/.installed
+	$(BIN)/pytest -n 2 --dist loadfile -m "not slow"
+
+test-all: $(VENV)/.installed
+	$(BIN)/pytest -n 2 --dist loadfile
+
+lint: $(VENV)/.installed
+	$(BIN)/ruff check benchdesign tests measurements examples
+	$(BIN)/ruff format --check benchdesign tests measurements examples
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.installed
+	$(BIN)/ruff format benchdesign tests measurements examples
+	$(BIN)/ruff check --fix benchdesign tests measurements examples
+
+audit: $(VENV)/.installed
+	$(BIN)/pip install --quiet pip-audit
+	$(BIN)/pip-audit
+
+# torch comes first and pinned: a range would let the resolver pick a build with gigabytes of
+# accelerator libraries. The rest is pinned by constraints.txt.
+$(VENV)/.installed: pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check torch==2.13.0
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev,web]"
+	touch $@
+
+clean:
+	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache dist build
