@@ -1,0 +1,138 @@
+"""A benchmark-authoring assistant: find what a benchmark does not test, add it, and prove it.
+
+The public names are resolved on first use, so that importing the package costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from benchdesign.analysis import Analysis
+    from benchdesign.conceptmap import ConceptMap
+    from benchdesign.config import Settings
+    from benchdesign.coverage import measure_coverage
+    from benchdesign.decisions import Decision, DecisionLog
+    from benchdesign.dictionary import Dictionary
+    from benchdesign.duplicates import find_duplicates
+    from benchdesign.errors import (
+        BenchdesignError,
+        DictionaryError,
+        FormatError,
+        InputError,
+        Interrupted,
+        MissingExtraError,
+        ModelError,
+        OutputExistsError,
+        PackagingError,
+        TemplateError,
+        UsageError,
+        WorkspaceError,
+        WorkspaceLockedError,
+    )
+    from benchdesign.formats import load_benchmark, write_benchmark
+    from benchdesign.gaps import find_gaps
+    from benchdesign.items import Benchmark, Item
+    from benchdesign.mapping import load_dictionary, map_items, open_mapper
+    from benchdesign.modelgaps import measure_models
+    from benchdesign.pipeline import run_pipeline
+    from benchdesign.proposals import propose_additions, propose_removals
+    from benchdesign.report import write_report
+    from benchdesign.revision import write_revision
+    from benchdesign.suites import compare_suite
+    from benchdesign.workspace import Workspace
+
+_HOMES = {
+    "Analysis": "analysis",
+    "BenchdesignError": "errors",
+    "Benchmark": "items",
+    "ConceptMap": "conceptmap",
+    "Decision": "decisions",
+    "DecisionLog": "decisions",
+    "Dictionary": "dictionary",
+    "DictionaryError": "errors",
+    "FormatError": "errors",
+    "InputError": "errors",
+    "Interrupted": "errors",
+    "Item": "items",
+    "MissingExtraError": "errors",
+    "ModelError": "errors",
+    "OutputExistsError": "errors",
+    "PackagingError": "errors",
+    "Settings": "config",
+    "TemplateError": "errors",
+    "UsageError": "errors",
+    "Workspace": "workspace",
+    "WorkspaceError": "errors",
+    "WorkspaceLockedError": "errors",
+    "compare_suite": "suites",
+    "find_duplicates": "duplicates",
+    "find_gaps": "gaps",
+    "load_benchmark": "formats",
+    "load_dictionary": "mapping",
+    "map_items": "mapping",
+    "measure_coverage": "coverage",
+    "measure_models": "modelgaps",
+    "open_mapper": "mapping",
+    "propose_additions": "proposals",
+    "propose_removals": "proposals",
+    "run_pipeline": "pipeline",
+    "write_benchmark": "formats",
+    "write_report": "report",
+    "write_revision": "revision",
+}
+
+__all__ = [
+    "Analysis",
+    "BenchdesignError",
+    "Benchmark",
+    "ConceptMap",
+    "Decision",
+    "DecisionLog",
+    "Dictionary",
+    "DictionaryError",
+    "FormatError",
+    "InputError",
+    "Interrupted",
+    "Item",
+    "MissingExtraError",
+    "ModelError",
+    "OutputExistsError",
+    "PackagingError",
+    "Settings",
+    "TemplateError",
+    "UsageError",
+    "Workspace",
+    "WorkspaceError",
+    "WorkspaceLockedError",
+    "compare_suite",
+    "find_duplicates",
+    "find_gaps",
+    "load_benchmark",
+    "load_dictionary",
+    "map_items",
+    "measure_coverage",
+    "measure_models",
+    "open_mapper",
+    "propose_additions",
+    "propose_removals",
+    "run_pipeline",
+    "write_benchmark",
+    "write_report",
+    "write_revision",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'benchdesign' has no attribute {name!r}")
+    value = getattr(import_module(f"benchdesign.{_HOMES[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

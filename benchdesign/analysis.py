@@ -1,0 +1,61 @@
+"""Everything computed about one benchmark, in one value.
+
+A report, the interface and the revision read it; only the pipeline makes it. It computes nothing
+itself and never changes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from benchdesign.config import Settings
+
+if TYPE_CHECKING:
+    from benchdesign.areas import Areas
+    from benchdesign.conceptmap import ConceptMap
+    from benchdesign.coverage import Coverage
+    from benchdesign.dictionary import Dictionary
+    from benchdesign.duplicates import DuplicatePair
+    from benchdesign.gaps import Gaps
+    from benchdesign.items import Benchmark, Finding, Item
+    from benchdesign.mapping import TokenEvidence
+    from benchdesign.proposals import Proposal
+    from benchdesign.scope import Relevance
+
+__all__ = ["Analysis"]
+
+
+@dataclass(frozen=True, eq=False)
+class Analysis:
+    """What is known of a benchmark: items, their concepts, the gaps and what would close them."""
+
+    benchmark: Benchmark
+    pool: Benchmark | None
+    dictionary: Dictionary
+    benchmark_map: ConceptMap
+    pool_map: ConceptMap | None
+    coverage_before: Coverage
+    gaps: Gaps
+    areas: Areas
+    relevance: Relevance | None
+    """None where no scope was given: then every concept is in scope."""
+
+    proposals: tuple[Proposal, ...] = ()
+    """To add, in rank order; empty until the propose stage ran."""
+
+    removals: tuple[Proposal, ...] = ()
+    duplicates: tuple[DuplicatePair, ...] = ()
+    """Near-duplicates inside the benchmark."""
+
+    findings: tuple[Finding, ...] = ()
+    """What was noticed in the benchmark's file, then in the pool's."""
+
+    settings: Settings = field(default_factory=Settings)
+    evidence: Mapping[str, Mapping[int, tuple[TokenEvidence, ...]]] = field(default_factory=dict)
+    """By `Item.digest`, then concept id: which characters show the concept, and how strongly."""
+
+    def evidence_of(self, item: Item) -> Mapping[int, tuple[TokenEvidence, ...]]:
+        """Return the token evidence computed for an item; empty where none was."""
+        return self.evidence.get(item.digest, {})

@@ -1,0 +1,460 @@
+"""Decisions of the designer, in the order they were made.
+
+The log is only ever appended to; undoing and redoing add a line, and the current state is the
+replay of the file. Nothing here knows about screens or commands, and nothing here reads the clock
+or the environment: the caller passes who decides and what time it is.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any
+
+from benchdesign.errors import WorkspaceError
+
+__all__ = ["Decision", "DecisionLog", "Standing", "Step", "Subject", "Verdict"]
+
+
+class Subject(StrEnum):
+    """What a decision is about; `subject_id` says which one."""
+
+    ADD = "add"
+    """A proposal to add a pool item; the id is the pool item's."""
+
+    REMOVE = "remove"
+    """A benchmark item, proposed for removal or dropped by hand; the id is the item's."""
+
+    CONCEPT = "concept"
+    """A concept, by its number in the dictionary."""
+
+    AREA = "area"
+    """An area, by its name."""
+
+
+class Verdict(StrEnum):
+    """What was said of it."""
+
+    ACCEPT = "accept"
+    REJECT = "reject"
+    DEFER = "defer"
+    OPEN = "open"
+    """Back to undecided, without undoing what came after."""
+
+    IGNORE = "ignore"
+    """A concept or area that is left out of every count and is not a gap."""
+
+    PIN = "pin"
+    """A concept or area that is in scope whatever the automatic relevance says."""
+
+    EXCLUDE = "exclude"
+    """A concept or area that is out of scope whatever the automatic relevance says."""
+
+    TARGET = "target"
+    """A wanted count for a concept, in `value`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """One thing the designer said; a field left None leaves what was said before."""
+
+    subject: Subject
+    subject_id: str
+    verdict: Verdict | None = None
+    """None for a note, a reason or an edit alone."""
+
+    note: str | None = None
+    """Free text; an empty string takes the note away."""
+
+    reason: str | None = None
+    """From a short list: wrong key, unclear, too easy, duplicate, leak, ..."""
+
+    value: float | None = None
+    """Wanted count, for `Verdict.TARGET`."""
+
+    edits: Mapping[str, Any] | None = None
+    """Fields of the item's record as edited (field path to value); the source stays as it is."""
+
+    who: str = ""
+    when: str = ""
+    """ISO 8601, filled in by the log."""
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What holds for one subject after replaying everything said of it."""
+
+    subject: Subject
+    subject_id: str
+    verdict: Verdict
+    """`Verdict.OPEN` where only a note or an edit was made."""
+
+    note: str = ""
+    reason: str = ""
+    value: float | None = None
+    edits: Mapping[str, Any] = field(default_factory=dict)
+    who: str = ""
+    """Who gave the verdict (or, without one, the last note)."""
+
+    when: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One line group of the log: decisions made, undone or redone together."""
+
+    number: int
+    """Counts from 1 over all lines' steps, undos included."""
+
+    action: str
+    """decide, undo or redo."""
+
+    decisions: tuple[Decision, ...]
+    """What was decided, or what an undo took back or a redo brought back."""
+
+    who: str
+    when: str
+
+
+class DecisionLog:
+    """The decisions of one workspace, in memory and on disk."""
+
+    def __init__(self, path: Path, *, who: str, clock: Callable[[], datetime]) -> None:
+        self.path = path
+        self.who = who
+        self._clock = clock
+        self._steps: list[Step] = []
+        self._done: list[Step] = []
+        self._undone: list[Step] = []
+        self._said: dict[tuple[Subject, str], list[Decision]] = {}
+        self._whole_bytes = 0
+        self.n_torn = 0
+        """Lines cut off by a crash and left out: 0 or 1."""
+
+    @classmethod
+    def from_file(cls, path: Path, *, who: str, clock: Callable[[], datetime]) -> DecisionLog:
+        """Replay the log at `path`; a missing file is an empty log."""
+        log = cls(path, who=who, clock=clock)
+        log._replay()
+        return log
+
+    def record(self, *decisions: Decision) -> None:
+        """Append decisions as one step (undone together) and wait until they are on disk."""
+        if not decisions:
+            return
+        when = self._time()
+        stamped = tuple(
+            Decision(
+                subject=one.subject,
+                subject_id=one.subject_id,
+                verdict=one.verdict,
+                note=one.note,
+                reason=one.reason,
+                value=one.value,
+                edits=one.edits,
+                who=one.who or self.who,
+                when=one.when or when,
+            )
+            for one in decisions
+        )
+        step = Step(self._next_number, "decide", stamped, self.who, when)
+        self._append(_decide_lines(step))
+        self._apply_decide(step)
+
+    def decide(
+        self,
+        subject: Subject,
+        subject_id: str,
+        verdict: Verdict,
+        *,
+        note: str | None = None,
+        reason: str | None = None,
+        value: float | None = None,
+    ) -> None:
+        """Record one verdict."""
+        self.record(Decision(subject, subject_id, verdict, note=note, reason=reason, value=value))
+
+    def annotate(
+        self,
+        subject: Subject,
+        subject_id: str,
+        *,
+        note: str | None = None,
+        reason: str | None = None,
+    ) -> None:
+        """Record a note or a reason without touching the verdict."""
+        self.record(Decision(subject, subject_id, note=note, reason=reason))
+
+    def undo(self) -> Step | None:
+        """Take back the last step that stands; returns it, or None if there is none."""
+        if not self._done:
+            return None
+        target = self._done[-1]
+        when = self._time()
+        self._append([self._line(self._next_number, "undo", when, of=target.number)])
+        self._apply_undo(self._next_number, self.who, when)
+        return target
+
+    def redo(self) -> Step | None:
+        """Bring back the step undone last; None if none was, or something was decided since."""
+        if not self._undone:
+            return None
+        target = self._undone[-1]
+        when = self._time()
+        self._append([self._line(self._next_number, "redo", when, of=target.number)])
+        self._apply_redo(self._next_number, self.who, when)
+        return target
+
+    def standing(self, subject: Subject, subject_id: str) -> Standing | None:
+        """Return what holds for one subject; None if nothing was ever said (or all undone)."""
+        said = self._said.get((subject, subject_id))
+        return _fold(subject, subject_id, said) if said else None
+
+    def verdict(self, subject: Subject, subject_id: str) -> Verdict:
+        """Return the verdict that holds; `Verdict.OPEN` where there is none."""
+        standing = self.standing(subject, subject_id)
+        return standing.verdict if standing else Verdict.OPEN
+
+    def standings(self, subject: Subject) -> dict[str, Standing]:
+        """Return what holds for every subject of a kind, in the order first spoken of."""
+        return {
+            subject_id: _fold(kind, subject_id, said)
+            for (kind, subject_id), said in self._said.items()
+            if kind is subject and said
+        }
+
+    def ids(self, subject: Subject, verdict: Verdict) -> tuple[str, ...]:
+        """Return the ids of a kind that have this verdict now, in the order of the verdicts."""
+        chosen = [one for one in self.standings(subject).values() if one.verdict is verdict]
+        order = {
+            (decision.subject, decision.subject_id): place
+            for place, step in enumerate(self._done)
+            for decision in step.decisions
+            if decision.verdict is not None
+        }
+        chosen.sort(key=lambda one: order.get((one.subject, one.subject_id), 0))
+        return tuple(one.subject_id for one in chosen)
+
+    @property
+    def accepted(self) -> tuple[str, ...]:
+        """Ids of the pool items accepted for addition, in the order accepted."""
+        return self.ids(Subject.ADD, Verdict.ACCEPT)
+
+    @property
+    def dropped(self) -> tuple[str, ...]:
+        """Ids of the benchmark items to leave out, in the order decided."""
+        return self.ids(Subject.REMOVE, Verdict.ACCEPT)
+
+    @property
+    def steps(self) -> Sequence[Step]:
+        """The whole audit trail, undos and redos included."""
+        return tuple(self._steps)
+
+    @property
+    def n_undoable(self) -> int:
+        """Steps that undo can take back one after the other."""
+        return len(self._done)
+
+    @property
+    def n_redoable(self) -> int:
+        """Steps that redo can bring back."""
+        return len(self._undone)
+
+    def __len__(self) -> int:
+        """Count the steps, undos and redos included."""
+        return len(self._steps)
+
+    def __iter__(self) -> Iterator[Step]:
+        """Iterate over the audit trail in order."""
+        return iter(self._steps)
+
+    @property
+    def _next_number(self) -> int:
+        return self._steps[-1].number + 1 if self._steps else 1
+
+    def _time(self) -> str:
+        return self._clock().isoformat(timespec="seconds")
+
+    def _line(self, number: int, action: str, when: str, **rest: object) -> str:
+        entry = {"v": 1, "step": number, "action": action, "who": self.who, "when": when, **rest}
+        return json.dumps(entry, ensure_ascii=True, sort_keys=True)
+
+    def _append(self, lines: Sequence[str]) -> None:
+        is_new = not self.path.exists()
+        data = "".join(f"{line}\n" for line in lines).encode("ascii")
+        try:
+            handle = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+            try:
+                # What a crash left of a line was never acknowledged; it goes before the next one.
+                if os.fstat(handle).st_size > self._whole_bytes:
+                    os.ftruncate(handle, self._whole_bytes)
+                _write_all(handle, data)
+                os.fsync(handle)
+            except OSError:
+                os.ftruncate(handle, self._whole_bytes)
+                raise
+            finally:
+                os.close(handle)
+            if is_new:
+                _sync_folder(self.path.parent)
+        except OSError as problem:
+            raise WorkspaceError(
+                f"{self.path}: the decision was not saved ({problem.strerror}). "
+                "Free space or make the folder writable, then decide again."
+            ) from None
+        self._whole_bytes += len(data)
+
+    def _replay(self) -> None:
+        try:
+            data = self.path.read_bytes()
+        except FileNotFoundError:
+            return
+        except OSError as problem:
+            raise WorkspaceError(
+                f"{self.path}: the decisions cannot be read ({problem.strerror})."
+            ) from None
+        whole = data.rfind(b"\n") + 1
+        self.n_torn = int(whole < len(data))
+        self._whole_bytes = whole
+        group: list[Decision] = []
+        lines = data[:whole].split(b"\n")[:-1]
+        for place, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            try:
+                self._replay_entry(json.loads(line), group)
+            except (ValueError, KeyError, TypeError, AttributeError, IndexError) as problem:
+                raise WorkspaceError(
+                    f"{self.path}:{place}: not a decision ({_short(problem)}). Restore the line "
+                    "from a backup, or delete it to go on without it."
+                ) from None
+        if group:
+            # The last lines of a step are missing: a crash between them. None of it counts.
+            self.n_torn = 1
+            self._whole_bytes = _start_of_last_step(data[:whole], len(group))
+
+    def _replay_entry(self, entry: Mapping[str, Any], group: list[Decision]) -> None:
+        number, action = int(entry["step"]), entry["action"]
+        who, when = str(entry.get("who", "")), str(entry.get("when", ""))
+        if action == "decide":
+            group.append(_decision(entry))
+            if not entry.get("more", False):
+                self._apply_decide(Step(number, "decide", tuple(group), who, when))
+                group.clear()
+        elif action == "undo":
+            if self._done[-1].number != entry["of"]:
+                raise ValueError(f"step {entry['of']} is not the last that stands")
+            self._apply_undo(number, who, when)
+        elif action == "redo":
+            if self._undone[-1].number != entry["of"]:
+                raise ValueError(f"step {entry['of']} is not the last undone")
+            self._apply_redo(number, who, when)
+        else:
+            raise ValueError(f"unknown action {action!r}")
+
+    def _apply_decide(self, step: Step) -> None:
+        self._steps.append(step)
+        self._done.append(step)
+        self._undone.clear()
+        for one in step.decisions:
+            self._said.setdefault((one.subject, one.subject_id), []).append(one)
+
+    def _apply_undo(self, number: int, who: str, when: str) -> None:
+        step = self._done.pop()
+        self._undone.append(step)
+        for one in reversed(step.decisions):
+            self._said[(one.subject, one.subject_id)].pop()
+        self._steps.append(Step(number, "undo", step.decisions, who, when))
+
+    def _apply_redo(self, number: int, who: str, when: str) -> None:
+        step = self._undone.pop()
+        self._done.append(step)
+        for one in step.decisions:
+            self._said.setdefault((one.subject, one.subject_id), []).append(one)
+        self._steps.append(Step(number, "redo", step.decisions, who, when))
+
+
+def _fold(subject: Subject, subject_id: str, said: Sequence[Decision]) -> Standing:
+    verdict, reason, note, value = Verdict.OPEN, "", "", None
+    edits: dict[str, Any] = {}
+    who = when = ""
+    for one in said:
+        if one.verdict is not None:
+            # A new verdict takes the old one's reason with it; notes stay.
+            verdict, reason, value = one.verdict, "", one.value
+        if one.verdict is not None or verdict is Verdict.OPEN:
+            who, when = one.who, one.when
+        reason = reason if one.reason is None else one.reason
+        note = note if one.note is None else one.note
+        edits.update(one.edits or {})
+    return Standing(subject, subject_id, verdict, note, reason, value, edits, who, when)
+
+
+def _decide_lines(step: Step) -> list[str]:
+    last = len(step.decisions) - 1
+    lines = []
+    for place, one in enumerate(step.decisions):
+        entry: dict[str, Any] = {
+            "v": 1,
+            "step": step.number,
+            "action": "decide",
+            "who": one.who,
+            "when": one.when,
+            "kind": one.subject.value,
+            "id": one.subject_id,
+        }
+        if one.verdict is not None:
+            entry["verdict"] = one.verdict.value
+        for name in ("note", "reason", "value", "edits"):
+            said = getattr(one, name)
+            if said is not None:
+                entry[name] = dict(said) if name == "edits" else said
+        if place < last:
+            entry["more"] = True
+        lines.append(json.dumps(entry, ensure_ascii=True, sort_keys=True))
+    return lines
+
+
+def _decision(entry: Mapping[str, Any]) -> Decision:
+    verdict = entry.get("verdict")
+    return Decision(
+        subject=Subject(entry["kind"]),
+        subject_id=str(entry["id"]),
+        verdict=None if verdict is None else Verdict(verdict),
+        note=entry.get("note"),
+        reason=entry.get("reason"),
+        value=entry.get("value"),
+        edits=entry.get("edits"),
+        who=str(entry.get("who", "")),
+        when=str(entry.get("when", "")),
+    )
+
+
+def _start_of_last_step(data: bytes, n_lines: int) -> int:
+    end = len(data)
+    for _ in range(n_lines):
+        end = data.rfind(b"\n", 0, end - 1) + 1
+    return end
+
+
+def _write_all(handle: int, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[os.write(handle, view) :]
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _short(problem: Exception) -> str:
+    return f"missing {problem}" if isinstance(problem, KeyError) else str(problem)

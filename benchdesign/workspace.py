@@ -1,0 +1,496 @@
+"""The folder that holds one curation project: settings, maps, results and decisions.
+
+    workspace.json     where benchmark and pool are, settings
+    stages.json        which stage ran on what, so that what is out of date is known
+    maps/              concept maps; also the shards that an interrupted run resumes from
+    results/           coverage, gaps, areas, relevance, proposals, duplicates, evidence
+    decisions.jsonl    the log of decisions
+    ui.json            what the interface restores
+    lock               held by the process that writes
+
+Everything but the log is written to a temporary file and renamed. Nothing is computed here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import IO, TYPE_CHECKING, Any, Literal, Self, TypeVar
+
+from benchdesign.config import Settings
+from benchdesign.decisions import DecisionLog, Subject, Verdict
+from benchdesign.errors import WorkspaceError, WorkspaceLockedError
+from benchdesign.records import load_bundle, plain, read_json, revive, save_bundle, write_json
+
+if TYPE_CHECKING:
+    from benchdesign.analysis import Analysis
+    from benchdesign.conceptmap import ConceptMap
+    from benchdesign.dictionary import Dictionary
+    from benchdesign.items import Benchmark
+
+__all__ = ["STAGES", "Access", "SetFile", "StageRun", "Workspace", "utc_now"]
+
+STAGES = ("read", "map", "gaps", "propose", "evidence")
+"""In order; each needs those before it."""
+
+Access = Literal["write", "read", "child"]
+"""`write` takes the lock, `read` changes nothing, `child` writes under the lock of its parent."""
+
+Clock = Callable[[], datetime]
+T = TypeVar("T")
+
+_VERSION = 1
+
+
+def utc_now() -> datetime:
+    """Return the time of day for the log: the clock passed by commands and interface."""
+    return datetime.now().astimezone()
+
+
+@dataclass(frozen=True, slots=True)
+class SetFile:
+    """Where a benchmark or pool is, and what it was when it was read."""
+
+    path: str
+    sha256: str = ""
+    """Empty until the read stage ran."""
+
+    n_items: int = 0
+    size: int = 0
+    modified_ns: int = 0
+    """With `size`, tells cheaply that a file cannot have changed."""
+
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class StageRun:
+    """One stage that finished."""
+
+    key: str
+    """Digest of everything that decides the stage's result."""
+
+    finished: str
+    """ISO 8601."""
+
+    figures: Mapping[str, Any] = field(default_factory=dict)
+    """Small numbers worth showing: items mapped, seconds, gaps found."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Content:
+    version: int
+    name: str
+    created: str
+    benchmark: SetFile
+    pool: SetFile | None
+    settings: Settings
+
+
+class Workspace:
+    """One curation project on disk."""
+
+    def __init__(self, folder: Path, content: _Content, *, access: Access, clock: Clock) -> None:
+        self.folder = folder
+        self.access: Access = access
+        self.clock = clock
+        self._content = content
+        self._lock: IO[str] | None = None
+        self._decisions: DecisionLog | None = None
+        self._who = ""
+
+    @classmethod
+    def create(
+        cls,
+        folder: Path,
+        benchmark: str | Path,
+        *,
+        pool: str | Path | None = None,
+        settings: Settings | None = None,
+        name: str = "",
+        who: str = "",
+        clock: Clock = utc_now,
+    ) -> Self:
+        """Make a new workspace in an empty or missing folder and hold its lock."""
+        if (folder / "workspace.json").exists():
+            raise WorkspaceError(
+                f"{folder}: already a workspace; open it, or choose another folder."
+            )
+        if folder.is_dir() and any(folder.iterdir()):
+            raise WorkspaceError(f"{folder}: not empty; choose a new folder for the workspace.")
+        settings = settings or Settings()
+        content = _Content(
+            version=_VERSION,
+            name=name or Path(str(benchmark)).name.split(".")[0] or "benchmark",
+            created=clock().isoformat(timespec="seconds"),
+            benchmark=_set_file(benchmark),
+            pool=None if pool is None else _set_file(pool),
+            settings=settings,
+        )
+        try:
+            (folder / "maps").mkdir(parents=True, exist_ok=True)
+            (folder / "results").mkdir(exist_ok=True)
+            workspace = cls(folder, content, access="write", clock=clock)
+            workspace._who = who
+            workspace._take_lock()
+            workspace._write_content()
+        except OSError as problem:
+            raise _unwritable(folder, problem) from None
+        return workspace
+
+    @classmethod
+    def open(
+        cls, folder: Path, *, access: Access = "write", who: str = "", clock: Clock = utc_now
+    ) -> Self:
+        """Open a workspace; with `write` access, hold its lock until `close`."""
+        path = folder / "workspace.json"
+        try:
+            content = revive(_Content, _upgradeable(read_json(path), path))
+        except FileNotFoundError:
+            raise WorkspaceError(
+                f"{folder}: not a workspace (no workspace.json). "
+                "Make one with `benchdesign run` or `benchdesign open BENCHMARK`."
+            ) from None
+        except OSError as problem:
+            raise WorkspaceError(f"{path}: cannot be read ({problem.strerror}).") from None
+        except (ValueError, KeyError, TypeError) as problem:
+            raise WorkspaceError(
+                f"{path}: damaged ({problem}). Restore it from a backup; decisions.jsonl and maps/ "
+                "beside it are still good."
+            ) from None
+        workspace = cls(folder, content, access=access, clock=clock)
+        workspace._who = who
+        if access == "write":
+            workspace._take_lock()
+        return workspace
+
+    def close(self) -> None:
+        """Let go of the lock."""
+        if self._lock is not None:
+            self._lock.close()
+            self._lock = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        problem: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    @property
+    def name(self) -> str:
+        """Name shown to people."""
+        return self._content.name
+
+    @property
+    def created(self) -> str:
+        """When the workspace was made, ISO 8601."""
+        return self._content.created
+
+    @property
+    def settings(self) -> Settings:
+        """What decides the results."""
+        return self._content.settings
+
+    @property
+    def benchmark_file(self) -> SetFile:
+        """Where the benchmark is and what it was when last read."""
+        return self._content.benchmark
+
+    @property
+    def pool_file(self) -> SetFile | None:
+        """Where the pool is, if there is one."""
+        return self._content.pool
+
+    @property
+    def decisions(self) -> DecisionLog:
+        """The log of decisions, replayed on first use."""
+        if self._decisions is None:
+            self._decisions = DecisionLog.from_file(
+                self.folder / "decisions.jsonl", who=self._who, clock=self.clock
+            )
+        return self._decisions
+
+    def change_settings(self, settings: Settings) -> None:
+        """Replace the settings; stages they decide become out of date."""
+        self._replace(settings=settings)
+
+    def change_pool(self, path: str | Path | None) -> None:
+        """Use another pool, or none."""
+        self._replace(pool=None if path is None else _set_file(path))
+
+    def record_read(self, benchmark: Benchmark, pool: Benchmark | None) -> None:
+        """Remember what was read, so that a changed file is noticed later."""
+        self._replace(
+            benchmark=_as_read(self._content.benchmark, benchmark),
+            pool=None
+            if self._content.pool is None or pool is None
+            else _as_read(self._content.pool, pool),
+        )
+
+    def load_benchmark(self) -> Benchmark:
+        """Read the benchmark with the workspace's settings."""
+        from benchdesign.formats import load_benchmark
+
+        settings = self.settings
+        return load_benchmark(
+            self._content.benchmark.path,
+            fields=dict(settings.fields) or None,
+            template=settings.template,
+            split=settings.split,
+            limit=settings.limit,
+        )
+
+    def load_pool(self) -> Benchmark | None:
+        """Read the pool with the workspace's settings; None where there is none."""
+        from benchdesign.formats import load_benchmark
+
+        if self._content.pool is None:
+            return None
+        settings = self.settings
+        return load_benchmark(
+            self._content.pool.path,
+            fields=dict(settings.pool_fields) or None,
+            template=settings.template,
+            split=settings.pool_split,
+            limit=settings.pool_limit,
+        )
+
+    def load_dictionary(self) -> Dictionary:
+        """Open the concept dictionary of the settings (without its weights)."""
+        from benchdesign.mapping import load_dictionary
+
+        return load_dictionary(self.settings.dictionary)
+
+    def load_map(self, which: Literal["benchmark", "pool"]) -> ConceptMap:
+        """Read a finished map."""
+        from benchdesign.conceptmap import ConceptMap
+
+        path = self.folder / "maps" / f"{which}.parquet"
+        if not path.is_file():
+            raise WorkspaceError(f"{self.folder}: the {which} is not mapped yet; run it first.")
+        return ConceptMap.load(path)
+
+    def load_analysis(self) -> Analysis:
+        """Load everything computed so far; needs the gaps stage, has proposals if any were made."""
+        from benchdesign.pipeline import load_analysis
+
+        return load_analysis(self)
+
+    def save_result(self, name: str, value: object) -> None:
+        """Keep a data class (arrays included) under a name."""
+        self._must_write()
+        save_bundle(self.folder / "results" / f"{name}.npz", value)
+
+    def load_result(self, name: str, kind: type[T]) -> T:
+        """Read what `save_result` kept."""
+        path = self.folder / "results" / f"{name}.npz"
+        try:
+            return load_bundle(path, kind)
+        except FileNotFoundError:
+            raise WorkspaceError(f"{self.folder}: {name} not computed yet; run it first.") from None
+        except (OSError, ValueError, KeyError, TypeError) as problem:
+            raise WorkspaceError(f"{path}: damaged ({problem}); delete it and run again.") from None
+
+    def has_result(self, name: str) -> bool:
+        """Tell whether `save_result` kept something under a name."""
+        return (self.folder / "results" / f"{name}.npz").is_file()
+
+    def stage_runs(self) -> dict[str, StageRun]:
+        """Return the stages that finished, by name."""
+        try:
+            return {
+                name: revive(StageRun, one)
+                for name, one in read_json(self.folder / "stages.json").items()
+            }
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError, TypeError, AttributeError) as problem:
+            raise WorkspaceError(
+                f"{self.folder / 'stages.json'}: damaged ({problem}); delete it and run again."
+            ) from None
+
+    def record_stage(self, stage: str, *, figures: Mapping[str, Any] | None = None) -> None:
+        """Mark a stage as finished on what the workspace holds now."""
+        self._must_write()
+        run = StageRun(
+            self.stage_key(stage), self.clock().isoformat(timespec="seconds"), figures or {}
+        )
+        write_json(self.folder / "stages.json", {**self.stage_runs(), stage: run})
+
+    def stale_stages(self) -> tuple[str, ...]:
+        """Return the stages that never ran or ran on something else, in order."""
+        runs = self.stage_runs()
+        first = next(
+            (
+                place
+                for place, stage in enumerate(STAGES)
+                if stage not in runs or runs[stage].key != self.stage_key(stage)
+            ),
+            len(STAGES),
+        )
+        return STAGES[first:]
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether any stage is out of date."""
+        return bool(self.stale_stages())
+
+    def stage_key(self, stage: str) -> str:
+        """Return the digest of everything that decides a stage's result."""
+        settings = self.settings
+        parts: dict[str, object] = {
+            "benchmark": _identity(self._content.benchmark),
+            "pool": None if self._content.pool is None else _identity(self._content.pool),
+            "read": [
+                settings.fields,
+                settings.pool_fields,
+                settings.template,
+                settings.split,
+                settings.pool_split,
+                settings.limit,
+                settings.pool_limit,
+            ],
+        }
+        if stage != "read":
+            parts["map"] = [
+                settings.model,
+                settings.dictionary,
+                settings.dtype,
+                settings.hook_module,
+            ]
+        if stage in ("gaps", "propose", "evidence"):
+            parts["gaps"] = [settings.gaps, settings.scope, self._concept_verdicts()]
+        if stage in ("propose", "evidence"):
+            parts["propose"] = [
+                settings.n_add,
+                settings.n_remove,
+                settings.constraints,
+                settings.seed,
+            ]
+        text = json.dumps(plain(parts), sort_keys=True)
+        return hashlib.sha256(text.encode("utf-8")).hexdigest()
+
+    def load_ui(self) -> dict[str, Any]:
+        """Return what the interface saved; empty where it is missing or unreadable."""
+        try:
+            state = read_json(self.folder / "ui.json")
+        except (OSError, ValueError):
+            return {}
+        return state if isinstance(state, dict) else {}
+
+    def save_ui(self, state: Mapping[str, Any]) -> None:
+        """Keep what the interface restores next time; does nothing with read access."""
+        if self.access != "read":
+            write_json(self.folder / "ui.json", dict(state))
+
+    def _concept_verdicts(self) -> list[list[object]]:
+        return sorted(
+            [subject.value, one.subject_id, one.verdict.value, one.value or 0.0]
+            for subject in (Subject.CONCEPT, Subject.AREA)
+            for one in self.decisions.standings(subject).values()
+            if one.verdict is not Verdict.OPEN
+        )
+
+    def _replace(self, **changes: Any) -> None:
+        self._must_write()
+        self._content = replace(self._content, **changes)
+        try:
+            self._write_content()
+        except OSError as problem:
+            raise _unwritable(self.folder, problem) from None
+
+    def _write_content(self) -> None:
+        write_json(self.folder / "workspace.json", self._content)
+
+    def _must_write(self) -> None:
+        if self.access == "read":
+            raise WorkspaceError(f"{self.folder}: opened for reading; nothing can be changed.")
+
+    def _take_lock(self) -> None:
+        path = self.folder / "lock"
+        try:
+            handle = path.open("a+", encoding="utf-8")
+        except OSError as problem:
+            raise _unwritable(self.folder, problem) from None
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            handle.seek(0)
+            holder = handle.read(200).strip()
+            handle.close()
+            raise WorkspaceLockedError(
+                f"{self.folder}: in use by {holder or 'another process'}. "
+                "Close it there and try again."
+            ) from None
+        with contextlib.suppress(OSError):
+            handle.truncate(0)
+            who = f" ({self._who})" if self._who else ""
+            handle.write(f"process {os.getpid()} on {socket.gethostname()}{who}")
+            handle.flush()
+        self._lock = handle
+
+
+def _set_file(path: str | Path) -> SetFile:
+    text = str(path)
+    if text.startswith("hf:"):
+        return SetFile(path=text, name=text.rpartition("/")[2])
+    resolved = Path(text).expanduser().resolve()
+    return SetFile(path=str(resolved), name=resolved.name)
+
+
+def _as_read(one: SetFile, benchmark: Benchmark) -> SetFile:
+    size, modified = _stamp(Path(one.path))
+    return replace(
+        one,
+        sha256=benchmark.sha256,
+        n_items=len(benchmark),
+        size=size,
+        modified_ns=modified,
+        name=benchmark.name,
+    )
+
+
+def _identity(one: SetFile) -> list[object]:
+    """Path and digest; a file whose size or time changed since it was read counts as another."""
+    stamp = _stamp(Path(one.path))
+    changed = one.size and stamp != (0, 0) and stamp != (one.size, one.modified_ns)
+    return [one.path, one.sha256, "changed" if changed else ""]
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    try:
+        if path.is_dir():
+            stats = [one.stat() for one in sorted(path.rglob("*")) if one.is_file()]
+        else:
+            stats = [path.stat()]
+    except OSError:
+        return 0, 0
+    return sum(one.st_size for one in stats), max((one.st_mtime_ns for one in stats), default=0)
+
+
+def _upgradeable(data: Any, path: Path) -> Any:
+    if isinstance(data, dict) and int(data.get("version", 0)) > _VERSION:
+        raise WorkspaceError(
+            f"{path}: made by a newer benchdesign (version {data['version']}); upgrade to open it."
+        )
+    return data
+
+
+def _unwritable(folder: Path, problem: OSError) -> WorkspaceError:
+    return WorkspaceError(
+        f"{folder}: cannot be written ({problem.strerror}). Choose another folder, or free space."
+    )
