@@ -1,0 +1,1 @@
+"""Items to concept maps: reference model, SAE encoding, pooling, caching."""

@@ -1,0 +1,191 @@
+"""Item text to model input: tokens with character offsets, content masks, windows and passages.
+
+Special tokens and template boilerplate are read by the model and never counted. Nothing is cut
+off: a text longer than the model's limit becomes several windows.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchdesign.errors import ModelError
+from benchdesign.items import Item, Span
+
+__all__ = ["Window", "WindowMaker", "cut_passages"]
+
+WHOLE_PASSAGE = 96
+"""A window of at most this many content tokens is one passage."""
+
+SHORTEST_PASSAGE, LONGEST_PASSAGE = 20, 80
+
+_SENTENCE_END = re.compile(r"""[.!?]+["')\]”’]*(?=\s|$)|[。！？]+|\n""")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_CHUNK = 512
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Window:
+    """One stretch of an item's tokens, as the model reads it."""
+
+    item: int
+    """Position of the item in the sequence given."""
+
+    token_ids: NDArray[np.int32]
+    """With special tokens."""
+
+    content: NDArray[np.bool_]
+    """Per token of `token_ids`: does it come from the item's record?"""
+
+    starts: NDArray[np.int32]
+    """Per content token: first character in the item's text."""
+
+    ends: NDArray[np.int32]
+    passages: tuple[tuple[int, int], ...]
+    """Half-open ranges of content tokens (0 is the window's first content token)."""
+
+    @property
+    def n_content(self) -> int:
+        """Number of content tokens."""
+        return len(self.starts)
+
+    def __len__(self) -> int:
+        """Count the tokens, special ones included."""
+        return len(self.token_ids)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class WindowMaker:
+    """Cuts items into windows with one tokenizer."""
+
+    tokenizer: Any
+    """A `tokenizers.Tokenizer` without truncation or padding."""
+
+    limit: int
+    """Most tokens in a window, special ones included."""
+
+    before: tuple[int, ...] = ()
+    """Special tokens in front of every window."""
+
+    after: tuple[int, ...] = ()
+
+    @classmethod
+    def from_transformers(
+        cls, tokenizer: Any, *, limit: int, prepend_bos: bool | None = None
+    ) -> WindowMaker:
+        """Wrap a fast tokenizer of transformers; `prepend_bos` None does as the tokenizer does."""
+        backend = getattr(tokenizer, "backend_tokenizer", None)
+        if backend is None or not hasattr(backend, "encode_batch"):
+            raise ModelError(
+                f"{tokenizer.__class__.__name__} gives no character offsets. "
+                "Use a model with a fast tokenizer (tokenizer.json)."
+            )
+        backend.no_truncation()
+        backend.no_padding()
+        # Text such as "[SEP]" or "<|endoftext|>" inside an item is text, never a control token.
+        backend.encode_special_tokens = True
+        bare = backend.encode("a", add_special_tokens=False).ids
+        full = tokenizer("a").input_ids
+        at = next((i for i in range(len(full)) if full[i : i + len(bare)] == bare), 0)
+        before, after = tuple(full[:at]), tuple(full[at + len(bare) :])
+        bos = tokenizer.bos_token_id
+        if prepend_bos is not None and bos is not None and not after:
+            before = tuple(token for token in before if token != bos)
+            before = (bos, *before) if prepend_bos else before
+        if limit <= len(before) + len(after):
+            raise ModelError(f"A window of {limit} tokens leaves no room for text.")
+        return cls(backend, limit, before, after)
+
+    def windows(self, items: Sequence[Item]) -> list[Window]:
+        """Return the windows of all items, in order; an item without content tokens has none."""
+        made: list[Window] = []
+        for low in range(0, len(items), _CHUNK):
+            chunk = items[low : low + _CHUNK]
+            texts = [_SURROGATE.sub("\ufffd", item.text) for item in chunk]
+            encodings = self.tokenizer.encode_batch(texts, add_special_tokens=False)
+            for position, (text, item, encoding) in enumerate(
+                zip(texts, chunk, encodings, strict=True), start=low
+            ):
+                made += self._cut(position, text, item.content, encoding)
+        return made
+
+    def _cut(
+        self, position: int, text: str, content: tuple[Span, ...], encoding: Any
+    ) -> Iterable[Window]:
+        ids = np.asarray(encoding.ids, dtype=np.int32)
+        if not len(ids):
+            return
+        offsets = np.asarray(encoding.offsets, dtype=np.int32).reshape(-1, 2)
+        starts, ends = offsets[:, 0], offsets[:, 1]
+        counts = _is_content(starts, ends, content, len(text))
+        closes = _closes_sentence(text, starts)
+        room = self.limit - len(self.before) - len(self.after)
+        before = np.asarray(self.before, dtype=np.int32)
+        after = np.asarray(self.after, dtype=np.int32)
+        for low, high in _stretches(len(ids), room, closes):
+            kept = counts[low:high]
+            if not kept.any():
+                continue
+            yield Window(
+                item=position,
+                token_ids=np.concatenate([before, ids[low:high], after]),
+                content=np.concatenate(
+                    [np.zeros(len(before), bool), kept, np.zeros(len(after), bool)]
+                ),
+                starts=starts[low:high][kept],
+                ends=ends[low:high][kept],
+                passages=cut_passages(closes[low:high][kept]),
+            )
+
+
+def cut_passages(closes: NDArray[np.bool_]) -> tuple[tuple[int, int], ...]:
+    """Cut content tokens into passages; `closes` says which tokens end a sentence."""
+    n = len(closes)
+    if n <= WHOLE_PASSAGE:
+        return ((0, n),) if n else ()
+    cuts, low = [0], 0
+    while n - low > LONGEST_PASSAGE:
+        # The rest must still make a passage of its own.
+        latest = min(LONGEST_PASSAGE, n - low - SHORTEST_PASSAGE)
+        places = np.flatnonzero(closes[low + SHORTEST_PASSAGE - 1 : low + latest])
+        low += int(places[-1]) + SHORTEST_PASSAGE if len(places) else latest
+        cuts.append(low)
+    return tuple(pairwise([*cuts, n]))
+
+
+def _stretches(n: int, room: int, closes: NDArray[np.bool_]) -> Iterable[tuple[int, int]]:
+    """Cut n tokens into stretches of at most `room`, at a sentence end where one is near."""
+    low = 0
+    while n - low > room:
+        early = low + room * 3 // 4
+        places = np.flatnonzero(closes[early : low + room])
+        high = early + int(places[-1]) + 1 if len(places) else low + room
+        yield low, high
+        low = high
+    yield low, n
+
+
+def _is_content(
+    starts: NDArray[np.int32], ends: NDArray[np.int32], content: tuple[Span, ...], length: int
+) -> NDArray[np.bool_]:
+    """Tell which tokens overlap the content spans."""
+    if content == ((0, length),):
+        return ends > starts
+    inside = np.zeros(length + 1, dtype=np.int32)
+    for low, high in content:
+        inside[low + 1 : high + 1] = 1
+    running = np.cumsum(inside)
+    return np.asarray(running[ends] > running[starts])
+
+
+def _closes_sentence(text: str, starts: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Tell which tokens are the last of a sentence or line; the last token always is."""
+    ends = np.asarray([match.end() for match in _SENTENCE_END.finditer(text)], dtype=np.int32)
+    passed = np.searchsorted(ends, starts, side="right")
+    return np.append(passed[1:] > passed[:-1], True)
