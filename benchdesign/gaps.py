@@ -1,0 +1,452 @@
+"""What each concept's coverage amounts to: five statuses, and what is kept out and why.
+
+A concept is a gap only where the deficit against the reference is significant and large enough to
+matter. What the set is too small to judge is called untestable, with the number of items it would
+take; what cannot be meant (dead, dense, structural, out of scope) is kept out and counted.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchdesign.conceptmap import ConceptMap
+from benchdesign.coverage import Coverage, Reference, measure_coverage
+from benchdesign.dictionary import Dictionary
+from benchdesign.errors import UsageError
+from benchdesign.stats import adjust_p_values, items_to_show_absence, predictive_tails
+
+if TYPE_CHECKING:
+    from benchdesign.scope import Relevance
+
+__all__ = [
+    "STATUSES",
+    "GapRow",
+    "GapSettings",
+    "Gaps",
+    "KeptOut",
+    "NullRun",
+    "Status",
+    "find_gaps",
+    "find_kept_out",
+    "run_null",
+]
+
+Floats = NDArray[np.float64]
+
+
+class Status(StrEnum):
+    """What coverage of a concept amounts to."""
+
+    MISSING = "missing"
+    """No item shows it, and that is a significant deficit."""
+
+    UNDER = "under"
+    """Significantly and considerably fewer items than the reference would give."""
+
+    ADEQUATE = "adequate"
+    OVER = "over"
+    """Significantly and considerably more items than the reference would give."""
+
+    UNTESTABLE = "untestable"
+    """Too rare for a set of this size to show a deficit."""
+
+    KEPT_OUT = "kept_out"
+    """Never judged: dead, dense, structural or out of scope."""
+
+
+STATUSES: tuple[Status, ...] = tuple(Status)
+"""The statuses in the order of `Gaps.status_codes`."""
+
+
+@dataclass(frozen=True, slots=True)
+class GapSettings:
+    """Where the lines are drawn; any of it can be changed later without mapping again."""
+
+    fdr: float = 0.05
+    """Expected share of false findings among missing and under (and among over) concepts."""
+
+    min_effect: float = 0.585
+    """Smallest lift, either way, that matters: log2(1.5), a third fewer or half as many again."""
+
+    prior: float = 10.0
+    """Items at the base rate that every concept is given before counting."""
+
+    level: float = 0.90
+    """Probability content of the credible intervals."""
+
+    max_density: float = 0.10
+    """A concept firing on a larger share of tokens is dense, and kept out."""
+
+    def __post_init__(self) -> None:
+        for name, low, high in (
+            ("fdr", 0.0, 1.0),
+            ("min_effect", 0.0, np.inf),
+            ("prior", 0.0, np.inf),
+            ("level", 0.0, 1.0),
+            ("max_density", 0.0, np.inf),
+        ):
+            value = getattr(self, name)
+            inside = low < value < high if name != "min_effect" else low <= value < high
+            if not inside:
+                raise UsageError(f"{name} is {value}; give a value between {low:g} and {high:g}.")
+
+
+class KeptOut(NamedTuple):
+    """Why each concept is kept out."""
+
+    codes: NDArray[np.int8]
+    """(n_concepts,): position in `reasons`; -1 where not kept out."""
+
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class GapRow:
+    """One concept for people."""
+
+    concept_id: int
+    label: str
+    level: str
+    status: Status
+    count: int
+    n_items: int
+    expected: float
+    rate: float
+    base_rate: float
+    lift: float
+    lift_low: float
+    lift_high: float
+    q_value: float
+    deficit: float
+    """Standardised: how many standard deviations below the expected count."""
+
+    target: int
+    items_needed: int | None
+    reason: str | None
+    """Why it is kept out."""
+
+    relevance: float | None
+
+    @property
+    def is_gap(self) -> bool:
+        """Whether it is missing or under-covered."""
+        return self.status in (Status.MISSING, Status.UNDER)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Gaps:
+    """Status of every concept; all arrays are (n_concepts,)."""
+
+    status_codes: NDArray[np.int8]
+    """Positions in `STATUSES`."""
+
+    count: NDArray[np.int64]
+    expected: Floats
+    rate: Floats
+    base_rate: Floats
+    lift: Floats
+    lift_low: Floats
+    lift_high: Floats
+    p_under: Floats
+    """Chance of so few items or fewer if drawn from the reference; NaN where not tested."""
+
+    p_over: Floats
+    q_value: Floats
+    """Benjamini-Hochberg, in the direction the count deviates; NaN where not tested."""
+
+    deficit: Floats
+    """z: (expected - count) in predictive standard deviations; 0 where unknown or kept out."""
+
+    target: NDArray[np.int64]
+    """Items that should show it at this size: the expected count rounded up; 0 where kept out."""
+
+    items_needed: Floats
+    """Items it takes for an absence to be significant; inf or NaN where no number would do."""
+
+    reason_codes: NDArray[np.int8]
+    """Positions in `reasons`; -1 where not kept out."""
+
+    reasons: tuple[str, ...]
+    relevance: Floats | None
+    """Relevance to the scope in [0, 1]; None without a scope."""
+
+    coverage: Coverage
+    settings: GapSettings
+    dictionary: Dictionary
+    kept_out_by_scope: NDArray[np.bool_] | None
+
+    def __len__(self) -> int:
+        """Count the concepts."""
+        return len(self.status_codes)
+
+    @property
+    def n_items(self) -> int:
+        """Number of items of the set that was judged."""
+        return self.coverage.n_items
+
+    def is_status(self, *statuses: Status) -> NDArray[np.bool_]:
+        """Mark the concepts with any of some statuses."""
+        return np.isin(self.status_codes, [STATUSES.index(status) for status in statuses])
+
+    def status(self, concept_id: int) -> Status:
+        """Return the status of one concept."""
+        return STATUSES[int(self.status_codes[concept_id])]
+
+    @property
+    def is_gap(self) -> NDArray[np.bool_]:
+        """Mark the missing and under-covered concepts."""
+        return self.is_status(Status.MISSING, Status.UNDER)
+
+    @property
+    def in_scope(self) -> NDArray[np.bool_]:
+        """Mark the concepts that are not kept out."""
+        return ~self.is_status(Status.KEPT_OUT)
+
+    @property
+    def is_tested(self) -> NDArray[np.bool_]:
+        """Mark the concepts for which a deficit could have been found."""
+        return self.in_scope & ~np.isnan(self.p_under)
+
+    def counts(self) -> dict[Status, int]:
+        """Count the concepts of each status."""
+        found = np.bincount(self.status_codes, minlength=len(STATUSES))
+        return {status: int(n) for status, n in zip(STATUSES, found, strict=True)}
+
+    def kept_out_counts(self) -> dict[str, int]:
+        """Count the concepts kept out for each reason, most frequent first."""
+        codes = self.reason_codes[self.reason_codes >= 0]
+        return dict(Counter(self.reasons[code] for code in codes).most_common())
+
+    def reason(self, concept_id: int) -> str | None:
+        """Return why a concept is kept out; None if it is not."""
+        code = int(self.reason_codes[concept_id])
+        return None if code < 0 else self.reasons[code]
+
+    @property
+    def covered_share(self) -> float:
+        """Share of judged concepts that are neither missing nor under; NaN if none was judged."""
+        judged = self.is_status(Status.MISSING, Status.UNDER, Status.ADEQUATE, Status.OVER)
+        n = int(judged.sum())
+        return 1 - int(self.is_gap.sum()) / n if n else float("nan")
+
+    def ranked(self) -> NDArray[np.int64]:
+        """Return the ids of the gaps, largest standardised deficit first."""
+        ids = np.flatnonzero(self.is_gap)
+        return ids[np.argsort(-self.deficit[ids], kind="stable")]
+
+    def row(self, concept_id: int) -> GapRow:
+        """Return one concept for people."""
+        needed = self.items_needed[concept_id]
+        return GapRow(
+            concept_id=int(concept_id),
+            label=self.dictionary.label(concept_id),
+            level=self.dictionary.level_of(concept_id).name,
+            status=self.status(concept_id),
+            count=int(self.count[concept_id]),
+            n_items=self.n_items,
+            expected=float(self.expected[concept_id]),
+            rate=float(self.rate[concept_id]),
+            base_rate=float(self.base_rate[concept_id]),
+            lift=float(self.lift[concept_id]),
+            lift_low=float(self.lift_low[concept_id]),
+            lift_high=float(self.lift_high[concept_id]),
+            q_value=float(self.q_value[concept_id]),
+            deficit=float(self.deficit[concept_id]),
+            target=int(self.target[concept_id]),
+            items_needed=int(needed) if np.isfinite(needed) else None,
+            reason=self.reason(concept_id),
+            relevance=None if self.relevance is None else float(self.relevance[concept_id]),
+        )
+
+    def rows(
+        self, concept_ids: Sequence[int] | NDArray[np.int64] | None = None
+    ) -> Iterator[GapRow]:
+        """Iterate over some concepts for people; by default the gaps, largest deficit first."""
+        chosen = self.ranked() if concept_ids is None else concept_ids
+        return (self.row(int(concept_id)) for concept_id in chosen)
+
+    def rethreshold(self, settings: GapSettings) -> Gaps:
+        """Judge again under other settings, from the counts alone."""
+        return _judge(
+            self.coverage, self.dictionary, self.relevance, self.kept_out_by_scope, settings
+        )
+
+
+def find_gaps(
+    coverage: Coverage,
+    dictionary: Dictionary,
+    *,
+    relevance: Relevance | None = None,
+    settings: GapSettings | None = None,
+) -> Gaps:
+    """Judge every concept's coverage; concepts out of scope are kept out where there is a scope."""
+    return _judge(
+        coverage,
+        dictionary,
+        None if relevance is None else relevance.score,
+        None if relevance is None else ~relevance.in_scope,
+        settings or GapSettings(),
+    )
+
+
+def find_kept_out(
+    dictionary: Dictionary,
+    *,
+    max_density: float = 0.10,
+    out_of_scope: NDArray[np.bool_] | None = None,
+) -> KeptOut:
+    """Return why concepts are kept out: by the dictionary's flags, by density, by scope."""
+    found: dict[str, int] = {}
+    codes = np.full(dictionary.n_concepts, -1, dtype=np.int8)
+    if out_of_scope is not None and out_of_scope.any():
+        codes[out_of_scope] = found.setdefault("out of scope", len(found))
+    with np.errstate(invalid="ignore"):
+        dense = dictionary.table.density > max_density
+    if dense.any():
+        codes[dense] = found.setdefault("dense", len(found))
+    # A flag of the dictionary is the stronger reason, so it is the one that is shown.
+    for concept_id, flags in enumerate(dictionary.table.flags):
+        if flags:
+            codes[concept_id] = found.setdefault(min(flags), len(found))
+    return KeptOut(codes, tuple(found))
+
+
+def _judge(
+    coverage: Coverage,
+    dictionary: Dictionary,
+    relevance: Floats | None,
+    out_of_scope: NDArray[np.bool_] | None,
+    settings: GapSettings,
+) -> Gaps:
+    reason_codes, reasons = find_kept_out(
+        dictionary, max_density=settings.max_density, out_of_scope=out_of_scope
+    )
+    judged = (reason_codes < 0) & ~np.isnan(coverage.base_rate) & (coverage.n_items > 0)
+    exact = np.isinf(coverage.n_reference)
+    seen = coverage.floored_rate if exact else coverage.base_rate * coverage.n_reference
+    seen = np.where(judged, seen, np.nan)
+    tails = predictive_tails(coverage.count, coverage.n_items, seen, coverage.n_reference)
+    needed = items_to_show_absence(seen, coverage.n_reference, alpha=settings.fdr)
+    # Where even no item at all would not be significant, there is no test to count.
+    testable = judged & (needed <= coverage.n_items)
+    p_under = np.where(testable, tails.lower, np.nan)
+    q_under, q_over = adjust_p_values(p_under), adjust_p_values(tails.upper)
+
+    lift = coverage.lift(prior=settings.prior)
+    lift_low, lift_high = coverage.lift_interval(prior=settings.prior, level=settings.level)
+    with np.errstate(invalid="ignore"):
+        deficient = (q_under <= settings.fdr) & (lift <= -settings.min_effect)
+        excessive = (q_over <= settings.fdr) & (lift >= settings.min_effect)
+        above = coverage.count > coverage.expected
+    codes = np.full(len(lift), STATUSES.index(Status.UNTESTABLE), dtype=np.int8)
+    for where, status in (
+        (testable, Status.ADEQUATE),
+        (judged & excessive, Status.OVER),
+        (testable & deficient, Status.UNDER),
+        (testable & deficient & (coverage.count == 0), Status.MISSING),
+        (reason_codes >= 0, Status.KEPT_OUT),
+    ):
+        codes[where] = STATUSES.index(status)
+    return Gaps(
+        status_codes=codes,
+        count=coverage.count,
+        expected=coverage.expected,
+        rate=coverage.rate,
+        base_rate=coverage.base_rate,
+        lift=lift,
+        lift_low=lift_low,
+        lift_high=lift_high,
+        p_under=p_under,
+        p_over=tails.upper,
+        q_value=np.where(above, q_over, q_under),
+        deficit=np.where(judged, _standardised_deficit(coverage), 0.0),
+        target=np.where(judged, np.ceil(coverage.expected - 1e-9), 0).astype(np.int64),
+        items_needed=needed,
+        reason_codes=reason_codes,
+        reasons=reasons,
+        relevance=relevance,
+        coverage=coverage,
+        settings=settings,
+        dictionary=dictionary,
+        kept_out_by_scope=out_of_scope,
+    )
+
+
+def _standardised_deficit(coverage: Coverage) -> Floats:
+    """How many predictive standard deviations each count is below the expected one."""
+    n, pi = coverage.n_items, coverage.floored_rate
+    # A reference as small as the set itself is as uncertain as the set.
+    variance = n * pi * (1 - pi) * (1 + n / max(coverage.n_reference, 1.0))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        z = (coverage.expected - coverage.count) / np.sqrt(variance)
+    return np.nan_to_num(z, nan=0.0, posinf=0.0, neginf=0.0)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class NullRun:
+    """What the procedure finds where there is nothing to find; one entry a split."""
+
+    n_items: int
+    """Items in the half that stood for the benchmark."""
+
+    n_tested: NDArray[np.int64]
+    """Concepts for which a deficit could have been found."""
+
+    n_gaps: NDArray[np.int64]
+    """Concepts called missing or under."""
+
+    n_over: NDArray[np.int64]
+
+    @property
+    def share(self) -> float:
+        """Share of tested concepts called missing or under, over all splits; 0.0 if none tested."""
+        tested = int(self.n_tested.sum())
+        return int(self.n_gaps.sum()) / tested if tested else 0.0
+
+    @property
+    def largest_share(self) -> float:
+        """Largest share of any single split; 0.0 if nothing was tested."""
+        return float(np.max(self.n_gaps / np.maximum(self.n_tested, 1), initial=0.0))
+
+
+def run_null(
+    concept_map: ConceptMap,
+    dictionary: Dictionary,
+    *,
+    rng: np.random.Generator,
+    n_items: int | None = None,
+    n_splits: int = 10,
+    settings: GapSettings | None = None,
+) -> NullRun:
+    """Split one set at random into a benchmark of `n_items` (half by default) and its reference.
+
+    Whatever is called a gap between the two is false, so this is what the lists of gaps at these
+    settings and this size contain by chance.
+    """
+    total = len(concept_map)
+    size = total // 2 if n_items is None else min(n_items, total // 2)
+    if size < 1:
+        raise UsageError(f"A null run needs at least 2 items; there are {total}.")
+    found = np.zeros((3, n_splits), dtype=np.int64)
+    for split in range(n_splits):
+        order = rng.permutation(total)
+        reference = Reference.from_map(
+            concept_map.take(np.sort(order[size:])), dictionary, kind="sample"
+        )
+        half = concept_map.take(np.sort(order[:size]))
+        gaps = find_gaps(
+            measure_coverage(half, dictionary, reference=reference), dictionary, settings=settings
+        )
+        found[:, split] = (
+            gaps.is_tested.sum(),
+            gaps.is_gap.sum(),
+            gaps.is_status(Status.OVER).sum(),
+        )
+    return NullRun(size, found[0], found[1], found[2])

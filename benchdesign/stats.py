@@ -1,0 +1,190 @@
+"""Intervals, p-values, q-values and bootstrap: numbers in, numbers out.
+
+Everything is vectorised over concepts. Nothing here knows what an item or a concept is, and
+randomness comes in as a Generator.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+__all__ = [
+    "Interval",
+    "adjust_p_values",
+    "beta_interval",
+    "binomial_tails",
+    "items_to_show_absence",
+    "predictive_tails",
+]
+
+Floats = NDArray[np.float64]
+
+_NEGLIGIBLE = 1e-14
+"""A term this small against its sum ends the summation of a tail."""
+
+
+class Interval(NamedTuple):
+    """Lower and upper end of an interval, elementwise."""
+
+    low: Floats
+    high: Floats
+
+
+class Tails(NamedTuple):
+    """One-sided p-values, elementwise."""
+
+    lower: Floats
+    """Chance of so few or fewer."""
+
+    upper: Floats
+    """Chance of so many or more."""
+
+
+def beta_interval(successes: ArrayLike, failures: ArrayLike, *, level: float = 0.90) -> Interval:
+    """Equal-tailed interval of Beta(successes, failures); 0 or 1 where a parameter is 0."""
+    from scipy.special import betaincinv
+
+    a, b = np.broadcast_arrays(np.asarray(successes, float), np.asarray(failures, float))
+    tail = (1 - level) / 2
+    proper = (a > 0) & (b > 0)
+    safe_a, safe_b = np.where(proper, a, 1.0), np.where(proper, b, 1.0)
+    point = np.where(a > 0, 1.0, 0.0)
+    low = np.where(proper, betaincinv(safe_a, safe_b, tail), point)
+    high = np.where(proper, betaincinv(safe_a, safe_b, 1 - tail), point)
+    unknown = np.isnan(a) | np.isnan(b)
+    return Interval(np.where(unknown, np.nan, low), np.where(unknown, np.nan, high))
+
+
+def adjust_p_values(p_values: ArrayLike) -> Floats:
+    """Benjamini-Hochberg q-values; NaN stays NaN and does not count as a test."""
+    p = np.asarray(p_values, dtype=np.float64)
+    q = np.full(p.shape, np.nan)
+    tested = np.flatnonzero(~np.isnan(p))
+    if not len(tested):
+        return q
+    order = tested[np.argsort(p[tested], kind="stable")]
+    scaled = p[order] * len(order) / np.arange(1, len(order) + 1)
+    q[order] = np.minimum(np.minimum.accumulate(scaled[::-1])[::-1], 1.0)
+    return q
+
+
+def binomial_tails(count: ArrayLike, n: ArrayLike, rate: ArrayLike) -> Tails:
+    """One-sided p-values of a count of n against a rate that is known exactly."""
+    from scipy.special import betainc
+
+    k, size, p = np.broadcast_arrays(
+        np.asarray(count, float), np.asarray(n, float), np.asarray(rate, float)
+    )
+    # P(X <= k) = I_{1-p}(n - k, k + 1), which is undefined at k = n, where it is 1.
+    full, none = k >= size, k <= 0
+    lower = np.where(full, 1.0, betainc(np.where(full, 1.0, size - k), k + 1, 1 - p))
+    upper = np.where(none, 1.0, betainc(np.where(none, 1.0, k), size - k + 1, p))
+    unknown = np.isnan(p)
+    return Tails(np.where(unknown, np.nan, lower), np.where(unknown, np.nan, upper))
+
+
+def predictive_tails(
+    count: ArrayLike, n: ArrayLike, reference_count: ArrayLike, reference_n: ArrayLike
+) -> Tails:
+    """One-sided p-values of a count of n against a reference sample of finite size.
+
+    The count is beta-binomial given the reference, with the prior that is conservative for the
+    side tested; on whole numbers this is Fisher's exact test. Reference counts may be fractional
+    (length-matched). Where `reference_n` is infinite, `reference_count` is the rate itself.
+    """
+    k, size, seen, total = (
+        np.array(part, dtype=np.float64)
+        for part in np.broadcast_arrays(count, n, reference_count, reference_n)
+    )
+    lower, upper = np.full(k.shape, np.nan), np.full(k.shape, np.nan)
+    known = ~np.isnan(seen)
+    exact = known & np.isinf(total)
+    lower[exact], upper[exact] = binomial_tails(k[exact], size[exact], seen[exact])
+    sampled = known & ~exact
+    k, size, seen, others = k[sampled], size[sampled], seen[sampled], (total - seen)[sampled]
+    lower[sampled] = _beta_binomial_lower(k, size, seen, others + 1)
+    upper[sampled] = _beta_binomial_lower(size - k, size, others, seen + 1)
+    return Tails(lower, upper)
+
+
+def items_to_show_absence(
+    reference_count: ArrayLike, reference_n: ArrayLike, *, alpha: float
+) -> Floats:
+    """Fewest items without a concept that make its absence significant; inf where none do.
+
+    Arguments as in `predictive_tails`; NaN where the reference is unknown.
+    """
+    seen, total = np.broadcast_arrays(
+        np.asarray(reference_count, float), np.asarray(reference_n, float)
+    )
+    needed = np.where(np.isnan(seen), np.nan, np.inf)
+    possible = seen > 0
+    low = np.zeros(int(possible.sum()))
+    high = np.full(low.shape, 2.0**50)
+    seen, total = seen[possible], total[possible]
+
+    def enough(n: Floats) -> NDArray[np.bool_]:
+        chance: NDArray[np.bool_] = _chance_of_none(n, seen, total) <= alpha
+        return chance
+
+    reachable = enough(high)
+    while np.any(high - low > 1):
+        middle = np.floor((low + high) / 2)
+        yes = enough(middle)
+        low, high = np.where(yes, low, middle), np.where(yes, middle, high)
+    needed[possible] = np.where(reachable, high, np.inf)
+    return needed
+
+
+def _chance_of_none(n: Floats, seen: Floats, total: Floats) -> Floats:
+    """Lower tail of `predictive_tails` at a count of 0, in closed form."""
+    from scipy.special import betaln
+
+    exact = np.isinf(total)
+    a = np.where(exact, 1.0, seen)
+    b = np.where(exact, 1.0, total - seen + 1)
+    sampled = np.exp(betaln(a, b + n) - betaln(a, b))
+    rate = np.where(exact, np.minimum(seen, 1 - 1e-16), 0.0)
+    chance: Floats = np.where(exact, np.exp(n * np.log1p(-rate)), sampled)
+    return chance
+
+
+def _beta_binomial_lower(count: Floats, n: Floats, a: Floats, b: Floats) -> Floats:
+    """P(X <= count) for X ~ BetaBinomial(n, a, b); a point mass where a or b is 0."""
+    result = np.ones_like(count)
+    result[(b <= 0) & (count < n)] = 0.0
+    proper = (a > 0) & (b > 0) & (count < n) & (count >= 0)
+    below = proper & (count * (a + b) <= n * a)
+    result[below] = _sum_down(count[below], n[below], a[below], b[below])
+    # From above the mean the other tail is the short one.
+    above = proper & ~below
+    result[above] = 1 - _sum_down((n - count - 1)[above], n[above], b[above], a[above])
+    return np.clip(result, 0.0, 1.0)
+
+
+def _sum_down(count: Floats, n: Floats, a: Floats, b: Floats) -> Floats:
+    """Sum beta-binomial probabilities from `count` down to 0, stopping once terms vanish."""
+    from scipy.special import betaln, gammaln
+
+    log_first = (
+        gammaln(n + 1)
+        - gammaln(count + 1)
+        - gammaln(n - count + 1)
+        + betaln(count + a, n - count + b)
+        - betaln(a, b)
+    )
+    total, term, j = np.ones_like(count), np.ones_like(count), count.copy()
+    active = np.flatnonzero(j > 0)
+    while len(active):
+        at, size, alpha, beta = j[active], n[active], a[active], b[active]
+        term[active] *= at * (size - at + beta) / ((size - at + 1) * (at - 1 + alpha))
+        total[active] += term[active]
+        j[active] -= 1
+        # With a < 1 the terms rise again towards 0, so only the end stops the sum.
+        going = (j[active] > 0) & ((term[active] > _NEGLIGIBLE * total[active]) | (alpha < 1))
+        active = active[going]
+    tail: Floats = np.exp(log_first) * total
+    return tail
