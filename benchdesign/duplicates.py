@@ -1,0 +1,369 @@
+"""Exact and near duplicates, inside a set and across sets, and matches with known benchmarks.
+
+Three questions, from certain to likely: the same text after normalisation, a long run of words in
+common (contamination), and sentence embeddings that almost point the same way. Everything is
+compared in blocks, so memory follows the block and not the product of the two sets. Nothing here
+makes embeddings and nothing here decides what to do about a duplicate.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchdesign.errors import UsageError
+from benchdesign.items import Item, Span
+
+__all__ = [
+    "NEAR_DUPLICATE",
+    "ContaminationMatch",
+    "DuplicatePair",
+    "KnownList",
+    "Nearest",
+    "duplicate_key",
+    "find_contamination",
+    "find_duplicates",
+    "find_exact_duplicates",
+    "nearest",
+]
+
+NEAR_DUPLICATE = 0.95
+"""Cosine similarity of sentence embeddings from which two items count as near duplicates."""
+
+_BLOCK_CELLS = 16_000_000
+"""Similarities held at once: 64 MB in single precision, whatever the sizes of the two sets."""
+
+_TOKEN = re.compile(
+    r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"  # scripts without spaces: one sign, one word
+    r"|\w+(?:[.,]\w+)*"  # 3.5 and 1,000 stay whole: the point is part of the number
+    # Other signs such as + and < carry meaning.
+    r"|[^\w\s.,;:!?'\"`()\[\]{}\u2018\u2019\u201c\u201d\u2026]"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class DuplicatePair:
+    """Two items that say the same, by row and id."""
+
+    kind: str
+    """`exact` after normalisation, or `near` by embedding."""
+
+    row_a: int
+    """Position in the first set."""
+
+    row_b: int
+    """Position in the second set; within one set always larger than `row_a`."""
+
+    id_a: str
+    id_b: str
+    similarity: float
+    """Cosine of the embeddings; 1.0 for exact pairs."""
+
+    threshold: float
+    """Similarity from which a pair was reported."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownList:
+    """Texts that must not get into a benchmark, such as the items of a published one."""
+
+    name: str
+    texts: Sequence[str]
+    embeddings: NDArray[np.float16] | None = None
+    """(n_texts, d): unit-length embeddings; None to match words only."""
+
+
+@dataclass(frozen=True, slots=True)
+class ContaminationMatch:
+    """An item that repeats a text of a known list."""
+
+    row: int
+    item_id: str
+    list_name: str
+    known_row: int
+    """Position of the matched text in its list."""
+
+    kind: str
+    """`words` for a common run of words, `near` for embeddings."""
+
+    similarity: float
+    """Share of the item's words inside common runs, or the cosine for `near`."""
+
+    n_words: int
+    """Length of the longest common run; 0 for `near`."""
+
+    span: Span
+    """The longest common run as characters of the item's text; (0, 0) for `near`."""
+
+    matched_text: str
+    """The evidence: the run as it stands in the item, or the known text for `near`."""
+
+
+class Nearest(NamedTuple):
+    """The k nearest targets of each query, most similar first."""
+
+    rows: NDArray[np.int64]
+    """(n_queries, k): positions among the targets; -1 where there are fewer than k."""
+
+    similarities: NDArray[np.float32]
+    """(n_queries, k): cosines; -1.0 where there are fewer than k."""
+
+
+def find_duplicates(
+    items_a: Sequence[Item],
+    items_b: Sequence[Item] | None = None,
+    *,
+    embeddings_a: NDArray[np.float16] | None = None,
+    embeddings_b: NDArray[np.float16] | None = None,
+    threshold: float = NEAR_DUPLICATE,
+    max_per_item: int = 5,
+) -> tuple[DuplicatePair, ...]:
+    """Return exact and near duplicates across two sets, or within the first when `items_b` is None.
+
+    Without embeddings only exact ones are found. At most `max_per_item` near duplicates are listed
+    for an item (its closest), because a templated set has quadratically many. Sorted by similarity.
+    """
+    if not 0.0 < threshold <= 1.0:
+        raise UsageError(f"Duplicate threshold {threshold} is out of range; use 0 to 1.")
+    within = items_b is None
+    others = items_a if items_b is None else items_b
+    pairs = find_exact_duplicates(items_a, items_b)
+    known = {(pair.row_a, pair.row_b) for pair in pairs}
+    targets = embeddings_a if within else embeddings_b
+    near: dict[tuple[int, int], float] = {}
+    if embeddings_a is not None and targets is not None and len(targets):
+        k = max_per_item + within
+        found = nearest(embeddings_a, targets, k=k)
+        for row, place in zip(*np.nonzero(found.similarities >= threshold), strict=True):
+            other = int(found.rows[row, place])
+            pair = (min(int(row), other), max(int(row), other)) if within else (int(row), other)
+            if not (within and pair[0] == pair[1]) and pair not in known:
+                near[pair] = float(found.similarities[row, place])
+    pairs.extend(
+        DuplicatePair("near", a, b, items_a[a].id, others[b].id, similarity, threshold)
+        for (a, b), similarity in near.items()
+    )
+    pairs.sort(key=lambda pair: (pair.kind, -pair.similarity, pair.row_a, pair.row_b))
+    return tuple(pairs)
+
+
+def find_exact_duplicates(
+    items_a: Sequence[Item], items_b: Sequence[Item] | None = None
+) -> list[DuplicatePair]:
+    """Return pairs whose content is the same after normalisation.
+
+    Across sets every item of the first is paired with the first equal item of the second; within a
+    set every repetition is paired with the first occurrence.
+    """
+    first: dict[str, int] = {}
+    pairs = []
+    if items_b is not None:
+        for row, item in enumerate(items_b):
+            first.setdefault(duplicate_key(item), row)
+    for row, item in enumerate(items_a):
+        if items_b is None:
+            earlier = first.setdefault(duplicate_key(item), row)
+            if earlier != row:
+                pairs.append(
+                    DuplicatePair("exact", earlier, row, items_a[earlier].id, item.id, 1.0, 1.0)
+                )
+        elif (other := first.get(duplicate_key(item))) is not None:
+            pairs.append(DuplicatePair("exact", row, other, item.id, items_b[other].id, 1.0, 1.0))
+    return pairs
+
+
+def duplicate_key(item: Item) -> str:
+    """Return what two items share when they say the same.
+
+    Case, spacing, punctuation and compatibility forms are folded, choice letters and other
+    boilerplate are dropped, and the order of the parts does not count, so that shuffled choices are
+    still the same item. Signs that carry meaning (+, <, %) are kept.
+    """
+    spans = item.content or ((0, len(item.text)),)
+    parts = [" ".join(word for word, _, _ in _words(item.text[start:end])) for start, end in spans]
+    return "\n".join(sorted(part for part in parts if part)) or item.text.strip()
+
+
+def nearest(
+    queries: NDArray[np.float16] | NDArray[np.float32],
+    targets: NDArray[np.float16] | NDArray[np.float32],
+    *,
+    k: int = 1,
+) -> Nearest:
+    """Return the `k` most similar targets of every query by brute force over unit vectors.
+
+    Works in blocks of 64 MB, so a million queries against ten thousand targets needs no more
+    memory than the vectors themselves.
+    """
+    n_queries, n_targets = len(queries), len(targets)
+    rows = np.full((n_queries, k), -1, dtype=np.int64)
+    similarities = np.full((n_queries, k), -1.0, dtype=np.float32)
+    if not n_queries or not n_targets:
+        return Nearest(rows, similarities)
+    target_step = min(n_targets, 16_384)
+    query_step = max(1, _BLOCK_CELLS // target_step)
+    for low in range(0, n_targets, target_step):
+        block = np.ascontiguousarray(targets[low : low + target_step], dtype=np.float32).T
+        for start in range(0, n_queries, query_step):
+            part = slice(start, start + query_step)
+            cosines = np.asarray(queries[part], dtype=np.float32) @ block
+            best = _top(cosines, min(k, cosines.shape[1]))
+            values = np.take_along_axis(cosines, best, axis=1)
+            # Merged with what earlier target blocks gave, so the blocks need not fit together.
+            all_rows = np.concatenate([rows[part], best + low], axis=1)
+            all_values = np.concatenate([similarities[part], values], axis=1)
+            order = np.argsort(-all_values, axis=1, kind="stable")[:, :k]
+            rows[part] = np.take_along_axis(all_rows, order, axis=1)
+            similarities[part] = np.take_along_axis(all_values, order, axis=1)
+    return Nearest(rows, similarities)
+
+
+def find_contamination(
+    items: Sequence[Item],
+    known: Sequence[KnownList],
+    *,
+    embeddings: NDArray[np.float16] | None = None,
+    n_gram: int = 13,
+    shortest: int = 6,
+    threshold: float = NEAR_DUPLICATE,
+) -> tuple[ContaminationMatch, ...]:
+    """Return items that repeat a known text: a run of `n_gram` words, or an embedding match.
+
+    A text shorter than `n_gram` words must be repeated whole, and one shorter than `shortest` words
+    is not searched for, because everybody writes those. One match an item and list: the longest.
+    """
+    if n_gram < shortest or shortest < 1:
+        raise UsageError(f"n-gram length {n_gram} is shorter than the shortest match {shortest}.")
+    matches: list[ContaminationMatch] = []
+    for one in known:
+        index = _NGramIndex(one.texts, n_gram=n_gram, shortest=shortest)
+        by_words = {
+            row: match
+            for row, item in enumerate(items)
+            if (match := index.longest_match(row, item, one.name)) is not None
+        }
+        matches.extend(by_words.values())
+        if embeddings is not None and one.embeddings is not None:
+            matches.extend(
+                match
+                for match in _embedding_matches(items, one, embeddings, threshold)
+                if match.row not in by_words
+            )
+    matches.sort(key=lambda match: (match.row, match.list_name))
+    return tuple(matches)
+
+
+class _NGramIndex:
+    """Where every run of words of a list's texts stands; runs are kept as 64-bit hashes."""
+
+    def __init__(self, texts: Sequence[str], *, n_gram: int, shortest: int) -> None:
+        self._n_gram = n_gram
+        self._words = [[word for word, _, _ in _words(text)] for text in texts]
+        self._places: dict[int, dict[int, tuple[int, int]]] = {}
+        for row, words in enumerate(self._words):
+            size = min(n_gram, len(words))
+            if size < shortest:
+                continue
+            places = self._places.setdefault(size, {})
+            for start, key in enumerate(_hashes(words, size)):
+                places.setdefault(key, (row, start))
+
+    def longest_match(self, row: int, item: Item, list_name: str) -> ContaminationMatch | None:
+        """Return the longest run an item shares with the list, confirmed word by word."""
+        tokens = _words(item.text)
+        words = [word for word, _, _ in tokens]
+        best = (0, 0, -1)
+        common = np.zeros(len(words), dtype=bool)
+        for size, places in self._places.items():
+            reached = 0
+            for start, key in enumerate(_hashes(words, size)):
+                found = places.get(key)
+                if found is None or start + size <= reached:
+                    continue
+                other, place = found
+                length = _run_length(words, start, self._words[other], place)
+                if length < size:
+                    continue
+                common[start : start + length] = True
+                reached = start + length
+                best = max(best, (length, -start, other))
+        length, start, other = best[0], -best[1], best[2]
+        if other < 0:
+            return None
+        span = (tokens[start][1], tokens[start + length - 1][2])
+        return ContaminationMatch(
+            row=row,
+            item_id=item.id,
+            list_name=list_name,
+            known_row=other,
+            kind="words",
+            similarity=float(common.mean()),
+            n_words=length,
+            span=span,
+            matched_text=item.text[slice(*span)],
+        )
+
+
+def _embedding_matches(
+    items: Sequence[Item],
+    known: KnownList,
+    embeddings: NDArray[np.float16],
+    threshold: float,
+) -> Iterator[ContaminationMatch]:
+    """Yield the items whose nearest known text is at least as similar as the threshold."""
+    assert known.embeddings is not None
+    found = nearest(embeddings, known.embeddings)
+    for row in np.flatnonzero(found.similarities[:, 0] >= threshold).tolist():
+        other = int(found.rows[row, 0])
+        yield ContaminationMatch(
+            row=row,
+            item_id=items[row].id,
+            list_name=known.name,
+            known_row=other,
+            kind="near",
+            similarity=float(found.similarities[row, 0]),
+            n_words=0,
+            span=(0, 0),
+            matched_text=known.texts[other],
+        )
+
+
+def _words(text: str) -> list[tuple[str, int, int]]:
+    """Return folded words with their places in the text."""
+    return [
+        (unicodedata.normalize("NFKC", match.group()).casefold(), match.start(), match.end())
+        for match in _TOKEN.finditer(text)
+    ]
+
+
+def _hashes(words: Sequence[str], size: int) -> Iterator[int]:
+    for start in range(len(words) - size + 1):
+        yield hash(tuple(words[start : start + size]))
+
+
+def _run_length(words: Sequence[str], start: int, others: Sequence[str], place: int) -> int:
+    """Count the equal words from two places on."""
+    length = 0
+    for word, other in zip(words[start:], others[place:], strict=False):
+        if word != other:
+            break
+        length += 1
+    return length
+
+
+def _top(values: NDArray[np.float32], k: int) -> NDArray[np.int64]:
+    """Return the columns of the `k` largest values of each row, in no order."""
+    columns = values.shape[1]
+    if k == 1:
+        best: NDArray[np.int64] = values.argmax(axis=1)[:, None]
+    elif k >= columns:
+        best = np.tile(np.arange(columns), (len(values), 1))
+    else:
+        best = np.argpartition(-values, k - 1, axis=1)[:, :k]
+    return best
