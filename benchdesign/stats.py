@@ -13,10 +13,12 @@ from numpy.typing import ArrayLike, NDArray
 
 __all__ = [
     "Interval",
+    "Tails",
     "adjust_p_values",
     "beta_interval",
     "binomial_tails",
     "items_to_show_absence",
+    "poisson_tails",
     "predictive_tails",
 ]
 
@@ -84,6 +86,29 @@ def binomial_tails(count: ArrayLike, n: ArrayLike, rate: ArrayLike) -> Tails:
     upper = np.where(none, 1.0, betainc(np.where(none, 1.0, k), size - k + 1, p))
     unknown = np.isnan(p)
     return Tails(np.where(unknown, np.nan, lower), np.where(unknown, np.nan, upper))
+
+
+def poisson_tails(count: ArrayLike, expected: ArrayLike, *, exposure: float) -> Tails:
+    """One-sided p-values of a Poisson count that need not be whole, against an estimated mean.
+
+    `exposure` is the size of the sample over that of the reference the mean was estimated from; 0
+    where the mean counts as exact.
+    """
+    from scipy.special import betainc, gammainc, gammaincc
+
+    k, mean = np.broadcast_arrays(np.asarray(count, float), np.asarray(expected, float))
+    known = mean > 0
+    safe = np.where(known, mean, 1.0)
+    some = np.where(k > 0, k, 1.0)
+    if exposure > 0:
+        # Given both counts, the smaller sample's is binomial.
+        share = exposure / (1 + exposure)
+        reference = safe / exposure
+        lower = betainc(reference, k + 1, 1 - share)
+        upper = betainc(some, reference + 1, share)
+    else:
+        lower, upper = gammaincc(k + 1, safe), gammainc(some, safe)
+    return Tails(np.where(known, lower, 1.0), np.where(k > 0, np.where(known, upper, 0.0), 1.0))
 
 
 def predictive_tails(

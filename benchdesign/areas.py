@@ -1,0 +1,379 @@
+"""Concepts grouped into areas, the unit a person thinks in.
+
+Single concepts are fragile: another dictionary has others. What a report leads with are tens of
+areas. They come from the dictionary where it has them, else themes that occur together (or whose
+directions are alike) are grouped, and terms join the area whose items they occur in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchdesign.conceptmap import ConceptMap
+from benchdesign.dictionary import Dictionary
+from benchdesign.gaps import STATUSES, Gaps, Status
+from benchdesign.stats import adjust_p_values, poisson_tails
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+__all__ = ["AreaGaps", "AreaRow", "Areas", "find_area_gaps", "group_areas"]
+
+Floats = NDArray[np.float64]
+
+_MOST_AREAS = 40
+_LABELS_IN_NAME = 2
+_ITEMS_ENOUGH = 50_000
+_MOST_CLUSTERED_BY_TREE = 3_000
+"""Ward clustering needs all pairs; beyond this k-means takes over."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Areas:
+    """Which concept belongs to which area."""
+
+    names: tuple[str, ...]
+    area_of: NDArray[np.int32]
+    """(n_concepts,): position in `names`; -1 for none."""
+
+    origin: str = "dictionary"
+    """dictionary, themes, concepts, or none."""
+
+    def __len__(self) -> int:
+        """Count the areas."""
+        return len(self.names)
+
+    def members(self, area: int) -> NDArray[np.int64]:
+        """Return the ids of an area's concepts, ascending."""
+        return np.flatnonzero(self.area_of == area)
+
+    def name_of(self, concept_id: int) -> str | None:
+        """Return the name of a concept's area; None if it has none."""
+        area = int(self.area_of[concept_id])
+        return None if area < 0 else self.names[area]
+
+
+def group_areas(
+    dictionary: Dictionary,
+    *,
+    concept_map: ConceptMap | None = None,
+    n_areas: int | None = None,
+    directions: NDArray[np.float32] | None = None,
+) -> Areas:
+    """Group concepts: by the dictionary's own areas, else by what occurs together in a map.
+
+    `directions` are decoder rows (n_concepts, d), comparable within a level; they are used where
+    there is no map. Without either and without areas of its own, a dictionary has none.
+    """
+    n = dictionary.n_concepts
+    named = [concept for concept, area in enumerate(dictionary.table.area) if area]
+    if named:
+        names = tuple(sorted({area for area in dictionary.table.area if area}))
+        position = {name: place for place, name in enumerate(names)}
+        area_of = np.full(n, -1, dtype=np.int32)
+        area_of[named] = [position[dictionary.table.area[concept] or ""] for concept in named]
+        if concept_map is not None:
+            area_of = _attach(area_of, len(names), concept_map, dictionary)
+        return Areas(names, area_of, "dictionary")
+
+    themes = np.asarray(
+        [dictionary.levels[level].unit == "passage" for level in dictionary.table.level]
+    )
+    origin = "themes" if themes.any() else "concepts"
+    candidates = themes if themes.any() else np.ones(n, dtype=bool)
+    candidates &= np.asarray([not flags for flags in dictionary.table.flags])
+    features = _features(concept_map, directions, dictionary)
+    if features is None:
+        return Areas((), np.full(n, -1, dtype=np.int32), "none")
+    candidates &= np.linalg.norm(features, axis=1) > 0
+    chosen = np.flatnonzero(candidates)
+    if not len(chosen):
+        return Areas((), np.full(n, -1, dtype=np.int32), "none")
+    wanted = n_areas or min(max(round(float(np.sqrt(len(chosen)))), 1), _MOST_AREAS)
+    labels = _cluster(features[chosen], min(wanted, len(chosen)))
+    area_of = np.full(n, -1, dtype=np.int32)
+    area_of[chosen] = labels
+    names = _names(dictionary, chosen, labels, features[chosen])
+    if concept_map is not None:
+        area_of = _attach(area_of, len(names), concept_map, dictionary)
+    return Areas(names, area_of, origin)
+
+
+def _features(
+    concept_map: ConceptMap | None,
+    directions: NDArray[np.float32] | None,
+    dictionary: Dictionary,
+) -> Floats | None:
+    """Return a vector a concept, alike within an area and 0 where unknown; None without data."""
+    if concept_map is not None and len(concept_map) > 1:
+        from scipy.sparse import diags_array
+        from scipy.sparse.linalg import svds
+
+        shown = _sample(concept_map).presence(dictionary.table.threshold)
+        # Columns and rows of length 1 (as in correspondence analysis): neither a frequent concept
+        # nor a long item decides what belongs together.
+        per_concept = np.asarray(shown.sum(axis=0)).ravel()
+        per_item = np.asarray(shown.sum(axis=1)).ravel()
+        scaled = (
+            diags_array(1 / np.sqrt(np.maximum(per_item, 1)))
+            @ shown
+            @ diags_array(1 / np.sqrt(np.maximum(per_concept, 1)))
+        )
+        rank = min(64, min(shown.shape) - 1)
+        if rank >= 1:
+            start = np.ones(min(shown.shape)) / np.sqrt(min(shown.shape))
+            _, strength, right = svds(scaled.astype(np.float64), k=rank, v0=start)
+            # The first axis is only how frequent everything is.
+            order = np.argsort(-strength)[1:] if rank > 1 else np.argsort(-strength)
+            vectors = np.asarray(right[order].T * strength[order], dtype=np.float64)
+            return _unit(vectors * (per_concept >= 2)[:, None])
+    if directions is not None:
+        return _unit(np.asarray(directions, dtype=np.float64))
+    return None
+
+
+def _sample(concept_map: ConceptMap) -> ConceptMap:
+    """Return a map of items spread evenly over a large set: groups do not need more."""
+    if len(concept_map) <= _ITEMS_ENOUGH:
+        return concept_map
+    return concept_map.take(np.linspace(0, len(concept_map) - 1, _ITEMS_ENOUGH).astype(np.int64))
+
+
+def _membership(
+    concept_ids: NDArray[np.int64],
+    area: NDArray[np.int32],
+    weight: Floats,
+    n_concepts: int,
+    n_areas: int,
+) -> csr_array:
+    """Return the (n_concepts, n_areas) sparse array of weights; concept ids must ascend."""
+    from scipy.sparse import csr_array
+
+    row_ends = np.searchsorted(concept_ids, np.arange(n_concepts + 1))
+    return csr_array((weight, area, row_ends.astype(np.int32)), shape=(n_concepts, n_areas))
+
+
+def _unit(vectors: Floats) -> Floats:
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    unit: Floats = np.where(lengths > 1e-12, vectors / np.maximum(lengths, 1e-12), 0.0)
+    return unit
+
+
+def _cluster(features: Floats, n_clusters: int) -> NDArray[np.int32]:
+    """Return the cluster of each row; clusters are numbered by size, largest first."""
+    if n_clusters < 2:
+        return np.zeros(len(features), dtype=np.int32)
+    if len(features) <= _MOST_CLUSTERED_BY_TREE:
+        from scipy.cluster.hierarchy import fcluster, linkage
+
+        found = fcluster(linkage(features, "ward"), n_clusters, criterion="maxclust")
+    else:
+        from sklearn.cluster import MiniBatchKMeans
+
+        found = MiniBatchKMeans(n_clusters, random_state=0, n_init=3).fit_predict(features)
+    _, first, compact, sizes = np.unique(
+        found, return_index=True, return_inverse=True, return_counts=True
+    )
+    rank = np.empty(len(sizes), dtype=np.int32)
+    rank[np.lexsort((first, -sizes))] = np.arange(len(sizes))
+    return rank[compact]
+
+
+def _names(
+    dictionary: Dictionary,
+    concept_ids: NDArray[np.int64],
+    clusters: NDArray[np.int32],
+    features: Floats,
+) -> tuple[str, ...]:
+    """Name each cluster by the labels of its most central concepts."""
+    scores = np.nan_to_num(dictionary.table.label_score[concept_ids], nan=0.5)
+    names: list[str] = []
+    for cluster in range(int(clusters.max()) + 1):
+        inside = np.flatnonzero(clusters == cluster)
+        centre = features[inside].mean(axis=0)
+        order = inside[np.argsort(-(features[inside] @ centre) * scores[inside], kind="stable")]
+        labels = dict.fromkeys(
+            label for place in order if (label := dictionary.table.label[concept_ids[place]])
+        )
+        name = " · ".join(list(labels)[:_LABELS_IN_NAME]) or f"area {cluster + 1}"
+        names.append(name if name not in names else f"{name} ({cluster + 1})")
+    return tuple(names)
+
+
+def _attach(
+    area_of: NDArray[np.int32], n_areas: int, concept_map: ConceptMap, dictionary: Dictionary
+) -> NDArray[np.int32]:
+    """Give concepts without an area the one they co-occur with most beyond chance."""
+    members = np.flatnonzero(area_of >= 0)
+    loose = np.flatnonzero(
+        (area_of < 0) & np.asarray([not flags for flags in dictionary.table.flags])
+    )
+    if not len(loose) or not len(members) or not len(concept_map):
+        return area_of
+    shown = _sample(concept_map).presence(dictionary.table.threshold)
+    belongs = _membership(members, area_of[members], np.ones(len(members)), len(area_of), n_areas)
+    touches = (shown @ belongs).toarray()
+    shares = touches / np.maximum(touches.sum(axis=1, keepdims=True), 1)
+    together = shown.T @ shares
+    count = np.asarray(shown.sum(axis=0)).ravel()
+    expected = np.outer(count, shares.mean(axis=0))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        excess = np.where(expected > 0, (together - expected) / np.sqrt(expected), 0.0)
+    best = excess.argmax(axis=1)
+    found = area_of.copy()
+    sure = loose[excess[loose, best[loose]] > 1.0]
+    found[sure] = best[sure]
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class AreaRow:
+    """One area for people."""
+
+    area: int
+    name: str
+    status: Status
+    n_concepts: int
+    """Concepts that are not kept out."""
+
+    n_by_status: dict[Status, int]
+    lift: float
+    """log2 of what its concepts show over what the reference gives, rarer ones weighing more."""
+
+    q_value: float
+    deficit: float
+
+    @property
+    def n_gaps(self) -> int:
+        """Number of its concepts that are missing or under-covered."""
+        return self.n_by_status[Status.MISSING] + self.n_by_status[Status.UNDER]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AreaGaps:
+    """Status of every area; arrays are (n_areas,)."""
+
+    areas: Areas
+    status_codes: NDArray[np.int8]
+    """Positions in `gaps.STATUSES`."""
+
+    by_status: NDArray[np.int64]
+    """(n_areas, n_statuses): concepts of each status."""
+
+    lift: Floats
+    q_value: Floats
+    deficit: Floats
+    """Standardised, with the dependence between an area's concepts taken into account."""
+
+    def __len__(self) -> int:
+        """Count the areas."""
+        return len(self.areas)
+
+    def row(self, area: int) -> AreaRow:
+        """Return one area for people."""
+        counts = {status: int(self.by_status[area, at]) for at, status in enumerate(STATUSES)}
+        return AreaRow(
+            area,
+            self.areas.names[area],
+            STATUSES[int(self.status_codes[area])],
+            sum(counts.values()) - counts[Status.KEPT_OUT],
+            counts,
+            float(self.lift[area]),
+            float(self.q_value[area]),
+            float(self.deficit[area]),
+        )
+
+    def rows(self) -> Iterator[AreaRow]:
+        """Iterate over the areas for people, largest deficit first."""
+        return (self.row(int(area)) for area in np.argsort(-self.deficit, kind="stable"))
+
+
+def find_area_gaps(
+    areas: Areas,
+    gaps: Gaps,
+    *,
+    concept_map: ConceptMap,
+    reference_map: ConceptMap | None = None,
+) -> AreaGaps:
+    """Judge every area by the evidence of all its concepts together.
+
+    The concepts of an area occur in the same items, so their counts are worth fewer observations
+    than they look; how many fewer is measured on the reference's items (else on the benchmark's).
+    """
+    n_areas, n = len(areas), gaps.n_items
+    judged = gaps.in_scope & (areas.area_of >= 0) & (gaps.expected > 0)
+    ids = np.flatnonzero(judged)
+    area = areas.area_of[ids]
+    # Weight 1/sqrt(E) makes concepts equally informative; the floor keeps the rarest from shouting.
+    weight = 1 / np.sqrt(np.maximum(gaps.expected[ids], 1.0))
+    seen = np.bincount(area, weights=weight * gaps.count[ids], minlength=n_areas)
+    expected = np.bincount(area, weights=weight * gaps.expected[ids], minlength=n_areas)
+    spread = _dispersion(
+        ids, area, weight, n_areas, reference_map or concept_map, gaps.coverage.thresholds
+    )
+    counts, wanted = seen / spread, expected / spread
+    tails = poisson_tails(counts, wanted, exposure=n / max(gaps.coverage.n_reference, 1.0))
+    known = expected > 0
+    floor = poisson_tails(
+        np.zeros(n_areas), wanted, exposure=n / max(gaps.coverage.n_reference, 1.0)
+    ).lower
+    settings = gaps.settings
+    testable = known & (floor <= settings.fdr)
+    q_under = adjust_p_values(np.where(testable, tails.lower, np.nan))
+    q_over = adjust_p_values(np.where(known, tails.upper, np.nan))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        lift = np.log2((counts + 0.5) / (wanted + 0.5))
+        deficit = (wanted - counts) / np.sqrt(
+            wanted * (1 + n / max(gaps.coverage.n_reference, 1.0))
+        )
+        lacking = (q_under <= settings.fdr) & (lift <= -settings.min_effect)
+        excessive = (q_over <= settings.fdr) & (lift >= settings.min_effect)
+    codes = np.full(n_areas, STATUSES.index(Status.UNTESTABLE), dtype=np.int8)
+    members = areas.area_of >= 0
+    by_status = np.zeros((n_areas, len(STATUSES)), dtype=np.int64)
+    np.add.at(by_status, (areas.area_of[members], gaps.status_codes[members]), 1)
+    all_out = by_status[:, STATUSES.index(Status.KEPT_OUT)] == by_status.sum(axis=1)
+    for where, status in (
+        (testable, Status.ADEQUATE),
+        (known & excessive, Status.OVER),
+        (testable & lacking, Status.UNDER),
+        (testable & lacking & (seen == 0), Status.MISSING),
+        (all_out, Status.KEPT_OUT),
+    ):
+        codes[where] = STATUSES.index(status)
+    return AreaGaps(
+        areas=areas,
+        status_codes=codes,
+        by_status=by_status,
+        lift=np.where(known, lift, np.nan),
+        q_value=np.where(counts > wanted, q_over, q_under),
+        deficit=np.where(known, deficit, 0.0),
+    )
+
+
+def _dispersion(
+    ids: NDArray[np.int64],
+    area: NDArray[np.int32],
+    weight: Floats,
+    n_areas: int,
+    concept_map: ConceptMap,
+    thresholds: NDArray[np.float32],
+) -> Floats:
+    """Variance over mean of the items' weighted counts in each area; at least the mean weight."""
+    belongs = _membership(ids, area, weight, concept_map.n_concepts, n_areas)
+    scores = concept_map.presence(thresholds) @ belongs
+    n = max(len(concept_map), 1)
+    mean = np.asarray(scores.sum(axis=0)).ravel() / n
+    square = np.asarray(scores.power(2).sum(axis=0)).ravel() / n
+    plain = np.bincount(area, weights=weight, minlength=n_areas) / np.maximum(
+        np.bincount(area, minlength=n_areas), 1
+    )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio = np.where(mean > 0, (square - mean**2) / mean, 0.0)
+    spread: Floats = np.maximum(ratio, np.where(plain > 0, plain, 1.0))
+    return spread
