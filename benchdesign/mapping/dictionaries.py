@@ -1,0 +1,382 @@
+"""Concept dictionaries from wherever they are: the package, a folder, the sae-lens registry, the hub.
+
+Only names and statistics are read here; weights are hashed, never loaded, so this needs no torch
+(unless a registry entry has to be converted first).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchdesign.dictionary import ConceptTable, Dictionary, Level
+from benchdesign.errors import DictionaryError, PackagingError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = [
+    "POOLING_VERSION",
+    "blank_table",
+    "builtin_dictionary_folder",
+    "fingerprint",
+    "load_dictionary",
+    "read_config",
+    "save_dictionary",
+]
+
+POOLING_VERSION = "1"
+"""Raised when the same weights would give another map: windows, passages, pooling."""
+
+CONFIG, WEIGHTS = "cfg.json", "sae_weights.safetensors"
+SUMMARY, CONCEPTS = "dictionary.json", "concepts.parquet"
+
+_NUMBERS = ("threshold", "mean_activation", "max_activation", "q90", "label_score")
+_TEXTS = ("label", "label_source", "area")
+
+_HUB_OWNERS = {
+    "gemma": "google",
+    "pythia": "EleutherAI",
+    "gpt-neox": "EleutherAI",
+    "llama": "meta-llama",
+    "mistral": "mistralai",
+    "qwen": "Qwen",
+}
+
+
+def load_dictionary(spec: str | Path = "builtin", *, store: Path | None = None) -> Dictionary:
+    """Open a dictionary: `builtin`, a folder, `sae-lens:<release>/<sae_id>`, or a hub repository.
+
+    `store` is where converted registry entries are kept (default: the user's cache folder).
+    """
+    name = str(spec)
+    if name == "builtin":
+        return _open_folder(builtin_dictionary_folder(), name)
+    if name.startswith("sae-lens:"):
+        return _open_folder(_from_registry(name, store), name)
+    folder = Path(spec).expanduser()
+    if folder.is_dir():
+        return _open_folder(folder, folder.resolve().name)
+    parts = name.removeprefix("hf:").split("/")
+    if name.startswith(("/", ".", "~")) or len(parts) < 2 or not all(parts):
+        raise DictionaryError(
+            f"{name}: no such dictionary. Give `builtin`, a folder, "
+            "`sae-lens:<release>/<sae_id>` or a Hugging Face repository (owner/name)."
+        )
+    return _open_folder(_from_hub(parts), name)
+
+
+def builtin_dictionary_folder() -> Path:
+    """Return the folder of the dictionary that ships with the package."""
+    folder = Path(__file__).resolve().parent.parent / "builtin"
+    if not (folder / SUMMARY).is_file():
+        raise PackagingError(
+            f"{folder}: the built-in dictionary is missing; reinstall benchdesign."
+        )
+    return folder
+
+
+def read_config(folder: Path) -> dict[str, Any]:
+    """Read the cfg.json of a sae-lens folder."""
+    if not (folder / WEIGHTS).is_file():
+        others = [path.name for path in folder.glob("*.p[tk]*")] + [
+            path.name for path in folder.glob("*.bin")
+        ]
+        if others:
+            raise DictionaryError(
+                f"{folder / others[0]}: pickled weights can run code when they are read. "
+                f"Convert them to {WEIGHTS}."
+            )
+        raise DictionaryError(f"{folder}: no {WEIGHTS}; give a folder saved by sae-lens.")
+    config = _read_json(folder / CONFIG)
+    for key in ("d_in", "d_sae"):
+        if not isinstance(config.get(key), int) or config[key] < 1:
+            raise DictionaryError(f"{folder / CONFIG}: {key} must be a positive whole number.")
+    return config
+
+
+def fingerprint(model: str, levels: Sequence[Level]) -> str:
+    """Return the identity of maps: weights, what they are applied to, and how they are pooled."""
+    hasher = hashlib.sha256(f"{POOLING_VERSION}\n{model}\n".encode())
+    for level in levels:
+        hasher.update(f"{level.name}\n{level.unit}\n{level.hook_point}\n{level.width}\n".encode())
+        if level.folder is None:
+            continue
+        for file in (CONFIG, WEIGHTS):
+            with (level.folder / file).open("rb") as stream:
+                hasher.update(hashlib.file_digest(stream, "sha256").digest())
+    return hasher.hexdigest()
+
+
+def save_dictionary(
+    dictionary: Dictionary, folder: Path, *, recipe: Mapping[str, Any] | None = None
+) -> None:
+    """Write dictionary.json and concepts.parquet; the levels' folders are expected beside them."""
+    import pyarrow.parquet as pq
+
+    folder.mkdir(parents=True, exist_ok=True)
+    summary = {
+        "schema_version": 1,
+        "name": dictionary.name,
+        "model": dictionary.model,
+        "length_edges": list(dictionary.length_edges),
+        "levels": [
+            {
+                "name": level.name,
+                "unit": level.unit,
+                "hook_point": level.hook_point,
+                "width": level.width,
+                "folder": level.folder.name if level.folder else level.name,
+            }
+            for level in dictionary.levels
+        ],
+        "recipe": dict(recipe or {}),
+    }
+    _replace(folder / SUMMARY, json.dumps(summary, indent=2, sort_keys=True) + "\n")
+    temporary = folder / f".{CONCEPTS}.tmp"
+    pq.write_table(_to_arrow(dictionary.table), temporary, compression="zstd")
+    temporary.replace(folder / CONCEPTS)
+
+
+def blank_table(levels: Sequence[Level], *, n_bins: int = 1) -> ConceptTable:
+    """Return a table in which nothing is known: present wherever it fires, no labels, no rates."""
+    widths = [level.width for level in levels]
+    n = sum(widths)
+
+    def unknown() -> NDArray[np.float32]:
+        return np.full(n, np.nan, dtype=np.float32)
+
+    return ConceptTable(
+        level=np.repeat(np.arange(len(levels), dtype=np.int8), widths),
+        threshold=np.zeros(n, dtype=np.float32),
+        base_rates=np.full((n, n_bins), np.nan, dtype=np.float32),
+        mean_activation=unknown(),
+        max_activation=unknown(),
+        q90=unknown(),
+        density=unknown(),
+        flags=(frozenset(),) * n,
+        label=(None,) * n,
+        label_source=(None,) * n,
+        label_score=unknown(),
+        area=(None,) * n,
+    )
+
+
+def _open_folder(folder: Path, name: str) -> Dictionary:
+    if (folder / SUMMARY).is_file():
+        return _open_own(folder, name)
+    if (folder / CONFIG).is_file():
+        return _open_plain(folder, name)
+    raise DictionaryError(
+        f"{folder}: neither {SUMMARY} nor {CONFIG}; give a dictionary or a sae-lens folder."
+    )
+
+
+def _open_own(folder: Path, name: str) -> Dictionary:
+    """Open a dictionary of several levels with its statistics."""
+    place = folder / SUMMARY
+    summary = _read_json(place)
+    levels: list[Level] = []
+    offset = 0
+    try:
+        for entry in summary["levels"]:
+            inside = folder / str(entry.get("folder", entry["name"]))
+            if folder.resolve() not in inside.resolve().parents:
+                raise DictionaryError(f"{place}: level folder {inside} lies outside.")
+            config = read_config(inside)
+            level = Level(
+                name=str(entry["name"]),
+                unit=str(entry["unit"]),
+                hook_point=str(entry["hook_point"]),
+                offset=offset,
+                width=int(config["d_sae"]),
+                folder=inside,
+            )
+            if level.unit not in {"token", "passage"}:
+                raise DictionaryError(f"{place}: unit {level.unit!r} is not token or passage.")
+            if int(entry.get("width", level.width)) != level.width:
+                raise DictionaryError(f"{place}: width of {level.name} differs from its {CONFIG}.")
+            levels.append(level)
+            offset += level.width
+        model = str(summary["model"])
+        edges = tuple(int(edge) for edge in summary.get("length_edges", ()))
+    except (KeyError, TypeError, ValueError) as problem:
+        raise DictionaryError(
+            f"{place}: damaged ({problem!r}); train or download it again."
+        ) from None
+    if not levels or list(edges) != sorted(set(edges)):
+        raise DictionaryError(f"{place}: needs at least one level and ascending length_edges.")
+    return Dictionary(
+        name=name,
+        model=model,
+        levels=tuple(levels),
+        table=_read_table(folder / CONCEPTS, levels, n_bins=len(edges) + 1),
+        length_edges=edges,
+        fingerprint=fingerprint(model, levels),
+    )
+
+
+def _open_plain(folder: Path, name: str) -> Dictionary:
+    """Open a sae-lens folder: one level, nothing known about its concepts."""
+    config = read_config(folder)
+    metadata = config.get("metadata")
+    known: dict[str, Any] = metadata if isinstance(metadata, dict) else config
+    model = _hub_id(str(known.get("model_name") or ""))
+    level = Level(
+        name="terms",
+        unit="token",
+        hook_point=str(known.get("hook_name") or known.get("hf_hook_name") or ""),
+        offset=0,
+        width=int(config["d_sae"]),
+        folder=folder,
+    )
+    return Dictionary(
+        name=name,
+        model=model,
+        levels=(level,),
+        table=blank_table([level]),
+        length_edges=(),
+        fingerprint=fingerprint(model, [level]),
+    )
+
+
+def _from_registry(spec: str, store: Path | None) -> Path:
+    """Convert a registry entry with sae-lens' own loader, once, and return its folder."""
+    release, _, sae_id = spec.removeprefix("sae-lens:").partition("/")
+    if not release or not sae_id:
+        raise DictionaryError(f"{spec}: write sae-lens:<release>/<sae_id>.")
+    base = store or Path.home() / ".cache" / "benchdesign" / "dictionaries"
+    folder = base / hashlib.sha256(spec.encode()).hexdigest()[:24]
+    if (folder / WEIGHTS).is_file() and (folder / CONFIG).is_file():
+        return folder
+    from sae_lens import SAE
+
+    try:
+        sae: Any = SAE.from_pretrained(release, sae_id, device="cpu")
+    except (ValueError, OSError, KeyError, RuntimeError) as problem:
+        message = " ".join(str(problem).split())[:300]
+        raise DictionaryError(f"{spec}: cannot be loaded ({message}).") from None
+    base.mkdir(parents=True, exist_ok=True)
+    temporary = folder.with_suffix(".tmp")
+    sae.save_model(str(temporary))
+    if folder.is_dir():
+        (temporary / WEIGHTS).replace(folder / WEIGHTS)
+        (temporary / CONFIG).replace(folder / CONFIG)
+    else:
+        temporary.replace(folder)
+    return folder
+
+
+def _from_hub(parts: Sequence[str]) -> Path:
+    """Fetch (or find in the cache) the dictionary files of a hub repository, or of a folder in it."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
+    repository, inside = "/".join(parts[:2]), "/".join(parts[2:])
+    front = f"{inside}/" if inside else ""
+    wanted = [f"{front}{kind}" for kind in ("*.json", "*.safetensors", "*.parquet")]
+    if not inside:
+        wanted += [f"*/{file}" for file in (CONFIG, WEIGHTS)]
+    try:
+        folder = snapshot_download(repository, allow_patterns=wanted)
+    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as problem:
+        message = " ".join(str(problem).split())[:200]
+        raise DictionaryError(f"{'/'.join(parts)}: cannot be fetched ({message}).") from None
+    return Path(folder) / inside
+
+
+def _hub_id(model_name: str) -> str:
+    """Turn a TransformerLens model name into a Hugging Face id."""
+    if "/" in model_name or not model_name:
+        return model_name
+    if model_name == "gpt2-small":
+        return "gpt2"
+    if model_name.lower() == "mistral-7b":
+        return "mistralai/Mistral-7B-v0.1"
+    owner = next(
+        (owner for start, owner in _HUB_OWNERS.items() if model_name.lower().startswith(start)),
+        None,
+    )
+    return f"{owner}/{model_name}" if owner else model_name
+
+
+def _to_arrow(table: ConceptTable) -> pa.Table:
+    import pyarrow as pa
+
+    columns: dict[str, Any] = {}
+    for one in fields(ConceptTable):
+        values = getattr(table, one.name)
+        if one.name == "base_rates":
+            columns[one.name] = pa.FixedSizeListArray.from_arrays(
+                pa.array(np.ascontiguousarray(values, dtype=np.float32).reshape(-1)),
+                values.shape[1],
+            )
+        elif one.name == "flags":
+            columns[one.name] = pa.array([sorted(flags) for flags in values], pa.list_(pa.string()))
+        elif one.name in _TEXTS:
+            columns[one.name] = pa.array(list(values), pa.string())
+        else:
+            columns[one.name] = pa.array(values)
+    return pa.table(columns)
+
+
+def _read_table(path: Path, levels: Sequence[Level], *, n_bins: int) -> ConceptTable:
+    """Read concepts.parquet; columns it lacks are unknown, rows it lacks are an error."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    blank = blank_table(levels, n_bins=n_bins)
+    n = len(blank.label)
+    if not path.is_file():
+        return blank
+    try:
+        table = pq.read_table(path)
+        if len(table) != n:
+            raise DictionaryError(f"{path}: {len(table)} rows for {n} concepts.")
+        found: dict[str, Any] = {}
+        for name in table.column_names:
+            column = table.column(name).combine_chunks()
+            if name == "base_rates":
+                rates = column.flatten().to_numpy(zero_copy_only=False)
+                found[name] = rates.reshape(n, -1).astype(np.float32)
+            elif name == "level":
+                found[name] = column.to_numpy(zero_copy_only=False).astype(np.int8)
+            elif name == "flags":
+                found[name] = tuple(frozenset(flags or ()) for flags in column.to_pylist())
+            elif name in _TEXTS:
+                found[name] = tuple(column.to_pylist())
+            elif name in _NUMBERS or name == "density":
+                found[name] = column.to_numpy(zero_copy_only=False).astype(np.float32)
+    except (pa.ArrowException, OSError, ValueError) as problem:
+        raise DictionaryError(f"{path}: cannot be read ({problem}).") from None
+    if found.get("base_rates", blank.base_rates).shape != (n, n_bins):
+        raise DictionaryError(f"{path}: base_rates must have {n_bins} length bins a concept.")
+    if not np.array_equal(found.get("level", blank.level), blank.level):
+        raise DictionaryError(f"{path}: rows are not in the order of the levels in {SUMMARY}.")
+    kept = {one.name: found.get(one.name, getattr(blank, one.name)) for one in fields(ConceptTable)}
+    return ConceptTable(**kept)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise DictionaryError(f"{path}: missing.") from None
+    except (OSError, ValueError) as problem:
+        raise DictionaryError(f"{path}: not readable JSON ({problem}).") from None
+    if not isinstance(content, dict):
+        raise DictionaryError(f"{path}: must hold one JSON object.")
+    return content
+
+
+def _replace(path: Path, text: str) -> None:
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text(text, "utf-8")
+    temporary.replace(path)
