@@ -1,0 +1,233 @@
+"""Which pool items to add: those that fill the most of what is missing, under constraints.
+
+Lazy greedy over the sparse map. An item's gain only falls as others are chosen, so an item whose
+stale gain is already too small is never looked at again, and a pool of a million costs one sparse
+product and a few thousand row reads. Every proposal carries its reasons: the gaps it fills, its
+closest relative in the benchmark, and what was checked. Nothing here decides; a designer does.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchdesign.candidates import Check, Constraints, GapFilled, Gate, Proposal, RecordOf
+from benchdesign.conceptmap import ConceptMap
+from benchdesign.dictionary import Dictionary
+from benchdesign.duplicates import NEAR_DUPLICATE
+from benchdesign.gains import GainSettings, GainTable, calibrate_zmin
+from benchdesign.gaps import Gaps
+from benchdesign.items import Item
+from benchdesign.removals import RemovalSettings, propose_removals
+
+__all__ = [
+    "AdditionPlan",
+    "Check",
+    "Constraints",
+    "GapFilled",
+    "Proposal",
+    "ProposalSettings",
+    "RemovalSettings",
+    "plan_additions",
+    "propose_additions",
+    "propose_removals",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class ProposalSettings:
+    """Where the lines are drawn when proposing."""
+
+    near_duplicate: float = NEAR_DUPLICATE
+    """Cosine similarity from which an item repeats another and is not proposed."""
+
+    max_gaps: int = 12
+    """Most gaps listed with a proposal, by gain."""
+
+    gains: GainSettings = field(default_factory=GainSettings)
+
+
+@dataclass(frozen=True, slots=True)
+class AdditionPlan:
+    """Proposals for addition and how they came about."""
+
+    proposals: tuple[Proposal, ...]
+    left_out: Mapping[str, int]
+    """Pool items not proposed, by reason; those never reached are not counted."""
+
+    zmin: float
+    """Deficits up to this many standard deviations weighed nothing."""
+
+    n_weighted: int
+    """Concepts with a weight."""
+
+    settings: ProposalSettings
+
+
+def propose_additions(
+    benchmark_map: ConceptMap,
+    pool_map: ConceptMap,
+    gaps: Gaps,
+    dictionary: Dictionary,
+    *,
+    n: int,
+    pool_items: Sequence[Item],
+    benchmark_items: Sequence[Item],
+    constraints: Constraints | None = None,
+    settings: ProposalSettings | None = None,
+    rng: np.random.Generator | None = None,
+    record_of: RecordOf | None = None,
+    contaminated: frozenset[str] = frozenset(),
+) -> tuple[Proposal, ...]:
+    """Propose at most `n` pool items to add, best first; see `plan_additions` for the rest."""
+    return plan_additions(
+        benchmark_map,
+        pool_map,
+        gaps,
+        dictionary,
+        n=n,
+        pool_items=pool_items,
+        benchmark_items=benchmark_items,
+        constraints=constraints,
+        settings=settings,
+        rng=rng,
+        record_of=record_of,
+        contaminated=contaminated,
+    ).proposals
+
+
+def plan_additions(
+    benchmark_map: ConceptMap,
+    pool_map: ConceptMap,
+    gaps: Gaps,
+    dictionary: Dictionary,
+    *,
+    n: int,
+    pool_items: Sequence[Item],
+    benchmark_items: Sequence[Item],
+    constraints: Constraints | None = None,
+    settings: ProposalSettings | None = None,
+    rng: np.random.Generator | None = None,
+    record_of: RecordOf | None = None,
+    contaminated: frozenset[str] = frozenset(),
+) -> AdditionPlan:
+    """Choose at most `n` pool items to add, and say what was left out and why.
+
+    Fewer come back when nothing is left that fills a gap within the constraints. `contaminated`
+    holds ids of pool items found on a list to keep out; `record_of` is needed only where a required
+    field is one of the original record. `rng` draws the splits that calibrate the weights.
+    """
+    allowed = constraints or Constraints()
+    chosen_settings = settings or ProposalSettings()
+    wanted = n if allowed.budget is None else min(n, allowed.budget)
+    zmin = chosen_settings.gains.zmin
+    if zmin is None:
+        zmin = calibrate_zmin(
+            pool_map,
+            gaps,
+            dictionary,
+            settings=chosen_settings.gains,
+            rng=rng or np.random.default_rng(0),
+        )
+    table = GainTable.build(
+        pool_map, gaps, dictionary, n=wanted, zmin=zmin, settings=chosen_settings.gains
+    )
+    gate = Gate(
+        benchmark_map,
+        pool_map,
+        pool_items=pool_items,
+        benchmark_items=benchmark_items,
+        constraints=allowed,
+        threshold=chosen_settings.near_duplicate,
+        record_of=record_of,
+        contaminated=contaminated,
+    )
+    ledger = _Ledger(gaps, table, pool_map, n_added=wanted, max_gaps=chosen_settings.max_gaps)
+    _choose(table, gate, ledger, wanted=wanted)
+    proposals = tuple(
+        gate.proposal(row, rank=rank, gain=gain, gaps=filled)
+        for rank, (row, gain, filled) in enumerate(ledger.entries, start=1)
+    )
+    return AdditionPlan(
+        proposals, dict(gate.left_out), zmin, len(table.concept_ids), chosen_settings
+    )
+
+
+def _choose(table: GainTable, gate: Gate, ledger: _Ledger, *, wanted: int) -> None:
+    """Take pinned items, then the item with the largest gain until there is none or enough."""
+    for row in gate.pinned_rows:
+        if len(ledger.entries) < wanted and gate.admit(row, upcoming=None):
+            ledger.take(row)
+    bounds = table.linear_gains()
+    bounds[~gate.candidates] = 0.0
+    order = np.argsort(-bounds, kind="stable")
+    order = order[bounds[order] > 0]
+    # Two queues instead of one heap over the pool: untouched rows by their upper bound, and the
+    # few that were evaluated again, with the number of choices their gain was computed at.
+    waiting: list[tuple[float, int, int]] = []
+    cursor = 0
+    while len(ledger.entries) < wanted and (cursor < len(order) or waiting):
+        n_chosen = len(ledger.entries)
+        if waiting and (cursor == len(order) or -waiting[0][0] >= bounds[order[cursor]]):
+            _, row, age = heapq.heappop(waiting)
+            if age == n_chosen:
+                if gate.admit(row, upcoming=order[cursor : cursor + _LOOK_AHEAD]):
+                    ledger.take(row)
+                continue
+        else:
+            row = int(order[cursor])
+            cursor += 1
+        gain = float(ledger.gains(row)[1].sum())
+        if gain > _NEGLIGIBLE:
+            heapq.heappush(waiting, (-gain, row, n_chosen))
+
+
+_LOOK_AHEAD = 511
+"""Candidates compared with the benchmark together, because one product serves them all."""
+
+_NEGLIGIBLE = 1e-9
+
+
+class _Ledger:
+    """What is still needed, and what each choice did for it."""
+
+    def __init__(
+        self, gaps: Gaps, table: GainTable, pool_map: ConceptMap, *, n_added: int, max_gaps: int
+    ) -> None:
+        self.entries: list[tuple[int, float, tuple[GapFilled, ...]]] = []
+        self._table = table
+        self._needs = table.needs.copy()
+        self._counts = gaps.count[table.concept_ids].copy()
+        base_rate = gaps.base_rate[table.concept_ids]
+        self._targets = np.ceil(base_rate * (gaps.n_items + n_added) - 1e-9).astype(np.int64)
+        self._max_gaps = max_gaps
+
+    def gains(self, row: int) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
+        """Return the weighted concepts a pool item shows and its gain in each now."""
+        return self._table.row_gains(row, self._needs)
+
+    def take(self, row: int) -> None:
+        """Choose an item: record what it fills and lower the needs."""
+        columns, gains = self.gains(row)
+        order = np.argsort(-gains, kind="stable")
+        order = order[gains[order] > _NEGLIGIBLE][: self._max_gaps]
+        filled = tuple(
+            GapFilled(
+                concept_id=int(self._table.concept_ids[columns[place]]),
+                gain=float(gains[place]),
+                before=int(self._counts[columns[place]]),
+                after=int(self._counts[columns[place]]) + 1,
+                target=int(self._targets[columns[place]]),
+            )
+            for place in order
+        )
+        self.entries.append((row, float(gains.sum()), filled))
+        self._counts[columns] += 1
+        low, high = int(self._table.indptr[row]), int(self._table.indptr[row + 1])
+        self._needs[columns] = np.maximum(
+            self._needs[columns] - self._table.presence[low:high], 0.0
+        )

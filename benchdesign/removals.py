@@ -1,0 +1,221 @@
+"""Which benchmark items could go: redundant ones whose loss costs no coverage.
+
+Redundant means that a kept item is close to it and that every concept it shows is shown by many
+others. An item is offered only while nothing would be lost without it: no concept in scope would
+disappear, and none would fall below the rate that makes it a gap.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchdesign.candidates import Check, GapFilled, Proposal
+from benchdesign.conceptmap import ConceptMap
+from benchdesign.dictionary import Dictionary
+from benchdesign.duplicates import NEAR_DUPLICATE, duplicate_key, nearest
+from benchdesign.errors import UsageError
+from benchdesign.gaps import Gaps
+from benchdesign.items import Item
+
+__all__ = ["RemovalSettings", "propose_removals"]
+
+_NEIGHBOURS = 8
+"""Closest items remembered for each; searched again only when all of them were removed."""
+
+
+@dataclass(frozen=True, slots=True)
+class RemovalSettings:
+    """What may be offered for removal."""
+
+    near_duplicate: float = NEAR_DUPLICATE
+    """Cosine similarity from which a removal is called a near duplicate of a kept item."""
+
+    min_similarity: float = 0.0
+    """Least similarity to a kept item; 0 offers items made redundant by many others too."""
+
+    max_lost: int = 0
+    """Most concepts a removal may cost."""
+
+
+def propose_removals(
+    benchmark_map: ConceptMap,
+    gaps: Gaps,
+    dictionary: Dictionary,
+    *,
+    n: int,
+    benchmark_items: Sequence[Item],
+    min_items: int = 0,
+    pinned: frozenset[str] = frozenset(),
+    settings: RemovalSettings | None = None,
+) -> tuple[Proposal, ...]:
+    """Propose at most `n` items to remove, most redundant first, keeping at least `min_items`.
+
+    `gaps` must judge the same items. Pinned items stay. Fewer come back when nothing else can go
+    without a loss.
+    """
+    if len(gaps.coverage.count) != dictionary.n_concepts or gaps.n_items != len(benchmark_items):
+        raise UsageError("The gaps were found for another set of items; find them again.")
+    wanted = min(n, len(benchmark_items) - min_items)
+    if wanted <= 0:
+        return ()
+    search = _Search(benchmark_map, gaps, benchmark_items, settings or RemovalSettings())
+    waiting = [
+        (-search.redundancy(row), row, 0)
+        for row, item in enumerate(benchmark_items)
+        if item.id not in pinned
+    ]
+    heapq.heapify(waiting)
+    proposals: list[Proposal] = []
+    while waiting and len(proposals) < wanted:
+        negative, row, age = heapq.heappop(waiting)
+        if negative == 0.0:
+            break
+        # Redundancy only falls as others go, so a stale value is an upper bound.
+        if age < len(proposals):
+            heapq.heappush(waiting, (-search.redundancy(row), row, len(proposals)))
+            continue
+        lost = search.lost(row)
+        if len(lost) <= search.settings.max_lost:
+            proposals.append(search.proposal(row, rank=len(proposals) + 1, lost=lost))
+            search.remove(row)
+    return tuple(proposals)
+
+
+class _Search:
+    """The kept items: how many show each concept, and who is closest to whom."""
+
+    def __init__(
+        self,
+        benchmark_map: ConceptMap,
+        gaps: Gaps,
+        items: Sequence[Item],
+        settings: RemovalSettings,
+    ) -> None:
+        self.settings = settings
+        self._items = items
+        thresholds = gaps.coverage.thresholds
+        present = benchmark_map.peak >= thresholds[benchmark_map.indices]
+        present &= gaps.in_scope[benchmark_map.indices]
+        running = np.concatenate([[0], np.cumsum(present, dtype=np.int64)])
+        self._indptr = running[benchmark_map.indptr]
+        self._concepts = benchmark_map.indices[present]
+        self._counts = gaps.count.copy()
+        self._n_kept = len(items)
+        self._kept = np.ones(len(items), dtype=bool)
+        # The rate under which a concept would count as under-covered; what is below already
+        # has nothing to spare.
+        with np.errstate(invalid="ignore"):
+            floor = gaps.base_rate * 2.0**-gaps.settings.min_effect
+        self._floor = np.nan_to_num(floor)
+        self._embeddings = benchmark_map.embeddings
+        self._keys = [duplicate_key(item) for item in items]
+        self._twins: dict[str, int] = {}
+        for key in self._keys:
+            self._twins[key] = self._twins.get(key, 0) + 1
+        self._near_rows, self._near_values = self._neighbours()
+
+    def _neighbours(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Return the closest other items of each item and their similarities."""
+        if self._embeddings is None:
+            empty = np.zeros((len(self._items), 0))
+            return empty.astype(np.int64), empty.astype(np.float32)
+        found = nearest(self._embeddings, self._embeddings, k=_NEIGHBOURS + 1)
+        similarities = found.similarities.copy()
+        similarities[found.rows == np.arange(len(self._items))[:, None]] = -1.0
+        return found.rows, similarities
+
+    def concepts(self, row: int) -> NDArray[np.int32]:
+        """Return the concepts in scope that an item shows."""
+        return self._concepts[int(self._indptr[row]) : int(self._indptr[row + 1])]
+
+    def closest(self, row: int) -> tuple[int, float]:
+        """Return the closest kept item and its similarity; (-1, 0.0) without embeddings."""
+        if self._embeddings is None:
+            return -1, 0.0
+        usable = (self._near_values[row] >= 0) & self._kept[self._near_rows[row]]
+        if usable.any():
+            best = int(np.flatnonzero(usable)[self._near_values[row][usable].argmax()])
+            return int(self._near_rows[row, best]), float(self._near_values[row, best])
+        others = np.flatnonzero(self._kept)
+        others = others[others != row]
+        if not len(others):
+            return -1, 0.0
+        found = nearest(self._embeddings[[row]], self._embeddings[others])
+        return int(others[found.rows[0, 0]]), max(float(found.similarities[0, 0]), 0.0)
+
+    def redundancy(self, row: int) -> float:
+        """Return how redundant a kept item is, from 0 to 1.
+
+        Similarity to the closest kept item times how well others show its concepts: 1 for a
+        concept that many share, 0 for one it alone shows, averaged over its concepts.
+        """
+        concepts = self.concepts(row)
+        if not len(concepts):
+            return 0.0
+        shared = float(np.mean(1.0 - 1.0 / np.maximum(self._counts[concepts], 1)))
+        if self._twins[self._keys[row]] > 1:
+            return 1.0 + shared
+        similarity = self.closest(row)[1] if self._embeddings is not None else 1.0
+        return similarity * shared if similarity >= self.settings.min_similarity else 0.0
+
+    def lost(self, row: int) -> tuple[GapFilled, ...]:
+        """Return the concepts that would disappear or become a gap without an item."""
+        concepts = self.concepts(row)
+        after = self._counts[concepts] - 1
+        floor = self._floor[concepts]
+        n_after = max(self._n_kept - 1, 1)
+        above_now = self._counts[concepts] >= floor * self._n_kept
+        gone = (after == 0) | (above_now & (after < floor * n_after))
+        return tuple(
+            GapFilled(
+                concept_id=int(concept_id),
+                gain=0.0,
+                before=int(self._counts[concept_id]),
+                after=int(self._counts[concept_id]) - 1,
+                target=int(np.ceil(self._floor[concept_id] * n_after)),
+            )
+            for concept_id in concepts[gone]
+        )
+
+    def remove(self, row: int) -> None:
+        """Take an item out of the kept ones."""
+        self._kept[row] = False
+        self._n_kept -= 1
+        self._counts[self.concepts(row)] -= 1
+        self._twins[self._keys[row]] -= 1
+
+    def proposal(self, row: int, *, rank: int, lost: tuple[GapFilled, ...]) -> Proposal:
+        """Return a kept item as a proposal to remove it."""
+        item = self._items[row]
+        place, similarity = self.closest(row)
+        limit = self.settings.near_duplicate
+        if self._twins[self._keys[row]] > 1:
+            message = "another kept item says the same word for word"
+        elif similarity >= limit:
+            message = f"a kept item is {similarity:.2f} similar, limit {limit:.2f}"
+        else:
+            message = "no kept item repeats it; all its concepts are shown by others"
+        n_lost = len(lost)
+        kept = "no concept is lost" if not n_lost else f"{n_lost} concepts are lost"
+        return Proposal(
+            id=item.id,
+            row=row,
+            kind="remove",
+            rank=rank,
+            gain=min(self.redundancy(row), 1.0),
+            gaps=lost,
+            nearest_id=self._items[place].id if place >= 0 else None,
+            nearest_row=place if place >= 0 else None,
+            nearest_similarity=similarity if place >= 0 else None,
+            checks=(
+                Check("duplicate", True, message),
+                Check("coverage", not n_lost, kept),
+            ),
+            category=item.category,
+            source=item.source,
+        )
