@@ -1,0 +1,209 @@
+"""What `revision.json` and `concepts.parquet` say of a revision.
+
+The keys are a contract: tools read them. Adding one is fine, changing one needs a new schema version.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchdesign import __version__
+from benchdesign.records import plain
+
+if TYPE_CHECKING:
+    from benchdesign.analysis import Analysis
+    from benchdesign.decisions import Standing
+    from benchdesign.formats import WriteReport
+    from benchdesign.revision import Addition, Removal, Revision
+
+__all__ = ["SCHEMA_VERSION", "manifest_of", "write_concepts"]
+
+SCHEMA_VERSION = 1
+
+
+def manifest_of(analysis: Analysis, revision: Revision, written: WriteReport) -> dict[str, Any]:
+    """Return what `revision.json` holds for a revision whose benchmark is written."""
+    benchmark, pool, dictionary = analysis.benchmark, analysis.pool, analysis.dictionary
+    choice = revision.choice
+    manifest: dict[str, Any] = {
+        "schema_version": SCHEMA_VERSION,
+        "program": {"name": "benchdesign", "version": __version__},
+        "benchmark": {
+            "path": str(benchmark.path),
+            "sha256": benchmark.sha256,
+            "n_items": len(benchmark),
+            "fields": _fields(benchmark.mapping),
+        },
+        "pool": None
+        if pool is None
+        else {
+            "path": str(pool.path),
+            "sha256": pool.sha256,
+            "n_items": len(pool),
+            "fields": _fields(pool.mapping),
+        },
+        "revised": {
+            "file": Path(written.path).name,
+            "sha256": _sha256(Path(written.path)),
+            "n_items": revision.n_items,
+            "n_kept": len(revision.kept_rows),
+            "empty_fields": dict(revision.empty_fields),
+        },
+        "reference_model": analysis.settings.model,
+        "dictionary": {
+            "name": dictionary.name,
+            "fingerprint": dictionary.fingerprint,
+            "model": dictionary.model,
+            "levels": [
+                {"name": one.name, "hook_point": one.hook_point, "n_concepts": one.width}
+                for one in dictionary.levels
+            ],
+        },
+        "seed": analysis.settings.seed,
+        "settings": {
+            "gaps": plain(analysis.gaps.settings),
+            "constraints": plain(analysis.settings.constraints),
+            "scope": plain(analysis.settings.scope),
+            "template": analysis.settings.template,
+        },
+        "reference": analysis.coverage_before.reference,
+        "choice": {"made_by": choice.made_by, "decisions_sha256": choice.decisions_sha256},
+        "coverage_before": plain(revision.figures_before),
+        "coverage_after": plain(revision.figures_after),
+        "gaps": _gap_rows(analysis, revision),
+        "kept_out": analysis.gaps.kept_out_counts(),
+        "added": [_added_row(analysis, one) for one in revision.added],
+        "removed": [_removed_row(one) for one in revision.removed],
+        "skipped": [
+            {"rows": [row + 1 for row in one.rows], "why": one.message}
+            for one in analysis.findings
+            if one.kind == "skipped-row"
+        ],
+        "findings": dict(sorted(Counter(one.kind for one in analysis.findings).items())),
+    }
+    return manifest
+
+
+def _fields(mapping: object) -> dict[str, Any]:
+    return {name: value for name, value in plain(mapping).items() if value}
+
+
+def _gap_rows(analysis: Analysis, revision: Revision) -> list[dict[str, Any]]:
+    rows = []
+    areas, after = analysis.areas, revision.gaps_after
+    for row in analysis.gaps.rows():
+        area = int(areas.area_of[row.concept_id])
+        rows.append(
+            plain(
+                {
+                    "concept": row.concept_id,
+                    "label": row.label,
+                    "area": None if area < 0 else areas.names[area],
+                    "level": row.level,
+                    "status": row.status,
+                    "count": row.count,
+                    "expected": row.expected,
+                    "rate": row.rate,
+                    "base_rate": row.base_rate,
+                    "lift": row.lift,
+                    "lift_low": row.lift_low,
+                    "lift_high": row.lift_high,
+                    "q_value": row.q_value,
+                    "relevance": row.relevance,
+                    "count_after": int(after.count[row.concept_id]),
+                    "status_after": after.status(row.concept_id),
+                }
+            )
+        )
+    return rows
+
+
+def _added_row(analysis: Analysis, one: Addition) -> dict[str, Any]:
+    row = {
+        "id": one.revised_id,
+        "pool_id": one.item.id,
+        "pool_row": one.item.row + 1,
+        "rank": one.rank,
+        "gain": one.gain,
+        "concepts": [
+            {"concept": concept_id, "label": analysis.dictionary.label(concept_id)}
+            for concept_id in one.concepts
+        ],
+        "category": one.item.category,
+        "licence": one.licence,
+        **_said(one.standing),
+    }
+    return plain(row)  # type: ignore[no-any-return]
+
+
+def _removed_row(one: Removal) -> dict[str, Any]:
+    row = {
+        "id": one.item.id,
+        "row": one.item.row + 1,
+        "rank": one.rank,
+        "closest": one.duplicate_of,
+        "similarity": one.similarity,
+        "category": one.item.category,
+        **_said(one.standing),
+    }
+    return plain(row)  # type: ignore[no-any-return]
+
+
+def _said(standing: Standing | None) -> dict[str, Any]:
+    if standing is None:
+        return {}
+    return {
+        "decision": {
+            "who": standing.who,
+            "when": standing.when,
+            "note": standing.note,
+            "reason": standing.reason,
+            "edited": sorted(standing.edits),
+        }
+    }
+
+
+def write_concepts(analysis: Analysis, revision: Revision, path: Path) -> None:
+    """Write every concept before and after as Parquet, one row each."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    before, after, dictionary = analysis.gaps, revision.gaps_after, analysis.dictionary
+    table = dictionary.table
+    area_of, names = analysis.areas.area_of, analysis.areas.names
+    n = len(before)
+    columns: dict[str, Any] = {
+        "concept": pa.array(range(n), pa.int32()),
+        "label": pa.array([dictionary.label(one) for one in range(n)], pa.string()),
+        "label_source": pa.array(table.label_source, pa.string()),
+        "label_score": pa.array(table.label_score),
+        "level": pa.array([dictionary.levels[one].name for one in table.level], pa.string()),
+        "area": pa.array([names[one] if one >= 0 else None for one in area_of], pa.string()),
+        "kept_out": pa.array([before.reason(one) for one in range(n)], pa.string()),
+        "relevance": pa.array(
+            [None] * n if before.relevance is None else before.relevance, pa.float64()
+        ),
+        "base_rate": pa.array(before.base_rate, from_pandas=True),
+    }
+    for side, gaps in (("before", before), ("after", after)):
+        columns |= {
+            f"status_{side}": pa.array([gaps.status(one).value for one in range(n)], pa.string()),
+            f"count_{side}": pa.array(gaps.count),
+            f"chi_bench_{side}": pa.array(gaps.coverage.chi_bench),
+        }
+        for name in ("expected", "rate", "lift", "lift_low", "lift_high", "q_value"):
+            columns[f"{name}_{side}"] = pa.array(getattr(gaps, name), from_pandas=True)
+    pq.write_table(pa.table(columns), path, compression="zstd")
+
+
+def _sha256(path: Path) -> str:
+    hasher = hashlib.sha256()
+    files = sorted(one for one in path.rglob("*") if one.is_file()) if path.is_dir() else [path]
+    for one in files:
+        with one.open("rb") as handle:
+            while chunk := handle.read(1 << 20):
+                hasher.update(chunk)
+    return hasher.hexdigest()
