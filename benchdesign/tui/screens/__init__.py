@@ -1,0 +1,1 @@
+"""The nine screens of the interface."""

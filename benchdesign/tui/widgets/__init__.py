@@ -1,0 +1,1 @@
+"""Widgets that know nothing of benchmarks beyond what they are given to show."""

@@ -1,0 +1,104 @@
+"""An item's text with the tokens that show a concept: a window around the peak, in five strengths.
+
+Neighbours of one strength are merged into one span, because a thousand single-token spans cost a
+tenth of a second. Text is always literal.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from textual.content import Content
+
+from benchdesign.text import display
+from benchdesign.tui.marks import Marks
+
+if TYPE_CHECKING:
+    from benchdesign.mapping import TokenEvidence
+
+__all__ = ["evidence_content", "evidence_levels", "literal"]
+
+_STYLES = (
+    "",
+    "on $primary 15%",
+    "on $primary 30%",
+    "on $primary 50%",
+    "bold on $primary 70%",
+)
+_WINDOW = 420
+"""Characters shown around the peak, about a hundred tokens."""
+
+
+def literal(text: str, style: str = "") -> Content:
+    """Return text from outside as content that cannot be markup; lines are kept."""
+    return Content.styled(display(text, newline="\n"), style)
+
+
+def evidence_levels(text: str, tokens: Sequence[TokenEvidence]) -> list[tuple[int, int, int, bool]]:
+    """Cut text into runs (start, end, level 0 to 4, is the peak), neighbours of a level merged."""
+    top = max((one.activation for one in tokens), default=0.0)
+    if top <= 0:
+        return [(0, len(text), 0, False)] if text else []
+    peak = max(tokens, key=lambda one: one.activation)
+    runs: list[tuple[int, int, int, bool]] = []
+
+    def add(start: int, end: int, level: int, *, is_peak: bool = False) -> None:
+        if start >= end:
+            return
+        if runs and runs[-1][1] == start and runs[-1][2] == level and not (is_peak or runs[-1][3]):
+            runs[-1] = (runs[-1][0], end, level, False)
+        else:
+            runs.append((start, end, level, is_peak))
+
+    place = 0
+    for one in sorted(tokens, key=lambda token: (token.start, token.end)):
+        start, end = max(one.start, place), min(one.end, len(text))
+        if one.activation <= 0 or start >= end:
+            continue
+        # A gap of white space between two lit tokens reads better lit.
+        if runs and runs[-1][2] and text[place:start].isspace():
+            place = runs[-1][1]
+        add(place, start, 0)
+        add(start, end, 1 + min(int(one.activation / top * 4), 3), is_peak=one is peak)
+        place = end
+    add(place, len(text), 0)
+    return runs
+
+
+def evidence_content(
+    text: str,
+    tokens: Sequence[TokenEvidence],
+    *,
+    marks: Marks,
+    window: int | None = _WINDOW,
+) -> Content:
+    """Return text with its evidence shown; `window=None` shows all of it."""
+    low, high = 0, len(text)
+    if window is not None and tokens and len(text) > window:
+        peak = max(tokens, key=lambda one: one.activation)
+        low = max(min((peak.start + peak.end - window) // 2, len(text) - window), 0)
+        high = low + window
+    elif window is not None and len(text) > window:
+        high = window
+    parts: list[Content] = [Content("… ")] if low else []
+    for start, end, level, is_peak in evidence_levels(text, tokens):
+        start, end = max(start, low), min(end, high)
+        if start >= end:
+            continue
+        parts.append(_run(text[start:end], level, marks=marks, is_peak=is_peak))
+    if high < len(text):
+        parts.append(Content(" …"))
+    return Content("").join(parts)
+
+
+def _run(text: str, level: int, *, marks: Marks, is_peak: bool) -> Content:
+    if not level:
+        return literal(text)
+    if marks.monochrome or marks.use_ascii:
+        strong = level >= 3
+        left, right = ("[[", "]]") if marks.use_ascii else ("⟦", "⟧")
+        left, right = (left, right) if strong else ("[", "]")
+        return Content.assemble(left, literal(text, "underline" if is_peak else ""), right)
+    style = _STYLES[level] + (" underline" if is_peak else "")
+    return literal(text, style.strip())
