@@ -1,19 +1,19 @@
 """Everything computed about one benchmark, in one value.
 
-A report, the interface and the revision read it; only the pipeline makes it. It computes nothing
-itself and never changes.
+A report, the interface and the revision read it; only the pipeline makes it. It never changes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from benchdesign.config import Settings
 
 if TYPE_CHECKING:
-    from benchdesign.areas import Areas
+    from benchdesign.areas import AreaGaps, Areas
     from benchdesign.conceptmap import ConceptMap
     from benchdesign.coverage import Coverage
     from benchdesign.dictionary import Dictionary
@@ -55,6 +55,15 @@ class Analysis:
     settings: Settings = field(default_factory=Settings)
     evidence: Mapping[str, Mapping[int, tuple[TokenEvidence, ...]]] = field(default_factory=dict)
     """By `Item.digest`, then concept id: which characters show the concept, and how strongly."""
+
+    @cached_property
+    def area_gaps(self) -> AreaGaps:
+        """Status of every area, from all its concepts together."""
+        from benchdesign.areas import find_area_gaps
+
+        return find_area_gaps(
+            self.areas, self.gaps, concept_map=self.benchmark_map, reference_map=self.pool_map
+        )
 
     def evidence_of(self, item: Item) -> Mapping[int, tuple[TokenEvidence, ...]]:
         """Return the token evidence computed for an item; empty where none was."""

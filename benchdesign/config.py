@@ -66,6 +66,9 @@ class Settings:
     constraints: Mapping[str, Any] = field(default_factory=dict)
     """`Constraints` that differ from the defaults."""
 
+    keep_out: tuple[str, ...] = ()
+    """Files with known benchmarks whose items are never proposed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Preferences:

@@ -1,6 +1,7 @@
 """What `revision.json` and `concepts.parquet` say of a revision.
 
-The keys are a contract: tools read them. Adding one is fine, changing one needs a new schema version.
+The keys are a contract: tools read them. Adding one is fine; changing one needs a new
+schema version.
 """
 
 from __future__ import annotations

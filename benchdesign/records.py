@@ -28,7 +28,7 @@ _ARRAY = "__array__"
 def plain(value: Any, *, arrays: dict[str, Any] | None = None) -> Any:
     """Return a value as JSON types; NaN and infinities become None.
 
-    With `arrays`, numpy arrays go there under a new name, and the name takes their place.
+    With `arrays`, numpy arrays go there under a new name that takes their place, and NaN stays.
     """
     if is_dataclass(value) and not isinstance(value, type):
         return {one.name: plain(getattr(value, one.name), arrays=arrays) for one in fields(value)}
@@ -37,7 +37,7 @@ def plain(value: Any, *, arrays: dict[str, Any] | None = None) -> Any:
     if isinstance(value, str | bool | int) or value is None:
         return value
     if isinstance(value, float):
-        return value if value - value == 0 else None
+        return value if arrays is not None or value - value == 0 else None
     if isinstance(value, Path):
         return str(value)
     if isinstance(value, Mapping):
@@ -46,8 +46,8 @@ def plain(value: Any, *, arrays: dict[str, Any] | None = None) -> Any:
         return sorted(plain(one) for one in value)
     if isinstance(value, Sequence):
         return [plain(one, arrays=arrays) for one in value]
-    if hasattr(value, "tolist"):
-        if arrays is not None and getattr(value, "ndim", 0):
+    if hasattr(value, "tolist"):  # numpy, without importing it
+        if arrays is not None and value.ndim:
             name = f"array{len(arrays)}"
             arrays[name] = value
             return {_ARRAY: name}
@@ -95,7 +95,7 @@ def _revive(kind: Any, data: Any) -> Any:
 
 
 def _revive_class(kind: Any, data: Any) -> Any:
-    if is_dataclass(kind):
+    if isinstance(kind, type) and is_dataclass(kind):
         hints = _hints(kind)
         known = {one.name for one in fields(kind) if one.init}
         return kind(**{name: _revive(hints[name], data[name]) for name in known if name in data})

@@ -19,11 +19,12 @@ import numpy as np
 
 from benchdesign.analysis import Analysis
 from benchdesign.conceptmap import ConceptMap
-from benchdesign.coverage import Coverage, Reference, measure_coverage
+from benchdesign.coverage import Coverage, measure_coverage
 from benchdesign.decisions import DecisionLog, Standing, Subject, Verdict
 from benchdesign.errors import OutputExistsError, UsageError, WorkspaceError
 from benchdesign.gaps import Gaps, Status, find_gaps
 from benchdesign.items import Item
+from benchdesign.pipeline import reference_of
 from benchdesign.records import plain, write_json
 
 if TYPE_CHECKING:
@@ -227,7 +228,8 @@ def plan_revision(analysis: Analysis, choice: Choice) -> Revision:
     if choice.added and analysis.pool_map is not None:
         maps.append(analysis.pool_map.take([pool_row[one] for one in choice.added]))
     revised_map = ConceptMap.concatenate(maps)
-    coverage = measure_coverage(revised_map, analysis.dictionary, reference=_reference(analysis))
+    reference = reference_of(analysis.pool_map, analysis.dictionary)
+    coverage = measure_coverage(revised_map, analysis.dictionary, reference=reference)
     gaps_after = find_gaps(
         coverage,
         analysis.dictionary,
@@ -312,12 +314,6 @@ def planned_files(benchmark: Benchmark, *, format: str | None = None) -> tuple[s
         "report.html",
         "report.md",
     )
-
-
-def _reference(analysis: Analysis) -> Reference:
-    if analysis.pool_map is None or not len(analysis.pool_map):
-        return Reference.from_dictionary(analysis.dictionary)
-    return Reference.from_map(analysis.pool_map, analysis.dictionary)
 
 
 def _additions(

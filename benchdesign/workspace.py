@@ -309,6 +309,11 @@ class Workspace:
         """Tell whether `save_result` kept something under a name."""
         return (self.folder / "results" / f"{name}.npz").is_file()
 
+    def drop_result(self, name: str) -> None:
+        """Forget what `save_result` kept under a name, if anything."""
+        self._must_write()
+        (self.folder / "results" / f"{name}.npz").unlink(missing_ok=True)
+
     def stage_runs(self) -> dict[str, StageRun]:
         """Return the stages that finished, by name."""
         try:
@@ -379,6 +384,7 @@ class Workspace:
                 settings.n_add,
                 settings.n_remove,
                 settings.constraints,
+                settings.keep_out,
                 settings.seed,
             ]
         text = json.dumps(plain(parts), sort_keys=True)

@@ -1,0 +1,407 @@
+"""The stages of the whole job, in order, each saved as it finishes.
+
+    read       benchmark and pool are read and validated
+    map        items become concept maps (resumes from shards)
+    gaps       coverage, areas, relevance to the scope, statuses
+    propose    additions, removals, duplicates
+    evidence   which characters show the concepts, for what a person will look at
+
+A stage runs only if it is out of date. Progress goes to a callback; `stop` is asked often, and what
+is done is kept. Runs in the process of a command or in a child of the interface alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from benchdesign.analysis import Analysis
+from benchdesign.areas import Areas, group_areas
+from benchdesign.conceptmap import ConceptMap
+from benchdesign.coverage import Coverage, Reference, measure_coverage
+from benchdesign.decisions import DecisionLog, Subject, Verdict
+from benchdesign.duplicates import DuplicatePair, KnownList, find_contamination, find_duplicates
+from benchdesign.errors import Interrupted, UsageError, WorkspaceError
+from benchdesign.gaps import GapSettings, find_gaps
+from benchdesign.items import Benchmark, Item
+from benchdesign.progress import Progress, ProgressCallback, StopCheck, Ticker
+from benchdesign.proposals import Constraints, Proposal, propose_additions, propose_removals
+from benchdesign.records import plain, revive
+from benchdesign.scope import Relevance, Scope, measure_relevance, top_items
+from benchdesign.workspace import STAGES, Workspace
+
+if TYPE_CHECKING:
+    from benchdesign.dictionary import Dictionary
+    from benchdesign.mapping import Mapper, TokenEvidence
+
+__all__ = ["load_analysis", "reference_of", "run_pipeline", "run_workspace"]
+
+T = TypeVar("T")
+
+_GAPS_SHOWN = 60
+_ITEMS_A_GAP = 3
+"""How much token evidence is made ahead of time: gaps by deficit, and items for each."""
+
+_SMALLEST_POOL = 50
+"""A pool with fewer items says little about how common anything is; the corpus does better."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Proposed:
+    additions: tuple[Proposal, ...]
+    removals: tuple[Proposal, ...]
+    duplicates: tuple[DuplicatePair, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Evidence:
+    items: Mapping[str, Mapping[int, tuple[TokenEvidence, ...]]] = field(default_factory=dict)
+    """By `Item.digest`, then concept id."""
+
+
+def run_workspace(
+    folder: str, *, progress: ProgressCallback | None = None, stop: StopCheck | None = None
+) -> None:
+    """Run what is out of date in a workspace whose lock the parent process holds."""
+    with Workspace.open(Path(folder), access="child") as workspace:
+        run_pipeline(workspace, progress=progress, stop=stop)
+
+
+def run_pipeline(
+    workspace: Workspace,
+    *,
+    until: str = "evidence",
+    progress: ProgressCallback | None = None,
+    stop: StopCheck | None = None,
+) -> Analysis | None:
+    """Run every stage that is out of date, up to and with `until`; returns what is known then.
+
+    None where `until` is before the gaps stage. Raises Interrupted when `stop` says so.
+    """
+    if until not in STAGES:
+        raise UsageError(f"Unknown stage {until!r}; known: {', '.join(STAGES)}.")
+    run = _Run(workspace, progress, stop)
+    steps: dict[str, Callable[[], dict[str, Any]]] = {
+        "read": run.read,
+        "map": run.map,
+        "gaps": run.find_gaps,
+        "propose": run.propose,
+        "evidence": run.show_evidence,
+    }
+    last = STAGES.index(until)
+    for stage in STAGES[: last + 1]:
+        if stage in workspace.stale_stages():
+            run.check_stop()
+            workspace.record_stage(stage, figures=steps[stage]())
+    return run.analysis() if last >= STAGES.index("gaps") else None
+
+
+def load_analysis(workspace: Workspace) -> Analysis:
+    """Load everything computed so far; needs the gaps stage."""
+    return _Run(workspace, None, None).analysis()
+
+
+class _Run:
+    """One pass over the stages; what a stage loads is there for the next."""
+
+    def __init__(
+        self, workspace: Workspace, progress: ProgressCallback | None, stop: StopCheck | None
+    ) -> None:
+        self.workspace = workspace
+        self.settings = workspace.settings
+        self._progress = progress
+        self._stop = stop
+
+    def check_stop(self) -> None:
+        if self._stop is not None and self._stop():
+            raise Interrupted("Stopped; what was done is kept, and the same command goes on.")
+
+    def tell(self, stage: str) -> None:
+        if self._progress is not None:
+            self._progress(Progress(stage, 0, None))
+
+    @cached_property
+    def benchmark(self) -> Benchmark:
+        return self.workspace.load_benchmark()
+
+    @cached_property
+    def pool(self) -> Benchmark | None:
+        return self.workspace.load_pool()
+
+    @cached_property
+    def mapper(self) -> Mapper:
+        from benchdesign.mapping import open_mapper
+
+        self.tell("opening the reference model")
+        settings = self.settings
+        return open_mapper(
+            settings.model,
+            settings.dictionary,
+            device=settings.device,
+            dtype=settings.dtype,
+            hook_module=settings.hook_module,
+        )
+
+    @cached_property
+    def dictionary(self) -> Dictionary:
+        # A mapper that is open already has it; opening one only for this would load the model.
+        if "mapper" in vars(self):
+            return self.mapper.dictionary
+        return self.workspace.load_dictionary()
+
+    @cached_property
+    def benchmark_map(self) -> ConceptMap:
+        return self._finished_map("benchmark", self.benchmark)
+
+    @cached_property
+    def pool_map(self) -> ConceptMap | None:
+        return None if self.pool is None else self._finished_map("pool", self.pool)
+
+    def read(self) -> dict[str, Any]:
+        self.tell("reading items")
+        benchmark, pool = self.benchmark, self.pool
+        if not len(benchmark):
+            raise UsageError(f"{benchmark.path}: no items to analyse; check the file and --split.")
+        self.workspace.record_read(benchmark, pool)
+        return {
+            "n_items": len(benchmark),
+            "n_pool": 0 if pool is None else len(pool),
+            "n_findings": len(benchmark.findings) + (0 if pool is None else len(pool.findings)),
+        }
+
+    def map(self) -> dict[str, Any]:
+        self._map_one("benchmark", self.benchmark)
+        if self.pool is not None:
+            self._map_one("pool", self.pool)
+        return {"dictionary": self.dictionary.name, "n_concepts": self.dictionary.n_concepts}
+
+    def find_gaps(self) -> dict[str, Any]:
+        self.tell("finding gaps")
+        coverage = measure_coverage(self.benchmark_map, self.dictionary, reference=self.reference())
+        both = self._both_maps()
+        areas = group_areas(self.dictionary, concept_map=both)
+        scope = scope_with_decisions(self.scope(), self.workspace.decisions, areas)
+        relevance = None
+        if not scope.is_empty:
+            self.tell("measuring relevance to the scope")
+            relevance = measure_relevance(
+                scope, self.dictionary, mapper=self.mapper, concept_map=both
+            )
+        gaps = find_gaps(
+            coverage, self.dictionary, relevance=relevance, settings=self.gap_settings()
+        )
+        self.workspace.save_result("coverage", coverage)
+        self.workspace.save_result("areas", areas)
+        self.workspace.drop_result("relevance")
+        if relevance is not None:
+            self.workspace.save_result("relevance", relevance)
+        return {status.value: n for status, n in gaps.counts().items()}
+
+    def propose(self) -> dict[str, Any]:
+        analysis = self.analysis(with_proposals=False)
+        settings, rng = self.settings, np.random.default_rng(self.settings.seed)
+        benchmark, pool = self.benchmark, self.pool
+        self.tell("looking for duplicates")
+        duplicates = find_duplicates(benchmark.items, embeddings_a=self.benchmark_map.embeddings)
+        self.check_stop()
+        additions: tuple[Proposal, ...] = ()
+        if pool is not None and self.pool_map is not None and settings.n_add:
+            contaminated = self._contaminated(pool)
+            self.check_stop()
+            self.tell("choosing items to add")
+            additions = propose_additions(
+                self.benchmark_map,
+                self.pool_map,
+                analysis.gaps,
+                self.dictionary,
+                n=settings.n_add,
+                pool_items=pool.items,
+                benchmark_items=benchmark.items,
+                constraints=self.constraints(),
+                rng=rng,
+                record_of=pool.record,
+                contaminated=contaminated,
+            )
+        removals: tuple[Proposal, ...] = ()
+        if settings.n_remove:
+            self.tell("choosing items to remove")
+            removals = propose_removals(
+                self.benchmark_map,
+                analysis.gaps,
+                self.dictionary,
+                n=settings.n_remove,
+                benchmark_items=benchmark.items,
+                min_items=1,
+            )
+        self.workspace.save_result("proposals", _Proposed(additions, removals, duplicates))
+        return {"n_additions": len(additions), "n_removals": len(removals)}
+
+    def show_evidence(self) -> dict[str, Any]:
+        analysis = self.analysis()
+        wanted = list(_wanted_evidence(analysis))
+        ticker = Ticker("marking evidence", len(wanted), progress=self._progress)
+        found: dict[str, Mapping[int, tuple[TokenEvidence, ...]]] = {}
+        if wanted:
+            self.mapper  # noqa: B018 - opened before the first stop check, as it takes seconds
+        for item, concept_ids in wanted:
+            self.check_stop()
+            found[item.digest] = self.mapper.evidence(item, sorted(concept_ids))
+            ticker.advance(1)
+        self.workspace.save_result("evidence", _Evidence(found))
+        return {"n_items": len(found)}
+
+    def analysis(self, *, with_proposals: bool = True) -> Analysis:
+        workspace = self.workspace
+        coverage = workspace.load_result("coverage", Coverage)
+        areas = workspace.load_result("areas", Areas)
+        relevance = None
+        if workspace.has_result("relevance"):
+            relevance = workspace.load_result("relevance", Relevance)
+        gaps = find_gaps(
+            coverage, self.dictionary, relevance=relevance, settings=self.gap_settings()
+        )
+        proposed, evidence = _Proposed((), (), ()), _Evidence()
+        fresh = set(STAGES) - set(workspace.stale_stages())
+        if with_proposals and "propose" in fresh:
+            proposed = workspace.load_result("proposals", _Proposed)
+        if with_proposals and "evidence" in fresh:
+            evidence = workspace.load_result("evidence", _Evidence)
+        pool = self.pool
+        return Analysis(
+            benchmark=self.benchmark,
+            pool=pool,
+            dictionary=self.dictionary,
+            benchmark_map=self.benchmark_map,
+            pool_map=self.pool_map,
+            coverage_before=coverage,
+            gaps=gaps,
+            areas=areas,
+            relevance=relevance,
+            proposals=proposed.additions,
+            removals=proposed.removals,
+            duplicates=proposed.duplicates,
+            findings=self.benchmark.findings + (() if pool is None else pool.findings),
+            settings=self.settings,
+            evidence=evidence.items,
+        )
+
+    def reference(self) -> Reference:
+        """Return the pool's rates, or the dictionary's where the pool is none or tiny."""
+        return reference_of(self.pool_map, self.dictionary)
+
+    def scope(self) -> Scope:
+        return _given(Scope, self.settings.scope, "scope")
+
+    def gap_settings(self) -> GapSettings:
+        return _given(GapSettings, self.settings.gaps, "gaps")
+
+    def constraints(self) -> Constraints:
+        return _given(Constraints, self.settings.constraints, "constraints")
+
+    def _map_one(self, which: str, benchmark: Benchmark) -> None:
+        from benchdesign.mapping import map_items
+
+        folder = self.workspace.folder / "maps"
+        concept_map = map_items(
+            benchmark.items,
+            self.mapper,
+            cache=folder / "shards",
+            progress=self._progress,
+            stop=self._stop,
+        )
+        concept_map.save(folder / f"{which}.parquet")
+        setattr(self, f"{which}_map", concept_map)
+
+    def _finished_map(self, which: Any, benchmark: Benchmark) -> ConceptMap:
+        concept_map = self.workspace.load_map(which)
+        if list(concept_map.digests) != list(benchmark.digests):
+            raise WorkspaceError(
+                f"{benchmark.path}: changed since it was mapped. "
+                f"Run again: benchdesign open {self.workspace.folder}"
+            )
+        return concept_map
+
+    def _both_maps(self) -> ConceptMap:
+        if self.pool_map is None:
+            return self.benchmark_map
+        return ConceptMap.concatenate([self.benchmark_map, self.pool_map])
+
+    def _contaminated(self, pool: Benchmark) -> frozenset[str]:
+        from benchdesign.formats import load_benchmark
+
+        if not self.settings.keep_out:
+            return frozenset()
+        self.tell("comparing with lists to keep out")
+        known = []
+        for path in self.settings.keep_out:
+            listed = load_benchmark(path)
+            known.append(KnownList(listed.name, [item.text for item in listed.items]))
+        matches = find_contamination(pool.items, known)
+        return frozenset(one.item_id for one in matches)
+
+
+def reference_of(pool_map: ConceptMap | None, dictionary: Dictionary) -> Reference:
+    """Return what a benchmark is compared with: the pool, or the dictionary's corpus."""
+    if pool_map is None or len(pool_map) < _SMALLEST_POOL:
+        return Reference.from_dictionary(dictionary)
+    return Reference.from_map(pool_map, dictionary)
+
+
+def scope_with_decisions(scope: Scope, log: DecisionLog, areas: Areas) -> Scope:
+    """Return the scope with what was pinned, excluded or ignored by hand; that wins."""
+    pins, exclusions = set(scope.pins), set(scope.exclusions)
+    said = [
+        (concept_id, one.verdict)
+        for one in log.standings(Subject.AREA).values()
+        if one.subject_id in areas.names
+        for concept_id in areas.members(areas.names.index(one.subject_id)).tolist()
+    ]
+    said += [(int(one.subject_id), one.verdict) for one in log.standings(Subject.CONCEPT).values()]
+    for concept_id, verdict in said:
+        if verdict is Verdict.PIN:
+            pins.add(concept_id)
+            exclusions.discard(concept_id)
+        elif verdict in (Verdict.EXCLUDE, Verdict.IGNORE):
+            exclusions.add(concept_id)
+            pins.discard(concept_id)
+    return replace(scope, pins=tuple(sorted(pins)), exclusions=tuple(sorted(exclusions)))
+
+
+def _wanted_evidence(analysis: Analysis) -> Iterable[tuple[Item, set[int]]]:
+    """Yield the items a person will be shown, each once, with the concepts to mark in it."""
+    wanted: dict[str, tuple[Item, set[int]]] = {}
+
+    def want(item: Item, concept_ids: Sequence[int]) -> None:
+        wanted.setdefault(item.digest, (item, set()))[1].update(concept_ids)
+
+    for proposal in analysis.proposals:
+        if analysis.pool is not None:
+            item = analysis.pool.items[proposal.row]
+            want(item, [gap.concept_id for gap in proposal.gaps])
+    holder, concept_map = analysis.pool, analysis.pool_map
+    if holder is None or concept_map is None:
+        holder, concept_map = analysis.benchmark, analysis.benchmark_map
+    shown = [int(one) for one in analysis.gaps.ranked()[:_GAPS_SHOWN]]
+    if shown:
+        rows = top_items(concept_map, _ITEMS_A_GAP)
+        for concept_id in shown:
+            for row in rows[concept_id]:
+                if row >= 0:
+                    want(holder.items[row], [concept_id])
+    return wanted.values()
+
+
+def _given(kind: type[T], values: Mapping[str, Any], name: str) -> T:
+    known = {one.name for one in fields(kind)}  # type: ignore[arg-type]
+    unknown = sorted(set(values) - known)
+    if unknown:
+        raise UsageError(f"Unknown setting {name}.{unknown[0]}; known: {', '.join(sorted(known))}.")
+    try:
+        return revive(kind, plain(values))
+    except (TypeError, ValueError, KeyError) as problem:
+        raise UsageError(f"The {name} settings cannot be used: {problem}.") from None
