@@ -55,9 +55,6 @@ class Verdict(StrEnum):
     EXCLUDE = "exclude"
     """A concept or area that is out of scope whatever the automatic relevance says."""
 
-    TARGET = "target"
-    """A wanted count for a concept, in `value`."""
-
 
 @dataclass(frozen=True, slots=True)
 class Decision:
@@ -73,9 +70,6 @@ class Decision:
 
     reason: str | None = None
     """From a short list: wrong key, unclear, too easy, duplicate, leak, ..."""
-
-    value: float | None = None
-    """Wanted count, for `Verdict.TARGET`."""
 
     edits: Mapping[str, Any] | None = None
     """Fields of the item's record as edited (field path to value); the source stays as it is."""
@@ -96,7 +90,6 @@ class Standing:
 
     note: str = ""
     reason: str = ""
-    value: float | None = None
     edits: Mapping[str, Any] = field(default_factory=dict)
     who: str = ""
     """Who gave the verdict (or, without one, the last note)."""
@@ -155,7 +148,6 @@ class DecisionLog:
                 verdict=one.verdict,
                 note=one.note,
                 reason=one.reason,
-                value=one.value,
                 edits=one.edits,
                 who=one.who or self.who,
                 when=one.when or when,
@@ -174,10 +166,9 @@ class DecisionLog:
         *,
         note: str | None = None,
         reason: str | None = None,
-        value: float | None = None,
     ) -> None:
         """Record one verdict."""
-        self.record(Decision(subject, subject_id, verdict, note=note, reason=reason, value=value))
+        self.record(Decision(subject, subject_id, verdict, note=note, reason=reason))
 
     def annotate(
         self,
@@ -380,19 +371,19 @@ class DecisionLog:
 
 
 def _fold(subject: Subject, subject_id: str, said: Sequence[Decision]) -> Standing:
-    verdict, reason, note, value = Verdict.OPEN, "", "", None
+    verdict, reason, note = Verdict.OPEN, "", ""
     edits: dict[str, Any] = {}
     who = when = ""
     for one in said:
         if one.verdict is not None:
             # A new verdict takes the old one's reason with it; notes stay.
-            verdict, reason, value = one.verdict, "", one.value
+            verdict, reason = one.verdict, ""
         if one.verdict is not None or verdict is Verdict.OPEN:
             who, when = one.who, one.when
         reason = reason if one.reason is None else one.reason
         note = note if one.note is None else one.note
         edits.update(one.edits or {})
-    return Standing(subject, subject_id, verdict, note, reason, value, edits, who, when)
+    return Standing(subject, subject_id, verdict, note, reason, edits, who, when)
 
 
 def _decide_lines(step: Step) -> list[str]:
@@ -410,7 +401,7 @@ def _decide_lines(step: Step) -> list[str]:
         }
         if one.verdict is not None:
             entry["verdict"] = one.verdict.value
-        for name in ("note", "reason", "value", "edits"):
+        for name in ("note", "reason", "edits"):
             said = getattr(one, name)
             if said is not None:
                 entry[name] = dict(said) if name == "edits" else said
@@ -428,7 +419,6 @@ def _decision(entry: Mapping[str, Any]) -> Decision:
         verdict=None if verdict is None else Verdict(verdict),
         note=entry.get("note"),
         reason=entry.get("reason"),
-        value=entry.get("value"),
         edits=entry.get("edits"),
         who=str(entry.get("who", "")),
         when=str(entry.get("when", "")),

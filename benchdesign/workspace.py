@@ -405,7 +405,7 @@ class Workspace:
 
     def _concept_verdicts(self) -> list[list[object]]:
         return sorted(
-            [subject.value, one.subject_id, one.verdict.value, one.value or 0.0]
+            [subject.value, one.subject_id, one.verdict.value]
             for subject in (Subject.CONCEPT, Subject.AREA)
             for one in self.decisions.standings(subject).values()
             if one.verdict is not Verdict.OPEN
