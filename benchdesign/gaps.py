@@ -41,6 +41,10 @@ __all__ = [
 Floats = NDArray[np.float64]
 
 
+_ROUNDING = 1e-4
+"""Published rates are 32-bit: 200 items at 0.1 expect 20.0000003."""
+
+
 class Status(StrEnum):
     """What coverage of a concept amounts to."""
 
@@ -367,7 +371,7 @@ def _judge(
         p_over=tails.upper,
         q_value=np.where(above, q_over, q_under),
         deficit=np.where(judged, _standardised_deficit(coverage), 0.0),
-        target=np.where(judged, np.ceil(coverage.expected - 1e-9), 0).astype(np.int64),
+        target=np.where(judged, np.ceil(coverage.expected - _ROUNDING), 0).astype(np.int64),
         items_needed=needed,
         reason_codes=reason_codes,
         reasons=reasons,

@@ -23,10 +23,10 @@ __all__ = ["Embedder", "Relevance", "RelevanceEvidence", "Scope", "measure_relev
 
 Floats = NDArray[np.float64]
 
-_UNRELATED = 0.05
-_SAME_SUBJECT = 0.45
-"""Cosines of the built-in sentence embeddings between a one-sentence scope and the middle of some
-items: about these for unrelated subjects and for the subject itself."""
+_LABEL_RANGE = (0.15, 0.60)
+_ITEM_RANGE = (0.05, 0.40)
+"""Cosines with a one-sentence scope in the built-in embedding: of unrelated subjects and of the
+subject itself, as seen on the categories of a large mixed pool."""
 
 _EVIDENCE_ITEMS = 10
 
@@ -56,7 +56,7 @@ class Scope:
     exclusions: tuple[int, ...] = ()
     """Concepts that are out of scope whatever is measured."""
 
-    cutoff: float = 0.35
+    cutoff: float = 0.4
     """Relevance from which a concept is in scope."""
 
     def __post_init__(self) -> None:
@@ -184,11 +184,11 @@ def measure_relevance(
         known = ~np.isnan(both).any(axis=1)
         closest[known] = both[known].argmax(axis=1)
         label_similarity, item_similarity = by_label.max(axis=1), by_items.max(axis=1)
-        span = (np.fmax(label_similarity, item_similarity) - _UNRELATED) / (
-            _SAME_SUBJECT - _UNRELATED
-        )
         # What nothing is known about cannot be called relevant.
-        score = np.nan_to_num(np.clip(span, 0.0, 1.0), nan=0.0)
+        score = np.nan_to_num(
+            np.fmax(_scale(label_similarity, _LABEL_RANGE), _scale(item_similarity, _ITEM_RANGE)),
+            nan=0.0,
+        )
     overridden = np.zeros(n, dtype=np.int8)
     for ids, mark, value in ((scope.pins, 1, 1.0), (scope.exclusions, -1, 0.0)):
         chosen = np.asarray(ids, dtype=np.int64)
@@ -200,6 +200,11 @@ def measure_relevance(
     return Relevance(
         score, in_scope, overridden, label_similarity, item_similarity, closest, rows, scope
     )
+
+
+def _scale(similarity: Floats, ends: tuple[float, float]) -> Floats:
+    low, high = ends
+    return np.clip((similarity - low) / (high - low), 0.0, 1.0)
 
 
 def top_items(concept_map: ConceptMap, n: int) -> NDArray[np.int32]:
