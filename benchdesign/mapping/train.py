@@ -1,0 +1,589 @@
+"""Train SAEs on a corpus with sae-lens' own classes and save them as JumpReLU folders.
+
+The trainer is sae-lens' `SAETrainer`, stepped from here so that a run can report, stop, and be
+continued exactly: batches depend on the seed and the step alone, and checkpoints (safetensors and
+JSON, never pickle) hold the whole optimiser.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchdesign.errors import Interrupted, ModelError, UsageError
+from benchdesign.mapping.activations import ActivationBank, BankKey
+from benchdesign.progress import ProgressCallback, StopCheck, Ticker
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+    from numpy.typing import NDArray
+
+__all__ = ["LevelReport", "LevelSpec", "TrainSettings", "encode", "measure_sae", "train_sae"]
+
+ARCHITECTURES = ("batchtopk", "matryoshka_batchtopk")
+
+L0_MARGIN = 0.985
+"""The saved threshold aims at this share of k on training text, so that unseen text stays at k."""
+
+
+@dataclass(frozen=True, slots=True)
+class LevelSpec:
+    """One SAE to train."""
+
+    name: str
+    hook_point: str
+    unit: str
+    """token or passage."""
+
+    width: int
+    k: float
+    architecture: str = "batchtopk"
+    widths: tuple[int, ...] = ()
+    """Inner widths of a Matryoshka SAE; quarters and sixteenths of the width where empty."""
+
+    passes: float = 1.0
+    lr: float = 3e-3
+    batch_size: int = 4096
+    dead_window: int = 50
+    """Batches without firing after which a latent gets the auxiliary loss."""
+
+    init: str = "data"
+    """data (decoder rows are centred samples) or random."""
+
+    @classmethod
+    def parse(cls, text: str, **defaults: Any) -> LevelSpec:
+        """Read `name:hook=...,unit=token,width=4096,k=32,...`."""
+        name, colon, rest = text.partition(":")
+        if not colon or not name.replace("-", "").replace("_", "").isalnum():
+            raise UsageError(
+                f"--level {text!r}: write name:hook=HOOK,unit=token|passage,width=N,k=K."
+            )
+        values: dict[str, Any] = {"unit": "passage" if name == "themes" else "token"} | defaults
+        for part in rest.split(","):
+            key, equals, value = part.partition("=")
+            if not equals or key not in _LEVEL_KEYS:
+                raise UsageError(
+                    f"--level {name}: {part!r} is not one of {', '.join(sorted(_LEVEL_KEYS))}=..."
+                )
+            field, convert = _LEVEL_KEYS[key]
+            try:
+                values[field] = convert(value)
+            except ValueError:
+                raise UsageError(f"--level {name}: {key}={value!r} is not a number.") from None
+        missing = [field for field in ("hook_point", "width", "k") if field not in values]
+        if missing:
+            raise UsageError(f"--level {name}: give {', '.join(missing).replace('_point', '')}.")
+        made = cls(name=name, **values)
+        made.check()
+        return made
+
+    @property
+    def key(self) -> BankKey:
+        """The activations it is trained on."""
+        return BankKey(self.hook_point, self.unit)
+
+    def check(self) -> None:
+        """Refuse values that cannot be trained."""
+        if self.unit not in ("token", "passage"):
+            raise UsageError(f"--level {self.name}: unit is token or passage, not {self.unit!r}.")
+        if self.architecture not in ARCHITECTURES:
+            raise UsageError(
+                f"--level {self.name}: architecture is one of {', '.join(ARCHITECTURES)}."
+            )
+        if self.init not in ("data", "random"):
+            raise UsageError(f"--level {self.name}: init is data or random.")
+        if not 0 < self.k < self.width:
+            raise UsageError(f"--level {self.name}: k must lie between 0 and the width.")
+        if min(self.batch_size, self.passes, self.lr, self.dead_window) <= 0:
+            raise UsageError(f"--level {self.name}: batch, passes, lr and window are above 0.")
+        if any(b <= a for a, b in zip((0, *self.widths), (*self.widths, self.width), strict=True)):
+            raise UsageError(f"--level {self.name}: widths must ascend and stay below the width.")
+
+
+_LEVEL_KEYS: dict[str, tuple[str, Callable[[str], Any]]] = {
+    "hook": ("hook_point", str),
+    "unit": ("unit", str),
+    "width": ("width", int),
+    "k": ("k", float),
+    "architecture": ("architecture", str),
+    "widths": ("widths", lambda text: tuple(int(part) for part in text.split("/"))),
+    "passes": ("passes", float),
+    "lr": ("lr", float),
+    "batch": ("batch_size", int),
+    "window": ("dead_window", int),
+    "init": ("init", str),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TrainSettings:
+    """What all levels of a run share."""
+
+    seed: int = 0
+    device: str | None = None
+    precision: str = "float16"
+    """Of the saved weights: float16 or float32."""
+
+    checkpoint_every: int = 0
+    """Steps between checkpoints; 0 for none."""
+
+    resume: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LevelReport:
+    """How well a trained SAE does on text it was not trained on."""
+
+    level: str
+    hook_point: str
+    unit: str
+    architecture: str
+    width: int
+    k: float
+    n_train: int
+    """Rows (tokens or passages) there were to train on."""
+
+    n_held_out: int
+    n_steps: int
+    explained_variance: float
+    """On held-out rows, with the weights as saved."""
+
+    l0: float
+    dead_share: float
+    """Latents that fire on none of the held-out rows and of up to two million training rows."""
+
+    dense_share: float
+    """Latents that fire on more than 10% of held-out rows."""
+
+    threshold: float
+    seconds: float
+
+
+class _Batches:
+    """Shuffled training batches; which rows a batch holds depends on seed and position only."""
+
+    def __init__(
+        self,
+        bank: ActivationBank,
+        rows: torch.Tensor,
+        *,
+        size: int,
+        seed: int,
+        device: torch.device,
+    ) -> None:
+        self._bank, self._rows, self._size, self._seed = bank, rows, size, seed
+        self._device = device
+        self._epoch = -1
+        self._order = rows
+        self.position = 0
+        self.per_epoch = len(rows) // size
+
+    def __iter__(self) -> _Batches:
+        return self
+
+    def __next__(self) -> torch.Tensor:
+        import torch
+
+        epoch, place = divmod(self.position, self.per_epoch)
+        if epoch != self._epoch:
+            generator = torch.Generator().manual_seed(self._seed * 1_000_003 + epoch)
+            order = torch.randperm(len(self._rows), generator=generator)
+            self._order = self._rows[order.to(self._rows.device)]
+            self._epoch = epoch
+        self.position += 1
+        chosen = self._order[place * self._size : (place + 1) * self._size]
+        return self._bank.rows[chosen].to(self._device).float()
+
+
+def train_sae(
+    bank: ActivationBank,
+    spec: LevelSpec,
+    *,
+    held_out: NDArray[np.bool_],
+    folder: Path,
+    model: str,
+    settings: TrainSettings | None = None,
+    checkpoints: Path | None = None,
+    identity: str = "",
+    progress: ProgressCallback | None = None,
+    stop: StopCheck | None = None,
+) -> LevelReport:
+    """Train one SAE, save it as a sae-lens folder and measure it on held-out rows.
+
+    `held_out` is per text. `checkpoints` is where an interrupted run leaves its state; `identity`
+    names the data, so that a run is only continued on the same.
+    """
+    import time
+
+    import torch
+
+    began = time.monotonic()
+    chosen = settings or TrainSettings()
+    device = torch.device(chosen.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    train_rows, test_rows = _split_rows(bank, held_out)
+    size = min(spec.batch_size, len(train_rows))
+    batches = _Batches(bank, train_rows, size=size, seed=chosen.seed, device=device)
+    n_steps = max(1, round(batches.per_epoch * spec.passes))
+    trainer = _make_trainer(bank, spec, batches, n_steps, size, device, chosen.seed)
+    label = json.dumps([asdict(spec), chosen.seed, n_steps, identity], sort_keys=True)
+    if chosen.resume and checkpoints is not None:
+        _load_checkpoint(trainer, checkpoints, label)
+    _run(trainer, batches, n_steps, spec, chosen, checkpoints, label, progress, stop)
+    sae = trainer.sae
+    sae.fold_activation_norm_scaling_factor(trainer.activation_scaler.scaling_factor)
+    generator = torch.Generator().manual_seed(chosen.seed)
+    pick = torch.randperm(len(train_rows), generator=generator)
+    sample = bank.rows[train_rows[pick[: 8192 if device.type == "cpu" else 32_768]]]
+    weights = _finish(sae, sample.to(device).float(), spec, chosen.precision)
+    _save(weights, spec, folder, model=model, precision=chosen.precision)
+    more = train_rows[pick[:2_000_000].sort().values]
+    return measure_sae(
+        bank,
+        weights,
+        spec,
+        test_rows=test_rows,
+        more_rows=more,
+        n_train=len(train_rows),
+        n_steps=n_steps,
+        seconds=time.monotonic() - began,
+    )
+
+
+def encode(weights: dict[str, torch.Tensor], rows: torch.Tensor) -> torch.Tensor:
+    """Return JumpReLU activations (n, width) in float32."""
+    pre = rows.float() @ weights["W_enc"] + weights["b_enc"]
+    return pre * (pre > weights["threshold"])
+
+
+def measure_sae(
+    bank: ActivationBank,
+    weights: dict[str, torch.Tensor],
+    spec: LevelSpec,
+    *,
+    test_rows: torch.Tensor,
+    more_rows: torch.Tensor,
+    n_train: int,
+    n_steps: int,
+    seconds: float,
+) -> LevelReport:
+    """Measure saved weights on held-out rows."""
+    import torch
+
+    device = weights["W_enc"].device
+    fired = torch.zeros(spec.width, dtype=torch.float64, device=device)
+    total = torch.zeros(bank.rows.shape[1], dtype=torch.float64, device=device)
+    squares = error = 0.0
+    step = 16_384 if device.type == "cuda" else 2048
+    for low in range(0, len(test_rows), step):
+        rows = bank.rows[test_rows[low : low + step]].to(device).float()
+        acts = encode(weights, rows)
+        fired += (acts > 0).sum(0)
+        total += rows.sum(0, dtype=torch.float64)
+        squares += float(rows.double().pow(2).sum())
+        error += float((rows - acts @ weights["W_dec"] - weights["b_dec"]).double().pow(2).sum())
+    variance = squares - float(total.pow(2).sum()) / len(test_rows)
+    alive = fired > 0
+    for low in range(0, len(more_rows), step):
+        if bool(alive.all()):
+            break
+        rows = bank.rows[more_rows[low : low + step]].to(device)
+        alive |= (encode(weights, rows) > 0).any(0)
+    return LevelReport(
+        level=spec.name,
+        hook_point=spec.hook_point,
+        unit=spec.unit,
+        architecture=spec.architecture,
+        width=spec.width,
+        k=spec.k,
+        n_train=n_train,
+        n_held_out=len(test_rows),
+        n_steps=n_steps,
+        explained_variance=1 - error / variance if variance else 0.0,
+        l0=float(fired.sum()) / len(test_rows),
+        dead_share=float((~alive).double().mean()),
+        dense_share=float((fired > 0.1 * len(test_rows)).double().mean()),
+        threshold=float(weights["threshold"][0]),
+        seconds=round(seconds, 1),
+    )
+
+
+def _split_rows(
+    bank: ActivationBank, held_out: NDArray[np.bool_]
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the row numbers to train on and to measure on."""
+    import numpy as np
+    import torch
+
+    held = held_out[bank.text_of]
+    train, test = np.flatnonzero(~held), np.flatnonzero(held)
+    if not len(test):
+        # A corpus of a few texts may have none held out; the last rows stand in for them.
+        cut = max(1, len(train) // 50)
+        train, test = train[:-cut], train[-cut:]
+    if not len(train):
+        raise UsageError("The corpus is too small to train on; give more texts.")
+    device = bank.rows.device
+    return torch.from_numpy(train).to(device), torch.from_numpy(test).to(device)
+
+
+def _make_trainer(
+    bank: ActivationBank,
+    spec: LevelSpec,
+    batches: _Batches,
+    n_steps: int,
+    size: int,
+    device: torch.device,
+    seed: int,
+) -> Any:
+    """Build sae-lens' trainer around a fresh SAE."""
+    import torch
+    from sae_lens.config import SAETrainerConfig
+    from sae_lens.saes.batchtopk_sae import BatchTopKTrainingSAE, BatchTopKTrainingSAEConfig
+    from sae_lens.saes.matryoshka_batchtopk_sae import (
+        MatryoshkaBatchTopKTrainingSAE,
+        MatryoshkaBatchTopKTrainingSAEConfig,
+    )
+    from sae_lens.training.sae_trainer import SAETrainer
+
+    torch.manual_seed(seed)
+    common: dict[str, Any] = {
+        "d_in": bank.rows.shape[1],
+        "d_sae": spec.width,
+        "k": float(spec.k),
+        "apply_b_dec_to_input": False,
+        "normalize_activations": "expected_average_only_in",
+        "rescale_acts_by_decoder_norm": False,
+        "decoder_init_norm": 1.0,
+        "aux_loss_coefficient": 1.0,
+        "device": str(device),
+        "dtype": "float32",
+    }
+    sae: Any
+    if spec.architecture == "batchtopk":
+        sae = BatchTopKTrainingSAE(BatchTopKTrainingSAEConfig(**common))
+    else:
+        inner = spec.widths or tuple(w for w in (spec.width // 16, spec.width // 4) if w)
+        sae = MatryoshkaBatchTopKTrainingSAE(
+            MatryoshkaBatchTopKTrainingSAEConfig(**common, matryoshka_widths=[*inner, spec.width])
+        )
+    sae.to(device)
+    warm_up = min(100, n_steps // 10)
+    trainer = SAETrainer(
+        cfg=SAETrainerConfig(
+            total_training_samples=n_steps * size,
+            train_batch_size_samples=size,
+            lr=spec.lr,
+            lr_end=spec.lr / 10,
+            lr_warm_up_steps=warm_up if warm_up > 1 else 0,
+            lr_decay_steps=n_steps // 3,
+            device=str(device),
+            dead_feature_window=spec.dead_window,
+            # Its log of this window goes to wandb only; never due, it costs nothing.
+            feature_sampling_window=n_steps + 1,
+        ),
+        sae=sae,
+        data_provider=batches,
+    )
+    sample = torch.cat([next(batches) for _ in range(min(8, batches.per_epoch))])
+    batches.position = 0
+    norm = float(sample.norm(dim=-1).mean())
+    if not norm > 0:
+        raise ModelError(f"Activations at {spec.hook_point} are all zero; choose another hook.")
+    trainer.activation_scaler.scaling_factor = sample.shape[1] ** 0.5 / norm
+    if spec.init == "data":
+        _start_from_data(sae, trainer.activation_scaler(sample), spec.k, seed)
+    return trainer
+
+
+def _start_from_data(sae: Any, rows: torch.Tensor, k: float, seed: int) -> None:
+    """Make centred samples the decoder; scale the encoder so that it reconstructs at once."""
+    import torch
+
+    with torch.no_grad():
+        mean = rows.mean(0)
+        generator = torch.Generator().manual_seed(seed)
+        pick = torch.randperm(len(rows), generator=generator)
+        pick = pick.repeat(-(-sae.cfg.d_sae // len(rows)))[: sae.cfg.d_sae]
+        noise = torch.randn((len(pick), rows.shape[1]), generator=generator).to(rows)
+        centred = rows[pick.to(rows.device)] - mean
+        centred = centred + 0.05 * centred.norm(dim=-1, keepdim=True).clamp(min=1e-6) * (
+            noise / noise.norm(dim=-1, keepdim=True)
+        )
+        directions = torch.nn.functional.normalize(centred, dim=-1)
+        sae.W_dec.copy_(directions)
+        sae.b_dec.copy_(mean)
+        probe = rows[:2048] - mean
+        acts = (probe @ directions.T).relu()
+        cut = acts.flatten().topk(max(1, int(k * len(probe)))).values[-1]
+        rebuilt = (acts * (acts >= cut)) @ directions
+        # Least squares: without this factor the first reconstructions are far too long.
+        scale = (probe * rebuilt).sum() / rebuilt.pow(2).sum().clamp(min=1e-12)
+        sae.W_enc.copy_(directions.T * scale)
+        sae.b_enc.copy_(-(mean @ directions.T) * scale)
+
+
+def _run(
+    trainer: Any,
+    batches: _Batches,
+    n_steps: int,
+    spec: LevelSpec,
+    settings: TrainSettings,
+    checkpoints: Path | None,
+    label: str,
+    progress: ProgressCallback | None,
+    stop: StopCheck | None,
+) -> None:
+    """Step the trainer to the end, or to where it is stopped."""
+    import torch
+
+    precision = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("high")
+    ticker = Ticker(f"training {spec.name}", n_steps, progress=progress)
+    ticker.skip(trainer.n_training_steps)
+    batches.position = trainer.n_training_steps
+    try:
+        while trainer.n_training_steps < n_steps:
+            if stop is not None and stop():
+                if checkpoints is not None:
+                    _save_checkpoint(trainer, checkpoints, label)
+                raise Interrupted(f"Stopped while training {spec.name}; continue with --resume.")
+            output = trainer.step(next(batches))
+            trainer.n_training_steps += 1
+            if trainer.n_training_steps % 100 == 0 and not bool(torch.isfinite(output.loss)):
+                raise ModelError(
+                    f"Training {spec.name} diverged at step {trainer.n_training_steps} (loss is "
+                    "not finite); lower --lr."
+                )
+            every = settings.checkpoint_every
+            if checkpoints is not None and every and trainer.n_training_steps % every == 0:
+                _save_checkpoint(trainer, checkpoints, label)
+            ticker.advance(1)
+    finally:
+        torch.set_float32_matmul_precision(precision)
+
+
+def _finish(
+    sae: Any, sample: torch.Tensor, spec: LevelSpec, precision: str
+) -> dict[str, torch.Tensor]:
+    """Return the weights as they will be saved, with the threshold set anew so that L0 is k."""
+    import torch
+
+    number = torch.float16 if precision == "float16" else torch.float32
+    state = sae.state_dict()
+    sae.process_state_dict_for_saving_inference(state)
+    weights = {
+        name: state[name].detach().to(number).float().contiguous()
+        for name in ("W_enc", "W_dec", "b_enc", "b_dec")
+    }
+    if not all(bool(torch.isfinite(tensor).all()) for tensor in weights.values()):
+        raise ModelError(f"Training {spec.name} gave weights that are not finite; lower --lr.")
+    pre = (sample @ weights["W_enc"] + weights["b_enc"]).relu()
+    n_active = max(1, int(spec.k * L0_MARGIN * len(sample)))
+    cut = float(pre.flatten().topk(n_active).values[-1])
+    stored = torch.tensor(cut, dtype=number)
+    weights["threshold"] = torch.full_like(weights["b_enc"], float(stored))
+    return weights
+
+
+def _save(
+    weights: dict[str, torch.Tensor], spec: LevelSpec, folder: Path, *, model: str, precision: str
+) -> None:
+    """Write a JumpReLU folder that `SAE.load_from_disk` reads."""
+    import torch
+    from sae_lens.saes.jumprelu_sae import JumpReLUSAEConfig
+    from sae_lens.saes.sae import SAEMetadata
+    from safetensors.torch import save_file
+
+    number = torch.float16 if precision == "float16" else torch.float32
+    config = JumpReLUSAEConfig(
+        d_in=weights["W_enc"].shape[0],
+        d_sae=spec.width,
+        dtype=precision,
+        device="cpu",
+        apply_b_dec_to_input=False,
+        normalize_activations="none",
+        metadata=SAEMetadata(
+            model_name=model,
+            hook_name=spec.hook_point,
+            unit=spec.unit,
+            trained_as=spec.architecture,
+            k=spec.k,
+        ),
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "cfg.json").write_text(
+        json.dumps(config.to_dict(), indent=1, sort_keys=True) + "\n", encoding="utf-8"
+    )
+    save_file(
+        {name: tensor.to("cpu", number).contiguous() for name, tensor in weights.items()},
+        folder / "sae_weights.safetensors",
+    )
+
+
+def _save_checkpoint(trainer: Any, folder: Path, label: str) -> None:
+    """Write everything needed to continue, all or nothing."""
+    import shutil
+
+    from safetensors.torch import save_file
+
+    optimizer = trainer.optimizer.state_dict()
+    tensors = {f"sae.{name}": value for name, value in trainer.sae.state_dict().items()}
+    for number, slots in optimizer["state"].items():
+        tensors |= {f"optimizer.{number}.{name}": value for name, value in slots.items()}
+    tensors["passes_since_fired"] = trainer.n_forward_passes_since_fired
+    tensors["act_freq_scores"] = trainer.act_freq_scores
+    numbers = {
+        "label": label,
+        "groups": optimizer["param_groups"],
+        "schedule": trainer.lr_scheduler.state_dict(),
+        "coefficients": {n: s.state_dict() for n, s in trainer.coefficient_schedulers.items()},
+        "scale": trainer.activation_scaler.scaling_factor,
+        "n_samples": trainer.n_training_samples,
+        "n_steps": trainer.n_training_steps,
+        "n_active_samples": trainer.n_frac_active_samples,
+    }
+    fresh = folder.with_name(folder.name + ".new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    save_file(
+        {n: t.detach().cpu().contiguous() for n, t in tensors.items()}, fresh / "state.safetensors"
+    )
+    (fresh / "state.json").write_text(json.dumps(numbers), encoding="utf-8")
+    shutil.rmtree(folder, ignore_errors=True)
+    fresh.rename(folder)
+
+
+def _load_checkpoint(trainer: Any, folder: Path, label: str) -> None:
+    """Put a trainer where a checkpoint left it; no checkpoint is no error."""
+    from safetensors.torch import load_file
+
+    if not (folder / "state.json").is_file():
+        return
+    numbers = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+    if numbers["label"] != label:
+        raise UsageError(
+            f"{folder}: made with other settings or another corpus; remove it or drop --resume."
+        )
+    tensors = load_file(folder / "state.safetensors", device=trainer.cfg.device)
+    trainer.sae.load_state_dict(
+        {name[4:]: value for name, value in tensors.items() if name.startswith("sae.")}
+    )
+    slots: dict[int, dict[str, torch.Tensor]] = {}
+    for name, value in tensors.items():
+        if name.startswith("optimizer."):
+            _, number, slot = name.split(".", 2)
+            slots.setdefault(int(number), {})[slot] = value
+    trainer.optimizer.load_state_dict({"state": slots, "param_groups": numbers["groups"]})
+    trainer.lr_scheduler.load_state_dict(numbers["schedule"])
+    for name, state in numbers["coefficients"].items():
+        trainer.coefficient_schedulers[name].load_state_dict(state)
+    trainer.activation_scaler.scaling_factor = numbers["scale"]
+    trainer.n_forward_passes_since_fired = tensors["passes_since_fired"]
+    trainer.act_freq_scores = tensors["act_freq_scores"]
+    trainer.n_training_samples = numbers["n_samples"]
+    trainer.n_training_steps = numbers["n_steps"]
+    trainer.n_frac_active_samples = numbers["n_active_samples"]
