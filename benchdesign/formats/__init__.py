@@ -1,0 +1,7 @@
+"""Benchmarks and pools in the forms they come in: read, and written back in the same form."""
+
+from __future__ import annotations
+
+from benchdesign.formats.load import load_benchmark
+
+__all__ = ["load_benchmark"]

@@ -1,0 +1,437 @@
+"""CSV and TSV: dialect and encoding found from the file; untouched rows are copied as bytes."""
+
+from __future__ import annotations
+
+import csv
+import io
+import sys
+from array import array
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+from benchdesign.errors import FormatError
+from benchdesign.formats.files import (
+    Content,
+    decode_line,
+    digest_file,
+    open_content,
+    open_output,
+    recoding,
+)
+from benchdesign.formats.jsonl import recoded_finding, suffix_of
+from benchdesign.formats.source import Record, Source
+from benchdesign.formats.survey import plain_name
+from benchdesign.formats.values import as_cell
+from benchdesign.items import Finding
+
+__all__ = ["CsvFile"]
+
+SAMPLE_BYTES = 1 << 18
+SAMPLE_ROWS = 100
+MAX_ROW_LINES = 10_000
+"""A quoted cell over more lines than this is a quote that was never closed."""
+
+# Cells longer than the module's default of 128 KB are ordinary in benchmarks with passages.
+csv.field_size_limit(min(sys.maxsize, 1 << 30))
+
+_MMLU_COLUMNS = ("question", "A", "B", "C", "D", "answer")
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How a file separates and quotes."""
+
+    delimiter: str
+    quoting: int = csv.QUOTE_MINIMAL
+    escapechar: str | None = None
+
+    def reader(self, lines: Iterator[str]) -> Any:
+        """Parse lines."""
+        return csv.reader(
+            lines,
+            delimiter=self.delimiter,
+            quoting=csv.QUOTE_NONE if self.quoting == csv.QUOTE_NONE else csv.QUOTE_MINIMAL,
+            escapechar=self.escapechar,
+            doublequote=self.escapechar is None,
+        )
+
+    def row(self, cells: Sequence[str], *, quoting: int | None = None) -> str:
+        """Write one row without line end."""
+        out = io.StringIO()
+        writer = csv.writer(
+            out,
+            delimiter=self.delimiter,
+            quoting=self.quoting if quoting is None else quoting,
+            escapechar=self.escapechar,
+            doublequote=self.escapechar is None,
+            lineterminator="",
+        )
+        writer.writerow(cells)
+        return out.getvalue()
+
+
+class CsvFile(Source):
+    """A delimited file with one record a row."""
+
+    format = "csv"
+
+    def __init__(self, path: Path, *, content: Content | None = None) -> None:
+        super().__init__(path)
+        self.content = content or open_content(path)
+        self._sample = self._read_sample()
+        tabs_first = ".tsv" in path.suffixes or ".tab" in path.suffixes
+        self.dialect = _find_dialect(self._sample, tabs_first=tabs_first)
+        self.format = "tsv" if self.dialect.delimiter == "\t" else "csv"
+        self.suffix = suffix_of(path, f".{self.format}")
+        first = next(self.dialect.reader(iter(self._sample)), [])
+        self.has_header = _is_header(first, self._second_row())
+        self.columns = _unique(first if self.has_header else _made_up_columns(len(first)))
+        self._starts = array("Q")
+        self._ends = array("Q")
+        self._lines = array("Q")
+        self._digest: str | None = None
+        self._body = 0
+
+    def _read_sample(self) -> list[str]:
+        with self.content.open() as stream:
+            stream.seek(len(self.content.bom))
+            raw = stream.read(SAMPLE_BYTES)
+        self._line_break = b"\n" if b"\n" in raw or b"\r" not in raw else b"\r"
+        lines = [decode_line(line + self._line_break)[0] for line in raw.split(self._line_break)]
+        if (len(raw) == SAMPLE_BYTES and len(lines) > 1) or lines[-1:] == [self._line_break.decode()]:
+            lines.pop()
+        if not any(line.strip() for line in lines):
+            raise FormatError(f"{self.path}: nothing but blank lines. Check the file.")
+        return lines
+
+    def _second_row(self) -> list[str]:
+        reader = self.dialect.reader(iter(self._sample))
+        next(reader, None)
+        return next((row for row in reader if row), [])
+
+    @property
+    def sha256(self) -> str:
+        """Digest of the bytes on disk."""
+        if self._digest is None:
+            self._digest = digest_file(self.path)
+        return self._digest
+
+    def records(self) -> Iterator[Record]:
+        """Parse row by row."""
+        self._restart_findings()
+        self._starts, self._ends, self._lines = array("Q"), array("Q"), array("Q")
+        recoded: list[int] = []
+        uneven: list[int] = []
+        with self.content.open() as stream:
+            feed = _Feed(stream, len(self.content.bom), self._line_break)
+            header_pending = self.has_header
+            for cells in self._rows(feed):
+                start, feed.row_start = feed.row_start, feed.position
+                line_no, feed.row_line = feed.row_line, feed.line_no + 1
+                if not cells or (cells == [""] and len(self.columns) > 1):
+                    continue
+                if header_pending:
+                    header_pending = False
+                    self._body = feed.position
+                    feed.recoded = False
+                    continue
+                if self.limit is not None and len(self._starts) >= self.limit:
+                    break
+                row = len(self._starts)
+                if feed.recoded:
+                    recoded.append(row)
+                    feed.recoded = False
+                if len(cells) != len(self.columns):
+                    uneven.append(row)
+                self._starts.append(start)
+                self._ends.append(feed.position)
+                self._lines.append(line_no)
+                yield self._record(cells)
+        self._finish_findings()
+        if recoded:
+            self.findings.append(recoded_finding(self, recoded))
+        if uneven:
+            more = f", as have {len(uneven) - 1} more rows" if len(uneven) > 1 else ""
+            what = f"not the {len(self.columns)} columns of the header{more}."
+            self.findings.append(
+                Finding("column-count", f"{self.place(uneven[0])}: {what}", tuple(uneven))
+            )
+
+    def _rows(self, feed: _Feed) -> Iterator[list[str]]:
+        """Yield rows; a quote that is never closed costs its own line, not the rest."""
+        while True:
+            feed.seek_row()
+            reader = self.dialect.reader(iter(feed))
+            restart = False
+            try:
+                for cells in reader:
+                    n_lines = feed.line_no - feed.row_line + 1
+                    if n_lines > 1 and feed.at_end and feed.has_open_quote():
+                        restart = True
+                        break
+                    yield cells
+            except csv.Error:
+                restart = True
+            except _TooManyLines:
+                restart = True
+            if not restart:
+                return
+            self._skip(f"{self.path}:{feed.row_line}", "a quote in this row is never closed")
+            feed.skip_line()
+
+    def _record(self, cells: list[str]) -> dict[str, Any]:
+        record: dict[str, Any] = dict(zip(self.columns, cells, strict=False))
+        for column in self.columns[len(cells) :]:
+            record[column] = ""
+        return record
+
+    def record(self, row: int) -> Record:
+        """Read and parse one row."""
+        raw = self.content.read(self._starts[row], self._ends[row])
+        lines = [decode_line(line)[0] for line in raw.split(self._line_break)]
+        breaks = self._line_break.decode()
+        fed = [line + breaks for line in lines[:-1]] + lines[-1:]
+        cells = next((cells for cells in self.dialect.reader(iter(fed)) if cells), [])
+        return self._record(cells)
+
+    def __len__(self) -> int:
+        """Count the records of the last pass."""
+        return len(self._starts)
+
+    def place(self, row: int) -> str:
+        """Name file and line."""
+        return f"{self.path}:{self._lines[row]}"
+
+    def write(self, path: Path, rows: Sequence[int], added: Sequence[Record]) -> None:
+        """Copy header and rows byte for byte, then write `added` in the same dialect."""
+        line_end = self._line_end()
+        quoting = self._quoting()
+        codec = self._codec()
+        with open_output(path, self.content.compression) as stream:
+            out = recoding(stream, self.content.encoding)
+            ends_line = True
+            with self.content.open() as source:
+                head = source.read(self._body or len(self.content.bom))
+                out.write(head)
+                ends_line = not head.strip() or head.endswith(self._line_break)
+                for row in rows:
+                    if not ends_line:
+                        out.write(line_end)
+                    source.seek(self._starts[row])
+                    raw = source.read(self._ends[row] - self._starts[row])
+                    out.write(raw)
+                    ends_line = raw.endswith(self._line_break)
+            for record in added:
+                if not ends_line:
+                    out.write(line_end)
+                cells = [as_cell(record.get(column)) for column in self.columns]
+                text = self.dialect.row(cells, quoting=quoting)
+                out.write(_encode(text, codec, self.path) + line_end)
+                ends_line = True
+
+    def _line_end(self) -> bytes:
+        first = self._sample[0]
+        if self._line_break == b"\r":
+            return b"\r"
+        return b"\r\n" if first.endswith("\r\n") else b"\n"
+
+    def _codec(self) -> str:
+        """Codec of added rows: UTF-8 unless the file is plainly in something older."""
+        return "cp1252" if any(finding.kind == "encoding" for finding in self.findings) else "utf-8"
+
+    def _quoting(self) -> int:
+        """Find the quoting that writes the sample as it is."""
+        if self.dialect.quoting == csv.QUOTE_NONE:
+            return csv.QUOTE_NONE
+        rows = range(min(len(self), 50))
+        options = (csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC)
+
+        def n_matching(quoting: int) -> int:
+            return sum(self._writes_same(row, quoting) for row in rows)
+
+        return max(options, key=n_matching)
+
+    def _writes_same(self, row: int, quoting: int) -> bool:
+        raw = self.content.read(self._starts[row], self._ends[row])
+        cells: list[Any] = [str(value) for value in self.record(row).values()]
+        if quoting == csv.QUOTE_NONNUMERIC:
+            cells = [_number(cell) for cell in cells]
+        return self.dialect.row(cells, quoting=quoting).encode() == raw.rstrip(b"\r\n")
+
+
+class _TooManyLines(Exception):  # noqa: N818 - a signal between feed and reader
+    """A row runs on for too long."""
+
+
+class _Feed:
+    """Lines of a file for the parser, knowing where each came from."""
+
+    def __init__(self, stream: IO[bytes], start: int, line_break: bytes) -> None:
+        self._stream = stream
+        self._line_break = line_break
+        self.position = self.row_start = start
+        self.line_no = 0
+        self.row_line = 1
+        self.recoded = False
+        self.at_end = False
+        self._size = stream.seek(0, io.SEEK_END)
+
+    def seek_row(self) -> None:
+        """Go back to where the row in hand starts."""
+        self.position = self.row_start
+        self.line_no = self.row_line - 1
+        self._stream.seek(self.position)
+        self._buffer = b""
+
+    def skip_line(self) -> None:
+        """Leave out one line and start the next row after it."""
+        self.seek_row()
+        self._next_raw()
+        self.row_start, self.row_line = self.position, self.line_no + 1
+
+    def has_open_quote(self) -> bool:
+        """Say whether the row in hand has an odd number of quotes."""
+        here = self._stream.tell()
+        self._stream.seek(self.row_start)
+        raw = self._stream.read(self.position - self.row_start)
+        self._stream.seek(here)
+        return raw.count(b'"') % 2 == 1
+
+    def __iter__(self) -> Iterator[str]:
+        while raw := self._next_raw():
+            if self.line_no - self.row_line > MAX_ROW_LINES:
+                raise _TooManyLines
+            text, was_recoded = decode_line(raw)
+            self.recoded |= was_recoded
+            yield text
+
+    def _next_raw(self) -> bytes:
+        raw = self._stream.readline() if self._line_break == b"\n" else self._read_old_line()
+        if raw:
+            self.position += len(raw)
+            self.line_no += 1
+            self.at_end = self.position >= self._size
+        return raw
+
+    def _read_old_line(self) -> bytes:
+        """Read up to a lone carriage return."""
+        while b"\r" not in self._buffer:
+            chunk = self._stream.read(1 << 16)
+            if not chunk:
+                raw, self._buffer = self._buffer, b""
+                return raw
+            self._buffer += chunk
+        line, _, self._buffer = self._buffer.partition(b"\r")
+        return line + b"\r"
+
+
+def _find_dialect(sample: list[str], *, tabs_first: bool) -> Dialect:
+    """Take the way of reading that gives the most even table of more than one column."""
+    order = "\t,;|" if tabs_first else ",\t;|"
+    candidates = [Dialect(delimiter) for delimiter in order]
+    candidates += [Dialect(delimiter, csv.QUOTE_NONE) for delimiter in order if delimiter in "\t|"]
+    if any('\\"' in line for line in sample):
+        candidates += [Dialect(delimiter, escapechar="\\") for delimiter in order]
+    best, best_score = candidates[0], (-1.0, 0.0)
+    for candidate in candidates:
+        score = _evenness(candidate, sample)
+        if score > best_score:
+            best, best_score = candidate, score
+    return best
+
+
+def _evenness(dialect: Dialect, sample: list[str]) -> tuple[float, float]:
+    widths: Counter[int] = Counter()
+    try:
+        for n_rows, row in enumerate(dialect.reader(iter(sample))):
+            if n_rows >= SAMPLE_ROWS:
+                break
+            if row:
+                widths[len(row)] += 1
+    except csv.Error:
+        return (0.0, 0.0)
+    if not widths:
+        return (0.0, 0.0)
+    width, n_even = widths.most_common(1)[0]
+    n_rows = sum(widths.values())
+    if width < 2:
+        return (0.25, 0.0)
+    # Quotes that swallow rows leave few of them; count lines as well as evenness.
+    return (round(n_even / n_rows, 2), min(n_rows, SAMPLE_ROWS) / SAMPLE_ROWS)
+
+
+def _is_header(first: Sequence[str], second: Sequence[str]) -> bool:
+    names = [cell.strip() for cell in first]
+    if len(set(names)) != len(names) or any(len(name) > 80 for name in names):
+        return False
+    if any(_is_number(name) or name.endswith("?") for name in names):
+        return False
+    if any(plain_name(name) in _HEADER_WORDS for name in names):
+        return True
+    if len(names) == len(_MMLU_COLUMNS) and names[-1] in {"A", "B", "C", "D"}:
+        return False
+    return sum(" " in name for name in names) <= len(names) / 2 or not second
+
+
+_HEADER_WORDS = frozenset(
+    ["question", "prompt", "input", "text", "sentence", "answer", "target", "label", "id", "choices", "options", "category", "problem", "query", "instruction", "output", "correctanswer", "answerkey"]
+)
+
+
+def _made_up_columns(n_columns: int) -> list[str]:
+    if n_columns == len(_MMLU_COLUMNS):
+        return list(_MMLU_COLUMNS)
+    return [f"column_{position + 1}" for position in range(n_columns)]
+
+
+def _unique(names: Sequence[str]) -> list[str]:
+    seen: Counter[str] = Counter()
+    columns = []
+    for name in names:
+        seen[name] += 1
+        columns.append(name if seen[name] == 1 else f"{name}_{seen[name]}")
+    return columns
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _number(text: str) -> Any:
+    return _Literal(text) if _is_number(text) else text
+
+
+class _Literal(float):
+    """A number that is written as it was read."""
+
+    def __new__(cls, text: str) -> _Literal:
+        made = super().__new__(cls, text)
+        made.text = text
+        return made
+
+    text: str
+
+    def __repr__(self) -> str:
+        return self.text
+
+    __str__ = __repr__
+
+
+def _encode(text: str, codec: str, path: Path) -> bytes:
+    try:
+        return text.encode(codec)
+    except UnicodeEncodeError as error:
+        bad = text[error.start]
+        if codec == "utf-8":
+            return text.encode("utf-8", "replace")
+        raise FormatError(
+            f"{path}: U+{ord(bad):04X} in an added item cannot be written in windows-1252. "
+            "Save the benchmark as UTF-8, or export with --format jsonl."
+        ) from error

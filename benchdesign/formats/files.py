@@ -1,0 +1,330 @@
+"""Bytes of a file as text formats need them: decompressed, in an encoding that splits at line ends.
+
+Compressed and UTF-16/32 files are spooled once to a temporary file, so that single records can
+still be fetched by offset. Files are never written to.
+"""
+
+from __future__ import annotations
+
+import bz2
+import codecs
+import gzip
+import hashlib
+import io
+import lzma
+import os
+import tempfile
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, Any, cast
+
+from benchdesign.errors import FormatError, MissingExtraError
+
+__all__ = ["COMPRESSIONS", "Content", "digest_file", "open_content", "open_output", "recoding"]
+
+COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".xz": "xz", ".zst": "zstd"}
+_MAGIC = {
+    b"\x1f\x8b": "gzip",
+    b"BZh": "bz2",
+    b"\xfd7zXZ\x00": "xz",
+    b"\x28\xb5\x2f\xfd": "zstd",
+}
+_CHUNK = 1 << 20
+MAX_RATIO = 250
+"""Expansion beyond which a compressed file over `MAX_UNCHECKED` bytes counts as a bomb."""
+MAX_UNCHECKED = 256 << 20
+
+
+@dataclass(frozen=True)
+class Content:
+    """One file, readable by byte range."""
+
+    path: Path
+    """As the caller named it."""
+
+    compression: str | None
+    encoding: str
+    """Encoding of the file on disk: utf-8, utf-8-sig, utf-16-le, ...; lines may deviate."""
+
+    _readable: Path = field(repr=False)
+    """The file itself, or its decompressed and transcoded copy."""
+
+    _stamp: tuple[int, int] = field(repr=False)
+
+    @property
+    def bom(self) -> bytes:
+        """Byte order mark at the start of the readable bytes."""
+        return codecs.BOM_UTF8 if self.encoding == "utf-8-sig" else b""
+
+    @property
+    def size(self) -> int:
+        """Count the readable bytes."""
+        return self._readable.stat().st_size
+
+    @contextmanager
+    def open(self) -> Iterator[IO[bytes]]:
+        """Open the readable bytes, byte order mark included; the file must not have changed."""
+        self._check()
+        with self._readable.open("rb") as stream:
+            yield stream
+
+    def read(self, start: int, end: int) -> bytes:
+        """Return the bytes of a range."""
+        with self.open() as stream:
+            stream.seek(start)
+            return stream.read(end - start)
+
+    def text(self) -> str:
+        """Return everything as text, without the byte order mark."""
+        with self.open() as stream:
+            raw = stream.read()
+        return decode_line(raw.removeprefix(codecs.BOM_UTF8))[0]
+
+    def _check(self) -> None:
+        try:
+            stamp = _stamp(self.path)
+        except OSError as error:
+            raise FormatError(
+                f"{self.path}: cannot be read any more ({error.strerror}). Put the file back."
+            ) from error
+        if stamp != self._stamp:
+            raise FormatError(f"{self.path}: changed since it was read. Start again from the file.")
+
+
+def decode_line(raw: bytes) -> tuple[str, bool]:
+    """Decode as UTF-8, else as windows-1252, else Latin-1; the flag says it was not UTF-8."""
+    try:
+        return raw.decode("utf-8"), False
+    except UnicodeDecodeError:
+        pass
+    try:
+        return raw.decode("cp1252"), True
+    except UnicodeDecodeError:
+        return raw.decode("latin-1"), True
+
+
+def digest_file(path: Path) -> str:
+    """SHA-256 of a file's bytes, in hex."""
+    try:
+        with path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
+    except OSError as error:
+        raise FormatError(f"{path}: cannot be read ({error.strerror}). Check the path.") from error
+
+
+def open_content(path: Path) -> Content:
+    """Open a text file, whatever its compression and Unicode encoding."""
+    head = read_head(path)
+    if not head:
+        raise FormatError(f"{path}: the file is empty. Check that it was written completely.")
+    compression = next((name for magic, name in _MAGIC.items() if head.startswith(magic)), None)
+    stamp = _stamp(path)
+    spooled: list[Path] = []
+    readable = path
+    try:
+        if compression:
+            readable = _temporary(spooled)
+            _decompress(path, readable, compression)
+            head = read_head(readable)
+            if not head.strip():
+                raise FormatError(
+                    f"{path}: nothing in the {compression} file. Check how it was made."
+                )
+        _reject_other_things(path, head)
+        encoding = _unicode_encoding(head)
+        if encoding.startswith(("utf-16", "utf-32")):
+            source, readable = readable, _temporary(spooled)
+            _transcode(path, source, readable, encoding)
+    except BaseException:
+        _remove(spooled)
+        raise
+    content = Content(path, compression, encoding, readable, stamp)
+    if spooled:
+        weakref.finalize(content, _remove, spooled)
+    return content
+
+
+def read_head(path: Path, n_bytes: int = 4096) -> bytes:
+    """Return the first bytes of a file."""
+    try:
+        with path.open("rb") as stream:
+            return stream.read(n_bytes)
+    except FileNotFoundError:
+        raise FormatError(f"{path}: no such file. Check the path.") from None
+    except OSError as error:
+        raise FormatError(
+            f"{path}: cannot be read ({error.strerror}). Check path and permissions."
+        ) from error
+
+
+def open_output(path: Path, compression: str | None) -> IO[bytes]:
+    """Open a file for writing in a compression; the same content gives the same bytes."""
+    if compression == "gzip":
+        return gzip.GzipFile(path, "wb", mtime=0)
+    if compression == "bz2":
+        return bz2.open(path, "wb")
+    if compression == "xz":
+        return lzma.open(path, "wb")
+    if compression == "zstd":
+        stream: IO[bytes] = _zstandard().open(path, "wb")
+        return stream
+    return path.open("wb")
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    status = path.stat()
+    return status.st_size, status.st_mtime_ns
+
+
+def _reject_other_things(path: Path, head: bytes) -> None:
+    start = head.lstrip(codecs.BOM_UTF8).lstrip()[:200].lower()
+    if start.startswith(b"version https://git-lfs"):
+        raise FormatError(
+            f"{path}: a Git LFS pointer, not the data. Fetch the file with 'git lfs pull'."
+        )
+    if start.startswith((b"<!doctype html", b"<html")):
+        raise FormatError(
+            f"{path}: an HTML page, not data (a failed download?). Download the file itself."
+        )
+    if head.startswith(b"PK\x03\x04"):
+        raise FormatError(f"{path}: a ZIP archive. Unpack it and name the file inside.")
+
+
+def _unicode_encoding(head: bytes) -> str:
+    if head.startswith(codecs.BOM_UTF8):
+        return "utf-8-sig"
+    # UTF-32-LE starts with the mark of UTF-16-LE, so it is looked for first.
+    for mark, name in (
+        (codecs.BOM_UTF32_LE, "utf-32-le"),
+        (codecs.BOM_UTF32_BE, "utf-32-be"),
+        (codecs.BOM_UTF16_LE, "utf-16-le"),
+        (codecs.BOM_UTF16_BE, "utf-16-be"),
+    ):
+        if head.startswith(mark):
+            return name
+    sample = head[: len(head) // 2 * 2][:512]
+    if len(sample) >= 8:
+        if sample[1::2].count(0) > 0.4 * len(sample) / 2 and not sample[::2].count(0):
+            return "utf-16-le-bare"
+        if sample[::2].count(0) > 0.4 * len(sample) / 2 and not sample[1::2].count(0):
+            return "utf-16-be-bare"
+    return "utf-8"
+
+
+def encoder(encoding: str) -> tuple[str, bytes]:
+    """Return the codec to write an encoding in, and the mark the file starts with."""
+    codec = encoding.removesuffix("-bare")
+    if encoding == "utf-8-sig":
+        return "utf-8", codecs.BOM_UTF8
+    marks = {
+        "utf-32-le": codecs.BOM_UTF32_LE,
+        "utf-32-be": codecs.BOM_UTF32_BE,
+        "utf-16-le": codecs.BOM_UTF16_LE,
+        "utf-16-be": codecs.BOM_UTF16_BE,
+    }
+    return codec, marks.get(encoding, b"")
+
+
+def _temporary(spooled: list[Path]) -> Path:
+    handle, name = tempfile.mkstemp(prefix="benchdesign-")
+    os.close(handle)
+    spooled.append(Path(name))
+    return spooled[-1]
+
+
+def _remove(paths: list[Path]) -> None:
+    for path in paths:
+        path.unlink(missing_ok=True)
+
+
+def _decompress(path: Path, target: Path, compression: str) -> None:
+    n_packed = path.stat().st_size
+    n_bytes = 0
+    try:
+        with _open_compressed(path, compression) as packed, target.open("wb") as out:
+            while chunk := packed.read(_CHUNK):
+                n_bytes += len(chunk)
+                if n_bytes > MAX_UNCHECKED and n_bytes > MAX_RATIO * n_packed:
+                    raise FormatError(
+                        f"{path}: expands to over {MAX_RATIO} times its size. "
+                        "If that is meant, decompress it first."
+                    )
+                out.write(chunk)
+    except (EOFError, OSError, lzma.LZMAError, *_zstd_errors()) as error:
+        raise FormatError(
+            f"{path}: the {compression} data is damaged or cut off ({error}). Fetch it again."
+        ) from error
+
+
+def _open_compressed(path: Path, compression: str) -> IO[bytes]:
+    if compression == "gzip":
+        return gzip.open(path, "rb")
+    if compression == "bz2":
+        return bz2.open(path, "rb")
+    if compression == "xz":
+        return lzma.open(path, "rb")
+    stream: IO[bytes] = _zstandard().open(path, "rb")
+    return stream
+
+
+def _zstandard() -> Any:
+    try:
+        import zstandard
+    except ImportError as error:
+        raise MissingExtraError("Reading .zst needs: pip install zstandard") from error
+    return zstandard
+
+
+def _zstd_errors() -> tuple[type[Exception], ...]:
+    try:
+        import zstandard
+    except ImportError:
+        return ()
+    return (zstandard.ZstdError,)
+
+
+def _transcode(path: Path, readable: Path, target: Path, encoding: str) -> None:
+    codec, mark = encoder(encoding)
+    decoder = codecs.getincrementaldecoder(codec)(errors="surrogatepass")
+    try:
+        with readable.open("rb") as source, target.open("wb") as out:
+            source.seek(len(mark))
+            while chunk := source.read(_CHUNK):
+                out.write(decoder.decode(chunk).encode("utf-8", "surrogatepass"))
+            out.write(decoder.decode(b"", final=True).encode("utf-8", "surrogatepass"))
+    except UnicodeDecodeError as error:
+        raise FormatError(
+            f"{path}: looks like {codec.upper()} but is not valid ({error.reason}). "
+            "Save it as UTF-8."
+        ) from error
+
+
+def recoding(stream: IO[bytes], encoding: str) -> IO[bytes]:
+    """Wrap a stream so that UTF-8 written to it arrives in the encoding of the source."""
+    if encoding.startswith(("utf-16", "utf-32")):
+        return cast("IO[bytes]", _RecodingWriter(stream, encoding))
+    return stream
+
+
+class _RecodingWriter(io.RawIOBase):
+    """Takes UTF-8 bytes, writes them in the encoding of the source."""
+
+    def __init__(self, stream: IO[bytes], encoding: str) -> None:
+        super().__init__()
+        self._stream = stream
+        self._codec, mark = encoder(encoding)
+        self._decoder = codecs.getincrementaldecoder("utf-8")(errors="surrogatepass")
+        stream.write(mark)
+
+    def writable(self) -> bool:
+        """Say that it can be written to."""
+        return True
+
+    def write(self, data: Any) -> int:
+        """Write UTF-8 bytes recoded."""
+        text = self._decoder.decode(bytes(data))
+        self._stream.write(text.encode(self._codec, "surrogatepass"))
+        return len(data)

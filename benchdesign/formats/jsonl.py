@@ -1,0 +1,221 @@
+"""JSON Lines: one record a line, found again by byte offset.
+
+Lines end at \\n only: U+2028 and its like are ordinary characters inside strings. Untouched
+lines are copied as bytes when writing.
+"""
+
+from __future__ import annotations
+
+import json
+from array import array
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import IO, Any
+
+from benchdesign.errors import FormatError
+from benchdesign.formats.files import (
+    COMPRESSIONS,
+    Content,
+    decode_line,
+    digest_file,
+    open_content,
+    open_output,
+    recoding,
+)
+from benchdesign.formats.source import Record, Source
+from benchdesign.items import Finding
+
+__all__ = ["JsonLines", "parse_object", "recoded_finding", "suffix_of"]
+
+MAX_LINE = 64 << 20
+"""Longest line read; a longer one is skipped and told."""
+
+
+def suffix_of(path: Path, default: str) -> str:
+    """Return the suffix a file in this form gets, compression included."""
+    suffixes = [suffix.lower() for suffix in path.suffixes]
+    if suffixes and suffixes[-1] in COMPRESSIONS:
+        return (suffixes[-2] if len(suffixes) > 1 else default) + suffixes[-1]
+    return suffixes[-1] if suffixes else default
+
+
+def parse_object(text: str) -> tuple[dict[str, Any] | None, str]:
+    """Parse one JSON object; without success return None and the problem."""
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        return None, f"not JSON ({error.msg} at column {error.colno})"
+    except RecursionError:
+        return None, "nested too deeply"
+    except ValueError as error:
+        return None, f"not usable JSON ({str(error).split(';')[0]})"
+    if not isinstance(value, dict):
+        return None, f"not a JSON object but {_kind(value)}"
+    return value, ""
+
+
+def _kind(value: object) -> str:
+    names = {list: "an array", str: "a string", bool: "true or false", type(None): "null"}
+    return names.get(type(value), "a number")
+
+
+class JsonLines(Source):
+    """A JSON Lines file."""
+
+    format = "jsonl"
+
+    def __init__(self, path: Path, *, content: Content | None = None) -> None:
+        super().__init__(path)
+        self.content = content or open_content(path)
+        self.suffix = suffix_of(path, ".jsonl")
+        self._starts = array("Q")
+        self._ends = array("Q")
+        self._lines = array("Q")
+        self._digest: str | None = None
+
+    @property
+    def sha256(self) -> str:
+        """Digest of the bytes on disk."""
+        if self._digest is None:
+            self._digest = digest_file(self.path)
+        return self._digest
+
+    def records(self) -> Iterator[Record]:
+        """Parse line by line; skip what is not an object, and say so."""
+        self._restart_findings()
+        self._starts, self._ends, self._lines = array("Q"), array("Q"), array("Q")
+        recoded: list[int] = []
+        with self.content.open() as stream:
+            start = len(self.content.bom)
+            stream.seek(start)
+            line_no = 0
+            while self.limit is None or len(self._starts) < self.limit:
+                raw = stream.readline(MAX_LINE)
+                if not raw:
+                    break
+                line_no += 1
+                if len(raw) == MAX_LINE and not raw.endswith(b"\n"):
+                    self._skip(f"{self.path}:{line_no}", "the line is longer than 64 MB")
+                    start += len(raw) + _skip_line(stream)
+                    continue
+                end = start + len(raw)
+                record = self._parse(raw, line_no, recoded)
+                if record is not None:
+                    self._starts.append(start)
+                    self._ends.append(end)
+                    self._lines.append(line_no)
+                    yield record
+                start = end
+        self._finish_findings()
+        if recoded:
+            self.findings.append(recoded_finding(self, recoded))
+
+    def _parse(self, raw: bytes, line_no: int, recoded: list[int]) -> Record | None:
+        if not raw.strip():
+            return None
+        text, was_recoded = decode_line(raw)
+        record, problem = parse_object(text)
+        if record is None:
+            self._skip(f"{self.path}:{line_no}", problem)
+        elif was_recoded:
+            recoded.append(len(self._starts))
+        return record
+
+    def record(self, row: int) -> Record:
+        """Read and parse one line."""
+        text, _ = decode_line(self.raw(row))
+        record, problem = parse_object(text)
+        if record is None:
+            raise FormatError(f"{self.place(row)}: {problem}. Start again from the file.")
+        return record
+
+    def raw(self, row: int) -> bytes:
+        """Return the bytes of a record's line, line end included."""
+        return self.content.read(self._starts[row], self._ends[row])
+
+    def __len__(self) -> int:
+        """Count the records of the last pass."""
+        return len(self._starts)
+
+    def place(self, row: int) -> str:
+        """Name file and line."""
+        return f"{self.path}:{self._lines[row]}"
+
+    def write(self, path: Path, rows: Sequence[int], added: Sequence[Record]) -> None:
+        """Copy the lines of `rows` byte for byte, then write `added` in the same style."""
+        style = LineStyle.of(self)
+        with open_output(path, self.content.compression) as stream:
+            out = recoding(stream, self.content.encoding)
+            out.write(self.content.bom)
+            ends_line = True
+            with self.content.open() as source:
+                for row in rows:
+                    if not ends_line:
+                        out.write(style.line_end)
+                    source.seek(self._starts[row])
+                    raw = source.read(self._ends[row] - self._starts[row])
+                    out.write(raw)
+                    ends_line = raw.endswith(b"\n")
+            for record in added:
+                if not ends_line:
+                    out.write(style.line_end)
+                out.write(style.dump(record) + style.line_end)
+                ends_line = True
+
+
+class LineStyle:
+    """How a file writes its JSON: separators, escapes, line ends."""
+
+    def __init__(self, separators: tuple[str, str], line_end: bytes, *, ensure_ascii: bool) -> None:
+        self.separators = separators
+        self.line_end = line_end
+        self.ensure_ascii = ensure_ascii
+
+    @classmethod
+    def of(cls, source: JsonLines, n_rows: int = 50) -> LineStyle:
+        """Look at the first rows."""
+        raws = [source.raw(row) for row in range(min(len(source), n_rows))]
+        line_end = b"\r\n" if raws and raws[0].endswith(b"\r\n") else b"\n"
+        texts = [decode_line(raw)[0].strip() for raw in raws]
+        candidates = [
+            ((comma, colon), ascii_only)
+            for comma, colon in ((", ", ": "), (",", ":"), (",", ": "), (", ", ":"))
+            for ascii_only in (False, True)
+        ]
+
+        def n_matching(candidate: tuple[tuple[str, str], bool]) -> int:
+            separators, ascii_only = candidate
+            return sum(
+                json.dumps(json.loads(text), ensure_ascii=ascii_only, separators=separators) == text
+                for text in texts
+            )
+
+        (comma, colon), ascii_only = max(candidates, key=n_matching)
+        return cls((comma, colon), line_end, ensure_ascii=ascii_only)
+
+    def dump(self, record: Record) -> bytes:
+        """Write one record without line end."""
+        text = json.dumps(record, ensure_ascii=self.ensure_ascii, separators=self.separators)
+        try:
+            return text.encode("utf-8")
+        except UnicodeEncodeError:
+            return json.dumps(record, separators=self.separators).encode("ascii")
+
+
+def _skip_line(stream: IO[bytes]) -> int:
+    n_bytes = 0
+    while raw := stream.readline(MAX_LINE):
+        n_bytes += len(raw)
+        if raw.endswith(b"\n"):
+            break
+    return n_bytes
+
+
+def recoded_finding(source: Source, rows: list[int]) -> Finding:
+    """Tell which rows were not UTF-8."""
+    return Finding(
+        "encoding",
+        f"{source.place(rows[0])}: not UTF-8, read as windows-1252"
+        + (f", as are {len(rows) - 1} more rows." if len(rows) > 1 else "."),
+        tuple(rows),
+    )

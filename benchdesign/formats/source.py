@@ -1,0 +1,108 @@
+"""What every reader offers: records in order, one record by row, and writing back in kind."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchdesign.items import Finding
+
+__all__ = ["KNOWN_SUFFIXES", "Record", "Source"]
+
+Record = Mapping[str, Any]
+
+MAX_SKIPS_TOLD = 100
+"""Skipped rows that get a finding of their own; the rest are counted in one."""
+
+
+KNOWN_SUFFIXES = {
+    *(".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".tab", ".txt", ".parquet", ".arrow"),
+    *(".yaml", ".yml", ".gz", ".bz2", ".xz", ".zst"),
+}
+
+
+class Source(ABC):
+    """Records of one benchmark or pool, where they live.
+
+    Rows count readable records from 0; unreadable ones have no row and are told in `findings`.
+    """
+
+    format: str
+    """Short name: jsonl, json, csv, tsv, parquet, datasets, ..."""
+
+    suffix: str
+    """Suffix of a file written in this format, compression included; empty for folders."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.findings: list[Finding] = []
+        self.limit: int | None = None
+        self._n_skipped = 0
+
+    @property
+    def name(self) -> str:
+        """Name of the set: its file without suffixes."""
+        name = self.path.name
+        for suffix in reversed(self.path.suffixes):
+            if suffix.lower() not in KNOWN_SUFFIXES:
+                break
+            name = name[: -len(suffix)]
+        return name or self.path.name
+
+    def known_fields(self) -> dict[str, str]:
+        """Fields that the format itself names, such as those of an lm-eval task."""
+        return {}
+
+    @property
+    @abstractmethod
+    def sha256(self) -> str:
+        """Digest of the bytes on disk."""
+
+    @abstractmethod
+    def records(self) -> Iterator[Record]:
+        """Iterate over the records in order; the first complete pass also indexes them."""
+
+    @abstractmethod
+    def record(self, row: int) -> Record:
+        """Return the record at a 0-based row."""
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """Count the records; known after the first complete pass."""
+
+    @abstractmethod
+    def write(self, path: Path, rows: Sequence[int], added: Sequence[Record]) -> None:
+        """Write the records of `rows`, then `added`, in this source's own form."""
+
+    def place(self, row: int) -> str:
+        """Name a row as a person finds it: file and line, or file and record number."""
+        return f"{self.path}: record {row + 1}"
+
+    def default_category(self, row: int) -> str | None:
+        """Category that the place of a record gives it, such as its file in a folder of tasks."""
+        return None
+
+    @property
+    def n_skipped(self) -> int:
+        """Count the records that could not be read."""
+        return self._n_skipped
+
+    def _skip(self, place: str, problem: str) -> None:
+        self._n_skipped += 1
+        if self._n_skipped <= MAX_SKIPS_TOLD:
+            self.findings.append(
+                Finding("skipped-row", f"{place}: {problem}. Skipped; a revision leaves it out.")
+            )
+
+    def _finish_findings(self) -> None:
+        untold = self._n_skipped - MAX_SKIPS_TOLD
+        if untold > 0:
+            self.findings.append(
+                Finding("skipped-row", f"{self.path}: {untold} more unreadable rows were skipped.")
+            )
+
+    def _restart_findings(self) -> None:
+        self.findings.clear()
+        self._n_skipped = 0

@@ -1,0 +1,281 @@
+"""Read the values a field mapping points at: prompts, choices and keys in all their spellings."""
+
+from __future__ import annotations
+
+import ast
+import json
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from benchdesign.formats.lettered import find_inline_choices, strip_letters
+from benchdesign.items import FieldMapping
+
+__all__ = [
+    "Answer",
+    "Choices",
+    "as_cell",
+    "as_list",
+    "as_text",
+    "get_value",
+    "read_answer",
+    "read_choices",
+    "resolve_answer",
+]
+
+TEXT_KEYS = ("text", "content", "value", "choice", "option", "answer", "title", "label", "name")
+LABEL_KEYS = ("label", "key", "letter", "id", "index")
+LABEL_SIBLINGS = ("label", "labels", "key", "keys")
+_LETTER = re.compile(r"\W*(?:(?:answer|option|choice)\W*)?([A-Za-z])\W*\Z", re.IGNORECASE)
+_NUMBER = re.compile(r"\D*(\d{1,3})(?:\.0)?\W*\Z")
+_SEPARATORS = (";", "|", "\n", " / ")
+
+
+class Choices(NamedTuple):
+    """Choices of one record."""
+
+    texts: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    """As the record names them; empty where it does not."""
+
+    prompt: str | None = None
+    """The prompt without the choices, where they were inside it."""
+
+
+class Answer(NamedTuple):
+    """Key of one record."""
+
+    text: str | None = None
+    index: int | None = None
+    among_choices: bool = True
+    """False when there are choices and the key is not one of them."""
+
+
+def get_value(record: Mapping[str, Any], path: str | None) -> Any:
+    """Follow a dotted path; None where it leads nowhere."""
+    if path is None:
+        return None
+    if path in record:
+        return record[path]
+    value: Any = record
+    parts = path.split(".")
+    for position, part in enumerate(parts):
+        if not isinstance(value, Mapping):
+            return None
+        if part not in value:
+            # A key may hold a dot itself.
+            return value.get(".".join(parts[position:]))
+        value = value[part]
+    return value
+
+
+def as_text(value: Any) -> str:
+    """Return a field as text: lists line by line, messages by their content, nothing as ''."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return str(value)
+    if isinstance(value, Mapping):
+        for key in TEXT_KEYS:
+            if isinstance(value.get(key), str | list):
+                return as_text(value[key])
+        return json.dumps(value, ensure_ascii=False, default=str)
+    if isinstance(value, Sequence) and not isinstance(value, bytes):
+        return "\n".join(text for text in map(as_text, value) if text)
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return str(value)
+
+
+def as_cell(value: Any) -> str:
+    """Return a field as the cell of a table: nothing as '', lists and objects as JSON."""
+    if value is None:
+        return ""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool | int | float):
+        return str(value)
+    return json.dumps(value, ensure_ascii=False, default=str)
+
+
+def as_list(value: Any) -> list[Any] | None:
+    """Return a list, also one written as JSON or as a Python literal in a cell; else None."""
+    if isinstance(value, list | tuple):
+        return list(value)
+    if not isinstance(value, str):
+        return None
+    text = value.strip()
+    if not (text.startswith("[") and text.endswith("]")) or len(text) > 100_000:
+        return None
+    try:
+        parsed = json.loads(text)
+    except (ValueError, RecursionError):
+        try:
+            parsed = ast.literal_eval(text)
+        except (ValueError, SyntaxError, RecursionError, MemoryError):
+            return None
+    return list(parsed) if isinstance(parsed, list | tuple) else None
+
+
+def read_choices(record: Mapping[str, Any], mapping: FieldMapping) -> Choices:
+    """Return the choices of a record; empty where it has none."""
+    kind, path = mapping.choices_kind, mapping.choices
+    if path is None:
+        return Choices()
+    if kind == "columns":
+        values = [get_value(record, column) for column in path.split(",")]
+        return Choices(tuple(as_text(value) for value in values if value not in (None, "")))
+    value = get_value(record, path)
+    if kind == "targets":
+        return Choices(tuple(map(str, value))) if isinstance(value, Mapping) else Choices()
+    if kind == "inline":
+        return _inline_choices(as_text(value))
+    if kind == "separated":
+        return Choices(split_choices(value)) if isinstance(value, str) else Choices()
+    if kind == "distractors":
+        return _with_answer(record, mapping, value)
+    if isinstance(value, str) and kind == "lettered" and as_list(value) is None:
+        found = find_inline_choices(value)
+        return Choices(found.texts(value), found.labels) if found else Choices()
+    return _listed_choices(record, path, as_list(value))
+
+
+def _listed_choices(record: Mapping[str, Any], path: str, values: list[Any] | None) -> Choices:
+    if not values:
+        return Choices()
+    if all(isinstance(value, Mapping) for value in values):
+        texts = tuple(as_text(value) for value in values)
+        label_key = next((key for key in LABEL_KEYS if key in values[0] and key != "text"), None)
+        has_other_text = any(key in values[0] for key in TEXT_KEYS if key != label_key)
+        if label_key is None or not has_other_text:
+            return Choices(texts)
+        return Choices(texts, tuple(as_text(value.get(label_key)) for value in values))
+    texts = tuple(as_text(value) for value in values)
+    stripped = strip_letters(texts)
+    if stripped is not None:
+        return Choices(stripped)
+    parent = path.rpartition(".")[0]
+    for sibling in LABEL_SIBLINGS if parent else ():
+        labels = as_list(get_value(record, f"{parent}.{sibling}"))
+        if labels and len(labels) == len(texts) and len(set(map(str, labels))) == len(labels):
+            return Choices(texts, tuple(map(str, labels)))
+    return Choices(texts)
+
+
+def _inline_choices(text: str) -> Choices:
+    found = find_inline_choices(text)
+    if not found:
+        return Choices()
+    return Choices(found.texts(text), found.labels, text[: found.prompt_end])
+
+
+def _with_answer(record: Mapping[str, Any], mapping: FieldMapping, value: Any) -> Choices:
+    listed = as_list(value)
+    texts = tuple(map(as_text, listed)) if listed is not None else split_choices(as_text(value))
+    answer = as_text(get_value(record, mapping.answer)).strip()
+    if not texts or not answer or answer in texts:
+        return Choices(texts)
+    return Choices((answer, *texts))
+
+
+def split_choices(value: str) -> tuple[str, ...]:
+    """Split a cell at the separator it uses; one part if it uses none."""
+    for separator in _SEPARATORS:
+        if separator in value:
+            return tuple(part.strip() for part in value.split(separator) if part.strip())
+    return (value.strip(),) if value.strip() else ()
+
+
+def read_answer(record: Mapping[str, Any], mapping: FieldMapping, choices: Choices) -> Answer:
+    """Return the key of a record as text and position."""
+    if mapping.answer is None:
+        return Answer()
+    return resolve_answer(get_value(record, mapping.answer), mapping.answer_kind, choices)
+
+
+def resolve_answer(value: Any, kind: str | None, choices: Choices) -> Answer:
+    """Read a key written in a known way; a key that fits nothing keeps its text."""
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return Answer()
+    if kind == "targets":
+        return _from_targets(value, choices)
+    listed = as_list(value)
+    if listed is not None and (kind == "list" or isinstance(value, list | tuple)):
+        return _from_list(listed, choices)
+    if not choices.texts:
+        return Answer(as_text(value))
+    index = find_index(value, kind or "text", choices)
+    if index is None:
+        return Answer(as_text(value), None, among_choices=False)
+    return Answer(choices.texts[index], index)
+
+
+def find_index(value: Any, kind: str, choices: Choices) -> int | None:
+    """Find the choice that a key of a kind means; None if it means none."""
+    if isinstance(value, Mapping | list):
+        return None
+    text = as_text(value)
+    index: int | None = None
+    if kind == "text":
+        return _by_text(text, choices.texts)
+    if kind == "letter":
+        if text.strip() in choices.labels:
+            return choices.labels.index(text.strip())
+        found = _LETTER.match(text)
+        if not found:
+            return None
+        if found[1].upper() in choices.labels:
+            return choices.labels.index(found[1].upper())
+        index = ord(found[1].upper()) - ord("A")
+    else:
+        number = _NUMBER.match(text)
+        if not number or text.lstrip().startswith("-"):
+            return None
+        index = int(number[1]) - (kind == "number")
+    return index if 0 <= index < len(choices.texts) else None
+
+
+def _by_text(text: str, texts: Sequence[str]) -> int | None:
+    if text in texts:
+        return texts.index(text)
+    wanted = _plain(text)
+    for index, choice in enumerate(texts):
+        if wanted and _plain(choice) == wanted:
+            return index
+    return None
+
+
+def _plain(text: str) -> str:
+    return " ".join(text.split()).casefold().rstrip(".")
+
+
+def _from_targets(value: Any, choices: Choices) -> Answer:
+    scores = list(value.values()) if isinstance(value, Mapping) else as_list(value)
+    if not scores or not all(isinstance(score, int | float) for score in scores):
+        return Answer()
+    best = max(scores)
+    if best <= 0 or len(scores) != len(choices.texts):
+        return Answer(None, None, among_choices=False)
+    index = scores.index(best)
+    return Answer(choices.texts[index], index)
+
+
+def _from_list(values: list[Any], choices: Choices) -> Answer:
+    if not values:
+        return Answer()
+    if not choices.texts:
+        return Answer(as_text(values[0]))
+    found = []
+    for value in values:
+        kinds = ("text", "letter", "index")
+        index = next(
+            (at for kind in kinds if (at := find_index(value, kind, choices)) is not None), None
+        )
+        if index is None:
+            return Answer("; ".join(map(as_text, values)), None, among_choices=False)
+        found.append(index)
+    if len(set(found)) == 1:
+        return Answer(choices.texts[found[0]], found[0])
+    return Answer("; ".join(choices.texts[index] for index in found))
