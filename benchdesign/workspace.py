@@ -224,6 +224,17 @@ class Workspace:
             )
         return self._decisions
 
+    def is_of(self, benchmark: str | Path) -> bool:
+        """Tell whether this is a workspace of that benchmark."""
+        return self._content.benchmark.path == _set_file(benchmark).path
+
+    def has_pool(self, pool: str | Path | None) -> bool:
+        """Tell whether this is the pool in use."""
+        used = self._content.pool
+        return (None if used is None else used.path) == (
+            None if pool is None else _set_file(pool).path
+        )
+
     def change_settings(self, settings: Settings) -> None:
         """Replace the settings; stages they decide become out of date."""
         self._replace(settings=settings)

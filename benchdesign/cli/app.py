@@ -1,0 +1,494 @@
+"""Every command with its options and help; what they do is in the modules they call.
+
+Commands import those modules when they run, so that `--help` costs no more than the parser.
+"""
+# ruff: noqa: D301 - the parser wants a real backspace where it must keep lines as they are
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from benchdesign.cli.options import (
+    AsJson,
+    BenchmarkPath,
+    Device,
+    DictionarySpec,
+    Dtype,
+    Fields,
+    HookModule,
+    ModelSpec,
+    PoolPath,
+    Quiet,
+    Split,
+    TemplateFile,
+    WorkspacePath,
+    pairs,
+    read_template,
+    whole_numbers,
+)
+
+__all__ = ["app"]
+
+app = typer.Typer(
+    name="benchdesign",
+    help="Find what a benchmark for language models does not test, add it, and prove it.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+config_app = typer.Typer(
+    help="Settings, and where each came from.", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(config_app, name="config")
+if find_spec("benchdesign.cli.dictionary") is not None:
+    app.add_typer(import_module("benchdesign.cli.dictionary").app, name="dictionary")
+
+OutFolder = Annotated[
+    Path | None,
+    typer.Option("--out", metavar="DIR", help="Where to write. [default: <benchmark>-revised]"),
+]
+Force = Annotated[bool, typer.Option("--force", help="Replace files that are there already.")]
+Format = Annotated[
+    str | None,
+    typer.Option("--format", metavar="FMT", help="Write another format (jsonl, csv, parquet ...)."),
+]
+
+
+@app.callback(invoke_without_command=True)
+def _version(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version and leave.")
+    ] = False,
+) -> None:
+    if version:
+        from benchdesign import __version__
+        from benchdesign.cli.output import print_lines
+
+        print_lines(f"benchdesign {__version__}")
+        raise typer.Exit
+
+
+@app.command()
+def run(
+    benchmark: BenchmarkPath,
+    pool: PoolPath = None,
+    add: Annotated[int, typer.Option("--add", min=0, metavar="N", help="Items to add.")] = 50,
+    remove: Annotated[
+        int, typer.Option("--remove", min=0, metavar="N", help="Redundant items to remove.")
+    ] = 0,
+    out: OutFolder = None,
+    model: ModelSpec = "builtin",
+    dictionary: DictionarySpec = "builtin",
+    scope: Annotated[
+        str, typer.Option("--scope", metavar="TEXT", help="What the benchmark is meant to test.")
+    ] = "",
+    template: TemplateFile = None,
+    seed: Annotated[int, typer.Option("--seed", min=0, metavar="N", help="Random seed.")] = 0,
+    field: Fields = None,
+    pool_field: Annotated[
+        list[str] | None,
+        typer.Option("--pool-field", metavar="NAME=FIELD", help="As --field, for the pool."),
+    ] = None,
+    split: Split = None,
+    pool_split: Annotated[
+        str | None, typer.Option("--pool-split", help="Split of the pool.")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, metavar="N", help="Read only the first N items.")
+    ] = None,
+    pool_limit: Annotated[
+        int | None,
+        typer.Option("--pool-limit", min=1, metavar="N", help="Read only N items of the pool."),
+    ] = None,
+    quota: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--quota",
+            metavar="CATEGORY=N",
+            help="Add at most N items of a category; * is every other one. Repeatable.",
+        ),
+    ] = None,
+    require: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--require", metavar="FIELD", help="Add only items that have it (answer). Repeatable."
+        ),
+    ] = None,
+    min_tokens: Annotated[
+        int | None, typer.Option("--min-tokens", min=0, help="Shortest item to add.")
+    ] = None,
+    max_tokens: Annotated[
+        int | None, typer.Option("--max-tokens", min=1, help="Longest item to add.")
+    ] = None,
+    keep_out: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--keep-out",
+            metavar="FILE",
+            help="A known benchmark whose items are never added. Repeatable.",
+        ),
+    ] = None,
+    fdr: Annotated[
+        float | None, typer.Option("--fdr", help="Share of false gaps allowed. [default: 0.05]")
+    ] = None,
+    workspace: Annotated[
+        Path | None,
+        typer.Option(
+            "--workspace", metavar="DIR", help="Where to keep maps and results for next time."
+        ),
+    ] = None,
+    format: Format = None,
+    device: Device = None,
+    dtype: Dtype = None,
+    hook_module: HookModule = None,
+    force: Force = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Do the whole job: map, find gaps, choose items to add, write the revision and its report.
+
+    \b
+    Example:
+      benchdesign run my.jsonl --pool candidates.jsonl --add 50 --scope "school physics"
+    """
+    from benchdesign.cli.jobs import RunRequest, run_job
+    from benchdesign.config import Settings
+
+    constraints: dict[str, object] = {
+        "quotas_by_category": whole_numbers(quota, "--quota"),
+        "required_fields": tuple(require or ()),
+        "min_tokens": min_tokens,
+        "max_tokens": max_tokens,
+    }
+    settings = Settings(
+        n_add=add,
+        n_remove=remove,
+        seed=seed,
+        model=model,
+        dictionary=dictionary,
+        device=device,
+        dtype=dtype,
+        hook_module=hook_module,
+        fields=pairs(field, "--field"),
+        pool_fields=pairs(pool_field, "--pool-field"),
+        template=read_template(template),
+        split=split,
+        pool_split=pool_split,
+        limit=limit,
+        pool_limit=pool_limit,
+        scope={"sentence": scope} if scope.strip() else {},
+        gaps={} if fdr is None else {"fdr": fdr},
+        constraints={name: value for name, value in constraints.items() if value},
+        keep_out=tuple(keep_out or ()),
+    )
+    run_job(
+        RunRequest(benchmark, pool, settings, out=out, workspace=workspace, format=format),
+        force=force,
+        as_json=as_json,
+        quiet=quiet,
+    )
+
+
+@app.command("open")
+def open_interface(
+    path: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[WORKSPACE | BENCHMARK]", help="Nothing shows the recent workspaces."
+        ),
+    ] = None,
+    pool: PoolPath = None,
+) -> None:
+    """Open the terminal interface on a workspace, or on a benchmark to make one.
+
+    \b
+    Example:
+      benchdesign open my.jsonl --pool candidates.jsonl
+    """
+    from benchdesign.cli.interface import open_job
+
+    open_job(path, pool=pool)
+
+
+@app.command()
+def serve(
+    workspace: WorkspacePath,
+    port: Annotated[
+        int, typer.Option("--port", min=0, max=65535, help="Port to listen on.")
+    ] = 8000,
+) -> None:
+    """Show the terminal interface in a browser, on this machine only.
+
+    \b
+    Example:
+      benchdesign serve my-workspace --port 8000
+    """
+    from benchdesign.cli.interface import serve_job
+
+    serve_job(workspace, port=port)
+
+
+@app.command()
+def coverage(
+    benchmarks: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="BENCHMARK...", help="One, or several to compare.", show_default=False
+        ),
+    ],
+    pool: PoolPath = None,
+    model: ModelSpec = "builtin",
+    dictionary: DictionarySpec = "builtin",
+    field: Fields = None,
+    template: TemplateFile = None,
+    split: Split = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, metavar="N", help="Read only the first N items.")
+    ] = None,
+    top: Annotated[int, typer.Option("--top", min=0, help="Concepts to list.")] = 20,
+    device: Device = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Show what one benchmark covers and what it lacks, or how several overlap.
+
+    Without a pool, coverage is compared with the dictionary's corpus.
+
+    \b
+    Example:
+      benchdesign coverage first.jsonl second.csv --json
+    """
+    from benchdesign.cli.measure import coverage_job
+    from benchdesign.config import Settings
+
+    settings = Settings(
+        model=model,
+        dictionary=dictionary,
+        device=device,
+        fields=pairs(field, "--field"),
+        template=read_template(template),
+        split=split,
+        limit=limit,
+    )
+    coverage_job(benchmarks, pool, settings, top=top, as_json=as_json, quiet=quiet)
+
+
+@app.command()
+def models(
+    benchmark: BenchmarkPath,
+    results: Annotated[
+        list[str],
+        typer.Option(
+            "--results",
+            metavar="FILE",
+            help="Per-item results of a model (item, model, score). Repeatable.",
+            show_default=False,
+        ),
+    ],
+    model: ModelSpec = "builtin",
+    dictionary: DictionarySpec = "builtin",
+    field: Fields = None,
+    template: TemplateFile = None,
+    split: Split = None,
+    top: Annotated[int, typer.Option("--top", min=0, help="Concepts to list.")] = 10,
+    seed: Annotated[int, typer.Option("--seed", min=0, metavar="N", help="Random seed.")] = 0,
+    device: Device = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Show where models are weak, concept by concept, from their results on each item.
+
+    \b
+    Example:
+      benchdesign models my.jsonl --results model_a.csv --results model_b.jsonl
+    """
+    from benchdesign.cli.models import models_job
+    from benchdesign.config import Settings
+
+    settings = Settings(
+        model=model,
+        dictionary=dictionary,
+        device=device,
+        seed=seed,
+        fields=pairs(field, "--field"),
+        template=read_template(template),
+        split=split,
+    )
+    models_job(benchmark, results, settings, top=top, as_json=as_json, quiet=quiet)
+
+
+@app.command()
+def proposals(
+    workspace: WorkspacePath,
+    only: Annotated[
+        str | None,
+        typer.Option("--only", metavar="STATE", help="open, accepted, rejected or deferred."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """List the review queue: what is proposed, why, and what was decided.
+
+    \b
+    Example:
+      benchdesign proposals my-workspace --only open
+    """
+    from benchdesign.cli.review import proposals_job
+
+    proposals_job(workspace, only=only, as_json=as_json)
+
+
+@app.command()
+def decide(
+    workspace: WorkspacePath,
+    item_id: Annotated[
+        str | None,
+        typer.Argument(metavar="ID", help="Id of the proposed item.", show_default=False),
+    ] = None,
+    verdict: Annotated[
+        str | None,
+        typer.Argument(metavar="accept|reject|defer", help="Your verdict.", show_default=False),
+    ] = None,
+    note: Annotated[str | None, typer.Option("--note", metavar="TEXT", help="A note.")] = None,
+    reason: Annotated[
+        str | None, typer.Option("--reason", metavar="TEXT", help="Why (wrong key, unclear, ...).")
+    ] = None,
+    undo: Annotated[bool, typer.Option("--undo", help="Take the last decision back.")] = False,
+    redo: Annotated[
+        bool, typer.Option("--redo", help="Bring the decision undone last back.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Decide about a proposal without the interface; it is on disk when this returns.
+
+    \b
+    Example:
+      benchdesign decide my-workspace pool-17 accept --note "checked the key"
+    """
+    from benchdesign.cli.review import decide_job, redo_job, undo_job
+
+    if undo or redo:
+        (undo_job if undo else redo_job)(workspace, item_id=item_id, as_json=as_json)
+    else:
+        decide_job(workspace, item_id, verdict, note=note, reason=reason, as_json=as_json)
+
+
+@app.command()
+def export(
+    workspace: WorkspacePath,
+    out: OutFolder = None,
+    format: Format = None,
+    force: Force = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Write the revision from the decisions: benchmark, manifest, concepts, report.
+
+    \b
+    Example:
+      benchdesign export my-workspace --out my-revised
+    """
+    from benchdesign.cli.jobs import export_job
+
+    export_job(workspace, out=out, format=format, force=force, as_json=as_json, quiet=quiet)
+
+
+@app.command()
+def check(
+    benchmark: BenchmarkPath,
+    pool: PoolPath = None,
+    baseline: Annotated[
+        Path | None,
+        typer.Option(
+            "--baseline",
+            metavar="FILE",
+            help="A revision.json, or what `check --json` printed before; coverage may not fall.",
+        ),
+    ] = None,
+    fail_under: Annotated[
+        float | None,
+        typer.Option(
+            "--fail-under",
+            min=0,
+            max=100,
+            metavar="PERCENT",
+            help="Least covered share, in percent.",
+        ),
+    ] = None,
+    max_missing: Annotated[
+        int | None, typer.Option("--max-missing", min=0, metavar="N", help="Most missing concepts.")
+    ] = None,
+    max_duplicates: Annotated[
+        int | None,
+        typer.Option("--max-duplicates", min=0, metavar="N", help="Most pairs of duplicates."),
+    ] = None,
+    max_findings: Annotated[
+        int | None,
+        typer.Option("--max-findings", min=0, metavar="N", help="Most findings in the file."),
+    ] = None,
+    model: ModelSpec = "builtin",
+    dictionary: DictionarySpec = "builtin",
+    field: Fields = None,
+    template: TemplateFile = None,
+    split: Split = None,
+    device: Device = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Gate for continuous integration: leaves with 1 if a limit is broken.
+
+    \b
+    Example:
+      benchdesign check my.jsonl --baseline revision.json --fail-under 80
+    """
+    from benchdesign.cli.checks import Limits, check_job
+    from benchdesign.config import Settings
+
+    settings = Settings(
+        model=model,
+        dictionary=dictionary,
+        device=device,
+        fields=pairs(field, "--field"),
+        template=read_template(template),
+        split=split,
+    )
+    limits = Limits(baseline, fail_under, max_missing, max_duplicates, max_findings)
+    check_job(benchmark, pool, settings, limits, as_json=as_json, quiet=quiet)
+
+
+@app.command()
+def demo(
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Folder for the demonstration.")
+    ] = Path("benchdesign-demo"),
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Run the whole job on the shipped example, and say what to open.
+
+    \b
+    Example:
+      benchdesign demo --out /tmp/demo
+    """
+    from benchdesign.cli.jobs import demo_job
+
+    demo_job(out, as_json=as_json, quiet=quiet)
+
+
+@config_app.command("show")
+def config_show(as_json: AsJson = False) -> None:
+    """Print every preference and where its value came from.
+
+    \b
+    Example:
+      benchdesign config show --json
+    """
+    from benchdesign.cli.review import config_job
+
+    config_job(as_json=as_json)

@@ -1,0 +1,230 @@
+"""`run`, `export` and `demo`: the whole job and its last step."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass, replace
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchdesign.cli.options import stopping
+from benchdesign.cli.output import Talk, print_json, print_lines, share
+from benchdesign.config import Settings, load_preferences
+from benchdesign.errors import PackagingError, UsageError, WorkspaceError
+from benchdesign.text import display
+from benchdesign.workspace import Workspace
+
+if TYPE_CHECKING:
+    from benchdesign.analysis import Analysis
+    from benchdesign.revision import Revision
+
+__all__ = ["RunRequest", "demo_job", "export_job", "run_job"]
+
+
+@dataclass(frozen=True, slots=True)
+class RunRequest:
+    """What `run` was asked for."""
+
+    benchmark: str
+    pool: str | None
+    settings: Settings
+    out: Path | None = None
+    workspace: Path | None = None
+    format: str | None = None
+
+
+def run_job(request: RunRequest, *, force: bool, as_json: bool, quiet: bool) -> None:
+    """Run every stage and write the revision with every proposal in it."""
+    from benchdesign.pipeline import run_pipeline
+    from benchdesign.revision import check_targets, planned_files, write_revision
+
+    talk = Talk(quiet=quiet)
+    if request.pool is None and request.settings.n_add:
+        request = replace(request, settings=replace(request.settings, n_add=0))
+        talk.say("No --pool: gaps are found against the dictionary's corpus, and nothing is added.")
+    preferences, _ = load_preferences({"device": request.settings.device})
+    request = replace(request, settings=replace(request.settings, device=preferences.device))
+    stem = _stem(request.benchmark)
+    out = request.out or Path(f"{stem}-revised")
+    # Before anything is computed: an hour of mapping must not end in "exists already".
+    check_targets(
+        out, ["revision.json", "report.html", "report.md", "concepts.parquet"], force=force
+    )
+    with _run_workspace(request, out, who=preferences.who) as workspace, stopping(talk.say) as stop:
+        analysis = run_pipeline(workspace, progress=talk.progress, stop=stop)
+        talk.done()
+        if analysis is None:
+            raise WorkspaceError(f"{workspace.folder}: the run did not finish; run it again.")
+        check_targets(out, planned_files(analysis.benchmark, format=request.format), force=force)
+        _say_findings(talk, analysis)
+        talk.say("writing the revision")
+        revision = write_revision(analysis, out, format=request.format, force=force)
+        folder = workspace.folder
+    _print_revision(analysis, revision, folder, as_json=as_json)
+
+
+def export_job(
+    folder: Path,
+    *,
+    out: Path | None,
+    format: str | None,
+    force: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Write the revision from the decisions made so far."""
+    from benchdesign.revision import Choice, check_targets, planned_files, write_revision
+
+    talk = Talk(quiet=quiet)
+    with Workspace.open(folder, access="read") as workspace:
+        analysis = workspace.load_analysis()
+        choice = Choice.from_decisions(workspace.decisions)
+        out = out or Path(f"{_stem(workspace.benchmark_file.path)}-revised")
+    check_targets(out, planned_files(analysis.benchmark, format=format), force=force)
+    if not choice.added and not choice.removed:
+        talk.say(
+            "Nothing was accepted yet, so the revision is the benchmark as it was. "
+            f"Decide first: benchdesign proposals {shlex.quote(str(folder))}"
+        )
+    revision = write_revision(analysis, out, choice=choice, format=format, force=force)
+    _print_revision(analysis, revision, folder, as_json=as_json)
+
+
+def demo_job(out: Path, *, as_json: bool, quiet: bool) -> None:
+    """Run the shipped example from start to end."""
+    examples = example_folder()
+    request = RunRequest(
+        benchmark=str(examples / "benchmark.jsonl"),
+        pool=str(examples / "pool.jsonl"),
+        settings=Settings(n_add=40),
+        out=out / "revised",
+        workspace=out / "workspace",
+    )
+    if not quiet:
+        Talk().say(
+            f"The example: {examples / 'benchmark.jsonl'}, whose subjects have holes, "
+            f"and a pool that can fill them."
+        )
+    # The demonstration's own folder: a second run replaces the first.
+    run_job(request, force=True, as_json=as_json, quiet=quiet)
+
+
+def example_folder() -> Path:
+    """Return the folder with the example benchmark and pool, installed or in a checkout."""
+    installed = Path(str(files("benchdesign"))) / "examples"
+    if installed.is_dir():
+        return installed
+    checkout = Path(__file__).resolve().parents[2]
+    if (checkout / "pyproject.toml").is_file() and (checkout / "examples").is_dir():
+        return checkout / "examples"
+    raise PackagingError("The example files are missing; reinstall benchdesign.")
+
+
+def _run_workspace(request: RunRequest, out: Path, *, who: str) -> Workspace:
+    """Open the workspace of an earlier run on the same benchmark, or make one beside the output."""
+    if request.workspace is not None:
+        found = _reopen(request.workspace, request, who=who)
+        if found is None:
+            raise UsageError(
+                f"--workspace {request.workspace}: holds another benchmark; give another folder."
+            )
+        return found
+    base = out.parent / f"{_stem(request.benchmark)}-workspace"
+    for number in range(1, 1000):
+        folder = base if number == 1 else base.with_name(f"{base.name}-{number}")
+        found = _reopen(folder, request, who=who)
+        if found is not None:
+            return found
+    raise UsageError(f"{base}: too many workspaces of this name; give one with --workspace.")
+
+
+def _reopen(folder: Path, request: RunRequest, *, who: str) -> Workspace | None:
+    """Return the workspace in a folder with the request's settings; None if it is another's."""
+    if not (folder / "workspace.json").exists():
+        if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+            return None
+        return Workspace.create(
+            folder, request.benchmark, pool=request.pool, settings=request.settings, who=who
+        )
+    workspace = Workspace.open(folder, who=who)
+    if not workspace.is_of(request.benchmark):
+        workspace.close()
+        return None
+    workspace.change_settings(request.settings)
+    if not workspace.has_pool(request.pool):
+        workspace.change_pool(request.pool)
+    return workspace
+
+
+def _stem(path: str) -> str:
+    name = path.rstrip("/").rpartition("/")[2] or "benchmark"
+    if path.startswith("hf:"):
+        return name
+    stem = name.split(".")[0] if not name.startswith(".") else name.lstrip(".").split(".")[0]
+    return stem or "benchmark"
+
+
+def _say_findings(talk: Talk, analysis: Analysis) -> None:
+    shown = analysis.findings[:5]
+    for one in shown:
+        talk.say(f"note: {display(one.message)}")
+    if len(analysis.findings) > len(shown):
+        talk.say(f"note: {len(analysis.findings) - len(shown)} more findings are in the report.")
+
+
+def _print_revision(
+    analysis: Analysis, revision: Revision, workspace: Path, *, as_json: bool
+) -> None:
+    folder = revision.folder or Path()
+    if as_json:
+        print_json(_summary(revision, workspace))
+        return
+    before, after = revision.figures_before, revision.figures_after
+    gaps = int(analysis.gaps.is_gap.sum())
+    removed = f", {len(revision.removed)} removed" if revision.removed else ""
+    command = f"benchdesign open {shlex.quote(str(workspace))}"
+    changes = f"{len(revision.added)} added{removed}, {revision.n_items:,} now"
+    print_lines(
+        f"{analysis.benchmark.name}: {before.n_items:,} items, {changes}",
+        f"  covered     {share(before.covered_share)} -> {share(after.covered_share)} "
+        "of the concepts that can be judged",
+        f"  missing     {before.n_missing} -> {after.n_missing}",
+        f"  under       {before.n_under} -> {after.n_under}",
+        f"  gaps closed {revision.n_gaps_closed} of {gaps}",
+        "",
+        f"Revised benchmark  {folder / revision.files[0]}",
+        f"Report             {folder / 'report.html'}",
+        f"Manifest           {folder / 'revision.json'}",
+        f"Review it          {command}",
+    )
+    for name, count in revision.empty_fields.items():
+        print_lines(f"Left empty         {display(name)} in {count} added items")
+
+
+def _summary(revision: Revision, workspace: Path) -> dict[str, Any]:
+    manifest = revision.manifest
+    names = (
+        "schema_version",
+        "benchmark",
+        "pool",
+        "revised",
+        "reference_model",
+        "dictionary",
+        "seed",
+        "coverage_before",
+        "coverage_after",
+    )
+    return {
+        **{name: manifest[name] for name in names},
+        "folder": str(revision.folder),
+        "files": list(revision.files),
+        "workspace": str(workspace),
+        "n_gaps": len(manifest["gaps"]),
+        "n_gaps_closed": revision.n_gaps_closed,
+        "n_added": len(revision.added),
+        "n_removed": len(revision.removed),
+        "added": manifest["added"],
+        "removed": manifest["removed"],
+        "skipped": manifest["skipped"],
+    }

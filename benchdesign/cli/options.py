@@ -1,0 +1,158 @@
+"""Options that several commands share, and what they turn into.
+
+Nothing here imports more than the settings; `--help` must stay free.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+
+from benchdesign.errors import UsageError
+
+__all__ = [
+    "AsJson",
+    "BenchmarkPath",
+    "Device",
+    "DictionarySpec",
+    "Dtype",
+    "Fields",
+    "HookModule",
+    "ModelSpec",
+    "PoolPath",
+    "Quiet",
+    "Split",
+    "TemplateFile",
+    "WorkspacePath",
+    "pairs",
+    "read_template",
+    "stopping",
+    "whole_numbers",
+]
+
+BenchmarkPath = Annotated[
+    str,
+    typer.Argument(
+        metavar="BENCHMARK", help="File, folder, or `hf:owner/name`.", show_default=False
+    ),
+]
+WorkspacePath = Annotated[
+    Path, typer.Argument(metavar="WORKSPACE", help="Workspace folder.", show_default=False)
+]
+PoolPath = Annotated[
+    str | None,
+    typer.Option(
+        "--pool", metavar="POOL", help="Candidate items: file, folder or `hf:owner/name`."
+    ),
+]
+ModelSpec = Annotated[
+    str,
+    typer.Option("--model", metavar="NAME", help="Reference model: builtin, a folder, a hub id."),
+]
+DictionarySpec = Annotated[
+    str,
+    typer.Option(
+        "--dictionary",
+        metavar="SPEC",
+        help="Concept dictionary: builtin, a folder, sae-lens:RELEASE/SAE_ID, hf:REPO.",
+    ),
+]
+Device = Annotated[
+    str | None, typer.Option("--device", help="cpu, cuda or mps. [default: the best there is]")
+]
+Dtype = Annotated[
+    str | None, typer.Option("--dtype", help="Precision of the model, such as bfloat16.")
+]
+HookModule = Annotated[
+    str | None,
+    typer.Option("--hook-module", help="Module to read where the architecture is not known."),
+]
+Fields = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--field",
+        metavar="NAME=FIELD",
+        help="Which field holds what (prompt=question). Repeatable.",
+    ),
+]
+TemplateFile = Annotated[
+    Path | None,
+    typer.Option("--template", metavar="FILE", help="Jinja2 template that renders an item."),
+]
+Split = Annotated[str | None, typer.Option("--split", help="Split or shard group to read.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only errors.")]
+
+_FIELD_NAMES = (
+    "prompt",
+    "context",
+    "choices",
+    "answer",
+    "id",
+    "category",
+    "source",
+    "licence",
+    "provenance",
+)
+
+
+def pairs(given: Sequence[str] | None, option: str) -> dict[str, str]:
+    """Return NAME=VALUE options as a dictionary."""
+    found: dict[str, str] = {}
+    for one in given or ():
+        name, sign, value = one.partition("=")
+        if not sign or not name or not value:
+            raise UsageError(f"{option} {one}: write it as NAME=VALUE.")
+        if option.endswith("field") and name not in _FIELD_NAMES:
+            raise UsageError(f"{option} {one}: unknown name; known: {', '.join(_FIELD_NAMES)}.")
+        found[name] = value
+    return found
+
+
+def whole_numbers(given: Sequence[str] | None, option: str) -> dict[str, int]:
+    """Return NAME=NUMBER options as a dictionary."""
+    found = {}
+    for name, value in pairs(given, option).items():
+        if not value.isdecimal():
+            raise UsageError(f"{option} {name}={value}: {value} is not a whole number.")
+        found[name] = int(value)
+    return found
+
+
+def read_template(path: Path | None) -> str | None:
+    """Return the source of an item template."""
+    if path is None:
+        return None
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as problem:
+        reason = getattr(problem, "strerror", None) or "not UTF-8 text"
+        raise UsageError(f"--template {path}: cannot be read ({reason}).") from None
+
+
+@contextmanager
+def stopping(say: Callable[[str], None]) -> Iterator[Callable[[], bool]]:
+    """Yield a stop check that turns true on the first Ctrl-C; a second one interrupts at once."""
+    asked = False
+
+    def ask(_number: int, _frame: FrameType | None) -> None:
+        nonlocal asked
+        if asked:
+            raise KeyboardInterrupt
+        asked = True
+        say("Stopping after what is being done now; Ctrl-C again stops at once.")
+
+    before: dict[int, Any] = {}
+    for number in (signal.SIGINT, signal.SIGTERM):
+        before[number] = signal.signal(number, ask)
+    try:
+        yield lambda: asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,124 @@
+"""What commands print: results on standard output, talk and progress on standard error.
+
+The only module that prints. Text from items goes through `text.display` before it comes here.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from benchdesign.progress import Progress
+from benchdesign.text import cell_width, ellipsis
+
+__all__ = ["Talk", "print_json", "print_lines", "print_table", "share"]
+
+_SPARSE_SECONDS = 15.0
+"""Between lines of one stage where standard error is a file or a pipe."""
+
+
+def print_json(value: object) -> None:
+    """Print one JSON object on standard output."""
+    from benchdesign.records import plain
+
+    json.dump(plain(value), sys.stdout, ensure_ascii=True, indent=2, sort_keys=True)
+    sys.stdout.write("\n")
+
+
+def print_lines(*lines: str) -> None:
+    """Print lines on standard output."""
+    for line in lines:
+        print(line)
+
+
+def print_table(head: Sequence[str], rows: Sequence[Sequence[str]], *, right: str = "") -> None:
+    """Print a table; `right` names the columns whose cells are set to the right by `r`.
+
+    The last column is cut where the terminal ends; a pipe gets it whole.
+    """
+    cells = [list(head), *[list(row) for row in rows]]
+    widths = [max(cell_width(row[at]) for row in cells) for at in range(len(head))]
+    room = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    for row in cells:
+        parts = []
+        for at, cell in enumerate(row):
+            gap = " " * (widths[at] - cell_width(cell))
+            parts.append(gap + cell if right[at : at + 1] == "r" else cell + gap)
+        line = "  ".join(parts).rstrip()
+        print(line if room is None else ellipsis(line, room))
+
+
+def share(value: float | None) -> str:
+    """Return a share as a person reads it."""
+    return "not known" if value is None or value != value else f"{value:.1%}"
+
+
+class Talk:
+    """Messages and progress on standard error."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        self._quiet = quiet
+        self._is_terminal = sys.stderr.isatty()
+        self._stage = ""
+        self._told = 0.0
+        self._has_line = False
+
+    def say(self, message: str) -> None:
+        """Write one line, unless quiet."""
+        if not self._quiet:
+            self._end_line()
+            print(message, file=sys.stderr, flush=True)
+
+    def fail(self, message: str) -> None:
+        """Write one line, quiet or not."""
+        self._end_line()
+        print(message, file=sys.stderr, flush=True)
+
+    def progress(self, step: Progress) -> None:
+        """Show how far a job is: one line rewritten in place, or a line now and then in a file."""
+        if self._quiet:
+            return
+        now = time.monotonic()
+        is_new = step.stage != self._stage
+        if self._is_terminal:
+            if is_new:
+                self._end_line()
+            width = shutil.get_terminal_size().columns - 1
+            print(f"\r\x1b[K{ellipsis(_line(step), width)}", end="", file=sys.stderr, flush=True)
+            self._has_line = True
+        elif is_new or now - self._told >= _SPARSE_SECONDS or step.done == step.total:
+            print(_line(step), file=sys.stderr, flush=True)
+            self._told = now
+        self._stage = step.stage
+
+    def done(self) -> None:
+        """End the line that progress was rewriting."""
+        self._end_line()
+
+    def _end_line(self) -> None:
+        if self._has_line:
+            print(file=sys.stderr, flush=True)
+            self._has_line = False
+
+
+def _line(step: Progress) -> str:
+    parts: list[Any] = [step.stage]
+    if step.total:
+        parts += [f"{step.done:,}/{step.total:,}", f"{step.done / step.total:.0%}"]
+    elif step.done:
+        parts.append(f"{step.done:,}")
+    if step.rate:
+        parts.append(f"{step.rate:,.0f}/s" if step.rate >= 10 else f"{step.rate:.1f}/s")
+    if step.seconds_left:
+        parts.append(f"{_duration(step.seconds_left)} left")
+    return "  ".join(parts)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
