@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -80,3 +81,118 @@ def make_map(
         n_tokens=np.asarray(lengths, dtype=np.int32),
         embeddings=embeddings,
     )
+
+
+TINY_WORDS = (
+    "the a of is what how many which color sky cat dog water boils at degrees paris capital "
+    "france number prime two three five plus equals light speed heart blood cell"
+).split()
+
+
+def make_tiny_bert(folder: Path, *, n_layers: int = 2, width: int = 16, limit: int = 32) -> Path:
+    """A BERT of random weights with a word-piece tokenizer, saved for `ReferenceModel.from_spec`."""
+    import torch
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+
+    letters = [chr(code) for code in range(33, 127) if not chr(code).isupper()]
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *letters, *(f"##{one}" for one in letters)]
+    vocabulary = {word: row for row, word in enumerate(dict.fromkeys([*pieces, *TINY_WORDS]))}
+    tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
+    tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    wrapped = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        pad_token="[PAD]",
+        unk_token="[UNK]",
+        cls_token="[CLS]",
+        sep_token="[SEP]",
+        model_max_length=limit,
+    )
+    torch.manual_seed(0)
+    config = BertConfig(
+        vocab_size=len(vocabulary),
+        hidden_size=width,
+        num_hidden_layers=n_layers,
+        num_attention_heads=2,
+        intermediate_size=2 * width,
+        max_position_embeddings=limit,
+        initializer_range=0.5,
+    )
+    BertModel(config).save_pretrained(folder)
+    wrapped.save_pretrained(folder)
+    return folder
+
+
+def make_tiny_sae(
+    folder: Path,
+    *,
+    architecture: str = "jumprelu",
+    d_in: int = 16,
+    d_sae: int = 24,
+    seed: int = 0,
+    metadata: Mapping[str, object] | None = None,
+    **settings: object,
+) -> Path:
+    """A sae-lens folder of random weights."""
+    import json
+
+    import torch
+    from safetensors.torch import save_file
+
+    rng = torch.Generator().manual_seed(seed)
+
+    def draw(*shape: int, scale: float = 1.0) -> torch.Tensor:
+        return torch.randn(*shape, generator=rng) * scale
+
+    tensors = {
+        "W_enc": draw(d_in, d_sae, scale=d_in**-0.5),
+        "W_dec": draw(d_sae, d_in),
+        "b_dec": draw(d_in, scale=0.1),
+    }
+    if architecture == "gated":
+        tensors |= {
+            "b_gate": draw(d_sae, scale=0.2),
+            "b_mag": draw(d_sae, scale=0.2),
+            "r_mag": draw(d_sae, scale=0.2),
+        }
+    else:
+        tensors["b_enc"] = draw(d_sae, scale=0.2)
+    if architecture == "jumprelu":
+        tensors["threshold"] = draw(d_sae).abs()
+    config: dict[str, object] = {
+        "architecture": architecture,
+        "d_in": d_in,
+        "d_sae": d_sae,
+        "dtype": "float32",
+        "device": "cpu",
+        "apply_b_dec_to_input": True,
+        "normalize_activations": "none",
+        "reshape_activations": "none",
+        "metadata": dict(metadata or {}),
+    }
+    if architecture == "topk":
+        config |= {"k": 4, "rescale_acts_by_decoder_norm": False}
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "cfg.json").write_text(json.dumps(config | settings), "utf-8")
+    save_file(tensors, folder / "sae_weights.safetensors")
+    return folder
+
+
+def make_tiny_dictionary(folder: Path, *, model: Path, width: int = 16) -> Path:
+    """A dictionary folder of 24 terms and 8 themes for a model of `make_tiny_bert`."""
+    from benchdesign.mapping.dictionaries import blank_table, save_dictionary
+
+    levels = (
+        Level("terms", "token", "blocks.0.hook_resid_post", 0, 24, folder / "terms"),
+        Level("themes", "passage", "blocks.1.hook_resid_post", 24, 8, folder / "themes"),
+    )
+    make_tiny_sae(folder / "terms", d_in=width, d_sae=24)
+    make_tiny_sae(folder / "themes", architecture="topk", d_in=width, d_sae=8, k=3, seed=1)
+    save_dictionary(
+        Dictionary("tiny", str(model), levels, blank_table(levels), (), "unused"), folder
+    )
+    return folder

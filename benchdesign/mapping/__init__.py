@@ -1,1 +1,69 @@
-"""Items to concept maps: reference model, SAE encoding, pooling, caching."""
+"""Items to concept maps: reference model, SAE encoding, pooling, caching.
+
+Importing this costs numpy and no torch; models are loaded by `open_mapper`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+from benchdesign.mapping.cache import map_items
+from benchdesign.mapping.dictionaries import load_dictionary
+from benchdesign.mapping.mapper import TokenEvidence
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from benchdesign.conceptmap import ConceptMap
+    from benchdesign.dictionary import Dictionary
+    from benchdesign.items import Item
+
+__all__ = ["Mapper", "TokenEvidence", "load_dictionary", "map_items", "open_mapper"]
+
+
+class Mapper(Protocol):
+    """Anything that turns items into concept maps."""
+
+    dictionary: Dictionary
+
+    def map_batch(self, items: Sequence[Item]) -> ConceptMap:
+        """Map items, in order."""
+        ...
+
+    def evidence(
+        self, item: Item, concept_ids: Sequence[int]
+    ) -> dict[int, tuple[TokenEvidence, ...]]:
+        """Say which tokens of an item show each concept, in text order."""
+        ...
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float16]:
+        """Embed texts as unit vectors (n, d)."""
+        ...
+
+
+def open_mapper(
+    model: str | Path | None = None,
+    dictionary: str | Path | Dictionary = "builtin",
+    *,
+    device: str | None = None,
+    dtype: str | None = None,
+    hook_module: str | None = None,
+    device_map: str | None = None,
+) -> Mapper:
+    """Load a reference model and a dictionary; `model` None is the dictionary's own.
+
+    `dtype` is float32, bfloat16 or float16; `hook_module` names the module to read by hand.
+    """
+    from benchdesign.mapping.mapper import SaeMapper
+
+    return SaeMapper.from_specs(
+        model,
+        dictionary,
+        device=device,
+        dtype=dtype,
+        hook_module=hook_module,
+        device_map=device_map,
+    )

@@ -1,4 +1,4 @@
-"""Concept dictionaries from wherever they are: the package, a folder, the sae-lens registry, the hub.
+"""Concept dictionaries from wherever they are: the package, a folder, a registry, the hub.
 
 Only names and statistics are read here; weights are hashed, never loaded, so this needs no torch
 (unless a registry entry has to be converted first).
@@ -208,9 +208,7 @@ def _open_own(folder: Path, name: str) -> Dictionary:
         model = str(summary["model"])
         edges = tuple(int(edge) for edge in summary.get("length_edges", ()))
     except (KeyError, TypeError, ValueError) as problem:
-        raise DictionaryError(
-            f"{place}: damaged ({problem!r}); train or download it again."
-        ) from None
+        raise DictionaryError(f"{place}: damaged ({problem!r}); get it again.") from None
     if not levels or list(edges) != sorted(set(edges)):
         raise DictionaryError(f"{place}: needs at least one level and ascending length_edges.")
     return Dictionary(
@@ -275,7 +273,7 @@ def _from_registry(spec: str, store: Path | None) -> Path:
 
 
 def _from_hub(parts: Sequence[str]) -> Path:
-    """Fetch (or find in the cache) the dictionary files of a hub repository, or of a folder in it."""
+    """Fetch, or find in the cache, the dictionary files of a hub repository or a folder in it."""
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 

@@ -52,6 +52,9 @@ class ReferenceModel:
 
     pad_id: int = 0
     center: bool = False
+    identity: str = ""
+    """Says which weights these are: part of the key under which maps are kept."""
+
     _seen: dict[str, torch.Tensor] = field(default_factory=dict, repr=False)
     _rows: torch.Tensor | None = field(default=None, repr=False)
 
@@ -87,6 +90,7 @@ class ReferenceModel:
             number = _number_type(config, chosen, dtype)
             model = _load_model(source, config, number, chosen, device_map)
             tokenizer = _load_tokenizer(source)
+        _check_vocabulary(source, config, tokenizer)
         hooks = {
             point: resolve_hook(name, model_type=config.model_type, prefix=_prefix(model))
             for point, name in names.items()
@@ -106,7 +110,9 @@ class ReferenceModel:
             dtype=number,
             n_layers=n_layers,
             pad_id=int(tokenizer.pad_token_id or 0),
-            center=center,
+            # RMS norms keep the mean, so nothing is centred there.
+            center=center and config.model_type in {"gpt2", "gpt_neox"},
+            identity=_identity(source, config),
         )
         for point, hook in hooks.items():
             made._attach(point, hook)
@@ -235,6 +241,23 @@ def _is_builtin(folder: Path) -> bool:
         return hashlib.file_digest(stream, "sha256").hexdigest() == BUILTIN_SHA256
 
 
+def _identity(source: Path | str, config: Any) -> str:
+    """Name the weights cheaply: the revision on the hub, or the ends of the files in a folder."""
+    if isinstance(source, str):
+        return f"{source}@{getattr(config, '_commit_hash', None)}"
+    if _is_builtin(source):
+        return BUILTIN
+    hasher = hashlib.sha256((source / "config.json").read_bytes())
+    for path in sorted(source.glob("*.safetensors")):
+        size = path.stat().st_size
+        hasher.update(f"{path.name}:{size}".encode())
+        with path.open("rb") as stream:
+            hasher.update(stream.read(1 << 20))
+            stream.seek(max(size - (1 << 20), 0))
+            hasher.update(stream.read())
+    return hasher.hexdigest()
+
+
 def _load_config(source: Path | str, names: tuple[str, ...]) -> tuple[Any, int]:
     """Read the config and cut its layers above the highest one named."""
     from transformers import AutoConfig
@@ -307,6 +330,16 @@ def _load_tokenizer(source: Path | str) -> Any:
         return AutoTokenizer.from_pretrained(source)
     except (OSError, ValueError) as problem:
         raise ModelError(f"{source}: no usable tokenizer ({_one_line(problem)}).") from None
+
+
+def _check_vocabulary(source: Path | str, config: Any, tokenizer: Any) -> None:
+    rows = getattr(config.get_text_config(), "vocab_size", None)
+    ids = tokenizer.get_vocab().values()
+    if rows is not None and ids and max(ids) >= rows:
+        raise ModelError(
+            f"{source}: the tokenizer gives ids up to {max(ids)}, the model knows {rows}; "
+            "tokenizer and model do not belong together."
+        )
 
 
 def _window_limit(source: Path | str, config: Any, tokenizer: Any) -> int:

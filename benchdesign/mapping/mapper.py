@@ -1,0 +1,421 @@
+"""The mapper: a reference model and the encoders of a dictionary, from items to a concept map."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchdesign.conceptmap import ConceptMap
+from benchdesign.dictionary import Dictionary, Level
+from benchdesign.errors import DictionaryError, ModelError
+from benchdesign.items import Item
+from benchdesign.mapping.dictionaries import load_dictionary
+from benchdesign.mapping.pooling import Entries, merge_windows, pool_hits
+from benchdesign.mapping.reference import ReferenceModel, pool_passages
+from benchdesign.mapping.windows import Window
+
+if TYPE_CHECKING:
+    import torch
+
+    from benchdesign.mapping.sae import Encoder
+
+__all__ = ["SaeMapper", "TokenEvidence"]
+
+BATCH_TOKENS = 4096
+"""Positions in one batch on a CPU; larger ones leave its caches."""
+
+FIRST_BATCH_TOKENS_GPU, MOST_BATCH_TOKENS_GPU = 1 << 14, 1 << 19
+MOST_WINDOWS = 1024
+SENTENCE_HOOK = "blocks.5.hook_resid_post"
+"""Last layer of the built-in model: sentence embeddings are the mean of its states."""
+
+
+class TokenEvidence(NamedTuple):
+    """What one token does for one concept."""
+
+    start: int
+    """First character of the token in the item's text."""
+
+    end: int
+    activation: float
+    """Its activation; for passage-level concepts its exact share of the pre-activation."""
+
+
+@dataclass(eq=False)
+class SaeMapper:
+    """Maps items with one reference model and one dictionary."""
+
+    dictionary: Dictionary
+    model: ReferenceModel
+    encoders: tuple[Encoder, ...]
+    """One a level."""
+
+    batch_tokens: int = BATCH_TOKENS
+    _may_grow: bool = False
+    _embedder: ReferenceModel | None = field(default=None, repr=False)
+
+    @classmethod
+    def from_specs(
+        cls,
+        model: str | Path | None = None,
+        dictionary: str | Path | Dictionary = "builtin",
+        *,
+        device: str | None = None,
+        dtype: str | None = None,
+        hook_module: str | None = None,
+        device_map: str | None = None,
+    ) -> SaeMapper:
+        """Load everything; `model` None is the model the dictionary was made for."""
+        from benchdesign.mapping.sae import load_encoder
+
+        if not isinstance(dictionary, Dictionary):
+            dictionary = load_dictionary(dictionary)
+        spec = str(model or dictionary.model)
+        if not spec:
+            raise DictionaryError(
+                f"{dictionary.name}: does not say which model it was made for. Give --model."
+            )
+        _check_names(spec, dictionary)
+        folders = [level.folder for level in dictionary.levels if level.folder is not None]
+        if len(folders) < len(dictionary.levels):
+            raise DictionaryError(f"{dictionary.name}: has no weights, so nothing can be mapped.")
+        points = dict.fromkeys(_hook_point(level, hook_module) for level in dictionary.levels)
+        encoders = [load_encoder(folder) for folder in folders]
+        settings = encoders[0].settings
+        if settings.get("hook_head_index") is not None:
+            raise DictionaryError(f"{dictionary.name}: SAEs of a single head are not supported.")
+        loading = settings.get("model_from_pretrained_kwargs") or {}
+        reference = ReferenceModel.from_spec(
+            spec,
+            hook_points=tuple(points),
+            device=device,
+            dtype=dtype,
+            hook_module=hook_module,
+            device_map=device_map,
+            prepend_bos=settings.get("prepend_bos"),
+            center=bool(loading.get("center_writing_weights")),
+        )
+        _check_model(reference, dictionary, encoders, spec)
+        on_gpu = reference.device.type != "cpu"
+        if on_gpu:
+            encoders = [load_encoder(folder, device=reference.device) for folder in folders]
+        return cls(
+            dictionary=dictionary,
+            model=reference,
+            encoders=tuple(encoders),
+            batch_tokens=FIRST_BATCH_TOKENS_GPU if on_gpu else BATCH_TOKENS,
+            _may_grow=on_gpu,
+        )
+
+    @property
+    def key(self) -> str:
+        """Identity of the maps made here: dictionary, model weights and number type."""
+        parts = (self.dictionary.fingerprint, self.model.identity, str(self.model.dtype))
+        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+    def map_batch(
+        self, items: Sequence[Item], *, tick: Callable[[int], None] | None = None
+    ) -> ConceptMap:
+        """Map items; `tick` is told how many items' worth of work each step did, and may raise."""
+        windows = self.model.windows(items)
+        parts: list[Entries] = []
+        item_of = np.asarray([window.item for window in windows], dtype=np.int64)
+        n_tokens = np.zeros(len(items), dtype=np.int32)
+        n_passages = np.zeros(len(items), dtype=np.int32)
+        for window in windows:
+            n_tokens[window.item] += window.n_content
+            n_passages[window.item] += len(window.passages)
+        sums = self._room_for_embeddings(len(items))
+        remaining = np.bincount(item_of, minlength=len(items))
+        if tick is not None and (n_empty := int((remaining == 0).sum())):
+            tick(n_empty)
+        for batch, states in self._run(windows):
+            batch_windows = [windows[index] for index in batch]
+            for level, encoder in zip(self.dictionary.levels, self.encoders, strict=True):
+                parts.append(self._pool(level, encoder, states, batch, batch_windows))
+            if sums is not None:
+                _add_up(sums, states[SENTENCE_HOOK], batch_windows)
+            if tick is not None:
+                np.subtract.at(remaining, item_of[batch], 1)
+                tick(int((remaining[np.unique(item_of[batch])] == 0).sum()))
+        return self._assemble(items, parts, item_of, n_tokens, n_passages, sums)
+
+    def evidence(
+        self, item: Item, concept_ids: Sequence[int]
+    ) -> dict[int, tuple[TokenEvidence, ...]]:
+        """Say which tokens show each concept, in text order; a concept that does not fire has none.
+
+        Terms: every token's activation. Themes: each token's exact share in the pre-activation of
+        its passage, for the passages where the theme fires (shares may be negative).
+        """
+        found: dict[int, list[TokenEvidence]] = {int(concept): [] for concept in concept_ids}
+        windows = self.model.windows([item])
+        for batch, states in self._run(windows):
+            for level, encoder in zip(self.dictionary.levels, self.encoders, strict=True):
+                asked = [
+                    concept - level.offset
+                    for concept in found
+                    if level.offset <= concept < level.offset + level.width
+                ]
+                if asked:
+                    chosen = [windows[index] for index in batch]
+                    self._show(level, encoder, states[self._point(level)], chosen, asked, found)
+        return {concept: tuple(sorted(tokens)) for concept, tokens in found.items()}
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float16]:
+        """Embed texts with the built-in model: (n, d), unit length; zeros for an empty text."""
+        model = self._sentence_model()
+        items = [
+            Item(str(row), row, text, ((0, len(text)),), text) for row, text in enumerate(texts)
+        ]
+        sums = np.zeros((len(items), model.width[SENTENCE_HOOK]), dtype=np.float32)
+        windows = model.windows(items)
+        lengths = [len(window) for window in windows]
+        for batch in _batches(lengths, self.batch_tokens):
+            chosen = [windows[index] for index in batch]
+            _add_up(sums, model.activations(chosen)[SENTENCE_HOOK], chosen)
+        return _unit(sums)
+
+    def _run(
+        self, windows: Sequence[Window]
+    ) -> Iterator[tuple[NDArray[np.int64], dict[str, torch.Tensor]]]:
+        """Run the model over windows, shortest first, in batches that fit in memory."""
+        import torch
+
+        lengths = np.asarray([len(window) for window in windows], dtype=np.int64)
+        order = np.argsort(lengths, kind="stable")
+        low = 0
+        while low < len(order):
+            batch = _first_batch(order[low:], lengths, self.batch_tokens)
+            try:
+                states = self.model.activations([windows[index] for index in batch])
+            except torch.OutOfMemoryError:
+                if len(batch) == 1:
+                    raise ModelError(
+                        f"One window of {lengths[batch[0]]} tokens does not fit in memory. "
+                        "Use --dtype bfloat16, a smaller model or the CPU."
+                    ) from None
+                self.batch_tokens = max(int(lengths[batch].max()) * len(batch) // 2, 1)
+                self._may_grow = False
+                torch.cuda.empty_cache()
+                continue
+            yield batch, states
+            low += len(batch)
+            if self._may_grow:
+                self.batch_tokens = min(self.batch_tokens * 2, MOST_BATCH_TOKENS_GPU)
+
+    def _pool(
+        self,
+        level: Level,
+        encoder: Encoder,
+        states: dict[str, torch.Tensor],
+        batch: NDArray[np.int64],
+        windows: Sequence[Window],
+    ) -> Entries:
+        """Encode one level of one batch and pool it per window."""
+        import torch
+
+        own = states[self._point(level)]
+        if level.unit == "token":
+            counts = [window.n_content for window in windows]
+            starts = np.concatenate([window.starts for window in windows])
+            ends = np.concatenate([window.ends for window in windows])
+        else:
+            counts = [len(window.passages) for window in windows]
+            spans = [
+                (window.starts[low], window.ends[high - 1])
+                for window in windows
+                for low, high in window.passages
+            ]
+            starts, ends = np.asarray(spans, dtype=np.int32).reshape(-1, 2).T
+            own = pool_passages(own, _passage_lengths(windows))
+        with torch.inference_mode():
+            # Owners are places in the batch, which ascend; they become window numbers below.
+            places = np.repeat(np.arange(len(batch), dtype=np.int64), counts)
+            pooled = pool_hits(
+                encoder.encode(own), places, width=level.width, starts=starts, ends=ends
+            )
+        return pooled._replace(
+            owner=batch[pooled.owner], concept=pooled.concept + np.int32(level.offset)
+        )
+
+    def _show(
+        self,
+        level: Level,
+        encoder: Encoder,
+        states: torch.Tensor,
+        windows: Sequence[Window],
+        asked: Sequence[int],
+        found: dict[int, list[TokenEvidence]],
+    ) -> None:
+        """Add the evidence of one batch for the concepts asked for, numbered within the level."""
+        import torch
+
+        starts = np.concatenate([window.starts for window in windows])
+        ends = np.concatenate([window.ends for window in windows])
+
+        def add(concept: int, token: int, share: float) -> None:
+            evidence = TokenEvidence(int(starts[token]), int(ends[token]), share)
+            found[concept + level.offset].append(evidence)
+
+        wanted = torch.as_tensor(asked, device=states.device)
+        lengths = [1] * len(states)
+        units = states
+        if level.unit == "passage":
+            lengths = _passage_lengths(windows)
+            units = pool_passages(states, lengths)
+        with torch.inference_mode():
+            hits = encoder.encode(units)
+            chosen = torch.isin(hits.concept, wanted)
+            fired = zip(
+                hits.state[chosen].tolist(),
+                hits.concept[chosen].tolist(),
+                hits.value[chosen].tolist(),
+                strict=True,
+            )
+            begins = np.concatenate([[0], np.cumsum(lengths)])
+            for unit, concept, value in fired:
+                low, high = int(begins[unit]), int(begins[unit + 1])
+                if level.unit == "token":
+                    add(concept, unit, value)
+                    continue
+                one = torch.as_tensor([concept], device=states.device)
+                shares = encoder.contributions(states[low:high], one)
+                if shares is None:
+                    continue
+                for token, share in enumerate(shares[:, 0].tolist(), start=low):
+                    add(concept, token, share)
+
+    def _assemble(
+        self,
+        items: Sequence[Item],
+        parts: Sequence[Entries],
+        item_of: NDArray[np.int64],
+        n_tokens: NDArray[np.int32],
+        n_passages: NDArray[np.int32],
+        sums: NDArray[np.float32] | None,
+    ) -> ConceptMap:
+        n_concepts = self.dictionary.n_concepts
+        merged = merge_windows(parts, item_of, n_items=len(items), n_concepts=n_concepts)
+        entries = merged.entries
+        of_passages = np.zeros(n_concepts, dtype=bool)
+        for level in self.dictionary.levels:
+            of_passages[level.offset : level.offset + level.width] = level.unit == "passage"
+        units = np.where(
+            of_passages[entries.concept], n_passages[entries.owner], n_tokens[entries.owner]
+        )
+        return ConceptMap(
+            digests=tuple(item.digest for item in items),
+            n_concepts=n_concepts,
+            dictionary=self.dictionary.fingerprint,
+            indptr=merged.indptr,
+            indices=entries.concept,
+            saliency=(entries.total / units).astype(np.float32),
+            peak=entries.peak,
+            start=entries.start,
+            end=entries.end,
+            n_tokens=n_tokens,
+            embeddings=None if sums is None else _unit(sums),
+        )
+
+    def _point(self, level: Level) -> str:
+        """Return the hook point of a level as the reference model knows it."""
+        return (
+            level.hook_point if level.hook_point in self.model.width else self.model.hook_points[0]
+        )
+
+    def _room_for_embeddings(self, n_items: int) -> NDArray[np.float32] | None:
+        if not self.model.is_builtin or SENTENCE_HOOK not in self.model.width:
+            return None
+        return np.zeros((n_items, self.model.width[SENTENCE_HOOK]), dtype=np.float32)
+
+    def _sentence_model(self) -> ReferenceModel:
+        if self.model.is_builtin and SENTENCE_HOOK in self.model.width:
+            return self.model
+        if self._embedder is None:
+            self._embedder = ReferenceModel.from_spec(
+                "builtin", hook_points=[SENTENCE_HOOK], device=self.model.device.type
+            )
+        return self._embedder
+
+
+def _hook_point(level: Level, hook_module: str | None) -> str:
+    if level.hook_point or hook_module:
+        return level.hook_point or str(hook_module)
+    raise DictionaryError(
+        f"{level.folder}: does not say which activations it reads. Give --hook-module."
+    )
+
+
+def _check_names(spec: str, dictionary: Dictionary) -> None:
+    """Refuse a model that is plainly not the one the dictionary was made for."""
+    if not dictionary.model or Path(spec).is_dir() or Path(dictionary.model).is_dir():
+        return
+    given, made_for = (name.split("/")[-1].lower() for name in (spec, dictionary.model))
+    # A tuned variant carries its base model's name (gemma-2-2b-it).
+    if given not in made_for and made_for not in given:
+        raise DictionaryError(
+            f"{dictionary.name}: made for {dictionary.model}, not for {spec}. "
+            f"Give --model {dictionary.model}."
+        )
+
+
+def _check_model(
+    model: ReferenceModel, dictionary: Dictionary, encoders: Sequence[Encoder], spec: str
+) -> None:
+    """Refuse weights that cannot belong to the dictionary."""
+    if dictionary.model == "builtin" and not model.is_builtin:
+        raise DictionaryError(
+            f"{dictionary.name}: made for the built-in model, and {spec} is not it. "
+            "Leave --model out."
+        )
+    for level, encoder in zip(dictionary.levels, encoders, strict=True):
+        point = level.hook_point if level.hook_point in model.width else model.hook_points[0]
+        if model.width[point] != encoder.d_in:
+            raise DictionaryError(
+                f"{dictionary.name}: reads states {encoder.d_in} wide, and {spec} gives "
+                f"{model.width[point]} at {point}. It was made for another model."
+            )
+
+
+def _passage_lengths(windows: Sequence[Window]) -> list[int]:
+    return [high - low for window in windows for low, high in window.passages]
+
+
+def _add_up(sums: NDArray[np.float32], states: torch.Tensor, windows: Sequence[Window]) -> None:
+    """Add each window's states to its item's sum."""
+    import torch
+
+    counts = torch.as_tensor([window.n_content for window in windows], device=states.device)
+    totals = torch.segment_reduce(states.float(), "sum", lengths=counts, unsafe=True)
+    np.add.at(sums, [window.item for window in windows], totals.cpu().numpy())
+
+
+def _unit(sums: NDArray[np.float32]) -> NDArray[np.float16]:
+    norms = np.linalg.norm(sums, axis=1, keepdims=True)
+    unit: NDArray[np.float16] = (sums / np.maximum(norms, 1e-12)).astype(np.float16)
+    return unit
+
+
+def _first_batch(
+    order: NDArray[np.int64], lengths: NDArray[np.int64], batch_tokens: int
+) -> NDArray[np.int64]:
+    """Take windows from the front (shortest first) until the padded batch is full."""
+    head = order[:MOST_WINDOWS]
+    padded = lengths[head] * np.arange(1, len(head) + 1)
+    return head[: max(int(np.searchsorted(padded, batch_tokens, side="right")), 1)]
+
+
+def _batches(lengths: Sequence[int], batch_tokens: int) -> Iterator[NDArray[np.int64]]:
+    sizes = np.asarray(lengths, dtype=np.int64)
+    order = np.argsort(sizes, kind="stable")
+    while len(order):
+        batch = _first_batch(order, sizes, batch_tokens)
+        yield batch
+        order = order[len(batch) :]
