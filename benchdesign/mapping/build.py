@@ -1,0 +1,291 @@
+"""From a corpus to a complete dictionary folder: one call, several levels, nothing half-written.
+
+The folder appears under its name only when everything in it is there. Checkpoints of an
+unfinished run lie beside it in `<name>.training`.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from benchdesign.dictionary import ConceptTable, Dictionary, Level
+from benchdesign.errors import OutputExistsError, UsageError
+from benchdesign.mapping.activations import Collected, collect_activations
+from benchdesign.mapping.contexts import ConceptContexts, ContextSettings, write_contexts
+from benchdesign.mapping.corpus import Corpus, CorpusSettings, read_corpus
+from benchdesign.mapping.reference import ReferenceModel
+from benchdesign.mapping.statistics import LevelStatistics, StatisticsRules, measure_level
+from benchdesign.mapping.train import LevelReport, LevelSpec, TrainSettings, train_sae
+from benchdesign.progress import ProgressCallback, StopCheck
+
+__all__ = ["BuildReport", "assemble_dictionary", "build_dictionary", "complete_dictionary"]
+
+
+@dataclass(frozen=True, slots=True)
+class BuildReport:
+    """What was made and how good it is."""
+
+    dictionary: str
+    model: str
+    corpus: dict[str, Any]
+    """texts, held out, tokens, left out and why, sha256."""
+
+    levels: tuple[LevelReport, ...]
+    flags: dict[str, dict[str, int]]
+    """Per level: number of concepts with each flag, and `usable` for those without any."""
+
+
+def build_dictionary(
+    corpus_path: Path,
+    out: Path,
+    specs: Sequence[LevelSpec],
+    *,
+    model: str = "builtin",
+    name: str | None = None,
+    corpus_settings: CorpusSettings | None = None,
+    settings: TrainSettings | None = None,
+    rules: StatisticsRules | None = None,
+    contexts_path: Path | None = None,
+    max_tokens: int | None = None,
+    dtype: str | None = None,
+    overwrite: bool = False,
+    progress: ProgressCallback | None = None,
+    stop: StopCheck | None = None,
+) -> BuildReport:
+    """Train every level on a corpus, measure it and write the folder `out`."""
+    _check(out, specs, overwrite=overwrite)
+    chosen = settings or TrainSettings()
+    corpus = read_corpus(corpus_path, settings=corpus_settings)
+    reference = ReferenceModel.from_spec(
+        model,
+        hook_points=tuple(dict.fromkeys(spec.hook_point for spec in specs)),
+        device=chosen.device,
+        dtype=dtype,
+    )
+    collected = collect_activations(
+        corpus.texts,
+        reference,
+        keys=tuple(dict.fromkeys(spec.key for spec in specs)),
+        max_tokens=max_tokens,
+        progress=progress,
+        stop=stop,
+    )
+    # Checkpoints lie outside `out`, so that an unfinished run is never taken for a dictionary.
+    training = out.with_name(f"{out.name}.training")
+    fresh = training / "folder"
+    shutil.rmtree(fresh, ignore_errors=True)
+    identity = json.dumps([corpus.sha256, model, max_tokens, dtype])
+    reports = [
+        train_sae(
+            collected.banks[spec.key],
+            spec,
+            held_out=collected.held_out,
+            folder=fresh / spec.name,
+            model=model,
+            settings=chosen,
+            checkpoints=training / f"{spec.name}.checkpoint",
+            identity=identity,
+            progress=progress,
+            stop=stop,
+        )
+        for spec in specs
+    ]
+    report = complete_dictionary(
+        fresh,
+        collected,
+        specs,
+        reports,
+        name=name or out.name,
+        model=model,
+        corpus=_describe_corpus(corpus, collected),
+        recipe={"seed": chosen.seed, "precision": chosen.precision, "max_tokens": max_tokens},
+        rules=rules,
+        contexts_path=contexts_path,
+        device=chosen.device,
+        progress=progress,
+        stop=stop,
+    )
+    if overwrite:
+        shutil.rmtree(out, ignore_errors=True)
+    fresh.rename(out)
+    shutil.rmtree(training)
+    return report
+
+
+def complete_dictionary(
+    folder: Path,
+    collected: Collected,
+    specs: Sequence[LevelSpec],
+    reports: Sequence[LevelReport],
+    *,
+    name: str,
+    model: str,
+    corpus: dict[str, Any],
+    recipe: dict[str, Any] | None = None,
+    rules: StatisticsRules | None = None,
+    contexts_path: Path | None = None,
+    device: str | None = None,
+    progress: ProgressCallback | None = None,
+    stop: StopCheck | None = None,
+) -> BuildReport:
+    """Measure the trained levels in `folder` and write dictionary.json and concepts.parquet."""
+    measured: list[LevelStatistics] = []
+    contexts: list[ConceptContexts] = []
+    offset = 0
+    chosen = rules or StatisticsRules()
+    for spec in specs:
+        statistics, found = measure_level(
+            collected,
+            collected.banks[spec.key],
+            _read_weights(folder / spec.name, device),
+            rules=chosen,
+            contexts=ContextSettings() if contexts_path is not None else None,
+            progress=progress,
+            stop=stop,
+        )
+        measured.append(statistics)
+        contexts += [
+            replace(one, concept_id=one.concept_id + offset, level=spec.name) for one in found
+        ]
+        offset += spec.width
+    report = BuildReport(
+        dictionary=name,
+        model=model,
+        corpus=corpus,
+        levels=tuple(reports),
+        flags={
+            spec.name: _count_flags(statistics)
+            for spec, statistics in zip(specs, measured, strict=True)
+        },
+    )
+    assemble_dictionary(
+        folder,
+        specs,
+        measured,
+        name=name,
+        model=model,
+        rules=chosen,
+        recipe=(recipe or {})
+        | {
+            "levels": [asdict(spec) for spec in specs],
+            "rules": asdict(chosen),
+            "report": {"corpus": corpus, "levels": [asdict(one) for one in reports]},
+        },
+    )
+    if contexts_path is not None:
+        joined = {
+            "n_present": [int(n) for one in measured for n in one.n_present],
+            "source_entropy": [round(float(x), 3) for one in measured for x in one.source_entropy],
+            "top_source_share": [
+                round(float(x), 3) for one in measured for x in one.top_source_share
+            ],
+            "flags": [sorted(flags) for one in measured for flags in one.flags],
+        }
+        write_contexts(contexts, contexts_path, **joined)
+    return report
+
+
+def assemble_dictionary(
+    folder: Path,
+    specs: Sequence[LevelSpec],
+    measured: Sequence[LevelStatistics],
+    *,
+    name: str,
+    model: str,
+    rules: StatisticsRules,
+    recipe: dict[str, Any],
+) -> Dictionary:
+    """Write dictionary.json and concepts.parquet beside level folders that are there already."""
+    import numpy as np
+
+    from benchdesign.mapping.dictionaries import fingerprint, save_dictionary
+
+    levels: list[Level] = []
+    offset = 0
+    for spec in specs:
+        levels.append(
+            Level(spec.name, spec.unit, spec.hook_point, offset, spec.width, folder / spec.name)
+        )
+        offset += spec.width
+    joined = {
+        column: np.concatenate([getattr(one, column) for one in measured])
+        for column in (
+            "threshold",
+            "base_rates",
+            "mean_activation",
+            "max_activation",
+            "q90",
+            "density",
+        )
+    }
+    nothing = (None,) * offset
+    table = ConceptTable(
+        level=np.repeat(np.arange(len(levels), dtype=np.int8), [level.width for level in levels]),
+        flags=tuple(flags for one in measured for flags in one.flags),
+        label=nothing,
+        label_source=nothing,
+        label_score=np.full(offset, np.nan, dtype=np.float32),
+        area=nothing,
+        **joined,
+    )
+    dictionary = Dictionary(
+        name=name,
+        model=model,
+        levels=tuple(levels),
+        table=table,
+        length_edges=rules.length_edges,
+        fingerprint=fingerprint(model, levels),
+    )
+    save_dictionary(dictionary, folder, recipe=recipe)
+    return dictionary
+
+
+def _check(out: Path, specs: Sequence[LevelSpec], *, overwrite: bool) -> None:
+    if not specs:
+        raise UsageError("Give at least one --level.")
+    names = [spec.name for spec in specs]
+    if len(set(names)) < len(names):
+        raise UsageError("Two levels have the same name; names of levels must differ.")
+    for spec in specs:
+        spec.check()
+    if out.exists() and not overwrite:
+        raise OutputExistsError(f"{out}: exists; choose another --out or give --force.")
+
+
+def _describe_corpus(corpus: Corpus, collected: Collected) -> dict[str, Any]:
+    return {
+        "n_read": corpus.n_read,
+        "n_texts": len(collected.texts),
+        "n_held_out": int(collected.held_out.sum()),
+        "n_tokens": int(collected.n_tokens.sum()),
+        "n_sources": len({text.source for text in collected.texts}),
+        "left_out": {
+            "empty": corpus.n_empty,
+            "duplicate": corpus.n_duplicate,
+            "same_opening": corpus.n_same_opening,
+            "over_source_cap": corpus.n_over_source_cap,
+        },
+        "sha256": corpus.sha256,
+    }
+
+
+def _count_flags(statistics: LevelStatistics) -> dict[str, int]:
+    from collections import Counter
+
+    counts = Counter(flag for flags in statistics.flags for flag in flags)
+    counts["usable"] = sum(not flags for flags in statistics.flags)
+    return dict(sorted(counts.items()))
+
+
+def _read_weights(folder: Path, device: str | None) -> dict[str, Any]:
+    import torch
+    from safetensors.torch import load_file
+
+    where = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    tensors = load_file(folder / "sae_weights.safetensors", device=where)
+    return {name: tensor.float() for name, tensor in tensors.items()}
