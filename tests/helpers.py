@@ -83,21 +83,23 @@ def make_map(
     )
 
 
-TINY_WORDS = (
-    "the a of is what how many which color sky cat dog water boils at degrees paris capital "
-    "france number prime two three five plus equals light speed heart blood cell"
-).split()
+_TINY_WORDS = """
+the a of is what how many which color sky cat dog water boils at degrees paris capital
+france number prime two three five plus equals light speed heart blood cell
+"""
 
 
 def make_tiny_bert(folder: Path, *, n_layers: int = 2, width: int = 16, limit: int = 32) -> Path:
-    """A BERT of random weights with a word-piece tokenizer, saved for `ReferenceModel.from_spec`."""
+    """A BERT of random weights with a word-piece tokenizer, as a folder."""
     import torch
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
     from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
     letters = [chr(code) for code in range(33, 127) if not chr(code).isupper()]
     pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *letters, *(f"##{one}" for one in letters)]
-    vocabulary = {word: row for row, word in enumerate(dict.fromkeys([*pieces, *TINY_WORDS]))}
+    vocabulary = {
+        word: row for row, word in enumerate(dict.fromkeys([*pieces, *_TINY_WORDS.split()]))
+    }
     tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
     tokenizer.normalizer = normalizers.BertNormalizer(lowercase=True)
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
