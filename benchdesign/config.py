@@ -19,7 +19,14 @@ from typing import Any
 
 from benchdesign.errors import InputError
 
-__all__ = ["Preference", "Preferences", "Settings", "load_preferences", "user_config_path"]
+__all__ = [
+    "Preference",
+    "Preferences",
+    "Settings",
+    "cache_folder",
+    "load_preferences",
+    "user_config_path",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +41,7 @@ class Settings:
 
     seed: int = 0
     model: str = "builtin"
-    """Reference model: `builtin`, a folder or a Hugging Face id."""
+    """Reference model: `builtin` (or the one the dictionary was made for), a folder, a hub id."""
 
     dictionary: str = "builtin"
     """Concept dictionary: `builtin`, a folder, `sae-lens:<release>/<sae_id>` or `hf:<repo>`."""
@@ -135,6 +142,17 @@ def load_preferences(
     if not values["who"]:
         values["who"] = _login_name()
     return Preferences(**values), tuple(found)
+
+
+def cache_folder(
+    preferences: Preferences | None = None, *, environ: Mapping[str, str] | None = None
+) -> Path:
+    """Return the folder for files that can be made again (it may not exist)."""
+    environ = os.environ if environ is None else environ
+    if preferences is not None and preferences.cache:
+        return Path(preferences.cache).expanduser()
+    home = environ.get("XDG_CACHE_HOME")
+    return (Path(home) if home else Path.home() / ".cache") / "benchdesign"
 
 
 def _read_user_file(path: Path) -> dict[str, Any]:

@@ -53,7 +53,9 @@ def manifest_of(analysis: Analysis, revision: Revision, written: WriteReport) ->
             "n_kept": len(revision.kept_rows),
             "empty_fields": dict(revision.empty_fields),
         },
-        "reference_model": analysis.settings.model,
+        "reference_model": dictionary.model
+        if analysis.settings.model == "builtin"
+        else analysis.settings.model,
         "dictionary": {
             "name": dictionary.name,
             "fingerprint": dictionary.fingerprint,

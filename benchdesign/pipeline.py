@@ -23,12 +23,14 @@ import numpy as np
 from benchdesign.analysis import Analysis
 from benchdesign.areas import Areas, group_areas
 from benchdesign.conceptmap import ConceptMap
+from benchdesign.config import Settings
 from benchdesign.coverage import Coverage, Reference, measure_coverage
 from benchdesign.decisions import DecisionLog, Subject, Verdict
 from benchdesign.duplicates import DuplicatePair, KnownList, find_contamination, find_duplicates
 from benchdesign.errors import Interrupted, UsageError, WorkspaceError
 from benchdesign.gaps import GapSettings, find_gaps
 from benchdesign.items import Benchmark, Item
+from benchdesign.mapping import TokenEvidence
 from benchdesign.progress import Progress, ProgressCallback, StopCheck, Ticker
 from benchdesign.proposals import Constraints, Proposal, propose_additions, propose_removals
 from benchdesign.records import plain, revive
@@ -37,9 +39,9 @@ from benchdesign.workspace import STAGES, Workspace
 
 if TYPE_CHECKING:
     from benchdesign.dictionary import Dictionary
-    from benchdesign.mapping import Mapper, TokenEvidence
+    from benchdesign.mapping import Mapper
 
-__all__ = ["load_analysis", "reference_of", "run_pipeline", "run_workspace"]
+__all__ = ["load_analysis", "open_reference", "reference_of", "run_pipeline", "run_workspace"]
 
 T = TypeVar("T")
 
@@ -135,17 +137,8 @@ class _Run:
 
     @cached_property
     def mapper(self) -> Mapper:
-        from benchdesign.mapping import open_mapper
-
         self.tell("opening the reference model")
-        settings = self.settings
-        return open_mapper(
-            settings.model,
-            settings.dictionary,
-            device=settings.device,
-            dtype=settings.dtype,
-            hook_module=settings.hook_module,
-        )
+        return open_reference(self.settings)
 
     @cached_property
     def dictionary(self) -> Dictionary:
@@ -343,6 +336,20 @@ class _Run:
             known.append(KnownList(listed.name, [item.text for item in listed.items]))
         matches = find_contamination(pool.items, known)
         return frozenset(one.item_id for one in matches)
+
+
+def open_reference(settings: Settings) -> Mapper:
+    """Open the reference model and dictionary that settings name."""
+    from benchdesign.mapping import open_mapper
+
+    return open_mapper(
+        # `builtin` beside another dictionary means the model that dictionary was made for.
+        None if settings.model == "builtin" else settings.model,
+        settings.dictionary,
+        device=settings.device,
+        dtype=settings.dtype,
+        hook_module=settings.hook_module,
+    )
 
 
 def reference_of(pool_map: ConceptMap | None, dictionary: Dictionary) -> Reference:
