@@ -1,0 +1,353 @@
+"""Where models are weak, concept by concept and area by area, and whether that is real.
+
+The paper's score is kept exactly. Whether a score differs from the model's overall score is tested
+apart from it, with the length of the items and, where other models answered them too, their
+difficulty taken into account. Nothing here reads result files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchdesign.areas import Areas
+from benchdesign.conceptmap import ConceptMap
+from benchdesign.dictionary import Dictionary
+from benchdesign.errors import UsageError
+from benchdesign.gaps import find_kept_out
+from benchdesign.scoring import (
+    ModelSettings,
+    ScoreRow,
+    Scores,
+    assess_columns,
+    column_sums,
+    find_controls,
+    score_columns,
+)
+from benchdesign.stats import adjust_p_values
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+__all__ = [
+    "Examples",
+    "HeldOut",
+    "ModelGaps",
+    "PairedComparison",
+    "compare_models",
+    "find_examples",
+    "mean_chi_model",
+    "measure_models",
+]
+
+Floats = NDArray[np.float64]
+
+_BELONGS = 0.5
+"""An item counts for every area that holds at least this much of what its strongest one holds."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """An area found weak on one half of the items, measured on the other."""
+
+    area: int
+    name: str
+    gap_found: float
+    gap_held_out: float
+    p_held_out: float
+    """One-sided; NaN if the other half has too few items."""
+
+    n_held_out: int
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ModelGaps:
+    """Strengths and weaknesses of one model on one benchmark."""
+
+    model: str
+    n_items: int
+    """Items with a result."""
+
+    overall: float
+    """Mean score over them."""
+
+    controls: tuple[str, ...]
+    """What was taken into account: length, difficulty."""
+
+    concepts: Scores
+    areas: Scores | None
+    held_out: tuple[HeldOut, ...]
+    """Areas found weak on one half, weakest first."""
+
+    area_of: NDArray[np.int32] | None
+    settings: ModelSettings
+
+    def profile(self) -> Iterator[tuple[ScoreRow, tuple[ScoreRow, ...]]]:
+        """Iterate over the weak areas, weakest first, each with its weak concepts.
+
+        Inside an area that was found weak only its own concepts count as tests, so a concept can be
+        named here that does not stand out among all of them.
+        """
+        if self.areas is None or self.area_of is None:
+            return
+        for area in self.areas.weak():
+            inside = np.flatnonzero(self.area_of == area)
+            q_value = adjust_p_values(self.concepts.p_value[inside])
+            with np.errstate(invalid="ignore"):
+                weak = (q_value <= self.settings.fdr) & (
+                    self.concepts.gap[inside] <= -self.settings.poor
+                )
+            found = inside[weak][np.argsort(self.concepts.gap[inside][weak], kind="stable")]
+            yield self.areas.row(int(area)), tuple(self.concepts.rows(found))
+
+
+def measure_models(
+    concept_map: ConceptMap,
+    scores: Mapping[str, NDArray[np.float64]],
+    dictionary: Dictionary,
+    *,
+    rng: np.random.Generator,
+    areas: Areas | None = None,
+    settings: ModelSettings | None = None,
+) -> tuple[ModelGaps, ...]:
+    """Measure models from per-item scores in [0, 1], NaN where a model has no result."""
+    chosen = settings or ModelSettings()
+    table = _check_scores(concept_map, scores)
+    kept_out = find_kept_out(dictionary).codes >= 0
+    found = []
+    for place, (model, values) in enumerate(zip(scores, table, strict=True)):
+        answered = np.flatnonzero(~np.isnan(values))
+        some = concept_map.take(answered)
+        y = values[answered]
+        difficulty = _difficulty(np.delete(table, place, axis=0)[:, answered])
+        design = find_controls(some.n_tokens, difficulty)
+        presence = _soft_presence(some, dictionary)
+        names = tuple(dictionary.label(concept) for concept in range(len(kept_out)))
+        concepts = score_columns(
+            some.saliency_matrix(), presence, y, design, names, kept_out, chosen, rng
+        )
+        area_scores: Scores | None = None
+        held_out: tuple[HeldOut, ...] = ()
+        if areas is not None and len(areas):
+            shares = _area_shares(presence, areas, kept_out)
+            none = np.zeros(len(areas), dtype=bool)
+            area_scores = score_columns(shares, shares, y, design, areas.names, none, chosen, rng)
+            held_out = _hold_out(shares, y, design, areas, chosen, rng)
+        found.append(
+            ModelGaps(
+                model=model,
+                n_items=len(answered),
+                overall=float(y.mean()) if len(y) else float("nan"),
+                controls=("length",) if difficulty is None else ("length", "difficulty"),
+                concepts=concepts,
+                areas=area_scores,
+                held_out=held_out,
+                area_of=None if areas is None else areas.area_of,
+                settings=chosen,
+            )
+        )
+    return tuple(found)
+
+
+def mean_chi_model(results: Sequence[ModelGaps]) -> Floats:
+    """Return the paper's joint score of a model: the mean over benchmarks that show a concept."""
+    table = np.stack([one.concepts.chi_model for one in results])
+    shown = ~np.isnan(table)
+    with np.errstate(invalid="ignore"):
+        joint: Floats = np.where(shown, table, 0.0).sum(axis=0) / shown.sum(axis=0)
+    return joint
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PairedComparison:
+    """Two models on the items both have results for; positive numbers favour the first."""
+
+    model_a: str
+    model_b: str
+    n_items: int
+    overall: float
+    """Mean difference of their scores."""
+
+    concepts: Scores
+    """`chi_model` holds the weighted mean difference, `gap` how it departs from the overall one."""
+
+    areas: Scores | None
+
+
+def compare_models(
+    concept_map: ConceptMap,
+    scores: Mapping[str, NDArray[np.float64]],
+    dictionary: Dictionary,
+    *,
+    models: tuple[str, str],
+    rng: np.random.Generator,
+    areas: Areas | None = None,
+    settings: ModelSettings | None = None,
+) -> PairedComparison:
+    """Compare two models item by item, so that what is hard for both drops out."""
+    chosen = settings or ModelSettings()
+    unknown = [model for model in models if model not in scores]
+    if unknown:
+        raise UsageError(f"There are no results of {unknown[0]}; known are {', '.join(scores)}.")
+    first, second = _check_scores(concept_map, {model: scores[model] for model in models})
+    both = np.flatnonzero(~np.isnan(first) & ~np.isnan(second))
+    some = concept_map.take(both)
+    difference = (first - second)[both]
+    design = find_controls(some.n_tokens, None)
+    kept_out = find_kept_out(dictionary).codes >= 0
+    presence = _soft_presence(some, dictionary)
+    names = tuple(dictionary.label(concept) for concept in range(len(kept_out)))
+    area_scores = None
+    if areas is not None and len(areas):
+        shares = _area_shares(presence, areas, kept_out)
+        none = np.zeros(len(areas), dtype=bool)
+        area_scores = score_columns(
+            shares, shares, difference, design, areas.names, none, chosen, rng
+        )
+    return PairedComparison(
+        model_a=models[0],
+        model_b=models[1],
+        n_items=len(both),
+        overall=float(difference.mean()) if len(both) else float("nan"),
+        concepts=score_columns(
+            some.saliency_matrix(), presence, difference, design, names, kept_out, chosen, rng
+        ),
+        areas=area_scores,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """Rows of the items that drove a score, strongest first."""
+
+    worst: tuple[int, ...]
+    """Items that show the concept most among those scored below one half."""
+
+    best: tuple[int, ...]
+    """Items that show the concept most among those scored one half or more."""
+
+
+def find_examples(
+    concept_map: ConceptMap, scores: NDArray[np.float64], concept_id: int, *, n: int = 3
+) -> Examples:
+    """Find the items that drove a model's score on a concept."""
+    entries = np.flatnonzero((concept_map.indices == concept_id) & (concept_map.saliency > 0))
+    rows = np.searchsorted(concept_map.indptr, entries, side="right") - 1
+    order = rows[np.argsort(-concept_map.saliency[entries], kind="stable")]
+    with np.errstate(invalid="ignore"):
+        worst, best = order[scores[order] < 0.5], order[scores[order] >= 0.5]
+    return Examples(tuple(map(int, worst[:n])), tuple(map(int, best[:n])))
+
+
+def _check_scores(concept_map: ConceptMap, scores: Mapping[str, NDArray[np.float64]]) -> Floats:
+    if not scores:
+        raise UsageError("There are no model results; give at least one file of results.")
+    for model, values in scores.items():
+        if len(values) != len(concept_map):
+            raise UsageError(
+                f"{model} has {len(values)} scores for {len(concept_map)} items; join them by id."
+            )
+        with np.errstate(invalid="ignore"):
+            wrong = np.flatnonzero((values < 0) | (values > 1))
+        if len(wrong):
+            row = int(wrong[0])
+            raise UsageError(
+                f"{model}, item {row + 1}: score {values[row]:g} is outside 0 to 1; rescale it."
+            )
+    return np.stack([np.asarray(values, dtype=np.float64) for values in scores.values()])
+
+
+def _difficulty(others: Floats) -> Floats | None:
+    """Return how well the other models do on each item; None with fewer than two of them."""
+    if len(others) < 2:
+        return None
+    known = ~np.isnan(others)
+    n = known.sum(axis=0)
+    total = np.where(known, others, 0.0).sum(axis=0)
+    overall = total.sum() / max(n.sum(), 1)
+    # One item at the mean, so that an item few models answered is not taken for extreme.
+    shrunk: Floats = (total + overall) / (n + 1)
+    return shrunk
+
+
+def _soft_presence(concept_map: ConceptMap, dictionary: Dictionary) -> csr_array:
+    """Return min(1, saliency / q90) where present: one very salient item must not decide alone."""
+    from scipy.sparse import csr_array
+
+    keep = concept_map.peak >= dictionary.table.threshold[concept_map.indices]
+    ends = np.concatenate([[0], np.cumsum(keep)])[concept_map.indptr]
+    ids, saliency = concept_map.indices[keep], concept_map.saliency[keep].astype(np.float64)
+    scale = dictionary.table.q90.astype(np.float64)
+    unknown = ~(scale > 0)
+    if unknown.any():
+        largest = np.zeros(concept_map.n_concepts)
+        np.maximum.at(largest, ids, saliency)
+        scale = np.where(unknown, np.maximum(largest, 1e-12), scale)
+    return csr_array(
+        (np.minimum(saliency / scale[ids], 1.0), ids, ends),
+        shape=(len(concept_map), concept_map.n_concepts),
+    )
+
+
+def _area_shares(presence: csr_array, areas: Areas, kept_out: NDArray[np.bool_]) -> csr_array:
+    """Return (n_items, n_areas) shares of each item's concepts in the areas it belongs to."""
+    from scipy.sparse import csr_array, diags_array
+
+    total = column_sums(presence)
+    members = np.flatnonzero((areas.area_of >= 0) & ~kept_out & (total > 0))
+    ends = np.searchsorted(members, np.arange(presence.shape[1] + 1))
+    # A concept everywhere says little about what an item is about.
+    weights = csr_array(
+        (1 / np.sqrt(total[members]), areas.area_of[members], ends),
+        shape=(presence.shape[1], len(areas)),
+    )
+    mass = csr_array(presence @ weights)
+    shares = csr_array(
+        diags_array(1 / np.maximum(np.asarray(mass.sum(axis=1)).ravel(), 1e-12)) @ mass
+    )
+    strongest = np.zeros(shares.shape[0])
+    row_of = np.repeat(np.arange(shares.shape[0]), np.diff(shares.indptr))
+    np.maximum.at(strongest, row_of, shares.data)
+    shares.data[shares.data < _BELONGS * strongest[row_of]] = 0
+    shares.eliminate_zeros()
+    return shares
+
+
+def _hold_out(
+    shares: csr_array,
+    y: Floats,
+    basis: Floats,
+    areas: Areas,
+    settings: ModelSettings,
+    rng: np.random.Generator,
+) -> tuple[HeldOut, ...]:
+    """Find weak areas on a random half of the items and measure them on the other half."""
+    n = len(y)
+    if n < 4:
+        return ()
+    order = rng.permutation(n)
+    halves = [np.sort(order[: n // 2]), np.sort(order[n // 2 :])]
+    finding, checking = (
+        assess_columns(shares[half], y[half], np.linalg.qr(basis[half])[0]) for half in halves
+    )
+    tested = (finding.n_effective >= settings.min_items / 2) & (finding.standard_error > 0)
+    q_value = adjust_p_values(np.where(tested, finding.p_lower, np.nan))
+    with np.errstate(invalid="ignore"):
+        weak = np.flatnonzero((q_value <= settings.fdr) & (finding.gap <= -settings.poor))
+    n_held_out = column_sums(shares[halves[1]] > 0)
+    enough = checking.n_effective >= settings.min_items / 2
+    return tuple(
+        HeldOut(
+            int(area),
+            areas.names[area],
+            float(finding.gap[area]),
+            float(checking.gap[area]),
+            float(checking.p_lower[area]) if enough[area] else float("nan"),
+            int(n_held_out[area]),
+        )
+        for area in weak[np.argsort(finding.gap[weak], kind="stable")]
+    )

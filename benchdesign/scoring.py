@@ -1,0 +1,328 @@
+"""Scores of a model over groups of items (concepts or areas): estimate, interval, test, power.
+
+Pure numbers over sparse weights; who the model is and what the groups mean is not known here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchdesign.stats import Interval, adjust_p_values
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
+
+__all__ = [
+    "STANDINGS",
+    "ColumnTest",
+    "ModelSettings",
+    "ScoreRow",
+    "Scores",
+    "Standing",
+    "assess_columns",
+    "column_sums",
+    "find_controls",
+    "score_columns",
+]
+
+Floats = NDArray[np.float64]
+
+_LENGTH_BINS = 5
+_REPLICATES_AT_ONCE = 25
+_POWER = 0.80
+_ALPHA = 0.05
+
+
+class Standing(StrEnum):
+    """How a model does on a concept or area, against its overall score."""
+
+    VERY_POOR = "very poor"
+    POOR = "poor"
+    AVERAGE = "average"
+    GOOD = "good"
+    VERY_GOOD = "very good"
+    TOO_FEW = "too few items"
+    KEPT_OUT = "kept out"
+
+
+STANDINGS: tuple[Standing, ...] = tuple(Standing)
+"""The standings in the order of `Scores.standing_codes`."""
+
+
+@dataclass(frozen=True, slots=True)
+class ModelSettings:
+    """Where the lines are drawn."""
+
+    fdr: float = 0.05
+    min_items: float = 10.0
+    """Fewest effective items a concept is tested with."""
+
+    poor: float = 0.05
+    """Points below (above) the overall score from which a significant difference is poor (good)."""
+
+    very_poor: float = 0.15
+    level: float = 0.90
+    n_bootstrap: int = 200
+
+
+@dataclass(frozen=True, slots=True)
+class ScoreRow:
+    """One concept or area of one model for people."""
+
+    unit: int
+    """Concept id or area number."""
+
+    name: str
+    chi_model: float
+    low: float
+    high: float
+    n_items: int
+    gap: float
+    """Points above (+) or below (-) what the model scores on such items overall."""
+
+    q_value: float
+    standing: Standing
+    detectable: float
+    """Smallest gap the results can show at 80% power, in points."""
+
+    needed_5: int | None
+    """Items that would show a gap of 5 points at 80% power; None where nothing is known."""
+
+    needed_10: int | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scores:
+    """A model's scores over concepts or over areas; arrays are (n_units,)."""
+
+    names: tuple[str, ...]
+    chi_model: Floats
+    """Mean score weighted by saliency; NaN where there is none."""
+
+    low: Floats
+    high: Floats
+    """Bootstrap interval of `chi_model` over items."""
+
+    n_items: NDArray[np.int64]
+    """Items with a result that show it."""
+
+    n_effective: Floats
+    """Equally weighted items the weighted ones are worth."""
+
+    total_saliency: Floats
+    gap: Floats
+    standard_error: Floats
+    p_value: Floats
+    """Two-sided; NaN where not tested."""
+
+    q_value: Floats
+    standing_codes: NDArray[np.int8]
+    residual_variance: float
+
+    def __len__(self) -> int:
+        """Count the concepts or areas."""
+        return len(self.chi_model)
+
+    def standing(self, unit: int) -> Standing:
+        """Return the standing of one concept or area."""
+        return STANDINGS[int(self.standing_codes[unit])]
+
+    @property
+    def detectable(self) -> Floats:
+        """Smallest gap each unit's results can show at 80% power; NaN without results."""
+        return _reach() * self.standard_error
+
+    def items_needed(self, points: float) -> float:
+        """Effective items that would show a gap of `points` (0.05 is 5 points) at 80% power."""
+        return float(np.ceil(self.residual_variance * (_reach() / points) ** 2))
+
+    def row(self, unit: int) -> ScoreRow:
+        """Return one concept or area for people."""
+        # Weights are uneven, so more items are needed than effective ones.
+        share = self.n_effective[unit] / max(int(self.n_items[unit]), 1)
+        needed = [
+            int(np.ceil(self.items_needed(points) / share)) if share > 0 else None
+            for points in (0.05, 0.10)
+        ]
+        return ScoreRow(
+            unit,
+            self.names[unit],
+            float(self.chi_model[unit]),
+            float(self.low[unit]),
+            float(self.high[unit]),
+            int(self.n_items[unit]),
+            float(self.gap[unit]),
+            float(self.q_value[unit]),
+            self.standing(unit),
+            float(self.detectable[unit]),
+            needed[0],
+            needed[1],
+        )
+
+    def ranked(self) -> NDArray[np.int64]:
+        """Return the tested units, weakest first by gap in standard errors."""
+        tested = np.flatnonzero(~np.isnan(self.p_value))
+        return tested[np.argsort(_ratio(self.gap, self.standard_error)[tested], kind="stable")]
+
+    def rows(self, units: Sequence[int] | NDArray[np.int64] | None = None) -> Iterator[ScoreRow]:
+        """Iterate over some units for people; by default the tested ones, weakest first."""
+        return (self.row(int(unit)) for unit in (self.ranked() if units is None else units))
+
+    def weak(self) -> NDArray[np.int64]:
+        """Return the units that are poor or very poor, weakest first."""
+        poor = [STANDINGS.index(Standing.POOR), STANDINGS.index(Standing.VERY_POOR)]
+        ranked = self.ranked()
+        return ranked[np.isin(self.standing_codes[ranked], poor)]
+
+
+def find_controls(n_tokens: NDArray[np.int32], difficulty: Floats | None) -> Floats:
+    """Return an orthonormal basis (n_items, k) of the constant, length bins and difficulty."""
+    n = len(n_tokens)
+    columns = [np.ones(n)]
+    if n:
+        cuts = np.unique(np.quantile(n_tokens, np.arange(1, _LENGTH_BINS) / _LENGTH_BINS))
+        bins = np.searchsorted(cuts, n_tokens, side="right")
+        columns += [(bins == place).astype(np.float64) for place in range(1, len(cuts) + 1)]
+    if difficulty is not None:
+        columns += [difficulty, difficulty**2]
+    design = np.stack(columns, axis=1)
+    basis, strength, _ = np.linalg.svd(design, full_matrices=False)
+    kept: Floats = basis[:, strength > 1e-9 * strength.max(initial=1e-300)]
+    return kept
+
+
+def score_columns(
+    saliency: csr_array,
+    weights: csr_array,
+    y: Floats,
+    basis: Floats,
+    names: tuple[str, ...],
+    kept_out: NDArray[np.bool_],
+    settings: ModelSettings,
+    rng: np.random.Generator,
+) -> Scores:
+    """Score, test and classify every column of `weights`."""
+    total = column_sums(saliency)
+    chi = _ratio(saliency.T @ y, total)
+    low, high = _bootstrap(saliency, y, settings, rng)
+    test = assess_columns(weights, y, basis)
+    tested = (test.n_effective >= settings.min_items) & ~kept_out & (test.standard_error > 0)
+    p_value = np.where(tested, test.p_two_sided, np.nan)
+    q_value = adjust_p_values(p_value)
+    codes = np.full(len(chi), STANDINGS.index(Standing.TOO_FEW), dtype=np.int8)
+    with np.errstate(invalid="ignore"):
+        significant = q_value <= settings.fdr
+    for where, standing in (
+        (tested, Standing.AVERAGE),
+        (significant & (test.gap <= -settings.poor), Standing.POOR),
+        (significant & (test.gap <= -settings.very_poor), Standing.VERY_POOR),
+        (significant & (test.gap >= settings.poor), Standing.GOOD),
+        (significant & (test.gap >= settings.very_poor), Standing.VERY_GOOD),
+        (kept_out, Standing.KEPT_OUT),
+    ):
+        codes[where] = STANDINGS.index(standing)
+    return Scores(
+        names=names,
+        chi_model=chi,
+        low=low,
+        high=high,
+        n_items=column_sums(weights > 0).astype(np.int64),
+        n_effective=test.n_effective,
+        total_saliency=total,
+        gap=test.gap,
+        standard_error=test.standard_error,
+        p_value=p_value,
+        q_value=q_value,
+        standing_codes=codes,
+        residual_variance=test.residual_variance,
+    )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ColumnTest:
+    """Weighted mean of what the controls leave unexplained, for every column of weights."""
+
+    gap: Floats
+    standard_error: Floats
+    n_effective: Floats
+    p_lower: Floats
+    """Chance of a gap this low or lower where there is none."""
+
+    p_two_sided: Floats
+    residual_variance: float
+
+
+def assess_columns(weights: csr_array, y: Floats, basis: Floats) -> ColumnTest:
+    """Test whether the weighted mean of what the controls leave unexplained differs from 0."""
+    from scipy.stats import t as student
+
+    n, k = basis.shape
+    residual = y - basis @ (basis.T @ y)
+    variance = float(residual @ residual) / max(n - k, 1)
+    # The variance of a score depends on how hard the item is, so it is fitted on the controls too.
+    fitted = np.clip(basis @ (basis.T @ residual**2), 0.1 * variance, None) * n / max(n - k, 1)
+    total = column_sums(weights)
+    squares = column_sums(weights.power(2))
+    along = weights.T @ basis
+    spread = (
+        weights.power(2).T @ fitted
+        - 2 * np.sum(along * (weights.T @ (basis * fitted[:, None])), axis=1)
+        + np.einsum("uk,kl,ul->u", along, basis.T @ (basis * fitted[:, None]), along)
+    )
+    gap = _ratio(weights.T @ residual, total)
+    error = _ratio(np.sqrt(np.maximum(spread, 0.0)), total)
+    n_effective = np.nan_to_num(_ratio(total**2, squares))
+    statistic = _ratio(gap, error)
+    freedom = np.maximum(n_effective - 1, 1.0)
+    lower: Floats = np.asarray(student.cdf(statistic, freedom), dtype=np.float64)
+    return ColumnTest(gap, error, n_effective, lower, 2 * np.minimum(lower, 1 - lower), variance)
+
+
+def _bootstrap(
+    saliency: csr_array, y: Floats, settings: ModelSettings, rng: np.random.Generator
+) -> Interval:
+    """Return the percentile interval of the weighted mean score, resampling items."""
+    n, n_units = saliency.shape
+    unknown = np.full(n_units, np.nan)
+    if not n or not settings.n_bootstrap:
+        return Interval(unknown, unknown.copy())
+    drawn = np.empty((settings.n_bootstrap, n_units), dtype=np.float32)
+    transposed = saliency.T.tocsr()
+    for start in range(0, settings.n_bootstrap, _REPLICATES_AT_ONCE):
+        size = min(_REPLICATES_AT_ONCE, settings.n_bootstrap - start)
+        times = np.stack(
+            [np.bincount(rng.integers(0, n, n), minlength=n) for _ in range(size)], axis=1
+        ).astype(np.float64)
+        drawn[start : start + size] = _ratio(
+            transposed @ (times * y[:, None]), transposed @ times
+        ).T
+    tail = (1 - settings.level) / 2
+    shown = ~np.isnan(drawn).all(axis=0)
+    low, high = unknown, unknown.copy()
+    low[shown], high[shown] = np.nanquantile(drawn[:, shown], [tail, 1 - tail], axis=0)
+    return Interval(low, high)
+
+
+def column_sums(matrix: csr_array) -> Floats:
+    """Sum the columns of a sparse matrix."""
+    return np.asarray(matrix.sum(axis=0), dtype=np.float64).ravel()
+
+
+def _ratio(above: Floats, below: Floats) -> Floats:
+    """Divide elementwise; NaN where the divisor is 0."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        divided: Floats = np.where(below != 0, above / below, np.nan)
+    return divided
+
+
+def _reach() -> float:
+    """Standard errors a gap must measure to be found at the stated power."""
+    from scipy.special import ndtri
+
+    return float(ndtri(1 - _ALPHA / 2) + ndtri(_POWER))
