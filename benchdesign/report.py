@@ -1,0 +1,166 @@
+"""The coverage report, as one page that needs nothing else and as Markdown for a diff.
+
+Whatever reaches the page is made visible and escaped by the environment itself, so a template
+cannot forget to: every expression goes through `text.display` and then through autoescape. The page
+allows no request at all, and of script and style only the two it was written with.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import math
+import os
+import re
+from dataclasses import dataclass
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, FunctionLoader, StrictUndefined
+from markupsafe import Markup
+
+from benchdesign.analysis import Analysis
+from benchdesign.errors import PackagingError
+from benchdesign.report_collect import collect_report
+from benchdesign.report_data import ReportData
+from benchdesign.text import display
+
+if TYPE_CHECKING:
+    from benchdesign.revision import Revision
+
+__all__ = ["ReportPaths", "collect_report", "render_html", "render_markdown", "write_report"]
+
+_MARKDOWN = re.compile(r"([\\`*_\[\]<>|~&$#@^])")
+_LINKS = re.compile(r"(?i)(\bhttps?|\bftp|\bmailto|\bxmpp)(:)|(\bwww)(\.)")
+
+
+@dataclass(frozen=True, slots=True)
+class ReportPaths:
+    """Where a report was written."""
+
+    html: Path
+    markdown: Path
+
+
+def write_report(analysis: Analysis, revision: Revision, folder: Path) -> ReportPaths:
+    """Write `report.html` and `report.md` into a folder that exists, replacing earlier ones."""
+    data = collect_report(analysis, revision)
+    paths = ReportPaths(folder / "report.html", folder / "report.md")
+    _write(paths.html, render_html(data))
+    _write(paths.markdown, render_markdown(data))
+    return paths
+
+
+def render_html(data: ReportData) -> str:
+    """Return the report as one page."""
+    style, script = _source("report.css"), _source("report.js")
+    environment = _environment(finalize=_visible, autoescape=True)
+    return environment.get_template("report.html.j2").render(
+        report=data,
+        style=Markup(style),
+        script=Markup(script),
+        style_hash=_hash(style),
+        script_hash=_hash(script),
+    )
+
+
+def render_markdown(data: ReportData) -> str:
+    """Return the same facts as Markdown."""
+    environment = _environment(finalize=_literal_markdown, autoescape=False)
+    text = environment.get_template("report.md.j2").render(report=data)
+    return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
+
+
+def template_folder() -> Traversable:
+    """Return the folder with the report templates, installed or in a checkout."""
+    installed = files("benchdesign") / "templates"
+    if installed.is_dir():
+        return installed
+    checkout = Path(__file__).resolve().parent.parent
+    # Without this check some other package's `templates` beside ours could be picked up.
+    if (checkout / "pyproject.toml").is_file():
+        return checkout / "templates"
+    raise PackagingError("The report templates are missing; reinstall benchdesign.")
+
+
+def _source(name: str) -> str:
+    return (template_folder() / name).read_text(encoding="utf-8")
+
+
+def _environment(*, finalize: Any, autoescape: bool) -> Environment:
+    environment = Environment(
+        loader=FunctionLoader(_source),
+        autoescape=autoescape,
+        undefined=StrictUndefined,
+        finalize=finalize,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    environment.filters.update(
+        number=_number,
+        percent=_percent,
+        times=_times,
+        plural=_plural,
+        q=_q_value,
+        key=lambda text: Markup(re.sub(r"[^a-z]", "-", str(text).lower())),
+    )
+    return environment
+
+
+def _visible(value: object) -> object:
+    """Make text from anywhere visible before it is escaped; markup made here stays as it is."""
+    if isinstance(value, str) and not isinstance(value, Markup):
+        return display(value, newline="\n")
+    return value
+
+
+def _literal_markdown(value: object) -> object:
+    """Make text one line and literal: no emphasis, links, tables, tags or mathematics."""
+    if not isinstance(value, str) or isinstance(value, Markup):
+        return value
+    literal = _MARKDOWN.sub(r"\\\1", display(value, newline=" "))
+    return _LINKS.sub(lambda match: (match[1] or match[3]) + "\\" + (match[2] or match[4]), literal)
+
+
+def _number(value: float, digits: int = 0) -> str:
+    """Write a number with thousands separated by thin spaces and a real minus."""
+    if value is None or math.isnan(value):
+        return "–"
+    if math.isinf(value):
+        return "∞"
+    return f"{value:,.{digits}f}".replace(",", "\u202f").replace("-", "−")
+
+
+def _percent(value: float | None, digits: int = 0) -> str:
+    return "–" if value is None or math.isnan(value) else f"{100 * value:.{digits}f}%"
+
+
+def _times(ratio: float) -> str:
+    """Write a ratio to the reference: 0.25×, 3.1×."""
+    if math.isnan(ratio):
+        return "–"
+    return f"{ratio:.2f}×" if ratio < 1 else f"{ratio:.1f}×"
+
+
+def _q_value(value: float) -> str:
+    if math.isnan(value):
+        return "–"
+    return "below 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def _plural(n: int, one: str, many: str | None = None) -> str:
+    return f"{_number(n)} {one if n == 1 else many or one + 's'}"
+
+
+def _hash(source: str) -> str:
+    digest = hashlib.sha256(source.encode("utf-8")).digest()
+    return "sha256-" + base64.b64encode(digest).decode("ascii")
+
+
+def _write(path: Path, text: str) -> None:
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.write_text(text, encoding="utf-8", newline="\n")
+    temporary.replace(path)

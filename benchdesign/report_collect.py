@@ -1,0 +1,402 @@
+"""Gather what the coverage report says from an analysis and a revision that were computed before.
+
+The only things worked out here are what the report alone needs: evidence to show, and what got
+worse.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from benchdesign.analysis import Analysis
+from benchdesign.areas import AreaGaps, AreaRow, find_area_gaps
+from benchdesign.charts import StackedBar, histogram_of_lengths, histogram_of_lifts, stack
+from benchdesign.gaps import STATUSES, Gaps, Status
+from benchdesign.highlights import Mark, cut, marks_of, strongest_rows
+from benchdesign.report_data import (
+    AddedLine,
+    AreaSection,
+    ConceptChange,
+    Fill,
+    GapLine,
+    LengthShift,
+    RemovedLine,
+    ReportData,
+    SetFacts,
+    Snippet,
+    Tally,
+    Worse,
+)
+from benchdesign.report_limits import measure_limits
+
+if TYPE_CHECKING:
+    from benchdesign.conceptmap import ConceptMap
+    from benchdesign.items import Benchmark, Item
+    from benchdesign.proposals import Proposal
+    from benchdesign.revision import Addition, Removal, Revision
+
+__all__ = ["collect_report"]
+
+_MOST_GAPS_AN_AREA = 6
+_MOST_SNIPPETS = 2
+_MOST_ADDED = 200
+_MOST_FILLS = 5
+_MOST_CHANGES = 12
+_MOST_REMOVED = 100
+_MOST_CATEGORIES = 30
+_NO_AREA = "Not in any area"
+
+
+def collect_report(analysis: Analysis, revision: Revision) -> ReportData:
+    """Gather what the report says of an analysis and the revision made from it."""
+    before, after = analysis.gaps, revision.gaps_after
+    area_before = _area_gaps(analysis, before, analysis.benchmark_map)
+    area_after = _area_gaps(analysis, after, revision.concept_map)
+    lengths = analysis.benchmark_map.n_tokens, revision.concept_map.n_tokens
+    tested = before.is_tested
+    found = [area.status_codes for area in (area_before, area_after)]
+    lacking = [int(_is_gap_code(codes).sum()) for codes in found]
+    manifest = revision.manifest
+    revised = manifest.get("revised", {}) if manifest else {}
+    return ReportData(
+        title=analysis.benchmark.name,
+        sets=tuple(_set_facts(analysis)),
+        revised_name=revised.get("file"),
+        choice=revision.choice.made_by,
+        reference=analysis.coverage_before.reference,
+        before=revision.figures_before,
+        after=revision.figures_after,
+        n_gaps=int(before.is_gap.sum()),
+        n_gaps_closed=revision.n_gaps_closed,
+        n_untestable=before.counts()[Status.UNTESTABLE],
+        kept_out=before.kept_out_counts(),
+        levels=tuple((one.name, one.width) for one in analysis.dictionary.levels),
+        scope=str(analysis.settings.scope.get("sentence", "")),
+        settings=before.settings,
+        bars=(_status_bar("Before", before), _status_bar("After", after)),
+        lift_chart=histogram_of_lifts(before.lift[tested], after.lift[tested]),
+        length_chart=histogram_of_lengths(*lengths),
+        areas=_area_sections(analysis, revision, area_before, area_after),
+        n_areas=len(analysis.areas),
+        n_areas_under=lacking[0],
+        n_areas_under_after=lacking[1],
+        added=tuple(_added_line(analysis, one) for one in revision.added[:_MOST_ADDED]),
+        n_added=len(revision.added),
+        removed=tuple(_removed_line(one) for one in revision.removed[:_MOST_REMOVED]),
+        n_removed=len(revision.removed),
+        categories=_categories(analysis, revision),
+        empty_fields=revision.empty_fields,
+        worse=_worse(analysis, revision),
+        limits=measure_limits(analysis),
+        findings=_findings(analysis),
+        n_duplicates=len(analysis.duplicates),
+        provenance=tuple(_provenance(analysis, revision)),
+    )
+
+
+def _set_facts(analysis: Analysis) -> Iterator[SetFacts]:
+    for role, one in (("benchmark", analysis.benchmark), ("pool", analysis.pool)):
+        if one is not None:
+            mapping = one.mapping
+            names = ("prompt", "context", "choices", "answer", "id", "category", "source")
+            fields = tuple(
+                (name, path, mapping.origin.get(name, "detected"))
+                for name in names
+                if (path := getattr(mapping, name))
+            )
+            # The file's name and not its folder: reports are passed on, folders are private.
+            yield SetFacts(
+                role,
+                one.name,
+                one.path.name or str(one.path),
+                one.source.format,
+                len(one),
+                one.sha256,
+                fields,
+            )
+
+
+def _area_gaps(analysis: Analysis, gaps: Gaps, concept_map: ConceptMap) -> AreaGaps:
+    return find_area_gaps(
+        analysis.areas, gaps, concept_map=concept_map, reference_map=analysis.pool_map
+    )
+
+
+def _is_gap_code(codes: np.ndarray) -> np.ndarray:
+    return np.isin(codes, [STATUSES.index(Status.MISSING), STATUSES.index(Status.UNDER)])
+
+
+def _status_bar(name: str, gaps: Gaps) -> StackedBar:
+    counts = gaps.counts()
+    shown = (Status.MISSING, Status.UNDER, Status.ADEQUATE, Status.OVER)
+    return stack(name, {status.value: counts[status] for status in shown})
+
+
+def _area_sections(
+    analysis: Analysis, revision: Revision, before: AreaGaps, after: AreaGaps
+) -> tuple[AreaSection, ...]:
+    area_of = analysis.areas.area_of
+    ranked = analysis.gaps.ranked()
+    gaps_of: dict[int, list[int]] = {}
+    for concept_id in ranked.tolist():
+        gaps_of.setdefault(int(area_of[concept_id]), []).append(concept_id)
+    later = Counter(area_of[revision.gaps_after.is_gap].tolist())
+    listed = [one for ids in gaps_of.values() for one in ids[:_MOST_GAPS_AN_AREA]]
+    evidence = _evidence(analysis, listed)
+    largest = max([*(len(ids) for ids in gaps_of.values()), *later.values()], default=1)
+    sections = []
+    places = [*(row.area for row in before.rows()), -1]
+    for area in places:
+        ids = gaps_of.get(area, [])
+        if not ids and not later[area]:
+            continue
+        first: AreaRow | None = before.row(area) if area >= 0 else None
+        second = after.row(area) if area >= 0 else None
+        sections.append(
+            AreaSection(
+                name=first.name if first else _NO_AREA,
+                status=first.status if first else None,
+                status_after=second.status if second else None,
+                ratio=2.0**first.lift if first else float("nan"),
+                ratio_after=2.0**second.lift if second else float("nan"),
+                n_concepts=first.n_concepts if first else int((area_of < 0).sum()),
+                n_gaps=len(ids),
+                n_gaps_after=later[area],
+                bar=round(100 * len(ids) / largest, 1),
+                bar_after=round(100 * later[area] / largest, 1),
+                gaps=tuple(
+                    _gap_line(analysis, revision, one, evidence[one])
+                    for one in ids[:_MOST_GAPS_AN_AREA]
+                ),
+            )
+        )
+    return tuple(sections)
+
+
+def _gap_line(
+    analysis: Analysis, revision: Revision, concept_id: int, evidence: tuple[Snippet, ...]
+) -> GapLine:
+    row, after = analysis.gaps.row(concept_id), revision.gaps_after
+    table = analysis.dictionary.table
+    return GapLine(
+        concept_id=concept_id,
+        label=row.label,
+        label_source=table.label_source[concept_id],
+        label_score=float(table.label_score[concept_id]),
+        level=row.level,
+        status=row.status,
+        status_after=after.status(concept_id),
+        count=row.count,
+        count_after=int(after.count[concept_id]),
+        expected=row.expected,
+        expected_after=float(after.expected[concept_id]),
+        ratio=2.0**row.lift,
+        ratio_low=2.0**row.lift_low,
+        ratio_high=2.0**row.lift_high,
+        q_value=row.q_value,
+        relevance=row.relevance,
+        evidence=evidence,
+    )
+
+
+def _evidence(analysis: Analysis, concept_ids: Sequence[int]) -> dict[int, tuple[Snippet, ...]]:
+    """Return items that show each concept: the pool's, or the benchmark's where there is none."""
+    where, items, concept_map = "benchmark", analysis.benchmark, analysis.benchmark_map
+    if analysis.pool is not None and analysis.pool_map is not None:
+        where, items, concept_map = "pool", analysis.pool, analysis.pool_map
+    rows_of = strongest_rows(concept_map, concept_ids, n=_MOST_SNIPPETS)
+    return {
+        concept_id: tuple(
+            _snippet(analysis, items, concept_map, where, row, concept_id)
+            for row in rows_of[concept_id]
+        )
+        for concept_id in concept_ids
+    }
+
+
+def _snippet(
+    analysis: Analysis,
+    items: Benchmark,
+    concept_map: ConceptMap,
+    where: str,
+    row: int,
+    concept_id: int,
+) -> Snippet:
+    item = items.items[row]
+    found = analysis.evidence_of(item).get(concept_id, ())
+    marks = marks_of(found, concept_map, row=row, concept_id=concept_id)
+    return Snippet(where, item.id, item.category, cut(item.text, marks, limit=240))
+
+
+def _added_line(analysis: Analysis, one: Addition) -> AddedLine:
+    proposal = next((p for p in analysis.proposals if p.id == one.item.id), None)
+    standing = one.standing
+    gaps = proposal.gaps if proposal else ()
+    return AddedLine(
+        revised_id=one.revised_id or one.item.id,
+        pool_id=one.item.id,
+        pool_row=one.item.row + 1,
+        rank=one.rank,
+        gain=one.gain,
+        category=one.item.category,
+        licence=one.licence,
+        pieces=cut(one.item.text, _marks_of_addition(analysis, one.item, proposal), limit=600),
+        answer=one.item.answer,
+        fills=tuple(
+            Fill(analysis.dictionary.label(gap.concept_id), gap.before, gap.after, gap.target)
+            for gap in gaps[:_MOST_FILLS]
+        ),
+        n_more_fills=max(len(gaps) - _MOST_FILLS, 0),
+        nearest_id=proposal.nearest_id if proposal else None,
+        nearest_similarity=proposal.nearest_similarity if proposal else None,
+        failed_checks=tuple(c.message for c in proposal.checks if not c.passed) if proposal else (),
+        note=standing.note or None if standing else None,
+    )
+
+
+def _marks_of_addition(
+    analysis: Analysis, item: Item, proposal: Proposal | None
+) -> tuple[Mark, ...]:
+    if proposal is None or analysis.pool_map is None:
+        return ()
+    found = analysis.evidence_of(item)
+    ids = [gap.concept_id for gap in proposal.gaps[:_MOST_FILLS]]
+    return tuple(
+        mark
+        for one in ids
+        for mark in marks_of(
+            found.get(one, ()), analysis.pool_map, row=proposal.row, concept_id=one
+        )
+    )
+
+
+def _removed_line(one: Removal) -> RemovedLine:
+    return RemovedLine(
+        item_id=one.item.id,
+        pieces=cut(one.item.text, (), limit=300),
+        duplicate_of=one.duplicate_of,
+        similarity=one.similarity,
+        note=one.standing.note or None if one.standing else None,
+    )
+
+
+def _worse(analysis: Analysis, revision: Revision) -> Worse:
+    before, after = analysis.gaps, revision.gaps_after
+    diluted = np.flatnonzero(after.is_gap & ~before.is_gap & before.in_scope)
+    diluted = diluted[np.argsort(-after.deficit[diluted], kind="stable")]
+    over = np.flatnonzero(after.is_status(Status.OVER) & ~before.is_status(Status.OVER))
+    over = over[np.argsort(-after.lift[over], kind="stable")]
+
+    def changes(ids: np.ndarray) -> tuple[ConceptChange, ...]:
+        return tuple(
+            ConceptChange(
+                int(one),
+                analysis.dictionary.label(int(one)),
+                before.status(int(one)),
+                after.status(int(one)),
+                int(before.count[one]),
+                int(after.count[one]),
+                float(after.expected[one]),
+            )
+            for one in ids[:_MOST_CHANGES]
+        )
+
+    n_kept = len(revision.kept_rows)
+    n_tokens = revision.concept_map.n_tokens
+    quartiles = [
+        tuple(float(value) for value in np.quantile(part, (0.25, 0.5, 0.75))) if len(part) else None
+        for part in (analysis.benchmark_map.n_tokens, n_tokens, n_tokens[n_kept:])
+    ]
+    length = None
+    if quartiles[0] is not None and quartiles[1] is not None:
+        length = LengthShift(quartiles[0], quartiles[1], quartiles[2])  # type: ignore[arg-type]
+    return Worse(
+        diluted=changes(diluted),
+        n_diluted=len(diluted),
+        over=changes(over),
+        n_over=len(over),
+        length=length,
+        keys=_keys(analysis.benchmark.items, _revised_items(analysis, revision)),
+    )
+
+
+def _revised_items(analysis: Analysis, revision: Revision) -> list[Item]:
+    items = analysis.benchmark.items
+    return [*(items[row] for row in revision.kept_rows), *(one.item for one in revision.added)]
+
+
+def _keys(before: Sequence[Item], after: Sequence[Item]) -> tuple[Tally, ...]:
+    """Count items by position of the key; sets of free answers have none."""
+    counts = [
+        Counter(one.answer_index for one in items if one.answer_index is not None)
+        for items in (before, after)
+    ]
+    if not counts[0]:
+        return ()
+    positions = range(max([*counts[0], *counts[1]]) + 1)
+    names = {place: chr(ord("A") + place) if place < 26 else str(place + 1) for place in positions}
+    return _tally(
+        {names[place]: counts[0][place] for place in positions},
+        {names[place]: counts[1][place] for place in positions},
+    )
+
+
+def _categories(analysis: Analysis, revision: Revision) -> tuple[Tally, ...]:
+    """Count items by the sets' own labels, most changed first; empty where there are none."""
+    counts = [
+        Counter(one.category for one in items if one.category is not None)
+        for items in (analysis.benchmark.items, _revised_items(analysis, revision))
+    ]
+    names = sorted(
+        {*counts[0], *counts[1]}, key=lambda name: (counts[0][name] - counts[1][name], name)
+    )
+    tallies = _tally(
+        {name: counts[0][name] for name in names}, {name: counts[1][name] for name in names}
+    )
+    return tallies[:_MOST_CATEGORIES]
+
+
+def _tally(before: Mapping[str, int], after: Mapping[str, int]) -> tuple[Tally, ...]:
+    totals = max(sum(before.values()), 1), max(sum(after.values()), 1)
+    return tuple(
+        Tally(name, before[name], after[name], before[name] / totals[0], after[name] / totals[1])
+        for name in before
+    )
+
+
+def _findings(analysis: Analysis) -> tuple[tuple[str, int, tuple[str, ...]], ...]:
+    messages: dict[str, list[str]] = {}
+    for one in analysis.findings:
+        messages.setdefault(one.kind, []).append(one.message)
+    return tuple(
+        (kind.replace("-", " "), len(found), tuple(found[:5]))
+        for kind, found in sorted(messages.items(), key=lambda pair: (-len(pair[1]), pair[0]))
+    )
+
+
+def _provenance(analysis: Analysis, revision: Revision) -> Iterator[tuple[str, str]]:
+    from benchdesign import __version__
+
+    dictionary, manifest = analysis.dictionary, revision.manifest
+    yield "Program", f"benchdesign {__version__}"
+    for one in _set_facts(analysis):
+        yield f"{one.role.capitalize()} SHA-256", one.sha256
+    if sha256 := manifest.get("revised", {}).get("sha256"):
+        yield "Revised benchmark SHA-256", str(sha256)
+    yield "Reference model", analysis.settings.model
+    yield "Dictionary", f"{dictionary.name}, made for {dictionary.model}"
+    yield "Dictionary fingerprint", dictionary.fingerprint
+    for level in dictionary.levels:
+        yield (
+            f"Level {level.name}",
+            f"{level.width:,} concepts, one a {level.unit}, at {level.hook_point}",
+        )
+    yield "Item template", "given by the designer" if analysis.settings.template else "default"
+    yield "Seed", str(analysis.settings.seed)
+    yield "Chosen by", revision.choice.made_by
+    if revision.choice.decisions_sha256:
+        yield "Decisions SHA-256", revision.choice.decisions_sha256
