@@ -183,7 +183,8 @@ class LineTable(ScrollView, can_focus=True):
         self.marked: set[str] = set()
         self.sort_key: str | None = None
         self.reverse = False
-        self._keep: Callable[[int], bool] | None = None
+        self.test: Callable[[int], bool] | None = None
+        """Which row numbers are shown; takes effect with the next `show`."""
         self._narrow = False
         self._told: str | None = None
         self._styles: dict[tuple[str, ...], Style] = {}
@@ -203,7 +204,7 @@ class LineTable(ScrollView, can_focus=True):
     def narrow_to(self, keep: Callable[[int], bool] | None) -> None:
         """Show only the rows that pass; None shows all. Nothing is removed."""
         wanted = self.cursor_id
-        self._keep = keep
+        self.test = keep
         self._arrange()
         if wanted is None or not self.move_to(wanted):
             self.cursor = 0
@@ -226,8 +227,8 @@ class LineTable(ScrollView, can_focus=True):
 
     def _arrange(self) -> None:
         order: Sequence[int] = range(len(self.rows))
-        if self._keep is not None:
-            keep = self._keep
+        if self.test is not None:
+            keep = self.test
             order = [row for row in order if keep(row)]
         if self.sort_key is not None:
             key, rows = self.sort_key, self.rows

@@ -1,0 +1,360 @@
+"""What the screens show: one open workspace, its analysis and its decisions, ready to draw.
+
+No widgets here and no writing but through the decision log. Everything is computed from arrays when
+it is asked for, and kept until the next decision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchdesign.analysis import Analysis
+from benchdesign.areas import AreaGaps, find_area_gaps
+from benchdesign.coverage import count_items
+from benchdesign.decisions import Decision, DecisionLog, Standing, Step, Subject, Verdict
+from benchdesign.gaps import STATUSES, Status
+from benchdesign.items import Item
+from benchdesign.proposals import Proposal
+from benchdesign.workspace import Workspace
+
+if TYPE_CHECKING:
+    from benchdesign.mapping import TokenEvidence
+
+__all__ = ["Candidate", "Figures", "Loaded", "Session", "load_session", "token_evidence"]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One proposal with the item it is about."""
+
+    proposal: Proposal
+    item: Item
+    subject: Subject
+
+    @property
+    def key(self) -> str:
+        """Identity in the lists: kind and id."""
+        return f"{self.subject.value}:{self.item.id}"
+
+
+@dataclass(frozen=True, eq=False)
+class Loaded:
+    """An analysis and what the screens derive from it once."""
+
+    analysis: Analysis
+    area_gaps: AreaGaps | None
+    pool_count: NDArray[np.int64] | None
+    """Pool items with each concept; None without a pool."""
+
+    candidates: tuple[Candidate, ...]
+    by_concept: Mapping[int, tuple[int, ...]]
+    """Concept id to positions in `candidates` (additions that fill it)."""
+
+    order: tuple[str, ...] = field(default_factory=tuple)
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """The numbers of the overview."""
+
+    n_items: int
+    n_concepts: int
+    n_in_scope: int
+    n_kept_out: int
+    n_judged: int
+    n_covered: int
+    n_touched: int
+    """In-scope concepts that at least one item shows."""
+
+    n_touched_5: int
+    counts: Mapping[Status, int]
+    histogram: tuple[tuple[str, int], ...]
+
+
+_BINS = ((1, 1), (2, 4), (5, 9), (10, 19), (20, 49), (50, None))
+
+
+def load_session(workspace: Workspace) -> Loaded:
+    """Load the analysis of a workspace and derive what the screens need; may take a second."""
+    return derive(workspace.load_analysis())
+
+
+def derive(analysis: Analysis) -> Loaded:
+    """Derive what the screens need from an analysis."""
+    candidates: list[Candidate] = []
+    by_concept: dict[int, list[int]] = {}
+    if analysis.pool is not None:
+        for proposal in analysis.proposals:
+            for gap in proposal.gaps:
+                by_concept.setdefault(gap.concept_id, []).append(len(candidates))
+            candidates.append(
+                Candidate(proposal, analysis.pool.items[proposal.row], Subject.ADD)
+            )
+    candidates += [
+        Candidate(one, analysis.benchmark.items[one.row], Subject.REMOVE)
+        for one in analysis.removals
+    ]
+    area_gaps = None
+    if len(analysis.areas):
+        area_gaps = find_area_gaps(
+            analysis.areas,
+            analysis.gaps,
+            concept_map=analysis.benchmark_map,
+            reference_map=analysis.pool_map,
+        )
+    pool_count = None
+    if analysis.pool_map is not None:
+        pool_count = count_items(analysis.pool_map, analysis.gaps.coverage.thresholds)
+    return Loaded(
+        analysis,
+        area_gaps,
+        pool_count,
+        tuple(candidates),
+        {concept: tuple(places) for concept, places in by_concept.items()},
+    )
+
+
+def token_evidence(
+    analysis: Analysis, item: Item, row: int, concept_ids: Sequence[int], *, in_pool: bool
+) -> tuple[TokenEvidence, ...]:
+    """Return which characters of an item show some concepts, each concept scaled to its peak.
+
+    Where no token evidence was made ahead of time, the place of the peak stands in for it.
+    """
+    from benchdesign.mapping import TokenEvidence
+
+    known = analysis.evidence_of(item)
+    strongest: dict[tuple[int, int], float] = {}
+    for concept_id in concept_ids:
+        tokens = known.get(concept_id, ())
+        if not tokens:
+            concept_map = analysis.pool_map if in_pool else analysis.benchmark_map
+            peak = None if concept_map is None else concept_map.at(row, concept_id)
+            if peak is None or peak.end <= peak.start:
+                continue
+            tokens = (TokenEvidence(peak.start, peak.end, peak.peak),)
+        top = max(one.activation for one in tokens)
+        if top <= 0:
+            continue
+        for one in tokens:
+            place = (one.start, one.end)
+            strongest[place] = max(strongest.get(place, 0.0), one.activation / top)
+    return tuple(TokenEvidence(*place, value) for place, value in strongest.items())
+
+
+class Session:
+    """One open workspace."""
+
+    def __init__(self, workspace: Workspace, loaded: Loaded | None = None) -> None:
+        self.workspace = workspace
+        self.loaded = loaded
+        self.version = 0
+        """Counts up whenever anything a screen shows is different."""
+
+        self.focus_concepts: tuple[int, ...] = ()
+        """Candidates are narrowed to those that fill one of these; set by Gaps."""
+
+        self.focus_name = ""
+
+    @property
+    def log(self) -> DecisionLog:
+        """The decisions."""
+        return self.workspace.decisions
+
+    @property
+    def analysis(self) -> Analysis | None:
+        """What is known; None until the gaps stage has run."""
+        return None if self.loaded is None else self.loaded.analysis
+
+    @property
+    def can_write(self) -> bool:
+        """Whether decisions can be made here."""
+        return self.workspace.access == "write"
+
+    def replace(self, loaded: Loaded) -> None:
+        """Show a newer analysis."""
+        self.loaded = loaded
+        self._changed()
+
+    def reopen(self) -> None:
+        """Read the workspace's settings anew, after a child process wrote them."""
+        old = self.workspace
+        who = old.decisions.who
+        old.close()
+        self.workspace = Workspace.open(old.folder, access=old.access, who=who, clock=old.clock)
+        self._changed()
+
+    def _changed(self) -> None:
+        self.version += 1
+        for name in ("added_counts", "concept_states", "figures"):
+            self.__dict__.pop(name, None)
+
+    # decisions
+
+    def record(self, *decisions: Decision) -> None:
+        """Append decisions as one step; on disk when this returns."""
+        self.log.record(*decisions)
+        self._changed()
+
+    def undo(self) -> Step | None:
+        """Take the last step back."""
+        step = self.log.undo()
+        self._changed()
+        return step
+
+    def redo(self) -> Step | None:
+        """Bring the last undone step back."""
+        step = self.log.redo()
+        self._changed()
+        return step
+
+    def standing(self, candidate: Candidate) -> Standing | None:
+        """Return what was said of a candidate."""
+        return self.log.standing(candidate.subject, candidate.item.id)
+
+    def verdict(self, candidate: Candidate) -> Verdict:
+        """Return the verdict on a candidate."""
+        return self.log.verdict(candidate.subject, candidate.item.id)
+
+    def verdict_counts(self, candidates: Sequence[Candidate] | None = None) -> dict[Verdict, int]:
+        """Count candidates by verdict."""
+        if candidates is None:
+            candidates = self.loaded.candidates if self.loaded else ()
+        counts = dict.fromkeys((Verdict.ACCEPT, Verdict.REJECT, Verdict.DEFER, Verdict.OPEN), 0)
+        for one in candidates:
+            counts[self.verdict(one)] += 1
+        return counts
+
+    # numbers
+
+    @cached_property
+    def added_counts(self) -> NDArray[np.int64]:
+        """Accepted additions that show each concept."""
+        analysis = self._known()
+        counts = np.zeros(analysis.dictionary.n_concepts, dtype=np.int64)
+        if analysis.pool_map is None or analysis.pool is None:
+            return counts
+        accepted = set(self.log.accepted)
+        rows = [row for row, item in enumerate(analysis.pool.items) if item.id in accepted]
+        for row in rows:
+            counts[self.shown_concepts(row, in_pool=True)] += 1
+        return counts
+
+    def shown_concepts(self, row: int, *, in_pool: bool) -> NDArray[np.int32]:
+        """Return the concepts present in an item, strongest relative to its threshold first."""
+        analysis = self._known()
+        concept_map = analysis.pool_map if in_pool else analysis.benchmark_map
+        assert concept_map is not None
+        low, high = int(concept_map.indptr[row]), int(concept_map.indptr[row + 1])
+        ids, peaks = concept_map.indices[low:high], concept_map.peak[low:high]
+        thresholds = analysis.gaps.coverage.thresholds[ids]
+        present = peaks >= thresholds
+        strength = peaks[present] / np.maximum(thresholds[present], 1e-6)
+        return ids[present][np.argsort(-strength, kind="stable")]
+
+    @cached_property
+    def concept_states(self) -> list[str]:
+        """State of every concept, decisions included: a status, or `ignored`."""
+        analysis = self._known()
+        names = [one.value for one in STATUSES]
+        states = [names[code] for code in analysis.gaps.status_codes.tolist()]
+        areas = analysis.areas
+        for one in self.log.standings(Subject.AREA).values():
+            if one.subject_id in areas.names and one.verdict in (
+                Verdict.IGNORE,
+                Verdict.EXCLUDE,
+            ):
+                for concept_id in areas.members(areas.names.index(one.subject_id)).tolist():
+                    states[concept_id] = "ignored"
+        for one in self.log.standings(Subject.CONCEPT).values():
+            if one.verdict in (Verdict.IGNORE, Verdict.EXCLUDE):
+                states[int(one.subject_id)] = "ignored"
+        return states
+
+    def target(self, concept_id: int) -> int:
+        """Return how many items should show a concept: the designer's number, else the rule's."""
+        said = self.log.standing(Subject.CONCEPT, str(concept_id))
+        if said is not None and said.verdict is Verdict.TARGET and said.value is not None:
+            return int(said.value)
+        return int(self._known().gaps.target[concept_id])
+
+    def gap_ids(self) -> list[int]:
+        """Return the gaps that are not ignored, largest deficit first."""
+        analysis = self._known()
+        states = self.concept_states
+        return [
+            one
+            for one in analysis.gaps.ranked().tolist()
+            if states[one] in (Status.MISSING.value, Status.UNDER.value)
+        ]
+
+    def n_closed(self, gap_ids: Sequence[int]) -> int:
+        """Count the gaps whose wanted number is reached with what was accepted."""
+        gaps, added = self._known().gaps, self.added_counts
+        return sum(int(gaps.count[one]) + int(added[one]) >= self.target(one) for one in gap_ids)
+
+    @cached_property
+    def figures(self) -> Figures:
+        """The numbers of the overview."""
+        gaps = self._known().gaps
+        in_scope = gaps.in_scope
+        count = gaps.count[in_scope]
+        counts = gaps.counts()
+        n_judged = len(gaps) - counts[Status.KEPT_OUT] - counts[Status.UNTESTABLE]
+        bins = []
+        for low, high in _BINS:
+            inside = (count >= low) & (count <= (high or np.iinfo(np.int64).max))
+            name = f"{low}+" if high is None else (f"{low}" if low == high else f"{low}-{high}")
+            bins.append((name, int(inside.sum())))
+        return Figures(
+            n_items=gaps.n_items,
+            n_concepts=len(gaps),
+            n_in_scope=int(in_scope.sum()),
+            n_kept_out=counts[Status.KEPT_OUT],
+            n_judged=n_judged,
+            n_covered=n_judged - counts[Status.MISSING] - counts[Status.UNDER],
+            n_touched=int((count >= 1).sum()),
+            n_touched_5=int((count >= 5).sum()),
+            counts=counts,
+            histogram=tuple(bins),
+        )
+
+    def most_over(self, n: int) -> list[int]:
+        """Return the over-covered concepts, largest lift first."""
+        gaps = self._known().gaps
+        ids = np.flatnonzero(gaps.is_status(Status.OVER))
+        return [int(one) for one in ids[np.argsort(gaps.deficit[ids], kind="stable")][:n]]
+
+    def top_rows(self, concept_id: int, n: int, *, in_pool: bool) -> list[int]:
+        """Return the items that show a concept most, strongest first."""
+        analysis = self._known()
+        concept_map = analysis.pool_map if in_pool else analysis.benchmark_map
+        if concept_map is None:
+            return []
+        entries = np.flatnonzero(concept_map.indices == concept_id)
+        peaks = concept_map.peak[entries]
+        strong = peaks >= analysis.gaps.coverage.thresholds[concept_id]
+        entries, peaks = entries[strong], peaks[strong]
+        best = entries[np.argsort(-peaks, kind="stable")[:n]]
+        return [int(one) for one in np.searchsorted(concept_map.indptr, best, side="right") - 1]
+
+    @property
+    def title(self) -> str:
+        """Name of the workspace."""
+        return self.workspace.name
+
+    @property
+    def folder(self) -> Path:
+        """Where it is."""
+        return self.workspace.folder
+
+    def _known(self) -> Analysis:
+        assert self.loaded is not None
+        return self.loaded.analysis

@@ -1,0 +1,457 @@
+"""Rows of the long lists, made from arrays one cell at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from benchdesign.decisions import Subject, Verdict
+from benchdesign.gaps import Status
+from benchdesign.items import Item
+from benchdesign.tui.marks import Marks
+from benchdesign.tui.model import Candidate, Session
+from benchdesign.tui.widgets.line_table import Cell
+
+__all__ = ["CandidateRows", "ConceptRows", "GapRows", "ItemRow", "ItemRows", "state_style"]
+
+_STYLES = {
+    "missing": "warn",
+    "under": "warn",
+    "over": "good",
+    "untestable": "muted",
+    "kept_out": "muted",
+    "ignored": "muted",
+    "accept": "good",
+    "reject": "warn",
+    "defer": "muted",
+}
+
+_RANK = {"missing": 0, "under": 1, "over": 2, "adequate": 3, "untestable": 4, "kept_out": 5}
+
+
+def state_style(state: str) -> str:
+    """Return the table style of a state."""
+    return _STYLES.get(state, "")
+
+
+class ConceptRows:
+    """Every concept of the dictionary, by id."""
+
+    FIELDS = ("id", "items", "want", "state", "level", "area")
+
+    def __init__(self, session: Session, *, marks: Marks) -> None:
+        assert session.analysis is not None
+        self._session = session
+        self._marks = marks
+        self._gaps = session.analysis.gaps
+        self._dictionary = session.analysis.dictionary
+        self._areas = session.analysis.areas
+        self.states = session.concept_states
+
+    def __len__(self) -> int:
+        return len(self._gaps)
+
+    def row_id(self, row: int) -> str:
+        """Return the concept id."""
+        return str(row)
+
+    def text(self, row: int) -> str:
+        """Return what the filter searches."""
+        return f"{row:05d} {self._dictionary.label(row)}"
+
+    def value(self, row: int, name: str) -> object:
+        """Return a field the filter can name."""
+        return self.sort_value(row, name)
+
+    def cell(self, row: int, key: str) -> Cell:
+        """Return one cell."""
+        state = self.states[row]
+        style = state_style(state)
+        if key == "mark":
+            return Cell(self._marks.glyph(state), style)
+        if key == "state":
+            return Cell(self._marks.word(state), style)
+        if key == "concept":
+            return Cell(self._dictionary.label(row), "muted" if style == "muted" else "")
+        return Cell(str(self.sort_value(row, key)), "muted" if style == "muted" else "")
+
+    def sort_value(self, row: int, key: str) -> Any:
+        """Return what a column sorts by."""
+        if key == "id":
+            return row
+        if key == "items":
+            return int(self._gaps.count[row])
+        if key == "want":
+            return self._session.target(row)
+        if key == "level":
+            return self._dictionary.level_of(row).name
+        if key == "area":
+            return self._areas.name_of(row) or ""
+        if key in ("state", "mark"):
+            return self.states[row] if key == "state" else _RANK.get(self.states[row], 9)
+        return self._dictionary.label(row).lower()
+
+
+@dataclass(frozen=True, slots=True)
+class _GapLine:
+    area: int
+    """Position in the areas; -1 for concepts without one."""
+
+    concept_id: int | None
+
+
+class GapRows:
+    """Areas with gaps, worst first; open ones are followed by their gaps."""
+
+    FIELDS = ("have", "want", "lift", "pool", "queue", "state")
+
+    def __init__(self, session: Session, unfolded: set[str], *, marks: Marks, flat: bool) -> None:
+        assert session.loaded is not None
+        self._session = session
+        self._marks = marks
+        self._loaded = session.loaded
+        self._analysis = session.loaded.analysis
+        self._gaps = self._analysis.gaps
+        self.unfolded = unfolded
+        self.states = session.concept_states
+        by_area: dict[int, list[int]] = {}
+        for concept_id in session.gap_ids():
+            by_area.setdefault(int(self._analysis.areas.area_of[concept_id]), []).append(concept_id)
+        self.by_area = by_area
+        self.is_flat = flat or not len(self._analysis.areas)
+        self._lines = self._make_lines()
+
+    def _make_lines(self) -> list[_GapLine]:
+        if self.is_flat:
+            return [_GapLine(-1, one) for one in self._session.gap_ids()]
+        order = sorted(
+            self.by_area,
+            key=lambda area: (area < 0, -sum(self._gaps.deficit[self.by_area[area]])),
+        )
+        lines = []
+        for area in order:
+            lines.append(_GapLine(area, None))
+            if self._area_id(area) in self.unfolded:
+                lines += [_GapLine(area, one) for one in self.by_area[area]]
+        return lines
+
+    def _area_id(self, area: int) -> str:
+        return f"area:{self.area_name(area)}"
+
+    def area_name(self, area: int) -> str:
+        """Return an area's name."""
+        return self._analysis.areas.names[area] if area >= 0 else "in no area"
+
+    def __len__(self) -> int:
+        return len(self._lines)
+
+    def row_id(self, row: int) -> str:
+        """Return `area:<name>` or the concept id."""
+        line = self._lines[row]
+        return self._area_id(line.area) if line.concept_id is None else str(line.concept_id)
+
+    def concepts(self, row_id: str) -> tuple[int, ...]:
+        """Return the gaps a row stands for."""
+        if not row_id.startswith("area:"):
+            return (int(row_id),)
+        for area, ids in self.by_area.items():
+            if self._area_id(area) == row_id:
+                return tuple(ids)
+        return ()
+
+    def parent(self, row_id: str) -> str | None:
+        """Return the row of a concept's area."""
+        for area, ids in self.by_area.items():
+            if int(row_id) in ids:
+                return self._area_id(area)
+        return None
+
+    def text(self, row: int) -> str:
+        """Return what the filter searches."""
+        line = self._lines[row]
+        if line.concept_id is not None:
+            return f"{line.concept_id:05d} {self._analysis.dictionary.label(line.concept_id)}"
+        labels = (self._analysis.dictionary.label(one) for one in self.by_area[line.area])
+        return "\n".join([self.area_name(line.area), *labels])
+
+    def value(self, row: int, name: str) -> object:
+        """Return a field the filter can name."""
+        return self.cell(row, "word").text if name == "state" else self.sort_value(row, name)
+
+    def cell(self, row: int, key: str) -> Cell:
+        """Return one cell."""
+        line = self._lines[row]
+        return self._area_cell(line.area, key) if line.concept_id is None else self._cell(line, key)
+
+    def _area_cell(self, area: int, key: str) -> Cell:
+        ids = self.by_area[area]
+        n_missing = sum(self.states[one] == "missing" for one in ids)
+        if key == "mark":
+            state = "missing" if n_missing * 2 > len(ids) else "under"
+            return Cell(self._marks.glyph(state), "warn")
+        if key == "concept":
+            is_open = self._area_id(area) in self.unfolded
+            fold = self._marks.glyph("unfolded" if is_open else "folded")
+            noun = "gap" if len(ids) == 1 else "gaps"
+            return Cell(f"{fold} {self.area_name(area)} · {len(ids)} {noun}", "head")
+        value = self._area_value(area, key)
+        if key == "add":
+            return Cell(f"+{value}" if value else "", "good")
+        if key == "lift":
+            return Cell(f"{value:+.1f}" if value is not None else "")
+        return Cell("" if value is None else f"{value}")
+
+    def _area_value(self, area: int, key: str) -> Any:
+        ids = self.by_area[area]
+        if key == "have":
+            return int(self._gaps.count[ids].sum())
+        if key == "add":
+            return int(self._session.added_counts[ids].sum())
+        if key == "want":
+            return sum(self._session.target(one) for one in ids)
+        if key == "pool":
+            return None if self._loaded.pool_count is None else ""
+        if key == "queue":
+            return self._queue(ids)
+        if key == "lift" and self._loaded.area_gaps is not None and area >= 0:
+            return float(self._loaded.area_gaps.lift[area])
+        return None
+
+    def _queue(self, ids: Sequence[int]) -> int:
+        places = {place for one in ids for place in self._loaded.by_concept.get(one, ())}
+        return sum(
+            self._session.verdict(self._loaded.candidates[place]) is Verdict.OPEN
+            for place in places
+        )
+
+    def _cell(self, line: _GapLine, key: str) -> Cell:
+        concept_id = line.concept_id
+        assert concept_id is not None
+        state = self.states[concept_id]
+        added = int(self._session.added_counts[concept_id])
+        count = int(self._gaps.count[concept_id])
+        is_closed = count + added >= self._session.target(concept_id)
+        if key == "mark":
+            if is_closed and added:
+                return Cell(self._marks.glyph("accept"), "good")
+            return Cell(self._marks.glyph(state), state_style(state))
+        if key == "word":
+            return Cell(self._marks.word(state))
+        if key == "concept":
+            indent = "" if self.is_flat else "    "
+            return Cell(indent + self._analysis.dictionary.label(concept_id))
+        if key == "add":
+            return Cell(f"+{added}" if added else "", "good")
+        value = self._value(concept_id, key)
+        if key == "lift":
+            return Cell(f"{value:+.1f}")
+        return Cell("" if value is None else f"{value:,}", "muted" if value == 0 else "")
+
+    def _value(self, concept_id: int, key: str) -> Any:
+        if key == "have":
+            return int(self._gaps.count[concept_id])
+        if key == "add":
+            return int(self._session.added_counts[concept_id])
+        if key == "want":
+            return self._session.target(concept_id)
+        if key == "lift":
+            return float(self._gaps.lift[concept_id])
+        if key == "pool":
+            count = self._loaded.pool_count
+            return None if count is None else int(count[concept_id])
+        if key == "queue":
+            return self._queue((concept_id,))
+        return self._analysis.dictionary.label(concept_id).lower()
+
+    def sort_value(self, row: int, key: str) -> Any:
+        """Return what a column sorts by."""
+        line = self._lines[row]
+        if key == "mark":
+            return self.cell(row, "mark").text
+        if line.concept_id is None:
+            value = self._area_value(line.area, key)
+            return self.area_name(line.area).lower() if key == "concept" else value or 0
+        return self._value(line.concept_id, key) or 0
+
+
+class CandidateRows:
+    """Candidates in the order they were proposed."""
+
+    FIELDS = ("gain", "fills", "similarity", "category", "source", "state")
+
+    def __init__(self, session: Session, candidates: Sequence[Candidate], *, marks: Marks) -> None:
+        self._session = session
+        self._marks = marks
+        self.candidates = candidates
+        self._verdicts = [session.verdict(one) for one in candidates]
+        self._top = max((one.proposal.gain for one in candidates), default=0.0) or 1.0
+
+    def __len__(self) -> int:
+        return len(self.candidates)
+
+    def row_id(self, row: int) -> str:
+        """Return kind and id."""
+        return self.candidates[row].key
+
+    def text(self, row: int) -> str:
+        """Return what the filter searches."""
+        one = self.candidates[row]
+        return f"{one.item.id} {one.item.text}"
+
+    def value(self, row: int, name: str) -> object:
+        """Return a field the filter can name."""
+        if name == "state":
+            return self._marks.word(self._verdicts[row].value)
+        return self.sort_value(row, name)
+
+    def cell(self, row: int, key: str) -> Cell:
+        """Return one cell."""
+        one = self.candidates[row]
+        verdict = self._verdicts[row].value
+        style = state_style(verdict)
+        if key == "mark":
+            return Cell(self._marks.glyph(verdict), style)
+        if key == "id":
+            return Cell(one.item.id, "muted" if verdict in ("reject", "defer") else "")
+        if key == "prompt":
+            return Cell(one.item.prompt or one.item.text, "muted")
+        if key == "fills":
+            sign = "+" if one.subject is Subject.ADD else "-"
+            return Cell(f"{sign}{len(one.proposal.gaps)}" if one.proposal.gaps else "0")
+        if key == "flag":
+            return Cell(_flag(one), "warn")
+        if key == "gain":
+            return Cell(f"{one.proposal.gain / self._top:.2f}")
+        return Cell(str(self.sort_value(row, key)))
+
+    def sort_value(self, row: int, key: str) -> Any:
+        """Return what a column sorts by."""
+        one = self.candidates[row]
+        values: dict[str, Callable[[], Any]] = {
+            "mark": lambda: self._verdicts[row].value,
+            "id": lambda: one.item.id,
+            "prompt": lambda: one.item.prompt.lower(),
+            "fills": lambda: len(one.proposal.gaps),
+            "gain": lambda: one.proposal.gain,
+            "flag": lambda: _flag(one),
+            "similarity": lambda: one.proposal.nearest_similarity or 0.0,
+            "category": lambda: one.item.category or "",
+            "source": lambda: one.item.source or "",
+        }
+        return values[key]() if key in values else ""
+
+
+def _flag(one: Candidate) -> str:
+    failed = [check for check in one.proposal.checks if not check.passed]
+    return f"{failed[0].name}?" if failed else ""
+
+
+@dataclass(frozen=True, slots=True)
+class ItemRow:
+    """One line of the item table."""
+
+    item: Item
+    row: int
+    in_pool: bool
+
+
+class ItemRows:
+    """The revised benchmark: the original items, then what was accepted."""
+
+    FIELDS = ("id", "category", "key", "tokens", "concepts", "source", "from", "state", "row")
+
+    def __init__(self, session: Session, *, marks: Marks) -> None:
+        analysis = session.analysis
+        assert analysis is not None
+        self._session = session
+        self._marks = marks
+        self._analysis = analysis
+        self._n_benchmark = len(analysis.benchmark.items)
+        accepted = set(session.log.accepted)
+        self._added = [
+            ItemRow(item, row, in_pool=True)
+            for row, item in enumerate(analysis.pool.items if analysis.pool else ())
+            if item.id in accepted
+        ]
+        self.dropped = set(session.log.dropped)
+        self._present: Any = None
+
+    def __len__(self) -> int:
+        return self._n_benchmark + len(self._added)
+
+    def at(self, row: int) -> ItemRow:
+        """Return a line."""
+        if row < self._n_benchmark:
+            return ItemRow(self._analysis.benchmark.items[row], row, in_pool=False)
+        return self._added[row - self._n_benchmark]
+
+    def row_id(self, row: int) -> str:
+        """Return where the item comes from, and its id."""
+        one = self.at(row)
+        return f"{'add' if one.in_pool else 'item'}:{one.item.id}"
+
+    def state(self, row: int) -> str:
+        """Return kept, out or new."""
+        one = self.at(row)
+        if one.in_pool:
+            return "new"
+        return "out" if one.item.id in self.dropped else "kept"
+
+    def text(self, row: int) -> str:
+        """Return what the filter searches."""
+        item = self.at(row).item
+        return f"{item.id} {item.text}"
+
+    def value(self, row: int, name: str) -> object:
+        """Return a field the filter can name."""
+        if name == "row":
+            return self.at(row).row + 1
+        return self.sort_value(row, name)
+
+    def _n_concepts(self, one: ItemRow) -> int:
+        return len(self._session.shown_concepts(one.row, in_pool=one.in_pool))
+
+    def cell(self, row: int, key: str) -> Cell:
+        """Return one cell."""
+        one, state = self.at(row), self.state(row)
+        muted = "muted" if state == "out" else ""
+        if key == "mark":
+            return Cell(self._marks.glyph(state), {"new": "good", "out": "warn"}.get(state, ""))
+        if key == "state":
+            return Cell(self._marks.word(state), {"new": "good", "out": "warn"}.get(state, "muted"))
+        if key == "question":
+            return Cell(one.item.prompt or one.item.text, muted)
+        if key == "from":
+            return Cell("pool" if one.in_pool else "original", "good" if one.in_pool else "muted")
+        return Cell(str(self.sort_value(row, key)), muted)
+
+    def sort_value(self, row: int, key: str) -> Any:
+        """Return what a column sorts by."""
+        one = self.at(row)
+        concept_map = self._analysis.pool_map if one.in_pool else self._analysis.benchmark_map
+        values: dict[str, Callable[[], Any]] = {
+            "id": lambda: one.item.id,
+            "category": lambda: one.item.category or "",
+            "source": lambda: one.item.source or "",
+            "question": lambda: one.item.prompt.lower(),
+            "concepts": lambda: self._n_concepts(one),
+            "tokens": lambda: int(concept_map.n_tokens[one.row]) if concept_map else 0,
+            "key": lambda: answer_key(one.item),
+            "from": lambda: "pool" if one.in_pool else "original",
+            "state": lambda: self.state(row),
+            "mark": lambda: self.state(row),
+        }
+        return values[key]() if key in values else ""
+
+
+def answer_key(item: Item) -> str:
+    """Return the key as a letter where there are choices, else as text."""
+    if item.answer_index is not None and item.answer_index < 26:
+        return chr(ord("A") + item.answer_index)
+    return item.answer or ""
+
+
+def is_gap_state(state: str) -> bool:
+    """Tell whether a state is a gap."""
+    return state in (Status.MISSING.value, Status.UNDER.value)

@@ -1,0 +1,218 @@
+"""What all nine screens share: header, screen strip, job line, keys, sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
+
+from textual import events
+from textual.app import ComposeResult
+from textual.containers import Container
+from textual.content import Content
+from textual.screen import Screen
+from textual.widget import Widget
+
+from benchdesign.text import cell_width, display
+from benchdesign.tui.keys import FOOTERS, KEYS, SCREENS, key_label
+from benchdesign.tui.widgets.detail import Line
+from benchdesign.tui.widgets.job_line import JobLine
+
+if TYPE_CHECKING:
+    from benchdesign.tui.app import BenchdesignApp
+    from benchdesign.tui.model import Session
+
+__all__ = ["ActionLine", "BaseScreen", "Part"]
+
+
+class Part(NamedTuple):
+    """A piece of a line; clicking it runs its action."""
+
+    text: str
+    style: str = ""
+    action: str = ""
+
+
+class ActionLine(Line):
+    """One line of clickable pieces."""
+
+    DEFAULT_CSS = "ActionLine { height: 1; width: 1fr; }"
+
+    def set_parts(self, parts: Sequence[Part]) -> None:
+        """Show other pieces."""
+        self._parts = list(parts)
+        self.show(Content.assemble(*((one.text, one.style) for one in parts)))
+
+    def action_at(self, x: int) -> str:
+        """Return the action of the piece at a cell; empty for none."""
+        for part in getattr(self, "_parts", []):
+            x -= cell_width(part.text)
+            if x < 0:
+                return str(part.action)
+        return ""
+
+    async def on_click(self, event: events.Click) -> None:
+        """Run what was clicked."""
+        offset = event.get_content_offset(self)
+        action = self.action_at(offset.x) if offset else ""
+        if action and isinstance(self.screen, BaseScreen):
+            await self.screen.perform(action)
+
+
+class BaseScreen(Screen[None]):
+    """One of the nine screens."""
+
+    MODE: ClassVar[str] = ""
+    NEEDS_ANALYSIS: ClassVar[bool] = True
+
+    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [(0, "-narrow"), (100, "-wide")]
+    VERTICAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [(0, "-short"), (30, "-tall")]
+
+    seen_version = -1
+    """Version of the session that is on screen."""
+
+    @property
+    def owner(self) -> BenchdesignApp:
+        """The application, with its type."""
+        from benchdesign.tui.app import BenchdesignApp
+
+        assert isinstance(self.app, BenchdesignApp)
+        return self.app
+
+    @property
+    def session(self) -> Session | None:
+        """The open workspace."""
+        return self.owner.session
+
+    def compose(self) -> ComposeResult:
+        """Lay out the frame."""
+        yield Line(id="title")
+        yield ActionLine(id="strip")
+        with Container(id="body"):
+            yield from self.compose_body()
+        yield Line(id="empty-state")
+        yield JobLine(id="job")
+        yield ActionLine(id="keys")
+        yield Line("Too small: make the window 60x16 or larger. The commands work at any size:"
+                   " benchdesign --help", id="too-small")
+
+    def compose_body(self) -> ComposeResult:
+        """Lay out what is special to the screen."""
+        raise NotImplementedError
+
+    def refresh_session(self) -> None:
+        """Show what the session holds now; called when something changed and on return."""
+
+    def on_mount(self) -> None:
+        """Show the first state."""
+        self.draw_frame()
+        self.catch_up()
+
+    def on_screen_resume(self) -> None:
+        """Catch up with what happened elsewhere."""
+        if self.is_mounted:
+            self.draw_frame()
+            self.catch_up()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Fit the frame."""
+        self.set_class(event.size.width < 60 or event.size.height < 16, "-tiny")
+        self.draw_frame()
+
+    def catch_up(self) -> None:
+        """Refresh if anything changed since last time."""
+        session = self.session
+        waiting = self.NEEDS_ANALYSIS and (session is None or session.loaded is None)
+        self.set_class(waiting, "-waiting")
+        if waiting:
+            self.query_one("#empty-state", Line).show(self.owner.waiting_text())
+            self.seen_version = -1
+            return
+        version = self.owner.version
+        if version != self.seen_version:
+            self.seen_version = version
+            self.refresh_session()
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether the narrow form is shown."""
+        return self.app.size.width < 100
+
+    def draw_frame(self) -> None:
+        """Draw header, strip, job line and keys."""
+        if not self.is_mounted or not self.query("#title"):
+            return
+        self.query_one("#title", Line).show(self._title())
+        self.query_one("#strip", ActionLine).set_parts(self._strip())
+        self.query_one("#keys", ActionLine).set_parts(list(self._keys()))
+        self.owner.draw_job(self.query_one("#job", JobLine))
+
+    def _title(self) -> Content:
+        width = self.app.size.width - 2
+        session = self.session
+        if session is None:
+            return Content.assemble(("benchdesign", "bold $text-accent"))
+        name = f" · {session.title}"
+        size = right = ""
+        if session.analysis is not None:
+            size = f" · {len(session.analysis.benchmark):,} items"
+            right = f"ref {session.analysis.dictionary.model} · {session.analysis.dictionary.name}"
+        if not session.can_write:
+            right = "read only · " + right
+        if self.is_narrow:
+            size, right = "", ("" if session.can_write else "read only")
+        room = max(width - 11 - cell_width(size) - cell_width(right) - 2, 8)
+        name = display(name, width=room)
+        gap = " " * max(width - 11 - cell_width(name + size + right), 1)
+        return Content.assemble(
+            ("benchdesign", "bold $text-accent"),
+            (name, "bold"),
+            size,
+            gap,
+            (right, "$text-muted"),
+        )
+
+    def _strip(self) -> list[Part]:
+        here = next(one for one in SCREENS if one.mode == self.MODE)
+        shown = list(SCREENS)
+        if self.is_narrow:
+            low = max(min(here.number - 2, len(SCREENS) - 3), 0)
+            shown = shown[low : low + 3]
+        parts = [Part("< ", "$text-muted", "step_screen(-1)")] if self.is_narrow else []
+        for one in shown:
+            action = f"go('{one.mode}')"
+            if one is here:
+                parts.append(Part(f"[{one.number} {one.title}]", "bold reverse", action))
+            else:
+                parts.append(Part(f" {one.number} {one.title} ", "$text-muted", action))
+        if self.is_narrow:
+            parts.append(Part(f" >   {here.number}/9", "$text-muted", "step_screen(1)"))
+        return parts
+
+    def _keys(self) -> Iterable[Part]:
+        ids = FOOTERS[self.MODE]
+        if self.is_narrow:
+            ids = (*[one for one in ids if one != "help"][:5], "help")
+        for one in ids:
+            key = KEYS[one]
+            label = key_label(self.owner.key_of(one))
+            yield Part(f"{label} ", "bold $text-accent", key.action)
+            yield Part(f"{key.word}   ", "$text-muted", key.action)
+
+    async def perform(self, action: str) -> None:
+        """Run an action on whatever has it: the focused widget, this screen, the application."""
+        name = action.partition("(")[0]
+        targets: list[Widget | BenchdesignApp] = [self, self.owner]
+        if self.focused is not None:
+            targets.insert(0, self.focused)
+        for target in targets:
+            if hasattr(target, f"action_{name}"):
+                await target.run_action(action)
+                return
+
+    def say(self, text: str, *, is_error: bool = False) -> None:
+        """Put a sentence on the status line."""
+        self.owner.say(text, is_error=is_error)
+
+    def help_lines(self) -> tuple[str, ...]:
+        """Return what the help says beyond the keys."""
+        return ()

@@ -1,0 +1,84 @@
+"""Small questions: a line of text, one of a few, yes or no."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Input, OptionList
+from textual.widgets.option_list import Option
+
+from benchdesign.tui.widgets.detail import Line
+from benchdesign.tui.widgets.evidence import literal
+
+__all__ = ["AskChoice", "AskText"]
+
+_BACK: list[BindingType] = [
+    Binding("escape", "cancel", "cancel", show=False, id="dialog.cancel", tooltip="Change nothing.")
+]
+
+
+class AskText(ModalScreen[str | None]):
+    """Ask for one line; None if it was left with `esc`."""
+
+    BINDINGS: ClassVar[list[BindingType]] = _BACK
+
+    def __init__(self, title: str, *, value: str = "", hint: str = "") -> None:
+        super().__init__()
+        self._title = title
+        self._value = value
+        self._hint = hint
+
+    def compose(self) -> ComposeResult:
+        """Lay out the question."""
+        with Vertical(classes="dialog"):
+            yield Line(literal(self._title, "bold"))
+            yield Input(self._value, id="answer")
+            hint = f"{self._hint}   " if self._hint else ""
+            yield Line(literal(f"{hint}enter keeps it   esc changes nothing"), classes="hint")
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Take the answer."""
+        self.dismiss(event.value)
+
+    def action_cancel(self) -> None:
+        """Leave without an answer."""
+        self.dismiss(None)
+
+
+class AskChoice(ModalScreen[str | None]):
+    """Ask for one of a few; None if it was left with `esc`."""
+
+    BINDINGS: ClassVar[list[BindingType]] = _BACK
+
+    def __init__(self, title: str, choices: Sequence[tuple[str, str]], *, text: str = "") -> None:
+        super().__init__()
+        self._title = title
+        self._choices = choices
+        self._text = text
+
+    def compose(self) -> ComposeResult:
+        """Lay out the question."""
+        with Vertical(classes="dialog"):
+            yield Line(literal(self._title, "bold"))
+            if self._text:
+                yield Line(literal(self._text))
+            yield OptionList(*(Option(_prompt(text), id=key) for key, text in self._choices))
+            yield Line("enter chooses   esc changes nothing", classes="hint")
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        """Take the answer."""
+        self.dismiss(event.option.id)
+
+    def action_cancel(self) -> None:
+        """Leave without an answer."""
+        self.dismiss(None)
+
+
+def _prompt(text: str) -> Content:
+    return literal(text)

@@ -1,0 +1,61 @@
+"""Jump mode: a letter on every pane; pressing it goes there."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual import events
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.screen import ModalScreen, Screen
+from textual.widget import Widget
+
+from benchdesign.tui.widgets.detail import Line
+
+__all__ = ["JumpScreen"]
+
+_LETTERS = "asdfghjkl"
+_NAMES = {"table": "list", "detail": "page", "filter": "filter"}
+
+
+class JumpScreen(ModalScreen[None]):
+    """A letter for everything that can take the keys."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "close", "close", show=False, id="jump.close", tooltip="Stay here.")
+    ]
+
+    def __init__(self, screen: Screen[object]) -> None:
+        super().__init__()
+        self._targets: dict[str, Widget] = dict(
+            zip(_LETTERS, (one for one in screen.focus_chain if one.display), strict=False)
+        )
+
+    def compose(self) -> ComposeResult:
+        """List the panes with their letters."""
+        lines = [
+            Content.assemble((f"  {letter}  ", "bold reverse"), f"  {_name(widget)}")
+            for letter, widget in self._targets.items()
+        ]
+        with Vertical(classes="dialog"):
+            yield Line(Content("Go to"))
+            yield Line(Content("\n").join(lines))
+
+    def on_key(self, event: events.Key) -> None:
+        """Go to the pane of the letter."""
+        target = self._targets.get(event.key)
+        if target is not None:
+            event.stop()
+            self.dismiss(None)
+            target.focus()
+
+    def action_close(self) -> None:
+        """Stay."""
+        self.dismiss(None)
+
+
+def _name(widget: Widget) -> str:
+    name = widget.id or type(widget).__name__.lower()
+    return _NAMES.get(name, name.replace("-", " "))

@@ -1,0 +1,292 @@
+"""A screen with a long list on the left and a page about one row on the right."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.timer import Timer
+from textual.widgets import Input
+
+from benchdesign.text import display
+from benchdesign.tui.screens.base import ActionLine, BaseScreen, Part
+from benchdesign.tui.widgets.detail import Detail
+from benchdesign.tui.widgets.filter_bar import FilterBar, parse_filter
+from benchdesign.tui.widgets.line_table import Column, LineTable, Rows
+
+__all__ = ["Facet", "ListScreen"]
+
+Facet = tuple[str, Callable[[int], bool] | None]
+"""Name and the test of a row number; None shows all."""
+
+_DETAIL_DELAY = 0.04
+"""Seconds the cursor rests before the page is made: holding an arrow key down stays fast."""
+
+
+class ListScreen(BaseScreen):
+    """List, filter, facets, order, detail."""
+
+    COLUMNS: ClassVar[tuple[Column, ...]] = ()
+    FIELDS: ClassVar[tuple[str, ...]] = ()
+    """Fields the filter can name."""
+
+    EMPTY: ClassVar[str] = "Nothing here."
+    SIDE_BY_SIDE: ClassVar[bool] = True
+
+    _timer: Timer | None = None
+    facet = 0
+    part = 0
+    """Which piece of evidence is shown."""
+
+    def compose_body(self) -> ComposeResult:
+        """Lay out list and detail."""
+        box = Horizontal if self.SIDE_BY_SIDE else Vertical
+        with box(id="panes"):
+            with Vertical(id="list-pane"):
+                yield ActionLine(id="facets")
+                yield FilterBar(
+                    placeholder="words, /pattern/" + "".join(f", {one}:" for one in self.FIELDS[:3]),
+                    id="filter",
+                )
+                yield LineTable(
+                    self.COLUMNS, empty=self.EMPTY, marks=self.owner.marks, id="table"
+                )
+            yield Detail(id="detail")
+
+    # for each screen to fill in
+
+    def make_rows(self) -> Rows:
+        """Return the rows as they are now."""
+        raise NotImplementedError
+
+    def facets(self) -> tuple[Facet, ...]:
+        """Return what `f` steps through."""
+        return (("all", None),)
+
+    def detail_of(self, row_id: str) -> Content:
+        """Return the page about a row."""
+        raise NotImplementedError
+
+    def filter_text(self, row: int) -> str:
+        """Return what filter words search in a row."""
+        rows: Any = self.table.rows
+        return str(rows.text(row))
+
+    def filter_value(self, row: int, name: str) -> object:
+        """Return a named field of a row."""
+        rows: Any = self.table.rows
+        return rows.value(row, name)
+
+    # what is common
+
+    @property
+    def table(self) -> LineTable:
+        """The list."""
+        return self.query_one("#table", LineTable)
+
+    @property
+    def detail(self) -> Detail:
+        """The page."""
+        return self.query_one("#detail", Detail)
+
+    @property
+    def filter_bar(self) -> FilterBar:
+        """The filter."""
+        return self.query_one("#filter", FilterBar)
+
+    def on_mount(self) -> None:
+        """Restore where the person was."""
+        self._restore()
+        super().on_mount()
+        self.table.focus()
+
+    def _restore(self) -> None:
+        state = self.owner.ui.of_screen(self.MODE)
+        self.facet = int(state.get("facet", 0))
+        self.filter_bar.restore(str(state.get("filter", "")))
+        key = state.get("sort")
+        self.table.sort_key = key if key in {one.key for one in self.COLUMNS} else None
+        self.table.reverse = bool(state.get("reverse", False))
+        self._wanted = state.get("cursor")
+
+    def remember(self) -> None:
+        """Keep where the person is."""
+        self.owner.ui.of_screen(self.MODE).update(
+            facet=self.facet,
+            filter=self.filter_bar.value,
+            sort=self.table.sort_key,
+            reverse=self.table.reverse,
+            cursor=self.table.cursor_id,
+        )
+
+    def refresh_session(self) -> None:
+        """Show the rows as they are now, cursor and filter kept."""
+        wanted, self._wanted = getattr(self, "_wanted", None), None
+        rows = self.make_rows()
+        self.table.rows = rows
+        self._set_test(rows)
+        self.table.show(rows)
+        if wanted is not None and self.table.move_to(str(wanted)):
+            self.table.show(rows)
+        self._draw_facets()
+        self.show_detail()
+
+    def _set_test(self, rows: Rows) -> None:
+        facets = self.facets()
+        self.facet = self.facet if self.facet < len(facets) else 0
+        facet = facets[self.facet][1]
+        wanted = parse_filter(self.filter_bar.value, fields=self.FIELDS)
+        if wanted.is_empty and facet is None:
+            self.table.test = None
+            return
+        passes = wanted.test(self.filter_text, self.filter_value)
+
+        def keep(row: int) -> bool:
+            return (facet is None or facet(row)) and passes(row)
+
+        self.table.test = facet if wanted.is_empty else keep
+
+    def _draw_facets(self) -> None:
+        parts = []
+        for place, (name, _) in enumerate(self.facets()):
+            is_here = place == self.facet
+            shown = f"[{name}]" if is_here else f" {name} "
+            parts.append(Part(shown, "bold" if is_here else "$text-muted", f"facet({place})"))
+        parts.append(Part(f"  {self.count_text()}", "$text-muted"))
+        self.query_one("#facets", ActionLine).set_parts(parts)
+
+    def count_text(self) -> str:
+        """Return how many rows are shown."""
+        table = self.table
+        text = f"{len(table.view):,} of {len(table.rows):,}"
+        if table.marked:
+            text += f" · {len(table.marked):,} marked"
+        if table.sort_key:
+            text += f" · by {table.sort_key}{' reversed' if table.reverse else ''}"
+        return text
+
+    def on_line_table_highlighted(self, event: LineTable.Highlighted) -> None:
+        """Make the page once the cursor rests."""
+        self.part = 0
+        if self._timer is not None:
+            self._timer.stop()
+        self._timer = self.set_timer(_DETAIL_DELAY, self.show_detail)
+
+    def on_line_table_view_changed(self) -> None:
+        """Count anew."""
+        self._draw_facets()
+
+    def show_detail(self) -> None:
+        """Make the page about the row under the cursor."""
+        session = self.session
+        if session is None or session.loaded is None:
+            return
+        row_id = self.table.cursor_id
+        self.detail.show(Content("") if row_id is None else self.detail_of(row_id))
+
+    def on_line_table_opened(self, event: LineTable.Opened) -> None:
+        """Open the row."""
+        self.open_row(event.row_id)
+
+    def open_row(self, row_id: str) -> None:
+        """Give the page the screen where it has no place beside the list."""
+        if self.is_narrow or not self.SIDE_BY_SIDE:
+            self.add_class("-detail")
+        self.detail.focus()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Filter while typing."""
+        if event.input is self.filter_bar and self.is_mounted and self.session is not None:
+            self._set_test(self.table.rows)
+            self.table.show(self.table.rows)
+            self._draw_facets()
+
+    def on_filter_bar_left(self) -> None:
+        """Give the keys back to the list."""
+        self.table.focus()
+
+    def action_filter(self) -> None:
+        """Type a filter."""
+        self.filter_bar.open()
+
+    def action_facets(self) -> None:
+        """Show the next states."""
+        self.action_facet((self.facet + 1) % len(self.facets()))
+
+    def action_facet(self, place: int) -> None:
+        """Show some states."""
+        self.facet = place
+        self._set_test(self.table.rows)
+        self.table.show(self.table.rows)
+        self._draw_facets()
+
+    def action_sort(self) -> None:
+        """Order by the next column."""
+        self.table.sort_next()
+
+    def action_sort_reverse(self) -> None:
+        """Turn the order round."""
+        self.table.sort_by(self.table.sort_key, reverse=not self.table.reverse)
+
+    def action_back(self) -> None:
+        """Leave the page, the zoom, the marks, the filter: one step each time."""
+        if self.has_class("-detail"):
+            self.remove_class("-detail")
+            self.table.focus()
+        elif self.has_class("-zoom-list", "-zoom-detail"):
+            self.remove_class("-zoom-list", "-zoom-detail")
+        elif self.detail.has_focus:
+            self.table.focus()
+        elif self.table.marked:
+            self.table.clear_marks()
+        elif self.filter_bar.value:
+            self.filter_bar.action_clear_filter()
+        else:
+            self.go_back()
+
+    def go_back(self) -> None:
+        """Do what `esc` does when nothing is left to clear."""
+
+    def action_zoom(self) -> None:
+        """Give the focused pane all the room, or give it back."""
+        if self.has_class("-zoom-list") or self.has_class("-zoom-detail"):
+            self.remove_class("-zoom-list", "-zoom-detail")
+        elif self.detail.has_focus:
+            self.add_class("-zoom-detail")
+        else:
+            self.add_class("-zoom-list")
+
+    def action_next_part(self) -> None:
+        """Show the next piece of evidence."""
+        self.part += 1
+        self.show_detail()
+
+    def action_previous_part(self) -> None:
+        """Show the previous piece of evidence."""
+        self.part = max(self.part - 1, 0)
+        self.show_detail()
+
+    def action_copy(self) -> None:
+        """Copy the id of the row."""
+        row_id = self.table.cursor_id
+        if row_id is not None:
+            text = row_id.partition(":")[2] or row_id
+            self.app.copy_to_clipboard(text)
+            self.say(f"Copied {display(text, width=60)}.")
+
+    def action_export(self) -> None:
+        """Write what the list shows as CSV into the workspace."""
+        session = self.session
+        if session is None:
+            return
+        from benchdesign.tui.tables import write_table
+
+        try:
+            path = write_table(session.folder / "exports", self.MODE, self.table)
+        except OSError as problem:
+            self.say(f"Nothing written: {problem}.", is_error=True)
+            return
+        self.say(f"Wrote {len(self.table.view):,} rows to {path}.")

@@ -1,0 +1,30 @@
+"""What a list shows, as a CSV file."""
+
+from __future__ import annotations
+
+import csv
+import os
+from pathlib import Path
+
+from benchdesign.tui.widgets.line_table import LineTable
+
+__all__ = ["write_table"]
+
+
+def write_table(folder: Path, name: str, table: LineTable) -> Path:
+    """Write the rows shown, in their order, into a new file; returns its path."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path, number = folder / f"{name}.csv", 1
+    while path.exists():
+        number += 1
+        path = folder / f"{name}-{number}.csv"
+    temporary = folder / f".{path.name}.{os.getpid()}.tmp"
+    columns = [one for one in table.columns if one.title]
+    with temporary.open("w", encoding="utf-8", errors="replace", newline="") as handle:
+        writer = csv.writer(handle, lineterminator="\n")
+        writer.writerow(["id", *(one.title.lower() for one in columns)])
+        for row in table.view:
+            cells = (table.rows.cell(row, one.key).text.strip() for one in columns)
+            writer.writerow([table.rows.row_id(row), *cells])
+    temporary.replace(path)
+    return path
