@@ -36,7 +36,6 @@ def run_command(arguments: Sequence[str] | None = None) -> int:
     from benchdesign.cli.app import app
     from benchdesign.errors import BenchdesignError, Interrupted
 
-    bad_use = typer.BadParameter.__mro__[2]  # ClickException, wherever this typer keeps it
     try:
         result = app(args=arguments, standalone_mode=False, prog_name="benchdesign")
     except Interrupted as stopped:
@@ -51,9 +50,10 @@ def run_command(arguments: Sequence[str] | None = None) -> int:
         return 0
     except MemoryError:
         return _complain("Not enough memory; read fewer items (--limit, --pool-limit).", 1)
-    except bad_use as problem:
-        return _complain_of_use(problem)
-    except Exception:  # the outer edge: what nobody foresaw becomes one line and a log
+    except Exception as problem:  # the outer edge: what nobody foresaw becomes a line and a log
+        # The parser's own exceptions have no importable home that all versions of typer share.
+        if hasattr(problem, "format_message"):
+            return _complain_of_use(problem)
         return _crash()
     return result if isinstance(result, int) else 0
 
@@ -67,7 +67,7 @@ def _complain(message: str, code: int) -> int:
 def _complain_of_use(problem: Exception) -> int:
     context = getattr(problem, "ctx", None)
     command = context.command_path if context is not None else "benchdesign"
-    message = problem.format_message() if hasattr(problem, "format_message") else str(problem)
+    message = str(problem.format_message())  # type: ignore[attr-defined]
     return _complain(f"{message.rstrip('.')}. See `{command} --help`.", 2)
 
 
