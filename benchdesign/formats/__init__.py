@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from benchdesign.formats.load import load_benchmark
+from benchdesign.formats.write import AddedItem, WriteReport, write_benchmark
 
-__all__ = ["load_benchmark"]
+__all__ = ["AddedItem", "WriteReport", "load_benchmark", "write_benchmark"]

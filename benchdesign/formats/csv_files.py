@@ -101,7 +101,9 @@ class CsvFile(Source):
             raw = stream.read(SAMPLE_BYTES)
         self._line_break = b"\n" if b"\n" in raw or b"\r" not in raw else b"\r"
         lines = [decode_line(line + self._line_break)[0] for line in raw.split(self._line_break)]
-        if (len(raw) == SAMPLE_BYTES and len(lines) > 1) or lines[-1:] == [self._line_break.decode()]:
+        if (len(raw) == SAMPLE_BYTES and len(lines) > 1) or lines[-1:] == [
+            self._line_break.decode()
+        ]:
             lines.pop()
         if not any(line.strip() for line in lines):
             raise FormatError(f"{self.path}: nothing but blank lines. Check the file.")
@@ -377,7 +379,26 @@ def _is_header(first: Sequence[str], second: Sequence[str]) -> bool:
 
 
 _HEADER_WORDS = frozenset(
-    ["question", "prompt", "input", "text", "sentence", "answer", "target", "label", "id", "choices", "options", "category", "problem", "query", "instruction", "output", "correctanswer", "answerkey"]
+    [
+        "question",
+        "prompt",
+        "input",
+        "text",
+        "sentence",
+        "answer",
+        "target",
+        "label",
+        "id",
+        "choices",
+        "options",
+        "category",
+        "problem",
+        "query",
+        "instruction",
+        "output",
+        "correctanswer",
+        "answerkey",
+    ]
 )
 
 

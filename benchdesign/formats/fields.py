@@ -39,13 +39,165 @@ ROLES = (
 )
 KINDS = ("answer_kind", "choices_kind")
 
-PROMPT_NAMES = ["question", "prompt", "problem", "questionstem", "stem", "query", "questiontext", "input", "instruction", "turns", "messages", "conversation", "conversations", "ctx", "sentence", "statement", "claim", "conclusion", "hypothesis", "text", "utterance", "sentmore", "goal", "body", "content", "title"]
-CONTEXT_NAMES = ["context", "passage", "article", "paragraph", "story", "background", "premises", "premise", "support", "supporttext", "facts", "document", "excerpt", "dialogue", "system"]
-CHOICES_NAMES = ["choices", "options", "answerchoices", "endings", "candidates", "alternatives", "possibleanswers", "multiplechoicetargets", "mc1targets", "mc2targets", "mctargets", "targetscores", "mc0targets", "distractors", "incorrectanswers", "incorrectoptions", "wronganswers", "answers"]
-ANSWER_NAMES = ["answer", "answerkey", "correctanswer", "correctoption", "correctchoice", "correctresponse", "bestanswer", "correct", "gold", "goldlabel", "goldanswer", "label", "labels", "target", "targets", "groundtruth", "answeridx", "answerindex", "answerletter", "correctindex", "correctanswerindex", "expectedanswer", "expectedoutput", "expected", "output", "completion", "response", "solution", "canonicalsolution", "reference", "referenceanswer", "ideal", "cop", "answertext", "finalanswer", "code", "answermatchingbehavior", "answers", "goldanswers", "correctanswers", "best_answer", "mc1targets"]
-ID_NAMES = ["id", "uid", "guid", "uuid", "questionid", "exampleid", "sampleid", "itemid", "taskid", "instanceid", "docid", "qid", "key", "idx", "index", "rowid", "number", "sentid"]
-CATEGORY_NAMES = ["category", "subject", "topic", "domain", "subcategory", "biastype", "area", "field", "discipline", "subjectname", "skill", "questiontype", "tasktype", "type", "task", "keywords", "tags", "level", "difficulty"]
-SOURCE_NAMES = ["source", "dataset", "origin", "datasource", "sourcedataset", "url", "reference_url"]
+PROMPT_NAMES = [
+    "question",
+    "prompt",
+    "problem",
+    "questionstem",
+    "stem",
+    "query",
+    "questiontext",
+    "input",
+    "instruction",
+    "turns",
+    "messages",
+    "conversation",
+    "conversations",
+    "ctx",
+    "sentence",
+    "statement",
+    "claim",
+    "conclusion",
+    "hypothesis",
+    "text",
+    "utterance",
+    "sentmore",
+    "goal",
+    "body",
+    "content",
+    "title",
+]
+CONTEXT_NAMES = [
+    "context",
+    "passage",
+    "article",
+    "paragraph",
+    "story",
+    "background",
+    "premises",
+    "premise",
+    "support",
+    "supporttext",
+    "facts",
+    "document",
+    "excerpt",
+    "dialogue",
+    "system",
+]
+CHOICES_NAMES = [
+    "choices",
+    "options",
+    "answerchoices",
+    "endings",
+    "candidates",
+    "alternatives",
+    "possibleanswers",
+    "multiplechoicetargets",
+    "mc1targets",
+    "mc2targets",
+    "mctargets",
+    "targetscores",
+    "mc0targets",
+    "distractors",
+    "incorrectanswers",
+    "incorrectoptions",
+    "wronganswers",
+    "answers",
+]
+ANSWER_NAMES = [
+    "answer",
+    "answerkey",
+    "correctanswer",
+    "correctoption",
+    "correctchoice",
+    "correctresponse",
+    "bestanswer",
+    "correct",
+    "gold",
+    "goldlabel",
+    "goldanswer",
+    "label",
+    "labels",
+    "target",
+    "targets",
+    "groundtruth",
+    "answeridx",
+    "answerindex",
+    "answerletter",
+    "correctindex",
+    "correctanswerindex",
+    "expectedanswer",
+    "expectedoutput",
+    "expected",
+    "output",
+    "completion",
+    "response",
+    "solution",
+    "canonicalsolution",
+    "reference",
+    "referenceanswer",
+    "ideal",
+    "cop",
+    "answertext",
+    "finalanswer",
+    "code",
+    "answermatchingbehavior",
+    "answers",
+    "goldanswers",
+    "correctanswers",
+    "best_answer",
+    "mc1targets",
+]
+ID_NAMES = [
+    "id",
+    "uid",
+    "guid",
+    "uuid",
+    "questionid",
+    "exampleid",
+    "sampleid",
+    "itemid",
+    "taskid",
+    "instanceid",
+    "docid",
+    "qid",
+    "key",
+    "idx",
+    "index",
+    "rowid",
+    "number",
+    "sentid",
+]
+CATEGORY_NAMES = [
+    "category",
+    "subject",
+    "topic",
+    "domain",
+    "subcategory",
+    "biastype",
+    "area",
+    "field",
+    "discipline",
+    "subjectname",
+    "skill",
+    "questiontype",
+    "tasktype",
+    "type",
+    "task",
+    "keywords",
+    "tags",
+    "level",
+    "difficulty",
+]
+SOURCE_NAMES = [
+    "source",
+    "dataset",
+    "origin",
+    "datasource",
+    "sourcedataset",
+    "url",
+    "reference_url",
+]
 LICENCE_NAMES = ["licence", "license"]
 DISTRACTORS = re.compile(r"distract|incorrect|wrong")
 COLUMN_FAMILY = re.compile(
@@ -208,7 +360,7 @@ class _Finder:
             if rank is None and survey.name in {"text", "choices", "texts", "options"} and parent:
                 nested = plain_name(parent)
                 rank = CHOICES_NAMES.index(nested) if nested in CHOICES_NAMES else None
-            if rank is not None and survey.share > 0.3:
+            if rank is not None and survey.share > 0.02:
                 named.append((rank, order, survey))
         for _, _, survey in sorted(named, key=lambda entry: entry[:2]):
             kind = self._choices_kind(survey.path)

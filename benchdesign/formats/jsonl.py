@@ -1,11 +1,12 @@
-"""JSON Lines: one record a line, found again by byte offset.
+r"""JSON Lines: one record a line, found again by byte offset.
 
-Lines end at \\n only: U+2028 and its like are ordinary characters inside strings. Untouched
+Lines end at \n only: U+2028 and its like are ordinary characters inside strings. Untouched
 lines are copied as bytes when writing.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 from array import array
 from collections.abc import Iterator, Sequence
@@ -109,6 +110,22 @@ class JsonLines(Source):
         self._finish_findings()
         if recoded:
             self.findings.append(recoded_finding(self, recoded))
+
+    def sample(self, n_records: int) -> list[Record]:
+        """Return the first records and some found by seeking: a pool is often sorted by source."""
+        found = list(itertools.islice(self.records(), n_records // 2))
+        if len(found) < n_records // 2:
+            return found
+        size = self.content.size
+        n_more = n_records - len(found)
+        with self.content.open() as stream:
+            for step in range(1, n_more):
+                stream.seek(size * step // n_more)
+                stream.readline(MAX_LINE)
+                record, _ = parse_object(decode_line(stream.readline(MAX_LINE))[0])
+                if record is not None:
+                    found.append(record)
+        return found
 
     def _parse(self, raw: bytes, line_no: int, recoded: list[int]) -> Record | None:
         if not raw.strip():

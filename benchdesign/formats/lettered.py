@@ -44,7 +44,7 @@ _MARKERS = (
     re.compile(r"(?m)^[^\S\n]*\(?(?P<label>[1-9])[.)][^\S\n]+"),
 )
 _TAIL = re.compile(r"\n\s*\n|\s+Answer format\s*:|\n\s*(?:Answer|A|Q|Output)\s*:", re.IGNORECASE)
-_LETTERED = re.compile(r"\s*(?:\((?P<a>[A-Za-z]|\d)\)|(?P<b>[A-Za-z]|\d)[.):])\s*(?=\S|\Z)")
+_LETTERED = re.compile(r"\s*(?:\((?P<a>[A-Za-z]|\d)\)|(?P<b>[A-Za-z]|\d)[.):．、）])\s*(?=\S|\Z)")
 
 
 def letter(index: int) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -37,9 +36,9 @@ def load_benchmark(
     `fields` sets what detection would find, {'prompt': 'question'}; `template` is Jinja2 source.
     """
     source = open_source(path, split=split)
-    source.limit = limit
     compiled = Template(template) if template is not None else None
-    sample = list(itertools.islice(source.records(), SAMPLE))
+    sample = source.sample(SAMPLE)
+    source.limit = limit
     if not sample:
         raise _nothing_read(source)
     fixed = {**source.known_fields(), **(fields or {})}

@@ -13,6 +13,8 @@ __all__ = ["KNOWN_SUFFIXES", "Record", "Source"]
 
 Record = Mapping[str, Any]
 
+SAMPLE_STRIDE = 101
+
 MAX_SKIPS_TOLD = 100
 """Skipped rows that get a finding of their own; the rest are counted in one."""
 
@@ -63,6 +65,17 @@ class Source(ABC):
     @abstractmethod
     def records(self) -> Iterator[Record]:
         """Iterate over the records in order; the first complete pass also indexes them."""
+
+    def sample(self, n_records: int) -> list[Record]:
+        """Return records that stand for the set: the first ones and some from all over it."""
+        n_first = n_records // 2
+        found = []
+        for row, record in enumerate(self.records()):
+            if row < n_first or row % SAMPLE_STRIDE == 0:
+                found.append(record)
+            if len(found) >= n_records:
+                break
+        return found
 
     @abstractmethod
     def record(self, row: int) -> Record:

@@ -1,0 +1,429 @@
+"""Write an item of another set as a record of this one, through the field mapping.
+
+What the item lacks stays empty and is named; nothing is made up.
+"""
+
+from __future__ import annotations
+
+import copy
+import itertools
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from benchdesign.formats.lettered import letter, strip_letters
+from benchdesign.formats.styles import (
+    AnswerStyle,
+    IdStyle,
+    InlineStyle,
+    first_present,
+    label_like,
+    list_like,
+)
+from benchdesign.formats.survey import FieldSurvey, survey_fields
+from benchdesign.formats.values import (
+    LABEL_KEYS,
+    LABEL_SIBLINGS,
+    TEXT_KEYS,
+    as_list,
+    as_text,
+    get_value,
+    read_choices,
+)
+from benchdesign.items import Benchmark, Item
+
+__all__ = ["AddedItem", "RecordBuilder"]
+
+SAMPLE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class AddedItem:
+    """An item on its way into a benchmark."""
+
+    item: Item
+    record: Mapping[str, Any]
+    """Its record in the pool."""
+
+    pool: Benchmark | None = None
+    licence: str | None = None
+    edits: Mapping[str, Any] = field(default_factory=dict)
+    """What the designer changed: prompt, context, choices, answer (text), category, source."""
+
+
+@dataclass(slots=True)
+class _Parts:
+    """What an added item brings."""
+
+    prompt: str
+    context: str
+    choices: tuple[str, ...]
+    answer: str | None
+    answer_index: int | None
+    category: str | None
+    source: str | None
+    licence: str | None
+    provenance: str
+
+
+class RecordBuilder:
+    """Makes records for added items in the shape of a benchmark's own."""
+
+    def __init__(self, benchmark: Benchmark) -> None:
+        self._benchmark = benchmark
+        self._mapping = benchmark.mapping
+        self._is_table = benchmark.source.format in {"csv", "tsv"}
+        n_sample = min(len(benchmark.items), SAMPLE)
+        step = max(1, len(benchmark.items) // max(1, n_sample))
+        rows = [item.row for item in benchmark.items[::step]][:SAMPLE]
+        self._sample = [benchmark.source.record(row) for row in rows]
+        self._surveys = survey_fields(self._sample)
+        self._skeleton = _skeleton(self._sample)
+        self._ids = {item.id for item in benchmark.items}
+        self._id_style = IdStyle.of(self._raw_ids())
+        self._next_number = itertools.count(self._id_style.next_number)
+        self.empty: Counter[str] = Counter()
+        """Fields left empty, with the number of added records that lack them."""
+
+        self.dropped: Counter[str] = Counter()
+        """Parts of added items that the benchmark has no place for."""
+
+    def build(self, added: AddedItem) -> tuple[dict[str, Any], str]:
+        """Return the record of an added item and its id in the revised benchmark."""
+        parts = _parts_of(added)
+        record: dict[str, Any] = copy.deepcopy(self._skeleton)
+        filled: set[str] = set()
+        item_id = self._put_id(record, filled, added.item)
+        self._put_prompt(record, filled, parts)
+        self._put_choices(record, filled, parts)
+        self._put_answer(record, filled, parts)
+        for role in ("category", "source", "licence", "provenance"):
+            path = getattr(self._mapping, role)
+            value = getattr(parts, role)
+            if path is not None and path not in filled and value not in (None, ""):
+                self._put(record, filled, path, self._like(path, value))
+        self._copy_shared(record, filled, added)
+        for path, survey in self._surveys.items():
+            lacks = survey.values and path not in filled
+            if lacks and not any(path.startswith(f"{done}.") for done in filled):
+                self.empty[path] += 1
+        return record, item_id
+
+    def _raw_ids(self) -> list[Any]:
+        if self._mapping.id is None:
+            return [item.id for item in self._benchmark.items]
+        first = self._sample[0] if self._sample else {}
+        if isinstance(get_value(first, self._mapping.id), int):
+            ids = [item.id for item in self._benchmark.items]
+            return [int(name) if name.lstrip("-").isdigit() else name for name in ids]
+        return [item.id for item in self._benchmark.items]
+
+    def _put_id(self, record: dict[str, Any], filled: set[str], item: Item) -> str:
+        style = self._id_style
+        value: Any
+        if style.kind == "number":
+            number = next(self._next_number)
+            value = f"{style.stem}{number:0{style.width}d}{style.end}" if style.is_text else number
+        elif style.kind == "hash":
+            value = item.digest[: style.width]
+        else:
+            value = item.id
+        name = str(value)
+        if name in self._ids:
+            value = name = next(
+                one for at in itertools.count(2) if (one := f"{value}-{at}") not in self._ids
+            )
+        self._ids.add(name)
+        if self._mapping.id is not None:
+            self._put(record, filled, self._mapping.id, value)
+        return name
+
+    def _put_prompt(self, record: dict[str, Any], filled: set[str], parts: _Parts) -> None:
+        mapping = self._mapping
+        prompt = parts.prompt
+        if parts.context and mapping.context is None:
+            prompt = f"{parts.context}\n\n{prompt}"
+        if mapping.choices_kind == "inline" and mapping.choices == mapping.prompt:
+            style = InlineStyle.of(
+                [as_text(get_value(one, mapping.prompt)) for one in self._sample]
+            )
+            if parts.choices and style:
+                prompt = style.write(prompt, parts.choices)
+            elif not parts.choices:
+                self.empty[f"{mapping.prompt} (choices)"] += 1
+        elif parts.choices and mapping.choices is None:
+            # Without its choices the question could not be answered as it was meant.
+            listed = [f"{letter(at)}. {choice}" for at, choice in enumerate(parts.choices)]
+            prompt = "\n".join([prompt, *listed])
+        if mapping.prompt is not None:
+            self._put(record, filled, mapping.prompt, self._like(mapping.prompt, prompt))
+        if mapping.context is not None and parts.context:
+            self._put(record, filled, mapping.context, self._like(mapping.context, parts.context))
+
+    def _put_choices(self, record: dict[str, Any], filled: set[str], parts: _Parts) -> None:
+        path, kind = self._mapping.choices, self._mapping.choices_kind
+        if path is None or kind == "inline" or not parts.choices:
+            return
+        choices = list(parts.choices)
+        if kind == "columns":
+            self._put_columns(record, filled, parts, path.split(","))
+            return
+        sample = self._sample_value(path)
+        value: Any = None
+        if kind == "targets":
+            value = _targets(sample, choices, parts.answer_index)
+        elif kind == "objects":
+            value = list_like(sample, _objects(as_list(sample) or [], choices))
+        elif kind in {"separated", "distractors"}:
+            if kind == "distractors":
+                choices = [one for at, one in enumerate(choices) if at != parts.answer_index]
+            value = _separated(sample, choices)
+        elif kind == "lettered" and isinstance(sample, str) and as_list(sample) is None:
+            style = InlineStyle.of([sample])
+            value = style.write("", choices) if style else None
+        elif kind == "lettered":
+            value = list_like(sample, _lettered(as_list(sample) or [], choices))
+        else:
+            value = list_like(sample, choices)
+            self._put_labels(record, filled, path, choices)
+        if value is None:
+            self.dropped["choices"] += 1
+            return
+        self._put(record, filled, path, value)
+
+    def _put_columns(
+        self, record: dict[str, Any], filled: set[str], parts: _Parts, columns: Sequence[str]
+    ) -> None:
+        choices = list(parts.choices)
+        if len(choices) > len(columns):
+            self.dropped["choices"] += 1
+            keep = set(range(len(columns)))
+            if parts.answer_index is not None and parts.answer_index >= len(columns):
+                keep = {*range(len(columns) - 1), parts.answer_index}
+            choices = [one for at, one in enumerate(choices) if at in keep]
+            if parts.answer in choices:
+                parts.answer_index = choices.index(str(parts.answer))
+        for column, choice in zip(columns, choices, strict=False):
+            self._put(record, filled, column, choice)
+
+    def _put_labels(
+        self, record: dict[str, Any], filled: set[str], path: str, choices: Sequence[str]
+    ) -> None:
+        """Fill the labels next to `choices.text`."""
+        parent = path.rpartition(".")[0]
+        for sibling in LABEL_SIBLINGS if parent else ():
+            labels = self._sample_value(f"{parent}.{sibling}")
+            listed = as_list(labels)
+            if listed and all(isinstance(label, str) for label in listed):
+                written = [label_like(listed, at) for at in range(len(choices))]
+                self._put(record, filled, f"{parent}.{sibling}", list_like(labels, written))
+
+    def _put_answer(self, record: dict[str, Any], filled: set[str], parts: _Parts) -> None:
+        path, kind = self._mapping.answer, self._mapping.answer_kind
+        if path is None or path in filled or parts.answer is None:
+            return
+        sample = self._sample_value(path)
+        if kind == "targets":
+            scores = as_list(sample)
+            if scores and parts.answer_index is not None and parts.choices:
+                one, zero = (1.0, 0.0) if isinstance(scores[0], float) else (1, 0)
+                picked = range(len(parts.choices))
+                value = [one if at == parts.answer_index else zero for at in picked]
+                self._put(record, filled, path, list_like(sample, value))
+            return
+        listed = as_list(sample) if kind == "list" else None
+        if listed is not None:
+            element = self._written_key(parts, listed, self._element_kind(path))
+            if element is not None:
+                self._put(record, filled, path, list_like(sample, [element]))
+            return
+        written = self._written_key(parts, None, kind or "text")
+        if written is not None:
+            self._put(record, filled, path, written)
+
+    def _written_key(self, parts: _Parts, sample: list[Any] | None, kind: str) -> Any:
+        if kind not in {"letter", "index", "number"}:
+            return parts.answer
+        if parts.answer_index is None or not parts.choices:
+            return None
+        values = sample
+        if values is None:
+            values = [get_value(record, self._mapping.answer) for record in self._sample]
+        style = AnswerStyle.of(values, kind, self._choice_labels() if kind == "letter" else ())
+        return style.write(parts.answer_index)
+
+    def _element_kind(self, path: str) -> str:
+        """Say how the keys inside list-valued answers are written."""
+        from benchdesign.formats.values import find_index
+
+        for kind in ("text", "letter", "index"):
+            n_fitting = 0
+            for record in self._sample:
+                values = as_list(get_value(record, path)) or []
+                choices = read_choices(record, self._mapping)
+                fits = [find_index(value, kind, choices) is not None for value in values]
+                n_fitting += bool(fits) and all(fits)
+            if n_fitting * 2 > len(self._sample):
+                return kind
+        return "text"
+
+    def _choice_labels(self) -> tuple[str, ...]:
+        longest: tuple[str, ...] = ()
+        for record in self._sample:
+            labels = read_choices(record, self._mapping).labels
+            if len(labels) > len(longest):
+                longest = labels
+        return longest if all(longest) else ()
+
+    def _copy_shared(self, record: dict[str, Any], filled: set[str], added: AddedItem) -> None:
+        """Copy fields that both sets have under one name and that hold the same kind of thing."""
+        if added.pool is None:
+            return
+        used = _mapped_paths(added.pool)
+        theirs = survey_fields([added.record])
+        for path, survey in self._surveys.items():
+            other = theirs.get(path)
+            is_used = path in filled or path in used or path in _mapped_paths(self._benchmark)
+            if is_used or other is None or not other.values or other.kind != survey.kind:
+                continue
+            self._put(record, filled, path, other.values[0])
+
+    def _sample_value(self, path: str) -> Any:
+        return first_present(self._sample, lambda record: get_value(record, path))
+
+    def _like(self, path: str, text: Any) -> Any:
+        """Write a text as this field holds texts: plain, in a list, or as messages."""
+        survey: FieldSurvey | None = self._surveys.get(path)
+        sample = self._sample_value(path)
+        if survey is None or isinstance(text, list):
+            return text
+        if survey.kind == "messages":
+            return list_like(sample, [{"role": "user", "content": text}])
+        if survey.kind == "texts":
+            return list_like(sample, [text])
+        return text
+
+    def _put(self, record: dict[str, Any], filled: set[str], path: str, value: Any) -> None:
+        filled.add(path)
+        if path in record or "." not in path or self._is_table:
+            record[path] = value
+            return
+        target = record
+        *parents, last = path.split(".")
+        for parent in parents:
+            inner = target.get(parent)
+            if not isinstance(inner, dict):
+                inner = target[parent] = {}
+            target = inner
+        target[last] = value
+
+
+def _parts_of(added: AddedItem) -> _Parts:
+    item, pool, edits = added.item, added.pool, added.edits
+    mapping = pool.mapping if pool is not None else None
+    context = as_text(get_value(added.record, mapping.context)) if mapping else ""
+    choices = tuple(map(str, edits.get("choices") or item.choices))
+    answer = edits.get("answer", item.answer)
+    index = item.answer_index if "answer" not in edits and "choices" not in edits else None
+    if index is None and answer in choices:
+        index = choices.index(answer)
+    licence = added.licence
+    if licence is None and mapping is not None and mapping.licence is not None:
+        licence = as_text(get_value(added.record, mapping.licence)) or None
+    origin = f"{pool.path.name if pool is not None else 'pool'}, row {item.row + 1}, id {item.id}"
+    return _Parts(
+        prompt=str(edits.get("prompt", item.prompt)),
+        context=str(edits.get("context", context)),
+        choices=choices,
+        answer=answer,
+        answer_index=index,
+        category=edits.get("category", item.category),
+        source=edits.get("source", item.source),
+        licence=licence,
+        provenance=f"{origin}, {licence}" if licence else origin,
+    )
+
+
+def _mapped_paths(benchmark: Benchmark) -> set[str]:
+    mapping = benchmark.mapping
+    paths = {mapping.prompt, mapping.context, mapping.answer, mapping.id, mapping.category}
+    paths |= {mapping.source, mapping.licence}
+    paths.update((mapping.choices or "").split(","))
+    return {path for path in paths if path is not None}
+
+
+def _skeleton(sample: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Keys of most records, in the order they come in, with nothing in them."""
+    counts: Counter[str] = Counter(key for record in sample for key in record)
+    order = max(sample, key=len, default={})
+    keys = [key for key in order if counts[key] * 2 > len(sample)]
+    empty: dict[str, Any] = {}
+    for key in keys:
+        values = [record[key] for record in sample if record.get(key) is not None]
+        texts = sum(isinstance(value, str) for value in values)
+        inner = [value for value in values if isinstance(value, Mapping)]
+        scored = [value for value in inner if _is_scores(value)]
+        if inner and len(inner) == len(values) and len(scored) < len(inner):
+            empty[key] = _skeleton(inner)
+        elif values and texts == len(values) and any(record.get(key) == "" for record in sample):
+            empty[key] = ""
+        else:
+            empty[key] = None
+    return empty
+
+
+def _is_scores(value: Mapping[str, Any]) -> bool:
+    return bool(value) and all(isinstance(score, int | float) for score in value.values())
+
+
+def _targets(sample: Any, choices: Sequence[str], answer_index: int | None) -> Any:
+    if answer_index is None or len(set(choices)) != len(choices):
+        return None
+    scores = list(sample.values()) if isinstance(sample, Mapping) else []
+    one, zero = (1.0, 0.0) if any(isinstance(score, float) for score in scores) else (1, 0)
+    return {choice: one if at == answer_index else zero for at, choice in enumerate(choices)}
+
+
+def _objects(sample: Sequence[Any], choices: Sequence[str]) -> list[dict[str, Any]]:
+    first = sample[0] if sample and isinstance(sample[0], Mapping) else {"text": ""}
+    label_key = next((key for key in LABEL_KEYS if key in first), None)
+    if label_key is not None and not any(key in first for key in TEXT_KEYS if key != label_key):
+        label_key = None
+    text_key = next((key for key in TEXT_KEYS if key in first and key != label_key), "text")
+    labels = [as_text(one.get(label_key)) for one in sample if isinstance(one, Mapping)]
+    written = []
+    for at, choice in enumerate(choices):
+        entry: dict[str, Any] = dict.fromkeys(first)
+        entry[text_key] = choice
+        if label_key is not None:
+            label: Any = label_like(labels, at)
+            entry[label_key] = int(label) if isinstance(first[label_key], int) else label
+        written.append(entry)
+    return written
+
+
+def _lettered(sample: Sequence[Any], choices: Sequence[str]) -> list[str]:
+    raw = as_text(sample[0]) if sample else "(A) "
+    stripped = strip_letters([as_text(one) for one in sample])
+    marker = raw[: len(raw) - len(stripped[0])] if stripped else "(A) "
+    label = next((sign for sign in marker if sign.isalnum()), "A")
+    written = []
+    for at, choice in enumerate(choices):
+        if label.isdigit():
+            name = str(int(label) + at)
+        else:
+            name = letter(at) if label.isupper() else letter(at).lower()
+        written.append(marker.replace(label, name, 1) + choice)
+    return written
+
+
+def _separated(sample: Any, choices: Sequence[str]) -> Any:
+    """Join as the cell does; None where a choice itself holds the separator."""
+    listed = as_list(sample)
+    if listed is not None or not isinstance(sample, str):
+        return list_like(sample, list(choices))
+    separator = next((one for one in ("; ", ";", " | ", "|", "\n", " / ") if one in sample), "; ")
+    if any(separator.strip(" ") in choice for choice in choices):
+        return None
+    return separator.join(choices)

@@ -1,0 +1,67 @@
+"""Write records in another form than their own; values stay, layout does not."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from benchdesign.errors import FormatError
+from benchdesign.formats.values import as_cell
+
+__all__ = ["EXPORTS", "export_records"]
+
+EXPORTS = ("jsonl", "json", "csv", "tsv", "parquet")
+
+
+def export_records(path: Path, format: str, records: Iterable[Mapping[str, Any]]) -> None:
+    """Write records in one of `EXPORTS`."""
+    if format == "jsonl":
+        with path.open("w", encoding="utf-8", newline="\n") as out:
+            for record in records:
+                out.write(json_text(record) + "\n")
+    elif format == "json":
+        with path.open("w", encoding="utf-8", newline="\n") as out:
+            out.write("[")
+            for at, record in enumerate(records):
+                out.write((",\n  " if at else "\n  ") + json_text(record))
+            out.write("\n]\n")
+    elif format == "parquet":
+        _export_parquet(path, records)
+    else:
+        _export_table(path, list(records), delimiter="\t" if format == "tsv" else ",")
+
+
+def json_text(value: Any) -> str:
+    """Dump a value; text stays readable unless it cannot be encoded."""
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return json.dumps(value, default=str)
+    return text
+
+
+def _export_table(path: Path, records: list[Mapping[str, Any]], *, delimiter: str) -> None:
+    columns = list(dict.fromkeys(key for record in records for key in record))
+    with path.open("w", encoding="utf-8", newline="", errors="replace") as out:
+        writer = csv.writer(out, delimiter=delimiter, lineterminator="\n")
+        writer.writerow(columns)
+        for record in records:
+            writer.writerow([as_cell(record.get(column)) for column in columns])
+
+
+def _export_parquet(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        table = pa.Table.from_pylist([dict(record) for record in records])
+        pq.write_table(table, path)
+    except (pa.ArrowException, OverflowError, UnicodeEncodeError) as error:
+        problem = str(error).splitlines()[0]
+        raise FormatError(
+            f"{path}: the records do not fit one Parquet table ({problem}). Use --format jsonl."
+        ) from error

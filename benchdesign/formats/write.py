@@ -1,0 +1,114 @@
+"""Write a benchmark with some rows left out and items of a pool added, in its own form."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from benchdesign.errors import FormatError, OutputExistsError
+from benchdesign.formats.convert import AddedItem, RecordBuilder
+from benchdesign.formats.exports import EXPORTS, export_records
+from benchdesign.formats.source import Source
+from benchdesign.items import Benchmark
+
+__all__ = ["AddedItem", "WriteReport", "write_benchmark"]
+
+
+@dataclass(frozen=True, slots=True)
+class WriteReport:
+    """What was written."""
+
+    path: Path
+    n_kept: int
+    n_added: int
+    added_ids: tuple[str, ...]
+    """Ids of the added items in the written set, in order."""
+
+    empty_fields: Mapping[str, int] = field(default_factory=dict)
+    """Fields left empty because the added items lack them, with the number of records."""
+
+    dropped_parts: Mapping[str, int] = field(default_factory=dict)
+    """Parts of added items that the benchmark has no field for, with the number of items."""
+
+
+def write_benchmark(
+    benchmark: Benchmark,
+    path: str | Path,
+    *,
+    keep: Sequence[int],
+    added: Sequence[AddedItem] = (),
+    format: str | None = None,
+    force: bool = False,
+) -> WriteReport:
+    """Write the rows `keep` in order, then `added`; all of it or nothing.
+
+    The form is the source's own unless `format` names another: jsonl, json, csv, tsv, parquet.
+    """
+    path = Path(path)
+    source = cast("Source", benchmark.source)
+    if path.exists() and not force:
+        raise OutputExistsError(f"{path}: exists already. Use --force or another folder.")
+    for row in keep:
+        if not 0 <= row < len(source):
+            raise FormatError(f"{source.path}: no record {row + 1} to keep; it has {len(source)}.")
+    builder = RecordBuilder(benchmark)
+    records: list[dict[str, Any]] = []
+    ids: list[str] = []
+    for one in added:
+        record, item_id = builder.build(one)
+        records.append(record)
+        ids.append(item_id)
+    with _staged(path) as temporary:
+        if format is None or format == source.format:
+            source.write(temporary, keep, records)
+        elif format in EXPORTS:
+            export_records(temporary, format, _all_records(source, keep, records))
+        else:
+            raise FormatError(
+                f"{path}: cannot write {format!r}. Use one of {', '.join(EXPORTS)}, "
+                "or leave it out to keep the benchmark's own form."
+            )
+    return WriteReport(
+        path=path,
+        n_kept=len(keep),
+        n_added=len(records),
+        added_ids=tuple(ids),
+        empty_fields=dict(builder.empty),
+        dropped_parts=dict(builder.dropped),
+    )
+
+
+def _all_records(
+    source: Source, keep: Sequence[int], added: Sequence[Mapping[str, Any]]
+) -> Iterator[Mapping[str, Any]]:
+    for row in keep:
+        yield source.record(row)
+    yield from added
+
+
+@contextmanager
+def _staged(path: Path) -> Iterator[Path]:
+    """Give a path in a folder of its own beside `path`; on success move what is there into place."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        folder = Path(tempfile.mkdtemp(prefix=f".{path.name[:40]}.", dir=path.parent))
+    except OSError as error:
+        raise FormatError(
+            f"{path.parent}: cannot be written to ({error.strerror}). Choose another folder."
+        ) from error
+    try:
+        yield folder / path.name
+        for made in sorted(folder.iterdir(), key=lambda one: one.name == path.name):
+            target = path.parent / made.name
+            if target.is_dir():
+                shutil.rmtree(target)
+            made.replace(target)
+    except OSError as error:
+        raise FormatError(f"{path}: could not be written ({error.strerror or error}).") from error
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
