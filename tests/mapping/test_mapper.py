@@ -1,0 +1,226 @@
+"""Concept maps equal what a dense, one-item-at-a-time computation gives."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchdesign.conceptmap import ConceptMap
+from benchdesign.errors import DictionaryError
+from benchdesign.items import Item, Span
+from benchdesign.mapping import open_mapper
+from benchdesign.mapping.mapper import SaeMapper
+from tests.helpers import make_tiny_bert, make_tiny_dictionary, make_tiny_sae
+from tests.mapping.tiny_models import FAMILIES, WIDTH, make_tiny_decoder
+
+
+def item(text: str, *content: Span) -> Item:
+    return Item(text[:9], 0, text, content or (((0, len(text)),) if text else ()), text)
+
+
+TEXTS = [
+    item("Which cat is five?"),
+    item("Answer. the sky, the sea: a dog", (8, 23)),
+    item("Light and water boil at many degrees. The number of the heart is two! " * 3),
+    item(""),
+    item("Ω \ud800 naïve <bos> [SEP]"),
+]
+
+
+def dense_rows(mapper: SaeMapper, one: Item, encode: Any) -> tuple[np.ndarray, list[Span]]:
+    """Activations (n content tokens, n_concepts) of one item, one window a time."""
+    import torch
+    from transformers import AutoModel
+
+    model = AutoModel.from_pretrained(mapper.model.spec).eval()
+    rows, spans = [], []
+    for window in mapper.model.windows([one]):
+        with torch.no_grad():
+            ids = torch.from_numpy(window.token_ids[None].astype(np.int64))
+            states = model(ids, output_hidden_states=True).hidden_states[2][0]
+        content = torch.from_numpy(window.content)
+        rows.append(encode(states[content]))
+        spans += list(zip(window.starts.tolist(), window.ends.tolist(), strict=True))
+    return np.concatenate(rows), spans
+
+
+def assert_row_equals(concept_map: ConceptMap, row: int, dense: np.ndarray, spans: Any) -> None:
+    fired = np.flatnonzero((dense > 0).any(0))
+    low, high = concept_map.indptr[row : row + 2]
+    assert concept_map.indices[low:high].tolist() == fired.tolist()
+    np.testing.assert_allclose(concept_map.saliency[low:high], dense.mean(0)[fired], atol=2e-4)
+    np.testing.assert_allclose(concept_map.peak[low:high], dense.max(0)[fired], atol=2e-4)
+    for place, concept in zip(range(low, high), fired, strict=True):
+        span = (int(concept_map.start[place]), int(concept_map.end[place]))
+        at = {token for token, one in enumerate(spans) if one == span}
+        assert max(dense[token, concept] for token in at) >= dense[:, concept].max() - 2e-4
+    assert concept_map.n_tokens[row] == len(spans)
+
+
+def relu(weights: Path) -> Any:
+    """Encode with a standard SAE by its formula."""
+    from safetensors.numpy import load_file
+
+    stored = load_file(weights / "sae_weights.safetensors")
+
+    def encode(states: Any) -> np.ndarray:
+        inputs = states.numpy() - stored["b_dec"]
+        return np.maximum(inputs @ stored["W_enc"] + stored["b_enc"], 0)
+
+    return encode
+
+
+@pytest.mark.parametrize("family", [*FAMILIES, "bert"])
+def test_map_of_every_family_equals_the_dense_computation(family: str, tmp_path: Path) -> None:
+    if family == "bert":
+        model = make_tiny_bert(tmp_path / "model", n_layers=3)
+    else:
+        model = make_tiny_decoder(tmp_path / "model", family)
+    sae = make_tiny_sae(
+        tmp_path / "sae",
+        architecture="standard",
+        d_in=WIDTH,
+        metadata={"hook_name": "blocks.1.hook_resid_post", "model_name": str(model)},
+    )
+    mapper = SaeMapper.from_specs(None, sae)
+    concept_map = mapper.map_batch(TEXTS)
+    for row, one in enumerate(TEXTS):
+        if one.text:
+            dense, spans = dense_rows(mapper, one, relu(sae))
+            assert_row_equals(concept_map, row, dense, spans)
+        else:
+            assert concept_map.indptr[row] == concept_map.indptr[row + 1]
+            assert concept_map.n_tokens[row] == 0
+    assert len(mapper.model.windows(TEXTS[2:3])) > 1
+
+
+def test_themes_are_pooled_over_passages_of_unit_length(tmp_path: Path) -> None:
+    import torch
+
+    model = make_tiny_bert(tmp_path / "model")
+    folder = make_tiny_dictionary(tmp_path / "dictionary", model=model)
+    mapper = SaeMapper.from_specs(model, folder)
+    concept_map = mapper.map_batch(TEXTS)
+    _, themes = mapper.dictionary.levels
+    windows = mapper.model.windows(TEXTS[2:3])
+    found = []
+    for window in windows:
+        states = mapper.model.activations([window])[themes.hook_point]
+        for low, high in window.passages:
+            mean = states[low:high].mean(0)
+            hits = mapper.encoders[1].encode((mean / mean.norm())[None])
+            dense = torch.zeros(themes.width)
+            dense[hits.concept] = hits.value
+            found.append(dense.numpy())
+    expected = np.stack(found)
+    low, high = concept_map.indptr[2:4]
+    themes_of_row = concept_map.indices[low:high] >= themes.offset
+    fired = np.flatnonzero(expected.max(0) > 0)
+    assert (concept_map.indices[low:high][themes_of_row] - themes.offset).tolist() == fired.tolist()
+    np.testing.assert_allclose(
+        concept_map.saliency[low:high][themes_of_row], expected.mean(0)[fired], atol=1e-5
+    )
+    np.testing.assert_allclose(
+        concept_map.peak[low:high][themes_of_row], expected.max(0)[fired], atol=1e-5
+    )
+    assert len(windows) > 1
+
+
+def test_batch_size_does_not_change_a_map(tmp_path: Path) -> None:
+    model = make_tiny_bert(tmp_path / "model")
+    mapper = SaeMapper.from_specs(model, make_tiny_dictionary(tmp_path / "d", model=model))
+    whole = mapper.map_batch(TEXTS)
+    mapper.batch_tokens = 1
+    single = mapper.map_batch(TEXTS)
+    assert whole.indices.tolist() == single.indices.tolist()
+    np.testing.assert_allclose(whole.saliency, single.saliency, atol=1e-5)
+    assert whole.start.tolist() == single.start.tolist()
+
+
+def test_running_out_of_memory_halves_the_batch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    model = make_tiny_bert(tmp_path / "model")
+    mapper = SaeMapper.from_specs(model, make_tiny_dictionary(tmp_path / "d", model=model))
+    expected = mapper.map_batch(TEXTS)
+    run = mapper.model.activations
+
+    def small(windows: Any) -> Any:
+        if len(windows) > 2:
+            raise torch.OutOfMemoryError("too large")
+        return run(windows)
+
+    monkeypatch.setattr(mapper.model, "activations", small)
+    found = mapper.map_batch(TEXTS)
+    assert found.indices.tolist() == expected.indices.tolist()
+
+
+def test_term_evidence_is_each_tokens_activation(tmp_path: Path) -> None:
+    model = make_tiny_bert(tmp_path / "model")
+    mapper = open_mapper(model, make_tiny_dictionary(tmp_path / "d", model=model))
+    concept_map = mapper.map_batch(TEXTS[:1])
+    concept = int(concept_map.indices[0])
+    evidence = mapper.evidence(TEXTS[0], [concept, 5])[concept]
+    assert max(one.activation for one in evidence) == pytest.approx(concept_map.peak[0], abs=1e-5)
+    strongest = max(evidence, key=lambda one: one.activation)
+    assert (strongest.start, strongest.end) == (concept_map.start[0], concept_map.end[0])
+    total = sum(one.activation for one in evidence)
+    n_tokens = int(concept_map.n_tokens[0])
+    assert total / n_tokens == pytest.approx(concept_map.saliency[0], abs=1e-5)
+
+
+@pytest.mark.parametrize("normalise", ["none", "layer_norm", "constant_norm_rescale"])
+@pytest.mark.parametrize("architecture", ["topk", "standard", "gated", "jumprelu"])
+def test_shares_of_tokens_in_a_theme_add_up_to_its_activation(
+    architecture: str, normalise: str, tmp_path: Path
+) -> None:
+    model = make_tiny_bert(tmp_path / "model")
+    folder = make_tiny_dictionary(tmp_path / "d", model=model)
+    make_tiny_sae(
+        folder / "themes",
+        architecture=architecture,
+        d_sae=8,
+        seed=3,
+        normalize_activations=normalise,
+    )
+    mapper = open_mapper(model, folder)
+    concept_map = mapper.map_batch(TEXTS[:1])
+    themes = concept_map.indices >= 24
+    assert themes.any()
+    shares = mapper.evidence(TEXTS[0], concept_map.indices[themes].tolist())
+    for concept, peak in zip(
+        concept_map.indices[themes].tolist(), concept_map.peak[themes].tolist(), strict=True
+    ):
+        total = sum(one.activation for one in shares[concept])
+        assert total == pytest.approx(peak, abs=1e-4)
+        assert len(shares[concept]) == concept_map.n_tokens[0]
+
+
+def test_model_of_another_width_is_refused(tmp_path: Path) -> None:
+    model = make_tiny_bert(tmp_path / "model")
+    folder = make_tiny_dictionary(tmp_path / "d", model=model, width=8)
+    with pytest.raises(DictionaryError, match=r"reads states 8 wide, and .* gives 16"):
+        open_mapper(model, folder)
+
+
+def test_model_of_another_name_is_refused(tmp_path: Path) -> None:
+    sae = make_tiny_sae(
+        tmp_path / "sae",
+        metadata={"hook_name": "blocks.1.hook_resid_post", "model_name": "gemma-2-2b"},
+    )
+    with pytest.raises(DictionaryError, match=r"made for google/gemma-2-2b, not for builtin\."):
+        open_mapper("builtin", sae)
+
+
+def test_dictionary_that_names_no_hook_asks_for_a_module(tmp_path: Path) -> None:
+    model = make_tiny_bert(tmp_path / "model")
+    sae = make_tiny_sae(tmp_path / "sae")
+    with pytest.raises(DictionaryError, match="Give --hook-module"):
+        open_mapper(model, sae)
+    by_hand = open_mapper(model, sae, hook_module="encoder.layer.0")
+    assert len(by_hand.map_batch(TEXTS[:1]).indices) > 0
