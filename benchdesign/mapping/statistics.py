@@ -352,7 +352,8 @@ def _with_flags(
         frozenset(name for name, test in tests.items() if test[concept])
         for concept in range(len(dead))
     )
-    columns["threshold"] = np.where(dead, np.float32(np.inf), columns["threshold"])
+    # A dead concept has no peaks to set a threshold from; its flag keeps it out.
+    columns["threshold"] = np.where(dead, np.float32(0), columns["threshold"])
     return LevelStatistics(flags=flags, **columns)
 
 
