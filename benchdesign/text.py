@@ -46,9 +46,9 @@ _PLAIN = re.compile(r"[ -~]*\Z")
 
 
 def display(text: str, *, width: int | None = None, newline: str = "⏎") -> str:
-    """Return `text` with everything invisible or dangerous made visible.
+    r"""Return `text` with everything invisible or dangerous made visible.
 
-    Line ends become `newline` (give "\\n" to keep lines), tabs one space; `width` cuts to cells.
+    Line ends become `newline` (give "\n" to keep lines), tabs one space; `width` cuts to cells.
     """
     shown = text.replace("\r\n", "\n").replace("\t", " ")
     if _UNSAFE.search(shown):

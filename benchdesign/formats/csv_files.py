@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Literal
 
 from benchdesign.errors import FormatError
 from benchdesign.formats.files import (
@@ -40,12 +40,15 @@ csv.field_size_limit(min(sys.maxsize, 1 << 30))
 _MMLU_COLUMNS = ("question", "A", "B", "C", "D", "answer")
 
 
+Quoting = Literal[0, 1, 2, 3]
+
+
 @dataclass(frozen=True)
 class Dialect:
     """How a file separates and quotes."""
 
     delimiter: str
-    quoting: int = csv.QUOTE_MINIMAL
+    quoting: Quoting = csv.QUOTE_MINIMAL
     escapechar: str | None = None
 
     def reader(self, lines: Iterator[str]) -> Any:
@@ -58,7 +61,7 @@ class Dialect:
             doublequote=self.escapechar is None,
         )
 
-    def row(self, cells: Sequence[str], *, quoting: int | None = None) -> str:
+    def row(self, cells: Sequence[str], *, quoting: Quoting | None = None) -> str:
         """Write one row without line end."""
         out = io.StringIO()
         writer = csv.writer(
@@ -86,7 +89,7 @@ class CsvFile(Source):
         self.dialect = _find_dialect(self._sample, tabs_first=tabs_first)
         self.format = "tsv" if self.dialect.delimiter == "\t" else "csv"
         self.suffix = suffix_of(path, f".{self.format}")
-        first = next(self.dialect.reader(iter(self._sample)), [])
+        first: list[str] = next(self.dialect.reader(iter(self._sample)), [])
         self.has_header = _is_header(first, self._second_row())
         self.columns = _unique(first if self.has_header else _made_up_columns(len(first)))
         self._starts = array("Q")
@@ -196,7 +199,7 @@ class CsvFile(Source):
         lines = [decode_line(line)[0] for line in raw.split(self._line_break)]
         breaks = self._line_break.decode()
         fed = [line + breaks for line in lines[:-1]] + lines[-1:]
-        cells = next((cells for cells in self.dialect.reader(iter(fed)) if cells), [])
+        cells: list[str] = next((cells for cells in self.dialect.reader(iter(fed)) if cells), [])
         return self._record(cells)
 
     def __len__(self) -> int:
@@ -244,19 +247,19 @@ class CsvFile(Source):
         """Codec of added rows: UTF-8 unless the file is plainly in something older."""
         return "cp1252" if any(finding.kind == "encoding" for finding in self.findings) else "utf-8"
 
-    def _quoting(self) -> int:
+    def _quoting(self) -> Quoting:
         """Find the quoting that writes the sample as it is."""
         if self.dialect.quoting == csv.QUOTE_NONE:
             return csv.QUOTE_NONE
         rows = range(min(len(self), 50))
-        options = (csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC)
+        options: tuple[Quoting, ...] = (csv.QUOTE_MINIMAL, csv.QUOTE_ALL, csv.QUOTE_NONNUMERIC)
 
-        def n_matching(quoting: int) -> int:
+        def n_matching(quoting: Quoting) -> int:
             return sum(self._writes_same(row, quoting) for row in rows)
 
         return max(options, key=n_matching)
 
-    def _writes_same(self, row: int, quoting: int) -> bool:
+    def _writes_same(self, row: int, quoting: Quoting) -> bool:
         raw = self.content.read(self._starts[row], self._ends[row])
         cells: list[Any] = [str(value) for value in self.record(row).values()]
         if quoting == csv.QUOTE_NONNUMERIC:

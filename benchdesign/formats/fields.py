@@ -5,7 +5,6 @@ Names decide first, then what the fields hold; a person can set any of them by h
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import fields as dataclass_fields
 from dataclasses import replace
@@ -14,6 +13,18 @@ from typing import Any
 
 from benchdesign.errors import FormatError
 from benchdesign.formats.lettered import find_inline_choices, strip_letters
+from benchdesign.formats.names import (
+    ANSWER_NAMES,
+    CATEGORY_NAMES,
+    CHOICES_NAMES,
+    COLUMN_FAMILY,
+    CONTEXT_NAMES,
+    DISTRACTORS,
+    ID_NAMES,
+    LICENCE_NAMES,
+    PROMPT_NAMES,
+    SOURCE_NAMES,
+)
 from benchdesign.formats.survey import FieldSurvey, plain_name, survey_fields
 from benchdesign.formats.values import (
     as_list,
@@ -38,172 +49,6 @@ ROLES = (
     "provenance",
 )
 KINDS = ("answer_kind", "choices_kind")
-
-PROMPT_NAMES = [
-    "question",
-    "prompt",
-    "problem",
-    "questionstem",
-    "stem",
-    "query",
-    "questiontext",
-    "input",
-    "instruction",
-    "turns",
-    "messages",
-    "conversation",
-    "conversations",
-    "ctx",
-    "sentence",
-    "statement",
-    "claim",
-    "conclusion",
-    "hypothesis",
-    "text",
-    "utterance",
-    "sentmore",
-    "goal",
-    "body",
-    "content",
-    "title",
-]
-CONTEXT_NAMES = [
-    "context",
-    "passage",
-    "article",
-    "paragraph",
-    "story",
-    "background",
-    "premises",
-    "premise",
-    "support",
-    "supporttext",
-    "facts",
-    "document",
-    "excerpt",
-    "dialogue",
-    "system",
-]
-CHOICES_NAMES = [
-    "choices",
-    "options",
-    "answerchoices",
-    "endings",
-    "candidates",
-    "alternatives",
-    "possibleanswers",
-    "multiplechoicetargets",
-    "mc1targets",
-    "mc2targets",
-    "mctargets",
-    "targetscores",
-    "mc0targets",
-    "distractors",
-    "incorrectanswers",
-    "incorrectoptions",
-    "wronganswers",
-    "answers",
-]
-ANSWER_NAMES = [
-    "answer",
-    "answerkey",
-    "correctanswer",
-    "correctoption",
-    "correctchoice",
-    "correctresponse",
-    "bestanswer",
-    "correct",
-    "gold",
-    "goldlabel",
-    "goldanswer",
-    "label",
-    "labels",
-    "target",
-    "targets",
-    "groundtruth",
-    "answeridx",
-    "answerindex",
-    "answerletter",
-    "correctindex",
-    "correctanswerindex",
-    "expectedanswer",
-    "expectedoutput",
-    "expected",
-    "output",
-    "completion",
-    "response",
-    "solution",
-    "canonicalsolution",
-    "reference",
-    "referenceanswer",
-    "ideal",
-    "cop",
-    "answertext",
-    "finalanswer",
-    "code",
-    "answermatchingbehavior",
-    "answers",
-    "goldanswers",
-    "correctanswers",
-    "best_answer",
-    "mc1targets",
-]
-ID_NAMES = [
-    "id",
-    "uid",
-    "guid",
-    "uuid",
-    "questionid",
-    "exampleid",
-    "sampleid",
-    "itemid",
-    "taskid",
-    "instanceid",
-    "docid",
-    "qid",
-    "key",
-    "idx",
-    "index",
-    "rowid",
-    "number",
-    "sentid",
-]
-CATEGORY_NAMES = [
-    "category",
-    "subject",
-    "topic",
-    "domain",
-    "subcategory",
-    "biastype",
-    "area",
-    "field",
-    "discipline",
-    "subjectname",
-    "skill",
-    "questiontype",
-    "tasktype",
-    "type",
-    "task",
-    "keywords",
-    "tags",
-    "level",
-    "difficulty",
-]
-SOURCE_NAMES = [
-    "source",
-    "dataset",
-    "origin",
-    "datasource",
-    "sourcedataset",
-    "url",
-    "reference_url",
-]
-LICENCE_NAMES = ["licence", "license"]
-DISTRACTORS = re.compile(r"distract|incorrect|wrong")
-COLUMN_FAMILY = re.compile(
-    r"(?P<stem>|option|opt|op|choice|ans|answer|ending|sol|solution|candidate|alternative"
-    r"|distractor|incorrectanswer|wronganswer)(?P<tag>[a-j]|\d)\Z"
-)
 
 Records = Sequence[Mapping[str, Any]]
 
@@ -304,7 +149,7 @@ class _Finder:
             for role in ROLES
             if found.get(role) is not None
         }
-        return FieldMapping(**{k: v for k, v in found.items() if v is not None}, origin=origin)  # type: ignore[arg-type]
+        return FieldMapping(**{k: v for k, v in found.items() if v is not None}, origin=origin)
 
     def _take(self, path: str | None) -> None:
         if path is not None:

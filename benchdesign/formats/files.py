@@ -15,6 +15,7 @@ import lzma
 import os
 import tempfile
 import weakref
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -163,7 +164,7 @@ def read_head(path: Path, n_bytes: int = 4096) -> bytes:
 def open_output(path: Path, compression: str | None) -> IO[bytes]:
     """Open a file for writing in a compression; the same content gives the same bytes."""
     if compression == "gzip":
-        return gzip.GzipFile(path, "wb", mtime=0)
+        return cast("IO[bytes]", gzip.GzipFile(path, "wb", mtime=0))
     if compression == "bz2":
         return bz2.open(path, "wb")
     if compression == "xz":
@@ -253,7 +254,7 @@ def _decompress(path: Path, target: Path, compression: str) -> None:
                         "If that is meant, decompress it first."
                     )
                 out.write(chunk)
-    except (EOFError, OSError, lzma.LZMAError, *_zstd_errors()) as error:
+    except _damage_errors() as error:
         raise FormatError(
             f"{path}: the {compression} data is damaged or cut off ({error}). Fetch it again."
         ) from error
@@ -261,7 +262,7 @@ def _decompress(path: Path, target: Path, compression: str) -> None:
 
 def _open_compressed(path: Path, compression: str) -> IO[bytes]:
     if compression == "gzip":
-        return gzip.open(path, "rb")
+        return cast("IO[bytes]", gzip.open(path, "rb"))
     if compression == "bz2":
         return bz2.open(path, "rb")
     if compression == "xz":
@@ -278,12 +279,14 @@ def _zstandard() -> Any:
     return zstandard
 
 
-def _zstd_errors() -> tuple[type[Exception], ...]:
+def _damage_errors() -> tuple[type[Exception], ...]:
+    """Return what the decompressors raise on damaged data."""
+    known: tuple[type[Exception], ...] = (EOFError, OSError, lzma.LZMAError, zlib.error)
     try:
         import zstandard
     except ImportError:
-        return ()
-    return (zstandard.ZstdError,)
+        return known
+    return (*known, zstandard.ZstdError)
 
 
 def _transcode(path: Path, readable: Path, target: Path, encoding: str) -> None:

@@ -76,11 +76,10 @@ def find_inline_choices(text: str) -> InlineChoices | None:
         run = _last_run(list(pattern.finditer(text)))
         if len(run) > 1:
             return _inline(text, [found.span() for found in run], [found["label"] for found in run])
-    header = None
-    for header in _HEADED_BULLETS.finditer(text):
-        pass
-    if header is None:
+    headers = list(_HEADED_BULLETS.finditer(text))
+    if not headers:
         return None
+    header = headers[-1]
     bullets = list(_BULLET.finditer(text, header.end()))
     if len(bullets) < 2 or text[header.end() : bullets[0].start()].strip():
         return None

@@ -101,15 +101,15 @@ def join_results(rows: Sequence[ResultRow], benchmark: Benchmark) -> JoinedResul
     problems: list[str] = []
     n_unmatched = n_missing = 0
     for one in rows:
-        place = _place_of(one, by_id, by_row, by_text)
+        spot = _place_of(one, by_id, by_row, by_text)
         scores = found.setdefault(one.model, {})
-        if place is None:
+        if spot is None:
             n_unmatched += 1
             problems.append(f"{one.place}: no such item in {benchmark.path}")
         elif one.score is None:
             n_missing += 1
         else:
-            scores.setdefault(place, []).append(one.score)
+            scores.setdefault(spot, []).append(one.score)
     n_repeated = n_conflicting = 0
     table: dict[str, NDArray[np.float64]] = {}
     for model, by_place in found.items():

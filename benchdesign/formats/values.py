@@ -6,6 +6,7 @@ import ast
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from benchdesign.formats.lettered import find_inline_choices, strip_letters
@@ -42,7 +43,8 @@ class Choices(NamedTuple):
     """The prompt without the choices, where they were inside it."""
 
 
-class Answer(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Answer:
     """Key of one record."""
 
     text: str | None = None

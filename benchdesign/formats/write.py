@@ -93,7 +93,7 @@ def _all_records(
 
 @contextmanager
 def _staged(path: Path) -> Iterator[Path]:
-    """Give a path in a folder of its own beside `path`; on success move what is there into place."""
+    """Give a path in a folder of its own; on success move what is there into place."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=f".{path.name[:40]}.", dir=path.parent))
