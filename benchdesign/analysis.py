@@ -53,6 +53,9 @@ class Analysis:
     """What was noticed in the benchmark's file, then in the pool's."""
 
     settings: Settings = field(default_factory=Settings)
+    given_paths: Mapping[str, str] = field(default_factory=dict)
+    """`benchmark` and `pool` as they were typed; empty where nobody typed them."""
+
     evidence: Mapping[str, Mapping[int, tuple[TokenEvidence, ...]]] = field(default_factory=dict)
     """By `Item.digest`, then concept id: which characters show the concept, and how strongly."""
 

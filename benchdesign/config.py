@@ -136,12 +136,11 @@ def load_preferences(
             found.append(Preference(one.name, environ[variable], f"environment {variable}"))
         elif one.name in from_file:
             found.append(Preference(one.name, from_file[one.name], f"user {path}"))
+        elif one.name == "who":
+            found.append(Preference(one.name, _login_name(), "default (login name)"))
         else:
             found.append(Preference(one.name, getattr(Preferences(), one.name), "default"))
-    values = {one.name: one.value for one in found}
-    if not values["who"]:
-        values["who"] = _login_name()
-    return Preferences(**values), tuple(found)
+    return Preferences(**{one.name: one.value for one in found}), tuple(found)
 
 
 def cache_folder(

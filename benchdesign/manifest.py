@@ -33,7 +33,7 @@ def manifest_of(analysis: Analysis, revision: Revision, written: WriteReport) ->
         "schema_version": SCHEMA_VERSION,
         "program": {"name": "benchdesign", "version": __version__},
         "benchmark": {
-            "path": str(benchmark.path),
+            "path": analysis.given_paths.get("benchmark") or str(benchmark.path),
             "sha256": benchmark.sha256,
             "n_items": len(benchmark),
             "fields": _fields(benchmark.mapping),
@@ -41,7 +41,7 @@ def manifest_of(analysis: Analysis, revision: Revision, written: WriteReport) ->
         "pool": None
         if pool is None
         else {
-            "path": str(pool.path),
+            "path": analysis.given_paths.get("pool") or str(pool.path),
             "sha256": pool.sha256,
             "n_items": len(pool),
             "fields": _fields(pool.mapping),
@@ -52,6 +52,7 @@ def manifest_of(analysis: Analysis, revision: Revision, written: WriteReport) ->
             "n_items": revision.n_items,
             "n_kept": len(revision.kept_rows),
             "empty_fields": dict(revision.empty_fields),
+            "dropped_parts": dict(written.dropped_parts),
         },
         "reference_model": dictionary.model
         if analysis.settings.model == "builtin"

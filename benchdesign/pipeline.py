@@ -265,6 +265,9 @@ class _Run:
         if with_proposals and "evidence" in fresh:
             evidence = workspace.load_result("evidence", _Evidence)
         pool = self.pool
+        given_paths = {"benchmark": workspace.benchmark_file.given}
+        if workspace.pool_file is not None:
+            given_paths["pool"] = workspace.pool_file.given
         return Analysis(
             benchmark=self.benchmark,
             pool=pool,
@@ -280,6 +283,7 @@ class _Run:
             duplicates=proposed.duplicates,
             findings=self.benchmark.findings + (() if pool is None else pool.findings),
             settings=self.settings,
+            given_paths=given_paths,
             evidence=evidence.items,
         )
 

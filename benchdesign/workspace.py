@@ -28,7 +28,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from benchdesign.config import Settings
 from benchdesign.decisions import DecisionLog, Subject, Verdict
-from benchdesign.errors import WorkspaceError, WorkspaceLockedError
+from benchdesign.errors import InputError, WorkspaceError, WorkspaceLockedError
 from benchdesign.records import load_bundle, plain, read_json, revive, save_bundle, write_json
 
 if TYPE_CHECKING:
@@ -70,6 +70,8 @@ class SetFile:
     """With `size`, tells cheaply that a file cannot have changed."""
 
     name: str = ""
+    given: str = ""
+    """The path as it was typed, which is what manifests say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +129,9 @@ class Workspace:
             )
         if folder.is_dir() and any(folder.iterdir()):
             raise WorkspaceError(f"{folder}: not empty; choose a new folder for the workspace.")
+        for path in (benchmark, pool):
+            if path is not None and not _is_there(path):
+                raise InputError(f"{path}: no such file or folder. Check the path.")
         settings = settings or Settings()
         content = _Content(
             version=_VERSION,
@@ -464,9 +469,13 @@ class Workspace:
 def _set_file(path: str | Path) -> SetFile:
     text = str(path)
     if text.startswith("hf:"):
-        return SetFile(path=text, name=text.rpartition("/")[2])
+        return SetFile(path=text, name=text.rpartition("/")[2], given=text)
     resolved = Path(text).expanduser().resolve()
-    return SetFile(path=str(resolved), name=resolved.name)
+    return SetFile(path=str(resolved), name=resolved.name, given=text)
+
+
+def _is_there(path: str | Path) -> bool:
+    return str(path).startswith("hf:") or Path(path).expanduser().exists()
 
 
 def _as_read(one: SetFile, benchmark: Benchmark) -> SetFile:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import sys
 from importlib.util import find_spec
@@ -15,27 +16,21 @@ __all__ = ["open_job", "serve_job"]
 
 def open_job(path: str | None, *, pool: str | None) -> None:
     """Open the interface on a workspace, a benchmark, or nothing."""
-    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+    # Under `serve` there is no terminal; the toolkit says so itself.
+    if "TEXTUAL_DRIVER" not in os.environ and not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError(
             "The interface needs a terminal. Without one use `benchdesign run`, `proposals`, "
             "`decide` and `export`."
         )
-    workspace, benchmark = None, None
-    if path is not None:
-        folder = Path(path)
-        if (folder / "workspace.json").is_file():
-            workspace = folder
-        elif path.startswith("hf:") or folder.exists():
-            benchmark = path
-        else:
-            raise UsageError(f"{path}: no such file or folder.")
-    if workspace is not None and pool is not None:
+    if path is not None and not path.startswith("hf:") and not Path(path).exists():
+        raise UsageError(f"{path}: no such file or folder.")
+    if path is not None and pool is not None and (Path(path) / "workspace.json").is_file():
         raise UsageError(
             f"{path}: is a workspace and has its own pool; change it on its first screen."
         )
     from benchdesign.tui import run
 
-    run(workspace=workspace, benchmark=benchmark, pool=pool)
+    run(path, pool=pool)
 
 
 def serve_job(folder: Path, *, port: int) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+import shutil
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from benchdesign.cli.options import stopping
 from benchdesign.cli.output import Talk, print_json, print_lines, share
 from benchdesign.config import Settings, load_preferences
-from benchdesign.errors import PackagingError, UsageError, WorkspaceError
+from benchdesign.errors import InputError, PackagingError, UsageError, WorkspaceError
 from benchdesign.text import display
 from benchdesign.workspace import Workspace
 
@@ -52,6 +53,13 @@ def run_job(request: RunRequest, *, force: bool, as_json: bool, quiet: bool) -> 
         out, ["revision.json", "report.html", "report.md", "concepts.parquet"], force=force
     )
     with _run_workspace(request, out, who=preferences.who) as workspace, stopping(talk.say) as stop:
+        try:
+            run_pipeline(workspace, until="read", progress=talk.progress, stop=stop)
+        except InputError:
+            # Nothing was read, so a workspace made for it holds nothing worth keeping.
+            if not workspace.stage_runs():
+                shutil.rmtree(workspace.folder, ignore_errors=True)
+            raise
         analysis = run_pipeline(workspace, progress=talk.progress, stop=stop)
         talk.done()
         if analysis is None:
