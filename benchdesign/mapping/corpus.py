@@ -10,10 +10,11 @@ import gzip
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from io import BufferedReader
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 from benchdesign.errors import InputError
 
@@ -153,13 +154,13 @@ def _kind(path: Path) -> str | None:
     return None
 
 
-def _open(path: Path) -> IO[bytes]:
+def _open(path: Path) -> gzip.GzipFile | BufferedReader:
     # Bytes and `\n` only: text mode would also split at U+2028 inside a JSON string.
     return gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb")
 
 
 def _json_lines(
-    path: Path, lines: IO[bytes], text_field: str, source_field: str
+    path: Path, lines: Iterable[bytes], text_field: str, source_field: str
 ) -> Iterator[tuple[str, str]]:
     for number, line in enumerate(lines, start=1):
         if not line.strip():

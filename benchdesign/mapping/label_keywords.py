@@ -25,7 +25,7 @@ def label_by_keywords(
     contexts: Iterable[ConceptContexts], *, n_words: int = 3
 ) -> tuple[ConceptLabel, ...]:
     """Label every concept that has contexts with its most telling words."""
-    weights: dict[int, Counter[str]] = {}
+    weights: dict[int, dict[str, float]] = {}
     for one in contexts:
         counts = _count((*one.strong, *one.middle))
         if counts:
@@ -41,15 +41,15 @@ def label_by_keywords(
     )
 
 
-def _rank(counts: Counter[str], spread: Counter[str], n: int) -> list[str]:
+def _rank(counts: dict[str, float], spread: Counter[str], n: int) -> list[str]:
     """Order a concept's words by how telling they are."""
     telling = {word: count * math.log(1 + n / spread[word]) for word, count in counts.items()}
     return sorted(telling, key=lambda word: (-telling[word], word))
 
 
-def _count(contexts: Sequence[Context]) -> Counter[str]:
+def _count(contexts: Sequence[Context]) -> dict[str, float]:
     """Weigh words; a word counts once per context, so that one text cannot decide."""
-    counts: Counter[str] = Counter()
+    counts: dict[str, float] = {}
     support: Counter[str] = Counter()
     for context in contexts:
         best: dict[str, float] = {}
@@ -59,7 +59,8 @@ def _count(contexts: Sequence[Context]) -> Counter[str]:
             word = match.group().lower()
             weight = context.activation * (1.0 if inside else _ELSEWHERE)
             best[word] = max(best.get(word, 0.0), weight)
-        counts.update(best)
+        for word, weight in best.items():
+            counts[word] = counts.get(word, 0.0) + weight
         support.update(best)
     for word in counts:
         if support[word] == 1 and len(contexts) > 1:
