@@ -27,6 +27,7 @@ __all__ = [
     "KnownList",
     "Nearest",
     "duplicate_key",
+    "duplicate_threshold",
     "find_contamination",
     "find_duplicates",
     "find_exact_duplicates",
@@ -38,6 +39,9 @@ NEAR_DUPLICATE = 0.95
 
 _BLOCK_CELLS = 16_000_000
 """Similarities held at once: 64 MB in single precision, whatever the sizes of the two sets."""
+
+_FEWEST_TO_LEARN_FROM = 20
+_MOST_TO_LEARN_FROM = 2_000
 
 _TOKEN = re.compile(
     r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"  # scripts without spaces: one sign, one word
@@ -153,6 +157,19 @@ def find_duplicates(
     return tuple(pairs)
 
 
+def duplicate_threshold(embeddings: NDArray[np.float16] | None) -> float:
+    """Return the similarity from which an item repeats one of a set, learnt from the set itself.
+
+    Items that a designer keeps side by side are not duplicates to them. Where a tenth of a set has
+    a neighbour closer than 0.95, as in templated sets, the threshold rises to what that tenth has.
+    """
+    if embeddings is None or len(embeddings) < _FEWEST_TO_LEARN_FROM:
+        return NEAR_DUPLICATE
+    step = -(-len(embeddings) // _MOST_TO_LEARN_FROM)
+    found = nearest(embeddings[::step], embeddings, k=2)
+    return float(np.clip(np.quantile(found.similarities[:, 1], 0.9), NEAR_DUPLICATE, 0.999))
+
+
 def find_exact_duplicates(
     items_a: Sequence[Item], items_b: Sequence[Item] | None = None
 ) -> list[DuplicatePair]:
@@ -221,7 +238,8 @@ def nearest(
             order = np.argsort(-all_values, axis=1, kind="stable")[:, :k]
             rows[part] = np.take_along_axis(all_rows, order, axis=1)
             similarities[part] = np.take_along_axis(all_values, order, axis=1)
-    return Nearest(rows, similarities)
+    # Half precision leaves unit vectors a little too long.
+    return Nearest(rows, np.minimum(similarities, 1.0, out=similarities))
 
 
 def find_contamination(

@@ -1,14 +1,16 @@
 """What an item is worth: the weight of every concept's deficit and how far the item fills it.
 
-    F(S) = sum_c weight[c] * min(have[c] + sum over S of soft presence, target[c])
+    F(S) = sum_c weight[c] * g(sum over S of support * soft presence, need[c])
 
-is monotone and submodular, so a lazy greedy choice is within 1 - 1/e of the best one. Everything
-stays sparse, and concepts without weight are dropped before anything else is computed.
+where g rises with slope 1 at first and 0 where the need is filled (a parabola), so that what is
+still missing draws more than what is nearly filled. F is monotone and submodular, and a greedy
+choice is within 1 - 1/e of the best one. Everything stays sparse, and concepts without weight are
+dropped before anything else is computed.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +18,7 @@ from numpy.typing import NDArray
 from benchdesign.conceptmap import ConceptMap
 from benchdesign.coverage import Reference, measure_coverage
 from benchdesign.dictionary import Dictionary
+from benchdesign.duplicates import nearest
 from benchdesign.gaps import Gaps, find_gaps
 
 __all__ = ["GainSettings", "GainTable", "calibrate_zmin", "concept_weights", "saliency_scale"]
@@ -33,8 +36,11 @@ class GainSettings:
     passage_weight: float = 2.0
     """Weight of concepts of passages (themes) against those of tokens (terms)."""
 
-    noise_share: float = 0.25
-    """Share of the weight that may come from chance when zmin is calibrated."""
+    n_neighbours: int = 20
+    """Closest items of pool and benchmark asked whether they fill the same gaps; 0 asks none."""
+
+    own_share: float = 0.2
+    """Weight of an item's own gain against the mean gain of those closest items."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -55,11 +61,20 @@ class GainTable:
     presence: NDArray[np.float32]
     """Soft presence of each entry, in (0, 1]."""
 
-    zmin: float = field(default=0.0)
+    support: Floats
+    """(n_items,): factor of each item's gain, from how far its closest items fill the same gaps.
+
+    A single item's concepts are noisy; a gap shows in a neighbourhood of the pool that the
+    benchmark has no items in.
+    """
+
+    bounds: Floats
+    """(n_items,): gain of each item were nothing filled yet, so never more than this."""
 
     @classmethod
     def build(
         cls,
+        benchmark_map: ConceptMap,
         pool_map: ConceptMap,
         gaps: Gaps,
         dictionary: Dictionary,
@@ -69,75 +84,94 @@ class GainTable:
         settings: GainSettings,
     ) -> GainTable:
         """Prepare a pool for choosing `n` items to add to the set that was judged."""
-        weights = concept_weights(gaps, dictionary, zmin=zmin, settings=settings)
-        concept_ids = np.flatnonzero(weights > 0)
+        from scipy.sparse import csr_array
+
+        all_weights = concept_weights(gaps, dictionary, zmin=zmin, settings=settings)
+        concept_ids = np.flatnonzero(all_weights > 0)
+        weights = all_weights[concept_ids]
         thresholds = gaps.coverage.thresholds
         scale = saliency_scale(pool_map, dictionary, thresholds)
-        position = np.full(len(weights), -1, dtype=np.int32)
+        position = np.full(len(all_weights), -1, dtype=np.int32)
         position[concept_ids] = np.arange(len(concept_ids), dtype=np.int32)
-        keep = (position[pool_map.indices] >= 0) & (pool_map.peak >= thresholds[pool_map.indices])
+        keep = position[pool_map.indices] >= 0
+        keep &= pool_map.peak >= thresholds[pool_map.indices]
         ids = pool_map.indices[keep]
-        running = np.concatenate([[0], np.cumsum(keep, dtype=np.int64)])
+        indptr = np.concatenate([[0], np.cumsum(keep, dtype=np.int64)])[pool_map.indptr]
         presence = np.minimum(pool_map.saliency[keep] / scale[ids], 1.0).astype(np.float32)
         columns = position[ids]
+        shape = (len(pool_map), len(concept_ids))
+        linear = np.asarray(csr_array((presence, columns, indptr), shape=shape) @ weights)
+        support = _support(linear, benchmark_map, pool_map, n=n, settings=settings)
+        bounds = linear * support
+
         shown = np.bincount(columns, minlength=len(concept_ids))
         total = np.bincount(columns, weights=presence, minlength=len(concept_ids))
-        mean = total / np.maximum(shown, 1)
-        # What the set should hold once it has grown, less what it holds.
+        # What the set should hold once it has grown, less what it holds, in soft presence.
         wanted = gaps.base_rate[concept_ids] * (gaps.n_items + n) - gaps.count[concept_ids]
-        table = cls(
-            concept_ids,
-            weights[concept_ids],
-            np.maximum(wanted, 0.0) * mean,
-            running[pool_map.indptr],
-            columns,
-            presence,
-            zmin,
+        needs = np.maximum(wanted, 1.0) * total / np.maximum(shown, 1)
+        # A budget that would fill everything several times over stretches the needs in
+        # proportion; otherwise its last items would go to what is left over, which is chance.
+        room = float(weights @ needs)
+        best = np.partition(linear, -n)[-n:].sum() if 0 < n < len(linear) else linear.sum()
+        stretch = max(1.0, _STRETCH * best / room) if room > 0 else 1.0
+        return cls(
+            concept_ids, weights, needs * stretch, indptr, columns, presence, support, bounds
         )
-        return table._stretch(n)
 
     def __len__(self) -> int:
         """Count the items."""
         return len(self.indptr) - 1
 
-    def linear_gains(self) -> Floats:
-        """Return the gain of every item were nothing filled yet: an upper bound at any time."""
-        from scipy.sparse import csr_array
-
-        rows = csr_array(
-            (self.presence, self.columns, self.indptr), shape=(len(self), len(self.weights))
-        )
-        return np.asarray(rows @ self.weights, dtype=np.float64)
-
-    def row_gains(self, row: int, needs: Floats) -> tuple[NDArray[np.int32], Floats]:
-        """Return the columns of one item and its gain in each, given what is still needed."""
+    def row_gains(self, row: int, left: Floats) -> tuple[NDArray[np.int32], Floats]:
+        """Return the columns of one item and its gain in each, given what is left to fill."""
         part = slice(int(self.indptr[row]), int(self.indptr[row + 1]))
         columns = self.columns[part]
-        return columns, self.weights[columns] * np.minimum(self.presence[part], needs[columns])
-
-    def _stretch(self, n: int) -> GainTable:
-        """Raise all needs in proportion where `n` good items would fill them and more.
-
-        Otherwise the last items of a generous budget would go to whatever is left over, which is
-        chance, and not to the gaps.
-        """
-        linear = self.linear_gains()
-        n_best = min(n, len(linear))
-        best = np.partition(linear, len(linear) - n_best)[-n_best:].sum() if n_best else 0.0
-        room = float(self.weights @ self.needs)
-        factor = max(1.0, _SLACK * best / room) if room > 0 else 1.0
-        return GainTable(
-            self.concept_ids,
-            self.weights,
-            self.needs * factor,
-            self.indptr,
-            self.columns,
-            self.presence,
-            self.zmin,
-        )
+        room = left[columns]
+        fill = np.minimum(self.presence[part], room)
+        share = fill * (room - fill / 2) / np.maximum(self.needs[columns], _TINY)
+        return columns, self.support[row] * self.weights[columns] * share
 
 
-_SLACK = 1.5
+_STRETCH = 12.0
+_TINY = 1e-12
+_SHORTLIST = 2_000
+
+
+def _support(
+    linear: Floats,
+    benchmark_map: ConceptMap,
+    pool_map: ConceptMap,
+    *,
+    n: int,
+    settings: GainSettings,
+) -> Floats:
+    """Return the factor of each item: its own gain blended with that of its closest items.
+
+    Only the items with the largest gains of their own are looked at; the rest get the smallest
+    factor among those, which keeps them behind without ruling them out.
+    """
+    support = np.ones(len(linear))
+    own, others = pool_map.embeddings, benchmark_map.embeddings
+    k = min(settings.n_neighbours, len(linear) - 1)
+    if own is None or others is None or k < 1:
+        return support
+    n_looked_at = min(len(linear), max(_SHORTLIST, 20 * n))
+    rows = np.argpartition(-linear, n_looked_at - 1)[:n_looked_at]
+    rows = rows[linear[rows] > 0]
+    if not len(rows):
+        return support
+    inside = nearest(own[rows], own, k=k + 1)
+    similarities = np.where(inside.rows == rows[:, None], -2.0, inside.similarities)
+    outside = nearest(own[rows], others, k=min(k, len(others)))
+    together = np.concatenate([similarities, outside.similarities], axis=1)
+    # An item of the benchmark fills no gap: whoever lives among those has little support.
+    gains = np.concatenate([linear[inside.rows], np.zeros(outside.rows.shape)], axis=1)
+    closest = np.argpartition(-together, k - 1, axis=1)[:, :k]
+    around = np.take_along_axis(gains, closest, axis=1).mean(axis=1)
+    factors = settings.own_share + around / linear[rows]
+    support[:] = factors.min()
+    support[rows] = factors
+    return support
 
 
 def concept_weights(
@@ -178,40 +212,39 @@ def calibrate_zmin(
     gaps: Gaps,
     dictionary: Dictionary,
     *,
-    settings: GainSettings,
     rng: np.random.Generator,
     n_splits: int = 3,
 ) -> float:
-    """Return the smallest zmin at which chance explains at most its share of the weight.
+    """Return the zmin at which the gaps stand out most from chance.
 
     Chance is what sets of the benchmark's size, drawn from the pool itself, show against the rest.
+    What stands out is the weighted deficit beyond that of chance, in units of the spread that the
+    weights give to an item's score.
     """
     total = len(pool_map)
     size = min(gaps.n_items, total // 2)
     if size < 2:
-        return _ZMIN_GRID[0]
-    null = []
+        return _ZMIN_DEFAULT
+    scores = np.zeros(len(_ZMIN_GRID))
+    observed = gaps.deficit[gaps.in_scope]
     for _ in range(n_splits):
-        order = rng.permutation(total)
-        reference = Reference.from_map(
-            pool_map.take(np.sort(order[size:])), dictionary, thresholds=gaps.coverage.thresholds
-        )
-        coverage = measure_coverage(
-            pool_map.take(np.sort(order[:size])),
-            dictionary,
-            reference=reference,
-            thresholds=gaps.coverage.thresholds,
-        )
-        null.append(find_gaps(coverage, dictionary, settings=gaps.settings).deficit)
-    in_scope = gaps.in_scope
-    observed = gaps.deficit[in_scope]
-    by_chance = np.concatenate([one[in_scope] for one in null])
-    for zmin in _ZMIN_GRID:
-        weight = np.maximum(observed - zmin, 0).sum()
-        chance = np.maximum(by_chance - zmin, 0).sum() / n_splits
-        if chance <= settings.noise_share * weight:
-            return zmin
-    return _ZMIN_GRID[-1]
+        order = rng.permutation(total)[: max(4 * size, _MOST_IN_NULL)]
+        thresholds = gaps.coverage.thresholds
+        rest = pool_map.take(np.sort(order[size:]))
+        half = pool_map.take(np.sort(order[:size]))
+        reference = Reference.from_map(rest, dictionary, thresholds=thresholds)
+        coverage = measure_coverage(half, dictionary, reference=reference, thresholds=thresholds)
+        null = find_gaps(coverage, dictionary, settings=gaps.settings)
+        by_chance = null.deficit[gaps.in_scope]
+        for place, zmin in enumerate(_ZMIN_GRID):
+            weight = np.maximum(observed - zmin, 0)
+            chance = np.maximum(by_chance - zmin, 0)
+            spread = np.sqrt((weight**2).sum())
+            if spread > 0:
+                scores[place] += ((weight * observed).sum() - (chance * by_chance).sum()) / spread
+    return _ZMIN_GRID[int(scores.argmax())]
 
 
-_ZMIN_GRID = (0.5, 0.75, 1.0, 1.25, 1.5, 1.75, 2.0, 2.5, 3.0)
+_ZMIN_GRID = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0)
+_ZMIN_DEFAULT = 1.0
+_MOST_IN_NULL = 20_000

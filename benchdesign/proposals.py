@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from benchdesign.candidates import Check, Constraints, GapFilled, Gate, Proposal, RecordOf
 from benchdesign.conceptmap import ConceptMap
 from benchdesign.dictionary import Dictionary
-from benchdesign.duplicates import NEAR_DUPLICATE
+from benchdesign.duplicates import duplicate_threshold
 from benchdesign.gains import GainSettings, GainTable, calibrate_zmin
 from benchdesign.gaps import Gaps
 from benchdesign.items import Item
@@ -42,8 +42,9 @@ __all__ = [
 class ProposalSettings:
     """Where the lines are drawn when proposing."""
 
-    near_duplicate: float = NEAR_DUPLICATE
-    """Cosine similarity from which an item repeats another and is not proposed."""
+    near_duplicate: float | None = None
+    """Cosine similarity from which an item repeats another and is not proposed; None for 0.95,
+    or more where the benchmark's own items are closer than that."""
 
     max_gaps: int = 12
     """Most gaps listed with a proposal, by gain."""
@@ -61,6 +62,9 @@ class AdditionPlan:
 
     zmin: float
     """Deficits up to this many standard deviations weighed nothing."""
+
+    near_duplicate: float
+    """Cosine similarity from which an item counted as a repetition."""
 
     n_weighted: int
     """Concepts with a weight."""
@@ -123,37 +127,45 @@ def plan_additions(
     """
     allowed = constraints or Constraints()
     chosen_settings = settings or ProposalSettings()
-    wanted = n if allowed.budget is None else min(n, allowed.budget)
+    wanted = max(n if allowed.budget is None else min(n, allowed.budget), 0)
     zmin = chosen_settings.gains.zmin
     if zmin is None:
-        zmin = calibrate_zmin(
-            pool_map,
-            gaps,
-            dictionary,
-            settings=chosen_settings.gains,
-            rng=rng or np.random.default_rng(0),
-        )
+        zmin = calibrate_zmin(pool_map, gaps, dictionary, rng=rng or np.random.default_rng(0))
     table = GainTable.build(
-        pool_map, gaps, dictionary, n=wanted, zmin=zmin, settings=chosen_settings.gains
+        benchmark_map,
+        pool_map,
+        gaps,
+        dictionary,
+        n=wanted,
+        zmin=zmin,
+        settings=chosen_settings.gains,
     )
+    threshold = chosen_settings.near_duplicate
+    if threshold is None:
+        threshold = duplicate_threshold(benchmark_map.embeddings)
     gate = Gate(
         benchmark_map,
         pool_map,
         pool_items=pool_items,
         benchmark_items=benchmark_items,
         constraints=allowed,
-        threshold=chosen_settings.near_duplicate,
+        threshold=threshold,
         record_of=record_of,
         contaminated=contaminated,
     )
-    ledger = _Ledger(gaps, table, pool_map, n_added=wanted, max_gaps=chosen_settings.max_gaps)
+    ledger = _Ledger(gaps, table, n_added=wanted, max_gaps=chosen_settings.max_gaps)
     _choose(table, gate, ledger, wanted=wanted)
     proposals = tuple(
         gate.proposal(row, rank=rank, gain=gain, gaps=filled)
         for rank, (row, gain, filled) in enumerate(ledger.entries, start=1)
     )
     return AdditionPlan(
-        proposals, dict(gate.left_out), zmin, len(table.concept_ids), chosen_settings
+        proposals,
+        dict(gate.left_out),
+        zmin,
+        threshold,
+        len(table.concept_ids),
+        chosen_settings,
     )
 
 
@@ -162,8 +174,7 @@ def _choose(table: GainTable, gate: Gate, ledger: _Ledger, *, wanted: int) -> No
     for row in gate.pinned_rows:
         if len(ledger.entries) < wanted and gate.admit(row, upcoming=None):
             ledger.take(row)
-    bounds = table.linear_gains()
-    bounds[~gate.candidates] = 0.0
+    bounds = np.where(gate.candidates, table.bounds, 0.0)
     order = np.argsort(-bounds, kind="stable")
     order = order[bounds[order] > 0]
     # Two queues instead of one heap over the pool: untouched rows by their upper bound, and the
@@ -195,12 +206,10 @@ _NEGLIGIBLE = 1e-9
 class _Ledger:
     """What is still needed, and what each choice did for it."""
 
-    def __init__(
-        self, gaps: Gaps, table: GainTable, pool_map: ConceptMap, *, n_added: int, max_gaps: int
-    ) -> None:
+    def __init__(self, gaps: Gaps, table: GainTable, *, n_added: int, max_gaps: int) -> None:
         self.entries: list[tuple[int, float, tuple[GapFilled, ...]]] = []
         self._table = table
-        self._needs = table.needs.copy()
+        self._left = table.needs.copy()
         self._counts = gaps.count[table.concept_ids].copy()
         base_rate = gaps.base_rate[table.concept_ids]
         self._targets = np.ceil(base_rate * (gaps.n_items + n_added) - 1e-9).astype(np.int64)
@@ -208,7 +217,7 @@ class _Ledger:
 
     def gains(self, row: int) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
         """Return the weighted concepts a pool item shows and its gain in each now."""
-        return self._table.row_gains(row, self._needs)
+        return self._table.row_gains(row, self._left)
 
     def take(self, row: int) -> None:
         """Choose an item: record what it fills and lower the needs."""
@@ -228,6 +237,4 @@ class _Ledger:
         self.entries.append((row, float(gains.sum()), filled))
         self._counts[columns] += 1
         low, high = int(self._table.indptr[row]), int(self._table.indptr[row + 1])
-        self._needs[columns] = np.maximum(
-            self._needs[columns] - self._table.presence[low:high], 0.0
-        )
+        self._left[columns] = np.maximum(self._left[columns] - self._table.presence[low:high], 0.0)
