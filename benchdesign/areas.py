@@ -125,12 +125,15 @@ def _features(
             @ diags_array(1 / np.sqrt(np.maximum(per_concept, 1)))
         )
         rank = min(64, min(shown.shape) - 1)
-        if rank >= 1:
+        if rank >= 1 and shown.nnz:
             start = np.ones(min(shown.shape)) / np.sqrt(min(shown.shape))
             _, strength, right = svds(scaled.astype(np.float64), k=rank, v0=start)
-            # The first axis is only how frequent everything is.
-            order = np.argsort(-strength)[1:] if rank > 1 else np.argsort(-strength)
-            vectors = np.asarray(right[order].T * strength[order], dtype=np.float64)
+            # The weakest axes are noise, so that much of each of the others is too.
+            signal = strength - (strength.min() if rank > 8 else 0.0)
+            vectors = np.asarray(right.T * signal, dtype=np.float64)
+            # One axis only says how frequent everything is; it is known, and taken out.
+            frequency = np.sqrt(per_concept / max(float(per_concept.sum()), 1.0))
+            vectors -= np.outer(frequency, frequency @ vectors)
             return _unit(vectors * (per_concept >= 2)[:, None])
     if directions is not None:
         return _unit(np.asarray(directions, dtype=np.float64))

@@ -39,6 +39,7 @@ __all__ = [
     "ModelGaps",
     "PairedComparison",
     "compare_models",
+    "expected_weakness",
     "find_examples",
     "mean_chi_model",
     "measure_models",
@@ -160,6 +161,30 @@ def mean_chi_model(results: Sequence[ModelGaps]) -> Floats:
     with np.errstate(invalid="ignore"):
         joint: Floats = np.where(shown, table, 0.0).sum(axis=0) / shown.sum(axis=0)
     return joint
+
+
+def expected_weakness(results: Sequence[ModelGaps]) -> Floats:
+    """Weight each concept by how far below its overall score a model may be there: 0 to 1.
+
+    The mean of the shortfall under what the results leave possible, averaged over models: large
+    where models are weak, and where too little is known to say that they are not.
+    """
+    from scipy.special import ndtr
+
+    total = np.zeros(len(results[0].concepts))
+    for one in results:
+        # Before any item, a gap is taken to be 0 give or take `very_poor` points.
+        prior = one.settings.very_poor**2
+        error = np.nan_to_num(one.concepts.standard_error**2, nan=np.inf)
+        error = np.where(error > 0, error, np.inf)
+        trust = prior / (prior + error)
+        mean = trust * np.nan_to_num(one.concepts.gap)
+        spread = np.sqrt(prior * (1 - trust))
+        z = -mean / np.maximum(spread, 1e-12)
+        density = np.exp(-0.5 * z**2) / np.sqrt(2 * np.pi)
+        total += spread * density - mean * ndtr(z)
+    weight: Floats = total / max(float(total.max(initial=0.0)), 1e-12)
+    return weight
 
 
 @dataclass(frozen=True, slots=True, eq=False)
