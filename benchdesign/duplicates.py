@@ -40,6 +40,8 @@ NEAR_DUPLICATE = 0.95
 _BLOCK_CELLS = 16_000_000
 """Similarities held at once: 64 MB in single precision, whatever the sizes of the two sets."""
 
+_TARGET_BLOCK = 16_384
+
 _FEWEST_TO_LEARN_FROM = 20
 _MOST_TO_LEARN_FROM = 2_000
 
@@ -167,7 +169,8 @@ def duplicate_threshold(embeddings: NDArray[np.float16] | None) -> float:
         return NEAR_DUPLICATE
     step = -(-len(embeddings) // _MOST_TO_LEARN_FROM)
     found = nearest(embeddings[::step], embeddings, k=2)
-    return float(np.clip(np.quantile(found.similarities[:, 1], 0.9), NEAR_DUPLICATE, 0.999))
+    tenth = float(np.quantile(found.similarities[:, 1], 0.9))
+    return min(max(tenth, NEAR_DUPLICATE), 0.999)
 
 
 def find_exact_duplicates(
@@ -223,7 +226,7 @@ def nearest(
     similarities = np.full((n_queries, k), -1.0, dtype=np.float32)
     if not n_queries or not n_targets:
         return Nearest(rows, similarities)
-    target_step = min(n_targets, 16_384)
+    target_step = min(n_targets, _TARGET_BLOCK)
     query_step = max(1, _BLOCK_CELLS // target_step)
     for low in range(0, n_targets, target_step):
         block = np.ascontiguousarray(targets[low : low + target_step], dtype=np.float32).T
