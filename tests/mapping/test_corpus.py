@@ -62,7 +62,7 @@ def test_sources_duplicates_and_empty_texts_are_counted(tmp_path: Path) -> None:
     path = write_rows(tmp_path / "corpus.jsonl", rows)
     corpus = read_corpus(path, settings=CorpusSettings(per_source_cap=2))
     assert len(corpus.texts) == 2
-    assert (corpus.n_over_source_cap, corpus.n_empty, corpus.n_duplicate) == (3, 1, 0)
+    assert (corpus.n_over_source_cap, corpus.n_empty, corpus.n_duplicate) == (3, 1, 1)
     assert corpus.n_read == 7
 
 
