@@ -1,0 +1,102 @@
+"""A language model behind an OpenAI-compatible endpoint: one JSON request, retried with patience.
+
+Standard library only. The key is an argument: nothing here reads the environment, and nothing
+here puts it into a message.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from benchdesign.errors import BenchdesignError, InputError
+
+__all__ = ["Endpoint", "EndpointError"]
+
+_RETRIED = {408, 409, 425, 429, 500, 502, 503, 504, 529}
+_LONGEST_WAIT = 60.0
+
+
+class EndpointError(BenchdesignError):
+    """A language model did not answer, or not as asked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a language model is asked."""
+
+    url: str
+    """Base address, such as `http://localhost:8000/v1`."""
+
+    model: str
+    key: str | None = field(default=None, repr=False)
+    timeout: float = 120.0
+    n_tries: int = 5
+    wait: Callable[[float], object] = time.sleep
+
+    def __post_init__(self) -> None:
+        """Refuse addresses that are not web addresses."""
+        if urllib.parse.urlsplit(self.url).scheme not in ("http", "https"):
+            raise InputError(f"--endpoint {self.url}: give an http or https address ending in /v1.")
+
+    def ask(self, instructions: str, question: str) -> Any:
+        """Return the model's answer, parsed as JSON."""
+        body = {
+            "model": self.model,
+            "temperature": 0,
+            "messages": [
+                {"role": "system", "content": instructions},
+                {"role": "user", "content": question},
+            ],
+        }
+        answer = self._post(f"{self.url.rstrip('/')}/chat/completions", body)
+        try:
+            content = answer["choices"][0]["message"]["content"]
+            return _first_json(str(content))
+        except (KeyError, IndexError, TypeError, ValueError):
+            raise EndpointError(
+                f"{self.model}: the answer holds no JSON; try another model."
+            ) from None
+
+    def _post(self, url: str, body: Mapping[str, Any]) -> Any:
+        headers = {"Content-Type": "application/json", "Accept": "application/json"}
+        if self.key:
+            headers["Authorization"] = f"Bearer {self.key}"
+        request = urllib.request.Request(
+            url, data=json.dumps(body).encode(), headers=headers, method="POST"
+        )
+        for attempt in range(self.n_tries):
+            pause = min(2.0**attempt, _LONGEST_WAIT)
+            try:
+                with urllib.request.urlopen(request, timeout=self.timeout) as response:
+                    return json.loads(response.read())
+            except urllib.error.HTTPError as problem:
+                with problem:
+                    reason = f"{problem.code} {problem.reason}"
+                    asked = problem.headers.get("Retry-After") or ""
+                if problem.code not in _RETRIED:
+                    raise EndpointError(
+                        f"{url}: refused ({reason}); check address, model and key."
+                    ) from None
+                if asked.isdecimal():
+                    pause = min(float(asked), _LONGEST_WAIT)
+            except (urllib.error.URLError, TimeoutError, ConnectionError) as problem:
+                reason = str(getattr(problem, "reason", problem))
+            except ValueError:
+                raise EndpointError(f"{url}: the answer is not JSON; check the address.") from None
+            if attempt + 1 < self.n_tries:
+                self.wait(pause)
+        raise EndpointError(f"{url}: no answer after {self.n_tries} tries ({reason}).")
+
+
+def _first_json(text: str) -> Any:
+    """Parse the first JSON object in an answer, which may be wrapped in talk or a code fence."""
+    start = text.index("{")
+    value, _ = json.JSONDecoder().raw_decode(text[start:])
+    return value
