@@ -24,6 +24,7 @@ __all__ = [
     "Preferences",
     "Settings",
     "cache_folder",
+    "endpoint_key",
     "load_preferences",
     "user_config_path",
 ]
@@ -152,6 +153,12 @@ def cache_folder(
         return Path(preferences.cache).expanduser()
     home = environ.get("XDG_CACHE_HOME")
     return (Path(home) if home else Path.home() / ".cache") / "benchdesign"
+
+
+def endpoint_key(*, environ: Mapping[str, str] | None = None) -> str | None:
+    """Return the key for a language-model endpoint; never kept in a file or a workspace."""
+    environ = os.environ if environ is None else environ
+    return environ.get("BENCHDESIGN_API_KEY") or environ.get("OPENAI_API_KEY") or None
 
 
 def _read_user_file(path: Path) -> dict[str, Any]:
