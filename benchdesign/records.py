@@ -146,7 +146,7 @@ def load_bundle(path: Path, kind: type[T]) -> T:
     import numpy as np
 
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        with path.open("rb") as handle, np.load(handle, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
     except (zipfile.BadZipFile, EOFError) as problem:
         raise ValueError(str(problem)) from None

@@ -19,12 +19,13 @@ import hashlib
 import json
 import os
 import socket
+import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, Any, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from benchdesign.config import Settings
 from benchdesign.decisions import DecisionLog, Subject, Verdict
@@ -106,7 +107,7 @@ class Workspace:
         self.access: Access = access
         self.clock = clock
         self._content = content
-        self._lock: IO[str] | None = None
+        self._unlock: weakref.finalize[[int], Any] | None = None
         self._decisions: DecisionLog | None = None
         self._who = ""
 
@@ -180,9 +181,8 @@ class Workspace:
 
     def close(self) -> None:
         """Let go of the lock."""
-        if self._lock is not None:
-            self._lock.close()
-            self._lock = None
+        if self._unlock is not None:
+            self._unlock()
 
     def __enter__(self) -> Self:
         return self
@@ -445,25 +445,24 @@ class Workspace:
     def _take_lock(self) -> None:
         path = self.folder / "lock"
         try:
-            handle = path.open("a+", encoding="utf-8")
+            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as problem:
             raise _unwritable(self.folder, problem) from None
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            handle.seek(0)
-            holder = handle.read(200).strip()
-            handle.close()
+            holder = os.read(handle, 200).decode("utf-8", "replace").strip()
+            os.close(handle)
             raise WorkspaceLockedError(
                 f"{self.folder}: in use by {holder or 'another process'}. "
                 "Close it there and try again."
             ) from None
         with contextlib.suppress(OSError):
-            handle.truncate(0)
+            os.ftruncate(handle, 0)
             who = f" ({self._who})" if self._who else ""
-            handle.write(f"process {os.getpid()} on {socket.gethostname()}{who}")
-            handle.flush()
-        self._lock = handle
+            os.write(handle, f"process {os.getpid()} on {socket.gethostname()}{who}".encode())
+        # Also let go when a workspace is forgotten without being closed.
+        self._unlock = weakref.finalize(self, os.close, handle)
 
 
 def _set_file(path: str | Path) -> SetFile:

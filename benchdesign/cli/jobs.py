@@ -54,13 +54,12 @@ def run_job(request: RunRequest, *, force: bool, as_json: bool, quiet: bool) -> 
     )
     with _run_workspace(request, out, who=preferences.who) as workspace, stopping(talk.say) as stop:
         try:
-            run_pipeline(workspace, until="read", progress=talk.progress, stop=stop)
+            analysis = run_pipeline(workspace, progress=talk.progress, stop=stop)
         except InputError:
             # Nothing was read, so a workspace made for it holds nothing worth keeping.
             if not workspace.stage_runs():
                 shutil.rmtree(workspace.folder, ignore_errors=True)
             raise
-        analysis = run_pipeline(workspace, progress=talk.progress, stop=stop)
         talk.done()
         if analysis is None:
             raise WorkspaceError(f"{workspace.folder}: the run did not finish; run it again.")
