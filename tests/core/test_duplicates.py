@@ -28,7 +28,8 @@ def make_items(*texts: str) -> list[Item]:
 
 def unit(*rows: tuple[float, ...]) -> np.ndarray:
     vectors = np.asarray(rows, dtype=np.float32)
-    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float16)
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.asarray(vectors / lengths, dtype=np.float16)
 
 
 def make_choice_item(prompt: str, choices: tuple[str, ...], row: int = 0) -> Item:
