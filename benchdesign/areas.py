@@ -369,6 +369,7 @@ def _dispersion(
 ) -> Floats:
     """Variance over mean of the items' weighted counts in each area; at least the mean weight."""
     belongs = _membership(ids, area, weight, concept_map.n_concepts, n_areas)
+    concept_map = _sample(concept_map)
     scores = concept_map.presence(thresholds) @ belongs
     n = max(len(concept_map), 1)
     mean = np.asarray(scores.sum(axis=0)).ravel() / n
