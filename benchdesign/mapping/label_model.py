@@ -166,8 +166,12 @@ def _judge(
         order = orders[one.concept_id]
         n = len(by_id[one.concept_id].scored_present)
         marks = answer.get(str(one.concept_id)) if isinstance(answer, dict) else None
-        usable = isinstance(marks, list) and len(marks) == len(order) and 0 < n < len(order)
-        if not usable or not all(isinstance(mark, int | float) for mark in marks):
+        if (
+            not isinstance(marks, list)
+            or len(marks) != len(order)
+            or not 0 < n < len(order)
+            or not all(isinstance(mark, int | float) for mark in marks)
+        ):
             made[one.concept_id] = None
             continue
         values = np.empty(len(order), dtype=np.float32)
