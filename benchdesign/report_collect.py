@@ -58,6 +58,7 @@ def collect_report(analysis: Analysis, revision: Revision) -> ReportData:
     area_after = _area_gaps(analysis, after, revision.concept_map)
     lengths = analysis.benchmark_map.n_tokens, revision.concept_map.n_tokens
     tested = before.is_tested
+    gone, grown = before.is_gap & ~after.is_gap, after.count > before.count
     found = [area.status_codes for area in (area_before, area_after)]
     lacking = [int(_is_gap_code(codes).sum()) for codes in found]
     manifest = revision.manifest
@@ -71,7 +72,8 @@ def collect_report(analysis: Analysis, revision: Revision) -> ReportData:
         before=revision.figures_before,
         after=revision.figures_after,
         n_gaps=int(before.is_gap.sum()),
-        n_gaps_closed=revision.n_gaps_closed,
+        n_gaps_closed=int((gone & grown).sum()),
+        n_gaps_lapsed=int((gone & ~grown).sum()),
         n_untestable=before.counts()[Status.UNTESTABLE],
         kept_out=before.kept_out_counts(),
         levels=tuple((one.name, one.width) for one in analysis.dictionary.levels),
@@ -84,7 +86,7 @@ def collect_report(analysis: Analysis, revision: Revision) -> ReportData:
         n_areas=len(analysis.areas),
         n_areas_under=lacking[0],
         n_areas_under_after=lacking[1],
-        added=tuple(_added_line(analysis, one) for one in revision.added[:_MOST_ADDED]),
+        added=_added_lines(analysis, revision),
         n_added=len(revision.added),
         removed=tuple(_removed_line(one) for one in revision.removed[:_MOST_REMOVED]),
         n_removed=len(revision.removed),
@@ -145,7 +147,7 @@ def _area_sections(
     for concept_id in ranked.tolist():
         gaps_of.setdefault(int(area_of[concept_id]), []).append(concept_id)
     later = Counter(area_of[revision.gaps_after.is_gap].tolist())
-    listed = [one for ids in gaps_of.values() for one in ids[:_MOST_GAPS_AN_AREA]]
+    listed = {area: ids[:_MOST_GAPS_AN_AREA] for area, ids in gaps_of.items()}
     evidence = _evidence(analysis, listed)
     largest = max([*(len(ids) for ids in gaps_of.values()), *later.values()], default=1)
     sections = []
@@ -203,19 +205,26 @@ def _gap_line(
     )
 
 
-def _evidence(analysis: Analysis, concept_ids: Sequence[int]) -> dict[int, tuple[Snippet, ...]]:
+def _evidence(
+    analysis: Analysis, listed: Mapping[int, Sequence[int]]
+) -> dict[int, tuple[Snippet, ...]]:
     """Return items that show each concept: the pool's, or the benchmark's where there is none."""
     where, items, concept_map = "benchmark", analysis.benchmark, analysis.benchmark_map
     if analysis.pool is not None and analysis.pool_map is not None:
         where, items, concept_map = "pool", analysis.pool, analysis.pool_map
-    rows_of = strongest_rows(concept_map, concept_ids, n=_MOST_SNIPPETS)
-    return {
-        concept_id: tuple(
-            _snippet(analysis, items, concept_map, where, row, concept_id)
-            for row in rows_of[concept_id]
-        )
-        for concept_id in concept_ids
-    }
+    concept_ids = [one for ids in listed.values() for one in ids]
+    rows_of = strongest_rows(concept_map, concept_ids, n=_MOST_SNIPPETS * 4)
+    evidence = {}
+    for ids in listed.values():
+        shown: set[int] = set()
+        for concept_id in ids:
+            # Concepts of an area share their best items; an item seen above says nothing new.
+            rows = sorted(rows_of[concept_id], key=lambda row: row in shown)[:_MOST_SNIPPETS]
+            shown.update(rows)
+            evidence[concept_id] = tuple(
+                _snippet(analysis, items, concept_map, where, row, concept_id) for row in rows
+            )
+    return evidence
 
 
 def _snippet(
@@ -232,8 +241,15 @@ def _snippet(
     return Snippet(where, item.id, item.category, cut(item.text, marks, limit=240))
 
 
-def _added_line(analysis: Analysis, one: Addition) -> AddedLine:
-    proposal = next((p for p in analysis.proposals if p.id == one.item.id), None)
+def _added_lines(analysis: Analysis, revision: Revision) -> tuple[AddedLine, ...]:
+    proposals = {one.id: one for one in analysis.proposals}
+    return tuple(
+        _added_line(analysis, one, proposals.get(one.item.id))
+        for one in revision.added[:_MOST_ADDED]
+    )
+
+
+def _added_line(analysis: Analysis, one: Addition, proposal: Proposal | None) -> AddedLine:
     standing = one.standing
     gaps = proposal.gaps if proposal else ()
     return AddedLine(

@@ -84,6 +84,12 @@ class GapLine:
     relevance: float | None
     evidence: tuple[Snippet, ...]
 
+    @property
+    def lapsed(self) -> bool:
+        """Whether it is no gap any more although no more items show it."""
+        gap = (Status.MISSING, Status.UNDER)
+        return self.status_after not in gap and self.count_after <= self.count
+
 
 @dataclass(frozen=True, slots=True)
 class AreaSection:
@@ -224,6 +230,11 @@ class ReportData:
     after: CoverageFigures
     n_gaps: int
     n_gaps_closed: int
+    """Gaps shown by more items than before, and no gaps any more."""
+
+    n_gaps_lapsed: int
+    """No gaps any more although no more items show them: with fewer findings the bar is higher."""
+
     n_untestable: int
     kept_out: Mapping[str, int]
     levels: tuple[tuple[str, int], ...]
