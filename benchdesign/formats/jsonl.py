@@ -26,7 +26,7 @@ from benchdesign.formats.files import (
 from benchdesign.formats.source import Record, Source
 from benchdesign.items import Finding
 
-__all__ = ["JsonLines", "parse_object", "recoded_finding", "suffix_of"]
+__all__ = ["JsonLines", "describe_json", "parse_object", "recoded_finding", "suffix_of"]
 
 MAX_LINE = 64 << 20
 """Longest line read; a longer one is skipped and told."""
@@ -51,11 +51,12 @@ def parse_object(text: str) -> tuple[dict[str, Any] | None, str]:
     except ValueError as error:
         return None, f"not usable JSON ({str(error).split(';')[0]})"
     if not isinstance(value, dict):
-        return None, f"not a JSON object but {_kind(value)}"
+        return None, f"not a JSON object but {describe_json(value)}"
     return value, ""
 
 
-def _kind(value: object) -> str:
+def describe_json(value: object) -> str:
+    """Name the kind of a JSON value in words."""
     names = {list: "an array", str: "a string", bool: "true or false", type(None): "null"}
     return names.get(type(value), "a number")
 

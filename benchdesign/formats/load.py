@@ -17,7 +17,7 @@ from benchdesign.items import Benchmark, FieldMapping, Finding, Item
 from benchdesign.render import Template, default_render
 from benchdesign.text import replace_surrogates
 
-__all__ = ["load_benchmark"]
+__all__ = ["load_benchmark", "reread_item"]
 
 SAMPLE = 500
 """Records that field detection looks at."""
@@ -65,6 +65,13 @@ def load_benchmark(
     )
 
 
+def reread_item(benchmark: Benchmark, item: Item, record: Record) -> Item:
+    """Return an item as its changed record reads; id and row stay."""
+    template = None if benchmark.template is None else Template(benchmark.template)
+    reading = _Reading(cast("Source", benchmark.source), benchmark.mapping, template)
+    return replace(reading.item(item.row, record), id=item.id)
+
+
 def _mapping_beside_template(
     sample: list[Record], fields: Mapping[str, str], source: Source
 ) -> FieldMapping:
@@ -102,7 +109,7 @@ class _Reading:
     def items(self) -> Iterator[Item]:
         """Yield the items in order."""
         for row, record in enumerate(self._source.records()):
-            yield self._item(row, record)
+            yield self.item(row, record)
 
     def findings(self, items: tuple[Item, ...]) -> list[Finding]:
         """Return what was noticed, after the pass."""
@@ -117,7 +124,8 @@ class _Reading:
             control_rows=self._control,
         )
 
-    def _item(self, row: int, record: Record) -> Item:
+    def item(self, row: int, record: Record) -> Item:
+        """Return one record as an item."""
         mapping = self._mapping
         choices = read_choices(record, mapping)
         answer = read_answer(record, mapping, choices)

@@ -2,24 +2,119 @@
 
 from __future__ import annotations
 
+import codecs
+import json
 from pathlib import Path
 
 from benchdesign.errors import FormatError
 from benchdesign.formats.csv_files import CsvFile
-from benchdesign.formats.files import open_content
-from benchdesign.formats.jsonl import JsonLines
+from benchdesign.formats.files import Content, open_content, read_head
+from benchdesign.formats.json_files import JsonFile
+from benchdesign.formats.jsonl import MAX_LINE, JsonLines, parse_object
 from benchdesign.formats.source import Source
 
-__all__ = ["open_source"]
+__all__ = ["HUB_PREFIX", "open_source"]
+
+HUB_PREFIX = "hf:"
+TABLE_SUFFIXES = {".csv", ".tsv", ".tab"}
 
 
 def open_source(path: str | Path, *, split: str | None = None) -> Source:
-    """Open a file, a folder or a hub dataset."""
+    """Open a file, a folder or a hub dataset (`hf:owner/name`)."""
+    if str(path).startswith(HUB_PREFIX):
+        from benchdesign.formats.hub import open_hub
+
+        return open_hub(str(path), split=split)
     path = Path(path)
-    content = open_content(path)
+    if path.is_dir():
+        from benchdesign.formats.folder import open_folder
+
+        return open_folder(path, split=split)
+    return open_file(path, split=split)
+
+
+def open_file(path: Path, *, split: str | None = None) -> Source:
+    """Open one file."""
+    head = read_head(path, 8)
     suffixes = {suffix.lower() for suffix in path.suffixes}
-    if suffixes & {".csv", ".tsv", ".tab"}:
+    if head.startswith(b"PAR1"):
+        from benchdesign.formats.parquet import ParquetFile
+
+        return ParquetFile(path)
+    if head.startswith(b"ARROW1") or path.suffix.lower() == ".arrow":
+        from benchdesign.formats.arrow import ArrowFiles
+
+        return ArrowFiles(path, [path])
+    if path.suffix.lower() == ".parquet":
+        raise FormatError(f"{path}: not a Parquet file. Check that it was written completely.")
+    if path.suffix.lower() in {".yaml", ".yml"}:
+        from benchdesign.formats.tasks import open_task
+
+        return open_task(path, split=split)
+    content = open_content(path)
+    if suffixes & TABLE_SUFFIXES:
         return CsvFile(path, content=content)
-    if suffixes & {".jsonl", ".ndjson", ".json"}:
+    start = _first_character(content)
+    if start in {"{", "["}:
+        is_lines = bool(suffixes & {".jsonl", ".ndjson"})
+        return _open_json(path, content, start=start, is_lines=is_lines, split=split)
+    if suffixes & {".jsonl", ".ndjson"}:
         return JsonLines(path, content=content)
-    raise FormatError(f"{path}: unknown kind of file. Use JSONL, JSON, CSV, TSV or Parquet.")
+    if ".json" in suffixes:
+        raise FormatError(
+            f"{path}: not JSON: it starts with neither '{{' nor '['. Check what the file holds."
+        )
+    if suffixes & {".txt", ".data"} or not suffixes:
+        return CsvFile(path, content=content)
+    raise FormatError(
+        f"{path}: unknown kind of file. Use JSONL, JSON, CSV, TSV, Parquet or a datasets folder."
+    )
+
+
+def _first_character(content: Content) -> str:
+    with content.open() as stream:
+        head = stream.read(1 << 16).removeprefix(codecs.BOM_UTF8).lstrip()
+    return head[:1].decode("latin-1")
+
+
+def _open_json(
+    path: Path, content: Content, *, start: str, is_lines: bool, split: str | None
+) -> Source:
+    """Tell lines of JSON from one JSON value, whatever the file is called."""
+    first, has_more = _first_line(content)
+    if start == "{":
+        record, _ = parse_object(first)
+        if record is not None and (has_more or is_lines):
+            return JsonLines(path, content=content)
+        if record is None and is_lines and not _opens_only(first):
+            return JsonLines(path, content=content)
+    elif is_lines and has_more and not _opens_only(first) and not _is_element(first):
+        return JsonLines(path, content=content)
+    return JsonFile(path, content=content, split=split)
+
+
+def _first_line(content: Content) -> tuple[str, bool]:
+    with content.open() as stream:
+        stream.seek(len(content.bom))
+        line = stream.readline(MAX_LINE)
+        while line and not line.strip():
+            line = stream.readline(MAX_LINE)
+        more = stream.readline(1 << 16)
+        while more and not more.strip():
+            more = stream.readline(1 << 16)
+    return line.decode("utf-8", "replace"), bool(more)
+
+
+def _opens_only(line: str) -> bool:
+    """Say whether a line is the start of a value laid out over several lines."""
+    text = line.strip()
+    return text in {"{", "[", "[{", "{}", "[]"} or text.endswith(("{", "[", ",", ":"))
+
+
+def _is_element(line: str) -> bool:
+    """Say whether a line starts an array of records, one record a line."""
+    try:
+        value = json.loads(line.strip().rstrip(",") + "]")
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(value, list) and all(isinstance(one, dict) for one in value)

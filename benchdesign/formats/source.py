@@ -40,6 +40,8 @@ class Source(ABC):
     def __init__(self, path: Path) -> None:
         self.path = path
         self.findings: list[Finding] = []
+        self.start_findings: list[Finding] = []
+        """What opening noticed; kept over every pass."""
         self.limit: int | None = None
         self._n_skipped = 0
 
@@ -117,5 +119,5 @@ class Source(ABC):
             )
 
     def _restart_findings(self) -> None:
-        self.findings.clear()
+        self.findings[:] = self.start_findings
         self._n_skipped = 0

@@ -1,0 +1,176 @@
+"""Folders: datasets that were saved, shards of one set, one file per task or per split."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from benchdesign.errors import FormatError
+from benchdesign.formats.arrow import is_dataset_folder, open_dataset_folder
+from benchdesign.formats.files import COMPRESSIONS
+from benchdesign.formats.source import KNOWN_SUFFIXES, Record, Source
+from benchdesign.formats.splits import SPLIT_NAMES, choose_split
+from benchdesign.items import Finding
+
+__all__ = ["ShardFolder", "open_folder"]
+
+MAX_FILES = 10_000
+_SHARD = re.compile(r"(?P<stem>.*?)[-_.]?\d+(?:-of-\d+)?\Z")
+_DATA = KNOWN_SUFFIXES - {".txt", ".yaml", ".yml", *COMPRESSIONS}
+
+
+def open_folder(path: Path, *, split: str | None = None) -> Source:
+    """Open a saved dataset or a folder of shards, tasks or splits."""
+    if is_dataset_folder(path):
+        return open_dataset_folder(path, split=split)
+    files = _data_files(path)
+    if not files:
+        raise FormatError(
+            f"{path}: no data file in the folder. It needs JSONL, JSON, CSV, TSV or Parquet files."
+        )
+    by_split = _by_split(files)
+    findings: list[Finding] = []
+    if split is not None or (by_split and sum(map(len, by_split.values())) == len(files)):
+        name, findings = choose_split(list(by_split) or ["(none)"], split, str(path))
+        files = by_split[name]
+    source = ShardFolder(path, files)
+    source.start_findings.extend(findings)
+    return source
+
+
+def _data_files(path: Path) -> list[Path]:
+    try:
+        found = [
+            entry
+            for entry in sorted(path.rglob("*"))
+            if _is_data(entry)
+            and entry.is_file()
+            and not any(part.startswith(".") for part in entry.relative_to(path).parts)
+        ]
+    except OSError as error:
+        raise FormatError(
+            f"{path}: cannot be read ({error.strerror}). Check the permissions."
+        ) from error
+    if len(found) > MAX_FILES:
+        raise FormatError(f"{path}: {len(found)} data files. Name a folder with fewer.")
+    suffixes = {_data_suffix(entry) for entry in found}
+    # Descriptions often lie beside the data as JSON; the data are the other files.
+    if len(suffixes) > 1 and ".json" in suffixes:
+        found = [entry for entry in found if _data_suffix(entry) != ".json"]
+    return found
+
+
+def _is_data(path: Path) -> bool:
+    return _data_suffix(path) in _DATA
+
+
+def _data_suffix(path: Path) -> str:
+    suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() not in COMPRESSIONS]
+    return suffixes[-1] if suffixes else ""
+
+
+def _stem(path: Path) -> str:
+    name = path.name
+    for suffix in reversed(path.suffixes):
+        if suffix.lower() not in KNOWN_SUFFIXES:
+            break
+        name = name[: -len(suffix)]
+    return name
+
+
+def _by_split(files: Sequence[Path]) -> dict[str, list[Path]]:
+    """Group files whose name or folder is that of a split: train-00000-of-00002, test/a.jsonl."""
+    groups: dict[str, list[Path]] = {}
+    for file in files:
+        words = [word for word in re.split(r"[-_.]", _stem(file).lower()) if word]
+        folder = file.parent.name.lower()
+        names = [word for word in words if word in SPLIT_NAMES]
+        name = folder if folder in SPLIT_NAMES else (names[0] if names else None)
+        if name is not None:
+            groups.setdefault(name, []).append(file)
+    return groups
+
+
+class ShardFolder(Source):
+    """Files of a folder, one after another."""
+
+    format = "folder"
+    suffix = ""
+
+    def __init__(self, path: Path, files: Sequence[Path]) -> None:
+        super().__init__(path)
+        from benchdesign.formats.opening import open_file
+
+        self._shards = [open_file(file) for file in files]
+        self._firsts: list[int] = []
+        stems = {_stem(file) for file in files}
+        bases = {found["stem"] if (found := _SHARD.match(stem)) else stem for stem in stems}
+        # Numbered shards say nothing about their items; files of different names do.
+        self._names_tasks = len(bases) == len(files) > 1
+
+    @property
+    def sha256(self) -> str:
+        """Digest of the digests of all files in order."""
+        digests = "".join(shard.sha256 for shard in self._shards)
+        return hashlib.sha256(digests.encode("ascii")).hexdigest()
+
+    def records(self) -> Iterator[Record]:
+        """Read file after file."""
+        self._restart_findings()
+        self._firsts = []
+        n_records = 0
+        for shard in self._shards:
+            self._firsts.append(n_records)
+            shard.limit = None if self.limit is None else self.limit - n_records
+            for record in shard.records():
+                n_records += 1
+                yield record
+            first = self._firsts[-1]
+            self._n_skipped += shard.n_skipped
+            self.findings.extend(
+                Finding(one.kind, one.message, tuple(row + first for row in one.rows))
+                for one in shard.findings
+            )
+
+    def record(self, row: int) -> Record:
+        """Return a record of the file it is in."""
+        shard, at = self._find(row)
+        return self._shards[shard].record(at)
+
+    def __len__(self) -> int:
+        """Count the records of the last pass."""
+        if not self._firsts:
+            return 0
+        return self._firsts[-1] + len(self._shards[len(self._firsts) - 1])
+
+    def place(self, row: int) -> str:
+        """Name the file and the place in it."""
+        shard, at = self._find(row)
+        return self._shards[shard].place(at)
+
+    def default_category(self, row: int) -> str | None:
+        """Name the task after its file, in a folder of one file per task."""
+        if not self._names_tasks:
+            return None
+        return self._shards[self._find(row)[0]].name
+
+    def write(self, path: Path, rows: Sequence[int], added: Sequence[Record]) -> None:
+        """Write each file again; added records go into the last one."""
+        by_shard: list[list[int]] = [[] for _ in self._shards]
+        for row in rows:
+            shard, at = self._find(row)
+            by_shard[shard].append(at)
+        path.mkdir()
+        for number, (shard_source, kept) in enumerate(zip(self._shards, by_shard, strict=True)):
+            target = path / shard_source.path.relative_to(self.path)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            is_last = number == len(self._shards) - 1
+            shard_source.write(target, kept, added if is_last else ())
+
+    def _find(self, row: int) -> tuple[int, int]:
+        # The last of equal starts: empty files before it hold nothing.
+        shard = bisect_right(self._firsts, row) - 1
+        return shard, row - self._firsts[shard]

@@ -1,0 +1,259 @@
+"""JSON files: arrays, wrapped lists, tables by column, BIG-bench tasks and the like.
+
+Records that stay are copied as they are written; what wraps them is kept.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchdesign.errors import FormatError
+from benchdesign.formats.files import (
+    Content,
+    decode_line,
+    digest_file,
+    open_content,
+    open_output,
+    recoding,
+)
+from benchdesign.formats.json_layout import Layout, find_layouts
+from benchdesign.formats.jsonl import describe_json, suffix_of
+from benchdesign.formats.source import Record, Source
+from benchdesign.formats.splits import SPLIT_NAMES, choose_split
+from benchdesign.items import Finding
+
+__all__ = ["JsonFile"]
+
+KEY_FIELD = "key"
+"""Field that holds the key of a record in an object of records."""
+
+
+class JsonFile(Source):
+    """A JSON file that is one value."""
+
+    format = "json"
+
+    def __init__(
+        self, path: Path, *, content: Content | None = None, split: str | None = None
+    ) -> None:
+        super().__init__(path)
+        content = content or open_content(path)
+        self._compression = content.compression
+        self._encoding = content.encoding
+        with content.open() as stream:
+            raw = stream.read().removeprefix(content.bom)
+        self._text, self._is_recoded = decode_line(raw)
+        self.suffix = suffix_of(path, ".json")
+        self._layout, findings = self._choose(split)
+        self.start_findings.extend(findings)
+        self._rows: list[int] = []
+        self._digest: str | None = None
+
+    def _choose(self, split: str | None) -> tuple[Layout, list[Finding]]:
+        layouts = find_layouts(self._text, str(self.path))
+        by_split = {one.name: one for one in layouts if one.name in SPLIT_NAMES or split}
+        if by_split and (split is not None or len(by_split) == len(layouts)):
+            name, findings = choose_split(list(by_split), split, str(self.path))
+            return by_split[name], findings
+        return layouts[0], []
+
+    @property
+    def sha256(self) -> str:
+        """Digest of the bytes on disk."""
+        if self._digest is None:
+            self._digest = digest_file(self.path)
+        return self._digest
+
+    def records(self) -> Iterator[Record]:
+        """Decode record by record; skip what is not an object, and say so."""
+        self._restart_findings()
+        self._rows = []
+        for at in range(self._layout.n_records):
+            if self.limit is not None and len(self._rows) >= self.limit:
+                break
+            value = self._value(at)
+            if not isinstance(value, Mapping):
+                self._skip(
+                    f"{self.path}: record {at + 1}",
+                    f"not a JSON object but {describe_json(value)}",
+                )
+                continue
+            self._rows.append(at)
+            yield value
+        self._finish_findings()
+
+    def record(self, row: int) -> Record:
+        """Decode one record."""
+        value = self._value(self._rows[row])
+        assert isinstance(value, Mapping)
+        return value
+
+    def __len__(self) -> int:
+        """Count the records of the last pass."""
+        return len(self._rows)
+
+    def place(self, row: int) -> str:
+        """Name file and record number."""
+        return f"{self.path}: record {self._rows[row] + 1}"
+
+    def _value(self, at: int) -> Any:
+        layout = self._layout
+        if layout.kind == "columns":
+            if layout.row_keys:
+                name = layout.row_keys[at]
+                return {key: column[name] for key, column in layout.columns.items()}
+            return {key: column[at] for key, column in layout.columns.items()}
+        raw = self._text[layout.starts[at] : layout.ends[at]]
+        if layout.kind == "keyed":
+            pair = json.loads(f"{{{raw}}}")
+            (key, value) = next(iter(pair.items()))
+            return {KEY_FIELD: key, **value}
+        return json.loads(raw)
+
+    def write(self, path: Path, rows: Sequence[int], added: Sequence[Record]) -> None:
+        """Write the file again with some records left out and others added."""
+        kept = [self._rows[row] for row in rows]
+        if self._layout.kind == "columns":
+            text = self._table_text(kept, added)
+        else:
+            text = self._spliced_text(kept, added)
+        codec = "utf-8"
+        if self._is_recoded:
+            codec = "cp1252" if _encodes(self._text, "cp1252") else "latin-1"
+        with open_output(path, self._compression) as stream:
+            out = recoding(stream, self._encoding)
+            if self._encoding == "utf-8-sig":
+                out.write(b"\xef\xbb\xbf")
+            out.write(text.encode(codec))
+
+    def _spliced_text(self, kept: Sequence[int], added: Sequence[Record]) -> str:
+        layout, text = self._layout, self._text
+        if layout.kind == "single":
+            raise FormatError(
+                f"{self.path}: holds one record and no list. Put the records in a list."
+            )
+        starts, ends = layout.starts, layout.ends
+        between = text[ends[0] : starts[1]] if len(starts) > 1 else self._default_between()
+        style = JsonStyle.of([text[starts[at] : ends[at]] for at in range(min(len(starts), 20))])
+        base = _indentation(text, starts[0])
+        parts = [text[: starts[0]]]
+        for position, at in enumerate(kept):
+            if position:
+                follows = kept[position - 1] == at - 1
+                parts.append(text[ends[at - 1] : starts[at]] if follows else between)
+            parts.append(text[starts[at] : ends[at]])
+        for record in added:
+            if len(parts) > 1:
+                parts.append(between)
+            parts.append(self._dump_added(record, style, base))
+        parts.append(text[ends[-1] :])
+        return "".join(parts)
+
+    def _default_between(self) -> str:
+        lead = self._text[: self._layout.starts[0]]
+        blank = lead[len(lead.rstrip()) :]
+        return blank or "\n" if self._layout.kind == "stream" else f",{blank or ' '}"
+
+    def _dump_added(self, record: Record, style: JsonStyle, base: str) -> str:
+        ascii_only = style.ensure_ascii or self._is_recoded
+        if self._layout.kind != "keyed":
+            return style.dump(record, base, ensure_ascii=ascii_only)
+        value = {name: held for name, held in record.items() if name != KEY_FIELD}
+        key = json.dumps(str(record.get(KEY_FIELD)), ensure_ascii=ascii_only)
+        return f"{key}: {style.dump(value, base, ensure_ascii=ascii_only)}"
+
+    def _table_text(self, kept: Sequence[int], added: Sequence[Record]) -> str:
+        layout = self._layout
+        table: dict[str, Any] = {}
+        names = [layout.row_keys[at] for at in kept] if layout.row_keys else []
+        next_row = max((int(name) for name in layout.row_keys), default=-1) + 1
+        for column, values in layout.columns.items():
+            new = [record.get(column) for record in added]
+            if layout.row_keys:
+                table[column] = {name: values[name] for name in names}
+                table[column].update({str(next_row + at): one for at, one in enumerate(new)})
+            else:
+                table[column] = [values[at] for at in kept] + new
+        stripped = self._text.strip()
+        style = JsonStyle.of([stripped])
+        lead = self._text[: len(self._text) - len(self._text.lstrip())]
+        tail = self._text[len(self._text.rstrip()) :]
+        ascii_only = style.ensure_ascii or self._is_recoded
+        return lead + style.dump(table, "", ensure_ascii=ascii_only) + tail
+
+
+class JsonStyle:
+    """How a file lays out a value: indentation, separators, escapes."""
+
+    def __init__(
+        self, indent: int | str | None, separators: tuple[str, str], *, ensure_ascii: bool
+    ) -> None:
+        self.indent = indent
+        self.separators = separators
+        self.ensure_ascii = ensure_ascii
+
+    @classmethod
+    def of(cls, texts: Sequence[str]) -> JsonStyle:
+        """Take the style that writes most of the texts as they are."""
+        values = []
+        for text in texts:
+            inner = text if text[:1] in "[{" else f"{{{text}}}"
+            values.append((json.loads(inner), _outdented(inner)))
+        candidates = [
+            cls(indent, separators, ensure_ascii=ascii_only)
+            for indent, separators in (
+                (None, (", ", ": ")),
+                (None, (",", ":")),
+                *((indent, (",", ": ")) for indent in (2, 4, 1, 3, "\t")),
+            )
+            for ascii_only in (False, True)
+        ]
+
+        def n_matching(style: JsonStyle) -> float:
+            written = [(style.dump(value, "", ensure_ascii=None), raw) for value, raw in values]
+            same = sum(text == raw for text, raw in written)
+            near = sum(_shape(text) == _shape(raw) for text, raw in written)
+            return same + near / (len(written) + 1)
+
+        return max(candidates, key=n_matching)
+
+    def dump(self, value: Any, base: str, *, ensure_ascii: bool | None) -> str:
+        """Write a value whose first line is indented by `base` already."""
+        text = json.dumps(
+            value,
+            indent=self.indent,
+            separators=self.separators,
+            ensure_ascii=self.ensure_ascii if ensure_ascii is None else ensure_ascii,
+        )
+        if not _encodes(text, "utf-8"):
+            text = json.dumps(value, indent=self.indent, separators=self.separators)
+        return text.replace("\n", f"\n{base}")
+
+
+def _outdented(text: str) -> str:
+    """Take the indentation of the last line from all lines."""
+    last = text.rpartition("\n")[2]
+    base = last[: len(last) - len(last.lstrip(" \t"))]
+    return text.replace(f"\n{base}", "\n") if base else text
+
+
+def _shape(text: str) -> tuple[str, bool]:
+    """Return the start of the second line and whether there is one."""
+    second = text.partition("\n")[2]
+    return second[: len(second) - len(second.lstrip())], "\n" in text
+
+
+def _indentation(text: str, at: int) -> str:
+    line = text[text.rfind("\n", 0, at) + 1 : at]
+    return line[: len(line) - len(line.lstrip(" \t"))]
+
+
+def _encodes(text: str, codec: str) -> bool:
+    try:
+        text.encode(codec)
+    except UnicodeEncodeError:
+        return False
+    return True

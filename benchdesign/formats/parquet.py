@@ -1,0 +1,86 @@
+"""Parquet files: read by row group, written with the same schema and compression."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchdesign.errors import FormatError
+from benchdesign.formats.files import digest_file
+from benchdesign.formats.source import Record
+from benchdesign.formats.tables import TableSource, arrow_errors
+
+__all__ = ["ParquetFile"]
+
+
+class ParquetFile(TableSource):
+    """A Parquet file."""
+
+    format = "parquet"
+    suffix = ".parquet"
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        import pyarrow.parquet as pq
+
+        try:
+            self._metadata = pq.read_metadata(path)
+            self._schema = pq.read_schema(path)
+        except arrow_errors() as error:
+            problem = " ".join(str(error).split())[:200]
+            raise FormatError(
+                f"{path}: not a readable Parquet file ({problem}). Fetch it again."
+            ) from error
+        self._digest: str | None = None
+
+    @property
+    def sha256(self) -> str:
+        """Digest of the bytes on disk."""
+        if self._digest is None:
+            self._digest = digest_file(self.path)
+        return self._digest
+
+    @property
+    def schema(self) -> Any:
+        """Arrow schema of the file."""
+        return self._schema
+
+    def _block_sizes(self) -> Sequence[int]:
+        metadata = self._metadata
+        return [metadata.row_group(at).num_rows for at in range(metadata.num_row_groups)]
+
+    def _read_block(self, block: int) -> Any:
+        import pyarrow.parquet as pq
+
+        with pq.ParquetFile(self.path) as opened:
+            return opened.read_row_group(block)
+
+    def write(self, path: Path, rows: Sequence[int], added: Sequence[Record]) -> None:
+        """Write the rows and then `added`, in this schema."""
+        import pyarrow.parquet as pq
+
+        with pq.ParquetWriter(path, self.schema, compression=self._compression()) as out:
+            for table in self.selected(rows):
+                out.write_table(table.cast(self.schema))
+            if added:
+                out.write_table(self.table_of(added))
+
+    def _compression(self) -> str:
+        metadata = self._metadata
+        if not metadata.num_row_groups or not metadata.num_columns:
+            return "snappy"
+        codec = str(metadata.row_group(0).column(0).compression).lower()
+        return {"uncompressed": "none"}.get(codec, codec)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave what the reader library holds behind; the child process reads it again."""
+        return {**super().__getstate__(), "_metadata": None, "_schema": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Read schema and metadata again."""
+        import pyarrow.parquet as pq
+
+        self.__dict__.update(state)
+        self._metadata = pq.read_metadata(self.path)
+        self._schema = pq.read_schema(self.path)

@@ -1,0 +1,130 @@
+"""What Parquet files and Arrow folders share: rows of a typed table, copied value for value."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from benchdesign.errors import FormatError
+from benchdesign.formats.source import Record, Source
+
+__all__ = ["TableSource", "arrow_errors"]
+
+
+def arrow_errors() -> tuple[type[Exception], ...]:
+    """Return what reading a table raises on data that it cannot hold or convert."""
+    import pyarrow as pa
+
+    return (pa.ArrowException, OSError, ValueError, OverflowError, TypeError, KeyError)
+
+
+class TableSource(Source):
+    """Records in blocks of a typed table."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._cached: tuple[int, Any] | None = None
+        self._n_read = 0
+
+    @abstractmethod
+    def _block_sizes(self) -> Sequence[int]:
+        """Rows of each block."""
+
+    @abstractmethod
+    def _read_block(self, block: int) -> Any:
+        """Return one block as a table."""
+
+    @property
+    @abstractmethod
+    def schema(self) -> Any:
+        """Arrow schema, with the file's own metadata."""
+
+    def records(self) -> Iterator[Record]:
+        """Convert block by block."""
+        self._restart_findings()
+        self._n_read = 0
+        for block in range(len(self._block_sizes())):
+            for batch in self._guarded(block).to_batches(max_chunksize=1024):
+                for record in self._rows_of(batch, self._n_read):
+                    if self.limit is not None and self._n_read >= self.limit:
+                        return
+                    self._n_read += 1
+                    yield record
+
+    def record(self, row: int) -> Record:
+        """Convert one row."""
+        block, at = self._find(row)
+        return self._rows_of(self._block(block).slice(at, 1), row)[0]
+
+    def __len__(self) -> int:
+        """Count the records of the last pass."""
+        return self._n_read
+
+    def place(self, row: int) -> str:
+        """Name file and row."""
+        return f"{self.path}: row {row + 1}"
+
+    def selected(self, rows: Sequence[int]) -> Iterator[Any]:
+        """Yield tables with the rows asked for, in order, a block at a time."""
+        found = ((row, *self._find(row)) for row in rows)
+        for block, group in groupby(found, key=lambda one: one[1]):
+            yield self._block(block).take([at for _, _, at in group])
+
+    def table_of(self, records: Sequence[Record]) -> Any:
+        """Turn added records into a table of this schema."""
+        import pyarrow as pa
+
+        columns = []
+        for field in self.schema:
+            values = [record.get(field.name) for record in records]
+            try:
+                columns.append(pa.array(values, type=field.type))
+            except arrow_errors() as error:
+                problem = str(error).splitlines()[0]
+                raise FormatError(
+                    f"{self.path}: field {field.name!r} ({field.type}) cannot hold an added item "
+                    f"({problem}). Export with --format jsonl."
+                ) from error
+        return pa.Table.from_arrays(columns, schema=self.schema)
+
+    def _rows_of(self, batch: Any, first_row: int) -> list[Record]:
+        try:
+            rows: list[Record] = batch.to_pylist()
+        except arrow_errors() as error:
+            raise FormatError(
+                f"{self.place(first_row)}: a value cannot be read ({_one_line(error)}). "
+                "Convert the column to text or numbers."
+            ) from error
+        return rows
+
+    def _find(self, row: int) -> tuple[int, int]:
+        at = row
+        for block, n_rows in enumerate(self._block_sizes()):
+            if at < n_rows:
+                return block, at
+            at -= n_rows
+        raise FormatError(f"{self.path}: no row {row + 1}. Start again from the file.")
+
+    def _block(self, block: int) -> Any:
+        if self._cached is None or self._cached[0] != block:
+            self._cached = (block, self._guarded(block))
+        return self._cached[1]
+
+    def _guarded(self, block: int) -> Any:
+        try:
+            return self._read_block(block)
+        except arrow_errors() as error:
+            raise FormatError(
+                f"{self.path}: damaged or cut off ({_one_line(error)}). Fetch it again."
+            ) from error
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the block in hand behind when sent to another process."""
+        return {**self.__dict__, "_cached": None}
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]

@@ -1,0 +1,174 @@
+"""lm-eval task files: YAML that names data files and the fields they are asked with.
+
+Nothing in a task file is run; functions it names are left out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchdesign.errors import FormatError
+from benchdesign.formats.source import Record, Source
+from benchdesign.formats.splits import choose_split
+
+__all__ = ["TaskFile", "open_task"]
+
+MAX_BYTES = 1 << 20
+MAX_INCLUDES = 8
+DATA_FORMATS = {"json", "csv", "parquet", "arrow", "text"}
+_EXPRESSION = re.compile(r"\{\{-?\s*([A-Za-z_][\w.]*)[^}]*\}\}")
+_NAME = re.compile(r"[A-Za-z_][\w.]*\Z")
+
+
+class TaskFile(Source):
+    """The data of an lm-eval task, with the fields its task file names."""
+
+    def __init__(self, path: Path, data: Source, task: Mapping[str, Any], data_name: str) -> None:
+        super().__init__(path)
+        self._data = data
+        self._task = task
+        self._data_name = data_name
+        self.format = "lm-eval"
+        self.suffix = path.suffix
+
+    def known_fields(self) -> dict[str, str]:
+        """Fields named by `doc_to_text`, `doc_to_choice` and `doc_to_target`."""
+        first = next(iter(self._data.records()), {})
+        known = {}
+        for role, key in (
+            ("prompt", "doc_to_text"),
+            ("choices", "doc_to_choice"),
+            ("answer", "doc_to_target"),
+        ):
+            field = _one_field(self._task.get(key), first)
+            if field is not None:
+                known[role] = field
+        return known
+
+    @property
+    def sha256(self) -> str:
+        """Digest of the data file."""
+        return self._data.sha256
+
+    def sample(self, n_records: int) -> list[Record]:
+        """Return records of the data that stand for it."""
+        return self._data.sample(n_records)
+
+    def records(self) -> Iterator[Record]:
+        """Read the data."""
+        self._data.limit = self.limit
+        yield from self._data.records()
+        self._restart_findings()
+        self.findings.extend(self._data.findings)
+        self._n_skipped = self._data.n_skipped
+
+    def record(self, row: int) -> Record:
+        """Return a record of the data."""
+        return self._data.record(row)
+
+    def __len__(self) -> int:
+        """Count the records of the data."""
+        return len(self._data)
+
+    def place(self, row: int) -> str:
+        """Name the place in the data file."""
+        return self._data.place(row)
+
+    def write(self, path: Path, rows: Sequence[int], added: Sequence[Record]) -> None:
+        """Write the data beside a copy of the task file that names them."""
+        text = self.path.read_text(encoding="utf-8")
+        data_path = path.with_name(path.stem + self._data.suffix)
+        if text.count(self._data_name) == 0:
+            raise FormatError(
+                f"{self.path}: names its data file in another file. Export with --format jsonl."
+            )
+        self._data.write(data_path, rows, added)
+        path.write_text(text.replace(self._data_name, data_path.name), encoding="utf-8")
+
+
+def open_task(path: Path, *, split: str | None = None) -> TaskFile:
+    """Open the data files of a task."""
+    from benchdesign.formats.opening import open_file
+
+    task = _read_task(path, 0)
+    kind = task.get("dataset_path")
+    if not isinstance(kind, str):
+        raise FormatError(
+            f"{path}: no dataset_path in it. Give an lm-eval task file or a data file."
+        )
+    options = task.get("dataset_kwargs")
+    listed = options.get("data_files") if isinstance(options, Mapping) else None
+    if kind not in DATA_FORMATS or not listed:
+        raise FormatError(
+            f"{path}: its data are the hub dataset {kind!r}. Load them with hf:{kind}."
+        )
+    name, findings = _choose_file(listed, task, split, path)
+    data_path = Path(name) if Path(name).is_absolute() else path.parent / name
+    if "://" in name:
+        raise FormatError(f"{path}: its data are at an address. Download them and name the file.")
+    source = TaskFile(path, open_file(data_path), task, name)
+    source.start_findings.extend(findings)
+    return source
+
+
+def _choose_file(
+    listed: Any, task: Mapping[str, Any], split: str | None, path: Path
+) -> tuple[str, list[Any]]:
+    findings: list[Any] = []
+    if isinstance(listed, Mapping):
+        names = [str(name) for name in listed]
+        wanted = split
+        for key in ("test_split", "validation_split") if split is None else ():
+            if task.get(key) in names:
+                wanted = str(task[key])
+                break
+        chosen, findings = choose_split(names, wanted, str(path))
+        listed = listed[chosen]
+    elif split is not None and split not in {"train", task.get("test_split")}:
+        raise FormatError(f"{path}: no split {split!r}. Leave --split out.")
+    if isinstance(listed, list) and len(listed) == 1:
+        listed = listed[0]
+    if not isinstance(listed, str):
+        raise FormatError(f"{path}: several data files. Name one of them, or their folder.")
+    return listed, findings
+
+
+def _read_task(path: Path, depth: int) -> dict[str, Any]:
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        """Reads tags such as `!function` as nothing."""
+
+    Loader.add_multi_constructor("", lambda loader, suffix, node: None)
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise FormatError(f"{path}: too long for a task file. Name the data file itself.")
+        task = yaml.load(path.read_text(encoding="utf-8"), Loader=Loader)
+    except OSError as error:
+        raise FormatError(f"{path}: cannot be read ({error.strerror}). Check the path.") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        problem = " ".join(str(error).split())[:200]
+        raise FormatError(f"{path}: not YAML ({problem}). Check the file.") from error
+    if not isinstance(task, dict):
+        raise FormatError(f"{path}: not an lm-eval task file. Name a data file.")
+    include = task.get("include")
+    if isinstance(include, str):
+        if depth >= MAX_INCLUDES:
+            raise FormatError(f"{path}: task files include each other without end. Mend them.")
+        return {**_read_task(path.parent / include, depth + 1), **task}
+    return task
+
+
+def _one_field(template: Any, record: Record) -> str | None:
+    """Return the field that a template asks for, if it is exactly one of the record's."""
+    if not isinstance(template, str):
+        return None
+    if _NAME.match(template.strip()) and template.strip() in record:
+        return template.strip()
+    names = [name for name in _EXPRESSION.findall(template) if name.split(".")[0] in record]
+    if len(set(names)) == 1 and not re.search(r"\{%", template):
+        return str(names[0])
+    return None
