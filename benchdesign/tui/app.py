@@ -60,6 +60,7 @@ class BenchdesignApp(App[None]):
         pool: str | None = None,
         preferences: Preferences | None = None,
         recents: RecentList,
+        editor: str = "vi",
     ) -> None:
         super().__init__()
         self.preferences = preferences or Preferences()
@@ -69,6 +70,7 @@ class BenchdesignApp(App[None]):
         self.target = target
         self.pool = pool
         self.recents = recents
+        self.editor = editor
         self.session: Session | None = None
         self.ui = UiState()
         self.job: Job | None = None
@@ -218,9 +220,7 @@ class BenchdesignApp(App[None]):
             session.replace(loaded)
             self._remember_recent()
             stale = session.workspace.stale_stages()
-            self.say(
-                f"Out of date: {', '.join(stale)}. R computes it." if stale else "Up to date."
-            )
+            self.say(f"Out of date: {', '.join(stale)}. R computes it." if stale else "Up to date.")
         self.touch()
 
     def touch(self) -> None:
@@ -301,7 +301,9 @@ class BenchdesignApp(App[None]):
 
         seconds, self.job = self.job.seconds, None
         if isinstance(ended, Failed):
-            where = f" Log: {ended.log}" if ended.log and str(ended.log) not in ended.message else ""
+            where = (
+                f" Log: {ended.log}" if ended.log and str(ended.log) not in ended.message else ""
+            )
             self.problem = ended.message + where
             self.say(self.problem, is_error=True)
         elif isinstance(ended, Stopped):

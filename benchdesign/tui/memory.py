@@ -81,9 +81,7 @@ class RecentList:
     def _save(self, recents: list[Recent]) -> None:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            write_json(
-                self.path, {"version": _VERSION, "recent": [asdict(one) for one in recents]}
-            )
+            write_json(self.path, {"version": _VERSION, "recent": [asdict(one) for one in recents]})
         except OSError:
             # A list of what was open is a comfort; a read-only home must not stop the work.
             return

@@ -94,9 +94,7 @@ def derive(analysis: Analysis) -> Loaded:
         for proposal in analysis.proposals:
             for gap in proposal.gaps:
                 by_concept.setdefault(gap.concept_id, []).append(len(candidates))
-            candidates.append(
-                Candidate(proposal, analysis.pool.items[proposal.row], Subject.ADD)
-            )
+            candidates.append(Candidate(proposal, analysis.pool.items[proposal.row], Subject.ADD))
     candidates += [
         Candidate(one, analysis.benchmark.items[one.row], Subject.REMOVE)
         for one in analysis.removals

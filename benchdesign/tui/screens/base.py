@@ -92,8 +92,11 @@ class BaseScreen(Screen[None]):
         yield Line(id="empty-state")
         yield JobLine(id="job")
         yield ActionLine(id="keys")
-        yield Line("Too small: make the window 60x16 or larger. The commands work at any size:"
-                   " benchdesign --help", id="too-small")
+        yield Line(
+            "Too small: make the window 60x16 or larger. The commands work at any size:"
+            " benchdesign --help",
+            id="too-small",
+        )
 
     def compose_body(self) -> ComposeResult:
         """Lay out what is special to the screen."""

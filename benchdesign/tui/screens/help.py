@@ -59,9 +59,7 @@ def help_content(mode: str, *, search: str = "") -> Content:
             key = KEYS[one]
             shown = " ".join(key_label(part) for part in key.keys.split(","))
             if search.lower() in f"{shown} {key.word} {key.tooltip}".lower():
-                lines.append(
-                    Content.assemble((f"  {shown:<14}", "bold $text-accent"), key.tooltip)
-                )
+                lines.append(Content.assemble((f"  {shown:<14}", "bold $text-accent"), key.tooltip))
         if lines:
             parts += [heading(title), *lines, Content("")]
     return Content("\n").join(parts) if parts else Content("No key does that.")

@@ -48,12 +48,11 @@ class ListScreen(BaseScreen):
             with Vertical(id="list-pane"):
                 yield ActionLine(id="facets")
                 yield FilterBar(
-                    placeholder="words, /pattern/" + "".join(f", {one}:" for one in self.FIELDS[:3]),
+                    placeholder="words, /pattern/"
+                    + "".join(f", {one}:" for one in self.FIELDS[:3]),
                     id="filter",
                 )
-                yield LineTable(
-                    self.COLUMNS, empty=self.EMPTY, marks=self.owner.marks, id="table"
-                )
+                yield LineTable(self.COLUMNS, empty=self.EMPTY, marks=self.owner.marks, id="table")
             yield Detail(id="detail")
 
     # for each screen to fill in

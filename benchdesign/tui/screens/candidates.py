@@ -1,0 +1,286 @@
+"""Candidates, key 5: should this item join (or leave)?"""
+
+from __future__ import annotations
+
+import json
+from typing import Any, ClassVar
+
+from textual.binding import BindingType
+from textual.content import Content
+
+from benchdesign.decisions import Decision, Subject, Verdict
+from benchdesign.errors import WorkspaceError
+from benchdesign.tui.keys import SCREEN_KEYS, bindings
+from benchdesign.tui.model import Candidate
+from benchdesign.tui.pages import candidate_page
+from benchdesign.tui.rows import CandidateRows
+from benchdesign.tui.screens.dialogs import AskChoice, AskText
+from benchdesign.tui.screens.lists import Facet, ListScreen
+from benchdesign.tui.widgets.line_table import Column, Rows
+
+__all__ = ["REASONS", "CandidatesScreen"]
+
+REASONS = (
+    "wrong key",
+    "unclear",
+    "too easy",
+    "too hard",
+    "duplicate",
+    "leak",
+    "off topic",
+    "format",
+)
+
+
+class CandidatesScreen(ListScreen):
+    """The review queue."""
+
+    MODE = "candidates"
+    BINDINGS: ClassVar[list[BindingType]] = bindings(*SCREEN_KEYS["candidates"])
+    COLUMNS: ClassVar[tuple[Column, ...]] = (
+        Column("mark", "", 2),
+        Column("id", "ID", 14),
+        Column("prompt", "QUESTION", 0, narrow=False),
+        Column("fills", "FILLS", 5, "right"),
+        Column("flag", "", 10, narrow=False),
+        Column("gain", "GAIN", 5, "right"),
+    )
+    FIELDS = CandidateRows.FIELDS
+    EMPTY = "No candidate here. f shows other states, esc clears filter and gap."
+
+    shows_all_of_closest = False
+
+    # what is shown
+
+    def _candidates(self) -> list[Candidate]:
+        session = self.session
+        assert session is not None and session.loaded is not None
+        loaded = session.loaded
+        if session.focus_concepts:
+            places = {
+                place for one in session.focus_concepts for place in loaded.by_concept.get(one, ())
+            }
+            return [loaded.candidates[place] for place in sorted(places)]
+        return list(loaded.candidates)
+
+    def make_rows(self) -> Rows:
+        """Return the candidates of the gap in focus, or all."""
+        assert self.session is not None
+        self._shown = self._candidates()
+        return CandidateRows(self.session, self._shown, marks=self.owner.marks)
+
+    def facets(self) -> tuple[Facet, ...]:
+        """Return what to show: all, by verdict, removals."""
+        session, shown = self.session, self._shown
+        assert session is not None
+
+        def is_add(row: int) -> bool:
+            return shown[row].subject is Subject.ADD
+
+        def by(verdict: Verdict) -> Any:
+            return lambda row: is_add(row) and session.verdict(shown[row]) is verdict
+
+        facets: list[Facet] = [
+            ("add", is_add),
+            ("open", by(Verdict.OPEN)),
+            ("accepted", by(Verdict.ACCEPT)),
+            ("rejected", by(Verdict.REJECT)),
+            ("deferred", by(Verdict.DEFER)),
+        ]
+        if any(one.subject is Subject.REMOVE for one in shown):
+            facets.append(("remove", lambda row: not is_add(row)))
+        return tuple(facets)
+
+    def count_text(self) -> str:
+        """Return how far the review is."""
+        session = self.session
+        if session is None or session.loaded is None:
+            return ""
+        counts = session.verdict_counts(self._shown)
+        total = sum(counts.values())
+        done = total - counts[Verdict.OPEN]
+        text = f"{done} of {total} done"
+        if not self.is_narrow and total:
+            text += f" {self.owner.marks.bar(done / total, 10)}"
+        return text + (f" · {len(self.table.marked)} marked" if self.table.marked else "")
+
+    def detail_of(self, row_id: str) -> Content:
+        """Return the candidate in full."""
+        session = self.session
+        assert session is not None
+        one = self._by_key(row_id)
+        if one is None:
+            return Content("")
+        page = candidate_page(
+            session, one, marks=self.owner.marks, closest=self.shows_all_of_closest
+        )
+        if self.is_narrow:
+            place = self.table.cursor + 1
+            counts = session.verdict_counts(self._shown)
+            glyph = self.owner.marks.glyph
+            strip = (
+                f"{place}/{len(self.table.view)}  {glyph('accept')}{counts[Verdict.ACCEPT]} "
+                f"{glyph('reject')}{counts[Verdict.REJECT]} {glyph('defer')}{counts[Verdict.DEFER]}"
+            )
+            return Content.assemble((strip, "$text-muted"), "\n", page)
+        if session.focus_concepts:
+            from benchdesign.tui.widgets.evidence import literal
+
+            return Content.assemble(
+                ("for ", "$text-muted"),
+                literal(session.focus_name, "bold"),
+                ("   esc shows all\n\n", "$text-muted"),
+                page,
+            )
+        return page
+
+    def _by_key(self, key: str) -> Candidate | None:
+        return next((one for one in self._shown if one.key == key), None)
+
+    def go_back(self) -> None:
+        """Show the candidates of all gaps again."""
+        session = self.session
+        if session is not None and session.focus_concepts:
+            session.focus_concepts, session.focus_name = (), ""
+            self.owner.touch()
+
+    # decisions
+
+    def action_accept(self) -> None:
+        """Accept and go on."""
+        self._decide(Verdict.ACCEPT)
+
+    def action_reject(self) -> None:
+        """Reject and go on."""
+        self._decide(Verdict.REJECT)
+
+    def action_defer(self) -> None:
+        """Leave for later and go on."""
+        self._decide(Verdict.DEFER)
+
+    def _decide(self, verdict: Verdict) -> None:
+        chosen = [one for key in self.table.chosen_ids if (one := self._by_key(key))]
+        if not chosen:
+            return
+        last = chosen[-1]
+        next_key = self._next_open_after(last.key, skip={one.key for one in chosen})
+        decisions = [Decision(one.subject, one.item.id, verdict) for one in chosen]
+        if not self._record(decisions):
+            return
+        self._last = [(one.subject, one.item.id) for one in chosen]
+        if next_key is not None:
+            self.table.move_to(next_key)
+        assert self.session is not None
+        word = self.owner.marks.word(verdict.value)
+        what = last.item.id if len(chosen) == 1 else f"{len(chosen)} candidates"
+        self.say(f"{what} {word}. u undoes ({self.session.log.n_undoable} kept). c says why.")
+        if next_key is None:
+            self.say(f"{what} {word}. No open candidate is left here; 9 exports.")
+
+    def _record(self, decisions: list[Decision]) -> bool:
+        session = self.session
+        if session is None or not session.can_write:
+            self.say("Read only: nothing can be decided here.", is_error=True)
+            return False
+        try:
+            session.record(*decisions)
+        except WorkspaceError as problem:
+            self.say(str(problem), is_error=True)
+            return False
+        self.table.marked.clear()
+        self.owner.touch()
+        return True
+
+    def _next_open_after(self, key: str, *, skip: set[str]) -> str | None:
+        session, table = self.session, self.table
+        assert session is not None
+        keys = [table.rows.row_id(row) for row in table.view]
+        start = keys.index(key) + 1 if key in keys else 0
+        for one in keys[start:] + keys[:start]:
+            candidate = self._by_key(one)
+            if one in skip or candidate is None:
+                continue
+            if session.verdict(candidate) is Verdict.OPEN:
+                return one
+        return None
+
+    def action_next_open(self) -> None:
+        """Go to the next undecided candidate."""
+        key = self._next_open_after(self.table.cursor_id or "", skip=set())
+        if key is None:
+            self.say("No open candidate is left here; 9 exports.")
+        else:
+            self.table.move_to(key)
+
+    def action_choose(self) -> None:
+        """Choose the reason of the last decision (or of the one under the cursor)."""
+        last = getattr(self, "_last", [])
+        if not last and self.table.cursor_id is not None:
+            one = self._by_key(self.table.cursor_id)
+            last = [(one.subject, one.item.id)] if one else []
+        if not last:
+            return
+
+        def take(reason: str | None) -> None:
+            if reason is not None and self._record(
+                [Decision(*subject, reason=reason) for subject in last]
+            ):
+                self.say(f"Reason of {last[0][1]}: {reason}.")
+
+        title = f"Why, for {last[0][1]}?" if len(last) == 1 else f"Why, for {len(last)}?"
+        self.app.push_screen(AskChoice(title, [(one, one) for one in REASONS]), take)
+
+    def action_note(self) -> None:
+        """Write a note about the candidate."""
+        one = self._by_key(self.table.cursor_id or "")
+        if one is None or self.session is None:
+            return
+        said = self.session.standing(one)
+
+        def take(text: str | None) -> None:
+            if text is not None and self._record([Decision(one.subject, one.item.id, note=text)]):
+                self.say("Note kept.")
+
+        self.app.push_screen(
+            AskText(f"Note on {one.item.id}", value=said.note if said else ""), take
+        )
+
+    def action_edit(self) -> None:
+        """Edit the record in $EDITOR; the source stays as it is."""
+        from benchdesign.tui.editing import edit_record
+
+        session, one = self.session, self._by_key(self.table.cursor_id or "")
+        if session is None or session.analysis is None or one is None:
+            return
+        analysis = session.analysis
+        source = analysis.pool if one.subject is Subject.ADD else analysis.benchmark
+        if source is None or one.subject is not Subject.ADD:
+            self.say("Only candidates to add can be edited; benchmark items stay as they are.")
+            return
+        said = session.standing(one)
+        try:
+            edits = edit_record(
+                self.app,
+                source.record(one.item),
+                said.edits if said else {},
+                editor=self.owner.editor,
+            )
+        except (OSError, ValueError) as problem:
+            self.say(f"Nothing changed: {problem}.", is_error=True)
+            return
+        if not edits:
+            self.say("Nothing changed.")
+        elif self._record([Decision(one.subject, one.item.id, edits=edits)]):
+            self.say(f"Edited {', '.join(edits)}: {json.dumps(edits, ensure_ascii=False)[:80]}")
+
+    def action_duplicates(self) -> None:
+        """Show the closest item in full, or shortened again."""
+        self.shows_all_of_closest = not self.shows_all_of_closest
+        self.show_detail()
+        self.detail.focus() if self.shows_all_of_closest else self.table.focus()
+
+    def on_screen_resume(self) -> None:
+        """Give the keys to the list."""
+        super().on_screen_resume()
+        if self.is_mounted:
+            self.table.focus()

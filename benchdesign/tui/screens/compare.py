@@ -1,0 +1,236 @@
+"""Compare, key 8: how does it differ from another set of items?
+
+The pool, and the revision with what was accepted so far, are mapped already; another workspace can
+be chosen when it was mapped with the same dictionary.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from textual.binding import BindingType
+from textual.content import Content
+
+from benchdesign.coverage import count_items
+from benchdesign.errors import BenchdesignError
+from benchdesign.text import display
+from benchdesign.tui.keys import SCREEN_KEYS, bindings
+from benchdesign.tui.marks import Marks
+from benchdesign.tui.model import Session
+from benchdesign.tui.screens.dialogs import AskChoice, AskText
+from benchdesign.tui.screens.lists import Facet, ListScreen
+from benchdesign.tui.widgets.bars import signed_bar
+from benchdesign.tui.widgets.detail import heading
+from benchdesign.tui.widgets.evidence import literal
+from benchdesign.tui.widgets.line_table import Cell, Column, Rows
+from benchdesign.workspace import Workspace
+
+__all__ = ["CompareScreen"]
+
+
+@dataclass(frozen=True, eq=False)
+class _Side:
+    name: str
+    n_items: int
+    count: NDArray[np.int64]
+
+
+class _CompareRows:
+    """Concepts by difference in share of items."""
+
+    def __init__(self, session: Session, a: _Side, b: _Side, *, marks: Marks) -> None:
+        assert session.analysis is not None
+        self._dictionary = session.analysis.dictionary
+        self._marks = marks
+        self.rate_a = a.count / max(a.n_items, 1)
+        self.rate_b = b.count / max(b.n_items, 1)
+        self.difference = 100 * (self.rate_b - self.rate_a)
+        judged = session.analysis.gaps.in_scope & ((a.count > 0) | (b.count > 0))
+        ids = np.flatnonzero(judged)
+        self.ids = ids[np.argsort(-np.abs(self.difference[ids]), kind="stable")]
+        self._top = float(np.abs(self.difference[ids]).max(initial=0.0))
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def row_id(self, row: int) -> str:
+        """Return the concept id."""
+        return str(int(self.ids[row]))
+
+    def text(self, row: int) -> str:
+        """Return what the filter searches."""
+        return f"{int(self.ids[row]):05d} {self._dictionary.label(int(self.ids[row]))}"
+
+    def value(self, row: int, name: str) -> object:
+        """Return a field the filter can name."""
+        return self.sort_value(row, name)
+
+    def cell(self, row: int, key: str) -> Cell:
+        """Return one cell."""
+        concept_id = int(self.ids[row])
+        if key == "concept":
+            return Cell(self._dictionary.label(concept_id))
+        difference = float(self.difference[concept_id])
+        style = "good" if difference > 0 else "warn"
+        if key == "bar":
+            return Cell(signed_bar(difference, self._top, marks=self._marks), style)
+        if key == "difference":
+            return Cell(f"{difference:+.1f}", style)
+        return Cell(f"{100 * self.sort_value(row, key):.1f} %")
+
+    def sort_value(self, row: int, key: str) -> Any:
+        """Return what a column sorts by."""
+        concept_id = int(self.ids[row])
+        if key == "concept":
+            return self._dictionary.label(concept_id).lower()
+        if key in ("a", "b"):
+            return float((self.rate_a if key == "a" else self.rate_b)[concept_id])
+        return abs(float(self.difference[concept_id]))
+
+
+class CompareScreen(ListScreen):
+    """Two sets of items, concept by concept."""
+
+    MODE = "compare"
+    BINDINGS: ClassVar[list[BindingType]] = bindings(*SCREEN_KEYS["compare"])
+    SIDE_BY_SIDE = False
+    COLUMNS: ClassVar[tuple[Column, ...]] = (
+        Column("concept", "CONCEPT", 0),
+        Column("a", "A", 8, "right"),
+        Column("b", "B", 8, "right"),
+        Column("bar", "more in A | more in B", 27, narrow=False, sortable=False),
+        Column("difference", "POINTS", 8, "right"),
+    )
+    FIELDS = ("a", "b")
+    EMPTY = "Nothing to compare. c chooses the other set."
+
+    other = ""
+    _sides: tuple[_Side, _Side] | None = None
+
+    def make_rows(self) -> Rows:
+        """Return concepts by difference."""
+        session = self.session
+        assert session is not None and session.analysis is not None
+        if not self.other:
+            self.other = "pool" if session.analysis.pool_map is not None else "revision"
+        a = _Side("benchmark", session.analysis.gaps.n_items, session.analysis.gaps.count)
+        b = self._other_side(session)
+        self._sides = (a, b)
+        return _CompareRows(session, a, b, marks=self.owner.marks)
+
+    def _other_side(self, session: Session) -> _Side:
+        analysis, loaded = session.analysis, session.loaded
+        assert analysis is not None and loaded is not None
+        if self.other == "pool" and loaded.pool_count is not None and analysis.pool is not None:
+            return _Side("pool", len(analysis.pool), loaded.pool_count)
+        if self.other not in ("pool", "revision"):
+            try:
+                return _read_side(Path(self.other), session)
+            except BenchdesignError as problem:
+                self.say(str(problem), is_error=True)
+                self.other = "revision"
+        row_of = {item.id: row for row, item in enumerate(analysis.benchmark.items)}
+        dropped = [row_of[one] for one in session.log.dropped if one in row_of]
+        count = analysis.gaps.count + session.added_counts
+        for row in dropped:
+            count[session.shown_concepts(row, in_pool=False)] -= 1
+        n = len(analysis.benchmark) + len(session.log.accepted) - len(dropped)
+        return _Side("revision", n, count)
+
+    def facets(self) -> tuple[Facet, ...]:
+        """Return all, more in A, more in B."""
+        rows = self.table.rows
+        if not isinstance(rows, _CompareRows):
+            return (("all", None),)
+        difference, ids = rows.difference, rows.ids
+        return (
+            ("all", None),
+            ("more in A", lambda row: bool(difference[ids[row]] < 0)),
+            ("more in B", lambda row: bool(difference[ids[row]] > 0)),
+        )
+
+    def count_text(self) -> str:
+        """Return what is compared."""
+        if self._sides is None:
+            return ""
+        a, b = self._sides
+        name = display(b.name, width=24)
+        return f"A {a.name} ({a.n_items:,})   B {name} ({b.n_items:,})   c chooses"
+
+    def detail_of(self, row_id: str) -> Content:
+        """Return the summary and the concept under the cursor."""
+        session = self.session
+        assert session is not None and session.analysis is not None and self._sides is not None
+        a, b = self._sides
+        scope = session.analysis.gaps.in_scope
+        in_a, in_b = (a.count > 0) & scope, (b.count > 0) & scope
+        both = int((in_a & in_b).sum())
+        either = int((in_a | in_b).sum())
+        concept = int(row_id)
+        label = session.analysis.dictionary.label(concept)
+        lines = [
+            heading("Concepts shown"),
+            Content(
+                f"  A {int(in_a.sum()):,}   B {int(in_b.sum()):,}   both {both:,}   "
+                f"only A {int((in_a & ~in_b).sum()):,}   only B {int((in_b & ~in_a).sum()):,}   "
+                f"overlap {both / either if either else 0:.2f}"
+            ),
+            Content(""),
+            heading("This concept"),
+            Content.assemble((f"  {concept:05d} ", "$text-muted"), literal(label, "bold")),
+            Content(
+                f"  A {int(a.count[concept]):,} of {a.n_items:,} items   "
+                f"B {int(b.count[concept]):,} of {b.n_items:,} items"
+            ),
+            Content(""),
+            literal(
+                "Both sides are read by the same model, dictionary and thresholds; texts of "
+                "different lengths show different numbers of concepts.",
+                "$text-muted",
+            ),
+        ]
+        return Content("\n").join(lines)
+
+    def action_choose(self) -> None:
+        """Choose the other set."""
+        session = self.session
+        if session is None or session.analysis is None:
+            return
+        choices = []
+        if session.analysis.pool_map is not None:
+            choices.append(("pool", "the pool"))
+        choices.append(("revision", "the revision as decided so far"))
+        choices += [
+            (one.folder, f"workspace {one.name}  {one.folder}")
+            for one in self.owner.recents.load()
+            if not one.is_missing and one.folder != str(session.folder.resolve())
+        ][:8]
+        choices.append(("another", "another workspace ..."))
+
+        def take(choice: str | None) -> None:
+            if choice == "another":
+                self.app.push_screen(AskText("Folder of the workspace"), take)
+            elif choice:
+                self.other = choice
+                self.refresh_session()
+
+        self.app.push_screen(AskChoice("Compare the benchmark with", choices), take)
+
+
+def _read_side(folder: Path, session: Session) -> _Side:
+    """Read another workspace's benchmark map; it must come from the same dictionary."""
+    analysis = session.analysis
+    assert analysis is not None
+    other = Workspace.open(folder.expanduser(), access="read")
+    concept_map = other.load_map("benchmark")
+    if concept_map.dictionary != analysis.dictionary.fingerprint:
+        raise BenchdesignError(
+            f"{folder}: mapped with another dictionary, so the two cannot be compared. "
+            "Map both with the same one."
+        )
+    count = count_items(concept_map, analysis.gaps.coverage.thresholds)
+    return _Side(other.name, len(concept_map), count)

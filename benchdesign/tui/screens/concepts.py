@@ -1,0 +1,72 @@
+"""Concepts, key 3: which concepts does the benchmark touch, how often, and is it true?"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.binding import BindingType
+from textual.content import Content
+
+from benchdesign.decisions import Verdict
+from benchdesign.tui.keys import SCREEN_KEYS, bindings
+from benchdesign.tui.pages import concept_page
+from benchdesign.tui.rows import ConceptRows, is_gap_state
+from benchdesign.tui.screens.judging import JudgingScreen
+from benchdesign.tui.screens.lists import Facet
+from benchdesign.tui.widgets.line_table import Column, Rows
+
+__all__ = ["ConceptsScreen"]
+
+
+class ConceptsScreen(JudgingScreen):
+    """Every concept of the dictionary."""
+
+    MODE = "concepts"
+    BINDINGS: ClassVar[list[BindingType]] = bindings(*SCREEN_KEYS["concepts"])
+    COLUMNS: ClassVar[tuple[Column, ...]] = (
+        Column("mark", "", 2),
+        Column("id", "ID", 6, narrow=False),
+        Column("concept", "CONCEPT", 0),
+        Column("items", "ITEMS", 7, "right"),
+        Column("want", "WANT", 6, "right", narrow=False),
+        Column("state", "STATE", 10),
+    )
+    FIELDS = ConceptRows.FIELDS
+    EMPTY = "No concept passes. esc clears the filter, f shows other states."
+
+    def make_rows(self) -> Rows:
+        """Return all concepts."""
+        assert self.session is not None
+        return ConceptRows(self.session, marks=self.owner.marks)
+
+    def facets(self) -> tuple[Facet, ...]:
+        """Return the states to step through."""
+        assert self.session is not None
+        states = self.session.concept_states
+
+        def only(*wanted: str) -> Facet:
+            return (wanted[0], lambda row: states[row] in wanted)
+
+        return (
+            ("in scope", lambda row: states[row] not in ("kept_out", "ignored")),
+            ("gaps", lambda row: is_gap_state(states[row])),
+            only("over"),
+            only("adequate"),
+            only("untestable"),
+            ("kept out", lambda row: states[row] in ("kept_out", "ignored")),
+            ("all", None),
+        )
+
+    def detail_of(self, row_id: str) -> Content:
+        """Return the page about a concept."""
+        assert self.session is not None
+        return concept_page(self.session, int(row_id), part=self.part, marks=self.owner.marks)
+
+    def action_ignore(self) -> None:
+        """Take the chosen concepts out of every count, or bring them back."""
+        self.flip_verdict(Verdict.IGNORE, "ignored")
+
+    def action_why(self) -> None:
+        """Show the page."""
+        if self.table.cursor_id is not None:
+            self.open_row(self.table.cursor_id)

@@ -1,0 +1,309 @@
+"""Export, key 9: what will I publish, and is it defensible?"""
+
+from __future__ import annotations
+
+import shlex
+import webbrowser
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import work
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Horizontal, VerticalScroll
+from textual.content import Content
+from textual.widgets import Input, Label
+from textual.worker import get_current_worker
+
+from benchdesign.decisions import Verdict
+from benchdesign.errors import BenchdesignError, OutputExistsError
+from benchdesign.tui.keys import SCREEN_KEYS, bindings
+from benchdesign.tui.model import Session
+from benchdesign.tui.screens.base import BaseScreen
+from benchdesign.tui.screens.dialogs import AskChoice
+from benchdesign.tui.widgets.detail import Line, heading
+from benchdesign.tui.widgets.evidence import literal
+
+if TYPE_CHECKING:
+    from benchdesign.revision import Revision
+
+__all__ = ["ExportScreen", "open_report"]
+
+_WHAT = {
+    "revision.json": "the manifest, with every decision",
+    "concepts.parquet": "every concept before and after",
+    "report.html": "one file, opens offline",
+    "report.md": "for a diff",
+}
+
+
+def default_folder(session: Session) -> Path:
+    """Return where the revision goes unless another folder is typed."""
+    stem = Path(session.workspace.benchmark_file.path).name.partition(".")[0] or session.title
+    return session.folder.parent / f"{stem}-revised"
+
+
+def open_report(screen: BaseScreen) -> None:
+    """Open the last report in a browser; says so where there is none."""
+    session = screen.session
+    if session is None:
+        return
+    folder = Path(str(screen.owner.ui.of_screen("export").get("written", "")))
+    report = folder / "report.html"
+    if not report.is_file():
+        screen.say("No report yet; 9 and ^e write one.")
+        return
+    opened = webbrowser.open(report.resolve().as_uri())
+    screen.say(f"{'Opened' if opened else 'No browser found; the report is at'} {report}")
+
+
+class ExportScreen(BaseScreen):
+    """What is written, whether it holds, and the command that repeats it."""
+
+    MODE = "export"
+    BINDINGS: ClassVar[list[BindingType]] = bindings(
+        *(one for one in SCREEN_KEYS["export"] if one != "open")
+    )
+
+    plan: Revision | None = None
+    plan_problem = ""
+    _folder = ""
+
+    def compose_body(self) -> ComposeResult:
+        """Lay out folder, files and checks."""
+        with Horizontal(classes="form-row"):
+            yield Label("Folder")
+            yield Input(id="folder")
+        with VerticalScroll(id="export-page", can_focus=True):
+            with Horizontal(classes="columns"):
+                yield Line(id="left", classes="left")
+                yield Line(id="right", classes="right")
+            yield Line(id="below", classes="page")
+
+    def refresh_session(self) -> None:
+        """Plan the revision anew."""
+        session = self.session
+        assert session is not None
+        field = self.query_one("#folder", Input)
+        if not field.value or self._folder != str(session.folder):
+            self._folder = str(session.folder)
+            field.value = str(default_folder(session))
+        self.plan = None
+        self.plan_problem = ""
+        self.draw_page()
+        self.make_plan()
+        self.query_one("#export-page").focus()
+
+    @work(thread=True, exclusive=True, group="plan", exit_on_error=False)
+    def make_plan(self) -> None:
+        """Work out the revision without writing it."""
+        from benchdesign.revision import Choice, plan_revision
+
+        session = self.session
+        if session is None or session.analysis is None:
+            return
+        worker = get_current_worker()
+        plan, problem = None, ""
+        try:
+            plan = plan_revision(session.analysis, Choice.from_decisions(session.log))
+        except BenchdesignError as error:
+            problem = str(error)
+        if not worker.is_cancelled:
+            self.app.call_from_thread(self._planned, plan, problem)
+
+    def _planned(self, plan: Revision | None, problem: str) -> None:
+        self.plan, self.plan_problem = plan, problem
+        if self.is_mounted:
+            self.draw_page()
+
+    def draw_page(self) -> None:
+        """Draw files, checks and the comparison."""
+        session = self.session
+        if session is None or session.analysis is None:
+            return
+        self.query_one("#left", Line).show(self._files(session))
+        checks = self._checks(session)
+        self.query_one("#right", Line).show(checks)
+        below = self._below(session)
+        if self.is_narrow:
+            below = Content.assemble(checks, "\n\n", below)
+        self.query_one("#below", Line).show(below)
+
+    def _files(self, session: Session) -> Content:
+        from benchdesign.revision import planned_files
+
+        analysis = session.analysis
+        assert analysis is not None
+        lines = [heading("What is written"), Content("")]
+        for name in planned_files(analysis.benchmark):
+            what = _WHAT.get(name, "")
+            if not what:
+                what = f"{self.plan.n_items:,} items" if self.plan else "the revised benchmark"
+            lines.append(
+                Content.assemble("  ", literal(f"{name:<28}", "bold"), literal(what, "$text-muted"))
+            )
+        n = len(analysis.benchmark)
+        n_out, n_new = len(session.log.dropped), len(session.log.accepted)
+        lines += [
+            Content(""),
+            Content(f"  Items   was {n:,}   - dropped {n_out}   + accepted {n_new}"),
+            literal(f"          is  {n - n_out + n_new:,}", "bold"),
+        ]
+        return Content("\n").join(lines)
+
+    def _checks(self, session: Session) -> Content:
+        analysis = session.analysis
+        assert analysis is not None
+        marks = self.owner.marks
+        lines = [heading("Before you publish"), Content("")]
+
+        def check(state: str, text: str) -> None:
+            lines.append(
+                Content.assemble((f"  {marks.glyph(state)} ", marks.style(state)), literal(text))
+            )
+
+        accepted = set(session.log.accepted)
+        pool = analysis.pool.items if analysis.pool else ()
+        added = [item for item in pool if item.id in accepted]
+        n_keyless = sum(item.answer is None for item in added)
+        if not accepted and not session.log.dropped:
+            check("estimate", "nothing was accepted or dropped: the benchmark as it was")
+        elif n_keyless:
+            check("warn", f"{n_keyless} accepted items have no key")
+        else:
+            check("pass", "every accepted item has a key")
+        n_pairs = len(analysis.duplicates)
+        check(
+            "warn" if n_pairs else "pass",
+            f"{n_pairs} near-duplicate pairs in the benchmark" if n_pairs else "no near duplicates",
+        )
+        counts = session.verdict_counts()
+        if counts[Verdict.OPEN]:
+            check("estimate", f"{counts[Verdict.OPEN]} candidates were never reviewed")
+        else:
+            check("pass", "every candidate was reviewed")
+        if session.workspace.is_stale:
+            check("warn", "some numbers are out of date; R computes them")
+        kinds: dict[str, int] = {}
+        for finding in analysis.findings:
+            kinds[finding.kind] = kinds.get(finding.kind, 0) + max(len(finding.rows), 1)
+        for kind, n in sorted(kinds.items(), key=lambda one: -one[1])[:5]:
+            check("warn", f"{kind.replace('-', ' ')}: {n:,} rows of the files")
+        if self.plan_problem:
+            check("fail", self.plan_problem)
+        return Content("\n").join(lines)
+
+    def _below(self, session: Session) -> Content:
+        folder = self.query_one("#folder", Input).value
+        lines = [Content(""), heading("What it changes")]
+        if self.plan is None:
+            lines.append(literal("  working it out ..." if not self.plan_problem else "  unknown"))
+        else:
+            before, after = self.plan.figures_before, self.plan.figures_after
+            gaps = before.n_missing + before.n_under
+            lines += [
+                Content(
+                    f"  well covered    {_percent(before.covered_share)} > "
+                    f"{_percent(after.covered_share)} of the concepts that can be judged"
+                ),
+                Content(f"  gaps closed     {self.plan.n_gaps_closed} of {gaps}"),
+                Content(f"  missing         {before.n_missing} > {after.n_missing}"),
+            ]
+        command = (
+            f"benchdesign export {shlex.quote(str(session.folder))} --out {shlex.quote(folder)}"
+        )
+        lines += [
+            Content(""),
+            heading("The command that writes the same files (y copies it)"),
+            literal(f"  {command}"),
+            Content(""),
+            literal("Nothing is written until ^e. Nothing is overwritten unasked.", "$text-muted"),
+        ]
+        return Content("\n").join(lines)
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Show the command with the folder typed."""
+        session = self.session
+        if session is not None and session.analysis is not None:
+            self.query_one("#below", Line).show(self._below(session))
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Give the keys back to the page."""
+        self.query_one("#export-page").focus()
+
+    def action_back(self) -> None:
+        """Give the keys back to the page."""
+        self.query_one("#export-page").focus()
+
+    def action_export(self) -> None:
+        """Write the revision."""
+        self._write(force=False)
+
+    def _write(self, *, force: bool) -> None:
+        folder = self.query_one("#folder", Input).value.strip()
+        if not folder:
+            self.say("Give a folder to write into.", is_error=True)
+        elif self.session is not None and self.session.analysis is not None:
+            self.say("Writing ...")
+            self.write_files(Path(folder).expanduser(), force=force)
+
+    @work(thread=True, exclusive=True, group="export", exit_on_error=False)
+    def write_files(self, folder: Path, *, force: bool) -> None:
+        """Write every file, or none."""
+        from benchdesign.revision import Choice, write_revision
+
+        session = self.session
+        if session is None or session.analysis is None:
+            return
+        choice = Choice.from_decisions(session.log)
+        try:
+            revision = write_revision(session.analysis, folder, choice=choice, force=force)
+        except OutputExistsError as problem:
+            self.app.call_from_thread(self._ask_overwrite, str(problem))
+        except BenchdesignError as problem:
+            self.app.call_from_thread(self.say, str(problem), is_error=True)
+        else:
+            self.app.call_from_thread(self._written, folder, len(revision.files))
+
+    def _written(self, folder: Path, n_files: int) -> None:
+        self.owner.ui.of_screen("export")["written"] = str(folder)
+        self.say(f"Wrote {n_files} files to {folder}. o opens the report.")
+
+    def _ask_overwrite(self, problem: str) -> None:
+        def take(answer: str | None) -> None:
+            if answer == "replace":
+                self._write(force=True)
+            else:
+                self.say("Nothing written.")
+
+        self.app.push_screen(
+            AskChoice(
+                "These files exist already",
+                [("keep", "keep them"), ("replace", "replace them; this cannot be undone")],
+                text=problem.partition(". ")[0],
+            ),
+            take,
+        )
+
+    def action_preview(self) -> None:
+        """Show the report's page of changes."""
+        self.set_class(not self.has_class("-right"), "-right")
+        self.query_one("#export-page").scroll_end(animate=False)
+
+    def action_open_outside(self) -> None:
+        """Open the last report."""
+        open_report(self)
+
+    def action_copy(self) -> None:
+        """Copy the command."""
+        session = self.session
+        if session is not None:
+            folder = self.query_one("#folder", Input).value
+            self.app.copy_to_clipboard(
+                f"benchdesign export {shlex.quote(str(session.folder))} --out {shlex.quote(folder)}"
+            )
+            self.say("Copied the command.")
+
+
+def _percent(share: float | None) -> str:
+    return "unknown" if share is None else f"{100 * share:.1f} %"

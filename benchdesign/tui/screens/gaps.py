@@ -1,0 +1,195 @@
+"""Gaps, key 4: what is missing, how sure is that, and can the pool fix it?"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from textual.binding import BindingType
+from textual.content import Content
+
+from benchdesign.decisions import Verdict
+from benchdesign.errors import BenchdesignError
+from benchdesign.tui.keys import SCREEN_KEYS, bindings
+from benchdesign.tui.pages import area_page, concept_page
+from benchdesign.tui.rows import GapRows
+from benchdesign.tui.screens.dialogs import AskChoice, AskText
+from benchdesign.tui.screens.judging import JudgingScreen
+from benchdesign.tui.screens.lists import Facet
+from benchdesign.tui.widgets.line_table import Column, Rows
+
+__all__ = ["GapsScreen"]
+
+_RULES = (
+    ("0.01", "strict: 1 % false findings"),
+    ("0.05", "usual: 5 % false findings"),
+    ("0.1", "lenient: 10 % false findings"),
+    ("0.2", "exploratory: 20 % false findings"),
+)
+
+
+class GapsScreen(JudgingScreen):
+    """Areas with gaps, and the gaps in them."""
+
+    MODE = "gaps"
+    BINDINGS: ClassVar[list[BindingType]] = bindings(*SCREEN_KEYS["gaps"])
+    COLUMNS: ClassVar[tuple[Column, ...]] = (
+        Column("mark", "", 2),
+        Column("concept", "AREA / CONCEPT", 0),
+        Column("have", "HAVE", 6, "right"),
+        Column("add", "ADD", 4, "right"),
+        Column("want", "WANT", 6, "right"),
+        Column("lift", "LIFT", 5, "right", narrow=False),
+        Column("pool", "POOL", 6, "right", narrow=False),
+        Column("queue", "QUEUE", 5, "right"),
+    )
+    FIELDS = GapRows.FIELDS
+    EMPTY = "No gaps at this rule. T changes the rule, 3 shows every concept."
+
+    def make_rows(self) -> Rows:
+        """Return areas and open gaps."""
+        session = self.session
+        assert session is not None
+        state = self.owner.ui.of_screen("gaps")
+        unfolded = state.setdefault("unfolded", [])
+        self._rows = GapRows(session, set(unfolded), marks=self.owner.marks, flat=self.facet == 1)
+        return self._rows
+
+    def facets(self) -> tuple[Facet, ...]:
+        """Return by area, or one list."""
+        return (("by area", None), ("one list", None))
+
+    def action_facet(self, place: int) -> None:
+        """Group by area or not."""
+        self.facet = place
+        self.refresh_session()
+
+    def count_text(self) -> str:
+        """Return how many gaps there are and how many are closed."""
+        session = self.session
+        if session is None or session.loaded is None:
+            return ""
+        ids = session.gap_ids()
+        missing = sum(session.concept_states[one] == "missing" for one in ids)
+        closed = session.n_closed(ids)
+        share = closed / len(ids) if ids else 0.0
+        bar = self.owner.marks.bar(share, 10)
+        more = f" · {len(self.table.marked)} marked" if self.table.marked else ""
+        text = f"{len(ids)} gaps · {missing} missing · filled {closed} {bar}{more}"
+        return text if not self.is_narrow else f"{len(ids)} gaps · filled {closed}{more}"
+
+    def detail_of(self, row_id: str) -> Content:
+        """Return the page about an area or a gap."""
+        session = self.session
+        assert session is not None
+        if row_id.startswith("area:"):
+            name = row_id.removeprefix("area:")
+            return area_page(session, name, self._rows.concepts(row_id), marks=self.owner.marks)
+        return concept_page(session, int(row_id), part=self.part, marks=self.owner.marks)
+
+    def open_row(self, row_id: str) -> None:
+        """Review what would fill the gap (or any gap of the area)."""
+        session = self.session
+        assert session is not None and session.loaded is not None
+        ids = self._rows.concepts(row_id)
+        if not any(one in session.loaded.by_concept for one in ids):
+            self.say("No candidate fills it. POOL says how many pool items show it at all.")
+            super().open_row(row_id)
+            return
+        name = row_id.removeprefix("area:")
+        if not row_id.startswith("area:"):
+            name = session.loaded.analysis.dictionary.label(ids[0])
+        session.focus_concepts, session.focus_name = ids, name
+        self.owner.touch()
+        self.owner.action_go("candidates")
+
+    def _fold(self, row_id: str, *, is_open: bool) -> None:
+        unfolded: list[Any] = self.owner.ui.of_screen("gaps").setdefault("unfolded", [])
+        if is_open and row_id not in unfolded:
+            unfolded.append(row_id)
+        elif not is_open and row_id in unfolded:
+            unfolded.remove(row_id)
+        self.refresh_session()
+
+    def action_next_part(self) -> None:
+        """Open an area; on a concept, show the next piece of evidence."""
+        row_id = self.table.cursor_id
+        if row_id is not None and row_id.startswith("area:"):
+            self._fold(row_id, is_open=True)
+        else:
+            super().action_next_part()
+
+    def action_previous_part(self) -> None:
+        """Close an area, or show the previous piece of evidence."""
+        row_id = self.table.cursor_id
+        if row_id is None:
+            return
+        if row_id.startswith("area:"):
+            self._fold(row_id, is_open=False)
+        elif self.part:
+            super().action_previous_part()
+        else:
+            parent = self._rows.parent(row_id)
+            if parent is not None and not self._rows.is_flat:
+                self.table.move_to(parent)
+                self._fold(parent, is_open=False)
+
+    def action_ignore(self) -> None:
+        """Take the chosen rows off the list, with a reason for the report."""
+        if not self.table.chosen_ids:
+            return
+
+        def take(reason: str | None) -> None:
+            if reason is not None:
+                self.flip_verdict(Verdict.IGNORE, "not a gap", reason=reason or None)
+
+        self.app.push_screen(
+            AskText("Why is this not a gap?", hint="One line, printed in the report."), take
+        )
+
+    def action_why(self) -> None:
+        """Show the page."""
+        if self.table.cursor_id is not None:
+            super().open_row(self.table.cursor_id)
+
+    def action_want_rule(self) -> None:
+        """Choose how strict the verdicts are, seeing how many gaps each makes."""
+        session = self.session
+        if session is None or session.analysis is None:
+            return
+        from dataclasses import replace
+
+        gaps = session.analysis.gaps
+        choices = []
+        for fdr, text in _RULES:
+            found = int(gaps.rethreshold(replace(gaps.settings, fdr=float(fdr))).is_gap.sum())
+            here = "  (now)" if float(fdr) == gaps.settings.fdr else ""
+            choices.append((fdr, f"{text:<36}{found:>6,} gaps{here}"))
+        self.app.push_screen(
+            AskChoice(
+                "What counts as a gap?",
+                choices,
+                text="Wanted counts are the reference's rate times the number of items.",
+            ),
+            self._take_rule,
+        )
+
+    def _take_rule(self, fdr: str | None) -> None:
+        session = self.session
+        if fdr is None or session is None or session.analysis is None:
+            return
+        from dataclasses import replace
+
+        from benchdesign.tui.model import derive
+
+        workspace = session.workspace
+        analysis = session.analysis
+        settings = replace(workspace.settings, gaps={**workspace.settings.gaps, "fdr": float(fdr)})
+        try:
+            workspace.change_settings(settings)
+        except BenchdesignError as problem:
+            self.say(str(problem), is_error=True)
+            return
+        judged = analysis.gaps.rethreshold(replace(analysis.gaps.settings, fdr=float(fdr)))
+        session.replace(derive(replace(analysis, gaps=judged, settings=settings)))
+        self.owner.touch()
+        self.say("The rule is changed. R proposes candidates by the new one.")

@@ -1,0 +1,270 @@
+"""Overview, key 2: how good is this benchmark, and what next?"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Horizontal, VerticalScroll
+from textual.content import Content
+
+from benchdesign.decisions import Verdict
+from benchdesign.errors import BenchdesignError
+from benchdesign.gaps import Status
+from benchdesign.tui.keys import SCREEN_KEYS, bindings
+from benchdesign.tui.model import Session
+from benchdesign.tui.screens.base import BaseScreen
+from benchdesign.tui.screens.dialogs import AskText
+from benchdesign.tui.widgets.bars import histogram
+from benchdesign.tui.widgets.detail import Line, heading
+from benchdesign.tui.widgets.evidence import literal
+from benchdesign.workspace import STAGES
+
+__all__ = ["OverviewScreen"]
+
+_STAGE_WORDS = {
+    "read": "read items",
+    "map": "map to concepts",
+    "gaps": "find gaps",
+    "propose": "propose candidates",
+    "evidence": "mark evidence",
+}
+
+
+class OverviewScreen(BaseScreen):
+    """The state of the benchmark on one page."""
+
+    MODE = "overview"
+    BINDINGS: ClassVar[list[BindingType]] = bindings(*SCREEN_KEYS["overview"])
+
+    def compose_body(self) -> ComposeResult:
+        """Lay out two columns and the next step."""
+        with VerticalScroll(id="overview", can_focus=True):
+            with Horizontal(classes="columns"):
+                yield Line(id="left", classes="left")
+                yield Line(id="right", classes="right")
+            yield Line(id="below", classes="page")
+
+    def refresh_session(self) -> None:
+        """Draw the page."""
+        session = self.session
+        assert session is not None
+        self.query_one("#left", Line).show(self._left(session))
+        self.query_one("#right", Line).show(self._right(session))
+        self.query_one("#below", Line).show(self._below(session))
+        self.query_one("#overview").focus()
+
+    def _left(self, session: Session) -> Content:
+        figures = session.figures
+        counts = figures.counts
+        n_gaps = counts[Status.MISSING] + counts[Status.UNDER]
+
+        def line(name: str, value: str, more: str = "") -> Content:
+            return Content.assemble(
+                f"  {name:<22}", (f"{value:>8}", "bold"), (f"  {more}", "$text-muted")
+            )
+
+        lines = [
+            heading("Coverage of the concept dictionary"),
+            Content(""),
+            line(
+                "concepts in scope", f"{figures.n_in_scope:,}", f"{figures.n_kept_out:,} kept out"
+            ),
+            line(
+                "touched by an item",
+                f"{figures.n_touched:,}",
+                _share(figures.n_touched, figures.n_in_scope),
+            ),
+            line(
+                "touched by 5 or more",
+                f"{figures.n_touched_5:,}",
+                _share(figures.n_touched_5, figures.n_in_scope),
+            ),
+            line(
+                "well covered",
+                f"{figures.n_covered:,}",
+                f"of {figures.n_judged:,} that {figures.n_items:,} items can judge",
+            ),
+            line(
+                "gaps",
+                f"{n_gaps:,}",
+                f"{counts[Status.MISSING]:,} missing, {counts[Status.UNDER]:,} under",
+            ),
+            line("over-covered", f"{counts[Status.OVER]:,}"),
+            line("too rare to judge", f"{counts[Status.UNTESTABLE]:,}"),
+        ]
+        analysis = session.analysis
+        assert analysis is not None
+        if analysis.duplicates:
+            lines.append(line("near-duplicate pairs", f"{len(analysis.duplicates):,}"))
+        lines += [Content(""), heading("Concepts by number of items")]
+        width = 14 if self.app.size.width < 120 else 26
+        lines.append(histogram(figures.histogram, marks=self.owner.marks, width=width))
+        return Content("\n").join(lines)
+
+    def _right(self, session: Session) -> Content:
+        analysis = session.analysis
+        assert analysis is not None
+        marks, gaps = self.owner.marks, analysis.gaps
+        ids = session.gap_ids()
+        width = max(self.app.size.width // 2 - 22, 24)
+        lines = [heading(f"{'Worst gaps':<{width + 5}}have / want")]
+        for one in ids[:7]:
+            lines.append(
+                _row(
+                    session.concept_states[one],
+                    analysis.dictionary.label(one),
+                    f"{int(gaps.count[one]) + int(session.added_counts[one]):>4} / "
+                    f"{session.target(one):<4}",
+                    session=self,
+                    width=width,
+                )
+            )
+        if len(ids) > 7:
+            lines.append(literal(f"   ... {len(ids) - 7} more, key 4", "$text-muted"))
+        if not ids:
+            lines.append(literal("   none at this rule", "$text-muted"))
+        lines += [Content(""), heading(f"{'Most over-covered':<{width + 5}}items")]
+        over = session.most_over(4)
+        for one in over:
+            lines.append(
+                _row(
+                    "over",
+                    analysis.dictionary.label(one),
+                    f"{int(gaps.count[one]):>4}  {100 * float(gaps.rate[one]):.0f} %",
+                    session=self,
+                    width=width,
+                )
+            )
+        if not over:
+            lines.append(literal("   none", "$text-muted"))
+        lines += [Content(""), heading("Stages")]
+        done = session.workspace.stage_runs()
+        stale = session.workspace.stale_stages()
+        for stage in STAGES:
+            state = "open" if stage not in done else ("warn" if stage in stale else "pass")
+            more = "   out of date, R computes it" if state == "warn" else ""
+            lines.append(
+                Content.assemble(
+                    (f"  {marks.glyph(state)} ", marks.style(state)),
+                    _STAGE_WORDS[stage],
+                    (more, "$text-muted"),
+                )
+            )
+        counts = session.verdict_counts()
+        total = sum(counts.values())
+        n_done = total - counts[Verdict.OPEN]
+        bar = marks.bar(n_done / total if total else 0.0, 12)
+        lines.append(Content.assemble("  ~ review ", (bar, "$text-primary"), f" {n_done}/{total}"))
+        return Content("\n").join(lines)
+
+    def _below(self, session: Session) -> Content:
+        analysis = session.analysis
+        assert analysis is not None
+        scope = session.workspace.settings.scope
+        sentence = str(scope.get("sentence", "")) if scope else ""
+        examples = len(scope.get("examples", ())) if scope else 0
+        counts = session.verdict_counts()
+        shown = literal(sentence) if sentence else literal("everything: c writes it", "$text-muted")
+        more = f"   + {examples} example items" if examples else ""
+        lines = [
+            Content(""),
+            Content.assemble(("Scope     ", "bold $text-accent"), shown, (more, "$text-muted")),
+            Content.assemble(
+                ("Revision  ", "bold $text-accent"),
+                f"+ {len(session.log.accepted)} accepted   - {len(session.log.dropped)} dropped   "
+                f"{counts[Verdict.REJECT]} rejected   {counts[Verdict.DEFER]} deferred",
+            ),
+            Content.assemble(("Next      ", "bold $text-accent"), (self.next_step()[0], "bold")),
+        ]
+        return Content("\n").join(lines)
+
+    def next_step(self) -> tuple[str, str]:
+        """Return what to do next, and the action that does it."""
+        session = self.session
+        if session is None or session.loaded is None:
+            return ("Open a workspace.", "go('open')")
+        if session.workspace.is_stale and session.can_write:
+            return ("Some numbers are out of date.   enter computes them", "recompute")
+        counts = session.verdict_counts()
+        if counts[Verdict.OPEN]:
+            n_open = counts[Verdict.OPEN]
+            noun = "candidate waits" if n_open == 1 else "candidates wait"
+            return (f"{n_open} {noun} for review.   enter reviews them", "go('candidates')")
+        if session.log.accepted or session.log.dropped:
+            return ("Everything is reviewed.   enter exports the revision", "go('export')")
+        if session.gap_ids():
+            return ("Look at the gaps.   enter lists them", "go('gaps')")
+        return ("No gaps at this rule.   enter shows every concept", "go('concepts')")
+
+    async def action_open_row(self) -> None:
+        """Do what the Next line says."""
+        await self.perform(self.next_step()[1])
+
+    def action_choose(self) -> None:
+        """Write what the benchmark is meant to test."""
+        session = self.session
+        if session is None or not session.can_write:
+            self.say("Read only: the scope cannot be changed here.", is_error=True)
+            return
+        settings = session.workspace.settings
+
+        def take(text: str | None) -> None:
+            if text is None or session is not self.session:
+                return
+            from dataclasses import replace
+
+            scope = {**settings.scope, "sentence": text.strip()}
+            try:
+                session.workspace.change_settings(replace(settings, scope=scope))
+            except BenchdesignError as problem:
+                self.say(str(problem), is_error=True)
+                return
+            self.say("Scope kept. R finds the gaps within it.")
+            self.owner.touch()
+
+        self.app.push_screen(
+            AskText(
+                "What is the benchmark meant to test? One sentence; empty for everything.",
+                value=str(settings.scope.get("sentence", "")),
+            ),
+            take,
+        )
+
+    def action_open_outside(self) -> None:
+        """Open the last report."""
+        from benchdesign.tui.screens.export import open_report
+
+        open_report(self)
+
+    def action_next_part(self) -> None:
+        """Show the right column on a narrow screen."""
+        self.add_class("-right")
+
+    def action_previous_part(self) -> None:
+        """Show the left column on a narrow screen."""
+        self.remove_class("-right")
+
+    def action_back(self) -> None:
+        """Show the left column."""
+        self.remove_class("-right")
+
+    def action_zoom(self) -> None:
+        """Nothing to zoom: the page has all the room."""
+        self.say("The overview has all the room already.")
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{100 * part / whole:.1f} %" if whole else ""
+
+
+def _row(state: str, label: str, value: str, *, session: BaseScreen, width: int) -> Content:
+    from benchdesign.text import cell_width, display
+
+    marks = session.owner.marks
+    shown = display(label, width=width)
+    fill = " " * max(width - cell_width(shown), 0)
+    return Content.assemble(
+        (f"  {marks.glyph(state):<3}", marks.style(state)), shown + fill, (f"  {value}", "bold")
+    )
