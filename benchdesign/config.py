@@ -161,6 +161,12 @@ def endpoint_key(*, environ: Mapping[str, str] | None = None) -> str | None:
     return environ.get("BENCHDESIGN_API_KEY") or environ.get("OPENAI_API_KEY") or None
 
 
+def editor_command(environ: Mapping[str, str] | None = None) -> str:
+    """Return the command of the person's editor."""
+    environ = os.environ if environ is None else environ
+    return environ.get("VISUAL") or environ.get("EDITOR") or "vi"
+
+
 def _read_user_file(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as handle:

@@ -72,7 +72,7 @@ class Decision:
     """From a short list: wrong key, unclear, too easy, duplicate, leak, ..."""
 
     edits: Mapping[str, Any] | None = None
-    """Fields of the item's record as edited (field path to value); the source stays as it is."""
+    """Top-level fields of the pool item's record as edited; the pool stays as it is."""
 
     who: str = ""
     when: str = ""

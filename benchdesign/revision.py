@@ -374,21 +374,18 @@ def _write_benchmark(
     format: str | None,
 ) -> WriteReport:
     from benchdesign.formats import AddedItem, write_benchmark
+    from benchdesign.formats.load import reread_item
 
     benchmark, pool = analysis.benchmark, analysis.pool
     added: list[AddedItem] = []
     for one in revision.added:
         if pool is None:
             break
-        added.append(
-            AddedItem(
-                item=one.item,
-                record=pool.record(one.item),
-                pool=pool,
-                licence=one.licence,
-                edits=dict(one.standing.edits) if one.standing else {},
-            )
-        )
+        item, record = one.item, pool.record(one.item)
+        if one.standing is not None and one.standing.edits:
+            record = {**record, **one.standing.edits}
+            item = reread_item(pool, item, record)
+        added.append(AddedItem(item=item, record=record, pool=pool, licence=one.licence))
     path = folder / planned_files(benchmark, format=format)[0]
     return write_benchmark(
         benchmark,

@@ -158,21 +158,7 @@ class Workspace:
         cls, folder: Path, *, access: Access = "write", who: str = "", clock: Clock = utc_now
     ) -> Self:
         """Open a workspace; with `write` access, hold its lock until `close`."""
-        path = folder / "workspace.json"
-        try:
-            content = revive(_Content, _upgradeable(read_json(path), path))
-        except FileNotFoundError:
-            raise WorkspaceError(
-                f"{folder}: not a workspace (no workspace.json). "
-                "Make one with `benchdesign run` or `benchdesign open BENCHMARK`."
-            ) from None
-        except OSError as problem:
-            raise WorkspaceError(f"{path}: cannot be read ({problem.strerror}).") from None
-        except (ValueError, KeyError, TypeError) as problem:
-            raise WorkspaceError(
-                f"{path}: damaged ({problem}). Restore it from a backup; decisions.jsonl and maps/ "
-                "beside it are still good."
-            ) from None
+        content = _read_content(folder)
         workspace = cls(folder, content, access=access, clock=clock)
         workspace._who = who
         if access == "write":
@@ -304,7 +290,12 @@ class Workspace:
         """Load everything computed so far; needs the gaps stage, has proposals if any were made."""
         from benchdesign.pipeline import load_analysis
 
+        self.refresh()
         return load_analysis(self)
+
+    def refresh(self) -> None:
+        """Take in what a child process wrote since."""
+        self._content = _read_content(self.folder)
 
     def save_result(self, name: str, value: object) -> None:
         """Keep a data class (arrays included) under a name."""
@@ -354,6 +345,7 @@ class Workspace:
 
     def stale_stages(self) -> tuple[str, ...]:
         """Return the stages that never ran or ran on something else, in order."""
+        self.refresh()
         runs = self.stage_runs()
         first = next(
             (
@@ -463,6 +455,24 @@ class Workspace:
             os.write(handle, f"process {os.getpid()} on {socket.gethostname()}{who}".encode())
         # Also let go when a workspace is forgotten without being closed.
         self._unlock = weakref.finalize(self, os.close, handle)
+
+
+def _read_content(folder: Path) -> _Content:
+    path = folder / "workspace.json"
+    try:
+        return revive(_Content, _upgradeable(read_json(path), path))
+    except FileNotFoundError:
+        raise WorkspaceError(
+            f"{folder}: not a workspace (no workspace.json). "
+            "Make one with `benchdesign run` or `benchdesign open BENCHMARK`."
+        ) from None
+    except OSError as problem:
+        raise WorkspaceError(f"{path}: cannot be read ({problem.strerror}).") from None
+    except (ValueError, KeyError, TypeError) as problem:
+        raise WorkspaceError(
+            f"{path}: damaged ({problem}). Restore it from a backup; decisions.jsonl and maps/ "
+            "beside it are still good."
+        ) from None
 
 
 def _set_file(path: str | Path) -> SetFile:

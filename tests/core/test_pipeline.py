@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from benchdesign.config import Settings
+from benchdesign.decisions import Subject, Verdict
+from benchdesign.errors import Interrupted, UsageError, WorkspaceError
+from benchdesign.gaps import Status
+from benchdesign.pipeline import run_pipeline, run_workspace
+from benchdesign.progress import Progress
+from benchdesign.workspace import Workspace
+from tests.keywords import WORDS, KeywordMapper, use_keywords, write_sets
+
+FOX = WORDS.index("fox")
+
+
+@pytest.fixture
+def mapper(monkeypatch: pytest.MonkeyPatch) -> KeywordMapper:
+    return use_keywords(monkeypatch)
+
+
+@pytest.fixture
+def workspace(tmp_path: Path, mapper: KeywordMapper) -> Workspace:
+    benchmark, pool = write_sets(tmp_path)
+    return Workspace.create(
+        tmp_path / "work", benchmark, pool=pool, settings=Settings(n_add=10), who="ann"
+    )
+
+
+def test_what_the_benchmark_lacks_is_found_and_proposed(workspace: Workspace) -> None:
+    analysis = run_pipeline(workspace)
+    assert analysis is not None
+    assert [row.label for row in analysis.gaps.rows()] == ["fox"]
+    assert analysis.gaps.status(FOX) is Status.MISSING
+    assert {one.category for one in analysis.proposals} == {"fox"}
+    assert len(analysis.proposals) == 10
+
+
+def test_evidence_points_at_the_word(workspace: Workspace) -> None:
+    analysis = run_pipeline(workspace)
+    assert analysis is not None
+    assert analysis.pool is not None
+    item = analysis.pool.items[analysis.proposals[0].row]
+    (token,) = analysis.evidence_of(item)[FOX]
+    assert item.text[token.start : token.end] == "fox"
+
+
+def test_an_analysis_loads_as_it_was_computed(workspace: Workspace) -> None:
+    made = run_pipeline(workspace)
+    loaded = workspace.load_analysis()
+    assert made is not None
+    assert loaded.proposals == made.proposals
+    assert loaded.evidence == made.evidence
+    assert loaded.gaps.counts() == made.gaps.counts()
+    assert loaded.areas.names == made.areas.names
+
+
+def test_a_second_run_computes_nothing(workspace: Workspace, mapper: KeywordMapper) -> None:
+    run_pipeline(workspace)
+    n_mapped, told = mapper.n_mapped, list[Progress]()
+    run_pipeline(workspace, progress=told.append)
+    assert (mapper.n_mapped, told) == (n_mapped, [])
+
+
+def test_only_new_items_are_mapped_again(workspace: Workspace, mapper: KeywordMapper) -> None:
+    run_pipeline(workspace)
+    n_mapped = mapper.n_mapped
+    with Path(workspace.benchmark_file.path).open("a") as file:
+        file.write('{"id": "new", "question": "What is a fox?", "choices": ["a", "b"]}\n')
+    analysis = run_pipeline(workspace)
+    assert mapper.n_mapped == n_mapped + 1
+    assert analysis is not None
+    assert len(analysis.benchmark) == 81
+
+
+def test_a_stopped_run_keeps_what_is_done_and_goes_on(
+    workspace: Workspace, mapper: KeywordMapper
+) -> None:
+    asked = 0
+
+    def stop() -> bool:
+        nonlocal asked
+        asked += 1
+        return mapper.n_mapped >= 80
+
+    with pytest.raises(Interrupted):
+        run_pipeline(workspace, stop=stop)
+    assert workspace.stale_stages()[0] == "map"
+    run_pipeline(workspace)
+    assert not workspace.is_stale
+    assert mapper.n_mapped <= 80 + 240
+
+
+def test_stages_can_be_run_up_to_one(workspace: Workspace) -> None:
+    assert run_pipeline(workspace, until="map") is None
+    assert workspace.stale_stages() == ("gaps", "propose", "evidence")
+    with pytest.raises(WorkspaceError, match="coverage not computed yet"):
+        workspace.load_analysis()
+    analysis = run_pipeline(workspace, until="gaps")
+    assert analysis is not None
+    assert analysis.proposals == ()
+
+
+def test_an_ignored_concept_is_no_gap_any_more(workspace: Workspace) -> None:
+    run_pipeline(workspace)
+    workspace.decisions.decide(Subject.CONCEPT, str(FOX), Verdict.IGNORE)
+    analysis = run_pipeline(workspace)
+    assert analysis is not None
+    assert analysis.gaps.status(FOX) is Status.KEPT_OUT
+    assert analysis.proposals == ()
+    workspace.decisions.undo()
+    again = run_pipeline(workspace)
+    assert again is not None
+    assert again.gaps.status(FOX) is Status.MISSING
+
+
+def test_an_excluded_area_takes_its_concepts_along(workspace: Workspace) -> None:
+    workspace.decisions.decide(Subject.AREA, "animals", Verdict.EXCLUDE)
+    analysis = run_pipeline(workspace)
+    assert analysis is not None
+    assert not analysis.gaps.in_scope.any()
+
+
+def test_without_a_pool_the_corpus_is_the_reference(tmp_path: Path, mapper: KeywordMapper) -> None:
+    benchmark, _ = write_sets(tmp_path)
+    with Workspace.create(tmp_path / "work", benchmark) as workspace:
+        analysis = run_pipeline(workspace)
+    assert analysis is not None
+    assert analysis.coverage_before.reference == "dictionary"
+    assert [row.label for row in analysis.gaps.rows()] == ["fox"]
+    assert analysis.proposals == ()
+
+
+def test_a_known_list_keeps_its_items_out(workspace: Workspace, tmp_path: Path) -> None:
+    pool = Path(workspace.pool_file.path) if workspace.pool_file else Path()
+    known = tmp_path / "known.jsonl"
+    known.write_text("\n".join(pool.read_text().splitlines()[:80]) + "\n", "utf-8")
+    workspace.change_settings(replace(workspace.settings, keep_out=(str(known),), n_add=40))
+    analysis = run_pipeline(workspace)
+    assert analysis is not None
+    assert len(analysis.proposals) == 20
+    assert min(one.row for one in analysis.proposals) >= 80
+
+
+def test_an_unknown_setting_of_a_stage_is_named(workspace: Workspace) -> None:
+    workspace.change_settings(replace(workspace.settings, gaps={"fdrr": 0.1}))
+    with pytest.raises(UsageError, match=r"gaps\.fdrr"):
+        run_pipeline(workspace)
+
+
+def test_a_benchmark_without_items_is_refused(tmp_path: Path, mapper: KeywordMapper) -> None:
+    (tmp_path / "empty.csv").write_text("question,answer\n", "utf-8")
+    with (
+        Workspace.create(tmp_path / "work", tmp_path / "empty.csv") as workspace,
+        pytest.raises(Exception, match=r"empty\.csv"),
+    ):
+        run_pipeline(workspace)
+
+
+def test_a_child_works_under_the_lock_of_its_parent(workspace: Workspace) -> None:
+    run_workspace(str(workspace.folder))
+    assert not workspace.is_stale
