@@ -43,6 +43,7 @@ __all__ = [
     "find_examples",
     "mean_chi_model",
     "measure_models",
+    "rank_weak_items",
 ]
 
 Floats = NDArray[np.float64]
@@ -266,6 +267,38 @@ def find_examples(
     with np.errstate(invalid="ignore"):
         worst, best = order[scores[order] < 0.5], order[scores[order] >= 0.5]
     return Examples(tuple(map(int, worst[:n])), tuple(map(int, best[:n])))
+
+
+def rank_weak_items(
+    concept_map: ConceptMap,
+    result: ModelGaps,
+    dictionary: Dictionary,
+    *,
+    areas: Areas | None = None,
+    z_floor: float = 1.0,
+) -> NDArray[np.int64]:
+    """Rank items, seen or not, by how much they ask for what a model is weak at.
+
+    Concepts and areas that fall short by more than `z_floor` standard errors count, each as far as
+    it does; the item's own scores do not.
+    """
+    presence = _soft_presence(concept_map, dictionary)
+    weight = _shortfall(result.concepts, z_floor)
+    shown = np.sqrt(np.maximum(np.asarray(presence.sum(axis=1)).ravel(), 1e-12))
+    total = (presence @ weight) / shown
+    total /= max(float(total.std()), 1e-12)
+    if areas is not None and result.areas is not None:
+        kept_out = find_kept_out(dictionary).codes >= 0
+        by_area = _area_shares(presence, areas, kept_out) @ _shortfall(result.areas, z_floor)
+        total += by_area / max(float(by_area.std()), 1e-12)
+    return np.argsort(-total, kind="stable")
+
+
+def _shortfall(scores: Scores, z_floor: float) -> Floats:
+    """Standard errors by which each tested unit falls short, beyond a floor; 0 elsewhere."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        z = -scores.gap / scores.standard_error
+    return np.where(np.isnan(scores.p_value), 0.0, np.maximum(z - z_floor, 0.0))
 
 
 def _check_scores(concept_map: ConceptMap, scores: Mapping[str, NDArray[np.float64]]) -> Floats:
