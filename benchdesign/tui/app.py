@@ -227,7 +227,9 @@ class BenchdesignApp(App[None]):
         """Let every screen know that something is different."""
         self.version += 1
         screen = self.screen_stack[0] if self.is_running and self.screen_stack else None
-        if screen is not None and hasattr(screen, "catch_up"):
+        from benchdesign.tui.screens.base import BaseScreen
+
+        if isinstance(screen, BaseScreen):
             screen.draw_frame()
             screen.catch_up()
 

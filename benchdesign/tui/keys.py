@@ -104,7 +104,6 @@ _ALL = (
     Key("duplicates", "D", "duplicates", "duplicates", "Show the closest items in full.", "Review"),
     Key("ignore", "i", "ignore", "ignore", "Leave the concept out of every count.", "Review"),
     Key("drop", "x", "drop", "drop/keep", "Drop or bring back; forget a workspace.", "Review"),
-    Key("want", "t", "want", "set want", "Set how many items should show the concept.", "Review"),
     Key(
         "want.rule",
         "T",
@@ -194,8 +193,8 @@ _LIST_KEYS = (
 SCREEN_KEYS: dict[str, tuple[str, ...]] = {
     "open": ("new", "drop", "filter", "back", "copy"),
     "overview": ("open", "choose", "outside", "back", "zoom", "move.left", "move.right"),
-    "concepts": (*_LIST_KEYS, "ignore", "note", "pin", "exclude", "want", "why"),
-    "gaps": (*_LIST_KEYS, "ignore", "note", "pin", "exclude", "want", "want.rule", "why"),
+    "concepts": (*_LIST_KEYS, "ignore", "note", "pin", "exclude", "why"),
+    "gaps": (*_LIST_KEYS, "ignore", "note", "pin", "exclude", "want.rule", "why"),
     "candidates": (
         *_LIST_KEYS,
         "accept",
@@ -217,7 +216,7 @@ FOOTERS: dict[str, tuple[str, ...]] = {
     "open": ("open", "new", "drop", "filter", "help", "palette", "quit"),
     "overview": ("open", "choose", "recompute", "outside", "undo", "help", "palette", "quit"),
     "concepts": ("filter", "sort", "facets", "move.right", "ignore", "pin", "undo", "help"),
-    "gaps": ("open", "move.right", "want", "want.rule", "ignore", "sort", "undo", "help"),
+    "gaps": ("open", "move.right", "ignore", "pin", "want.rule", "why", "undo", "help"),
     "candidates": ("accept", "reject", "defer", "next_open", "choose", "note", "undo", "help"),
     "items": ("filter", "facets", "sort", "drop", "note", "copy", "undo", "help"),
     "models": ("choose", "sort", "facets", "baseline", "copy", "help", "palette"),

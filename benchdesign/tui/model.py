@@ -277,10 +277,7 @@ class Session:
         return states
 
     def target(self, concept_id: int) -> int:
-        """Return how many items should show a concept: the designer's number, else the rule's."""
-        said = self.log.standing(Subject.CONCEPT, str(concept_id))
-        if said is not None and said.verdict is Verdict.TARGET and said.value is not None:
-            return int(said.value)
+        """Return how many items should show a concept, by the rule."""
         return int(self._known().gaps.target[concept_id])
 
     def gap_ids(self) -> list[int]:

@@ -64,8 +64,8 @@ class BaseScreen(Screen[None]):
     MODE: ClassVar[str] = ""
     NEEDS_ANALYSIS: ClassVar[bool] = True
 
-    HORIZONTAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [(0, "-narrow"), (100, "-wide")]
-    VERTICAL_BREAKPOINTS: ClassVar[list[tuple[int, str]]] = [(0, "-short"), (30, "-tall")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]
 
     seen_version = -1
     """Version of the session that is on screen."""

@@ -223,7 +223,7 @@ class CandidatesScreen(ListScreen):
 
         def take(reason: str | None) -> None:
             if reason is not None and self._record(
-                [Decision(*subject, reason=reason) for subject in last]
+                [Decision(kind, one, reason=reason) for kind, one in last]
             ):
                 self.say(f"Reason of {last[0][1]}: {reason}.")
 

@@ -18,7 +18,7 @@ def subject_of(row_id: str) -> tuple[Subject, str]:
 
 
 class JudgingScreen(ListScreen):
-    """Ignore, pin, exclude, want, note."""
+    """Ignore, pin, exclude, note."""
 
     def record(self, decisions: list[Decision], done: str) -> bool:
         """Write decisions as one step and show them; False if they could not be."""
@@ -55,34 +55,6 @@ class JudgingScreen(ListScreen):
     def action_exclude(self) -> None:
         """Put out of scope."""
         self.flip_verdict(Verdict.EXCLUDE, "out of scope")
-
-    def action_want(self) -> None:
-        """Ask how many items should show the chosen concepts."""
-        session = self.session
-        ids = [one for one in self.table.chosen_ids if not one.startswith("area:")]
-        if session is None or not ids:
-            self.say("Choose concepts: right opens an area.")
-            return
-
-        def take(text: str | None) -> None:
-            if text is None:
-                return
-            if not text.strip().isdigit():
-                self.say(f"{text!r} is not a count; give a whole number.", is_error=True)
-                return
-            wanted = float(text)
-            self.record(
-                [Decision(Subject.CONCEPT, one, Verdict.TARGET, value=wanted) for one in ids],
-                f"Want {text.strip()} items",
-            )
-
-        self.app.push_screen(
-            AskText(
-                f"How many items should show {'it' if len(ids) == 1 else f'these {len(ids)}'}?",
-                value=str(session.target(int(ids[0]))),
-            ),
-            take,
-        )
 
     def action_note(self) -> None:
         """Write a note about the row."""
