@@ -105,6 +105,7 @@ def _environment(*, finalize: Any, autoescape: bool) -> Environment:
         times=_times,
         plural=_plural,
         q=_q_value,
+        origin=_origin,
         key=lambda text: Markup(re.sub(r"[^a-z]", "-", str(text).lower())),
     )
     return environment
@@ -149,6 +150,14 @@ def _q_value(value: float) -> str:
     if math.isnan(value):
         return "–"
     return "below 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+def _origin(label_source: str) -> str:
+    """Say where a label came from, after the word `label`."""
+    if label_source.startswith("model:"):
+        return f"by model {label_source.removeprefix('model:')}"
+    known = {"written": "written by hand", "keywords": "from key words", "file": "from a file"}
+    return known.get(label_source, f"from {label_source}")
 
 
 def _plural(n: int, one: str, many: str | None = None) -> str:

@@ -48,6 +48,9 @@ _MOST_FILLS = 5
 _MOST_CHANGES = 12
 _MOST_REMOVED = 100
 _MOST_CATEGORIES = 30
+_OPENING = 60
+"""Characters by which two pieces of evidence are told apart."""
+
 _NO_AREA = "Not in any area"
 
 
@@ -216,15 +219,23 @@ def _evidence(
     rows_of = strongest_rows(concept_map, concept_ids, n=_MOST_SNIPPETS * 4)
     evidence = {}
     for ids in listed.values():
-        shown: set[int] = set()
+        shown: set[str] = set()
         for concept_id in ids:
-            # Concepts of an area share their best items; an item seen above says nothing new.
-            rows = sorted(rows_of[concept_id], key=lambda row: row in shown)[:_MOST_SNIPPETS]
-            shown.update(rows)
-            evidence[concept_id] = tuple(
-                _snippet(analysis, items, concept_map, where, row, concept_id) for row in rows
-            )
+            candidates = [
+                _snippet(analysis, items, concept_map, where, row, concept_id)
+                for row in rows_of[concept_id]
+            ]
+            # Concepts of an area share their best items, and templated sets repeat themselves; what
+            # was shown above says nothing new.
+            fresh = list({_opening(one): one for one in reversed(candidates)}.values())[::-1]
+            fresh.sort(key=lambda one: _opening(one) in shown)
+            evidence[concept_id] = tuple(fresh[:_MOST_SNIPPETS])
+            shown.update(_opening(one) for one in evidence[concept_id])
     return evidence
+
+
+def _opening(snippet: Snippet) -> str:
+    return "".join(piece.text for piece in snippet.pieces)[:_OPENING]
 
 
 def _snippet(

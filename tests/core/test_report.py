@@ -124,6 +124,17 @@ def test_items_of_one_area_are_not_shown_twice_while_others_are_left(analysis: A
         assert len(shown) == len(set(shown))
 
 
+def test_evidence_that_opens_alike_is_shown_once() -> None:
+    bench, labels, pool, pool_labels = make_sets_with_hole()
+    opening = "Read the following passage with care and then answer the question below it: "
+    analysis = analyse_words(
+        make_set(bench, prefix="b", categories=labels),
+        make_set([opening + text for text in pool], prefix="p", categories=pool_labels),
+    )
+    gaps = [gap for area in report_of(analysis).areas for gap in area.gaps]
+    assert max(len(gap.evidence) for gap in gaps if gap.label == "passage") == 1
+
+
 def test_added_items_carry_rank_reason_and_closest_item(analysis: Analysis) -> None:
     added = report_of(analysis).added
     assert len(added) == len(analysis.proposals) >= 3
