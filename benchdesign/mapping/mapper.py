@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SaeMapper", "TokenEvidence"]
 
-BATCH_TOKENS = 4096
+BATCH_TOKENS = 2048
 """Positions in one batch on a CPU; larger ones leave its caches."""
 
 FIRST_BATCH_TOKENS_GPU, MOST_BATCH_TOKENS_GPU = 1 << 14, 1 << 19

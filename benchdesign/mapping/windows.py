@@ -88,10 +88,11 @@ class WindowMaker:
             )
         backend.no_truncation()
         backend.no_padding()
-        # Text such as "[SEP]" or "<|endoftext|>" inside an item is text, never a control token.
-        backend.encode_special_tokens = True
         bare = backend.encode("a", add_special_tokens=False).ids
         full = tokenizer("a").input_ids
+        # Text such as "[SEP]" or "<|endoftext|>" inside an item is text, never a control token.
+        # Set last: calling the tokenizer sets it back.
+        backend.encode_special_tokens = True
         at = next((i for i in range(len(full)) if full[i : i + len(bare)] == bare), 0)
         before, after = tuple(full[:at]), tuple(full[at + len(bare) :])
         bos = tokenizer.bos_token_id

@@ -1,0 +1,175 @@
+"""Mapping many items: each once, resumable, one writer at a time."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchdesign.conceptmap import ConceptMap
+from benchdesign.dictionary import Dictionary
+from benchdesign.errors import Interrupted, WorkspaceLockedError
+from benchdesign.items import Item
+from benchdesign.mapping import cache as cache_module
+from benchdesign.mapping import map_items
+from benchdesign.progress import Progress
+from tests.helpers import make_dictionary
+
+
+class CountingMapper:
+    """Concept 0 shows the length of the text; counts what it was asked to map."""
+
+    def __init__(self, key: str = "counting") -> None:
+        self.dictionary: Dictionary = make_dictionary(["length"])
+        self.key = key
+        self.asked: list[str] = []
+
+    def map_batch(
+        self, items: Sequence[Item], *, tick: Callable[[int], None] | None = None
+    ) -> ConceptMap:
+        for item in items:
+            if tick is not None:
+                tick(1)
+            self.asked.append(item.id)
+        n = len(items)
+        lengths = np.asarray([len(item.text) for item in items], dtype=np.float32)
+        zeros = np.zeros(n, dtype=np.int32)
+        return ConceptMap(
+            digests=tuple(item.digest for item in items),
+            n_concepts=1,
+            dictionary=self.dictionary.fingerprint,
+            indptr=np.arange(n + 1, dtype=np.int64),
+            indices=zeros,
+            saliency=lengths,
+            peak=lengths,
+            start=zeros,
+            end=zeros,
+            n_tokens=lengths.astype(np.int32),
+        )
+
+    def evidence(self, item: Item, concept_ids: Sequence[int]) -> dict[int, tuple[()]]:
+        return {}
+
+    def embed(self, texts: Sequence[str]) -> np.ndarray:
+        return np.zeros((len(texts), 2), dtype=np.float16)
+
+
+def items_of(*lengths: int) -> list[Item]:
+    return [
+        Item(f"{row}", row, "x" * length, ((0, length),), "x") for row, length in enumerate(lengths)
+    ]
+
+
+@pytest.fixture
+def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cache_module, "SHARD_ITEMS", 2)
+
+
+def test_map_is_in_the_order_of_the_items() -> None:
+    made = map_items(items_of(30, 10, 20), CountingMapper())
+    assert made.saliency.tolist() == [30, 10, 20]
+
+
+def test_repeated_item_is_mapped_once() -> None:
+    mapper = CountingMapper()
+    made = map_items(items_of(5, 7, 5, 5), mapper)
+    assert made.saliency.tolist() == [5, 7, 5, 5]
+    assert len(mapper.asked) == 2
+
+
+def test_no_items_make_an_empty_map(tmp_path: Path) -> None:
+    assert len(map_items([], CountingMapper(), cache=tmp_path)) == 0
+
+
+def test_second_run_maps_only_new_items(tmp_path: Path) -> None:
+    map_items(items_of(1, 2, 3), CountingMapper(), cache=tmp_path)
+    mapper = CountingMapper()
+    made = map_items(items_of(1, 9, 3), mapper, cache=tmp_path)
+    assert mapper.asked == ["1"]
+    assert made.saliency.tolist() == [1, 9, 3]
+
+
+def test_other_mapper_does_not_see_the_cache(tmp_path: Path) -> None:
+    map_items(items_of(1), CountingMapper(), cache=tmp_path)
+    other = CountingMapper(key="other")
+    map_items(items_of(1), other, cache=tmp_path)
+    assert other.asked == ["0"]
+
+
+@pytest.mark.usefixtures("small_shards")
+def test_stopping_keeps_finished_shards_and_resuming_gives_the_same_shards(tmp_path: Path) -> None:
+    items = items_of(*range(1, 11))
+    whole = map_items(items, CountingMapper(), cache=tmp_path / "whole")
+    first = CountingMapper()
+    with pytest.raises(Interrupted):
+        map_items(items, first, cache=tmp_path / "cut", stop=lambda: len(first.asked) >= 5)
+    second = CountingMapper()
+    resumed = map_items(items, second, cache=tmp_path / "cut")
+    assert len(second.asked) == 10 - 4
+    assert resumed.saliency.tolist() == whole.saliency.tolist()
+    names = [
+        sorted(path.name for path in (tmp_path / run).rglob("shard-*")) for run in ("whole", "cut")
+    ]
+    assert names[0] == names[1]
+
+
+@pytest.mark.usefixtures("small_shards")
+def test_damaged_shard_is_mapped_again(tmp_path: Path) -> None:
+    items = items_of(1, 2, 3, 4)
+    map_items(items, CountingMapper(), cache=tmp_path)
+    damaged = next(tmp_path.rglob("shard-*.parquet"))
+    damaged.write_bytes(damaged.read_bytes()[:40])
+    mapper = CountingMapper()
+    made = map_items(items, mapper, cache=tmp_path)
+    assert len(mapper.asked) == 2
+    assert made.saliency.tolist() == [1, 2, 3, 4]
+
+
+def test_progress_ends_at_the_total_and_skips_what_was_kept(tmp_path: Path) -> None:
+    seen: list[Progress] = []
+    map_items(items_of(1, 2), CountingMapper(), cache=tmp_path)
+    map_items(items_of(1, 2, 3), CountingMapper(), cache=tmp_path, progress=seen.append)
+    assert (seen[0].done, seen[0].total) == (2, 3)
+    assert (seen[-1].done, seen[-1].total) == (3, 3)
+
+
+HOLD = """
+import sys, time
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from tests.mapping.test_cache import CountingMapper, items_of
+from benchdesign.mapping import map_items, cache
+
+cache.SHARD_ITEMS = 1
+class Slow(CountingMapper):
+    def map_batch(self, items, *, tick=None):
+        if len(self.asked) == 2:
+            print("holding", flush=True)
+            time.sleep(60)
+        return super().map_batch(items, tick=tick)
+
+map_items(items_of(1, 2, 3, 4), Slow(), cache=Path(sys.argv[1]))
+"""
+
+
+def test_killed_run_loses_one_shard_and_holds_the_lock_no_longer(tmp_path: Path) -> None:
+    root = Path(__file__).resolve().parents[2]
+    with subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(tmp_path), str(root)], stdout=subprocess.PIPE
+    ) as child:
+        assert child.stdout is not None
+        assert child.stdout.readline() == b"holding\n"
+        with pytest.raises(WorkspaceLockedError, match="another process is mapping into it"):
+            map_items(items_of(1), CountingMapper(), cache=tmp_path)
+        os.kill(child.pid, signal.SIGKILL)
+        child.wait()
+    mapper = CountingMapper()
+    made = map_items(items_of(1, 2, 3, 4), mapper, cache=tmp_path)
+    assert len(mapper.asked) == 2
+    assert made.saliency.tolist() == [1, 2, 3, 4]

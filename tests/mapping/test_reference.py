@@ -1,0 +1,168 @@
+"""Hook points on plain transformers, early exit, and models that must be refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchdesign.errors import ModelError
+from benchdesign.items import Item
+from benchdesign.mapping.hooks import resolve_hook
+from benchdesign.mapping.reference import ReferenceModel
+from tests.helpers import make_tiny_bert
+from tests.mapping.tiny_models import FAMILIES, make_tiny_decoder
+
+TEXT = "The sea, the sky: a dog."
+
+
+def states_at(folder: Path, *points: str, **options: Any) -> dict[str, np.ndarray]:
+    model = ReferenceModel.from_spec(folder, hook_points=points, **options)
+    windows = model.windows([Item("1", 0, TEXT, ((0, len(TEXT)),), TEXT)])
+    return {point: found.numpy() for point, found in model.activations(windows).items()}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_residual_of_the_last_layer_is_taken_before_the_final_norm(
+    family: str, tmp_path: Path
+) -> None:
+    folder = make_tiny_decoder(tmp_path, family)
+    found = states_at(
+        folder,
+        "blocks.2.hook_resid_pre",
+        "blocks.2.hook_attn_out",
+        "blocks.2.hook_mlp_out",
+        "blocks.2.hook_resid_post",
+    )
+    before, attention, mlp, after = found.values()
+    # What a layer writes is what its two parts write, whatever the family does with norms.
+    np.testing.assert_allclose(before + attention + mlp, after, atol=2e-5)
+
+
+@pytest.mark.parametrize("family", [one for one in FAMILIES if one != "gpt_neox"])
+def test_middle_of_a_layer_is_input_plus_attention(family: str, tmp_path: Path) -> None:
+    folder = make_tiny_decoder(tmp_path, family)
+    before, attention, middle = states_at(
+        folder, "blocks.1.hook_resid_pre", "blocks.1.hook_attn_out", "blocks.1.hook_resid_mid"
+    ).values()
+    np.testing.assert_allclose(before + attention, middle, atol=2e-5)
+
+
+@pytest.mark.parametrize("family", ["gpt2", "llama", "gemma2"])
+def test_normalised_states_have_unit_scale_before_the_weight(family: str, tmp_path: Path) -> None:
+    folder = make_tiny_decoder(tmp_path, family)
+    found = states_at(folder, "blocks.1.ln1.hook_normalized")["blocks.1.ln1.hook_normalized"]
+    np.testing.assert_allclose((found**2).mean(1), 1, atol=1e-3)
+    assert (np.abs(found.mean(1)).max() < 1e-5) == (family == "gpt2")
+
+
+def test_layers_above_the_hook_are_not_loaded(tmp_path: Path) -> None:
+    folder = make_tiny_decoder(tmp_path, "llama")
+    model = ReferenceModel.from_spec(folder, hook_points=["blocks.0.hook_resid_post"])
+    assert len(model.model.layers) == 1
+    assert model.n_layers == 3
+
+
+def test_centred_states_have_no_mean_where_norms_remove_it(tmp_path: Path) -> None:
+    point = "blocks.1.hook_resid_post"
+    plain = states_at(make_tiny_decoder(tmp_path / "a", "gpt2"), point)[point]
+    centred = states_at(tmp_path / "a", point, center=True)[point]
+    np.testing.assert_allclose(centred, plain - plain.mean(1, keepdims=True), atol=1e-6)
+    llama = make_tiny_decoder(tmp_path / "b", "llama")
+    np.testing.assert_array_equal(
+        states_at(llama, point, center=True)[point], states_at(llama, point)[point]
+    )
+
+
+@pytest.mark.parametrize(
+    "path", ["model.layers.1", "layers.1", "layers.1:out", "layers.2:in", "model.layers.1.output"]
+)
+def test_module_path_names_the_same_states(path: str, tmp_path: Path) -> None:
+    folder = make_tiny_decoder(tmp_path, "llama")
+    point = "blocks.1.hook_resid_post"
+    by_name = states_at(folder, point)[point]
+    np.testing.assert_allclose(states_at(folder, path)[path], by_name, atol=1e-6)
+    by_hand = states_at(folder, "anything", hook_module=path)["anything"]
+    np.testing.assert_allclose(by_hand, by_name, atol=1e-6)
+
+
+def test_padding_does_not_change_states(tmp_path: Path) -> None:
+    folder = make_tiny_bert(tmp_path)
+    point = "blocks.1.hook_resid_post"
+    model = ReferenceModel.from_spec(folder, hook_points=[point])
+    items = [Item(text, 0, text, ((0, len(text)),), text) for text in ("the cat", TEXT)]
+    windows = model.windows(items)
+    together = model.activations(windows)[point].numpy()
+    alone = np.concatenate([model.activations([one])[point].numpy() for one in windows])
+    np.testing.assert_allclose(together, alone, atol=1e-5)
+
+
+def test_bfloat16_stays_close(tmp_path: Path) -> None:
+    folder = make_tiny_bert(tmp_path)
+    point = "blocks.1.hook_resid_post"
+    exact = states_at(folder, point)[point]
+    model = ReferenceModel.from_spec(folder, hook_points=[point], dtype="bfloat16")
+    windows = model.windows([Item("1", 0, TEXT, ((0, len(TEXT)),), TEXT)])
+    rounded = model.activations(windows)[point].float().numpy()
+    cosine = (exact * rounded).sum(1) / np.linalg.norm(exact, axis=1)
+    assert (cosine / np.linalg.norm(rounded, axis=1)).min() > 0.99
+
+
+def test_unknown_architecture_says_how_to_name_the_module() -> None:
+    with pytest.raises(ModelError, match="--hook-module"):
+        resolve_hook("blocks.1.hook_resid_post", model_type="falcon")
+
+
+def test_hook_that_the_family_lacks_says_how_to_name_the_module() -> None:
+    with pytest.raises(ModelError, match="does not exist in models of type 'gpt_neox'"):
+        resolve_hook("blocks.1.hook_resid_mid", model_type="gpt_neox")
+
+
+def test_layer_the_model_lacks_is_refused(tmp_path: Path) -> None:
+    folder = make_tiny_bert(tmp_path)
+    with pytest.raises(ModelError, match=r"has 2 layers, so there is no 'blocks\.7"):
+        ReferenceModel.from_spec(folder, hook_points=["blocks.7.hook_resid_post"])
+
+
+def test_module_the_model_lacks_is_refused(tmp_path: Path) -> None:
+    folder = make_tiny_bert(tmp_path)
+    with pytest.raises(ModelError, match="has no module 'encoder"):
+        ReferenceModel.from_spec(folder, hook_points=["x"], hook_module="encoder.layer.0.nothing")
+
+
+def test_pickled_model_is_refused(tmp_path: Path) -> None:
+    folder = make_tiny_bert(tmp_path)
+    (folder / "model.safetensors").rename(folder / "pytorch_model.bin")
+    with pytest.raises(ModelError, match="no safetensors weights"):
+        ReferenceModel.from_spec(folder, hook_points=["blocks.0.hook_resid_post"])
+
+
+def test_tokenizer_of_a_larger_vocabulary_is_refused(tmp_path: Path) -> None:
+    folder = make_tiny_bert(tmp_path)
+    place = folder / "config.json"
+    config = json.loads(place.read_text("utf-8"))
+    place.write_text(json.dumps(config | {"vocab_size": 20}), "utf-8")
+    with pytest.raises(ModelError):
+        ReferenceModel.from_spec(folder, hook_points=["blocks.0.hook_resid_post"])
+
+
+@pytest.mark.parametrize("spec", ["./nowhere", "/no/such/folder", "a/b/c"])
+def test_folder_that_is_not_there_is_refused_without_asking_the_hub(spec: str) -> None:
+    with pytest.raises(ModelError, match="no such folder"):
+        ReferenceModel.from_spec(spec, hook_points=["blocks.0.hook_resid_post"])
+
+
+def test_dtype_that_does_not_exist_is_refused(tmp_path: Path) -> None:
+    folder = make_tiny_bert(tmp_path)
+    with pytest.raises(ModelError, match="not one of float32, bfloat16, float16"):
+        ReferenceModel.from_spec(folder, hook_points=["blocks.0.hook_resid_post"], dtype="int3")
+
+
+def test_built_in_model_reads_256_tokens_and_is_known_by_its_weights() -> None:
+    model = ReferenceModel.from_spec("builtin", hook_points=["blocks.0.hook_resid_post"])
+    assert model.is_builtin
+    assert model.maker.limit == 256
+    assert model.width == {"blocks.0.hook_resid_post": 384}
