@@ -1,0 +1,84 @@
+"""The categorised sets of the planted-gap test, read and mapped."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from benchdesign.conceptmap import ConceptMap
+from benchdesign.dictionary import Dictionary
+from benchdesign.formats import load_benchmark
+from benchdesign.items import Item
+from benchdesign.mapping import map_items, open_mapper
+
+DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
+
+FAMILIES = {
+    "trivia": "trivia: ",
+    "medicine": "medicine: ",
+    "intents": "intent: ",
+    "mathematics": "mathematics: ",
+}
+"""Sets inside the pool, by how their categories begin."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class PlantedSet:
+    """Items and the category of each."""
+
+    name: str
+    items: tuple[Item, ...]
+    labels: tuple[str, ...]
+
+
+def load_sets(data: Path = DATA) -> tuple[PlantedSet, ...]:
+    """Read the pool's categorised families, TruthfulQA and BIG-Bench-Hard."""
+    pool = load_benchmark(data / "pool" / "pool.jsonl.gz").items
+    sets = []
+    for name, prefix in FAMILIES.items():
+        items = tuple(item for item in pool if (item.category or "").startswith(prefix))
+        # The same topic is written in two cases by two sources of mathematics.
+        labels = tuple((item.category or "").removeprefix(prefix).casefold() for item in items)
+        sets.append(PlantedSet(name, items, labels))
+    truthful = load_benchmark(
+        data / "benchmarks" / "truthfulqa" / "TruthfulQA.csv", fields={"category": "Category"}
+    ).items
+    labels = tuple(item.category or "" for item in truthful)
+    sets.append(PlantedSet("truthfulqa", tuple(truthful), labels))
+    tasks = {
+        path.stem: load_benchmark(path).items
+        for path in sorted((data / "benchmarks" / "bbh").glob("*.json"))
+    }
+    sets.append(
+        PlantedSet(
+            "bbh",
+            tuple(item for items in tasks.values() for item in items),
+            tuple(task for task, items in tasks.items() for _ in items),
+        )
+    )
+    return tuple(sets)
+
+
+def map_sets(
+    sets: Sequence[PlantedSet], dictionary: str | Path, cache: Path
+) -> tuple[dict[str, ConceptMap], Dictionary]:
+    """Map every set with one dictionary; maps are kept in `cache` for the next time."""
+    mapper = open_mapper(dictionary=dictionary)
+    maps = {one.name: map_items(one.items, mapper, cache=cache) for one in sets}
+    return maps, mapper.dictionary
+
+
+def only_level(dictionary: Dictionary, level: str) -> Dictionary:
+    """Return a dictionary that keeps out the concepts of all other levels."""
+    kept = next(one for one in dictionary.levels if one.name == level)
+    flags = tuple(
+        found if kept.offset <= concept < kept.offset + kept.width else found | {"other level"}
+        for concept, found in enumerate(dictionary.table.flags)
+    )
+    return replace(dictionary, table=replace(dictionary.table, flags=flags))
+
+
+def labels_of(sets: Sequence[PlantedSet]) -> Mapping[str, Sequence[str]]:
+    """Return the labels of every set by name."""
+    return {one.name: one.labels for one in sets}
