@@ -140,6 +140,7 @@ def main() -> int:
     parser.add_argument("--model", default="builtin")
     parser.add_argument("--dictionary", default="builtin")
     parser.add_argument("--pool", type=Path, default=POOL)
+    parser.add_argument("--cache", type=Path, help="folder that keeps the maps for another run")
     parser.add_argument("--out", type=Path, default=HERE / "results" / "calibration.md")
     arguments = parser.parse_args()
     if not arguments.pool.exists():
@@ -147,7 +148,8 @@ def main() -> int:
         return 2
     started = time.perf_counter()
     mapper = open_mapper(arguments.model, arguments.dictionary)
-    concept_map = map_items(read_items(arguments.pool, arguments.items), mapper)
+    items = read_items(arguments.pool, arguments.items)
+    concept_map = map_items(items, mapper, cache=arguments.cache)
     dictionary = mapper.dictionary
     print(f"mapped {len(concept_map)} items in {time.perf_counter() - started:.0f} s", flush=True)
     lines = [

@@ -155,6 +155,7 @@ def main() -> int:
     parser.add_argument("--model", default="builtin")
     parser.add_argument("--dictionary", default="builtin")
     parser.add_argument("--pool", type=Path, default=POOL)
+    parser.add_argument("--cache", type=Path, help="folder that keeps the maps for another run")
     parser.add_argument("--out", type=Path, default=HERE / "results" / "model_gaps.md")
     arguments = parser.parse_args()
     if not arguments.pool.exists():
@@ -178,7 +179,7 @@ def main() -> int:
         one = Labelled(
             name,
             np.asarray([label for label, _ in rows]),
-            map_items([item for _, item in rows], mapper),
+            map_items([item for _, item in rows], mapper, cache=arguments.cache),
         )
         lines.append(measure_set(one, dictionary))
         print(lines[-1], flush=True)

@@ -162,3 +162,28 @@ def test_an_area_kept_out_as_a_whole_is_kept_out() -> None:
     row = find_area_gaps(group_areas(dictionary), gaps, concept_map=benchmark).row(0)
     assert row.status == Status.KEPT_OUT
     assert row.deficit == pytest.approx(0.0)
+
+
+def test_without_areas_there_is_nothing_to_judge() -> None:
+    dictionary = make_dictionary(["a"], base_rates=[0.5])
+    benchmark = make_map([{}] * 10, n_concepts=1)
+    gaps = find_gaps(measure_coverage(benchmark, dictionary), dictionary)
+    found = find_area_gaps(group_areas(dictionary), gaps, concept_map=benchmark)
+    assert list(found.rows()) == []
+
+
+@pytest.mark.parametrize("rows", [[], [{}], [{}, {}, {}], [{0: 1.0}] * 3])
+def test_sets_too_small_to_group_give_no_error(rows: list[dict[int, float]]) -> None:
+    dictionary = make_dictionary(["a", "b", "c"], base_rates=[0.5] * 3)
+    items = make_map(rows, n_concepts=3)
+    areas = group_areas(dictionary, concept_map=items)
+    gaps = find_gaps(measure_coverage(items, dictionary), dictionary)
+    found = find_area_gaps(areas, gaps, concept_map=items)
+    assert {row.status for row in found.rows()} <= {Status.UNTESTABLE, Status.ADEQUATE}
+
+
+def test_grouping_again_gives_the_same_areas() -> None:
+    items = make_topical_map(np.random.default_rng(0), 300, np.ones(TOPICS))
+    first, second = (group_areas(topical_dictionary(), concept_map=items) for _ in range(2))
+    assert first.names == second.names
+    assert (first.area_of == second.area_of).all()
