@@ -8,7 +8,16 @@ from typing import Annotated
 
 import typer
 
-from benchdesign.cli.options import AsJson, Device, Dtype, ModelSpec, Quiet
+from benchdesign.cli.options import (
+    AsJson,
+    Device,
+    DictionarySpec,
+    Dtype,
+    Fields,
+    ModelSpec,
+    Quiet,
+    pairs,
+)
 
 __all__ = ["app"]
 
@@ -144,6 +153,216 @@ def train(
         as_json=as_json,
         quiet=quiet,
     )
+
+
+@app.command()
+def label(
+    dictionary: Annotated[
+        str,
+        typer.Argument(
+            metavar="DICTIONARY", help="A dictionary folder, or any dictionary with --out."
+        ),
+    ],
+    from_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="FILE",
+            help="Labels in CSV, TSV, JSON or JSON lines (concept_id or level and index; label; "
+            "area), or a Neuronpedia export.",
+        ),
+    ] = None,
+    keywords: Annotated[
+        bool, typer.Option("--keywords", help="Key words from --contexts; needs no network.")
+    ] = False,
+    endpoint: Annotated[
+        str | None,
+        typer.Option(
+            "--endpoint",
+            metavar="URL",
+            help="Ask a language model behind an OpenAI-compatible address (ending in /v1); the "
+            "key comes from BENCHDESIGN_API_KEY or OPENAI_API_KEY.",
+        ),
+    ] = None,
+    llm: Annotated[
+        str | None, typer.Option("--llm", metavar="NAME", help="Model to ask at --endpoint.")
+    ] = None,
+    neuronpedia: Annotated[
+        str | None,
+        typer.Option(
+            "--neuronpedia",
+            metavar="MODEL/SAE",
+            help="Fetch from Neuronpedia; `auto` takes the id in the SAE's metadata.",
+        ),
+    ] = None,
+    contexts: Annotated[
+        Path | None,
+        typer.Option("--contexts", metavar="FILE", help="Made by `dictionary train --contexts`."),
+    ] = None,
+    score: Annotated[
+        bool,
+        typer.Option(
+            "--score", help="Measure how well each label picks out held-out contexts (AUC)."
+        ),
+    ] = False,
+    judge: Annotated[
+        bool, typer.Option("--judge", help="Let the model at --endpoint score, not embeddings.")
+    ] = False,
+    drop_below: Annotated[
+        float | None,
+        typer.Option(
+            "--drop-below", min=0.0, max=1.0, metavar="AUC", help="Unlabel what scores lower."
+        ),
+    ] = None,
+    only_missing: Annotated[
+        bool, typer.Option("--only-missing", help="Leave concepts alone that have a label.")
+    ] = False,
+    level: Annotated[
+        str | None, typer.Option("--level", help="Only this level; the level of a file's indices.")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, metavar="N", help="Only the first N concepts.")
+    ] = None,
+    template: Annotated[
+        Path | None,
+        typer.Option("--prompt", metavar="FILE", help="Instructions to use in place of ours."),
+    ] = None,
+    per_request: Annotated[
+        int, typer.Option("--per-request", min=1, help="Concepts in one question.")
+    ] = 4,
+    price_in: Annotated[
+        float | None, typer.Option("--price-in", min=0, help="Price of a million tokens read.")
+    ] = None,
+    price_out: Annotated[
+        float | None, typer.Option("--price-out", min=0, help="... and of a million written.")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask about the cost.")] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="Write a labelled copy there, not in place."),
+    ] = None,
+    save: Annotated[
+        Path | None,
+        typer.Option("--save", metavar="FILE", help="Also write the labels as CSV."),
+    ] = None,
+    device: Device = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a folder that is there already.")
+    ] = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Label concepts from a file, by key words, by a language model or from Neuronpedia.
+
+    \b
+    Examples:
+      benchdesign dictionary label my-dictionary --keywords --contexts contexts.jsonl.gz --score
+      benchdesign dictionary label my-dictionary --from labels.csv
+    """
+    from benchdesign.cli.dictionary_labels import LabelRequest, label_job
+
+    label_job(
+        LabelRequest(
+            dictionary=dictionary,
+            from_file=from_file,
+            keywords=keywords,
+            endpoint=endpoint,
+            llm=llm,
+            neuronpedia=neuronpedia,
+            contexts=contexts,
+            score=score,
+            judge=judge,
+            drop_below=drop_below,
+            only_missing=only_missing,
+            level=level,
+            limit=limit,
+            template=template,
+            per_request=per_request,
+            price_in=price_in,
+            price_out=price_out,
+            yes=yes,
+            out=out,
+            save=save,
+            device=device,
+            force=force,
+        ),
+        as_json=as_json,
+        quiet=quiet,
+    )
+
+
+@app.command()
+def info(
+    concept: Annotated[
+        str,
+        typer.Argument(metavar="CONCEPT", help="Id of a concept, or words to look for in labels."),
+    ],
+    dictionary: DictionarySpec = "builtin",
+    items: Annotated[
+        str | None,
+        typer.Option("--items", metavar="FILE", help="Show its strongest items in this set."),
+    ] = None,
+    top: Annotated[int, typer.Option("--top", min=1, help="Items to show.")] = 5,
+    field: Fields = None,
+    limit: Annotated[
+        int | None, typer.Option("--limit", min=1, metavar="N", help="Read only the first N items.")
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option("--model", metavar="NAME", help="Reference model, if not the dictionary's."),
+    ] = None,
+    device: Device = None,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Show a concept: its label, how common it is, what to doubt, and where items show it.
+
+    \b
+    Examples:
+      benchdesign dictionary info 4100 --items my.jsonl
+      benchdesign dictionary info "probability"
+    """
+    from benchdesign.cli.dictionary_jobs import info_job
+
+    info_job(
+        concept,
+        dictionary,
+        items,
+        top=top,
+        fields=pairs(field, "--field"),
+        limit=limit,
+        model=model,
+        device=device,
+        as_json=as_json,
+        quiet=quiet,
+    )
+
+
+@app.command("list")
+def list_dictionaries(
+    model: Annotated[
+        str | None,
+        typer.Option("--model", metavar="TEXT", help="Only models with this in the name."),
+    ] = None,
+    release: Annotated[
+        str | None,
+        typer.Option("--release", metavar="NAME", help="Every SAE of one registry release."),
+    ] = None,
+    on_disk: Annotated[
+        bool, typer.Option("--on-disk", help="Only what can be used without a network.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """List dictionaries: built in, in the cache, and the releases in sae-lens' registry.
+
+    \b
+    Examples:
+      benchdesign dictionary list
+      benchdesign dictionary list --model gemma --release gemma-scope-2b-pt-res-canonical
+    """
+    from benchdesign.cli.dictionary_jobs import list_job
+
+    list_job(model=model, release=release, on_disk=on_disk, as_json=as_json)
 
 
 if __name__ == "__main__":

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from benchdesign.cli.options import stopping
-from benchdesign.cli.output import Talk, print_json, print_lines, print_table
+from benchdesign.cli.output import Talk, print_json, print_lines, print_table, share
+from benchdesign.errors import UsageError
+from benchdesign.text import display
 
 if TYPE_CHECKING:
+    from benchdesign.dictionary import Dictionary
     from benchdesign.mapping.build import BuildReport
     from benchdesign.mapping.corpus import CorpusSettings
     from benchdesign.mapping.train import LevelSpec, TrainSettings
 
-__all__ = ["train_job"]
+__all__ = ["info_job", "list_job", "train_job"]
 
 
 def train_job(
@@ -86,3 +90,244 @@ def _print_report(report: BuildReport, out: Path) -> None:
         right=" rrrrrrr",
     )
     print_lines("", f"Wrote {out}. Give it as --dictionary {out}.")
+
+
+_MOST_MATCHES = 30
+
+
+def info_job(
+    concept: str,
+    spec: str,
+    items: str | None,
+    *,
+    top: int,
+    fields: Mapping[str, str],
+    limit: int | None,
+    model: str | None,
+    device: str | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Print what is known about a concept, and its strongest items of a set."""
+    from benchdesign.mapping import load_dictionary
+
+    dictionary = load_dictionary(spec)
+    found = _find_concepts(dictionary, concept)
+    if len(found) > 1:
+        _print_matches(dictionary, found, as_json=as_json)
+        return
+    facts = _facts(dictionary, found[0])
+    shown: list[dict[str, Any]] = []
+    if items is not None:
+        shown = _strongest_items(
+            dictionary, found[0], items, top, fields, limit, model, device, Talk(quiet=quiet)
+        )
+        facts["items"] = shown
+    if as_json:
+        print_json(facts)
+        return
+    _print_facts(dictionary, facts)
+    if items is not None:
+        print_lines("", f"Strongest items of {display(items)}:" if shown else "No item shows it.")
+    for one in shown:
+        marked = display(one["marked"], newline=" ")
+        print_lines(f"  {one['peak']:8.2f}  {display(one['id'])}  {marked}")
+
+
+def list_job(*, model: str | None, release: str | None, on_disk: bool, as_json: bool) -> None:
+    """Print which dictionaries there are."""
+    from benchdesign.config import cache_folder, load_preferences
+    from benchdesign.mapping.registry import list_local, read_registry
+
+    store = cache_folder(load_preferences()[0]) / "dictionaries"
+    entries = [*list_local(store=store), *read_registry(store=store)]
+    if release is not None:
+        entries = [one for one in entries if one.release == release]
+        if not entries:
+            raise UsageError(f"--release {release}: not in the registry of this sae-lens.")
+    if model is not None:
+        entries = [one for one in entries if model.lower() in one.model.lower()]
+    if on_disk:
+        entries = [one for one in entries if one.on_disk]
+    if as_json:
+        print_json({"dictionaries": [asdict(one) for one in entries]})
+        return
+    local = [one for one in entries if not one.spec.startswith("sae-lens:")]
+    registry = [one for one in entries if one.spec.startswith("sae-lens:")]
+    each = registry if release is not None or on_disk else []
+    if local or each:
+        print_table(
+            ["dictionary", "model", "reads", "width", "on disk"],
+            [
+                [one.spec, one.model, one.hook_point, one.width, "yes" if one.on_disk else "no"]
+                for one in (*local, *each)
+            ],
+            right="   r",
+        )
+    if registry and not each:
+        print_lines("", "Releases in sae-lens' registry; --release NAME lists one:", "")
+        _print_releases(registry)
+    if not entries:
+        print_lines("No dictionary matches.")
+
+
+def _print_releases(entries: Sequence[Any]) -> None:
+    sizes = Counter(one.release for one in entries)
+    here = Counter(one.release for one in entries if one.on_disk)
+    first = {one.release: one for one in reversed(entries)}
+    widths: dict[str, dict[str, None]] = {}
+    for one in entries:
+        widths.setdefault(one.release, {})[one.width] = None
+    print_table(
+        ["release", "model", "SAEs", "widths", "on disk"],
+        [
+            [
+                name,
+                first[name].model,
+                f"{sizes[name]:,}",
+                " ".join(width for width in widths[name] if width),
+                str(here[name]),
+            ]
+            for name in sorted(sizes)
+        ],
+        right="  r",
+    )
+
+
+def _find_concepts(dictionary: Dictionary, text: str) -> list[int]:
+    """Return the concept of an id, or all whose label holds the words."""
+    if text.isdecimal():
+        if int(text) >= dictionary.n_concepts:
+            raise UsageError(
+                f"There is no concept {text}; {dictionary.name} has {dictionary.n_concepts:,}, "
+                "numbered from 0."
+            )
+        return [int(text)]
+    wanted = text.lower()
+    found = [n for n, label in enumerate(dictionary.table.label) if wanted in (label or "").lower()]
+    if not found:
+        raise UsageError(f"No label of {dictionary.name} holds {display(text)!r}.")
+    return found
+
+
+def _print_matches(dictionary: Dictionary, found: Sequence[int], *, as_json: bool) -> None:
+    if as_json:
+        print_json({"concepts": [_facts(dictionary, concept) for concept in found]})
+        return
+    print_table(
+        ["concept", "level", "label", "trust"],
+        [
+            [
+                str(concept),
+                dictionary.level_of(concept).name,
+                display(dictionary.label(concept)),
+                _number(float(dictionary.table.label_score[concept])),
+            ]
+            for concept in found[:_MOST_MATCHES]
+        ],
+        right="r",
+    )
+    if len(found) > _MOST_MATCHES:
+        print_lines(f"... and {len(found) - _MOST_MATCHES:,} more.")
+
+
+def _facts(dictionary: Dictionary, concept: int) -> dict[str, Any]:
+    """Return everything the dictionary knows about a concept, ready for JSON."""
+    table, level = dictionary.table, dictionary.level_of(concept)
+
+    def known(value: float) -> float | None:
+        return None if value != value else round(float(value), 6)
+
+    return {
+        "concept_id": concept,
+        "level": level.name,
+        "unit": level.unit,
+        "hook_point": level.hook_point,
+        "label": table.label[concept],
+        "label_source": table.label_source[concept],
+        "label_score": known(table.label_score[concept]),
+        "area": table.area[concept],
+        "flags": sorted(table.flags[concept]),
+        "threshold": known(table.threshold[concept]),
+        "mean_activation": known(table.mean_activation[concept]),
+        "max_activation": known(table.max_activation[concept]),
+        "q90": known(table.q90[concept]),
+        "density": known(table.density[concept]),
+        "length_edges": list(dictionary.length_edges),
+        "base_rates": [known(rate) for rate in table.base_rates[concept]],
+    }
+
+
+def _print_facts(dictionary: Dictionary, facts: Mapping[str, Any]) -> None:
+    label = display(facts["label"] or "(no label)")
+    origin = facts["label_source"] or "none"
+    score = facts["label_score"]
+    trust = "not measured" if score is None else f"{score:.2f} (0.5 is chance)"
+    edges = facts["length_edges"]
+    spans = [f"{low}-{high - 1}" for low, high in zip((0, *edges), edges, strict=False)]
+    spans.append(f"{edges[-1]} and more" if edges else "any length")
+    unit = {"token": "tokens", "passage": "passages"}.get(facts["unit"], facts["unit"])
+    print_lines(
+        f"concept {facts['concept_id']}  {label}",
+        f"  label        from {display(origin)}, trust {trust}",
+        f"  level        {facts['level']} ({unit} at {facts['hook_point']}) of {dictionary.name}",
+        f"  area         {display(facts['area'] or 'none')}",
+        f"  flags        {', '.join(facts['flags']) or 'none'}",
+        f"  present at   {_number(facts['threshold'])} and above",
+        f"  activation   mean {_number(facts['mean_activation'])}, "
+        f"largest {_number(facts['max_activation'])}",
+        f"  fires on     {share(facts['density'])} of {unit}",
+        "  base rate    by content tokens of a text:",
+        *(
+            f"    {span:>12}  {share(rate)}"
+            for span, rate in zip(spans, facts["base_rates"], strict=True)
+        ),
+    )
+
+
+def _strongest_items(
+    dictionary: Dictionary,
+    concept: int,
+    path: str,
+    top: int,
+    fields: Mapping[str, str],
+    limit: int | None,
+    model: str | None,
+    device: str | None,
+    talk: Talk,
+) -> list[dict[str, Any]]:
+    from benchdesign.formats import load_benchmark
+    from benchdesign.highlights import cut, marks_of, strongest_rows
+    from benchdesign.mapping import map_items, open_mapper
+
+    items = load_benchmark(path, fields=fields or None, limit=limit).items
+    mapper = open_mapper(model, dictionary, device=device)
+    with stopping(talk.say) as stop:
+        concept_map = map_items(items, mapper, progress=talk.progress, stop=stop)
+    talk.done()
+    shown = []
+    for row in strongest_rows(concept_map, [concept], n=top)[concept]:
+        item, peak = items[row], concept_map.at(row, concept)
+        evidence = mapper.evidence(item, [concept])[concept]
+        marks = marks_of(evidence, concept_map, row=row, concept_id=concept)
+        pieces = cut(item.text, marks, limit=240)
+        shown.append(
+            {
+                "id": item.id,
+                "row": item.row,
+                "peak": float(peak.peak) if peak else 0.0,
+                "saliency": float(peak.saliency) if peak else 0.0,
+                "marked": "".join(
+                    f"[{piece.text}]" if piece.strength else piece.text for piece in pieces
+                ),
+                "tokens": [
+                    {"start": one.start, "end": one.end, "activation": one.activation}
+                    for one in evidence
+                ],
+            }
+        )
+    return shown
+
+
+def _number(value: float | None) -> str:
+    return "not known" if value is None or value != value else f"{value:.2f}"

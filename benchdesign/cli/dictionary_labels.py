@@ -1,0 +1,285 @@
+"""What `dictionary label` does: get labels from one place, score them, put them in."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchdesign.cli.options import stopping
+from benchdesign.cli.output import Talk, print_json, print_lines
+from benchdesign.errors import UsageError
+
+if TYPE_CHECKING:
+    from benchdesign.dictionary import Dictionary
+    from benchdesign.mapping.contexts import ConceptContexts
+    from benchdesign.mapping.endpoint import Endpoint
+    from benchdesign.mapping.label import ConceptLabel
+    from benchdesign.progress import StopCheck
+
+__all__ = ["LabelRequest", "label_job"]
+
+_CHANCE = 0.6
+"""Scores below are counted as near chance: of ten against ten contexts, noise reaches this far."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelRequest:
+    """The options of the command."""
+
+    dictionary: str
+    from_file: Path | None
+    keywords: bool
+    endpoint: str | None
+    llm: str | None
+    neuronpedia: str | None
+    contexts: Path | None
+    score: bool
+    judge: bool
+    drop_below: float | None
+    only_missing: bool
+    level: str | None
+    limit: int | None
+    template: Path | None
+    per_request: int
+    price_in: float | None
+    price_out: float | None
+    yes: bool
+    out: Path | None
+    save: Path | None
+    device: str | None
+    force: bool
+
+    def check(self) -> None:
+        """Refuse options that do not go together."""
+        asks = self.endpoint is not None and not self.judge
+        n = sum((self.from_file is not None, self.keywords, asks, self.neuronpedia is not None))
+        if n > 1:
+            raise UsageError("Give one of --from, --keywords, --endpoint, --neuronpedia.")
+        if not n and not self.score:
+            raise UsageError(
+                "Say where labels come from: --from, --keywords, --endpoint or --neuronpedia; or "
+                "measure those there are with --score."
+            )
+        if (self.endpoint is None) != (self.llm is None):
+            raise UsageError("--endpoint and --llm go together.")
+        if self.judge and (not self.score or self.endpoint is None):
+            raise UsageError("--judge needs --score and --endpoint.")
+        if self.contexts is None and (self.keywords or asks or self.score):
+            raise UsageError("Give --contexts FILE, made by `dictionary train --contexts`.")
+        if self.drop_below is not None and not self.score:
+            raise UsageError("--drop-below needs --score.")
+
+
+def label_job(request: LabelRequest, *, as_json: bool, quiet: bool) -> None:
+    """Label a dictionary and print what was done."""
+    from benchdesign.mapping import load_dictionary
+    from benchdesign.mapping.label import apply_labels, write_labels
+
+    request.check()
+    talk = Talk(quiet=quiet)
+    dictionary = load_dictionary(request.dictionary)
+    target = _target(request)
+    contexts = _contexts(request, dictionary)
+    with stopping(talk.say) as stop:
+        labels = _get_labels(request, dictionary, contexts, target, talk, stop)
+        if request.score:
+            labels = _score(request, labels, contexts, talk, stop)
+    talk.done()
+    n_dropped = 0
+    if request.drop_below is not None:
+        low = {
+            one.concept_id
+            for one in labels
+            if one.score is not None and one.score < request.drop_below
+        }
+        n_dropped = len(low)
+        labels = [
+            replace(one, label=None, source=None, score=None) if one.concept_id in low else one
+            for one in labels
+        ]
+    apply_labels(
+        dictionary, labels, target, only_missing=request.only_missing, overwrite=request.force
+    )
+    if request.save is not None:
+        write_labels(labels, request.save)
+    _print_summary(target, labels, n_dropped, as_json=as_json)
+
+
+def _target(request: LabelRequest) -> Path:
+    if request.out is not None:
+        return request.out
+    folder = Path(request.dictionary).expanduser()
+    if not folder.is_dir():
+        raise UsageError(
+            f"{request.dictionary}: not a folder of yours; give --out DIR for a labelled copy."
+        )
+    return folder
+
+
+def _contexts(request: LabelRequest, dictionary: Dictionary) -> list[ConceptContexts]:
+    from benchdesign.mapping.contexts import read_contexts
+
+    if request.contexts is None:
+        return []
+    found = list(read_contexts(request.contexts))
+    if any(not 0 <= one.concept_id < dictionary.n_concepts for one in found):
+        raise UsageError(f"{request.contexts}: made for another dictionary; make it again.")
+    if request.level is not None:
+        found = [one for one in found if one.level == request.level]
+        if not found:
+            raise UsageError(f"{request.contexts}: holds no contexts of level {request.level}.")
+    return found[: request.limit]
+
+
+def _get_labels(
+    request: LabelRequest,
+    dictionary: Dictionary,
+    contexts: Sequence[ConceptContexts],
+    target: Path,
+    talk: Talk,
+    stop: StopCheck,
+) -> list[ConceptLabel]:
+    """Return labels from the place asked for; those there are if none was."""
+    from benchdesign.config import cache_folder, load_preferences
+    from benchdesign.mapping.label import ConceptLabel, read_labels
+    from benchdesign.mapping.label_keywords import label_by_keywords
+    from benchdesign.mapping.label_model import LABEL_TEMPLATE, label_by_model
+    from benchdesign.mapping.label_neuronpedia import fetch_labels, neuronpedia_id
+
+    if request.from_file is not None:
+        return list(read_labels(request.from_file, dictionary, level=request.level))
+    if request.neuronpedia is not None:
+        given = request.neuronpedia
+        identifier = neuronpedia_id(dictionary) if given == "auto" else given
+        store = cache_folder(load_preferences()[0]) / "neuronpedia"
+        return list(fetch_labels(identifier, dictionary, store=store))
+    if request.keywords:
+        return list(label_by_keywords(_lacking(request, dictionary, contexts)))
+    if request.endpoint is not None and not request.judge:
+        asked = _lacking(request, dictionary, contexts)
+        template = LABEL_TEMPLATE
+        if request.template is not None:
+            template = request.template.read_text(encoding="utf-8")
+        _agree_to_cost(request, asked, template, talk)
+        return list(
+            label_by_model(
+                asked,
+                _open_endpoint(request),
+                # Beside the dictionary, not in it: answers outlive a run that is stopped.
+                journal=target.with_name(f"{target.name}.labels.jsonl"),
+                template=template,
+                per_request=request.per_request,
+                progress=talk.progress,
+                stop=stop,
+            )
+        )
+    table = dictionary.table
+    return [
+        ConceptLabel(concept, label, table.label_source[concept])
+        for concept, label in enumerate(table.label)
+        if label
+    ]
+
+
+def _lacking(
+    request: LabelRequest, dictionary: Dictionary, contexts: Sequence[ConceptContexts]
+) -> list[ConceptContexts]:
+    """Leave out concepts nobody will see, and labelled ones where only the others are wanted."""
+    table = dictionary.table
+    return [
+        one
+        for one in contexts
+        if (one.strong or one.middle)
+        and not table.flags[one.concept_id]
+        and not (request.only_missing and table.label[one.concept_id])
+    ]
+
+
+def _open_endpoint(request: LabelRequest) -> Endpoint:
+    from benchdesign.config import endpoint_key
+    from benchdesign.mapping.endpoint import Endpoint
+
+    if request.endpoint is None or request.llm is None:
+        raise UsageError("--endpoint and --llm go together.")
+    return Endpoint(request.endpoint, request.llm, key=endpoint_key())
+
+
+def _agree_to_cost(
+    request: LabelRequest, contexts: Sequence[ConceptContexts], template: str, talk: Talk
+) -> None:
+    """Say what asking will take; a person agrees, or --yes did."""
+    import typer
+
+    from benchdesign.mapping.label_model import estimate_cost
+
+    cost = estimate_cost(contexts, per_request=request.per_request, template=template)
+    line = (
+        f"{cost.n_concepts:,} concepts in {cost.n_requests:,} requests: about "
+        f"{cost.n_tokens_in:,} tokens to read and {cost.n_tokens_out:,} to write"
+    )
+    if request.price_in is not None and request.price_out is not None:
+        line += f", {cost.price(request.price_in, request.price_out):.2f} at the prices given"
+    talk.fail(f"{line}.")
+    if request.yes:
+        return
+    if not sys.stdin.isatty():
+        raise UsageError("Nothing was asked. Give --yes to go on.")
+    typer.confirm("Go on?", abort=True, err=True)
+
+
+def _score(
+    request: LabelRequest,
+    labels: Sequence[ConceptLabel],
+    contexts: Sequence[ConceptContexts],
+    talk: Talk,
+    stop: StopCheck,
+) -> list[ConceptLabel]:
+    from benchdesign.mapping.label_model import judge_labels
+    from benchdesign.mapping.label_score import builtin_embedder, score_labels
+
+    if request.judge:
+        return list(
+            judge_labels(
+                labels, contexts, _open_endpoint(request), progress=talk.progress, stop=stop
+            )
+        )
+    embed = builtin_embedder(device=request.device)
+    return list(score_labels(labels, contexts, embed=embed, progress=talk.progress))
+
+
+def _print_summary(
+    target: Path, labels: Sequence[ConceptLabel], n_dropped: int, *, as_json: bool
+) -> None:
+    import statistics
+
+    scores = sorted(one.score for one in labels if one.score is not None)
+    summary: dict[str, Any] = {
+        "dictionary": str(target),
+        "n_labelled": sum(one.label is not None for one in labels),
+        "n_unlabelled": sum(one.label is None for one in labels),
+        "n_dropped": n_dropped,
+    }
+    if scores:
+        summary["scores"] = {
+            "n": len(scores),
+            "mean": round(statistics.fmean(scores), 4),
+            "median": round(statistics.median(scores), 4),
+            "tenth": round(scores[len(scores) // 10], 4),
+            "n_near_chance": sum(score < _CHANCE for score in scores),
+        }
+    if as_json:
+        print_json(summary)
+        return
+    print_lines(f"{summary['n_labelled']:,} concepts labelled in {target}.")
+    if n_dropped:
+        print_lines(f"{n_dropped:,} labels scored too low and were taken away.")
+    if scores:
+        told = summary["scores"]
+        print_lines(
+            f"Label trust (AUC, 0.5 is chance) of {told['n']:,}: median {told['median']:.2f}, "
+            f"mean {told['mean']:.2f}, a tenth below {told['tenth']:.2f}, "
+            f"{told['n_near_chance']:,} under {_CHANCE}."
+        )

@@ -1,0 +1,146 @@
+"""Which dictionaries there are: built in, in the cache, and in sae-lens' registry.
+
+The registry is a YAML file inside sae-lens; it is read without importing sae-lens, which would
+cost seconds. Nothing here goes to the network.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from benchdesign.errors import InputError, PackagingError
+
+__all__ = ["RegistryEntry", "list_local", "read_registry"]
+
+_HOOK = re.compile(
+    r"blocks\.\d+\.(?:attn\.|mlp\.|ln\d\.)?"
+    r"hook_(?:resid_pre|resid_mid|resid_post|attn_out|mlp_out|mlp_in|normalized|in|z)"
+)
+_WIDTH = re.compile(r"(?:width[_-]?(\d+(?:\.\d+)?[km])|[/_-]w?(\d+k))(?=$|[/_.-])", re.IGNORECASE)
+_POWER = re.compile(r"2pow(\d+)")
+_LAYER = re.compile(r"layers?[_.-]?(\d+)")
+
+
+@dataclass(frozen=True, slots=True)
+class RegistryEntry:
+    """One dictionary that can be given as --dictionary."""
+
+    spec: str
+    model: str
+    hook_point: str
+    """As far as its name tells; empty where it does not."""
+
+    width: str
+    """As its name says (`16k`), or exactly where the dictionary is on disk; may be empty."""
+
+    on_disk: bool
+    release: str = ""
+
+
+def read_registry(
+    *, store: Path | None = None, hub_cache: Path | None = None
+) -> tuple[RegistryEntry, ...]:
+    """Read all releases of the installed sae-lens.
+
+    `store` holds converted entries (see `load_dictionary`); `hub_cache` is Hugging Face's.
+    """
+    import yaml
+
+    found = find_spec("sae_lens")
+    if found is None or found.origin is None:
+        raise PackagingError("sae-lens is not installed; run: pip install sae-lens")
+    file = Path(found.origin).with_name("pretrained_saes.yaml")
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    try:
+        releases = yaml.load(file.read_bytes(), Loader=loader)
+    except (OSError, yaml.YAMLError) as problem:
+        raise InputError(f"{file}: cannot be read ({problem}); reinstall sae-lens.") from None
+    cache = hub_cache or _hub_cache()
+    made: list[RegistryEntry] = []
+    for release, entry in releases.items():
+        repository = str(entry.get("repo_id", ""))
+        snapshots = _snapshots(cache, repository)
+        for sae in entry.get("saes", ()):
+            made.append(_entry(str(release), entry, sae, snapshots, store))
+    return tuple(made)
+
+
+def list_local(*, store: Path | None = None) -> tuple[RegistryEntry, ...]:
+    """List the built-in dictionary and whatever was converted into `store`."""
+    from benchdesign.errors import BenchdesignError
+    from benchdesign.mapping.dictionaries import load_dictionary
+
+    made: list[RegistryEntry] = []
+    folders: list[tuple[str, str]] = [("builtin", "builtin")]
+    if store is not None and store.is_dir():
+        folders += [(str(path), str(path)) for path in sorted(store.iterdir()) if path.is_dir()]
+    for spec, where in folders:
+        try:
+            dictionary = load_dictionary(where)
+        except BenchdesignError:
+            # A half-converted folder is not a dictionary; `list` must not stop at it.
+            continue
+        for level in dictionary.levels:
+            made.append(
+                RegistryEntry(
+                    spec, dictionary.model, level.hook_point, f"{level.width:,}", True, level.name
+                )
+            )
+    return tuple(made)
+
+
+def _entry(
+    release: str,
+    entry: Mapping[str, Any],
+    sae: Mapping[str, Any],
+    snapshots: Sequence[Path],
+    store: Path | None,
+) -> RegistryEntry:
+    sae_id, path = str(sae.get("id", "")), str(sae.get("path", ""))
+    spec = f"sae-lens:{release}/{sae_id}"
+    converted = store is not None and (store / _folder_name(spec) / "cfg.json").is_file()
+    fetched = bool(path) and any((snapshot / path).exists() for snapshot in snapshots)
+    return RegistryEntry(
+        spec=spec,
+        model=str(entry.get("model", "")),
+        hook_point=_hook_in(sae_id) or _hook_in(path),
+        width=_width_in(sae_id) or _width_in(path) or _width_in(f"-{release}"),
+        on_disk=converted or fetched,
+        release=release,
+    )
+
+
+def _folder_name(spec: str) -> str:
+    """Return the name under which `load_dictionary` keeps a converted entry."""
+    return hashlib.sha256(spec.encode()).hexdigest()[:24]
+
+
+def _hook_in(name: str) -> str:
+    if match := _HOOK.search(name):
+        return match.group()
+    match = _LAYER.search(name)
+    return f"layer {match.group(1)}" if match else ""
+
+
+def _width_in(name: str) -> str:
+    if power := _POWER.search(name):
+        return f"{2 ** int(power.group(1)):,}"
+    match = _WIDTH.search(name)
+    return (match.group(1) or match.group(2)).lower() if match else ""
+
+
+def _hub_cache() -> Path:
+    from huggingface_hub.constants import HF_HUB_CACHE
+
+    return Path(HF_HUB_CACHE)
+
+
+def _snapshots(cache: Path, repository: str) -> tuple[Path, ...]:
+    folder = cache / f"models--{repository.replace('/', '--')}" / "snapshots"
+    return tuple(folder.iterdir()) if repository and folder.is_dir() else ()
