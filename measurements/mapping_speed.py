@@ -316,7 +316,7 @@ def lines_of(name: str, found: dict[str, Any], command: str) -> Iterator[str]:
         if way in found:
             ratio = ours["items_per_cpu_second"] / found[way]["items_per_cpu_second"]
             memory = found[way]["peak_mb"] / ours["peak_mb"]
-            yield f"- ours is {ratio:.2f} times as fast as {way} ({way} peaks at {memory:.2f} times ours)"
+            yield f"- {ratio:.2f} times as fast as {way}, which needs {memory:.2f} times the memory"
     yield ""
 
 

@@ -174,7 +174,8 @@ def make_tiny_sae(
         "apply_b_dec_to_input": True,
         "normalize_activations": "none",
         "reshape_activations": "none",
-        "metadata": dict(metadata or {}),
+        # sae-lens takes a folder without its version for one of the days before 6.0.
+        "metadata": {"sae_lens_version": "6.54.12"} | dict(metadata or {}),
     }
     if architecture == "topk":
         config |= {"k": 4, "rescale_acts_by_decoder_norm": False}

@@ -1,0 +1,185 @@
+"""Dictionaries from a folder, the registry and the hub; damaged ones are refused in one line."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from benchdesign.dictionary import Dictionary
+from benchdesign.errors import DictionaryError
+from benchdesign.mapping.dictionaries import blank_table, load_dictionary, save_dictionary
+from tests.helpers import make_tiny_dictionary, make_tiny_sae
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return make_tiny_dictionary(tmp_path / "tiny", model=tmp_path / "model")
+
+
+def test_dictionary_comes_back_as_it_was_saved(folder: Path) -> None:
+    opened = load_dictionary(folder)
+    n = opened.n_concepts
+    table = dataclasses.replace(
+        blank_table(opened.levels, n_bins=3),
+        threshold=np.linspace(0, 1, n, dtype=np.float32),
+        base_rates=np.arange(3 * n, dtype=np.float32).reshape(n, 3),
+        flags=(frozenset({"dense", "dead"}), *[frozenset()] * (n - 1)),
+        label=("ages", *[None] * (n - 1)),
+        area=("people", *[None] * (n - 1)),
+    )
+    changed = dataclasses.replace(opened, table=table, length_edges=(16, 32))
+    save_dictionary(changed, folder, recipe={"tokens": 5})
+    again = load_dictionary(folder)
+    assert again.length_edges == (16, 32)
+    assert again.levels == opened.levels
+    assert again.fingerprint == opened.fingerprint
+    assert again.label(0) == "ages"
+    assert again.kept_out(0) == "dead"
+    assert again.table.area == table.area
+    assert again.level_of(30).name == "themes"
+    np.testing.assert_array_equal(again.table.threshold, table.threshold)
+    np.testing.assert_array_equal(again.table.base_rates, table.base_rates)
+    assert json.loads((folder / "dictionary.json").read_text("utf-8"))["recipe"] == {"tokens": 5}
+
+
+def test_fingerprint_follows_weights_and_hook_points(folder: Path, tmp_path: Path) -> None:
+    before = load_dictionary(folder).fingerprint
+    copied = shutil.copytree(folder, tmp_path / "copy")
+    assert load_dictionary(copied).fingerprint == before
+    make_tiny_sae(copied / "terms", seed=9)
+    assert load_dictionary(copied).fingerprint != before
+    change(folder, lambda summary: summary["levels"][0].update(hook_point="blocks.1.hook_mlp_out"))
+    assert load_dictionary(folder).fingerprint != before
+
+
+@pytest.mark.parametrize(
+    ("model_name", "model"),
+    [
+        ("gpt2-small", "gpt2"),
+        ("gemma-2-2b", "google/gemma-2-2b"),
+        ("pythia-70m-deduped", "EleutherAI/pythia-70m-deduped"),
+        ("meta-llama/Llama-3.1-8B", "meta-llama/Llama-3.1-8B"),
+        ("", ""),
+    ],
+)
+def test_sae_lens_folder_is_a_dictionary_of_one_level(
+    model_name: str, model: str, tmp_path: Path
+) -> None:
+    sae = make_tiny_sae(
+        tmp_path, metadata={"hook_name": "blocks.3.hook_mlp_out", "model_name": model_name}
+    )
+    opened = load_dictionary(sae)
+    assert opened.model == model
+    assert [(one.name, one.unit, one.hook_point) for one in opened.levels] == [
+        ("terms", "token", "blocks.3.hook_mlp_out")
+    ]
+    assert opened.n_concepts == 24
+    assert opened.label(3) == "concept 3"
+    assert np.isnan(opened.table.base_rates).all()
+
+
+def change(folder: Path, edit: Any) -> None:
+    place = folder / "dictionary.json"
+    summary = json.loads(place.read_text("utf-8"))
+    edit(summary)
+    place.write_text(json.dumps(summary), "utf-8")
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (lambda one: one.pop("levels"), "damaged"),
+        (lambda one: one.update(levels=[]), "at least one level"),
+        (lambda one: one.update(length_edges=[5, 3]), "ascending length_edges"),
+        (lambda one: one["levels"][0].update(unit="word"), "not token or passage"),
+        (lambda one: one["levels"][0].update(width=7), "differs from its cfg.json"),
+        (lambda one: one["levels"][0].update(folder="../elsewhere"), "lies outside"),
+        (lambda one: one.update(length_edges=[5]), "must have 2 length bins"),
+    ],
+)
+def test_damaged_summary_is_refused(edit: Any, message: str, folder: Path) -> None:
+    change(folder, edit)
+    with pytest.raises(DictionaryError, match=message) as caught:
+        load_dictionary(folder)
+    assert str(folder) in str(caught.value)
+
+
+def test_table_of_another_length_is_refused(folder: Path) -> None:
+    import pyarrow.parquet as pq
+
+    place = folder / "concepts.parquet"
+    pq.write_table(pq.read_table(place).slice(0, 5), place)
+    with pytest.raises(DictionaryError, match="5 rows for 32 concepts"):
+        load_dictionary(folder)
+
+
+@pytest.mark.parametrize("spec", ["./nowhere", "/no/such/folder", "nowhere", "a//b"])
+def test_dictionary_that_is_not_there_is_refused_without_asking_the_hub(spec: str) -> None:
+    with pytest.raises(DictionaryError, match="no such dictionary"):
+        load_dictionary(spec)
+
+
+def test_folder_without_a_dictionary_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DictionaryError, match="neither dictionary"):
+        load_dictionary(tmp_path)
+
+
+def test_unfinished_registry_name_is_refused() -> None:
+    with pytest.raises(DictionaryError, match="write sae-lens:<release>/<sae_id>"):
+        load_dictionary("sae-lens:gpt2-small-res-jb")
+
+
+def test_registry_entry_is_converted_once_and_then_opened_without_sae_lens(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import sae_lens
+
+    asked = []
+    source = make_tiny_sae(
+        tmp_path / "source",
+        metadata={"hook_name": "blocks.8.hook_resid_pre", "model_name": "gpt2-small"},
+    )
+
+    def from_pretrained(release: str, sae_id: str, device: str) -> Any:
+        asked.append((release, sae_id, device))
+        return sae_lens.SAE.load_from_disk(str(source))
+
+    monkeypatch.setattr(sae_lens.SAE, "from_pretrained", from_pretrained)
+    spec = "sae-lens:gpt2-small-res-jb/blocks.8.hook_resid_pre/average_l0_4"
+    first = load_dictionary(spec, store=tmp_path / "store")
+    second = load_dictionary(spec, store=tmp_path / "store")
+    assert asked == [("gpt2-small-res-jb", "blocks.8.hook_resid_pre/average_l0_4", "cpu")]
+    assert (first.name, first.model, first.n_concepts) == (spec, "gpt2", 24)
+    assert first.fingerprint == second.fingerprint
+
+
+def test_opening_a_dictionary_does_not_import_torch(folder: Path) -> None:
+    import subprocess
+    import sys
+
+    code = (
+        "import sys; from benchdesign.mapping import load_dictionary; "
+        "load_dictionary(sys.argv[1]); print('torch' in sys.modules)"
+    )
+    root = Path(__file__).resolve().parents[2]
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(folder)],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=root,
+    )
+    assert done.stdout == "False\n"
+
+
+def test_shipped_dictionary_is_whole() -> None:
+    opened: Dictionary = load_dictionary()
+    assert opened.model == "builtin"
+    assert {level.unit for level in opened.levels} == {"token", "passage"}
+    assert len(opened.table.label) == opened.n_concepts
