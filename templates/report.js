@@ -64,7 +64,7 @@
 
   let closed = [];
   addEventListener("beforeprint", () => {
-    closed = all("details:not([open])");
+    closed = all("details.area:not([open])");
     closed.forEach((one) => { one.open = true; });
   });
   addEventListener("afterprint", () => { closed.forEach((one) => { one.open = false; }); });
