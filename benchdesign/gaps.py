@@ -76,6 +76,10 @@ class GapSettings:
     fdr: float = 0.05
     """Expected share of false findings among missing and under (and among over) concepts."""
 
+    gap_share: float = 0.10
+    """A concept is tested if its complete absence would stand out with this share of the tested
+    concepts being gaps; the rarer ones could only add tests, never findings."""
+
     min_effect: float = 0.585
     """Smallest lift, either way, that matters: log2(1.5), a third fewer or half as many again."""
 
@@ -91,6 +95,7 @@ class GapSettings:
     def __post_init__(self) -> None:
         for name, low, high in (
             ("fdr", 0.0, 1.0),
+            ("gap_share", 0.0, 1.0),
             ("min_effect", 0.0, np.inf),
             ("prior", 0.0, np.inf),
             ("level", 0.0, 1.0),
@@ -337,8 +342,11 @@ def _judge(
     seen = coverage.floored_rate if exact else coverage.base_rate * coverage.n_reference
     seen = np.where(judged, seen, np.nan)
     tails = predictive_tails(coverage.count, coverage.n_items, seen, coverage.n_reference)
-    needed = items_to_show_absence(seen, coverage.n_reference, alpha=settings.fdr)
-    # Where even no item at all would not be significant, there is no test to count.
+    needed = items_to_show_absence(
+        seen, coverage.n_reference, alpha=settings.fdr * settings.gap_share
+    )
+    # Where even no item at all would not be significant, there is no test to count. What decides
+    # it is the reference, not the benchmark, so leaving tests out does not bias those that remain.
     testable = judged & (needed <= coverage.n_items)
     p_under = np.where(testable, tails.lower, np.nan)
     q_under, q_over = adjust_p_values(p_under), adjust_p_values(tails.upper)

@@ -49,8 +49,8 @@ def test_far_fewer_items_than_expected_is_under_and_far_more_is_over() -> None:
 def test_a_concept_is_not_missing_merely_because_it_did_not_fire() -> None:
     gaps = judge([0], [0.005])
     assert gaps.status(0) == Status.UNTESTABLE
-    # 0.995 ** 597 = 0.0502 and 0.995 ** 598 = 0.0499
-    assert gaps.row(0).items_needed == 598
+    # 0.995 ** 1057 = 0.00500 and 0.05 * 0.10 = 0.005
+    assert gaps.row(0).items_needed == 1058
 
 
 def test_a_significant_but_small_deficit_is_adequate() -> None:
@@ -73,6 +73,13 @@ def test_concepts_that_cannot_be_meant_are_kept_out_and_counted_by_reason() -> N
     assert [gaps.status(c) for c in range(5)] == [Status.KEPT_OUT] * 4 + [Status.MISSING]
     assert gaps.kept_out_counts() == {"structural:punctuation": 2, "dead": 1, "dense": 1}
     assert (gaps.deficit[:4] == 0).all()
+
+
+def test_concepts_too_rare_to_be_found_do_not_count_as_tests() -> None:
+    alone = judge([9], [0.10])
+    among = judge([9] + [0] * 50, [0.10] + [0.02] * 50)
+    assert among.q_value[0] == alone.q_value[0]
+    assert among.row(1).items_needed == 263  # 0.98 ** 263 = 0.0049
 
 
 def test_kept_out_concepts_do_not_count_as_tests() -> None:
@@ -117,7 +124,7 @@ def test_a_reference_as_small_as_the_set_makes_the_same_counts_less_certain() ->
         coverage = measure_coverage(benchmark, dictionary, reference=reference)
         return find_gaps(coverage, dictionary).p_under[0]
 
-    assert p_value(1) > p_value(100)
+    assert p_value(4) > p_value(100)
 
 
 def test_gaps_can_be_judged_again_without_the_map() -> None:
