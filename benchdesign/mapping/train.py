@@ -133,6 +133,11 @@ class TrainSettings:
 
     resume: bool = False
 
+    def __post_init__(self) -> None:
+        """Refuse a precision that sae-lens folders are not written in here."""
+        if self.precision not in ("float16", "float32"):
+            raise UsageError(f"--precision is float16 or float32, not {self.precision!r}.")
+
 
 @dataclass(frozen=True, slots=True)
 class LevelReport:

@@ -1,0 +1,313 @@
+"""`benchdesign dictionary`, by what it prints and the code it leaves with."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchdesign.cli import run_command
+from tests.helpers import make_tiny_bert
+
+WORDS = ("cat", "dog", "house", "river", "stone", "music", "number", "seven", "market", "garden")
+LEVELS = (
+    "terms:hook=blocks.0.hook_resid_post,width=24,k=3,batch=64,passes=2",
+    "themes:hook=blocks.1.hook_resid_post,width=8,k=2,batch=32,passes=4",
+)
+
+Run = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+    """Run a command; returns its code, standard output and standard error."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+
+    def run(*arguments: object) -> tuple[int, str, str]:
+        code = run_command(["dictionary", *(str(one) for one in arguments)])
+        captured = capsys.readouterr()
+        return code, captured.out, captured.err
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a tiny model, a corpus, a trained dictionary and its contexts."""
+    folder = tmp_path_factory.mktemp("made")
+    make_tiny_bert(folder / "model")
+    random = np.random.default_rng(0)
+    rows = [
+        {"text": " ".join(random.choice(WORDS, size=12)) + ".", "source": f"s{n % 5}"}
+        for n in range(120)
+    ]
+    (folder / "corpus.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert run_command(train_arguments(folder, folder / "dictionary")) == 0
+    return folder
+
+
+def train_arguments(folder: Path, out: Path, *more: str) -> list[str]:
+    """The command that trains the tiny dictionary."""
+    levels = [argument for level in LEVELS for argument in ("--level", level)]
+    return [
+        *("dictionary", "train", str(folder / "corpus.jsonl"), "--out", str(out), *levels),
+        *("--model", str(folder / "model"), "--device", "cpu", "--quiet"),
+        *("--contexts", str(folder / "contexts.jsonl.gz"), *more),
+    ]
+
+
+def test_train_writes_a_complete_dictionary(made: Path) -> None:
+    from benchdesign.mapping import load_dictionary
+
+    dictionary = load_dictionary(made / "dictionary")
+    assert [(one.name, one.unit, one.width) for one in dictionary.levels] == [
+        ("terms", "token", 24),
+        ("themes", "passage", 8),
+    ]
+    assert dictionary.model == str(made / "model")
+    present = dictionary.table.threshold > 0
+    dead = np.array(["dead" in flags for flags in dictionary.table.flags])
+    assert np.array_equal(present, ~dead)
+    assert np.nanmax(dictionary.table.base_rates) <= 1
+    assert sorted(path.name for path in (made / "dictionary").iterdir()) == [
+        "concepts.parquet",
+        "dictionary.json",
+        "terms",
+        "themes",
+    ]
+    assert not (made / "dictionary.training").exists()
+
+
+def test_no_corpus_text_is_in_the_dictionary(made: Path) -> None:
+    for path in (made / "dictionary").rglob("*"):
+        assert path.is_dir() or b"river" not in path.read_bytes()
+
+
+def test_base_rates_are_those_of_the_mapped_corpus(made: Path) -> None:
+    from benchdesign.formats import load_benchmark
+    from benchdesign.mapping import map_items, open_mapper
+
+    mapper = open_mapper(None, made / "dictionary", device="cpu")
+    corpus = load_benchmark(made / "corpus.jsonl", fields={"prompt": "text"})
+    concept_map = map_items(corpus.items, mapper)
+    table = mapper.dictionary.table
+    bins = mapper.dictionary.length_bins(concept_map.n_tokens)
+    here = concept_map.presence(table.threshold).toarray()[bins == 2].mean(0)
+    live = np.array([not flags & {"dead"} for flags in table.flags])
+    # Half-precision activations may move a text across the threshold, never many.
+    assert (bins == 2).sum() > 100
+    np.testing.assert_allclose(here[live], table.base_rates[live, 2], atol=0.03)
+
+
+def test_training_again_gives_the_same_bytes(made: Path, tmp_path: Path) -> None:
+    assert run_command(train_arguments(made, tmp_path / "again")) == 0
+    for path in (made / "dictionary").rglob("*.*"):
+        other = tmp_path / "again" / path.relative_to(made / "dictionary")
+        if path.name != "dictionary.json":  # its report holds how long it took
+            assert path.read_bytes() == other.read_bytes()
+
+
+def test_train_prints_its_report_as_json(made: Path, run: Run, tmp_path: Path) -> None:
+    code, out, _ = run(*train_arguments(made, tmp_path / "json", "--json")[1:])
+    report = json.loads(out)
+    assert code == 0
+    assert report["corpus"]["n_texts"] == 120
+    assert [level["level"] for level in report["levels"]] == ["terms", "themes"]
+    assert report["flags"]["terms"]["usable"] <= 24
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (["--level", "more:hook=blocks.7.hook_resid_post,width=8,k=2"], "2 layers"),
+        (["--level", "more:hook=nonsense,width=8,k=2"], "nonsense"),
+        (["--level", "terms:hook=blocks.0.hook_resid_post,width=8,k=2"], "same name"),
+        (["--level", "more:width=8"], "give hook, k"),
+        (["--text-field", "body"], "corpus.jsonl:1: no text in field `body`"),
+        (["--dtype", "float8"], "float8"),
+        (["--precision", "int4"], "--precision"),
+        (["--model", "/nowhere"], "/nowhere"),
+    ],
+)
+def test_bad_training_input_is_one_line_and_writes_nothing(
+    made: Path, run: Run, tmp_path: Path, change: list[str], message: str
+) -> None:
+    code, out, err = run(*train_arguments(made, tmp_path / "out", *change)[1:])
+    assert (code, out) == (2, "")
+    assert message in err
+    assert len(err.strip().split("\n")) == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_empty_corpus_is_one_line(made: Path, run: Run, tmp_path: Path) -> None:
+    (tmp_path / "empty.jsonl").write_text("")
+    arguments = train_arguments(made, tmp_path / "out")[1:]
+    arguments[1] = str(tmp_path / "empty.jsonl")
+    code, _, err = run(*arguments)
+    assert code == 2
+    assert "holds no text" in err
+
+
+def test_key_words_label_a_copy_and_scores_come_along(
+    made: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from benchdesign.mapping import label_score, load_dictionary
+
+    def embed(texts: list[str]) -> np.ndarray:
+        return np.array([[float(word in one) for word in WORDS] for one in texts], dtype=np.float32)
+
+    monkeypatch.setattr(label_score, "builtin_embedder", lambda **_: embed)
+    code, out, _ = run(
+        *("label", made / "dictionary", "--keywords", "--contexts", made / "contexts.jsonl.gz"),
+        *("--score", "--out", tmp_path / "labelled", "--save", tmp_path / "labels.csv", "--json"),
+    )
+    summary = json.loads(out)
+    assert code == 0
+    assert summary["n_labelled"] > 0
+    table = load_dictionary(tmp_path / "labelled").table
+    assert {one for one in table.label_source if one} == {"keywords"}
+    assert np.isfinite(table.label_score).sum() == summary["scores"]["n"] > 0
+    assert load_dictionary(made / "dictionary").table.label[0] is None
+    assert "keywords" in (tmp_path / "labels.csv").read_text()
+
+
+def test_labels_that_score_low_are_taken_away(
+    made: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from benchdesign.mapping import label_score, load_dictionary
+
+    def nothing(**_: object) -> label_score.Embedder:
+        return lambda texts: np.zeros((len(texts), 2), dtype=np.float32)
+
+    monkeypatch.setattr(label_score, "builtin_embedder", nothing)
+    code, out, _ = run(
+        *("label", made / "dictionary", "--keywords", "--contexts", made / "contexts.jsonl.gz"),
+        *("--score", "--drop-below", "0.55", "--out", tmp_path / "labelled"),
+    )
+    assert code == 0
+    assert "labels scored too low and were taken away" in out
+    table = load_dictionary(tmp_path / "labelled").table
+    assert not np.isfinite(table.label_score).any()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "Say where labels come from"),
+        (["--keywords"], "Give --contexts"),
+        (["--keywords", "--neuronpedia", "auto"], "Give one of"),
+        (["--endpoint", "http://localhost/v1"], "--endpoint and --llm go together"),
+        (["--from", "labels.csv", "--judge"], "--judge needs"),
+        (["--from", "labels.csv", "--drop-below", "0.5"], "--drop-below needs --score"),
+        (["--neuronpedia", "auto"], "names no Neuronpedia id"),
+    ],
+)
+def test_label_options_that_do_not_go_together(
+    made: Path, run: Run, arguments: list[str], message: str
+) -> None:
+    code, _, err = run("label", made / "dictionary", *arguments)
+    assert code == 2
+    assert message in err
+
+
+def test_a_model_is_not_asked_before_the_cost_is_agreed(made: Path, run: Run) -> None:
+    code, _, err = run(
+        *("label", made / "dictionary", "--contexts", made / "contexts.jsonl.gz"),
+        *("--endpoint", "http://127.0.0.1:9/v1", "--llm", "tiny"),
+        *("--price-in", "1", "--price-out", "2"),
+    )
+    assert code == 2
+    assert "requests: about" in err
+    assert "at the prices given" in err
+    assert "Give --yes" in err
+
+
+def test_the_builtin_dictionary_is_not_labelled_in_place(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text("concept_id,label\n0,x\n")
+    code, _, err = run("label", "builtin", "--from", tmp_path / "labels.csv")
+    assert code == 2
+    assert "--out DIR" in err
+
+
+def test_info_shows_a_concept_and_its_strongest_items(made: Path, run: Run) -> None:
+    (made / "items.jsonl").write_text(
+        "".join(json.dumps({"id": f"i{n}", "question": f"{word} seven?"}) + "\n"
+                for n, word in enumerate(WORDS))
+    )  # fmt: skip
+    arguments = ("info", "--dictionary", made / "dictionary", "--items", made / "items.jsonl")
+    facts = []
+    for concept in range(24):
+        code, out, _ = run(*arguments, concept, "--json", "--quiet", "--device", "cpu")
+        assert code == 0
+        facts.append(json.loads(out))
+    shown = [one for one in facts if one["items"]]
+    assert shown
+    best = shown[0]["items"]
+    assert [one["peak"] for one in best] == sorted((one["peak"] for one in best), reverse=True)
+    assert "[" in best[0]["marked"]
+    code, out, _ = run(*arguments, shown[0]["concept_id"], "--quiet", "--device", "cpu")
+    assert code == 0
+    assert "Strongest items" in out
+    assert best[0]["id"] in out
+
+
+def test_info_finds_concepts_by_their_label(made: Path, run: Run, tmp_path: Path) -> None:
+    (tmp_path / "labels.csv").write_text("concept_id,label\n1,black cats\n3,white cats\n5,dogs\n")
+    copy = tmp_path / "copy"
+    code, *_ = run("label", made / "dictionary", "--from", tmp_path / "labels.csv", "--out", copy)
+    assert code == 0
+    code, out, _ = run("info", "cats", "--dictionary", copy)
+    assert code == 0
+    assert "black cats" in out
+    assert "white cats" in out
+    code, out, _ = run("info", "Dogs", "--dictionary", copy)
+    assert "concept 5  dogs" in out
+    assert "label        from file" in out
+    code, _, err = run("info", "birds", "--dictionary", copy)
+    assert code == 2
+    assert "No label" in err
+    code, _, err = run("info", "32", "--dictionary", copy)
+    assert code == 2
+    assert "There is no concept 32" in err
+
+
+def test_list_shows_the_builtin_and_the_registry(run: Run) -> None:
+    code, out, _ = run("list", "--json")
+    entries = json.loads(out)["dictionaries"]
+    assert code == 0
+    builtin = [one for one in entries if one["spec"] == "builtin"]
+    assert [one["on_disk"] for one in builtin] == [True, True]
+    jumbled = [one for one in entries if one["release"] == "gpt2-small-res-jb"]
+    assert jumbled[8]["hook_point"] == "blocks.8.hook_resid_pre"
+    assert jumbled[8]["on_disk"] is False
+
+
+def test_list_shows_the_saes_of_one_release(run: Run) -> None:
+    code, out, _ = run("list", "--release", "gpt2-small-res-jb")
+    assert code == 0
+    assert "sae-lens:gpt2-small-res-jb/blocks.8.hook_resid_pre" in out
+    code, _, err = run("list", "--release", "no-such-release")
+    assert code == 2
+    assert "not in the registry" in err
+
+
+def test_list_knows_what_was_downloaded(run: Run, tmp_path: Path) -> None:
+    from benchdesign.mapping.registry import read_registry
+
+    inside = tmp_path / "hub/models--jbloom--GPT2-Small-SAEs-Reformatted/snapshots/abc"
+    (inside / "blocks.8.hook_resid_pre").mkdir(parents=True)
+    entries = read_registry(hub_cache=tmp_path / "hub")
+    assert [one.spec for one in entries if one.on_disk and one.release == "gpt2-small-res-jb"] == [
+        "sae-lens:gpt2-small-res-jb/blocks.8.hook_resid_pre"
+    ]
+
+
+def test_help_has_an_example_for_every_command(run: Run) -> None:
+    for command in ("train", "label", "info", "list"):
+        code, out, _ = run(command, "--help")
+        assert code == 0
+        assert f"benchdesign dictionary {command}" in out
