@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -44,6 +45,9 @@ _TARGET_BLOCK = 16_384
 
 _FEWEST_TO_LEARN_FROM = 20
 _MOST_TO_LEARN_FROM = 2_000
+
+_TEMPLATE = 3
+"""Texts of a list that may share a run before it counts as their template's."""
 
 _TOKEN = re.compile(
     r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"  # scripts without spaces: one sign, one word
@@ -281,19 +285,34 @@ def find_contamination(
 
 
 class _NGramIndex:
-    """Where every run of words of a list's texts stands; runs are kept as 64-bit hashes."""
+    """Where every telling run of words of a list's texts stands; runs are kept as hashes.
+
+    A run that many of the texts have is a template's, and one of few different words is a ruler or
+    a table: neither says that two texts are related.
+    """
 
     def __init__(self, texts: Sequence[str], *, n_gram: int, shortest: int) -> None:
-        self._n_gram = n_gram
         self._words = [[word for word, _, _ in _words(text)] for text in texts]
         self._places: dict[int, dict[int, tuple[int, int]]] = {}
+        for size, rows in self._rows_by_size(n_gram, shortest).items():
+            in_texts = Counter(
+                key for row in rows for key in {key for _, key in _runs(self._words[row], size)}
+            )
+            self._places[size] = {
+                key: (row, start)
+                for row in reversed(rows)
+                for start, key in _runs(self._words[row], size)
+                if in_texts[key] <= _TEMPLATE
+            }
+
+    def _rows_by_size(self, n_gram: int, shortest: int) -> dict[int, list[int]]:
+        """Group texts by the length of the runs looked for: shorter ones must match whole."""
+        groups: dict[int, list[int]] = {}
         for row, words in enumerate(self._words):
             size = min(n_gram, len(words))
-            if size < shortest:
-                continue
-            places = self._places.setdefault(size, {})
-            for start, key in enumerate(_hashes(words, size)):
-                places.setdefault(key, (row, start))
+            if size >= shortest:
+                groups.setdefault(size, []).append(row)
+        return groups
 
     def longest_match(self, row: int, item: Item, list_name: str) -> ContaminationMatch | None:
         """Return the longest run an item shares with the list, confirmed word by word."""
@@ -303,7 +322,7 @@ class _NGramIndex:
         common = np.zeros(len(words), dtype=bool)
         for size, places in self._places.items():
             reached = 0
-            for start, key in enumerate(_hashes(words, size)):
+            for start, key in _runs(words, size):
                 found = places.get(key)
                 if found is None or start + size <= reached:
                     continue
@@ -363,9 +382,12 @@ def _words(text: str) -> list[tuple[str, int, int]]:
     ]
 
 
-def _hashes(words: Sequence[str], size: int) -> Iterator[int]:
+def _runs(words: Sequence[str], size: int) -> Iterator[tuple[int, int]]:
+    """Yield place and hash of every run of words that has enough different ones."""
     for start in range(len(words) - size + 1):
-        yield hash(tuple(words[start : start + size]))
+        run = tuple(words[start : start + size])
+        if 2 * len(set(run)) >= size:
+            yield start, hash(run)
 
 
 def _run_length(words: Sequence[str], start: int, others: Sequence[str], place: int) -> int:

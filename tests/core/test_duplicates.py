@@ -173,6 +173,16 @@ def test_a_run_shorter_than_the_n_gram_is_no_contamination() -> None:
     assert find_contamination([make_item(f"{words} something else entirely")], known) == ()
 
 
+def test_rulers_and_tables_are_no_contamination() -> None:
+    ruler = "- " * 40
+    assert find_contamination([make_item(ruler)], [KnownList("known", [ruler])]) == ()
+
+
+def test_what_many_known_texts_begin_with_is_a_template_and_no_contamination() -> None:
+    known = [KnownList("known", [f"{LONG} and then number {number}" for number in range(9)])]
+    assert find_contamination([make_item(f"{LONG} and finally")], known) == ()
+
+
 def test_a_short_known_text_counts_only_whole_and_a_tiny_one_never() -> None:
     known = [KnownList("known", ["Who wrote the play about two clowns?", "What is this?"])]
     matches = find_contamination(
