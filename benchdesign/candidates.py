@@ -15,11 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchdesign.conceptmap import ConceptMap
-from benchdesign.duplicates import duplicate_key, nearest
+from benchdesign.duplicates import WordRuns, duplicate_key, nearest
 from benchdesign.errors import UsageError
 from benchdesign.items import Item
 
 __all__ = ["Check", "Constraints", "GapFilled", "Gate", "Proposal", "RecordOf"]
+
+_QUOTED = 0.8
+"""Share of a benchmark item's prompt that a candidate may not repeat in one run of words."""
 
 RecordOf = Callable[[Item], Mapping[str, Any]]
 
@@ -158,6 +161,7 @@ class Gate:
         self._embeddings = pool_map.embeddings
         self._benchmark_embeddings = benchmark_map.embeddings
         self._keys: dict[str, int | None] = {duplicate_key(item): None for item in benchmark_items}
+        self._prompts = WordRuns([item.prompt for item in benchmark_items])
         self._similar: dict[int, tuple[int, float]] = {}
         self._admitted: list[int] = []
         self._n_similar: Counter[int] = Counter()
@@ -242,6 +246,9 @@ class Gate:
                 return "duplicate of the benchmark"
             self._n_similar[original] += 1
             return "duplicate of a proposal"
+        quoted = self._prompts.longest_match(row, self._items[row], "benchmark")
+        if quoted and quoted.n_words >= _QUOTED * self._prompts.n_words(quoted.known_row):
+            return "repeats the words of a benchmark item"
         if self._embeddings is None:
             return None
         if self._nearest(row, upcoming)[1] >= self._threshold:

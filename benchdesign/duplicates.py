@@ -27,6 +27,7 @@ __all__ = [
     "DuplicatePair",
     "KnownList",
     "Nearest",
+    "WordRuns",
     "duplicate_key",
     "duplicate_threshold",
     "find_contamination",
@@ -267,7 +268,7 @@ def find_contamination(
         raise UsageError(f"n-gram length {n_gram} is shorter than the shortest match {shortest}.")
     matches: list[ContaminationMatch] = []
     for one in known:
-        index = _NGramIndex(one.texts, n_gram=n_gram, shortest=shortest)
+        index = WordRuns(one.texts, n_gram=n_gram, shortest=shortest)
         by_words = {
             row: match
             for row, item in enumerate(items)
@@ -284,14 +285,14 @@ def find_contamination(
     return tuple(matches)
 
 
-class _NGramIndex:
+class WordRuns:
     """Where every telling run of words of a list's texts stands; runs are kept as hashes.
 
     A run that many of the texts have is a template's, and one of few different words is a ruler or
     a table: neither says that two texts are related.
     """
 
-    def __init__(self, texts: Sequence[str], *, n_gram: int, shortest: int) -> None:
+    def __init__(self, texts: Sequence[str], *, n_gram: int = 13, shortest: int = 6) -> None:
         self._words = [[word for word, _, _ in _words(text)] for text in texts]
         self._places: dict[int, dict[int, tuple[int, int]]] = {}
         for size, rows in self._rows_by_size(n_gram, shortest).items():
@@ -313,6 +314,10 @@ class _NGramIndex:
             if size >= shortest:
                 groups.setdefault(size, []).append(row)
         return groups
+
+    def n_words(self, known_row: int) -> int:
+        """Count the words of a known text."""
+        return len(self._words[known_row])
 
     def longest_match(self, row: int, item: Item, list_name: str) -> ContaminationMatch | None:
         """Return the longest run an item shares with the list, confirmed word by word."""

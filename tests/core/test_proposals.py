@@ -273,6 +273,17 @@ def test_a_word_for_word_duplicate_of_the_benchmark_is_never_proposed() -> None:
     assert made.left_out["duplicate of the benchmark"] == 1
 
 
+def test_a_benchmark_question_wrapped_in_other_words_is_never_proposed() -> None:
+    question = "which of these rivers flows north through seven countries"
+    items = make_items("pool", 40)
+    items[20] = Item("wrapped", 20, f"Answer the question: {question.title()}?", (), "")
+    bench = make_items("bench", 39)
+    bench.append(Item("asked", 39, "", (), question))
+    made = plan(n=1, pool_items=items, benchmark_items=bench)
+    assert made.proposals[0].row == 21
+    assert made.left_out["repeats the words of a benchmark item"] == 1
+
+
 def test_word_for_word_duplicates_among_candidates_are_proposed_once_and_counted() -> None:
     items = make_items("pool", 40)
     items[21] = Item("again", 21, items[20].text, (), "")
