@@ -8,13 +8,14 @@ JSON, never pickle) hold the whole optimiser.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchdesign.errors import Interrupted, ModelError, UsageError
-from benchdesign.mapping.activations import ActivationBank, BankKey
+from benchdesign.mapping.activations import ActivationBank
+from benchdesign.mapping.checkpoints import load_checkpoint, save_checkpoint
+from benchdesign.mapping.recipe import LevelReport, LevelSpec, TrainSettings
 from benchdesign.progress import ProgressCallback, StopCheck, Ticker
 
 if TYPE_CHECKING:
@@ -24,148 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["LevelReport", "LevelSpec", "TrainSettings", "encode", "measure_sae", "train_sae"]
 
-ARCHITECTURES = ("batchtopk", "matryoshka_batchtopk")
-
 L0_MARGIN = 0.985
 """The saved threshold aims at this share of k on training text, so that unseen text stays at k."""
-
-
-@dataclass(frozen=True, slots=True)
-class LevelSpec:
-    """One SAE to train."""
-
-    name: str
-    hook_point: str
-    unit: str
-    """token or passage."""
-
-    width: int
-    k: float
-    architecture: str = "batchtopk"
-    widths: tuple[int, ...] = ()
-    """Inner widths of a Matryoshka SAE; quarters and sixteenths of the width where empty."""
-
-    passes: float = 1.0
-    lr: float = 3e-3
-    batch_size: int = 4096
-    dead_window: int = 50
-    """Batches without firing after which a latent gets the auxiliary loss."""
-
-    init: str = "data"
-    """data (decoder rows are centred samples) or random."""
-
-    @classmethod
-    def parse(cls, text: str, **defaults: Any) -> LevelSpec:
-        """Read `name:hook=...,unit=token,width=4096,k=32,...`."""
-        name, colon, rest = text.partition(":")
-        if not colon or not name.replace("-", "").replace("_", "").isalnum():
-            raise UsageError(
-                f"--level {text!r}: write name:hook=HOOK,unit=token|passage,width=N,k=K."
-            )
-        values: dict[str, Any] = {"unit": "passage" if name == "themes" else "token"} | defaults
-        for part in rest.split(","):
-            key, equals, value = part.partition("=")
-            if not equals or key not in _LEVEL_KEYS:
-                raise UsageError(
-                    f"--level {name}: {part!r} is not one of {', '.join(sorted(_LEVEL_KEYS))}=..."
-                )
-            field, convert = _LEVEL_KEYS[key]
-            try:
-                values[field] = convert(value)
-            except ValueError:
-                raise UsageError(f"--level {name}: {key}={value!r} is not a number.") from None
-        missing = [field for field in ("hook_point", "width", "k") if field not in values]
-        if missing:
-            raise UsageError(f"--level {name}: give {', '.join(missing).replace('_point', '')}.")
-        made = cls(name=name, **values)
-        made.check()
-        return made
-
-    @property
-    def key(self) -> BankKey:
-        """The activations it is trained on."""
-        return BankKey(self.hook_point, self.unit)
-
-    def check(self) -> None:
-        """Refuse values that cannot be trained."""
-        if self.unit not in ("token", "passage"):
-            raise UsageError(f"--level {self.name}: unit is token or passage, not {self.unit!r}.")
-        if self.architecture not in ARCHITECTURES:
-            raise UsageError(
-                f"--level {self.name}: architecture is one of {', '.join(ARCHITECTURES)}."
-            )
-        if self.init not in ("data", "random"):
-            raise UsageError(f"--level {self.name}: init is data or random.")
-        if not 0 < self.k < self.width:
-            raise UsageError(f"--level {self.name}: k must lie between 0 and the width.")
-        if min(self.batch_size, self.passes, self.lr, self.dead_window) <= 0:
-            raise UsageError(f"--level {self.name}: batch, passes, lr and window are above 0.")
-        if any(b <= a for a, b in zip((0, *self.widths), (*self.widths, self.width), strict=True)):
-            raise UsageError(f"--level {self.name}: widths must ascend and stay below the width.")
-
-
-_LEVEL_KEYS: dict[str, tuple[str, Callable[[str], Any]]] = {
-    "hook": ("hook_point", str),
-    "unit": ("unit", str),
-    "width": ("width", int),
-    "k": ("k", float),
-    "architecture": ("architecture", str),
-    "widths": ("widths", lambda text: tuple(int(part) for part in text.split("/"))),
-    "passes": ("passes", float),
-    "lr": ("lr", float),
-    "batch": ("batch_size", int),
-    "window": ("dead_window", int),
-    "init": ("init", str),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class TrainSettings:
-    """What all levels of a run share."""
-
-    seed: int = 0
-    device: str | None = None
-    precision: str = "float16"
-    """Of the saved weights: float16 or float32."""
-
-    checkpoint_every: int = 0
-    """Steps between checkpoints; 0 for none."""
-
-    resume: bool = False
-
-    def __post_init__(self) -> None:
-        """Refuse a precision that sae-lens folders are not written in here."""
-        if self.precision not in ("float16", "float32"):
-            raise UsageError(f"--precision is float16 or float32, not {self.precision!r}.")
-
-
-@dataclass(frozen=True, slots=True)
-class LevelReport:
-    """How well a trained SAE does on text it was not trained on."""
-
-    level: str
-    hook_point: str
-    unit: str
-    architecture: str
-    width: int
-    k: float
-    n_train: int
-    """Rows (tokens or passages) there were to train on."""
-
-    n_held_out: int
-    n_steps: int
-    explained_variance: float
-    """On held-out rows, with the weights as saved."""
-
-    l0: float
-    dead_share: float
-    """Latents that fire on none of the held-out rows and of up to two million training rows."""
-
-    dense_share: float
-    """Latents that fire on more than 10% of held-out rows."""
-
-    threshold: float
-    seconds: float
 
 
 class _Batches:
@@ -236,7 +97,7 @@ def train_sae(
     trainer = _make_trainer(bank, spec, batches, n_steps, size, device, chosen.seed)
     label = json.dumps([asdict(spec), chosen.seed, n_steps, identity], sort_keys=True)
     if chosen.resume and checkpoints is not None:
-        _load_checkpoint(trainer, checkpoints, label)
+        load_checkpoint(trainer, checkpoints, label)
     _run(trainer, batches, n_steps, spec, chosen, checkpoints, label, progress, stop)
     sae = trainer.sae
     sae.fold_activation_norm_scaling_factor(trainer.activation_scaler.scaling_factor)
@@ -454,7 +315,7 @@ def _run(
         while trainer.n_training_steps < n_steps:
             if stop is not None and stop():
                 if checkpoints is not None:
-                    _save_checkpoint(trainer, checkpoints, label)
+                    save_checkpoint(trainer, checkpoints, label)
                 raise Interrupted(f"Stopped while training {spec.name}; continue with --resume.")
             output = trainer.step(next(batches))
             trainer.n_training_steps += 1
@@ -465,7 +326,7 @@ def _run(
                 )
             every = settings.checkpoint_every
             if checkpoints is not None and every and trainer.n_training_steps % every == 0:
-                _save_checkpoint(trainer, checkpoints, label)
+                save_checkpoint(trainer, checkpoints, label)
             ticker.advance(1)
     finally:
         torch.set_float32_matmul_precision(precision)
@@ -527,68 +388,3 @@ def _save(
         {name: tensor.to("cpu", number).contiguous() for name, tensor in weights.items()},
         folder / "sae_weights.safetensors",
     )
-
-
-def _save_checkpoint(trainer: Any, folder: Path, label: str) -> None:
-    """Write everything needed to continue, all or nothing."""
-    import shutil
-
-    from safetensors.torch import save_file
-
-    optimizer = trainer.optimizer.state_dict()
-    tensors = {f"sae.{name}": value for name, value in trainer.sae.state_dict().items()}
-    for number, slots in optimizer["state"].items():
-        tensors |= {f"optimizer.{number}.{name}": value for name, value in slots.items()}
-    tensors["passes_since_fired"] = trainer.n_forward_passes_since_fired
-    tensors["act_freq_scores"] = trainer.act_freq_scores
-    numbers = {
-        "label": label,
-        "groups": optimizer["param_groups"],
-        "schedule": trainer.lr_scheduler.state_dict(),
-        "coefficients": {n: s.state_dict() for n, s in trainer.coefficient_schedulers.items()},
-        "scale": trainer.activation_scaler.scaling_factor,
-        "n_samples": trainer.n_training_samples,
-        "n_steps": trainer.n_training_steps,
-        "n_active_samples": trainer.n_frac_active_samples,
-    }
-    fresh = folder.with_name(folder.name + ".new")
-    shutil.rmtree(fresh, ignore_errors=True)
-    fresh.mkdir(parents=True)
-    save_file(
-        {n: t.detach().cpu().contiguous() for n, t in tensors.items()}, fresh / "state.safetensors"
-    )
-    (fresh / "state.json").write_text(json.dumps(numbers), encoding="utf-8")
-    shutil.rmtree(folder, ignore_errors=True)
-    fresh.rename(folder)
-
-
-def _load_checkpoint(trainer: Any, folder: Path, label: str) -> None:
-    """Put a trainer where a checkpoint left it; no checkpoint is no error."""
-    from safetensors.torch import load_file
-
-    if not (folder / "state.json").is_file():
-        return
-    numbers = json.loads((folder / "state.json").read_text(encoding="utf-8"))
-    if numbers["label"] != label:
-        raise UsageError(
-            f"{folder}: made with other settings or another corpus; remove it or drop --resume."
-        )
-    tensors = load_file(folder / "state.safetensors", device=trainer.cfg.device)
-    trainer.sae.load_state_dict(
-        {name[4:]: value for name, value in tensors.items() if name.startswith("sae.")}
-    )
-    slots: dict[int, dict[str, torch.Tensor]] = {}
-    for name, value in tensors.items():
-        if name.startswith("optimizer."):
-            _, number, slot = name.split(".", 2)
-            slots.setdefault(int(number), {})[slot] = value
-    trainer.optimizer.load_state_dict({"state": slots, "param_groups": numbers["groups"]})
-    trainer.lr_scheduler.load_state_dict(numbers["schedule"])
-    for name, state in numbers["coefficients"].items():
-        trainer.coefficient_schedulers[name].load_state_dict(state)
-    trainer.activation_scaler.scaling_factor = numbers["scale"]
-    trainer.n_forward_passes_since_fired = tensors["passes_since_fired"]
-    trainer.act_freq_scores = tensors["act_freq_scores"]
-    trainer.n_training_samples = numbers["n_samples"]
-    trainer.n_training_steps = numbers["n_steps"]
-    trainer.n_frac_active_samples = numbers["n_active_samples"]

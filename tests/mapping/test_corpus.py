@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,7 @@ from benchdesign.errors import InputError
 from benchdesign.mapping.corpus import CorpusSettings, read_corpus, stream_texts
 
 
-def write_rows(path: Path, rows: list[dict[str, object]]) -> Path:
+def write_rows(path: Path, rows: Sequence[Mapping[str, object]]) -> Path:
     """Write JSON lines, gzip where the name says so."""
     text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
     path.write_bytes(gzip.compress(text) if path.suffix == ".gz" else text)
@@ -29,7 +30,7 @@ def test_text_and_source_are_read_from_every_format(tmp_path: Path, name: str) -
 
         pq.write_table(pa.Table.from_pylist(rows), path)
     else:
-        write_rows(path, rows)  # type: ignore[arg-type]
+        write_rows(path, rows)
     assert list(stream_texts(path)) == [("one\u2028two", "a"), ("three", "b")]
 
 

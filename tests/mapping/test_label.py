@@ -274,7 +274,7 @@ def test_answers_before_a_stop_are_not_asked_for_again(tmp_path: Path) -> None:
 
 
 def test_a_busy_endpoint_is_asked_again(tmp_path: Path) -> None:
-    replies = iter([(503, {}), (429, {})])
+    replies: Iterator[tuple[int, object]] = iter([(503, {}), (429, {})])
     waits: list[float] = []
     with serve(lambda body: next(replies, None) or label_all(body)) as (url, asked):
         busy = Endpoint(url, "tiny", wait=waits.append)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -170,7 +171,7 @@ def test_statistics_match_a_brute_force_computation(tmp_path: Path) -> None:
         assert measured.max_activation[concept] == pytest.approx(peaks.max())
 
 
-def one_concept(weights_on: np.ndarray) -> tuple[Collected, dict[str, object]]:
+def one_concept(weights_on: np.ndarray) -> tuple[Collected, dict[str, Any]]:
     """A corpus in which one concept fires on given tokens ((n_texts, 8) of 0 and 1)."""
     import torch
 
@@ -193,7 +194,7 @@ def flags_of(weights_on: np.ndarray, **changes: object) -> frozenset[str]:
     if "texts" in changes:
         collected = replace(collected, texts=changes["texts"])  # type: ignore[arg-type]
     bank = next(iter(collected.banks.values()))
-    measured, _ = measure_level(collected, bank, weights)  # type: ignore[arg-type]
+    measured, _ = measure_level(collected, bank, weights)
     return measured.flags[0]
 
 
@@ -214,8 +215,8 @@ def test_a_concept_on_first_tokens_of_any_kind_is_positional() -> None:
     collected, weights = one_concept(on)
     bank = next(iter(collected.banks.values()))
     ids = random.permutation(len(bank)).astype(np.int32)
-    varied, _ = measure_level(collected, replace(bank, token_ids=ids), weights)  # type: ignore[arg-type]
-    same, _ = measure_level(collected, replace(bank, token_ids=ids * 0), weights)  # type: ignore[arg-type]
+    varied, _ = measure_level(collected, replace(bank, token_ids=ids), weights)
+    same, _ = measure_level(collected, replace(bank, token_ids=ids * 0), weights)
     assert varied.flags[0] == {"structural:position"}
     assert same.flags[0] == frozenset()
 

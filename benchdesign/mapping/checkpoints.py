@@ -1,0 +1,82 @@
+"""The whole state of a training run on disk, so that it can go on exactly where it stopped.
+
+Tensors are safetensors and numbers are JSON, never pickle.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchdesign.errors import UsageError
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["load_checkpoint", "save_checkpoint"]
+
+
+def save_checkpoint(trainer: Any, folder: Path, label: str) -> None:
+    """Write everything needed to continue, all or nothing."""
+    import shutil
+
+    from safetensors.torch import save_file
+
+    optimizer = trainer.optimizer.state_dict()
+    tensors = {f"sae.{name}": value for name, value in trainer.sae.state_dict().items()}
+    for number, slots in optimizer["state"].items():
+        tensors |= {f"optimizer.{number}.{name}": value for name, value in slots.items()}
+    tensors["passes_since_fired"] = trainer.n_forward_passes_since_fired
+    tensors["act_freq_scores"] = trainer.act_freq_scores
+    numbers = {
+        "label": label,
+        "groups": optimizer["param_groups"],
+        "schedule": trainer.lr_scheduler.state_dict(),
+        "coefficients": {n: s.state_dict() for n, s in trainer.coefficient_schedulers.items()},
+        "scale": trainer.activation_scaler.scaling_factor,
+        "n_samples": trainer.n_training_samples,
+        "n_steps": trainer.n_training_steps,
+        "n_active_samples": trainer.n_frac_active_samples,
+    }
+    fresh = folder.with_name(folder.name + ".new")
+    shutil.rmtree(fresh, ignore_errors=True)
+    fresh.mkdir(parents=True)
+    save_file(
+        {n: t.detach().cpu().contiguous() for n, t in tensors.items()}, fresh / "state.safetensors"
+    )
+    (fresh / "state.json").write_text(json.dumps(numbers), encoding="utf-8")
+    shutil.rmtree(folder, ignore_errors=True)
+    fresh.rename(folder)
+
+
+def load_checkpoint(trainer: Any, folder: Path, label: str) -> None:
+    """Put a trainer where a checkpoint left it; no checkpoint is no error."""
+    from safetensors.torch import load_file
+
+    if not (folder / "state.json").is_file():
+        return
+    numbers = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+    if numbers["label"] != label:
+        raise UsageError(
+            f"{folder}: made with other settings or another corpus; remove it or drop --resume."
+        )
+    tensors = load_file(folder / "state.safetensors", device=trainer.cfg.device)
+    trainer.sae.load_state_dict(
+        {name[4:]: value for name, value in tensors.items() if name.startswith("sae.")}
+    )
+    slots: dict[int, dict[str, torch.Tensor]] = {}
+    for name, value in tensors.items():
+        if name.startswith("optimizer."):
+            _, number, slot = name.split(".", 2)
+            slots.setdefault(int(number), {})[slot] = value
+    trainer.optimizer.load_state_dict({"state": slots, "param_groups": numbers["groups"]})
+    trainer.lr_scheduler.load_state_dict(numbers["schedule"])
+    for name, state in numbers["coefficients"].items():
+        trainer.coefficient_schedulers[name].load_state_dict(state)
+    trainer.activation_scaler.scaling_factor = numbers["scale"]
+    trainer.n_forward_passes_since_fired = tensors["passes_since_fired"]
+    trainer.act_freq_scores = tensors["act_freq_scores"]
+    trainer.n_training_samples = numbers["n_samples"]
+    trainer.n_training_steps = numbers["n_steps"]
+    trainer.n_frac_active_samples = numbers["n_active_samples"]
