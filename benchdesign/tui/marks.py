@@ -24,7 +24,7 @@ class Mark:
 
 _WARNING = "$text-warning"
 _GOOD = "$text-primary"
-_QUIET = "$text-muted"
+_QUIET = "$foreground-muted"
 
 MARKS: dict[str, Mark] = {
     # what coverage of a concept amounts to

@@ -28,7 +28,7 @@ def _lines(*parts: Content | str) -> Content:
 
 def _field(name: str, value: Content | str, *, width: int = 11) -> Content:
     text = literal(value) if isinstance(value, str) else value
-    return Content.assemble((f"{name:<{width}}", "$text-muted"), text)
+    return Content.assemble((f"{name:<{width}}", "$foreground-muted"), text)
 
 
 def _number(value: float, pattern: str = ".1f") -> str:
@@ -61,7 +61,7 @@ def concept_page(session: Session, concept_id: int, *, part: int, marks: Marks) 
     more = f" + {added} accepted" if added else ""
     against = "the pool" if session.loaded and session.loaded.pool_count is not None else "text"
     parts: list[Content | str] = [
-        Content.assemble((f"{concept_id:05d} ", "$text-muted"), literal(row.label, "bold")),
+        Content.assemble((f"{concept_id:05d} ", "$foreground-muted"), literal(row.label, "bold")),
         _state_line(state, row.reason, marks=marks),
         "",
         _field("have", f"{row.count} of {row.n_items:,} items{more}   want {target}"),
@@ -141,7 +141,7 @@ def _examples(session: Session, concept_id: int, *, part: int, marks: Marks) -> 
     if not shown:
         return [
             heading("Evidence"),
-            literal("No item here or in the pool shows it.", "$text-muted"),
+            literal("No item here or in the pool shows it.", "$foreground-muted"),
         ]
     first = part % len(shown)
     parts: list[Content | str] = []
@@ -152,14 +152,14 @@ def _examples(session: Session, concept_id: int, *, part: int, marks: Marks) -> 
         parts += [
             Content.assemble(
                 (f"Evidence {place + 1} of {len(shown)}", "bold $text-accent"),
-                (f"   {where} · ", "$text-muted"),
-                literal(item.id, "$text-muted"),
+                (f"   {where} · ", "$foreground-muted"),
+                literal(item.id, "$foreground-muted"),
             ),
             evidence_content(item.text, tokens, marks=marks),
             "",
         ]
     if len(shown) > 2:
-        parts.append(literal("right shows the next, left the one before", "$text-muted"))
+        parts.append(literal("right shows the next, left the one before", "$foreground-muted"))
     return parts
 
 
@@ -196,12 +196,12 @@ def area_page(session: Session, name: str, ids: Sequence[int], *, marks: Marks) 
         )
     if len(ids) > 24:
         parts.append(f"... {len(ids) - 24} more")
-    parts += ["", literal("right opens the area, enter reviews what would fill it", "$text-muted")]
+    parts += ["", literal("right opens the area, enter reviews what would fill it", "$foreground-muted")]
     return _lines(*parts)
 
 
 def candidate_page(session: Session, one: Candidate, *, marks: Marks, closest: bool) -> Content:
-    """Return one candidate in full: text, key, what it adds, checks, closest item, what was said."""
+    """Return one candidate in full: text, key, what it adds, checks, closest item, decision."""
     analysis = session.analysis
     assert analysis is not None
     proposal, item = one.proposal, one.item
@@ -218,7 +218,7 @@ def candidate_page(session: Session, one: Candidate, *, marks: Marks, closest: b
             ),
             "   ",
             literal(item.id, "bold"),
-            literal(f"   {origin}", "$text-muted"),
+            literal(f"   {origin}", "$foreground-muted"),
         ),
         "",
         evidence_content(item.text, tokens, marks=marks, window=_LONGEST),
@@ -267,10 +267,10 @@ def _adds(session: Session, one: Candidate, *, marks: Marks) -> list[Content | s
         parts.append(
             Content.assemble(
                 (f"  {marks.glyph('open' if enough else 'pass')} ", marks.style("pass")),
-                (f"{gap.concept_id:05d} ", "$text-muted"),
+                (f"{gap.concept_id:05d} ", "$foreground-muted"),
                 literal(analysis.dictionary.label(gap.concept_id)),
                 (f"   {before} > {after} of {target}", "bold"),
-                (" (enough)" if enough else "", "$text-muted"),
+                (" (enough)" if enough else "", "$foreground-muted"),
             )
         )
     if len(one.proposal.gaps) > 8:
@@ -306,7 +306,7 @@ def item_page(session: Session, row: ItemRow, *, marks: Marks) -> Content:
     parts: list[Content | str] = [
         Content.assemble(
             literal(row.item.id, "bold"),
-            literal(f"   {origin}, row {row.item.row + 1:,}", "$text-muted"),
+            literal(f"   {origin}, row {row.item.row + 1:,}", "$foreground-muted"),
         ),
         "",
         evidence_content(row.item.text, tokens, marks=marks, window=_LONGEST),
@@ -322,7 +322,7 @@ def item_page(session: Session, row: ItemRow, *, marks: Marks) -> Content:
     for concept_id in judged[:10]:
         parts.append(
             Content.assemble(
-                (f"  {concept_id:05d} ", "$text-muted"),
+                (f"  {concept_id:05d} ", "$foreground-muted"),
                 literal(analysis.dictionary.label(concept_id)),
             )
         )

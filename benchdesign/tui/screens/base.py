@@ -171,7 +171,7 @@ class BaseScreen(Screen[None]):
             (name, "bold"),
             size,
             gap,
-            (right, "$text-muted"),
+            (right, "$foreground-muted"),
         )
 
     def _strip(self) -> list[Part]:
@@ -180,15 +180,15 @@ class BaseScreen(Screen[None]):
         if self.is_narrow:
             low = max(min(here.number - 2, len(SCREENS) - 3), 0)
             shown = shown[low : low + 3]
-        parts = [Part("< ", "$text-muted", "step_screen(-1)")] if self.is_narrow else []
+        parts = [Part("< ", "$foreground-muted", "step_screen(-1)")] if self.is_narrow else []
         for one in shown:
             action = f"go('{one.mode}')"
             if one is here:
                 parts.append(Part(f"[{one.number} {one.title}]", "bold reverse", action))
             else:
-                parts.append(Part(f" {one.number} {one.title} ", "$text-muted", action))
+                parts.append(Part(f" {one.number} {one.title} ", "$foreground-muted", action))
         if self.is_narrow:
-            parts.append(Part(f" >   {here.number}/9", "$text-muted", "step_screen(1)"))
+            parts.append(Part(f" >   {here.number}/9", "$foreground-muted", "step_screen(1)"))
         return parts
 
     def _keys(self) -> Iterable[Part]:
@@ -199,7 +199,7 @@ class BaseScreen(Screen[None]):
             key = KEYS[one]
             label = key_label(self.owner.key_of(one))
             yield Part(f"{label} ", "bold $text-accent", key.action)
-            yield Part(f"{key.word}   ", "$text-muted", key.action)
+            yield Part(f"{key.word}   ", "$foreground-muted", key.action)
 
     async def perform(self, action: str) -> None:
         """Run an action on whatever has it: the focused widget, this screen, the application."""

@@ -39,10 +39,10 @@ class CandidatesScreen(ListScreen):
     BINDINGS: ClassVar[list[BindingType]] = bindings(*SCREEN_KEYS["candidates"])
     COLUMNS: ClassVar[tuple[Column, ...]] = (
         Column("mark", "", 2),
-        Column("id", "ID", 14),
+        Column("id", "ID", 11),
         Column("prompt", "QUESTION", 0, narrow=False),
         Column("fills", "FILLS", 5, "right"),
-        Column("flag", "", 10, narrow=False),
+        Column("flag", "", 6, narrow=False),
         Column("gain", "GAIN", 5, "right"),
     )
     FIELDS = CandidateRows.FIELDS
@@ -122,14 +122,14 @@ class CandidatesScreen(ListScreen):
                 f"{place}/{len(self.table.view)}  {glyph('accept')}{counts[Verdict.ACCEPT]} "
                 f"{glyph('reject')}{counts[Verdict.REJECT]} {glyph('defer')}{counts[Verdict.DEFER]}"
             )
-            return Content.assemble((strip, "$text-muted"), "\n", page)
+            return Content.assemble((strip, "$foreground-muted"), "\n", page)
         if session.focus_concepts:
             from benchdesign.tui.widgets.evidence import literal
 
             return Content.assemble(
-                ("for ", "$text-muted"),
+                ("for ", "$foreground-muted"),
                 literal(session.focus_name, "bold"),
-                ("   esc shows all\n\n", "$text-muted"),
+                ("   esc shows all\n\n", "$foreground-muted"),
                 page,
             )
         return page

@@ -181,7 +181,7 @@ class CompareScreen(ListScreen):
             ),
             Content(""),
             heading("This concept"),
-            Content.assemble((f"  {concept:05d} ", "$text-muted"), literal(label, "bold")),
+            Content.assemble((f"  {concept:05d} ", "$foreground-muted"), literal(label, "bold")),
             Content(
                 f"  A {int(a.count[concept]):,} of {a.n_items:,} items   "
                 f"B {int(b.count[concept]):,} of {b.n_items:,} items"
@@ -190,7 +190,7 @@ class CompareScreen(ListScreen):
             literal(
                 "Both sides are read by the same model, dictionary and thresholds; texts of "
                 "different lengths show different numbers of concepts.",
-                "$text-muted",
+                "$foreground-muted",
             ),
         ]
         return Content("\n").join(lines)

@@ -153,8 +153,8 @@ class ListScreen(BaseScreen):
         for place, (name, _) in enumerate(self.facets()):
             is_here = place == self.facet
             shown = f"[{name}]" if is_here else f" {name} "
-            parts.append(Part(shown, "bold" if is_here else "$text-muted", f"facet({place})"))
-        parts.append(Part(f"  {self.count_text()}", "$text-muted"))
+            parts.append(Part(shown, "bold" if is_here else "$foreground-muted", f"facet({place})"))
+        parts.append(Part(f"  {self.count_text()}", "$foreground-muted"))
         self.query_one("#facets", ActionLine).set_parts(parts)
 
     def count_text(self) -> str:

@@ -225,7 +225,7 @@ class ModelsScreen(ListScreen):
             literal(
                 "Many are tested at once: q is the expected share of false findings among those "
                 "called weak or strong.",
-                "$text-muted",
+                "$foreground-muted",
             ),
         ]
         return Content("\n").join(lines)

@@ -62,7 +62,7 @@ class OverviewScreen(BaseScreen):
 
         def line(name: str, value: str, more: str = "") -> Content:
             return Content.assemble(
-                f"  {name:<22}", (f"{value:>8}", "bold"), (f"  {more}", "$text-muted")
+                f"  {name:<22}", (f"{value:>8}", "bold"), (f"  {more}", "$foreground-muted")
             )
 
         lines = [
@@ -122,9 +122,9 @@ class OverviewScreen(BaseScreen):
                 )
             )
         if len(ids) > 7:
-            lines.append(literal(f"   ... {len(ids) - 7} more, key 4", "$text-muted"))
+            lines.append(literal(f"   ... {len(ids) - 7} more, key 4", "$foreground-muted"))
         if not ids:
-            lines.append(literal("   none at this rule", "$text-muted"))
+            lines.append(literal("   none at this rule", "$foreground-muted"))
         lines += [Content(""), heading(f"{'Most over-covered':<{width + 5}}items")]
         over = session.most_over(4)
         for one in over:
@@ -138,7 +138,7 @@ class OverviewScreen(BaseScreen):
                 )
             )
         if not over:
-            lines.append(literal("   none", "$text-muted"))
+            lines.append(literal("   none", "$foreground-muted"))
         lines += [Content(""), heading("Stages")]
         done = session.workspace.stage_runs()
         stale = session.workspace.stale_stages()
@@ -149,7 +149,7 @@ class OverviewScreen(BaseScreen):
                 Content.assemble(
                     (f"  {marks.glyph(state)} ", marks.style(state)),
                     _STAGE_WORDS[stage],
-                    (more, "$text-muted"),
+                    (more, "$foreground-muted"),
                 )
             )
         counts = session.verdict_counts()
@@ -166,11 +166,11 @@ class OverviewScreen(BaseScreen):
         sentence = str(scope.get("sentence", "")) if scope else ""
         examples = len(scope.get("examples", ())) if scope else 0
         counts = session.verdict_counts()
-        shown = literal(sentence) if sentence else literal("everything: c writes it", "$text-muted")
+        shown = literal(sentence) if sentence else literal("everything: c writes it", "$foreground-muted")
         more = f"   + {examples} example items" if examples else ""
         lines = [
             Content(""),
-            Content.assemble(("Scope     ", "bold $text-accent"), shown, (more, "$text-muted")),
+            Content.assemble(("Scope     ", "bold $text-accent"), shown, (more, "$foreground-muted")),
             Content.assemble(
                 ("Revision  ", "bold $text-accent"),
                 f"+ {len(session.log.accepted)} accepted   - {len(session.log.dropped)} dropped   "

@@ -37,7 +37,7 @@ class JobLine(Line):
     """Status on the left, the job on the right."""
 
     DEFAULT_CSS = """
-    JobLine { height: 1; padding: 0 1; background: $surface; color: $text-muted; }
+    JobLine { height: 1; padding: 0 1; background: $surface; color: $foreground-muted; }
     JobLine.-error { color: $text-warning; text-style: bold; }
     JobLine.-busy { color: $text; }
     """

@@ -104,7 +104,6 @@ class LineTable(ScrollView, can_focus=True):
         "line-table--cursor",
         "line-table--cursor-blurred",
         "line-table--marked",
-        "line-table--muted",
         "line-table--warn",
         "line-table--good",
         "line-table--strong",
@@ -116,11 +115,11 @@ class LineTable(ScrollView, can_focus=True):
         height: 1fr;
         background: $background;
         scrollbar-size-vertical: 1;
-        & > .line-table--header { color: $text-muted; text-style: bold; }
-        & > .line-table--cursor { background: $primary 35%; text-style: bold; }
-        & > .line-table--cursor-blurred { background: $primary 15%; }
-        & > .line-table--marked { background: $secondary 20%; }
-        & > .line-table--muted { color: $text-muted; }
+        overflow-x: hidden;
+        & > .line-table--header { color: $foreground-muted; text-style: bold; }
+        & > .line-table--cursor { background: $primary-muted; text-style: bold; }
+        & > .line-table--cursor-blurred { background: $panel; }
+        & > .line-table--marked { background: $surface; }
         & > .line-table--warn { color: $text-warning; }
         & > .line-table--good { color: $text-primary; }
         & > .line-table--strong { text-style: bold; }
@@ -238,7 +237,7 @@ class LineTable(ScrollView, can_focus=True):
         self.view = order
 
     def _after_change(self) -> None:
-        self.virtual_size = Size(self.size.width, len(self.view) + 1)
+        self.virtual_size = Size(0, len(self.view) + 1)
         self._scroll_to_cursor()
         self.refresh()
         self._tell()
@@ -389,7 +388,7 @@ class LineTable(ScrollView, can_focus=True):
     def on_resize(self) -> None:
         """Fit the columns; a table that is not shown keeps its scroll."""
         self._narrow = self.app.size.width < 100
-        self.virtual_size = Size(self.size.width, len(self.view) + 1)
+        self.virtual_size = Size(0, len(self.view) + 1)
         self._scroll_to_cursor()
 
     def notify_style_update(self) -> None:
@@ -407,7 +406,10 @@ class LineTable(ScrollView, can_focus=True):
         if names not in self._styles:
             style = self.rich_style
             for name in names:
-                if name:
+                if name == "muted":
+                    _, _, below, above = self.colors
+                    style += Style(color=below.blend(above, 0.6).rich_color)
+                elif name:
                     style += self.get_component_rich_style(f"line-table--{name}", partial=True)
             self._styles[names] = style
         return self._styles[names]
