@@ -30,8 +30,8 @@ __all__ = ["SaeMapper", "TokenEvidence"]
 BATCH_TOKENS = 2048
 """Positions in one batch on a CPU; larger ones leave its caches."""
 
-FIRST_BATCH_TOKENS_GPU, MOST_BATCH_TOKENS_GPU = 1 << 14, 1 << 19
-MOST_WINDOWS = 1024
+FIRST_BATCH_TOKENS_GPU, MOST_BATCH_TOKENS_GPU = 1 << 14, 1 << 17
+MOST_WINDOWS = 2048
 SENTENCE_HOOK = "blocks.5.hook_resid_post"
 """Last layer of the built-in model: sentence embeddings are the mean of its states."""
 
@@ -72,6 +72,8 @@ class SaeMapper:
         device_map: str | None = None,
     ) -> SaeMapper:
         """Load everything; `model` None is the model the dictionary was made for."""
+        import torch
+
         from benchdesign.mapping.sae import load_encoder
 
         if not isinstance(dictionary, Dictionary):
@@ -86,7 +88,8 @@ class SaeMapper:
         if len(folders) < len(dictionary.levels):
             raise DictionaryError(f"{dictionary.name}: has no weights, so nothing can be mapped.")
         points = dict.fromkeys(_hook_point(level, hook_module) for level in dictionary.levels)
-        encoders = [load_encoder(folder) for folder in folders]
+        device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        encoders = [load_encoder(folder, device=device) for folder in folders]
         settings = encoders[0].settings
         if settings.get("hook_head_index") is not None:
             raise DictionaryError(f"{dictionary.name}: SAEs of a single head are not supported.")
@@ -103,8 +106,6 @@ class SaeMapper:
         )
         _check_model(reference, dictionary, encoders, spec)
         on_gpu = reference.device.type != "cpu"
-        if on_gpu:
-            encoders = [load_encoder(folder, device=reference.device) for folder in folders]
         return cls(
             dictionary=dictionary,
             model=reference,
@@ -135,12 +136,18 @@ class SaeMapper:
         remaining = np.bincount(item_of, minlength=len(items))
         if tick is not None and (n_empty := int((remaining == 0).sum())):
             tick(n_empty)
-        for batch, states in self._run(windows):
-            batch_windows = [windows[index] for index in batch]
-            for level, encoder in zip(self.dictionary.levels, self.encoders, strict=True):
-                parts.append(self._pool(level, encoder, states, batch, batch_windows))
+
+        def use(batch: NDArray[np.int64], states: dict[str, torch.Tensor]) -> None:
+            chosen = [windows[index] for index in batch]
+            pooled = [
+                self._pool(level, encoder, states, batch, chosen)
+                for level, encoder in zip(self.dictionary.levels, self.encoders, strict=True)
+            ]
             if sums is not None:
-                _add_up(sums, states[SENTENCE_HOOK], batch_windows)
+                _add_up(sums, states[SENTENCE_HOOK], chosen)
+            parts.extend(pooled)
+
+        for batch in self._run(windows, use):
             if tick is not None:
                 np.subtract.at(remaining, item_of[batch], 1)
                 tick(int((remaining[np.unique(item_of[batch])] == 0).sum()))
@@ -156,7 +163,9 @@ class SaeMapper:
         """
         found: dict[int, list[TokenEvidence]] = {int(concept): [] for concept in concept_ids}
         windows = self.model.windows([item])
-        for batch, states in self._run(windows):
+
+        def use(batch: NDArray[np.int64], states: dict[str, torch.Tensor]) -> None:
+            chosen = [windows[index] for index in batch]
             for level, encoder in zip(self.dictionary.levels, self.encoders, strict=True):
                 asked = [
                     concept - level.offset
@@ -164,8 +173,10 @@ class SaeMapper:
                     if level.offset <= concept < level.offset + level.width
                 ]
                 if asked:
-                    chosen = [windows[index] for index in batch]
                     self._show(level, encoder, states[self._point(level)], chosen, asked, found)
+
+        for _ in self._run(windows, use):
+            pass
         return {concept: tuple(sorted(tokens)) for concept, tokens in found.items()}
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float16]:
@@ -183,9 +194,15 @@ class SaeMapper:
         return _unit(sums)
 
     def _run(
-        self, windows: Sequence[Window]
-    ) -> Iterator[tuple[NDArray[np.int64], dict[str, torch.Tensor]]]:
-        """Run the model over windows, shortest first, in batches that fit in memory."""
+        self,
+        windows: Sequence[Window],
+        use: Callable[[NDArray[np.int64], dict[str, torch.Tensor]], None],
+    ) -> Iterator[NDArray[np.int64]]:
+        """Give the states of all windows to `use`, shortest first, in batches that fit in memory.
+
+        Yields the batches (places in `windows`) as they are done. A batch that does not fit is cut
+        in half and given again, so `use` must keep nothing of one that failed.
+        """
         import torch
 
         lengths = np.asarray([len(window) for window in windows], dtype=np.int64)
@@ -194,7 +211,7 @@ class SaeMapper:
         while low < len(order):
             batch = _first_batch(order[low:], lengths, self.batch_tokens)
             try:
-                states = self.model.activations([windows[index] for index in batch])
+                use(batch, self.model.activations([windows[index] for index in batch]))
             except torch.OutOfMemoryError:
                 if len(batch) == 1:
                     raise ModelError(
@@ -205,7 +222,7 @@ class SaeMapper:
                 self._may_grow = False
                 torch.cuda.empty_cache()
                 continue
-            yield batch, states
+            yield batch
             low += len(batch)
             if self._may_grow:
                 self.batch_tokens = min(self.batch_tokens * 2, MOST_BATCH_TOKENS_GPU)
@@ -264,7 +281,6 @@ class SaeMapper:
             evidence = TokenEvidence(int(starts[token]), int(ends[token]), share)
             found[concept + level.offset].append(evidence)
 
-        wanted = torch.as_tensor(asked, device=states.device)
         lengths = [1] * len(states)
         units = states
         if level.unit == "passage":
@@ -272,6 +288,7 @@ class SaeMapper:
             units = pool_passages(states, lengths)
         with torch.inference_mode():
             hits = encoder.encode(units)
+            wanted = torch.as_tensor(asked, device=hits.concept.device)
             chosen = torch.isin(hits.concept, wanted)
             fired = zip(
                 hits.state[chosen].tolist(),
@@ -285,7 +302,7 @@ class SaeMapper:
                 if level.unit == "token":
                     add(concept, unit, value)
                     continue
-                one = torch.as_tensor([concept], device=states.device)
+                one = wanted.new_tensor([concept])
                 shares = encoder.contributions(states[low:high], one)
                 if shares is None:
                     continue

@@ -139,16 +139,20 @@ class ReferenceModel:
         for row, window in enumerate(windows):
             ids[row, : len(window)] = window.token_ids
             content[row, : len(window)] = window.content
-        inputs = {"input_ids": torch.from_numpy(ids).to(self.device, non_blocking=True)}
-        if lengths.min() < longest:
-            mask = torch.from_numpy((np.arange(longest) < lengths[:, None]).astype(np.int64))
-            inputs["attention_mask"] = mask.to(self.device, non_blocking=True)
+        mask = (np.arange(longest) < lengths[:, None]).astype(np.int64)
+        inputs = {
+            name: torch.from_numpy(values).to(self.device, non_blocking=True)
+            for name, values in (("input_ids", ids), ("attention_mask", mask))
+        }
         self._rows = torch.from_numpy(np.flatnonzero(content))
         self._seen.clear()
         try:
             with torch.inference_mode():
                 self.model(**inputs)
-            return {point: self._seen[point] for point in self.hook_points}
+            states = {point: self._seen[point] for point in self.hook_points}
+            if self.dtype is torch.float16:
+                _check_finite(states)
+            return states
         finally:
             self._rows = None
             self._seen.clear()
@@ -363,6 +367,13 @@ def _prefix(model: Any) -> str:
 def _probe_window(model: ReferenceModel) -> Window:
     text = "probe"
     return model.maker.windows([Item("probe", 0, text, ((0, len(text)),), text)])[0]
+
+
+def _check_finite(states: dict[str, torch.Tensor]) -> None:
+    """Refuse overflown states, which would silently activate nothing."""
+    for point, found in states.items():
+        if not found.isfinite().all():
+            raise ModelError(f"float16 overflows at {point}. Use --dtype bfloat16 or float32.")
 
 
 def _normalised(states: torch.Tensor, norm: Any) -> torch.Tensor:
