@@ -42,8 +42,8 @@ def test_example_benchmark_has_the_holes_the_pool_can_fill() -> None:
     benchmark = Counter(record["subject"] for record in read_choices("benchmark.jsonl"))
     pool = Counter(record["subject"] for record in read_choices("pool.jsonl"))
     assert {subject: benchmark[subject] for subject in HOLES} == HOLES
-    assert min(pool[subject] for subject in HOLES) >= 40
-    assert min(count for subject, count in benchmark.items() if subject not in HOLES) == 7
+    assert min(pool[subject] for subject in HOLES) >= 80
+    assert min(count for subject, count in benchmark.items() if subject not in HOLES) == 13
 
 
 def test_free_answer_example_has_holes_of_its_own() -> None:
