@@ -19,11 +19,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Mark", "Piece", "cut", "marks_of", "strongest_rows"]
 
-_WEAKEST = 0.3
+_WEAKEST = 0.4
 """Tokens below this share of the strongest one are not marked: everything fires a little."""
 
-_MOST_MARKS = 6
+_MOST_MARKS = 5
 _BLOCK = 1 << 22
+_LONGEST_PIECE = 20
+_NO_SPACES = "\u0e00"
+"""Thai and what comes after it, East Asian scripts included."""
 
 
 class Mark(NamedTuple):
@@ -60,7 +63,8 @@ def marks_of(
 def cut(text: str, marks: Iterable[Mark], *, limit: int = 420) -> tuple[Piece, ...]:
     """Cut a text into pieces at the marks; a long text keeps `limit` characters around the first.
 
-    Where marks overlap the strongest wins. Blanks at the ends of a mark stay outside it.
+    Where marks overlap the strongest wins. Marks grow to whole words, because models read pieces of
+    words and people do not; blanks at their ends stay outside.
     """
     strengths = np.zeros(len(text), dtype=np.int8)
     for mark in marks:
@@ -69,6 +73,7 @@ def cut(text: str, marks: Iterable[Mark], *, limit: int = 420) -> tuple[Piece, .
             start += 1
         while end > start and text[end - 1].isspace():
             end -= 1
+        start, end = _whole_words(text, start, end)
         level = 1 + (mark.strength >= 0.5) + (mark.strength >= 0.8)
         strengths[start:end] = np.maximum(strengths[start:end], level)
     low, high = _window(text, strengths, limit)
@@ -83,6 +88,22 @@ def cut(text: str, marks: Iterable[Mark], *, limit: int = 420) -> tuple[Piece, .
     if high < len(text):
         pieces.append(Piece(" …", 0))
     return tuple(pieces)
+
+
+def _whole_words(text: str, start: int, end: int) -> tuple[int, int]:
+    if start >= end:
+        return start, end
+    first, last = max(start - _LONGEST_PIECE, 0), min(end + _LONGEST_PIECE, len(text))
+    while start > first and _joins(text[start - 1]) and _joins(text[start]):
+        start -= 1
+    while end < last and _joins(text[end - 1]) and _joins(text[end]):
+        end += 1
+    return start, end
+
+
+def _joins(character: str) -> bool:
+    # Scripts written without spaces would grow to whole sentences.
+    return character.isalnum() and character < _NO_SPACES
 
 
 def _window(text: str, strengths: NDArray[np.int8], limit: int) -> tuple[int, int]:

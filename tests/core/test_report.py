@@ -371,8 +371,18 @@ def test_cut_marks_words_without_the_blanks_around_them() -> None:
 
 
 def test_strongest_of_overlapping_marks_wins() -> None:
-    pieces = cut("abcdef", [Mark(0, 4, 0.3), Mark(2, 6, 0.9)])
-    assert pieces == (Piece("ab", 1), Piece("cdef", 3))
+    pieces = cut("ab cd ef", [Mark(0, 5, 0.3), Mark(3, 8, 0.9)])
+    assert pieces == (Piece("ab ", 1), Piece("cd ef", 3))
+
+
+def test_mark_on_a_piece_of_a_word_grows_to_the_word() -> None:
+    pieces = cut("left ventricle, then", [Mark(8, 11, 1.0)])
+    assert [piece.text for piece in pieces if piece.strength] == ["ventricle"]
+
+
+def test_mark_in_a_script_without_spaces_stays_as_it_is() -> None:
+    pieces = cut("地球は青い", [Mark(3, 4, 1.0)])
+    assert [piece.text for piece in pieces if piece.strength] == ["青"]
 
 
 def test_long_text_is_cut_around_the_first_mark() -> None:
@@ -385,7 +395,7 @@ def test_long_text_is_cut_around_the_first_mark() -> None:
 
 
 def test_mark_beyond_the_text_is_harmless() -> None:
-    assert cut("abc", [Mark(2, 99, 1.0), Mark(50, 60, 1.0)]) == (Piece("ab", 0), Piece("c", 3))
+    assert cut("a c", [Mark(2, 99, 1.0), Mark(50, 60, 1.0)]) == (Piece("a ", 0), Piece("c", 3))
     assert cut("", [Mark(0, 3, 1.0)]) == ()
 
 
