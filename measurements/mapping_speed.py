@@ -6,7 +6,8 @@
     plain   right-padded batches of 32 in file order, all layers, hidden states of every layer,
             sae-lens' SAE.encode on every position (terms only), dense activations copied and then
             made sparse
-    lens    (--with-lens) sae-lens' own run_with_cache_with_saes, 8 texts at a time
+    lens    (--with-lens) sae-lens' own run_with_cache_with_saes, 2 windows at a time (8 of 1,024
+            tokens need more than 20 GB)
 
 Every way runs in its own process, one after the other, with the same windows. Rates are items per
 CPU second, which other work on the machine disturbs less than the clock; both are recorded.
@@ -182,8 +183,8 @@ def run_lens(items: list[Item], mapper: SaeMapper, n_items: int) -> dict[str, An
     )
     clock = Clock()
     total = 0.0
-    for low in range(0, len(windows), 8):
-        chosen = windows[low : low + 8]
+    for low in range(0, len(windows), 2):
+        chosen = windows[low : low + 2]
         ids, _ = _padded(chosen, mapper.model.pad_id)
         with torch.inference_mode():
             _, cache = model.run_with_cache_with_saes(ids, saes=[sae])
