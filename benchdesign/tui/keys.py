@@ -209,7 +209,7 @@ SCREEN_KEYS: dict[str, tuple[str, ...]] = {
     "items": (*_LIST_KEYS, "drop", "note", "edit", "save_view"),
     "models": (*_LIST_KEYS, "choose", "baseline"),
     "compare": (*_LIST_KEYS, "choose"),
-    "export": ("open", "export", "preview", "outside", "copy", "back"),
+    "export": ("export", "preview", "outside", "copy", "back"),
 }
 
 FOOTERS: dict[str, tuple[str, ...]] = {

@@ -196,7 +196,10 @@ def area_page(session: Session, name: str, ids: Sequence[int], *, marks: Marks) 
         )
     if len(ids) > 24:
         parts.append(f"... {len(ids) - 24} more")
-    parts += ["", literal("right opens the area, enter reviews what would fill it", "$foreground-muted")]
+    parts += [
+        "",
+        literal("right opens the area, enter reviews what would fill it", "$foreground-muted"),
+    ]
     return _lines(*parts)
 
 

@@ -61,9 +61,7 @@ class ExportScreen(BaseScreen):
     """What is written, whether it holds, and the command that repeats it."""
 
     MODE = "export"
-    BINDINGS: ClassVar[list[BindingType]] = bindings(
-        *(one for one in SCREEN_KEYS["export"] if one != "open")
-    )
+    BINDINGS: ClassVar[list[BindingType]] = bindings(*SCREEN_KEYS["export"])
 
     plan: Revision | None = None
     plan_problem = ""
@@ -140,7 +138,9 @@ class ExportScreen(BaseScreen):
             if not what:
                 what = f"{self.plan.n_items:,} items" if self.plan else "the revised benchmark"
             lines.append(
-                Content.assemble("  ", literal(f"{name:<28}", "bold"), literal(what, "$foreground-muted"))
+                Content.assemble(
+                    "  ", literal(f"{name:<28}", "bold"), literal(what, "$foreground-muted")
+                )
             )
         n = len(analysis.benchmark)
         n_out, n_new = len(session.log.dropped), len(session.log.accepted)
@@ -217,7 +217,9 @@ class ExportScreen(BaseScreen):
             heading("The command that writes the same files (y copies it)"),
             literal(f"  {command}"),
             Content(""),
-            literal("Nothing is written until ^e. Nothing is overwritten unasked.", "$foreground-muted"),
+            literal(
+                "Nothing is written until ^e. Nothing is overwritten unasked.", "$foreground-muted"
+            ),
         ]
         return Content("\n").join(lines)
 

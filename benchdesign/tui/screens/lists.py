@@ -198,7 +198,7 @@ class ListScreen(BaseScreen):
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Filter while typing."""
-        if event.input is self.filter_bar and self.is_mounted and self.session is not None:
+        if event.input is self.filter_bar and self.seen_version >= 0:
             self._set_test(self.table.rows)
             self.table.show(self.table.rows)
             self._draw_facets()

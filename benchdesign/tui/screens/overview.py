@@ -166,11 +166,17 @@ class OverviewScreen(BaseScreen):
         sentence = str(scope.get("sentence", "")) if scope else ""
         examples = len(scope.get("examples", ())) if scope else 0
         counts = session.verdict_counts()
-        shown = literal(sentence) if sentence else literal("everything: c writes it", "$foreground-muted")
+        shown = (
+            literal(sentence)
+            if sentence
+            else literal("everything: c writes it", "$foreground-muted")
+        )
         more = f"   + {examples} example items" if examples else ""
         lines = [
             Content(""),
-            Content.assemble(("Scope     ", "bold $text-accent"), shown, (more, "$foreground-muted")),
+            Content.assemble(
+                ("Scope     ", "bold $text-accent"), shown, (more, "$foreground-muted")
+            ),
             Content.assemble(
                 ("Revision  ", "bold $text-accent"),
                 f"+ {len(session.log.accepted)} accepted   - {len(session.log.dropped)} dropped   "

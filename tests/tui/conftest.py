@@ -1,0 +1,102 @@
+"""A small workspace without a model, and an application to drive."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+
+from benchdesign.config import Preferences, Settings
+from benchdesign.pipeline import run_pipeline
+from benchdesign.tui.app import BenchdesignApp
+from benchdesign.tui.memory import RecentList
+from benchdesign.workspace import Workspace
+from tests.keywords import use_keywords, write_sets
+
+HOSTILE = (
+    "[/INST] x[0] = y[i] [red]no[/red] [link=http://e]b [@click=app.quit]go[/] "
+    "\x1b]0;TITLE\x07 \x1b[31m a\u202eb \u200b \ud800 end"
+)
+
+
+async def until(pilot: Pilot[None], holds: Callable[[], bool]) -> None:
+    """Wait for a state, never for a time."""
+    for _ in range(400):
+        if holds():
+            return
+        await pilot.pause(0.02)
+    raise AssertionError("the state was never reached")
+
+
+class Bench:
+    """A workspace folder and the applications opened on it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.work = folder / "work"
+        self.recents = RecentList(folder / "recent.json")
+
+    def app(self, target: str | None = None, **options: str) -> BenchdesignApp:
+        preferences = Preferences(who="ann", **options)  # type: ignore[arg-type]
+        chosen = str(self.work) if target is None else target
+        return BenchdesignApp(chosen, preferences=preferences, recents=self.recents)
+
+    @asynccontextmanager
+    async def opened(
+        self, *, size: tuple[int, int] = (120, 36), **options: str
+    ) -> AsyncIterator[tuple[BenchdesignApp, Pilot[None]]]:
+        app = self.app(**options)
+        async with app.run_test(size=size) as pilot:
+            await until(pilot, lambda: app.session is not None and app.session.loaded is not None)
+            await pilot.pause()
+            yield app, pilot
+
+    def log_lines(self) -> list[dict[str, object]]:
+        path = self.work / "decisions.jsonl"
+        return [json.loads(line) for line in path.read_text("ascii").splitlines()]
+
+
+@pytest.fixture(autouse=True)
+def quiet_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("NO_COLOR", "TEXTUAL_THEME", "TEXTUAL_ANIMATIONS", "EDITOR", "VISUAL"):
+        monkeypatch.delenv(name, raising=False)
+
+
+@pytest.fixture
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    """Questions about animals, none about foxes, and a pool that has some."""
+    use_keywords(monkeypatch)
+    return make_bench(tmp_path, *write_sets(tmp_path))
+
+
+@pytest.fixture
+def hostile_bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    """The same with text that attacks the terminal, everywhere text can be."""
+    mapper = use_keywords(monkeypatch)
+    table = mapper.dictionary.table
+    labels = (HOSTILE, *table.label[1:])
+    areas = tuple(HOSTILE if one else None for one in table.area)
+    object.__setattr__(table, "label", labels)
+    object.__setattr__(table, "area", areas)
+    benchmark, pool = write_sets(tmp_path)
+    for path in (benchmark, pool):
+        records = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+        for record in records:
+            record["question"] = f"{HOSTILE} {record['question']}"
+            record["category"] = HOSTILE
+            record["id"] = f"{record['id']} {HOSTILE}"
+            record["choices"][0] = HOSTILE
+        path.write_text("".join(json.dumps(one) + "\n" for one in records), "ascii")
+    return make_bench(tmp_path, benchmark, pool)
+
+
+def make_bench(folder: Path, benchmark: Path, pool: Path) -> Bench:
+    found = Bench(folder)
+    settings = Settings(n_add=12, n_remove=3)
+    with Workspace.create(found.work, benchmark, pool=pool, settings=settings) as workspace:
+        run_pipeline(workspace)
+    return found

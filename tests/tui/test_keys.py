@@ -1,0 +1,68 @@
+from collections import defaultdict
+
+import pytest
+
+from benchdesign.tui.app import BenchdesignApp
+from benchdesign.tui.keys import APP_KEYS, FOOTERS, KEYS, SCREEN_KEYS, SCREENS, TABLE_KEYS
+from benchdesign.tui.marks import MARKS, Marks
+from benchdesign.tui.memory import RecentList
+from benchdesign.tui.screens.help import help_content
+
+
+def test_one_key_never_means_two_things():
+    meanings = defaultdict(set)
+    for one in KEYS.values():
+        for key in one.keys.split(","):
+            meanings[key].add(one.id)
+    assert {key: ids for key, ids in meanings.items() if len(ids) > 1} == {}
+
+
+def test_every_key_has_an_id_a_word_a_tooltip_and_a_group():
+    for one in KEYS.values():
+        assert one.id and one.word and one.tooltip.endswith(".") and one.group, one
+
+
+def test_every_key_is_offered_somewhere():
+    offered = {*APP_KEYS, *TABLE_KEYS, *(one for ids in SCREEN_KEYS.values() for one in ids)}
+    assert offered == set(KEYS)
+
+
+@pytest.mark.parametrize("mode", [one.mode for one in SCREENS])
+def test_footer_holds_at_most_eight_keys_that_work_there(mode):
+    footer = FOOTERS[mode]
+    assert 0 < len(footer) <= 8
+    assert set(footer) <= {*SCREEN_KEYS[mode], *APP_KEYS, *TABLE_KEYS}
+
+
+@pytest.mark.parametrize("mode", [one.mode for one in SCREENS])
+def test_help_names_every_key_of_the_screen(mode):
+    text = help_content(mode).plain
+    for one in (*SCREEN_KEYS[mode], *APP_KEYS):
+        assert KEYS[one].tooltip in text
+
+
+def test_help_is_searchable():
+    text = help_content("candidates", search="reject").plain
+    assert "Reject the candidate" in text
+    assert "Accept the candidate" not in text
+
+
+def test_every_state_reads_without_colour():
+    for name, mark in MARKS.items():
+        assert mark.word, name
+    assert all(mark.ascii.isascii() for mark in MARKS.values())
+    assert Marks(use_ascii=True).bar(0.5, 4) == "##--"
+
+
+@pytest.mark.parametrize("mode", [one.mode for one in SCREENS])
+async def test_every_action_of_a_screen_exists(mode, tmp_path):
+    app = BenchdesignApp(recents=RecentList(tmp_path / "recent.json"))
+    async with app.run_test(size=(120, 36)) as pilot:
+        app.action_go(mode)
+        await pilot.pause()
+        screen = app.screen
+        table = screen.query("LineTable")
+        for one in SCREEN_KEYS[mode]:
+            name = f"action_{KEYS[one].action.partition('(')[0]}"
+            owners = [screen, app, *table]
+            assert any(hasattr(owner, name) for owner in owners), (mode, name)

@@ -1,0 +1,377 @@
+"""Each screen by what it holds."""
+
+import json
+
+import pytest
+
+from benchdesign.decisions import Verdict
+from benchdesign.tui.keys import SCREENS
+from benchdesign.tui.widgets.detail import Detail, Line
+from benchdesign.tui.widgets.job_line import JobLine
+from benchdesign.tui.widgets.line_table import LineTable
+from tests.tui.conftest import until
+
+MODES = [one.mode for one in SCREENS]
+
+
+def visible_text(app) -> str:
+    lines = []
+    for y in range(app.size.height):
+        lines.append("".join(one.text for one in app.screen._compositor.render_strips()[y]))
+    return "\n".join(lines)
+
+
+async def go(pilot, app, mode):
+    number = next(one.number for one in SCREENS if one.mode == mode)
+    await pilot.press(str(number))
+    await until(pilot, lambda: app.current_mode == mode)
+    await pilot.pause(0.1)
+
+
+async def test_overview_tells_coverage_gaps_and_what_next(bench):
+    async with bench.opened() as (app, pilot):
+        assert app.current_mode == "overview"
+        text = visible_text(app)
+        assert "concepts in scope" in text and "fox" in text
+        assert "15 candidates wait for review" in text
+        await pilot.press("enter")
+        await until(pilot, lambda: app.current_mode == "candidates")
+
+
+async def test_gaps_are_shown_by_area_and_open_into_concepts(bench):
+    async with bench.opened() as (app, pilot):
+        await go(pilot, app, "gaps")
+        table = app.screen.query_one(LineTable)
+        assert [table.rows.row_id(row) for row in table.view] == ["area:animals"]
+        await pilot.press("right")
+        assert [table.rows.row_id(row) for row in table.view] == ["area:animals", "2"]
+        await pilot.press("down")
+        detail = app.screen.query_one(Detail)
+        await until(pilot, lambda: "fox" in detail.text)
+        assert "0 of 80 items   want 20" in detail.text
+        assert "40 items show it" in detail.text
+        await pilot.press("left")
+        assert [table.rows.row_id(row) for row in table.view] == ["area:animals"]
+
+
+async def test_enter_on_a_gap_reviews_its_candidates_and_escape_shows_all(bench):
+    async with bench.opened() as (app, pilot):
+        await go(pilot, app, "gaps")
+        await pilot.press("right", "down", "enter")
+        await until(pilot, lambda: app.current_mode == "candidates")
+        await pilot.pause(0.1)
+        assert app.session.focus_name == "fox"
+        assert "for fox" in app.screen.query_one(Detail).text
+        await pilot.press("escape")
+        assert app.session.focus_concepts == ()
+
+
+async def test_accept_moves_to_the_next_open_candidate_and_is_on_disk_at_once(bench):
+    async with bench.opened() as (app, pilot):
+        await go(pilot, app, "candidates")
+        table = app.screen.query_one(LineTable)
+        first, second = (table.rows.row_id(row) for row in table.view[:2])
+        await pilot.press("a")
+        assert table.cursor_id == second
+        (entry,) = bench.log_lines()
+        assert entry["verdict"] == "accept" and first == f"add:{entry['id']}"
+        assert entry["who"] == "ann"
+
+
+async def test_several_decisions_are_undone_and_redone_in_order(bench):
+    async with bench.opened() as (app, pilot):
+        await go(pilot, app, "candidates")
+        await pilot.press("a", "r", "d")
+        log = app.session.log
+        counts = app.session.verdict_counts()
+        assert (counts[Verdict.ACCEPT], counts[Verdict.REJECT], counts[Verdict.DEFER]) == (1, 1, 1)
+        await pilot.press("u", "ctrl+z", "u")
+        assert app.session.verdict_counts()[Verdict.OPEN] == 15
+        await pilot.press("U", "ctrl+y")
+        assert len(log.accepted) == 1
+        assert app.session.verdict_counts()[Verdict.REJECT] == 1
+        await pilot.press("u", "u", "u", "u")
+        assert app.status == "Nothing left to undo."
+
+
+async def test_a_reason_is_given_after_the_fact(bench):
+    async with bench.opened() as (app, pilot):
+        await go(pilot, app, "candidates")
+        await pilot.press("r", "c")
+        await until(pilot, lambda: len(app.screen_stack) == 2)
+        await pilot.press("down", "enter")
+        await until(pilot, lambda: len(app.screen_stack) == 1)
+        decided = bench.log_lines()[-1]
+        assert decided["reason"] == "unclear"
+
+
+async def test_marked_candidates_are_decided_together_and_undone_together(bench):
+    async with bench.opened() as (app, pilot):
+        await go(pilot, app, "candidates")
+        await pilot.press("space", "space", "space", "a")
+        assert len(app.session.log.accepted) == 3
+        await pilot.press("u")
+        assert app.session.log.accepted == ()
+
+
+async def test_a_note_is_kept(bench):
+    async with bench.opened() as (app, pilot):
+        await go(pilot, app, "candidates")
+        await pilot.press("e")
+        await until(pilot, lambda: len(app.screen_stack) == 2)
+        await pilot.press(*"check", "enter")
+        await until(pilot, lambda: len(app.screen_stack) == 1)
+        assert bench.log_lines()[-1]["note"] == "check"
+
+
+async def test_facets_narrow_the_candidates_and_removals_are_one_of_them(bench):
+    async with bench.opened() as (app, pilot):
+        await go(pilot, app, "candidates")
+        table = app.screen.query_one(LineTable)
+        assert len(table.view) == 12
+        await pilot.press("a", "f")
+        assert len(table.view) == 11
+        await pilot.press("f")
+        assert len(table.view) == 1
+        await pilot.press("f", "f", "f")
+        assert len(table.view) == 3
+        assert all(table.rows.row_id(row).startswith("remove:") for row in table.view)
+
+
+async def test_items_show_what_was_accepted_and_dropped(bench):
+    async with bench.opened() as (app, pilot):
+        await go(pilot, app, "candidates")
+        await pilot.press("a")
+        await go(pilot, app, "items")
+        table = app.screen.query_one(LineTable)
+        assert len(table.view) == 81
+        await pilot.press("x")
+        assert app.session.log.dropped == ("b-0",)
+        await pilot.press("f")
+        assert len(table.view) == 80
+        await pilot.press("u")
+        assert len(table.view) == 81
+
+
+async def test_filter_is_live_keeps_nothing_out_for_good_and_takes_fields(bench):
+    async with bench.opened() as (app, pilot):
+        await go(pilot, app, "items")
+        table = app.screen.query_one(LineTable)
+        await pilot.press("slash", *"dog")
+        assert 0 < len(table.view) < 80
+        await pilot.press("escape")
+        assert len(table.view) == 80
+        await pilot.press("slash", *"category:owl")
+        assert len(table.view) == 26
+        await pilot.press("enter")
+        assert table.has_focus
+        await pilot.press("escape")
+        assert len(table.view) == 80
+
+
+async def test_concepts_can_be_ignored_and_pinned(bench):
+    async with bench.opened() as (app, pilot):
+        await go(pilot, app, "concepts")
+        await pilot.press("i")
+        assert app.session.concept_states[0] == "ignored"
+        await pilot.press("u", "plus_sign")
+        assert bench.log_lines()[-1]["verdict"] == "pin"
+        assert app.session.workspace.is_stale
+
+
+async def test_the_rule_is_changed_with_a_preview_of_its_effect(bench):
+    async with bench.opened() as (app, pilot):
+        await go(pilot, app, "gaps")
+        await pilot.press("T")
+        await until(pilot, lambda: len(app.screen_stack) == 2)
+        assert "1 gaps" in visible_text(app)
+        await pilot.press("enter")
+        await until(pilot, lambda: len(app.screen_stack) == 1)
+        assert app.session.workspace.settings.gaps == {"fdr": 0.01}
+
+
+async def test_scope_is_written_on_the_overview(bench):
+    async with bench.opened() as (app, pilot):
+        await pilot.press("c")
+        await until(pilot, lambda: len(app.screen_stack) == 2)
+        await pilot.press(*"foxes", "enter")
+        await until(pilot, lambda: len(app.screen_stack) == 1)
+        assert app.session.workspace.settings.scope["sentence"] == "foxes"
+        assert "foxes" in visible_text(app)
+
+
+async def test_compare_shows_the_pool_then_the_revision(bench):
+    async with bench.opened() as (app, pilot):
+        await go(pilot, app, "compare")
+        table = app.screen.query_one(LineTable)
+        assert table.rows.row_id(table.view[0]) == "2"
+        assert table.rows.cell(table.view[0], "difference").text == "+25.0"
+
+
+async def test_models_say_what_to_do_and_then_show_results(bench):
+    results = bench.folder / "results.jsonl"
+    lines = [
+        {"id": f"b-{row}", "model": model, "score": float((row + shift) % 3 > 0)}
+        for model, shift in (("small", 0), ("large", 1))
+        for row in range(80)
+    ]
+    results.write_text("".join(json.dumps(one) + "\n" for one in lines), "utf-8")
+    async with bench.opened() as (app, pilot):
+        await go(pilot, app, "models")
+        assert "Press c" in visible_text(app)
+        app.screen.read_results([str(results)])
+        await until(pilot, lambda: bool(app.screen.results))
+        await pilot.press("f")
+        table = app.screen.query_one(LineTable)
+        assert len(table.view) >= 3
+        assert "small" in visible_text(app) and "large" in visible_text(app)
+
+
+async def test_export_writes_the_revision_and_asks_before_replacing_it(bench):
+    async with bench.opened() as (app, pilot):
+        await go(pilot, app, "candidates")
+        await pilot.press("a", "a")
+        await go(pilot, app, "export")
+        await until(pilot, lambda: app.screen.plan is not None)
+        assert app.screen.plan.n_items == 82
+        await pilot.press("ctrl+e")
+        await until(pilot, lambda: app.status.startswith("Wrote"))
+        written = bench.folder / "animals-revised" / "animals.revised.jsonl"
+        assert len(written.read_text("utf-8").splitlines()) == 82
+        await pilot.press("ctrl+e")
+        await until(pilot, lambda: len(app.screen_stack) == 2)
+        await pilot.press("enter")
+        await until(pilot, lambda: app.status == "Nothing written.")
+
+
+async def test_next_time_everything_is_where_it_was(bench):
+    async with bench.opened() as (app, pilot):
+        await go(pilot, app, "items")
+        await pilot.press("slash", *"owl", "enter", "down", "down", "s")
+        table = app.screen.query_one(LineTable)
+        cursor, key = table.cursor_id, table.sort_key
+        await pilot.press("q")
+    async with bench.opened() as (app, pilot):
+        assert app.current_mode == "items"
+        await pilot.pause(0.1)
+        table = app.screen.query_one(LineTable)
+        assert (table.cursor_id, table.sort_key) == (cursor, key)
+        assert len(table.view) == 26
+
+
+async def test_a_second_visitor_reads_and_cannot_decide(bench):
+    async with bench.opened() as (_, pilot), bench.opened() as (second, other):
+        assert not second.session.can_write
+        await go(other, second, "candidates")
+        await other.press("a")
+        assert second.session.log.accepted == ()
+        assert "Read only" in second.status
+        await pilot.pause()
+
+
+async def test_open_lists_recent_workspaces_and_marks_what_is_gone(bench):
+    async with bench.opened() as (app, pilot):
+        await go(pilot, app, "open")
+        table = app.screen.query_one(LineTable)
+        assert table.rows.cell(0, "name").text == "animals"
+        await pilot.press("x")
+        assert bench.recents.load() == ()
+
+
+async def test_a_new_workspace_is_checked_before_it_is_made(bench):
+    app = bench.app(str(bench.folder / "animals.jsonl"))
+    app.pool = str(bench.folder / "pool.jsonl")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await until(pilot, lambda: "benchmark" in getattr(app.screen, "_read", {}))
+        await until(pilot, lambda: "every row has a question" in visible_text(app))
+        text = visible_text(app)
+        assert "question  (detected)" in text
+        assert "80 rows" in text and "160 rows" in text
+        assert not (bench.folder / "animals-workspace").exists()
+
+
+async def test_help_palette_and_jump_open_over_the_screen(bench):
+    async with bench.opened() as (app, pilot):
+        await go(pilot, app, "gaps")
+        await pilot.press("question_mark")
+        await until(pilot, lambda: "What is missing" in visible_text(app))
+        await pilot.press("escape")
+        await pilot.press("ctrl+o")
+        await until(pilot, lambda: "Go to" in visible_text(app))
+        await pilot.press("s")
+        await until(pilot, lambda: len(app.screen_stack) == 1)
+        assert isinstance(app.screen.focused, Detail)
+        await pilot.press("ctrl+p")
+        await until(pilot, lambda: len(app.screen_stack) == 2)
+
+
+async def test_mouse_clicks_move_open_and_switch(bench):
+    async with bench.opened() as (app, pilot):
+        await pilot.click("#strip", offset=(26, 0))
+        await until(pilot, lambda: app.current_mode == "concepts")
+        await pilot.pause()
+        await pilot.click("#table", offset=(12, 2))
+        assert app.screen.query_one(LineTable).cursor == 1
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("size", [(120, 36), (80, 24), (60, 16)])
+async def test_hostile_text_is_shown_literally_on_every_screen(hostile_bench, mode, size):
+    async with hostile_bench.opened(size=size) as (app, pilot):
+        await go(pilot, app, mode)
+        await pilot.press("right", "down")
+        await pilot.pause(0.1)
+        text = visible_text(app)
+        for bad in ("\x1b", "\x07", "\u202e", "\u200b", "\ud800"):
+            assert bad not in text
+        assert app.is_running and app.title == "benchdesign"
+
+
+async def test_brackets_of_an_item_survive(hostile_bench):
+    async with hostile_bench.opened() as (app, pilot):
+        await go(pilot, app, "candidates")
+        assert "[/INST] x[0] = y[i] [red]no[/red]" in app.screen.query_one(Detail).text
+        await pilot.press("a")
+        assert "[/INST]" in app.status
+        assert "[/INST]" in visible_text(app)
+
+
+@pytest.mark.parametrize("mode", MODES)
+async def test_a_tiny_terminal_says_so_and_recovers(bench, mode):
+    async with bench.opened() as (app, pilot):
+        await go(pilot, app, mode)
+        await pilot.resize_terminal(40, 10)
+        await until(pilot, lambda: "Too small" in visible_text(app))
+        await pilot.resize_terminal(120, 36)
+        await until(pilot, lambda: "Too small" not in visible_text(app))
+
+
+async def test_narrow_lists_open_the_page_with_enter_and_close_it_with_escape(bench):
+    async with bench.opened(size=(80, 24)) as (app, pilot):
+        await go(pilot, app, "concepts")
+        detail = app.screen.query_one(Detail)
+        assert not detail.display
+        await pilot.press("enter")
+        await until(pilot, lambda: detail.display)
+        await pilot.press("escape")
+        await until(pilot, lambda: not detail.display)
+
+
+async def test_ascii_marks_use_nothing_else(bench):
+    async with bench.opened(marks="ascii") as (app, pilot):
+        for mode in ("gaps", "candidates", "concepts"):
+            await go(pilot, app, mode)
+            table = app.screen.query_one(LineTable)
+            for row in table.view:
+                for column in table.columns:
+                    text = table.rows.cell(row, column.key).text
+                    assert text.replace("·", "").isascii(), text
+
+
+async def test_status_line_keeps_the_last_message(bench):
+    async with bench.opened() as (app, pilot):
+        app.say("A fact.")
+        await pilot.pause()
+        assert "A fact." in str(app.screen.query_one(JobLine).content)
+        assert "A fact." in app.messages
+        assert app.screen.query(Line)
