@@ -1,4 +1,7 @@
+"""The keys, the marks and the help."""
+
 from collections import defaultdict
+from pathlib import Path
 
 import pytest
 
@@ -9,7 +12,7 @@ from benchdesign.tui.memory import RecentList
 from benchdesign.tui.screens.help import help_content
 
 
-def test_one_key_never_means_two_things():
+def test_one_key_never_means_two_things() -> None:
     meanings = defaultdict(set)
     for one in KEYS.values():
         for key in one.keys.split(","):
@@ -17,37 +20,37 @@ def test_one_key_never_means_two_things():
     assert {key: ids for key, ids in meanings.items() if len(ids) > 1} == {}
 
 
-def test_every_key_has_an_id_a_word_a_tooltip_and_a_group():
+def test_every_key_has_an_id_a_word_a_tooltip_and_a_group() -> None:
     for one in KEYS.values():
         assert one.id and one.word and one.tooltip.endswith(".") and one.group, one
 
 
-def test_every_key_is_offered_somewhere():
+def test_every_key_is_offered_somewhere() -> None:
     offered = {*APP_KEYS, *TABLE_KEYS, *(one for ids in SCREEN_KEYS.values() for one in ids)}
     assert offered == set(KEYS)
 
 
 @pytest.mark.parametrize("mode", [one.mode for one in SCREENS])
-def test_footer_holds_at_most_eight_keys_that_work_there(mode):
+def test_footer_holds_at_most_eight_keys_that_work_there(mode: str) -> None:
     footer = FOOTERS[mode]
     assert 0 < len(footer) <= 8
     assert set(footer) <= {*SCREEN_KEYS[mode], *APP_KEYS, *TABLE_KEYS}
 
 
 @pytest.mark.parametrize("mode", [one.mode for one in SCREENS])
-def test_help_names_every_key_of_the_screen(mode):
+def test_help_names_every_key_of_the_screen(mode: str) -> None:
     text = help_content(mode).plain
     for one in (*SCREEN_KEYS[mode], *APP_KEYS):
         assert KEYS[one].tooltip in text
 
 
-def test_help_is_searchable():
+def test_help_is_searchable() -> None:
     text = help_content("candidates", search="reject").plain
     assert "Reject the candidate" in text
     assert "Accept the candidate" not in text
 
 
-def test_every_state_reads_without_colour():
+def test_every_state_reads_without_colour() -> None:
     for name, mark in MARKS.items():
         assert mark.word, name
     assert all(mark.ascii.isascii() for mark in MARKS.values())
@@ -55,7 +58,7 @@ def test_every_state_reads_without_colour():
 
 
 @pytest.mark.parametrize("mode", [one.mode for one in SCREENS])
-async def test_every_action_of_a_screen_exists(mode, tmp_path):
+async def test_every_action_of_a_screen_exists(mode: str, tmp_path: Path) -> None:
     app = BenchdesignApp(recents=RecentList(tmp_path / "recent.json"))
     async with app.run_test(size=(120, 36)) as pilot:
         app.action_go(mode)

@@ -3,32 +3,34 @@
 import json
 
 import pytest
+from textual.pilot import Pilot
 
 from benchdesign.decisions import Verdict
+from benchdesign.tui.app import BenchdesignApp
 from benchdesign.tui.keys import SCREENS
 from benchdesign.tui.widgets.detail import Detail, Line
 from benchdesign.tui.widgets.job_line import JobLine
 from benchdesign.tui.widgets.line_table import LineTable
-from tests.tui.conftest import until
+from tests.tui.conftest import Bench, until
 
 MODES = [one.mode for one in SCREENS]
 
 
-def visible_text(app) -> str:
+def visible_text(app: BenchdesignApp) -> str:
     lines = []
     for y in range(app.size.height):
         lines.append("".join(one.text for one in app.screen._compositor.render_strips()[y]))
     return "\n".join(lines)
 
 
-async def go(pilot, app, mode):
+async def go(pilot: Pilot[None], app: BenchdesignApp, mode: str) -> None:
     number = next(one.number for one in SCREENS if one.mode == mode)
     await pilot.press(str(number))
     await until(pilot, lambda: app.current_mode == mode)
     await pilot.pause(0.1)
 
 
-async def test_overview_tells_coverage_gaps_and_what_next(bench):
+async def test_overview_tells_coverage_gaps_and_what_next(bench: Bench) -> None:
     async with bench.opened() as (app, pilot):
         assert app.current_mode == "overview"
         text = visible_text(app)
@@ -38,7 +40,7 @@ async def test_overview_tells_coverage_gaps_and_what_next(bench):
         await until(pilot, lambda: app.current_mode == "candidates")
 
 
-async def test_gaps_are_shown_by_area_and_open_into_concepts(bench):
+async def test_gaps_are_shown_by_area_and_open_into_concepts(bench: Bench) -> None:
     async with bench.opened() as (app, pilot):
         await go(pilot, app, "gaps")
         table = app.screen.query_one(LineTable)
@@ -54,7 +56,7 @@ async def test_gaps_are_shown_by_area_and_open_into_concepts(bench):
         assert [table.rows.row_id(row) for row in table.view] == ["area:animals"]
 
 
-async def test_enter_on_a_gap_reviews_its_candidates_and_escape_shows_all(bench):
+async def test_enter_on_a_gap_reviews_its_candidates_and_escape_shows_all(bench: Bench) -> None:
     async with bench.opened() as (app, pilot):
         await go(pilot, app, "gaps")
         await pilot.press("right", "down", "enter")
@@ -66,7 +68,7 @@ async def test_enter_on_a_gap_reviews_its_candidates_and_escape_shows_all(bench)
         assert app.session.focus_concepts == ()
 
 
-async def test_accept_moves_to_the_next_open_candidate_and_is_on_disk_at_once(bench):
+async def test_accept_moves_to_the_next_open_candidate_and_is_on_disk_at_once(bench: Bench) -> None:
     async with bench.opened() as (app, pilot):
         await go(pilot, app, "candidates")
         table = app.screen.query_one(LineTable)
@@ -78,7 +80,7 @@ async def test_accept_moves_to_the_next_open_candidate_and_is_on_disk_at_once(be
         assert entry["who"] == "ann"
 
 
-async def test_several_decisions_are_undone_and_redone_in_order(bench):
+async def test_several_decisions_are_undone_and_redone_in_order(bench: Bench) -> None:
     async with bench.opened() as (app, pilot):
         await go(pilot, app, "candidates")
         await pilot.press("a", "r", "d")
@@ -94,7 +96,7 @@ async def test_several_decisions_are_undone_and_redone_in_order(bench):
         assert app.status == "Nothing left to undo."
 
 
-async def test_a_reason_is_given_after_the_fact(bench):
+async def test_a_reason_is_given_after_the_fact(bench: Bench) -> None:
     async with bench.opened() as (app, pilot):
         await go(pilot, app, "candidates")
         await pilot.press("r", "c")
@@ -105,7 +107,7 @@ async def test_a_reason_is_given_after_the_fact(bench):
         assert decided["reason"] == "unclear"
 
 
-async def test_marked_candidates_are_decided_together_and_undone_together(bench):
+async def test_marked_candidates_are_decided_together_and_undone_together(bench: Bench) -> None:
     async with bench.opened() as (app, pilot):
         await go(pilot, app, "candidates")
         await pilot.press("space", "space", "space", "a")
@@ -114,7 +116,7 @@ async def test_marked_candidates_are_decided_together_and_undone_together(bench)
         assert app.session.log.accepted == ()
 
 
-async def test_a_note_is_kept(bench):
+async def test_a_note_is_kept(bench: Bench) -> None:
     async with bench.opened() as (app, pilot):
         await go(pilot, app, "candidates")
         await pilot.press("e")
@@ -124,7 +126,7 @@ async def test_a_note_is_kept(bench):
         assert bench.log_lines()[-1]["note"] == "check"
 
 
-async def test_facets_narrow_the_candidates_and_removals_are_one_of_them(bench):
+async def test_facets_narrow_the_candidates_and_removals_are_one_of_them(bench: Bench) -> None:
     async with bench.opened() as (app, pilot):
         await go(pilot, app, "candidates")
         table = app.screen.query_one(LineTable)
@@ -138,7 +140,7 @@ async def test_facets_narrow_the_candidates_and_removals_are_one_of_them(bench):
         assert all(table.rows.row_id(row).startswith("remove:") for row in table.view)
 
 
-async def test_items_show_what_was_accepted_and_dropped(bench):
+async def test_items_show_what_was_accepted_and_dropped(bench: Bench) -> None:
     async with bench.opened() as (app, pilot):
         await go(pilot, app, "candidates")
         await pilot.press("a")
@@ -153,7 +155,7 @@ async def test_items_show_what_was_accepted_and_dropped(bench):
         assert len(table.view) == 81
 
 
-async def test_filter_is_live_keeps_nothing_out_for_good_and_takes_fields(bench):
+async def test_filter_is_live_keeps_nothing_out_for_good_and_takes_fields(bench: Bench) -> None:
     async with bench.opened() as (app, pilot):
         await go(pilot, app, "items")
         table = app.screen.query_one(LineTable)
@@ -169,7 +171,7 @@ async def test_filter_is_live_keeps_nothing_out_for_good_and_takes_fields(bench)
         assert len(table.view) == 80
 
 
-async def test_concepts_can_be_ignored_and_pinned(bench):
+async def test_concepts_can_be_ignored_and_pinned(bench: Bench) -> None:
     async with bench.opened() as (app, pilot):
         await go(pilot, app, "concepts")
         await pilot.press("i")
@@ -179,7 +181,7 @@ async def test_concepts_can_be_ignored_and_pinned(bench):
         assert app.session.workspace.is_stale
 
 
-async def test_the_rule_is_changed_with_a_preview_of_its_effect(bench):
+async def test_the_rule_is_changed_with_a_preview_of_its_effect(bench: Bench) -> None:
     async with bench.opened() as (app, pilot):
         await go(pilot, app, "gaps")
         await pilot.press("T")
@@ -190,7 +192,7 @@ async def test_the_rule_is_changed_with_a_preview_of_its_effect(bench):
         assert app.session.workspace.settings.gaps == {"fdr": 0.01}
 
 
-async def test_scope_is_written_on_the_overview(bench):
+async def test_scope_is_written_on_the_overview(bench: Bench) -> None:
     async with bench.opened() as (app, pilot):
         await pilot.press("c")
         await until(pilot, lambda: len(app.screen_stack) == 2)
@@ -200,7 +202,7 @@ async def test_scope_is_written_on_the_overview(bench):
         assert "foxes" in visible_text(app)
 
 
-async def test_compare_shows_the_pool_then_the_revision(bench):
+async def test_compare_shows_the_pool_then_the_revision(bench: Bench) -> None:
     async with bench.opened() as (app, pilot):
         await go(pilot, app, "compare")
         table = app.screen.query_one(LineTable)
@@ -208,7 +210,7 @@ async def test_compare_shows_the_pool_then_the_revision(bench):
         assert table.rows.cell(table.view[0], "difference").text == "+25.0"
 
 
-async def test_models_say_what_to_do_and_then_show_results(bench):
+async def test_models_say_what_to_do_and_then_show_results(bench: Bench) -> None:
     results = bench.folder / "results.jsonl"
     lines = [
         {"id": f"b-{row}", "model": model, "score": float((row + shift) % 3 > 0)}
@@ -227,7 +229,7 @@ async def test_models_say_what_to_do_and_then_show_results(bench):
         assert "small" in visible_text(app) and "large" in visible_text(app)
 
 
-async def test_export_writes_the_revision_and_asks_before_replacing_it(bench):
+async def test_export_writes_the_revision_and_asks_before_replacing_it(bench: Bench) -> None:
     async with bench.opened() as (app, pilot):
         await go(pilot, app, "candidates")
         await pilot.press("a", "a")
@@ -244,7 +246,7 @@ async def test_export_writes_the_revision_and_asks_before_replacing_it(bench):
         await until(pilot, lambda: app.status == "Nothing written.")
 
 
-async def test_next_time_everything_is_where_it_was(bench):
+async def test_next_time_everything_is_where_it_was(bench: Bench) -> None:
     async with bench.opened() as (app, pilot):
         await go(pilot, app, "items")
         await pilot.press("slash", *"owl", "enter", "down", "down", "s")
@@ -259,7 +261,7 @@ async def test_next_time_everything_is_where_it_was(bench):
         assert len(table.view) == 26
 
 
-async def test_a_second_visitor_reads_and_cannot_decide(bench):
+async def test_a_second_visitor_reads_and_cannot_decide(bench: Bench) -> None:
     async with bench.opened() as (_, pilot), bench.opened() as (second, other):
         assert not second.session.can_write
         await go(other, second, "candidates")
@@ -269,7 +271,7 @@ async def test_a_second_visitor_reads_and_cannot_decide(bench):
         await pilot.pause()
 
 
-async def test_open_lists_recent_workspaces_and_marks_what_is_gone(bench):
+async def test_open_lists_recent_workspaces_and_marks_what_is_gone(bench: Bench) -> None:
     async with bench.opened() as (app, pilot):
         await go(pilot, app, "open")
         table = app.screen.query_one(LineTable)
@@ -278,7 +280,7 @@ async def test_open_lists_recent_workspaces_and_marks_what_is_gone(bench):
         assert bench.recents.load() == ()
 
 
-async def test_a_new_workspace_is_checked_before_it_is_made(bench):
+async def test_a_new_workspace_is_checked_before_it_is_made(bench: Bench) -> None:
     app = bench.app(str(bench.folder / "animals.jsonl"))
     app.pool = str(bench.folder / "pool.jsonl")
     async with app.run_test(size=(120, 40)) as pilot:
@@ -290,7 +292,7 @@ async def test_a_new_workspace_is_checked_before_it_is_made(bench):
         assert not (bench.folder / "animals-workspace").exists()
 
 
-async def test_help_palette_and_jump_open_over_the_screen(bench):
+async def test_help_palette_and_jump_open_over_the_screen(bench: Bench) -> None:
     async with bench.opened() as (app, pilot):
         await go(pilot, app, "gaps")
         await pilot.press("question_mark")
@@ -305,7 +307,7 @@ async def test_help_palette_and_jump_open_over_the_screen(bench):
         await until(pilot, lambda: len(app.screen_stack) == 2)
 
 
-async def test_mouse_clicks_move_open_and_switch(bench):
+async def test_mouse_clicks_move_open_and_switch(bench: Bench) -> None:
     async with bench.opened() as (app, pilot):
         await pilot.click("#strip", offset=(26, 0))
         await until(pilot, lambda: app.current_mode == "concepts")
@@ -316,7 +318,9 @@ async def test_mouse_clicks_move_open_and_switch(bench):
 
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("size", [(120, 36), (80, 24), (60, 16)])
-async def test_hostile_text_is_shown_literally_on_every_screen(hostile_bench, mode, size):
+async def test_hostile_text_is_shown_literally_on_every_screen(
+    hostile_bench: Bench, mode: str, size: tuple[int, int]
+) -> None:
     async with hostile_bench.opened(size=size) as (app, pilot):
         await go(pilot, app, mode)
         await pilot.press("right", "down")
@@ -327,7 +331,7 @@ async def test_hostile_text_is_shown_literally_on_every_screen(hostile_bench, mo
         assert app.is_running and app.title == "benchdesign"
 
 
-async def test_brackets_of_an_item_survive(hostile_bench):
+async def test_brackets_of_an_item_survive(hostile_bench: Bench) -> None:
     async with hostile_bench.opened() as (app, pilot):
         await go(pilot, app, "candidates")
         assert "[/INST] x[0] = y[i] [red]no[/red]" in app.screen.query_one(Detail).text
@@ -337,7 +341,7 @@ async def test_brackets_of_an_item_survive(hostile_bench):
 
 
 @pytest.mark.parametrize("mode", MODES)
-async def test_a_tiny_terminal_says_so_and_recovers(bench, mode):
+async def test_a_tiny_terminal_says_so_and_recovers(bench: Bench, mode: str) -> None:
     async with bench.opened() as (app, pilot):
         await go(pilot, app, mode)
         await pilot.resize_terminal(40, 10)
@@ -346,7 +350,7 @@ async def test_a_tiny_terminal_says_so_and_recovers(bench, mode):
         await until(pilot, lambda: "Too small" not in visible_text(app))
 
 
-async def test_narrow_lists_open_the_page_with_enter_and_close_it_with_escape(bench):
+async def test_narrow_lists_open_the_page_with_enter_and_close_it_with_escape(bench: Bench) -> None:
     async with bench.opened(size=(80, 24)) as (app, pilot):
         await go(pilot, app, "concepts")
         detail = app.screen.query_one(Detail)
@@ -357,7 +361,7 @@ async def test_narrow_lists_open_the_page_with_enter_and_close_it_with_escape(be
         await until(pilot, lambda: not detail.display)
 
 
-async def test_ascii_marks_use_nothing_else(bench):
+async def test_ascii_marks_use_nothing_else(bench: Bench) -> None:
     async with bench.opened(marks="ascii") as (app, pilot):
         for mode in ("gaps", "candidates", "concepts"):
             await go(pilot, app, mode)
@@ -368,7 +372,7 @@ async def test_ascii_marks_use_nothing_else(bench):
                     assert text.replace("·", "").isascii(), text
 
 
-async def test_status_line_keeps_the_last_message(bench):
+async def test_status_line_keeps_the_last_message(bench: Bench) -> None:
     async with bench.opened() as (app, pilot):
         app.say("A fact.")
         await pilot.pause()

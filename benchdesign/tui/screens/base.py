@@ -11,6 +11,7 @@ from textual.containers import Container
 from textual.content import Content
 from textual.screen import Screen
 from textual.widget import Widget
+from textual.widgets import Input
 
 from benchdesign.text import cell_width, display
 from benchdesign.tui.keys import FOOTERS, KEYS, SCREENS, key_label
@@ -107,6 +108,8 @@ class BaseScreen(Screen[None]):
 
     def on_mount(self) -> None:
         """Show the first state."""
+        for field in self.query(Input):
+            field.cursor_blink = False
         self.draw_frame()
         self.catch_up()
 
