@@ -16,6 +16,7 @@ from benchdesign.errors import Interrupted, ModelError, UsageError
 from benchdesign.mapping.activations import ActivationBank
 from benchdesign.mapping.checkpoints import load_checkpoint, save_checkpoint
 from benchdesign.mapping.recipe import LevelReport, LevelSpec, TrainSettings
+from benchdesign.mapping.sparse_training import sparse_batchtopk
 from benchdesign.progress import ProgressCallback, StopCheck, Ticker
 
 if TYPE_CHECKING:
@@ -230,7 +231,9 @@ def _make_trainer(
     }
     sae: Any
     if spec.architecture == "batchtopk":
-        sae = BatchTopKTrainingSAE(BatchTopKTrainingSAEConfig(**common))
+        # A GPU does the dense step faster than it gathers; a processor the other way round.
+        kind = sparse_batchtopk() if device.type == "cpu" else BatchTopKTrainingSAE
+        sae = kind(BatchTopKTrainingSAEConfig(**common))
     else:
         inner = spec.widths or tuple(w for w in (spec.width // 16, spec.width // 4) if w)
         sae = MatryoshkaBatchTopKTrainingSAE(

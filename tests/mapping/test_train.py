@@ -135,6 +135,37 @@ def test_a_stopped_run_goes_on_exactly(tmp_path: Path) -> None:
     assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
+@pytest.mark.parametrize("n_dead", [0, 5, 20])
+def test_the_sparse_step_has_the_gradients_of_the_dense_one(n_dead: int) -> None:
+    import torch
+    from sae_lens.saes.batchtopk_sae import BatchTopKTrainingSAE, BatchTopKTrainingSAEConfig
+    from sae_lens.saes.sae import TrainStepInput
+
+    from benchdesign.mapping.sparse_training import sparse_batchtopk
+
+    made = []
+    for kind in (BatchTopKTrainingSAE, sparse_batchtopk()):
+        torch.manual_seed(0)
+        config = BatchTopKTrainingSAEConfig(
+            d_in=16, d_sae=40, k=4.0, apply_b_dec_to_input=False, rescale_acts_by_decoder_norm=False
+        )
+        sae = kind(config)
+        mask = torch.arange(40) < n_dead
+        for _ in range(2):  # the second time, candidates are guessed from the first
+            sae.zero_grad()
+            output = sae.training_forward_pass(
+                TrainStepInput(torch.randn(64, 16), {}, mask, 0, False)
+            )
+            output.loss.backward()
+        made.append((sae, output))
+    (dense, dense_output), (sparse, sparse_output) = made
+    torch.testing.assert_close(sparse_output.loss, dense_output.loss)
+    assert torch.equal(sparse_output.feature_acts.to_dense(), dense_output.feature_acts)
+    assert sparse.topk_threshold == dense.topk_threshold
+    for name, parameter in dense.named_parameters():
+        torch.testing.assert_close(sparse.get_parameter(name).grad, parameter.grad)
+
+
 def test_a_checkpoint_of_other_settings_is_refused(tmp_path: Path) -> None:
     train(tmp_path / "one", settings=replace(CPU, checkpoint_every=10))
     with pytest.raises(UsageError, match="other settings"):
