@@ -24,6 +24,7 @@ _WEAKEST = 0.4
 
 _MOST_MARKS = 5
 _BLOCK = 1 << 22
+_OUTSIDE = " \t\r\n.,;:!?"
 _LONGEST_PIECE = 20
 _NO_SPACES = "\u0e00"
 """Thai and what comes after it, East Asian scripts included."""
@@ -64,14 +65,14 @@ def cut(text: str, marks: Iterable[Mark], *, limit: int = 420) -> tuple[Piece, .
     """Cut a text into pieces at the marks; a long text keeps `limit` characters around the first.
 
     Where marks overlap the strongest wins. Marks grow to whole words, because models read pieces of
-    words and people do not; blanks at their ends stay outside.
+    words and people do not; blanks and full stops at their ends stay outside.
     """
     strengths = np.zeros(len(text), dtype=np.int8)
     for mark in marks:
         start, end = max(mark.start, 0), min(mark.end, len(text))
-        while start < end and text[start].isspace():
+        while start < end and text[start] in _OUTSIDE:
             start += 1
-        while end > start and text[end - 1].isspace():
+        while end > start and text[end - 1] in _OUTSIDE:
             end -= 1
         start, end = _whole_words(text, start, end)
         level = 1 + (mark.strength >= 0.5) + (mark.strength >= 0.8)

@@ -36,7 +36,7 @@ from benchdesign.report_limits import measure_limits
 if TYPE_CHECKING:
     from benchdesign.conceptmap import ConceptMap
     from benchdesign.items import Benchmark, Item
-    from benchdesign.proposals import Proposal
+    from benchdesign.proposals import GapFilled, Proposal
     from benchdesign.revision import Addition, Removal, Revision
 
 __all__ = ["collect_report"]
@@ -44,7 +44,10 @@ __all__ = ["collect_report"]
 _MOST_GAPS_AN_AREA = 6
 _MOST_SNIPPETS = 2
 _MOST_ADDED = 200
-_MOST_FILLS = 5
+_MOST_FILLS = 4
+_MOST_MARKED = 2
+"""Concepts marked in an added item; with more, everything would be marked."""
+
 _MOST_CHANGES = 12
 _MOST_REMOVED = 100
 _MOST_CATEGORIES = 30
@@ -262,7 +265,7 @@ def _added_lines(analysis: Analysis, revision: Revision) -> tuple[AddedLine, ...
 
 def _added_line(analysis: Analysis, one: Addition, proposal: Proposal | None) -> AddedLine:
     standing = one.standing
-    gaps = proposal.gaps if proposal else ()
+    gaps = _gaps_first(analysis, proposal)
     return AddedLine(
         revised_id=one.revised_id or one.item.id,
         pool_id=one.item.id,
@@ -274,7 +277,13 @@ def _added_line(analysis: Analysis, one: Addition, proposal: Proposal | None) ->
         pieces=cut(one.item.text, _marks_of_addition(analysis, one.item, proposal), limit=600),
         answer=one.item.answer,
         fills=tuple(
-            Fill(analysis.dictionary.label(gap.concept_id), gap.before, gap.after, gap.target)
+            Fill(
+                analysis.dictionary.label(gap.concept_id),
+                gap.before,
+                gap.after,
+                gap.target,
+                bool(analysis.gaps.is_gap[gap.concept_id]),
+            )
             for gap in gaps[:_MOST_FILLS]
         ),
         n_more_fills=max(len(gaps) - _MOST_FILLS, 0),
@@ -285,13 +294,21 @@ def _added_line(analysis: Analysis, one: Addition, proposal: Proposal | None) ->
     )
 
 
+def _gaps_first(analysis: Analysis, proposal: Proposal | None) -> list[GapFilled]:
+    """Return what a proposal fills: what was called a gap first, then by gain."""
+    if proposal is None:
+        return []
+    is_gap = analysis.gaps.is_gap
+    return sorted(proposal.gaps, key=lambda gap: not is_gap[gap.concept_id])
+
+
 def _marks_of_addition(
     analysis: Analysis, item: Item, proposal: Proposal | None
 ) -> tuple[Mark, ...]:
     if proposal is None or analysis.pool_map is None:
         return ()
     found = analysis.evidence_of(item)
-    ids = [gap.concept_id for gap in proposal.gaps[:_MOST_FILLS]]
+    ids = [gap.concept_id for gap in _gaps_first(analysis, proposal)[:_MOST_MARKED]]
     return tuple(
         mark
         for one in ids

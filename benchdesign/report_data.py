@@ -125,6 +125,8 @@ class Fill:
     before: int
     after: int
     target: int
+    is_gap: bool
+    """Whether it was called a gap; else it was only rarer than expected."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -143,6 +143,13 @@ def test_added_items_carry_rank_reason_and_closest_item(analysis: Analysis) -> N
     assert all(one.fills and one.nearest_id is not None for one in added)
 
 
+def test_what_was_called_a_gap_stands_first_among_what_an_item_fills(analysis: Analysis) -> None:
+    for one in report_of(analysis).added:
+        marks = [fill.is_gap for fill in one.fills]
+        assert marks == sorted(marks, reverse=True)
+        assert marks[0]
+
+
 def test_gap_counts_as_closed_only_if_more_items_show_it(analysis: Analysis) -> None:
     revision = revise(analysis)
     report = collect_report(analysis, revision)
@@ -368,6 +375,10 @@ def test_length_histogram_gives_shares_in_round_bins() -> None:
 def test_cut_marks_words_without_the_blanks_around_them() -> None:
     pieces = cut("the red fox", [Mark(3, 7, 1.0)])
     assert pieces == (Piece("the ", 0), Piece("red", 3), Piece(" fox", 0))
+
+
+def test_mark_of_a_full_stop_alone_is_left_out() -> None:
+    assert cut("is it?", [Mark(5, 6, 1.0)]) == (Piece("is it?", 0),)
 
 
 def test_strongest_of_overlapping_marks_wins() -> None:
