@@ -52,7 +52,7 @@ if find_spec("benchdesign.cli.dictionary") is not None:
 
 OutFolder = Annotated[
     Path | None,
-    typer.Option("--out", metavar="DIR", help="Where to write. [default: <benchmark>-revised]"),
+    typer.Option("--out", metavar="DIR", help="Where to write. [default: BENCHMARK-revised]"),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace files that are there already.")]
 Format = Annotated[

@@ -1,0 +1,302 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from benchdesign.cli import run_command
+from benchdesign.workspace import Workspace
+from tests.keywords import KeywordMapper, use_keywords, write_sets
+
+
+class Result(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        return json.loads(self.out)
+
+
+Command = Callable[..., Result]
+
+
+@pytest.fixture
+def command(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Command:
+    """Run a command beside `animals.jsonl` and `pool.jsonl`, through the keyword mapper."""
+    use_keywords(monkeypatch)
+    write_sets(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("BENCHDESIGN_CONFIG", str(tmp_path / "config.toml"))
+    monkeypatch.setenv("BENCHDESIGN_WHO", "ann")
+
+    def run(*arguments: str) -> Result:
+        capsys.readouterr()
+        code = run_command(arguments)
+        told = capsys.readouterr()
+        return Result(code, told.out, told.err)
+
+    return run
+
+
+@pytest.fixture
+def finished(command: Command) -> Command:
+    assert command("run", "animals.jsonl", "--pool", "pool.jsonl", "--add", "20", "-q").code == 0
+    return command
+
+
+def one_line(text: str) -> bool:
+    return text.startswith("benchdesign: ") and text.count("\n") == 1
+
+
+def test_run_writes_the_revision_and_says_where(command: Command) -> None:
+    result = command("run", "animals.jsonl", "--pool", "pool.jsonl", "--add", "20")
+    assert result.code == 0
+    assert "missing     1 -> 0" in result.out
+    assert "animals-revised/report.html" in result.out
+    assert "benchdesign open animals-workspace" in result.out
+    assert "mapping items" in result.err
+    assert sorted(one.name for one in Path("animals-revised").iterdir()) == [
+        *("animals.revised.jsonl", "concepts.parquet", "report.html", "report.md"),
+        "revision.json",
+    ]
+
+
+def test_run_as_json_prints_one_object_and_nothing_else(command: Command) -> None:
+    result = command("run", "animals.jsonl", "--pool", "pool.jsonl", "--add", "20", "--json")
+    assert (result.code, result.json["n_added"], result.json["n_gaps_closed"]) == (0, 20, 1)
+    assert result.json["coverage_before"]["n_missing"] == 1
+    assert result.json["benchmark"]["path"] == "animals.jsonl"
+
+
+def test_run_without_a_pool_adds_nothing_and_says_so(command: Command) -> None:
+    result = command("run", "animals.jsonl")
+    assert result.code == 0
+    assert "No --pool" in result.err
+    assert (
+        Path("animals-revised/animals.revised.jsonl").read_bytes()
+        == Path("animals.jsonl").read_bytes()
+    )
+
+
+def test_run_never_replaces_files_without_force(finished: Command) -> None:
+    refused = finished("run", "animals.jsonl", "--pool", "pool.jsonl")
+    assert refused.code == 2
+    assert one_line(refused.err)
+    assert "exists already" in refused.err
+    assert finished("run", "animals.jsonl", "--pool", "pool.jsonl", "--force").code == 0
+
+
+def test_a_second_run_maps_nothing_again(
+    finished: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mapper: KeywordMapper = use_keywords(monkeypatch)
+    result = finished("run", "animals.jsonl", "--pool", "pool.jsonl", "--add", "5", "--force")
+    assert (result.code, mapper.n_mapped) == (0, 0)
+
+
+def test_constraints_reach_the_proposals(command: Command) -> None:
+    result = command(
+        *("run", "animals.jsonl", "--pool", "pool.jsonl", "--quota", "fox=3", "--json")
+    )
+    assert result.json["n_added"] == 3
+
+
+def test_removals_are_reported(command: Command) -> None:
+    result = command(
+        *("run", "animals.jsonl", "--pool", "pool.jsonl", "--add", "0", "--remove", "2", "--json")
+    )
+    assert (result.json["n_removed"], result.json["n_added"]) == (2, 0)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("run",), "Missing argument"),
+        (("run", "gone.jsonl"), "gone.jsonl: no such file"),
+        (("run", "animals.jsonl", "--add", "-1"), "--add"),
+        (("run", "animals.jsonl", "--field", "prompt"), "NAME=VALUE"),
+        (("run", "animals.jsonl", "--field", "promt=question"), "unknown name"),
+        (("run", "animals.jsonl", "--quota", "fox=many"), "not a whole number"),
+        (("run", "animals.jsonl", "--template", "gone.j2"), "gone.j2: cannot be read"),
+        (("run", "animals.jsonl", "--fdr", "2"), "fdr is 2"),
+        (("run", "animals.jsonl", "--frobnicate"), "No such option"),
+        (("frobnicate",), "No such command"),
+        (("coverage", "gone.jsonl"), "gone.jsonl"),
+        (("models", "animals.jsonl", "--results", "gone.csv"), "gone.csv"),
+        (("check", "animals.jsonl", "--baseline", "gone.json"), "gone.json: cannot be read"),
+        (("check", "animals.jsonl", "--baseline", "pool.jsonl"), "not a revision.json"),
+        (("decide", "nowhere"), "Give an item and a verdict"),
+        (("open", "gone.jsonl"), "terminal"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(
+    command: Command, arguments: tuple[str, ...], said: str
+) -> None:
+    result = command(*arguments, *(["-q"] if arguments[0] in ("run", "coverage") else []))
+    assert result.code == 2
+    assert said in result.err
+    assert result.err.splitlines()[-1].startswith("benchdesign: ")
+    assert result.out == ""
+
+
+def test_bad_input_leaves_no_workspace_behind(command: Command) -> None:
+    Path("broken.jsonl").write_text("{", "utf-8")
+    assert command("run", "broken.jsonl", "-q").code == 2
+    assert not Path("broken-workspace").exists()
+
+
+def test_a_folder_that_is_no_workspace_is_one_line_and_exit_code_1(command: Command) -> None:
+    result = command("proposals", "nowhere")
+    assert result.code == 1
+    assert one_line(result.err)
+
+
+def test_an_unforeseen_error_is_one_line_with_a_log(
+    command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def fail(**_: object) -> None:
+        raise ZeroDivisionError("oops")
+
+    monkeypatch.setattr("benchdesign.cli.review.config_job", fail)
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    result = command("config", "show")
+    assert result.code == 1
+    assert one_line(result.err)
+    (log,) = tmp_path.glob("benchdesign-*.log")
+    assert "ZeroDivisionError: oops" in log.read_text("utf-8")
+
+
+def test_an_interrupted_run_leaves_with_130_and_goes_on_later(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(self: KeywordMapper, items: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as broken:
+        broken.setattr(KeywordMapper, "map_batch", interrupt)
+        result = command("run", "animals.jsonl", "--pool", "pool.jsonl", "-q")
+    assert (result.code, result.out) == (130, "")
+    assert not Path("animals-revised").exists()
+    assert command("run", "animals.jsonl", "--pool", "pool.jsonl", "-q").code == 0
+
+
+def test_proposals_are_listed_with_their_state(finished: Command) -> None:
+    first = finished("proposals", "animals-workspace", "--json").json["proposals"][0]
+    assert (first["state"], first["category"], first["gaps"][0]["label"]) == ("open", "fox", "fox")
+    finished("decide", "animals-workspace", first["id"], "accept", "--note", "good")
+    listed = finished("proposals", "animals-workspace", "--only", "accepted", "--json")
+    assert [one["id"] for one in listed.json["proposals"]] == [first["id"]]
+    assert first["id"] in finished("proposals", "animals-workspace").out
+
+
+def test_decide_undo_and_redo_are_on_disk_at_once(finished: Command) -> None:
+    ids = [
+        one["id"] for one in finished("proposals", "animals-workspace", "--json").json["proposals"]
+    ]
+    finished("decide", "animals-workspace", ids[0], "accept")
+    finished("decide", "animals-workspace", ids[1], "reject", "--reason", "leak")
+    assert "reject" in finished("decide", "animals-workspace", "--undo").out
+    assert finished("decide", "animals-workspace", "--redo", "--json").json["n_accepted"] == 1
+    with Workspace.open(Path("animals-workspace"), access="read") as workspace:
+        assert workspace.decisions.accepted == (ids[0],)
+        assert [step.action for step in workspace.decisions] == [
+            *("decide", "decide", "undo", "redo"),
+        ]
+        assert {step.who for step in workspace.decisions} == {"ann"}
+
+
+def test_an_unknown_item_or_verdict_is_refused(finished: Command) -> None:
+    assert "no such item" in finished("decide", "animals-workspace", "p-9999", "accept").err
+    assert "not a verdict" in finished("decide", "animals-workspace", "p-3", "like").err
+    assert finished("decide", "animals-workspace", "--undo").code == 1
+
+
+def test_a_locked_workspace_is_not_written(finished: Command) -> None:
+    with Workspace.open(Path("animals-workspace"), who="bo"):
+        result = finished("decide", "animals-workspace", "p-3", "accept")
+    assert result.code == 1
+    assert "in use by process" in result.err
+
+
+def test_export_writes_what_was_accepted(finished: Command) -> None:
+    finished("decide", "animals-workspace", "p-3", "accept")
+    result = finished("export", "animals-workspace", "--out", "mine", "--json")
+    assert (result.code, result.json["n_added"]) == (0, 1)
+    assert [one["pool_id"] for one in result.json["added"]] == ["p-3"]
+
+
+def test_coverage_of_one_lists_areas_and_gaps(command: Command) -> None:
+    result = command("coverage", "animals.jsonl", "--pool", "pool.jsonl")
+    assert result.code == 0
+    assert "against the pool" in result.out
+    assert "fox" in result.out
+    figures = command("coverage", "animals.jsonl", "--json").json
+    assert (figures["reference"], figures["gaps"][0]["label"]) == ("dictionary", "fox")
+
+
+def test_coverage_of_several_shows_their_overlap(command: Command) -> None:
+    assert "Overlap" in command("coverage", "animals.jsonl", "pool.jsonl").out
+    figures = command("coverage", "animals.jsonl", "pool.jsonl", "--json").json
+    assert [one["n_only_here"] for one in figures["benchmarks"]] == [0, 1]
+    assert figures["overlap"][0][1] == 0.75
+
+
+def test_check_passes_and_fails_by_its_limits(finished: Command) -> None:
+    assert finished("check", "animals.jsonl").code == 0
+    assert finished("check", "animals.jsonl", "--fail-under", "70").code == 0
+    failed = finished("check", "animals.jsonl", "--fail-under", "80", "--json")
+    assert (failed.code, failed.json["passed"]) == (1, False)
+    assert finished("check", "animals.jsonl", "--max-missing", "0").code == 1
+    assert finished("check", "animals.jsonl", "--max-duplicates", "0").code == 0
+
+
+def test_check_compares_with_a_baseline(finished: Command) -> None:
+    revised = "animals-revised/animals.revised.jsonl"
+    baseline = ("--baseline", "animals-revised/revision.json", "--pool", "pool.jsonl")
+    assert finished("check", revised, *baseline).code == 0
+    worse = finished("check", "animals.jsonl", *baseline)
+    assert worse.code == 1
+    assert "FAIL" in worse.out
+
+
+def test_models_joins_results_and_counts_what_it_could_not(command: Command) -> None:
+    rows = [f"b-{row},{int(row % 3 != 0)}" for row in range(80)]
+    Path("weak.csv").write_text("id,score\n" + "\n".join([*rows, "b-999,1"]) + "\n", "utf-8")
+    result = command("models", "animals.jsonl", "--results", "weak.csv", "--json")
+    assert result.code == 0
+    assert (result.json["results"]["n_joined"], result.json["results"]["n_unmatched"]) == (80, 1)
+    (model,) = result.json["models"]
+    assert (model["model"], [one["name"] for one in model["weak_concepts"]]) == ("weak", ["cat"])
+
+
+def test_preferences_are_shown_with_their_origin(command: Command) -> None:
+    Path("config.toml").write_text('theme = "nord"\n', "utf-8")
+    shown = command("config", "show", "--json").json
+    assert shown["who"] == {"value": "ann", "origin": "environment BENCHDESIGN_WHO"}
+    assert shown["theme"]["value"] == "nord"
+    assert "nord" in command("config", "show").out
+
+
+def test_hostile_ids_and_text_are_shown_as_pictures(command: Command) -> None:
+    hostile = "\x1b]0;owned\x07 fox \u202e evil"
+    with Path("pool.jsonl").open("a") as file:
+        for row in range(30):
+            record = {"id": f"{hostile}{row}", "question": f"{hostile} {row}?", "answer": "yes"}
+            file.write(json.dumps(record) + "\n")
+    command("run", "animals.jsonl", "--pool", "pool.jsonl", "--add", "70", "-q")
+    listed = command("proposals", "animals-workspace").out
+    assert "owned" in listed
+    assert "\x1b" not in listed
+    assert "\u202e" not in listed
+
+
+def test_version_is_printed(command: Command) -> None:
+    assert command("--version").out.startswith("benchdesign 0.")

@@ -1,0 +1,44 @@
+"""What a fresh interpreter has loaded after each first step."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = ("numpy", "torch", "textual", "scipy", "sklearn", "pyarrow", "transformers", "sae_lens")
+
+
+def loaded_after(code: str) -> set[str]:
+    script = f"import sys\n{code}\nprint('\\n'.join(sys.modules), file=sys.stderr)"
+    done = subprocess.run(
+        [sys.executable, "-c", script], check=True, capture_output=True, text=True
+    )
+    return {name.partition(".")[0] for name in done.stderr.split()}
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import benchdesign",
+        "import benchdesign.cli",
+        "import benchdesign.decisions, benchdesign.workspace, benchdesign.config",
+        "import benchdesign.items, benchdesign.dictionary, benchdesign.text, benchdesign.errors",
+        "from benchdesign.cli import run_command; run_command(['--help'])",
+        "from benchdesign.cli import run_command; run_command(['run', '--help'])",
+        "from benchdesign.cli import run_command; run_command(['dictionary', '--help'])",
+        "from benchdesign.cli import run_command; run_command(['config', 'show'])",
+    ],
+)
+def test_first_steps_load_nothing_heavy(code: str) -> None:
+    assert not loaded_after(code) & set(HEAVY)
+
+
+def test_the_library_loads_no_model_and_no_interface() -> None:
+    loaded = loaded_after("import benchdesign.pipeline, benchdesign.revision")
+    assert not loaded & {"torch", "textual", "transformers", "sae_lens", "sentence_transformers"}
+
+
+def test_the_interface_loads_no_model() -> None:
+    assert not loaded_after("import benchdesign.tui.app") & {"torch", "transformers", "sae_lens"}
