@@ -70,10 +70,11 @@ class Dialect:
             quoting=self.quoting if quoting is None else quoting,
             escapechar=self.escapechar,
             doublequote=self.escapechar is None,
-            lineterminator="",
+            # The module quotes line ends in cells only if the line end it writes holds them.
+            lineterminator="\r\n",
         )
         writer.writerow(cells)
-        return out.getvalue()
+        return out.getvalue().removesuffix("\r\n")
 
 
 class CsvFile(Source):
@@ -233,9 +234,18 @@ class CsvFile(Source):
                 if not ends_line:
                     out.write(line_end)
                 cells = [as_cell(record.get(column)) for column in self.columns]
-                text = self.dialect.row(cells, quoting=quoting)
+                text = self._row_text(cells, quoting)
                 out.write(_encode(text, codec, self.path) + line_end)
                 ends_line = True
+
+    def _row_text(self, cells: list[str], quoting: Quoting) -> str:
+        try:
+            return self.dialect.row(cells, quoting=quoting)
+        except csv.Error as error:
+            raise FormatError(
+                f"{self.path}: an added item holds a separator or line end, and the file uses no "
+                "quotes. Export with --format jsonl."
+            ) from error
 
     def _line_end(self) -> bytes:
         first = self._sample[0]

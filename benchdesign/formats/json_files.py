@@ -137,7 +137,7 @@ class JsonFile(Source):
             )
         starts, ends = layout.starts, layout.ends
         between = text[ends[0] : starts[1]] if len(starts) > 1 else self._default_between()
-        style = JsonStyle.of([text[starts[at] : ends[at]] for at in range(min(len(starts), 20))])
+        style = JsonStyle.of([text[starts[at] : ends[at]] for at in self._rows[:20]])
         base = _indentation(text, starts[0])
         parts = [text[: starts[0]]]
         for position, at in enumerate(kept):
