@@ -156,7 +156,9 @@ class ConceptMap:
             start=np.concatenate([one.start for one in maps]),
             end=np.concatenate([one.end for one in maps]),
             n_tokens=np.concatenate([one.n_tokens for one in maps]),
-            embeddings=np.concatenate([one.embeddings for one in maps if one.embeddings is not None])
+            embeddings=np.concatenate(
+                [one.embeddings for one in maps if one.embeddings is not None]
+            )
             if with_embeddings
             else None,
         )
@@ -192,18 +194,21 @@ class ConceptMap:
 
     @classmethod
     def from_table(cls, table: pa.Table) -> ConceptMap:
-        """Read a map from an Arrow table made by `to_table` (or the same columns written elsewhere)."""
+        """Read a map from an Arrow table with the columns that `to_table` writes."""
         metadata = table.schema.metadata or {}
         try:
             n_concepts = int(metadata[b"n_concepts"])
             dictionary = metadata[b"dictionary"].decode()
         except KeyError as problem:
-            raise FormatError(f"Not a concept map: the schema lacks {problem}; map again.") from None
+            raise FormatError(
+                f"Not a concept map: the schema lacks {problem}; map again."
+            ) from None
         table = table.combine_chunks()
 
         def flat(name: str) -> NDArray[np.generic]:
             column = table.column(name).combine_chunks()
-            return column.flatten().to_numpy(zero_copy_only=False)
+            values: NDArray[np.generic] = column.flatten().to_numpy(zero_copy_only=False)
+            return values
 
         lists = table.column("concept").combine_chunks()
         offsets = lists.offsets.to_numpy().astype(np.int64)
@@ -244,7 +249,9 @@ class ConceptMap:
         try:
             return cls.from_table(pq.read_table(path))
         except (pa.ArrowException, OSError) as problem:
-            raise FormatError(f"{path}: not a readable concept map ({problem}); delete it.") from None
+            raise FormatError(
+                f"{path}: not a readable concept map ({problem}); delete it."
+            ) from None
 
     def _matrix(self, values: NDArray[np.float32]) -> csr_array:
         from scipy.sparse import csr_array

@@ -66,8 +66,8 @@ class ConceptTable:
 
     max_activation: NDArray[np.float32]
     q90: NDArray[np.float32]
-    """90th percentile of item saliency among corpus texts with the concept present: the scale of soft
-    presence; NaN where unknown."""
+    """90th percentile of item saliency among corpus texts with the concept present, the scale of
+    soft presence; NaN where unknown."""
 
     density: NDArray[np.float32]
     """Share of content tokens (or passages) on which it fires; NaN where unknown."""
@@ -80,7 +80,7 @@ class ConceptTable:
     """written, keywords, file, neuronpedia, model:<name>; None where unlabelled."""
 
     label_score: NDArray[np.float32]
-    """AUC with which the label picks out held-out contexts where it fires; NaN where not measured."""
+    """AUC of the label for held-out contexts where it fires; NaN where not measured."""
 
     area: tuple[str | None, ...]
     """Name of the concept's area; None where the dictionary has none."""

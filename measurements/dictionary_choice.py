@@ -120,7 +120,9 @@ def precision(scores: torch.Tensor, planted: torch.Tensor) -> float:
     return float(planted[top].float().mean())
 
 
-def concept_scores(soft: torch.Tensor, draw: Draw, zmin: float, weight: torch.Tensor) -> torch.Tensor:
+def concept_scores(
+    soft: torch.Tensor, draw: Draw, zmin: float, weight: torch.Tensor
+) -> torch.Tensor:
     """Score pool rows by weighted standardised deficits of the benchmark."""
     bench, pool = soft[draw.benchmark].float(), soft[draw.pool].float()
     spread = bench.var(0) / len(bench) + pool.var(0) / len(pool)
@@ -146,7 +148,10 @@ def dense_scores(embedding: torch.Tensor, draw: Draw) -> dict[str, torch.Tensor]
 
 def encode(folder: Path, states: torch.Tensor) -> Iterator[tuple[int, torch.Tensor]]:
     """Yield (first row, activations) of a JumpReLU folder, in chunks."""
-    weights = {k: v.float().to(states.device) for k, v in load_file(folder / "sae_weights.safetensors").items()}
+    weights = {
+        k: v.float().to(states.device)
+        for k, v in load_file(folder / "sae_weights.safetensors").items()
+    }
     config = json.loads((folder / "cfg.json").read_text())
     for low in range(0, len(states), 8192):
         x = states[low : low + 8192].float()
@@ -156,7 +161,9 @@ def encode(folder: Path, states: torch.Tensor) -> Iterator[tuple[int, torch.Tens
         yield low, pre.relu() * (pre > weights["threshold"])
 
 
-def item_saliency(folder: Path, states: torch.Tensor, owner: torch.Tensor, n_items: int) -> torch.Tensor:
+def item_saliency(
+    folder: Path, states: torch.Tensor, owner: torch.Tensor, n_items: int
+) -> torch.Tensor:
     """Return mean activations (n_items, width) of units that belong to items."""
     total: torch.Tensor | None = None
     for low, activations in encode(folder, states):
@@ -216,7 +223,13 @@ def main() -> None:
 
         dense = [dense_scores(embedding, draw) for draw in trials]
         for name in dense[0]:
-            record(name, [precision(one[name], draw.planted) for one, draw in zip(dense, trials, strict=True)])
+            record(
+                name,
+                [
+                    precision(one[name], draw.planted)
+                    for one, draw in zip(dense, trials, strict=True)
+                ],
+            )
         n = len(texts)
         softs = {
             name: soft_presence(item_saliency(folder, states[hook_of[name]], owner, n))
@@ -231,7 +244,10 @@ def main() -> None:
                 ones = torch.ones(soft.shape[1], device=soft.device)
                 record(
                     f"{name} z{zmin}",
-                    [precision(concept_scores(soft, draw, zmin, ones), draw.planted) for draw in trials],
+                    [
+                        precision(concept_scores(soft, draw, zmin, ones), draw.planted)
+                        for draw in trials
+                    ],
                 )
             for terms, soft in softs.items():
                 for themes, theme_soft in theme_softs.items():
@@ -246,7 +262,10 @@ def main() -> None:
                                 for draw in trials
                             ],
                         )
-        print(f"{set_name}: {n} items, {len(owner)} tokens, {time.monotonic() - start:.1f} s", flush=True)
+        print(
+            f"{set_name}: {n} items, {len(owner)} tokens, {time.monotonic() - start:.1f} s",
+            flush=True,
+        )
     names = list(next(iter(results.values())))
     for name in names:
         mean = float(np.mean([row[name] for row in results.values()]))
