@@ -18,7 +18,7 @@ import pytest
 from benchdesign.analysis import Analysis
 from benchdesign.charts import histogram_of_lengths, histogram_of_lifts, stack
 from benchdesign.coverage import Reference, measure_coverage
-from benchdesign.gaps import Status, find_gaps
+from benchdesign.gaps import GapSettings, Status, find_gaps
 from benchdesign.highlights import Mark, Piece, cut, strongest_rows
 from benchdesign.report import collect_report, render_html, render_markdown, write_report
 from benchdesign.report_data import ReportData
@@ -323,6 +323,14 @@ def test_report_of_a_benchmark_without_gaps_renders(analysis: Analysis) -> None:
     assert "no concept is missing or under-covered" in Page(render_html(report)).text
     assert "Nothing was added" in render_html(report)
     assert render_markdown(report).count("No gaps were found.") == 1
+
+
+def test_additions_without_certain_gaps_are_explained(analysis: Analysis) -> None:
+    unsure = replace(analysis, gaps=analysis.gaps.rethreshold(GapSettings(fdr=1e-300)))
+    report = report_of(unsure)
+    assert report.n_gaps == 0
+    assert report.n_added > 0
+    assert "though none of these by itself" in Page(render_html(report)).text
 
 
 def test_removed_items_are_listed_with_the_item_that_stays(analysis: Analysis) -> None:
