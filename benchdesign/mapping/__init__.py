@@ -1,17 +1,15 @@
 """Items to concept maps: reference model, SAE encoding, pooling, caching.
 
-Importing this costs numpy and no torch; models are loaded by `open_mapper`.
+Importing this costs nothing: names are resolved on first use, and models are loaded by
+`open_mapper` alone.
 """
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
-
-from benchdesign.mapping.cache import map_items
-from benchdesign.mapping.dictionaries import load_dictionary
-from benchdesign.mapping.mapper import TokenEvidence
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
@@ -20,8 +18,25 @@ if TYPE_CHECKING:
     from benchdesign.conceptmap import ConceptMap
     from benchdesign.dictionary import Dictionary
     from benchdesign.items import Item
+    from benchdesign.mapping.cache import map_items
+    from benchdesign.mapping.dictionaries import load_dictionary
+    from benchdesign.mapping.mapper import TokenEvidence
 
 __all__ = ["Mapper", "TokenEvidence", "load_dictionary", "map_items", "open_mapper"]
+
+
+_HOMES = {
+    "TokenEvidence": "benchdesign.mapping.mapper",
+    "load_dictionary": "benchdesign.mapping.dictionaries",
+    "map_items": "benchdesign.mapping.cache",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Resolve a name on first use."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
 
 
 class Mapper(Protocol):

@@ -17,7 +17,7 @@ from benchdesign.errors import DictionaryError, ModelError
 from benchdesign.items import Item
 from benchdesign.mapping.dictionaries import load_dictionary
 from benchdesign.mapping.pooling import Entries, merge_windows, pool_hits
-from benchdesign.mapping.reference import ReferenceModel, pool_passages
+from benchdesign.mapping.reference import ReferenceModel, choose_device, pool_passages
 from benchdesign.mapping.windows import Window
 
 if TYPE_CHECKING:
@@ -72,8 +72,6 @@ class SaeMapper:
         device_map: str | None = None,
     ) -> SaeMapper:
         """Load everything; `model` None is the model the dictionary was made for."""
-        import torch
-
         from benchdesign.mapping.sae import load_encoder
 
         if not isinstance(dictionary, Dictionary):
@@ -88,8 +86,8 @@ class SaeMapper:
         if len(folders) < len(dictionary.levels):
             raise DictionaryError(f"{dictionary.name}: has no weights, so nothing can be mapped.")
         points = dict.fromkeys(_hook_point(level, hook_module) for level in dictionary.levels)
-        device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-        encoders = [load_encoder(folder, device=device) for folder in folders]
+        chosen = choose_device(device)
+        encoders = [load_encoder(folder, device=chosen) for folder in folders]
         settings = encoders[0].settings
         if settings.get("hook_head_index") is not None:
             raise DictionaryError(f"{dictionary.name}: SAEs of a single head are not supported.")

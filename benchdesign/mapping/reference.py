@@ -23,11 +23,14 @@ from benchdesign.mapping.windows import Window, WindowMaker
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["ReferenceModel", "Window", "builtin_model_folder", "pool_passages"]
+__all__ = ["ReferenceModel", "Window", "builtin_model_folder", "choose_device", "pool_passages"]
 
 BUILTIN = "builtin"
 BUILTIN_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 """Digest of the built-in model's model.safetensors (all-MiniLM-L6-v2)."""
+
+_WRITTEN = ("resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out")
+"""Ends of the hook points that centred writing weights change."""
 
 LONGEST_WINDOW = 2048
 """Windows are never longer, however much the model could read: attention grows with the square."""
@@ -78,12 +81,10 @@ class ReferenceModel:
         `hook_module` names the module to read by hand, in place of the (only) hook point.
         `center` subtracts the mean over the width, for SAEs made with centred writing weights.
         """
-        import torch
-
         if hook_module is not None and len(hook_points) != 1:
             raise ModelError("--hook-module works with dictionaries of one level only.")
         source = _resolve(spec)
-        chosen = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        chosen = choose_device(device)
         names = {point: hook_module or point for point in hook_points}
         with _quiet_transformers():
             config, n_layers = _load_config(source, tuple(names.values()))
@@ -160,6 +161,7 @@ class ReferenceModel:
     def _attach(self, point: str, hook: Hook) -> None:
         """Make a module show its states to us whenever it runs."""
         _, module = module_at(self.model, hook.module)
+        center = self.center and point.endswith(_WRITTEN)
 
         def keep(states: torch.Tensor) -> None:
             if self._rows is None:
@@ -168,7 +170,7 @@ class ReferenceModel:
             kept = flat.index_select(0, self._rows.to(flat.device, non_blocking=True))
             if hook.normalised:
                 kept = _normalised(kept, module)
-            if self.center:
+            if center:
                 kept = kept - kept.mean(-1, keepdim=True)
             self._seen[point] = kept
 
@@ -284,6 +286,19 @@ def _load_config(source: Path | str, names: tuple[str, ...]) -> tuple[Any, int]:
         if getattr(text, "layer_types", None):
             text.layer_types = list(text.layer_types)[: highest + 1]
     return config, n_layers
+
+
+def choose_device(name: str | None) -> torch.device:
+    """Return the device to run on: the one named, else a GPU if there is one."""
+    import torch
+
+    try:
+        chosen = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+    except RuntimeError:
+        raise ModelError(f"Device {name!r} does not exist. Use cpu, cuda or cuda:1.") from None
+    if chosen.type == "cuda" and not torch.cuda.is_available():
+        raise ModelError("No CUDA device is available here. Use --device cpu.")
+    return chosen
 
 
 def _number_type(config: Any, device: torch.device, dtype: str | None) -> torch.dtype:

@@ -12,7 +12,7 @@ import pytest
 from benchdesign.errors import ModelError
 from benchdesign.items import Item
 from benchdesign.mapping.hooks import resolve_hook
-from benchdesign.mapping.reference import ReferenceModel
+from benchdesign.mapping.reference import ReferenceModel, choose_device
 from tests.helpers import make_tiny_bert
 from tests.mapping.tiny_models import FAMILIES, make_tiny_decoder
 
@@ -159,6 +159,17 @@ def test_dtype_that_does_not_exist_is_refused(tmp_path: Path) -> None:
     folder = make_tiny_bert(tmp_path)
     with pytest.raises(ModelError, match="not one of float32, bfloat16, float16"):
         ReferenceModel.from_spec(folder, hook_points=["blocks.0.hook_resid_post"], dtype="int3")
+
+
+@pytest.mark.parametrize(("device", "message"), [("warp", "does not exist"), ("cuda", "No CUDA")])
+def test_device_that_is_not_there_is_refused(
+    device: str, message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ModelError, match=message):
+        choose_device(device)
 
 
 def test_built_in_model_reads_256_tokens_and_is_known_by_its_weights() -> None:
