@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
 import time
 from pathlib import Path
 
@@ -40,7 +42,9 @@ class Job:
     def start(cls, folder: Path) -> Job:
         """Compute what is out of date in a workspace."""
         log = folder / "job.log"
-        child = ChildJob.start(compute, str(folder), log=log, options={"output": str(log)})
+        # The interface's stderr has no descriptor, and starting a process needs one.
+        with contextlib.redirect_stderr(sys.__stderr__):
+            child = ChildJob.start(compute, str(folder), log=log, options={"output": str(log)})
         return cls(child, log=log)
 
     @property

@@ -126,6 +126,8 @@ class BaseScreen(Screen[None]):
 
     def catch_up(self) -> None:
         """Refresh if anything changed since last time."""
+        if not self.is_mounted or not self.query("#too-small"):
+            return
         session = self.session
         waiting = self.NEEDS_ANALYSIS and (session is None or session.loaded is None)
         self.set_class(waiting, "-waiting")
