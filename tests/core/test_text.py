@@ -1,0 +1,56 @@
+"""Text made safe and fit to show."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchdesign.text import cell_width, display, ellipsis, replace_surrogates
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("plain", "plain"),
+        ("[/INST] x[0] \x1b]0;hi\x07", "[/INST] x[0] ␛]0;hi␇"),
+        ("a\x00b\x7fc", "a␀b␡c"),
+        ("a\x85b\x9bc", "a[U+0085]b[U+009B]c"),
+        ("one\ntwo\r\nthree", "one⏎two⏎three"),
+        ("a\tb", "a b"),
+        ("a\rb", "a␍b"),
+        ("pay \u202e001", "pay [RLO]001"),
+        ("a\u200bb\ufeffc", "a[ZWSP]b[BOM]c"),
+        ("half \ud800", "half [U+D800]"),
+        ("tag \U000e0041", "tag [U+E0041]"),
+        ("family 👨\u200d👩", "family 👨\u200d👩"),
+        ("hid\u200dden", "hid[ZWJ]den"),
+        ("naïve 東京", "naïve 東京"),
+    ],
+)
+def test_what_is_invisible_or_dangerous_becomes_visible(text: str, shown: str) -> None:
+    assert display(text) == shown
+
+
+def test_lines_stay_when_asked() -> None:
+    assert display("one\ntwo", newline="\n") == "one\ntwo"
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "cut"),
+    [
+        ("hello", 5, "hello"),
+        ("hello", 4, "hel…"),
+        ("hello", 1, "…"),
+        ("hello", 0, ""),
+        ("東京都", 6, "東京都"),
+        ("東京都", 5, "東京…"),
+        ("東京都", 4, "東…"),
+        ("e\u0301e\u0301e\u0301", 3, "e\u0301e\u0301e\u0301"),
+    ],
+)
+def test_text_is_cut_by_terminal_cells(text: str, width: int, cut: str) -> None:
+    assert ellipsis(text, width) == cut
+    assert cell_width(ellipsis(text, width)) <= width
+
+
+def test_lone_surrogates_are_replaced_one_for_one() -> None:
+    assert replace_surrogates("a\udc80b") == "a\ufffdb"
