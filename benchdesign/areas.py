@@ -7,6 +7,8 @@ directions are alike) are grouped, and terms join the area whose items they occu
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -28,6 +30,16 @@ Floats = NDArray[np.float64]
 
 _MOST_AREAS = 40
 _LABELS_IN_NAME = 2
+_WORDS_IN_NAME = 3
+# fmt: off
+_EMPTY_WORDS = frozenset({
+    "all", "and", "any", "are", "but", "can", "for", "from", "had", "has", "have", "her",
+    "his", "how", "its", "many", "much", "not", "one", "our", "she", "that", "the", "their",
+    "them", "then", "there", "they", "this", "was", "what", "when", "where", "which", "who",
+    "why", "will", "with", "you", "your",
+})
+# fmt: on
+_KEYWORD = re.compile(r"[^\W\d_]{3,}")
 _ITEMS_ENOUGH = 50_000
 _MOST_CLUSTERED_BY_TREE = 3_000
 """Ward clustering needs all pairs; beyond this k-means takes over."""
@@ -98,9 +110,10 @@ def group_areas(
     labels = _cluster(features[chosen], min(wanted, len(chosen)))
     area_of = np.full(n, -1, dtype=np.int32)
     area_of[chosen] = labels
-    names = _names(dictionary, chosen, labels, features[chosen])
+    n_found = int(labels.max()) + 1
     if concept_map is not None:
-        area_of = _attach(area_of, len(names), concept_map, dictionary)
+        area_of = _attach(area_of, n_found, concept_map, dictionary)
+    names = _names(dictionary, area_of, chosen, labels, features[chosen])
     return Areas(names, area_of, origin)
 
 
@@ -189,23 +202,56 @@ def _cluster(features: Floats, n_clusters: int) -> NDArray[np.int32]:
 
 def _names(
     dictionary: Dictionary,
+    area_of: NDArray[np.int32],
     concept_ids: NDArray[np.int64],
     clusters: NDArray[np.int32],
     features: Floats,
 ) -> tuple[str, ...]:
-    """Name each cluster by the labels of its most central concepts."""
+    """Name each area: by the labels of its most central concepts, or by their common key words."""
+    labels = dictionary.table.label
+    named = [label for label in labels if label]
+    # Labels made of key words name single concepts; what they share names an area.
+    keywords = sum("," in label for label in named) > len(named) / 2
+    words = _common_words(dictionary, area_of, int(clusters.max()) + 1) if keywords else None
     scores = np.nan_to_num(dictionary.table.label_score[concept_ids], nan=0.5)
     names: list[str] = []
     for cluster in range(int(clusters.max()) + 1):
         inside = np.flatnonzero(clusters == cluster)
         centre = features[inside].mean(axis=0)
         order = inside[np.argsort(-(features[inside] @ centre) * scores[inside], kind="stable")]
-        labels = dict.fromkeys(
-            label for place in order if (label := dictionary.table.label[concept_ids[place]])
-        )
-        name = " · ".join(list(labels)[:_LABELS_IN_NAME]) or f"area {cluster + 1}"
+        central = dict.fromkeys(label for place in order if (label := labels[concept_ids[place]]))
+        name = " · ".join(list(central)[:_LABELS_IN_NAME])
+        if words is not None and words[cluster]:
+            name = ", ".join(words[cluster])
+        name = name or f"area {cluster + 1}"
         names.append(name if name not in names else f"{name} ({cluster + 1})")
     return tuple(names)
+
+
+def _common_words(
+    dictionary: Dictionary, area_of: NDArray[np.int32], n_areas: int
+) -> list[list[str]]:
+    """Return the key words that set each area's labels apart from those of all others."""
+    inside: list[Counter[str]] = [Counter() for _ in range(n_areas)]
+    for area, label in zip(area_of, dictionary.table.label, strict=True):
+        if area >= 0 and label:
+            inside[area].update(set(_KEYWORD.findall(label.lower())) - _EMPTY_WORDS)
+    overall: Counter[str] = Counter()
+    for counts in inside:
+        overall.update(counts)
+    found = []
+    for counts in inside:
+        # Count times share: frequent here, and here rather than anywhere.
+        ranked = sorted(counts, key=lambda word: (-(counts[word] ** 2) / overall[word], word))
+        chosen: list[str] = []
+        for word in ranked:
+            # One form of a word is enough: eat, not eat and eating.
+            if not any(word.startswith(other) or other.startswith(word) for other in chosen):
+                chosen.append(word)
+            if len(chosen) == _WORDS_IN_NAME:
+                break
+        found.append(chosen)
+    return found
 
 
 def _attach(

@@ -187,3 +187,10 @@ def test_grouping_again_gives_the_same_areas() -> None:
     first, second = (group_areas(topical_dictionary(), concept_map=items) for _ in range(2))
     assert first.names == second.names
     assert (first.area_of == second.area_of).all()
+
+
+def test_an_area_of_key_word_labels_is_named_by_the_words_they_share() -> None:
+    dictionary = make_dictionary(["the, eat, soup", "eating, soup", "the, car, oil", "car, gas"])
+    directions = np.asarray([[1, 0], [0.9, 0.1], [0, 1], [0.1, 0.9]], np.float32)
+    areas = group_areas(dictionary, directions=directions, n_areas=2)
+    assert sorted(areas.names) == ["car, gas, oil", "soup, eat"]
