@@ -45,8 +45,8 @@ __all__ = ["load_analysis", "open_reference", "reference_of", "run_pipeline", "r
 
 T = TypeVar("T")
 
-_GAPS_SHOWN = 60
-_ITEMS_A_GAP = 3
+_GAPS_SHOWN = 30
+_ITEMS_A_GAP = 2
 """How much token evidence is made ahead of time: gaps by deficit, and items for each."""
 
 _SMALLEST_POOL = 50
