@@ -65,6 +65,11 @@ def run_job(request: RunRequest, *, force: bool, as_json: bool, quiet: bool) -> 
             raise WorkspaceError(f"{workspace.folder}: the run did not finish; run it again.")
         check_targets(out, planned_files(analysis.benchmark, format=request.format), force=force)
         _say_findings(talk, analysis)
+        if request.settings.limit == len(analysis.benchmark):
+            talk.say(
+                f"note: only the first {request.settings.limit} items were read (--limit), and "
+                "the revision holds only them."
+            )
         talk.say("writing the revision")
         revision = write_revision(analysis, out, format=request.format, force=force)
         folder = workspace.folder
