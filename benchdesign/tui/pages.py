@@ -210,6 +210,8 @@ def candidate_page(session: Session, one: Candidate, *, marks: Marks, closest: b
     proposal, item = one.proposal, one.item
     is_add = one.subject is Subject.ADD
     ids = [gap.concept_id for gap in proposal.gaps]
+    # Coming from one gap, only what shows that gap is lit.
+    ids = [one for one in ids if one in session.focus_concepts] or ids
     tokens = token_evidence(analysis, item, proposal.row, ids, in_pool=is_add)
     origin = f"row {item.row + 1:,}" + (f" · {item.source}" if item.source else "")
     verdict = session.verdict(one)

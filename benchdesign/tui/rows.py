@@ -193,8 +193,7 @@ class GapRows:
         if key == "concept":
             is_open = self._area_id(area) in self.unfolded
             fold = self._marks.glyph("unfolded" if is_open else "folded")
-            noun = "gap" if len(ids) == 1 else "gaps"
-            return Cell(f"{fold} {self.area_name(area)} · {len(ids)} {noun}", "head")
+            return Cell(f"{fold} {len(ids):>3}  {self.area_name(area)}", "head")
         value = self._area_value(area, key)
         if key == "add":
             return Cell(f"+{value}" if value else "", "good")

@@ -34,7 +34,7 @@ class GapsScreen(JudgingScreen):
     BINDINGS: ClassVar[list[BindingType]] = bindings(*SCREEN_KEYS["gaps"])
     COLUMNS: ClassVar[tuple[Column, ...]] = (
         Column("mark", "", 2),
-        Column("concept", "AREA / CONCEPT", 0),
+        Column("concept", "GAPS  AREA / CONCEPT", 0),
         Column("have", "HAVE", 6, "right"),
         Column("add", "ADD", 4, "right"),
         Column("want", "WANT", 6, "right"),
