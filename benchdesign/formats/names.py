@@ -50,7 +50,7 @@ ID_NAMES = (
 CATEGORY_NAMES = (
     "category", "subject", "topic", "domain", "subcategory", "biastype", "area", "field",
     "discipline", "subjectname", "skill", "questiontype", "tasktype", "type", "task",
-    "keywords", "tags", "level", "difficulty",
+    "keywords", "tags",
 )
 SOURCE_NAMES = (
     "source", "dataset", "origin", "datasource", "sourcedataset", "url", "referenceurl",

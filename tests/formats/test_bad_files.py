@@ -1,4 +1,4 @@
-"""Files that are broken, mis-named or hostile: they load with a finding, or one line says why not."""
+"""Files that are broken, mis-named or hostile: they load with a finding or are refused."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import bz2
 import gzip
 import json
 import lzma
-import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -34,7 +33,11 @@ REFUSED: dict[str, tuple[str, bytes, str]] = {
     "blank lines": ("a.jsonl", b"\n\n  \n", "no records"),
     "blank table": ("a.csv", b"\n\n  \n", "blank"),
     "header alone": ("a.csv", b"question,answer\n", "no records"),
-    "LFS pointer": ("a.jsonl", b"version https://git-lfs.github.com/spec/v1\noid sha256:1\n", "git lfs pull"),
+    "LFS pointer": (
+        "a.jsonl",
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:1\n",
+        "git lfs pull",
+    ),
     "HTML page": ("a.json", b"<!DOCTYPE html><html><body>404</body></html>", "HTML page"),
     "ZIP archive": ("a.jsonl", b"PK\x03\x04aaaa", "ZIP"),
     "text as JSONL": ("a.jsonl", b"hello\nworld\n", "not JSON"),
@@ -60,9 +63,13 @@ REFUSED: dict[str, tuple[str, bytes, str]] = {
     "YAML that is no task": ("a.yaml", b"- 1\n- 2\n", "task file"),
     "broken YAML": ("a.yaml", b"a: [1, 2\nb: }", "not YAML"),
     "task on the hub": ("a.yaml", b"task: x\ndataset_path: owner/name\n", "hf:owner/name"),
-    "task without data": ("a.yaml", b"dataset_path: json\ndataset_kwargs: {data_files: b.jsonl}\n", "no such file"),
+    "task without data": (
+        "a.yaml",
+        b"dataset_path: json\ndataset_kwargs: {data_files: b.jsonl}\n",
+        "no such file",
+    ),
     "task that includes itself": ("a.yaml", b"include: a.yaml\n", "include each other"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", REFUSED)
@@ -89,16 +96,36 @@ TOLERATED: dict[str, tuple[str, bytes, int, str, str]] = {
     "cut off at the end": ("a.jsonl", lines()[:-9], 5, "skipped-row", ":6:"),
     "a list among objects": ("a.jsonl", changed(1, b"[1]\n"), 5, "skipped-row", ":2:"),
     "a deep line": ("a.jsonl", changed(1, deep(100_000) + b"\n"), 5, "skipped-row", ":2:"),
-    "a huge integer": ("a.jsonl", changed(1, b'{"n": ' + b"9" * 9999 + b"}\n"), 5, "skipped-row", ":2:"),
+    "a huge integer": (
+        "a.jsonl",
+        changed(1, b'{"n": ' + b"9" * 9999 + b"}\n"),
+        5,
+        "skipped-row",
+        ":2:",
+    ),
     "Latin-1 among UTF-8": (
         "a.jsonl",
-        changed(3, '{"id": "q3", "question": "Où est le café?", "answer": "ici"}\n'.encode("latin-1")),
+        changed(
+            3, '{"id": "q3", "question": "Où est le café?", "answer": "ici"}\n'.encode("latin-1")
+        ),
         6,
         "encoding",
         ":4:",
     ),
-    "a null among records": ("a.json", b'[{"question": "Who?"}, null, {"question": "Why?"}]', 2, "skipped-row", "record 2"),
-    "uneven rows": ("a.csv", b"question,answer\nWho is it?,me\nWhy is it?\nHow,is,it\n", 3, "column-count", ":3:"),
+    "a null among records": (
+        "a.json",
+        b'[{"question": "Who?"}, null, {"question": "Why?"}]',
+        2,
+        "skipped-row",
+        "record 2",
+    ),
+    "uneven rows": (
+        "a.csv",
+        b"question,answer\nWho is it?,me\nWhy is it?\nHow,is,it\n",
+        3,
+        "column-count",
+        ":3:",
+    ),
     "control characters": (
         "a.jsonl",
         b'{"question": "Ring \\u0007 the bell, please"}\n{"question": "No bell here"}\n',
@@ -120,11 +147,24 @@ TOLERATED: dict[str, tuple[str, bytes, int, str, str]] = {
         "control-characters",
         ":1",
     ),
-    "NUL": ("a.jsonl", b'{"question": "Null \\u0000 byte"}\n{"question": "No more"}\n', 2, "control-characters", ":1"),
-    "empty text": ("a.jsonl", b'{"question": "  "}\n{"question": "Who?"}\n{"question": "Why?"}\n', 3, "empty-text", ":1"),
+    "NUL": (
+        "a.jsonl",
+        b'{"question": "Null \\u0000 byte"}\n{"question": "No more"}\n',
+        2,
+        "control-characters",
+        ":1",
+    ),
+    "empty text": (
+        "a.jsonl",
+        b'{"question": "  "}\n{"question": "Who?"}\n{"question": "Why?"}\n',
+        3,
+        "empty-text",
+        ":1",
+    ),
     "the same id": (
         "a.jsonl",
-        b'{"id": 7, "question": "Who?"}\n{"id": 8, "question": "Why?"}\n{"id": 7, "question": "How?"}\n',
+        b'{"id": 7, "question": "Who?"}\n{"id": 8, "question": "Why?"}\n'
+        b'{"id": 7, "question": "How?"}\n',
         3,
         "duplicate-id",
         ":3",
@@ -136,7 +176,7 @@ TOLERATED: dict[str, tuple[str, bytes, int, str, str]] = {
         "skipped-row",
         ":3:",
     ),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("case", TOLERATED)
@@ -172,13 +212,27 @@ MISNAMED: dict[str, tuple[str, bytes]] = {
     "no last line end": ("a.jsonl", lines()[:-1]),
     "indented stream": (
         "a.json",
-        b"\n".join(json.dumps(json.loads(line), indent=2).encode() for line in lines().splitlines()),
+        b"\n".join(
+            json.dumps(json.loads(line), indent=2).encode() for line in lines().splitlines()
+        ),
     ),
-    "old Mac table": ("a.csv", b"question,answer\rWho?,me\rWhy?,no\rHow?,so\rWhat?,it\rWhen?,on\rIf?,a\r"),
-    "semicolons": ("a.csv", b"question;answer\nWho, me?;me\nWhy?;no\nHow?;so\nWhat?;it\nWhen?;on\nIf?;a\n"),
-    "UTF-16 table": ("a.csv", "question,answer\nWho?,é\nA?,b\nC?,d\nE?,f\nG?,h\nI?,j\n".encode("utf-16")),
-    "Latin-1 table": ("a.csv", "question,answer\nOù?,é\nA?,b\nC?,d\nE?,f\nG?,h\nI?,j\n".encode("latin-1")),
-}  # fmt: skip
+    "old Mac table": (
+        "a.csv",
+        b"question,answer\rWho?,me\rWhy?,no\rHow?,so\rWhat?,it\rWhen?,on\rIf?,a\r",
+    ),
+    "semicolons": (
+        "a.csv",
+        b"question;answer\nWho, me?;me\nWhy?;no\nHow?;so\nWhat?;it\nWhen?;on\nIf?;a\n",
+    ),
+    "UTF-16 table": (
+        "a.csv",
+        "question,answer\nWho?,é\nA?,b\nC?,d\nE?,f\nG?,h\nI?,j\n".encode("utf-16"),
+    ),
+    "Latin-1 table": (
+        "a.csv",
+        "question,answer\nOù?,é\nA?,b\nC?,d\nE?,f\nG?,h\nI?,j\n".encode("latin-1"),
+    ),
+}
 
 
 @pytest.mark.parametrize("case", MISNAMED)
@@ -226,11 +280,11 @@ def test_line_without_end_is_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert any("longer than" in one.message for one in benchmark.findings)
 
 
-@pytest.mark.parametrize("make", [Path.mkdir, lambda path: os.symlink(path, path)])
+@pytest.mark.parametrize("make", [Path.mkdir, lambda path: path.symlink_to(path)])
 def test_things_that_are_no_files_are_refused(make: Callable[[Path], None], tmp_path: Path) -> None:
     path = tmp_path / "a.jsonl"
     make(path)
-    with pytest.raises(FormatError, match="a.jsonl"):
+    with pytest.raises(FormatError, match=r"a\.jsonl"):
         load_benchmark(path)
 
 

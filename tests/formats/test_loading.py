@@ -1,0 +1,108 @@
+"""Fields found, items rendered, oddities told."""
+
+from __future__ import annotations
+
+import tracemalloc
+from pathlib import Path
+
+import pytest
+
+from benchdesign.errors import FormatError, TemplateError
+from benchdesign.formats import load_benchmark
+from tests.formats.builders import load_quiz, load_rows, write_jsonl
+
+
+def test_default_text_shows_choices_and_not_the_key(tmp_path: Path) -> None:
+    item = load_quiz(tmp_path).items[1]
+    assert item.text == "Which number follows 1?\nA. 2\nB. 0\nC. none of them"
+    assert (item.id, item.answer, item.answer_index, item.category) == ("quiz/1", "2", 0, "numbers")
+
+
+def test_fields_set_by_hand_win_and_are_recorded(tmp_path: Path) -> None:
+    rows = [{"question": f"Q{at}", "title": f"Who wrote {at}?", "x": "me"} for at in range(3)]
+    benchmark = load_rows(tmp_path, rows, fields={"prompt": "title", "answer": "x"})
+    assert benchmark.items[0].prompt == "Who wrote 0?"
+    assert benchmark.items[0].answer == "me"
+    assert benchmark.mapping.origin == {"prompt": "set", "answer": "set"}
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"prompt": "qestion"}, "Did you mean 'question'"),
+        ({"colour": "question"}, "not something a field can hold"),
+    ],
+)
+def test_unknown_field_or_role_is_refused_with_a_hint(
+    fields: dict[str, str], said: str, tmp_path: Path
+) -> None:
+    with pytest.raises(FormatError, match=said):
+        load_rows(tmp_path, [{"question": "Who?"}], fields=fields)
+
+
+def test_template_decides_the_text_and_names_the_row_it_fails_on(tmp_path: Path) -> None:
+    rows = [{"stem": "Who?", "hint": "me"}, {"stem": "Why?"}]
+    ok = load_rows(tmp_path, rows, template="Asked: {{ stem }}")
+    assert ok.items[1].text == "Asked: Why?"
+    assert ok.items[1].content == ((7, 11),)
+    with pytest.raises(TemplateError, match=r"set\.jsonl:2: template: 'hint' is undefined"):
+        load_rows(tmp_path, rows, template="{{ stem }} {{ hint }}")
+
+
+def test_items_without_ids_are_named_after_file_and_row(tmp_path: Path) -> None:
+    benchmark = load_rows(tmp_path, [{"question": "Who?"}, {"question": "Why?"}])
+    assert [item.id for item in benchmark] == ["set-00001", "set-00002"]
+
+
+def test_repeated_ids_get_a_suffix_that_is_free(tmp_path: Path) -> None:
+    rows = [{"id": name, "question": f"Who is {at}?"} for at, name in enumerate("abca")]
+    rows[1]["id"] = "a-2"
+    assert [item.id for item in load_rows(tmp_path, rows)] == ["a", "a-2", "c", "a-3"]
+
+
+def test_limit_reads_the_first_items_only(tmp_path: Path) -> None:
+    path = write_jsonl(tmp_path / "a.jsonl", [{"question": f"Who is {at}?"} for at in range(9)])
+    assert len(load_benchmark(path, limit=4)) == 4
+
+
+def test_findings_name_kind_and_rows(tmp_path: Path) -> None:
+    rows = [
+        {"question": f"Which of these is number {at}?", "choices": ["this", "that"], "answer": "A"}
+        for at in range(40)
+    ]
+    rows[3]["question"] = rows[2]["question"]
+    rows[5]["answer"] = "F"
+    rows[7] = {
+        "question": "The long answer is the green book; which?",
+        "choices": ["the green book", "that"],
+        "answer": "A",
+    }
+    found = {one.kind: one for one in load_rows(tmp_path, rows).findings}
+    assert found["duplicate-text"].rows == (3,)
+    assert found["answer-not-in-choices"].rows == (5,)
+    assert found["answer-in-prompt"].rows == (7,)
+    assert "A 39, B 0" in found["answer-imbalance"].message
+    assert all("set.jsonl" in one.message for one in found.values())
+
+
+def test_even_keys_are_not_called_uneven(tmp_path: Path) -> None:
+    rows = [
+        {"question": f"Which is {at}?", "choices": ["this", "that"], "answer": "AB"[at % 2]}
+        for at in range(60)
+    ]
+    assert load_rows(tmp_path, rows).findings == ()
+
+
+def test_large_files_take_the_memory_of_their_text_and_no_more(tmp_path: Path) -> None:
+    path = tmp_path / "large.jsonl"
+    extra = "x" * 20_000
+    with path.open("w", encoding="utf-8") as out:
+        for at in range(1500):
+            out.write(f'{{"question": "Who is {at}?", "extra": "{extra}"}}\n')
+    load_quiz(tmp_path)
+    tracemalloc.start()
+    benchmark = load_benchmark(path)
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held < path.stat().st_size / 10
+    assert benchmark.record(benchmark.items[1234])["question"] == "Who is 1234?"
