@@ -162,7 +162,13 @@ def _get_labels(
         asked = _lacking(request, dictionary, contexts)
         template = LABEL_TEMPLATE
         if request.template is not None:
-            template = request.template.read_text(encoding="utf-8")
+            try:
+                template = request.template.read_text(encoding="utf-8")
+            except (OSError, UnicodeDecodeError) as problem:
+                reason = getattr(problem, "strerror", None) or "not UTF-8 text"
+                raise UsageError(
+                    f"--prompt {request.template}: cannot be read ({reason})."
+                ) from None
         _agree_to_cost(request, asked, template, talk)
         return list(
             label_by_model(
