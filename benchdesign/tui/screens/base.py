@@ -65,8 +65,8 @@ class BaseScreen(Screen[None]):
     MODE: ClassVar[str] = ""
     NEEDS_ANALYSIS: ClassVar[bool] = True
 
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]
-    VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012 - read only
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]  # noqa: RUF012 - read only
 
     seen_version = -1
     """Version of the session that is on screen."""

@@ -141,7 +141,10 @@ class ListScreen(BaseScreen):
         if wanted.is_empty and facet is None:
             self.table.test = None
             return
-        passes = wanted.test(self.filter_text, self.filter_value)
+        shown: Any = rows
+        passes = wanted.test(
+            getattr(shown, "text", self.filter_text), getattr(shown, "value", self.filter_value)
+        )
 
         def keep(row: int) -> bool:
             return (facet is None or facet(row)) and passes(row)
@@ -200,7 +203,7 @@ class ListScreen(BaseScreen):
         """Filter while typing."""
         if event.input is self.filter_bar and self.seen_version >= 0:
             self._set_test(self.table.rows)
-            self.table.show(self.table.rows)
+            self.table.narrow_to(self.table.test)
             self._draw_facets()
 
     def on_filter_bar_left(self) -> None:
@@ -219,7 +222,7 @@ class ListScreen(BaseScreen):
         """Show some states."""
         self.facet = place
         self._set_test(self.table.rows)
-        self.table.show(self.table.rows)
+        self.table.narrow_to(self.table.test)
         self._draw_facets()
 
     def action_sort(self) -> None:

@@ -202,20 +202,18 @@ class LineTable(ScrollView, can_focus=True):
 
     def narrow_to(self, keep: Callable[[int], bool] | None) -> None:
         """Show only the rows that pass; None shows all. Nothing is removed."""
-        wanted = self.cursor_id
+        row = self.cursor_row
         self.test = keep
         self._arrange()
-        if wanted is None or not self.move_to(wanted):
-            self.cursor = 0
+        self._move_to_row(row)
         self._after_change()
 
     def sort_by(self, key: str | None, *, reverse: bool = False) -> None:
         """Order by a column; None is the order the rows come in."""
-        wanted = self.cursor_id
+        row = self.cursor_row
         self.sort_key, self.reverse = key, reverse
         self._arrange()
-        if wanted is not None:
-            self.move_to(wanted)
+        self._move_to_row(row)
         self._after_change()
 
     def sort_next(self) -> None:
@@ -228,7 +226,7 @@ class LineTable(ScrollView, can_focus=True):
         order: Sequence[int] = range(len(self.rows))
         if self.test is not None:
             keep = self.test
-            order = [row for row in order if keep(row)]
+            order = list(filter(keep, order))
         if self.sort_key is not None:
             key, rows = self.sort_key, self.rows
             order = sorted(order, key=lambda row: rows.sort_value(row, key), reverse=self.reverse)
@@ -277,6 +275,12 @@ class LineTable(ScrollView, can_focus=True):
                 self.cursor = place
                 return True
         return False
+
+    def _move_to_row(self, row: int | None) -> None:
+        try:
+            self.cursor = 0 if row is None else self.view.index(row)
+        except ValueError:
+            self.cursor = 0
 
     def clear_marks(self) -> None:
         """Mark nothing."""
