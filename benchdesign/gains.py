@@ -36,7 +36,7 @@ class GainSettings:
     passage_weight: float = 2.0
     """Weight of concepts of passages (themes) against those of tokens (terms)."""
 
-    n_neighbours: int = 20
+    n_neighbours: int = 10
     """Closest items of pool and benchmark asked whether they fill the same gaps; 0 asks none."""
 
     own_share: float = 0.2
@@ -132,7 +132,7 @@ class GainTable:
         return columns, self.support[row] * self.weights[columns] * share
 
 
-_STRETCH = 12.0
+_STRETCH = 25.0
 _TINY = 1e-12
 _SHORTLIST = 2_000
 
@@ -242,9 +242,11 @@ def calibrate_zmin(
             spread = np.sqrt((weight**2).sum())
             if spread > 0:
                 scores[place] += ((weight * observed).sum() - (chance * by_chance).sum()) / spread
-    return _ZMIN_GRID[int(scores.argmax())]
+    # The curve is flat near its top, and too low costs less than too high.
+    near_top = scores >= scores.max() - 0.02 * abs(scores.max())
+    return _ZMIN_GRID[int(near_top.argmax())]
 
 
-_ZMIN_GRID = (0.5, 0.75, 1.0, 1.25, 1.5, 2.0, 2.5, 3.0)
+_ZMIN_GRID = (0.5, 0.75, 1.0, 1.25, 1.5)
 _ZMIN_DEFAULT = 1.0
 _MOST_IN_NULL = 20_000

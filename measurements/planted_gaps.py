@@ -198,9 +198,9 @@ class Measurement:
         return scores
 
     def tuned_dense(self, *, n_removed: int) -> str:
-        """Return the dense ranking that is best on average over the tuning seeds."""
+        """Return the dense ranking that is best on average over the first five tuning seeds."""
         found = {
-            name: _mean(self.score(method, n_removed=n_removed, seeds=TUNING_SEEDS))
+            name: _mean(self.score(method, n_removed=n_removed, seeds=TUNING_SEEDS[:5]))
             for name, method in dense_rankings().items()
             if name.startswith("ridge")
         }
@@ -271,6 +271,7 @@ def main() -> None:
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "planted-maps")
     parser.add_argument("--sets", nargs="*", default=None)
     parser.add_argument("--levels", action="store_true", help="also every level alone")
+    parser.add_argument("--draws", type=int, default=20, help="draws a set (default 20)")
     parser.add_argument("--tune", action="store_true", help="tuning seeds, nothing is written")
     parser.add_argument("--out", type=Path, default=HERE / "results" / "planted_gaps.md")
     options = parser.parse_args()
@@ -278,7 +279,7 @@ def main() -> None:
     sets = [one for one in load_sets() if options.sets is None or one.name in options.sets]
     maps, dictionary = map_sets(sets, options.dictionary, options.cache)
     measurement = Measurement(sets, maps, dictionary)
-    seeds = TUNING_SEEDS if options.tune else FRESH_SEEDS
+    seeds = (TUNING_SEEDS if options.tune else FRESH_SEEDS)[: options.draws]
     lines = [
         "# Planted gaps",
         "",

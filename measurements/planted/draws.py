@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 N_TOP = 50
 MOST_CATEGORIES = 20
-MOST_ITEMS = 300
-"""Of a category in one draw, so that no category dominates a set."""
+MOST_ITEMS = 150
+"""Of a category, so that no category dominates a set."""
 
 FEWEST_ITEMS = 20
 BENCHMARK_SHARE = 0.4
@@ -49,7 +49,7 @@ def make_draw(labels: Sequence[str], seed: int, *, n_removed: int) -> Draw:
     array = np.asarray(labels, dtype=object)
     benchmark, pool, hits = [], [], []
     for name in sorted(chosen):
-        rows = rng.permutation(np.flatnonzero(array == name))[:MOST_ITEMS]
+        rows = rng.permutation(np.flatnonzero(array == name))
         cut = round(BENCHMARK_SHARE * len(rows))
         if name not in removed:
             benchmark.append(rows[:cut])

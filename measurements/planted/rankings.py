@@ -124,7 +124,7 @@ def rank_by_ridge(benchmark: Side, pool: Side, n: int, *, ridge: float) -> list[
     x, y = x - x.mean(axis=0), y - y.mean()
     inverse = np.linalg.inv(x.T @ x + ridge * np.eye(x.shape[1]))
     fitted = x @ (inverse @ (x.T @ y))
-    leverage = np.einsum("ij,jk,ik->i", x, inverse, x) + 1 / len(x)
+    leverage = ((x @ inverse) * x).sum(axis=1) + 1 / len(x)
     scores = (y - (y - fitted) / (1 - leverage))[len(benchmark.items) :]
     return _first(scores, n)
 

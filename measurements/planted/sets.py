@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+import numpy as np
 
 from benchdesign.conceptmap import ConceptMap
 from benchdesign.dictionary import Dictionary
 from benchdesign.formats import load_benchmark
 from benchdesign.items import Item
 from benchdesign.mapping import map_items, open_mapper
+from planted.draws import FEWEST_ITEMS, MOST_ITEMS
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 
@@ -31,6 +35,19 @@ class PlantedSet:
     items: tuple[Item, ...]
     labels: tuple[str, ...]
 
+    @classmethod
+    def capped(cls, name: str, items: Sequence[Item], labels: Sequence[str]) -> PlantedSet:
+        """Keep at most `MOST_ITEMS` random items of each category that is large enough."""
+        rng = np.random.default_rng(0)
+        array = np.asarray(labels, dtype=object)
+        kept = [
+            rng.permutation(np.flatnonzero(array == label))[:MOST_ITEMS]
+            for label, count in sorted(Counter(labels).items())
+            if count >= FEWEST_ITEMS
+        ]
+        rows = np.sort(np.concatenate(kept)).tolist()
+        return cls(name, tuple(items[row] for row in rows), tuple(labels[row] for row in rows))
+
 
 def load_sets(data: Path = DATA) -> tuple[PlantedSet, ...]:
     """Read the pool's categorised families, TruthfulQA and BIG-Bench-Hard."""
@@ -40,18 +57,18 @@ def load_sets(data: Path = DATA) -> tuple[PlantedSet, ...]:
         items = tuple(item for item in pool if (item.category or "").startswith(prefix))
         # The same topic is written in two cases by two sources of mathematics.
         labels = tuple((item.category or "").removeprefix(prefix).casefold() for item in items)
-        sets.append(PlantedSet(name, items, labels))
+        sets.append(PlantedSet.capped(name, items, labels))
     truthful = load_benchmark(
         data / "benchmarks" / "truthfulqa" / "TruthfulQA.csv", fields={"category": "Category"}
     ).items
     labels = tuple(item.category or "" for item in truthful)
-    sets.append(PlantedSet("truthfulqa", tuple(truthful), labels))
+    sets.append(PlantedSet.capped("truthfulqa", tuple(truthful), labels))
     tasks = {
         path.stem: load_benchmark(path).items
         for path in sorted((data / "benchmarks" / "bbh").glob("*.json"))
     }
     sets.append(
-        PlantedSet(
+        PlantedSet.capped(
             "bbh",
             tuple(item for items in tasks.values() for item in items),
             tuple(task for task, items in tasks.items() for _ in items),
@@ -77,8 +94,3 @@ def only_level(dictionary: Dictionary, level: str) -> Dictionary:
         for concept, found in enumerate(dictionary.table.flags)
     )
     return replace(dictionary, table=replace(dictionary.table, flags=flags))
-
-
-def labels_of(sets: Sequence[PlantedSet]) -> Mapping[str, Sequence[str]]:
-    """Return the labels of every set by name."""
-    return {one.name: one.labels for one in sets}
