@@ -57,9 +57,7 @@ def test_error_raised_on_purpose_is_one_line_with_its_exit_code() -> None:
 def test_unexpected_error_leaves_its_traceback_in_the_log(tmp_path: Path) -> None:
     log = tmp_path / "logs" / "job.log"
     (event,) = Job.start(break_down, log=log).events()
-    assert event == Failed(
-        f"Unexpected ZeroDivisionError: secret detail Details: {log}", 1, log
-    )
+    assert event == Failed(f"Unexpected ZeroDivisionError: secret detail Details: {log}", 1, log)
     assert "in break_down" in log.read_text("utf-8")
 
 
