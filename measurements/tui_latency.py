@@ -174,8 +174,8 @@ def main() -> None:
     lines = [
         "# Latency of the interface",
         "",
-        "Made by `python measurements/tui_latency.py`. Keys and decisions in wall time, the rest in "
-        "processor time.",
+        "Made by `python measurements/tui_latency.py`. Keys and decisions in wall time, the rest "
+        "in processor time.",
         "",
         "| what | measured | budget | share of budget |",
         "|---|---|---|---|",
