@@ -40,6 +40,9 @@ _EMPTY_WORDS = frozenset({
 })
 # fmt: on
 _KEYWORD = re.compile(r"[^\W\d_]{3,}")
+_EFFECT_SHARE = 0.5
+"""Every area holds general concepts that dilute it, so half a concept's least effect counts."""
+
 _ITEMS_ENOUGH = 50_000
 _MOST_CLUSTERED_BY_TREE = 3_000
 """Ward clustering needs all pairs; beyond this k-means takes over."""
@@ -380,8 +383,8 @@ def find_area_gaps(
         deficit = (wanted - counts) / np.sqrt(
             wanted * (1 + n / max(gaps.coverage.n_reference, 1.0))
         )
-        lacking = (q_under <= settings.fdr) & (lift <= -settings.min_effect)
-        excessive = (q_over <= settings.fdr) & (lift >= settings.min_effect)
+        lacking = (q_under <= settings.fdr) & (lift <= -_EFFECT_SHARE * settings.min_effect)
+        excessive = (q_over <= settings.fdr) & (lift >= _EFFECT_SHARE * settings.min_effect)
     codes = np.full(n_areas, STATUSES.index(Status.UNTESTABLE), dtype=np.int8)
     members = areas.area_of >= 0
     by_status = np.zeros((n_areas, len(STATUSES)), dtype=np.int64)

@@ -94,7 +94,7 @@ def area_null(concept_map: ConceptMap, dictionary: Dictionary) -> list[str]:
                 under += row.status in (Status.MISSING, Status.UNDER)
                 over += row.status == Status.OVER
         rows.append(
-            f"| areas | {size} | {GapSettings().min_effect:g} | {tested / SPLITS:.0f} "
+            f"| areas | {size} | {GapSettings().min_effect / 2:g} | {tested / SPLITS:.0f} "
             f"| {under} of {tested} | {under / max(tested, 1):.2%} | | {over} |"
         )
     return rows
