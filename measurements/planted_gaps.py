@@ -52,8 +52,8 @@ from benchdesign.items import Item
 from benchdesign.proposals import ProposalSettings
 
 HERE = Path(__file__).resolve().parent
-SATURATED = 0.95
-"""A set is saturated where novelty alone finds this share."""
+SATURATED = 2 / 3
+"""A set is saturated where novelty alone finds this share: 1.5 times as much is not to be had."""
 
 Ranking = Callable[[Side, Side, int, int], Sequence[int]]
 """(benchmark, pool, n, seed) to pool positions, best first."""
