@@ -418,7 +418,7 @@ def check(
             min=0,
             max=100,
             metavar="PERCENT",
-            help="Least covered share, in percent.",
+            help="Least covered share: 80 or 0.8.",
         ),
     ] = None,
     max_missing: Annotated[

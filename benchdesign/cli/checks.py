@@ -28,7 +28,7 @@ class Limits:
 
     baseline: Path | None = None
     fail_under: float | None = None
-    """Percent of the judged concepts that must be covered."""
+    """Share of the judged concepts that must be covered, in percent (80) or as a share (0.8)."""
 
     max_missing: int | None = None
     max_duplicates: int | None = None
@@ -109,7 +109,8 @@ def _compare(
     benchmark, covered = measured.benchmarks[0], figures["covered_share"]
     checks = []
     if limits.fail_under is not None:
-        wanted = limits.fail_under / 100
+        # 0.8 is meant as 80 percent: nobody wants to be told when less than 1 percent is covered.
+        wanted = limits.fail_under / (1 if limits.fail_under <= 1 else 100)
         checks.append(
             Check(
                 "fail-under",

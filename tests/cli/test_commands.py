@@ -252,6 +252,7 @@ def test_coverage_of_several_shows_their_overlap(command: Command) -> None:
 def test_check_passes_and_fails_by_its_limits(finished: Command) -> None:
     assert finished("check", "animals.jsonl").code == 0
     assert finished("check", "animals.jsonl", "--fail-under", "70").code == 0
+    assert finished("check", "animals.jsonl", "--fail-under", "0.8").code == 1
     failed = finished("check", "animals.jsonl", "--fail-under", "80", "--json")
     assert (failed.code, failed.json["passed"]) == (1, False)
     assert finished("check", "animals.jsonl", "--max-missing", "0").code == 1
