@@ -236,6 +236,9 @@ async def test_export_writes_the_revision_and_asks_before_replacing_it(bench: Be
         await go(pilot, app, "export")
         await until(pilot, lambda: app.screen.plan is not None)
         assert app.screen.plan.n_items == 82
+        await pilot.press("p")
+        await until(pilot, lambda: "Of 1 gaps the revision closes" in visible_text(app))
+        await pilot.press("escape")
         await pilot.press("ctrl+e")
         await until(pilot, lambda: app.status.startswith("Wrote"))
         written = bench.folder / "animals-revised" / "animals.revised.jsonl"

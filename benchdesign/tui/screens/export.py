@@ -288,9 +288,18 @@ class ExportScreen(BaseScreen):
         )
 
     def action_preview(self) -> None:
-        """Show the report's page of changes."""
-        self.set_class(not self.has_class("-right"), "-right")
-        self.query_one("#export-page").scroll_end(animate=False)
+        """List the gaps that the revision closes and those it leaves."""
+        session, plan = self.session, self.plan
+        if session is None or session.analysis is None or plan is None:
+            self.say("The revision is still being worked out.")
+            return
+        still = plan.gaps_after.is_gap
+        label = session.analysis.dictionary.label
+        ids = session.analysis.gaps.ranked().tolist()
+        lines = [(f"c{one}", f"closed  {label(one)}") for one in ids if not still[one]]
+        lines += [(f"o{one}", f"open    {label(one)}") for one in ids if still[one]]
+        title = f"Of {len(ids)} gaps the revision closes {plan.n_gaps_closed}"
+        self.app.push_screen(AskChoice(title, lines or [("none", "no gaps")]))
 
     def action_open_outside(self) -> None:
         """Open the last report."""
