@@ -17,10 +17,9 @@ MODES = [one.mode for one in SCREENS]
 
 
 def visible_text(app: BenchdesignApp) -> str:
-    lines = []
-    for y in range(app.size.height):
-        lines.append("".join(one.text for one in app.screen._compositor.render_strips()[y]))
-    return "\n".join(lines)
+    # All lines there are: just after a resize they can be fewer than the terminal's.
+    strips = app.screen._compositor.render_strips()
+    return "\n".join("".join(one.text for one in strip) for strip in strips)
 
 
 async def go(pilot: Pilot[None], app: BenchdesignApp, mode: str) -> None:
