@@ -28,7 +28,7 @@ from benchdesign.coverage import Coverage, Reference, measure_coverage
 from benchdesign.decisions import DecisionLog, Subject, Verdict
 from benchdesign.duplicates import DuplicatePair, KnownList, find_contamination, find_duplicates
 from benchdesign.errors import Interrupted, UsageError, WorkspaceError
-from benchdesign.gaps import GapSettings, find_gaps
+from benchdesign.gaps import Gaps, GapSettings, find_gaps
 from benchdesign.items import Benchmark, Item
 from benchdesign.mapping import TokenEvidence
 from benchdesign.progress import Progress, ProgressCallback, StopCheck, Ticker
@@ -58,6 +58,35 @@ class _Proposed:
     additions: tuple[Proposal, ...]
     removals: tuple[Proposal, ...]
     duplicates: tuple[DuplicatePair, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """What `Gaps` holds beside coverage and dictionary, so that loading works nothing out again."""
+
+    arrays: Mapping[str, Any]
+    reasons: tuple[str, ...]
+    settings: GapSettings
+
+    @classmethod
+    def of(cls, gaps: Gaps) -> _Judged:
+        kept = [one.name for one in fields(Gaps) if one.name not in _NOT_JUDGED]
+        return cls({name: getattr(gaps, name) for name in kept}, gaps.reasons, gaps.settings)
+
+    def gaps(self, coverage: Coverage, dictionary: Dictionary) -> Gaps:
+        shared = {name: getattr(coverage, name) for name in _OF_COVERAGE}
+        return Gaps(
+            **self.arrays,
+            **shared,
+            reasons=self.reasons,
+            coverage=coverage,
+            settings=self.settings,
+            dictionary=dictionary,
+        )
+
+
+_OF_COVERAGE = ("count", "expected", "rate", "base_rate")
+_NOT_JUDGED = (*_OF_COVERAGE, "reasons", "coverage", "settings", "dictionary")
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +219,7 @@ class _Run:
         )
         self.workspace.save_result("coverage", coverage)
         self.workspace.save_result("areas", areas)
+        self.workspace.save_result("gaps", _Judged.of(gaps))
         self.workspace.drop_result("relevance")
         if relevance is not None:
             self.workspace.save_result("relevance", relevance)
@@ -255,11 +285,15 @@ class _Run:
         relevance = None
         if workspace.has_result("relevance"):
             relevance = workspace.load_result("relevance", Relevance)
-        gaps = find_gaps(
-            coverage, self.dictionary, relevance=relevance, settings=self.gap_settings()
-        )
         proposed, evidence = _Proposed((), (), ()), _Evidence()
         fresh = set(STAGES) - set(workspace.stale_stages())
+        if "gaps" in fresh and workspace.has_result("gaps"):
+            gaps = workspace.load_result("gaps", _Judged).gaps(coverage, self.dictionary)
+        else:
+            # Settings changed since: judging again takes a moment, mapping again would not.
+            gaps = find_gaps(
+                coverage, self.dictionary, relevance=relevance, settings=self.gap_settings()
+            )
         if with_proposals and "propose" in fresh:
             proposed = workspace.load_result("proposals", _Proposed)
         if with_proposals and "evidence" in fresh:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
-from benchdesign.conceptmap import ConceptMap
+from benchdesign.conceptmap import ConceptMap, read_parquet
 from benchdesign.errors import Interrupted, WorkspaceLockedError
 from benchdesign.items import Item
 from benchdesign.progress import ProgressCallback, StopCheck, Ticker
@@ -134,12 +134,11 @@ def _in_order(digests: Sequence[str], shards: Sequence[ConceptMap], mapper: Mapp
 def _stored(folder: Path, wanted: Mapping[str, Item]) -> dict[Path, list[str]]:
     """List the shards on disk with the wanted digests in each; a damaged shard is dropped."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     found: dict[Path, list[str]] = {}
     for path in sorted(folder.glob("shard-*.parquet")):
         try:
-            digests = pq.read_table(path, columns=["digest"]).column("digest").to_pylist()
+            digests = read_parquet(path, columns=["digest"]).column("digest").to_pylist()
         except (pa.ArrowException, OSError, KeyError):
             path.unlink(missing_ok=True)
             continue

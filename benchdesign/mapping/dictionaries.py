@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchdesign.conceptmap import numbers, read_parquet
 from benchdesign.dictionary import ConceptTable, Dictionary, Level
 from benchdesign.errors import DictionaryError, PackagingError
 
@@ -328,30 +329,28 @@ def _to_arrow(table: ConceptTable) -> pa.Table:
 def _read_table(path: Path, levels: Sequence[Level], *, n_bins: int) -> ConceptTable:
     """Read concepts.parquet; columns it lacks are unknown, rows it lacks are an error."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     blank = blank_table(levels, n_bins=n_bins)
     n = len(blank.label)
     if not path.is_file():
         return blank
     try:
-        table = pq.read_table(path)
+        table = read_parquet(path)
         if len(table) != n:
             raise DictionaryError(f"{path}: {len(table)} rows for {n} concepts.")
         found: dict[str, Any] = {}
         for name in table.column_names:
             column = table.column(name).combine_chunks()
             if name == "base_rates":
-                rates = column.flatten().to_numpy(zero_copy_only=False)
-                found[name] = rates.reshape(n, -1).astype(np.float32)
+                found[name] = numbers(column.flatten()).reshape(n, -1).astype(np.float32)
             elif name == "level":
-                found[name] = column.to_numpy(zero_copy_only=False).astype(np.int8)
+                found[name] = numbers(column).astype(np.int8)
             elif name == "flags":
                 found[name] = tuple(frozenset(flags or ()) for flags in column.to_pylist())
             elif name in _TEXTS:
                 found[name] = tuple(column.to_pylist())
             elif name in _NUMBERS or name == "density":
-                found[name] = column.to_numpy(zero_copy_only=False).astype(np.float32)
+                found[name] = numbers(column).astype(np.float32)
     except (pa.ArrowException, OSError, ValueError) as problem:
         raise DictionaryError(f"{path}: cannot be read ({problem}).") from None
     if found.get("base_rates", blank.base_rates).shape != (n, n_bins):

@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from benchdesign.config import Settings
@@ -56,6 +57,27 @@ def test_an_analysis_loads_as_it_was_computed(workspace: Workspace) -> None:
     assert loaded.evidence == made.evidence
     assert loaded.gaps.counts() == made.gaps.counts()
     assert loaded.areas.names == made.areas.names
+
+
+def test_gaps_are_loaded_and_not_judged_again(
+    workspace: Workspace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = run_pipeline(workspace)
+    assert made is not None
+    with monkeypatch.context() as patch:
+        patch.setattr("benchdesign.pipeline.find_gaps", lambda *_, **__: pytest.fail("judged"))
+        loaded = workspace.load_analysis()
+    assert list(loaded.gaps.rows()) == list(made.gaps.rows())
+    for one in ("q_value", "lift_low", "deficit", "items_needed", "p_over", "reason_codes"):
+        kept, fresh = getattr(loaded.gaps, one), getattr(made.gaps, one)
+        assert np.array_equal(kept, fresh, equal_nan=True), one
+    assert loaded.gaps.settings == made.gaps.settings
+
+
+def test_changed_settings_are_judged_on_loading(workspace: Workspace) -> None:
+    run_pipeline(workspace)
+    workspace.change_settings(replace(workspace.settings, gaps={"min_effect": 100.0}))
+    assert workspace.load_analysis().gaps.counts()[Status.MISSING] == 0
 
 
 def test_a_second_run_computes_nothing(workspace: Workspace, mapper: KeywordMapper) -> None:
