@@ -10,7 +10,16 @@ from dataclasses import dataclass
 
 from textual.binding import Binding, BindingType
 
-__all__ = ["FOOTERS", "KEYS", "SCREENS", "Key", "ScreenName", "bindings", "key_label"]
+__all__ = [
+    "FOOTERS",
+    "KEYS",
+    "SCREENS",
+    "Key",
+    "ScreenName",
+    "bindings",
+    "footer_word",
+    "key_label",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +240,27 @@ FOOTERS: dict[str, tuple[str, ...]] = {
     "export": ("export", "preview", "outside", "copy", "undo", "help", "palette", "quit"),
 }
 """At most eight a screen, the most wanted first; a narrow screen shows the first five and help."""
+
+_WORDS = {
+    ("open", "drop"): "forget",
+    ("overview", "open"): "go on",
+    ("overview", "choose"): "scope",
+    ("concepts", "move.right"): "evidence",
+    ("gaps", "open"): "review",
+    ("gaps", "move.right"): "open area",
+    ("gaps", "ignore"): "not a gap",
+    ("candidates", "choose"): "reason",
+    ("models", "choose"): "results",
+    ("compare", "choose"): "other set",
+    ("export", "export"): "write",
+}
+"""What a key's general word means on one screen."""
+
+
+def footer_word(mode: str, key_id: str) -> str:
+    """Return the word for a key at the foot of a screen."""
+    return _WORDS.get((mode, key_id), KEYS[key_id].word)
+
 
 _NAMES = {
     "slash": "/",

@@ -92,6 +92,6 @@ class Marks:
         return ("#" if self.use_ascii else "█") * n_full
 
     @property
-    def rule(self) -> str:
-        """Character of a horizontal line."""
-        return "-" if self.use_ascii else "─"
+    def arrow(self) -> str:
+        """Sign between a number before and after."""
+        return "->" if self.use_ascii else "→"

@@ -274,7 +274,7 @@ def _adds(session: Session, one: Candidate, *, marks: Marks) -> list[Content | s
                 (f"  {marks.glyph('open' if enough else 'pass')} ", marks.style("pass")),
                 (f"{gap.concept_id:05d} ", "$foreground-muted"),
                 literal(analysis.dictionary.label(gap.concept_id)),
-                (f"   {before} > {after} of {target}", "bold"),
+                (f"   {before} {marks.arrow} {after} of {target}", "bold"),
                 (" (enough)" if enough else "", "$foreground-muted"),
             )
         )

@@ -14,7 +14,7 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from benchdesign.text import cell_width, display
-from benchdesign.tui.keys import FOOTERS, KEYS, SCREENS, key_label
+from benchdesign.tui.keys import FOOTERS, KEYS, SCREENS, footer_word, key_label
 from benchdesign.tui.widgets.detail import Line
 from benchdesign.tui.widgets.job_line import JobLine
 
@@ -163,7 +163,8 @@ class BaseScreen(Screen[None]):
         size = right = ""
         if session.analysis is not None:
             size = f" · {len(session.analysis.benchmark):,} items"
-            right = f"ref {session.analysis.dictionary.model} · {session.analysis.dictionary.name}"
+            dictionary = session.analysis.dictionary
+            right = f"ref {dictionary.model} · {dictionary.n_concepts:,} concepts"
         if not session.can_write:
             right = "read only · " + right
         if self.is_narrow:
@@ -204,7 +205,7 @@ class BaseScreen(Screen[None]):
             key = KEYS[one]
             label = key_label(self.owner.key_of(one))
             yield Part(f"{label} ", "bold $text-accent", key.action)
-            yield Part(f"{key.word}   ", "$foreground-muted", key.action)
+            yield Part(f"{footer_word(self.MODE, one)}   ", "$foreground-muted", key.action)
 
     async def perform(self, action: str) -> None:
         """Run an action on whatever has it: the focused widget, this screen, the application."""

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 __all__ = ["ExportScreen", "open_report"]
 
 _WHAT = {
-    "revision.json": "the manifest, with every decision",
-    "concepts.parquet": "every concept before and after",
+    "revision.json": "manifest and decisions",
+    "concepts.parquet": "concepts, before and after",
     "report.html": "one file, opens offline",
     "report.md": "for a diff",
 }
@@ -124,7 +124,7 @@ class ExportScreen(BaseScreen):
         self.query_one("#right", Line).show(checks)
         below = self._below(session)
         if self.is_narrow:
-            below = Content.assemble(checks, "\n\n", below)
+            below = Content.assemble("\n", checks, "\n", below)
         self.query_one("#below", Line).show(below)
 
     def _files(self, session: Session) -> Content:
@@ -146,8 +146,10 @@ class ExportScreen(BaseScreen):
         n_out, n_new = len(session.log.dropped), len(session.log.accepted)
         lines += [
             Content(""),
-            Content(f"  Items   was {n:,}   - dropped {n_out}   + accepted {n_new}"),
-            literal(f"          is  {n - n_out + n_new:,}", "bold"),
+            Content.assemble(
+                f"  Items   {n:,}  - {n_out} dropped  + {n_new} accepted  = ",
+                (f"{n - n_out + n_new:,}", "bold"),
+            ),
         ]
         return Content("\n").join(lines)
 
@@ -167,7 +169,7 @@ class ExportScreen(BaseScreen):
         added = [item for item in pool if item.id in accepted]
         n_keyless = sum(item.answer is None for item in added)
         if not accepted and not session.log.dropped:
-            check("estimate", "nothing was accepted or dropped: the benchmark as it was")
+            check("estimate", "nothing is accepted or dropped so far")
         elif n_keyless:
             check("warn", f"{n_keyless} accepted items have no key")
         else:
@@ -201,13 +203,14 @@ class ExportScreen(BaseScreen):
         else:
             before, after = self.plan.figures_before, self.plan.figures_after
             gaps = before.n_missing + before.n_under
+            arrow = self.owner.marks.arrow
             lines += [
                 Content(
-                    f"  well covered    {_percent(before.covered_share)} > "
+                    f"  well covered    {_percent(before.covered_share)} {arrow} "
                     f"{_percent(after.covered_share)} of the concepts that can be judged"
                 ),
                 Content(f"  gaps closed     {self.plan.n_gaps_closed} of {gaps}"),
-                Content(f"  missing         {before.n_missing} > {after.n_missing}"),
+                Content(f"  missing         {before.n_missing} {arrow} {after.n_missing}"),
             ]
         command = (
             f"benchdesign export {shlex.quote(str(session.folder))} --out {shlex.quote(folder)}"
@@ -225,9 +228,7 @@ class ExportScreen(BaseScreen):
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Show the command with the folder typed."""
-        session = self.session
-        if session is not None and session.analysis is not None:
-            self.query_one("#below", Line).show(self._below(session))
+        self.draw_page()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Give the keys back to the page."""

@@ -65,9 +65,10 @@ class OverviewScreen(BaseScreen):
                 f"  {name:<22}", (f"{value:>8}", "bold"), (f"  {more}", "$foreground-muted")
             )
 
+        is_short = self.app.size.height < 30
         lines = [
             heading("Coverage of the concept dictionary"),
-            Content(""),
+            *([] if is_short else [Content("")]),
             line(
                 "concepts in scope", f"{figures.n_in_scope:,}", f"{figures.n_kept_out:,} kept out"
             ),
@@ -84,7 +85,7 @@ class OverviewScreen(BaseScreen):
             line(
                 "well covered",
                 f"{figures.n_covered:,}",
-                f"of {figures.n_judged:,} that {figures.n_items:,} items can judge",
+                f"{_share(figures.n_covered, figures.n_judged)} of {figures.n_judged:,} judged",
             ),
             line(
                 "gaps",
@@ -110,7 +111,8 @@ class OverviewScreen(BaseScreen):
         ids = session.gap_ids()
         width = max(self.app.size.width // 2 - 22, 24)
         lines = [heading(f"{'Worst gaps':<{width + 5}}have / want")]
-        for one in ids[:7]:
+        n_shown = 7 if self.app.size.height < 40 else 12
+        for one in ids[:n_shown]:
             lines.append(
                 _row(
                     session.concept_states[one],
@@ -121,8 +123,8 @@ class OverviewScreen(BaseScreen):
                     width=width,
                 )
             )
-        if len(ids) > 7:
-            lines.append(literal(f"   ... {len(ids) - 7} more, key 4", "$foreground-muted"))
+        if len(ids) > n_shown:
+            lines.append(literal(f"   ... {len(ids) - n_shown} more, key 4", "$foreground-muted"))
         if not ids:
             lines.append(literal("   none at this rule", "$foreground-muted"))
         lines += [Content(""), heading(f"{'Most over-covered':<{width + 5}}items")]
@@ -166,14 +168,10 @@ class OverviewScreen(BaseScreen):
         sentence = str(scope.get("sentence", "")) if scope else ""
         examples = len(scope.get("examples", ())) if scope else 0
         counts = session.verdict_counts()
-        shown = (
-            literal(sentence)
-            if sentence
-            else literal("everything: c writes it", "$foreground-muted")
-        )
+        shown = literal(sentence) if sentence else literal("everything", "$foreground-muted")
         more = f"   + {examples} example items" if examples else ""
         lines = [
-            Content(""),
+            *([] if self.app.size.height < 30 else [Content("")]),
             Content.assemble(
                 ("Scope     ", "bold $text-accent"), shown, (more, "$foreground-muted")
             ),

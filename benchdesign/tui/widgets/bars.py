@@ -23,7 +23,7 @@ def histogram(
         fill = " " * max(label_width - cell_width(label), 0)
         lines.append(
             Content.assemble(
-                ellipsis(label, label_width) + fill + " ",
+                "  " + ellipsis(label, label_width) + fill + " ",
                 (bar, "$text-primary"),
                 " " * (width - cell_width(bar)),
                 f" {count:>6,}",
