@@ -64,7 +64,6 @@ def collect_report(analysis: Analysis, revision: Revision) -> ReportData:
     area_after = _area_gaps(analysis, after, revision.concept_map)
     lengths = analysis.benchmark_map.n_tokens, revision.concept_map.n_tokens
     tested = before.is_tested
-    gone, grown = before.is_gap & ~after.is_gap, after.count > before.count
     found = [area.status_codes for area in (area_before, area_after)]
     lacking = [int(_is_gap_code(codes).sum()) for codes in found]
     manifest = revision.manifest
@@ -78,8 +77,8 @@ def collect_report(analysis: Analysis, revision: Revision) -> ReportData:
         before=revision.figures_before,
         after=revision.figures_after,
         n_gaps=int(before.is_gap.sum()),
-        n_gaps_closed=int((gone & grown).sum()),
-        n_gaps_lapsed=int((gone & ~grown).sum()),
+        n_gaps_closed=revision.n_gaps_closed,
+        n_gaps_lapsed=revision.n_gaps_lapsed,
         n_untestable=before.counts()[Status.UNTESTABLE],
         kept_out=before.kept_out_counts(),
         levels=tuple((one.name, one.width) for one in analysis.dictionary.levels),

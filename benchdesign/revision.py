@@ -170,8 +170,11 @@ class Revision:
     gaps_after: Gaps
     figures_before: CoverageFigures
     figures_after: CoverageFigures
-    n_gaps_left: int
-    """Concepts missing or under before that still are."""
+    n_gaps_closed: int
+    """Concepts missing or under before that more items show now, and that are neither any more."""
+
+    n_gaps_lapsed: int
+    """No gaps any more although no more items show them: with fewer findings the bar is higher."""
 
     manifest: Mapping[str, Any] = field(default_factory=dict)
     """What `revision.json` holds; empty while planned."""
@@ -187,12 +190,6 @@ class Revision:
     def n_items(self) -> int:
         """Number of items of the revised benchmark."""
         return len(self.kept_rows) + len(self.added)
-
-    @property
-    def n_gaps_closed(self) -> int:
-        """Concepts missing or under before and no longer."""
-        gap_before = self.figures_before.n_missing + self.figures_before.n_under
-        return gap_before - self.n_gaps_left
 
 
 def revised_name(path: Path, suffix: str) -> str:
@@ -212,8 +209,8 @@ def plan_revision(analysis: Analysis, choice: Choice) -> Revision:
             f"{benchmark.path}: item {unknown[0]!r} is to be removed but is not in the file any "
             "more. Undo that decision, or restore the file."
         )
-    gone = {row_of[one] for one in choice.removed}
-    kept = tuple(row for row in range(len(benchmark)) if row not in gone)
+    dropped = {row_of[one] for one in choice.removed}
+    kept = tuple(row for row in range(len(benchmark)) if row not in dropped)
     pool_row = {item.id: row for row, item in enumerate(pool.items)} if pool is not None else {}
     unknown = [one for one in choice.added if one not in pool_row]
     if unknown:
@@ -236,6 +233,8 @@ def plan_revision(analysis: Analysis, choice: Choice) -> Revision:
         relevance=analysis.relevance,
         settings=analysis.gaps.settings,
     )
+    gone = analysis.gaps.is_gap & ~gaps_after.is_gap
+    grown = gaps_after.count > analysis.gaps.count
     return Revision(
         choice=choice,
         kept_rows=kept,
@@ -246,7 +245,8 @@ def plan_revision(analysis: Analysis, choice: Choice) -> Revision:
         gaps_after=gaps_after,
         figures_before=CoverageFigures.from_gaps(analysis.gaps),
         figures_after=CoverageFigures.from_gaps(gaps_after),
-        n_gaps_left=int((analysis.gaps.is_gap & gaps_after.is_gap).sum()),
+        n_gaps_closed=int((gone & grown).sum()),
+        n_gaps_lapsed=int((gone & ~grown).sum()),
     )
 
 

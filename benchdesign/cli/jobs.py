@@ -194,6 +194,8 @@ def _print_revision(
         return
     before, after = revision.figures_before, revision.figures_after
     gaps = int(analysis.gaps.is_gap.sum())
+    lapsed = revision.n_gaps_lapsed
+    besides = f"; {lapsed} more no longer called gaps, with nothing added" if lapsed else ""
     removed = f", {len(revision.removed)} removed" if revision.removed else ""
     command = f"benchdesign open {shlex.quote(str(workspace))}"
     changes = f"{len(revision.added)} added{removed}, {revision.n_items:,} now"
@@ -203,7 +205,7 @@ def _print_revision(
         "of the concepts that can be judged",
         f"  missing     {before.n_missing} -> {after.n_missing}",
         f"  under       {before.n_under} -> {after.n_under}",
-        f"  gaps closed {revision.n_gaps_closed} of {gaps}",
+        f"  gaps closed {revision.n_gaps_closed} of {gaps}{besides}",
         "",
         f"Revised benchmark  {folder / revision.files[0]}",
         f"Report             {folder / 'report.html'}",
@@ -234,6 +236,7 @@ def _summary(revision: Revision, workspace: Path) -> dict[str, Any]:
         "workspace": str(workspace),
         "n_gaps": len(manifest["gaps"]),
         "n_gaps_closed": revision.n_gaps_closed,
+        "n_gaps_lapsed": revision.n_gaps_lapsed,
         "n_added": len(revision.added),
         "n_removed": len(revision.removed),
         "added": manifest["added"],

@@ -157,6 +157,7 @@ def test_gap_counts_as_closed_only_if_more_items_show_it(analysis: Analysis) -> 
     grown = revision.gaps_after.count > analysis.gaps.count
     assert report.n_gaps_closed == int((gone & grown).sum())
     assert report.n_gaps_closed + report.n_gaps_lapsed == int(gone.sum())
+    assert report.n_gaps_closed == revision.n_gaps_closed
 
 
 def test_gap_without_new_items_is_reported_as_lapsed(analysis: Analysis) -> None:

@@ -94,7 +94,14 @@ def test_figures_before_and_after_are_of_the_two_sets(analysis: Analysis) -> Non
     revision = plan_revision(analysis, Choice.all_proposals(analysis))
     assert (revision.figures_before.n_missing, revision.figures_after.n_missing) == (1, 0)
     assert (revision.figures_before.n_items, revision.figures_after.n_items) == (80, 100)
-    assert revision.n_gaps_closed == 1
+    assert (revision.n_gaps_closed, revision.n_gaps_lapsed) == (1, 0)
+
+
+def test_a_gap_that_nothing_was_added_for_is_not_closed(analysis: Analysis) -> None:
+    most = tuple(item.id for item in analysis.benchmark.items[3:])
+    revision = plan_revision(analysis, Choice((), most, "decisions"))
+    assert not revision.gaps_after.is_gap.any()
+    assert (revision.n_gaps_closed, revision.n_gaps_lapsed) == (0, 1)
 
 
 def test_concepts_parquet_has_every_concept_before_and_after(
