@@ -38,12 +38,12 @@ def models_job(
     from benchdesign.modelgaps import measure_models
 
     talk = Talk(quiet=quiet)
-    rows = [row for one in results for row in read_results(one)]
+    rows = read_results(*results)
     measured = measure([path], None, settings, talk=talk)
     benchmark = measured.benchmarks[0]
     joined = join_results(rows, benchmark)
     for problem in joined.problems[:5]:
-        talk.say(f"note: {display(problem)}")
+        talk.say(f"note: {display(problem.message)}")
     talk.say("measuring models")
     found = measure_models(
         measured.maps[0],
@@ -80,7 +80,7 @@ def _joined_figures(joined: JoinedResults) -> dict[str, Any]:
         "n_missing": joined.n_missing,
         "n_repeated": joined.n_repeated,
         "n_conflicting": joined.n_conflicting,
-        "problems": list(joined.problems),
+        "problems": [plain(one) for one in joined.problems],
     }
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from benchdesign.errors import FormatError
 from benchdesign.formats import load_benchmark
-from benchdesign.formats.results import join_results, read_results
+from benchdesign.formats.results import join_results, load_results, read_results
 from benchdesign.items import Benchmark
 from tests.keywords import write_sets
 
@@ -50,13 +50,17 @@ def test_what_cannot_be_joined_is_counted(tmp_path: Path, benchmark: Benchmark) 
         *(1, 1),
     )
     assert joined.scores["m"][1] == 0.5
-    assert len(joined.problems) == 2
+    assert [one.kind for one in joined.problems] == [
+        *("missing", "unmatched", "repeated", "conflicting")
+    ]
 
 
 @pytest.mark.parametrize("score", ["2", "-0.1", "maybe", "nan", "inf"])
-def test_a_score_that_is_none_names_its_row(tmp_path: Path, score: str) -> None:
+def test_a_score_that_is_none_names_its_row(
+    tmp_path: Path, benchmark: Benchmark, score: str
+) -> None:
     with pytest.raises(FormatError, match=r"m\.csv.*3.*score"):
-        read_results(results(tmp_path, f"id,score\nb-0,1\nb-1,{score}\n"))
+        load_results([results(tmp_path, f"id,score\nb-0,1\nb-1,{score}\n")], benchmark)
 
 
 @pytest.mark.parametrize(

@@ -260,7 +260,7 @@ class ModelsScreen(ListScreen):
     @work(thread=True, exclusive=True, group="results", exit_on_error=False)
     def read_results(self, paths: list[str]) -> None:
         """Read results and measure every model."""
-        from benchdesign.formats.results import join_results, read_results
+        from benchdesign.formats.results import load_results
         from benchdesign.modelgaps import measure_models
 
         session = self.session
@@ -270,8 +270,8 @@ class ModelsScreen(ListScreen):
         results: tuple[ModelGaps, ...] = ()
         problem = ""
         try:
-            rows = [row for path in paths for row in read_results(Path(path).expanduser())]
-            joined = join_results(rows, analysis.benchmark)
+            files = [Path(path).expanduser() for path in paths]
+            joined = load_results(files, analysis.benchmark)
             results = measure_models(
                 analysis.benchmark_map,
                 joined.scores,

@@ -1,0 +1,83 @@
+"""Results as plain tables: JSONL, CSV and the like with an item, a score, and maybe a model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from benchdesign.errors import FormatError
+from benchdesign.formats.opening import open_source
+from benchdesign.formats.result_rows import ResultRow, ResultSet
+
+__all__ = ["read_table"]
+
+_ID_FIELDS = ("item_id", "item", "id", "example_id", "question_id", "instance_id", "sample_id")
+_ROW_FIELDS = ("row", "index", "doc_id", "idx")
+_TEXT_FIELDS = ("text", "prompt", "question", "input")
+_MODEL_FIELDS = ("model", "model_name", "model_id")
+_REPEAT_FIELDS = ("epoch", "trial", "repeat", "run", "attempt")
+_SCORE_FIELDS = ("score", "correct", "is_correct", "acc", "accuracy", "exact_match", "value")
+
+
+def read_table(path: Path, *, model: str | None, metrics: Sequence[str]) -> ResultSet:
+    """Read a table; without a model column, `model` or the file's name is used."""
+    source = open_source(path)
+    rows = []
+    for number, record in enumerate(source.records()):
+        place = source.place(number)
+        rows.append(_read_row(record, place, model or None, source.name, metrics))
+    unreadable = tuple(
+        one.message.removesuffix(" Skipped; a revision leaves it out.")
+        for one in source.findings
+        if one.kind == "skipped-row"
+    )
+    return ResultSet(tuple(rows), unreadable)
+
+
+def _read_row(
+    record: Mapping[str, Any],
+    place: str,
+    model: str | None,
+    default_model: str,
+    metrics: Sequence[str],
+) -> ResultRow:
+    named = {str(name).strip().lower(): value for name, value in record.items()}
+    asked = [name for name in metrics if name.lower() in named]
+    fields = asked or [name for name in _SCORE_FIELDS if name in named]
+    if not fields:
+        raise FormatError(
+            f"{place}: no score; one of the fields {', '.join(_SCORE_FIELDS)} is needed, "
+            "or name another with --metric."
+        )
+    if fields[0] == "score":
+        # The others beside it (`correct`, `value`) are as often the key or the answer.
+        fields = fields[:1]
+    item_id, row, text = (_first(named, names) for names in (_ID_FIELDS, _ROW_FIELDS, _TEXT_FIELDS))
+    if item_id is None and row is None and text is None:
+        raise FormatError(
+            f"{place}: says of no item what it is about; one of the fields "
+            f"{', '.join((*_ID_FIELDS, *_ROW_FIELDS))} is needed."
+        )
+    named_model = _first(named, _MODEL_FIELDS)
+    repeat = _first(named, _REPEAT_FIELDS)
+    return ResultRow(
+        model=model or (default_model if named_model is None else str(named_model)),
+        place=place,
+        scores={name: named[name.lower()] for name in fields},
+        ids=() if item_id is None else (str(item_id),),
+        row=_whole(row),
+        texts=() if text is None else (str(text),),
+        repeat="" if repeat is None else str(repeat),
+    )
+
+
+def _first(named: Mapping[str, Any], fields: Sequence[str]) -> Any:
+    return next((named[name] for name in fields if named.get(name) not in (None, "")), None)
+
+
+def _whole(value: Any) -> int | None:
+    try:
+        return int(value)
+    except (TypeError, ValueError, OverflowError):
+        return None
