@@ -59,7 +59,9 @@ def run_command(arguments: Sequence[str] | None = None) -> int:
 
 
 def _complain(message: str, code: int) -> int:
-    line = " ".join(message.split())
+    from benchdesign.text import display
+
+    line = display(" ".join(message.split()))
     sys.stderr.write(f"benchdesign: {line}\n")
     return code
 

@@ -51,10 +51,11 @@ class Dialect:
     quoting: Quoting = csv.QUOTE_MINIMAL
     escapechar: str | None = None
 
-    def reader(self, lines: Iterator[str]) -> Any:
-        """Parse lines."""
+    def reader(self, lines: Iterator[str], *, strict: bool = False) -> Any:
+        """Parse lines; a strict reader raises on quotes that do not belong or never end."""
         return csv.reader(
             lines,
+            strict=strict,
             delimiter=self.delimiter,
             quoting=csv.QUOTE_NONE if self.quoting == csv.QUOTE_NONE else csv.QUOTE_MINIMAL,
             escapechar=self.escapechar,
@@ -175,7 +176,7 @@ class CsvFile(Source):
             try:
                 for cells in reader:
                     n_lines = feed.line_no - feed.row_line + 1
-                    if n_lines > 1 and feed.at_end and feed.has_open_quote():
+                    if feed.at_end and feed.has_open_quote() and self._runs_on(feed, n_lines):
                         restart = True
                         break
                     yield cells
@@ -187,6 +188,17 @@ class CsvFile(Source):
                 return
             self._skip(f"{self.path}:{feed.row_line}", "a quote in this row is never closed")
             feed.skip_line()
+
+    def _runs_on(self, feed: _Feed, n_lines: int) -> bool:
+        """Say whether the last row ends inside quotes, which would swallow added rows."""
+        if n_lines > 1:
+            return True
+        text = decode_line(self.content.read(feed.row_start, feed.position))[0]
+        try:
+            next(self.dialect.reader(iter([text]), strict=True), None)
+        except csv.Error as error:
+            return "unexpected end" in str(error)
+        return False
 
     def _record(self, cells: list[str]) -> dict[str, Any]:
         record: dict[str, Any] = dict(zip(self.columns, cells, strict=False))
@@ -380,8 +392,12 @@ def _evenness(dialect: Dialect, sample: list[str]) -> tuple[float, float]:
 
 def _is_header(first: Sequence[str], second: Sequence[str]) -> bool:
     names = [cell.strip() for cell in first]
-    if len(set(names)) != len(names) or any(len(name) > 80 for name in names):
+    named = [name for name in names if name]
+    if any(len(name) > 80 for name in names):
         return False
+    if len(set(named)) != len(named):
+        # Columns of the same name happen in headers; elsewhere they are values that repeat.
+        return all(plain_name(name) in _HEADER_WORDS for name in named)
     if any(_is_number(name) or name.endswith("?") for name in names):
         return False
     if any(plain_name(name) in _HEADER_WORDS for name in names):

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import bz2
 import codecs
+import errno
 import gzip
 import hashlib
 import io
 import lzma
 import os
+import stat
 import tempfile
 import weakref
 import zlib
@@ -24,7 +26,15 @@ from typing import IO, Any, cast
 
 from benchdesign.errors import FormatError, MissingExtraError
 
-__all__ = ["COMPRESSIONS", "Content", "digest_file", "open_content", "open_output", "recoding"]
+__all__ = [
+    "COMPRESSIONS",
+    "Content",
+    "digest_file",
+    "open_content",
+    "open_output",
+    "recoding",
+    "reject_other_things",
+]
 
 COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".xz": "xz", ".zst": "zstd"}
 _MAGIC = {
@@ -134,7 +144,9 @@ def open_content(path: Path) -> Content:
                 raise FormatError(
                     f"{path}: nothing in the {compression} file. Check how it was made."
                 )
-        _reject_other_things(path, head)
+            if any(head.startswith(magic) for magic in _MAGIC):
+                raise FormatError(f"{path}: compressed twice. Decompress it once.")
+        reject_other_things(path, head)
         encoding = _unicode_encoding(head)
         if encoding.startswith(("utf-16", "utf-32")):
             source, readable = readable, _temporary(spooled)
@@ -151,10 +163,16 @@ def open_content(path: Path) -> Content:
 def read_head(path: Path, n_bytes: int = 4096) -> bytes:
     """Return the first bytes of a file."""
     try:
+        kind = path.stat().st_mode
+        # Opening a pipe waits for a writer, and a device may have no end.
+        if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
+            raise FormatError(f"{path}: not a regular file. Save its content to a file first.")
         with path.open("rb") as stream:
             return stream.read(n_bytes)
     except FileNotFoundError:
         raise FormatError(f"{path}: no such file. Check the path.") from None
+    except ValueError as error:
+        raise FormatError(f"{path}: not a name of a file ({error}). Check the path.") from None
     except OSError as error:
         raise FormatError(
             f"{path}: cannot be read ({error.strerror}). Check path and permissions."
@@ -180,7 +198,8 @@ def _stamp(path: Path) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
-def _reject_other_things(path: Path, head: bytes) -> None:
+def reject_other_things(path: Path, head: bytes) -> None:
+    """Refuse what often lies where data should be: pointers, error pages, archives."""
     start = head.lstrip(codecs.BOM_UTF8).lstrip()[:200].lower()
     if start.startswith(b"version https://git-lfs"):
         raise FormatError(
@@ -190,8 +209,14 @@ def _reject_other_things(path: Path, head: bytes) -> None:
         raise FormatError(
             f"{path}: an HTML page, not data (a failed download?). Download the file itself."
         )
+    if start.startswith(b"<?xml"):
+        raise FormatError(
+            f"{path}: an XML document (an error of a file store?). Download the file itself."
+        )
     if head.startswith(b"PK\x03\x04"):
         raise FormatError(f"{path}: a ZIP archive. Unpack it and name the file inside.")
+    if head[257:262] == b"ustar":
+        raise FormatError(f"{path}: a tar archive. Unpack it and name the file inside.")
 
 
 def _unicode_encoding(head: bytes) -> str:
@@ -255,6 +280,11 @@ def _decompress(path: Path, target: Path, compression: str) -> None:
                     )
                 out.write(chunk)
     except _damage_errors() as error:
+        if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise FormatError(
+                f"{path}: no room to decompress it in {target.parent}. Free space there, "
+                "or set TMPDIR to a folder with more."
+            ) from None
         raise FormatError(
             f"{path}: the {compression} data is damaged or cut off ({error}). Fetch it again."
         ) from error

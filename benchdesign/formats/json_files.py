@@ -20,7 +20,12 @@ from benchdesign.formats.files import (
     recoding,
 )
 from benchdesign.formats.json_layout import Layout, find_layouts
-from benchdesign.formats.jsonl import describe_json, suffix_of
+from benchdesign.formats.jsonl import (
+    describe_json,
+    parse_object,
+    repeated_finding,
+    suffix_of,
+)
 from benchdesign.formats.source import Record, Source
 from benchdesign.formats.splits import SPLIT_NAMES, choose_split
 from benchdesign.items import Finding
@@ -29,6 +34,13 @@ __all__ = ["JsonFile"]
 
 KEY_FIELD = "key"
 """Field that holds the key of a record in an object of records."""
+
+# fmt: off
+_ERROR_FIELDS = frozenset({
+    "code", "detail", "error", "errors", "message", "path", "reason", "requestid", "status",
+    "statuscode", "timestamp",
+})
+# fmt: on
 
 
 class JsonFile(Source):
@@ -58,7 +70,17 @@ class JsonFile(Source):
         if by_split and (split is not None or len(by_split) == len(layouts)):
             name, findings = choose_split(list(by_split), split, str(self.path))
             return by_split[name], findings
+        if layouts[0].kind == "single" and self._is_service_error():
+            raise FormatError(
+                f"{self.path}: an error message of a service, not data (a failed download?). "
+                "Download the file itself."
+            )
         return layouts[0], []
+
+    def _is_service_error(self) -> bool:
+        record, _ = parse_object(self._text)
+        names = {name.lower() for name in record or ()}
+        return bool(names & {"error", "errors"}) and names <= _ERROR_FIELDS
 
     @property
     def sha256(self) -> str:
@@ -71,19 +93,25 @@ class JsonFile(Source):
         """Decode record by record; skip what is not an object, and say so."""
         self._restart_findings()
         self._rows = []
+        repeated: dict[int, str] = {}
         for at in range(self._layout.n_records):
             if self.limit is not None and len(self._rows) >= self.limit:
                 break
-            value = self._value(at)
+            twice: list[str] = []
+            value = self._value(at, twice)
             if not isinstance(value, Mapping):
                 self._skip(
                     f"{self.path}: record {at + 1}",
                     f"not a JSON object but {describe_json(value)}",
                 )
                 continue
+            if twice:
+                repeated[len(self._rows)] = twice[0]
             self._rows.append(at)
             yield value
         self._finish_findings()
+        if repeated:
+            self.findings.append(repeated_finding(self, repeated))
 
     def record(self, row: int) -> Record:
         """Decode one record."""
@@ -99,7 +127,7 @@ class JsonFile(Source):
         """Name file and record number."""
         return f"{self.path}: record {self._rows[row] + 1}"
 
-    def _value(self, at: int) -> Any:
+    def _value(self, at: int, repeated: list[str] | None = None) -> Any:
         layout = self._layout
         if layout.kind == "columns":
             if layout.row_keys:
@@ -111,7 +139,8 @@ class JsonFile(Source):
             pair = json.loads(f"{{{raw}}}")
             (key, value) = next(iter(pair.items()))
             return {KEY_FIELD: key, **value}
-        return json.loads(raw)
+        record, _ = parse_object(raw, repeated)
+        return json.loads(raw) if record is None else record
 
     def write(self, path: Path, rows: Sequence[int], added: Sequence[Record]) -> None:
         """Write the file again with some records left out and others added."""

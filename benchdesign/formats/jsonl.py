@@ -9,7 +9,8 @@ from __future__ import annotations
 import itertools
 import json
 from array import array
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -26,7 +27,14 @@ from benchdesign.formats.files import (
 from benchdesign.formats.source import Record, Source
 from benchdesign.items import Finding
 
-__all__ = ["JsonLines", "describe_json", "parse_object", "recoded_finding", "suffix_of"]
+__all__ = [
+    "JsonLines",
+    "describe_json",
+    "parse_object",
+    "recoded_finding",
+    "repeated_finding",
+    "suffix_of",
+]
 
 MAX_LINE = 64 << 20
 """Longest line read; a longer one is skipped and told."""
@@ -40,10 +48,21 @@ def suffix_of(path: Path, default: str) -> str:
     return suffixes[-1] if suffixes else default
 
 
-def parse_object(text: str) -> tuple[dict[str, Any] | None, str]:
-    """Parse one JSON object; without success return None and the problem."""
+def parse_object(text: str, repeated: list[str] | None = None) -> tuple[dict[str, Any] | None, str]:
+    """Parse one JSON object; without success return None and the problem.
+
+    Keys that an object gives twice are put into `repeated`; the last value counts.
+    """
+
+    def pairs_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found = dict(pairs)
+        if len(found) < len(pairs) and repeated is not None:
+            counts = Counter(key for key, _ in pairs)
+            repeated.extend(key for key, count in counts.items() if count > 1)
+        return found
+
     try:
-        value = json.loads(text)
+        value = json.loads(text, object_pairs_hook=None if repeated is None else pairs_of)
     except json.JSONDecodeError as error:
         return None, f"not JSON ({error.msg} at column {error.colno})"
     except RecursionError:
@@ -73,6 +92,7 @@ class JsonLines(Source):
         self._starts = array("Q")
         self._ends = array("Q")
         self._lines = array("Q")
+        self._repeated: dict[int, str] = {}
         self._digest: str | None = None
 
     @property
@@ -87,6 +107,7 @@ class JsonLines(Source):
         self._restart_findings()
         self._starts, self._ends, self._lines = array("Q"), array("Q"), array("Q")
         recoded: list[int] = []
+        self._repeated = {}
         with self.content.open() as stream:
             start = len(self.content.bom)
             stream.seek(start)
@@ -111,6 +132,8 @@ class JsonLines(Source):
         self._finish_findings()
         if recoded:
             self.findings.append(recoded_finding(self, recoded))
+        if self._repeated:
+            self.findings.append(repeated_finding(self, self._repeated))
 
     def sample(self, n_records: int) -> list[Record]:
         """Return the first records and some found by seeking: a pool is often sorted by source."""
@@ -132,11 +155,15 @@ class JsonLines(Source):
         if not raw.strip():
             return None
         text, was_recoded = decode_line(raw)
-        record, problem = parse_object(text)
+        repeated: list[str] = []
+        record, problem = parse_object(text, repeated)
         if record is None:
             self._skip(f"{self.path}:{line_no}", problem)
-        elif was_recoded:
+            return None
+        if was_recoded:
             recoded.append(len(self._starts))
+        if repeated:
+            self._repeated[len(self._starts)] = repeated[0]
         return record
 
     def record(self, row: int) -> Record:
@@ -235,5 +262,16 @@ def recoded_finding(source: Source, rows: list[int]) -> Finding:
         "encoding",
         f"{source.place(rows[0])}: not UTF-8, read as windows-1252"
         + (f", as are {len(rows) - 1} more rows." if len(rows) > 1 else "."),
+        tuple(rows),
+    )
+
+
+def repeated_finding(source: Source, repeated: Mapping[int, str]) -> Finding:
+    """Tell which rows give a field twice."""
+    rows = list(repeated)
+    more = f", as do {len(rows) - 1} more rows with some field" if len(rows) > 1 else ""
+    return Finding(
+        "duplicate-key",
+        f"{source.place(rows[0])}: gives {repeated[rows[0]]!r} twice{more}; the last counts.",
         tuple(rows),
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchdesign.errors import FormatError
 from benchdesign.formats.csv_files import CsvFile
-from benchdesign.formats.files import Content, open_content, read_head
+from benchdesign.formats.files import Content, open_content, read_head, reject_other_things
 from benchdesign.formats.json_files import JsonFile
 from benchdesign.formats.jsonl import MAX_LINE, JsonLines, parse_object
 from benchdesign.formats.source import Source
@@ -26,16 +26,24 @@ def open_source(path: str | Path, *, split: str | None = None) -> Source:
 
         return open_hub(str(path), split=split)
     path = Path(path)
-    if path.is_dir():
+    if _is_folder(path):
         from benchdesign.formats.folder import open_folder
 
         return open_folder(path, split=split)
     return open_file(path, split=split)
 
 
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except OSError:
+        # A name too long or a folder that may not be entered: opening it says which.
+        return False
+
+
 def open_file(path: Path, *, split: str | None = None) -> Source:
     """Open one file."""
-    head = read_head(path, 8)
+    head = read_head(path, 512)
     suffixes = {suffix.lower() for suffix in path.suffixes}
     if head.startswith(b"PAR1"):
         from benchdesign.formats.parquet import ParquetFile
@@ -46,15 +54,18 @@ def open_file(path: Path, *, split: str | None = None) -> Source:
 
         return ArrowFiles(path, [path])
     if path.suffix.lower() == ".parquet":
+        reject_other_things(path, head)
         raise FormatError(f"{path}: not a Parquet file. Check that it was written completely.")
     if path.suffix.lower() in {".yaml", ".yml"}:
         from benchdesign.formats.tasks import open_task
 
         return open_task(path, split=split)
     content = open_content(path)
-    if suffixes & TABLE_SUFFIXES:
-        return CsvFile(path, content=content)
     start = _first_character(content)
+    if suffixes & TABLE_SUFFIXES:
+        if start == "{" and parse_object(_first_line(content)[0])[0] is not None:
+            return JsonLines(path, content=content)
+        return CsvFile(path, content=content)
     if start in {"{", "["}:
         is_lines = bool(suffixes & {".jsonl", ".ndjson"})
         return _open_json(path, content, start=start, is_lines=is_lines, split=split)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 from benchdesign.errors import FormatError
 from benchdesign.formats.source import Record, Source
+from benchdesign.items import Finding
 
 __all__ = ["TableSource", "arrow_errors"]
 
@@ -45,6 +47,7 @@ class TableSource(Source):
     def records(self) -> Iterator[Record]:
         """Convert block by block."""
         self._restart_findings()
+        self._tell_same_names()
         self._n_read = 0
         for block in range(len(self._block_sizes())):
             for batch in self._guarded(block).to_batches(max_chunksize=1024):
@@ -53,6 +56,13 @@ class TableSource(Source):
                         return
                     self._n_read += 1
                     yield record
+
+    def _tell_same_names(self) -> None:
+        counts = Counter(self.schema.names)
+        same = [name for name, count in counts.items() if count > 1]
+        if same:
+            message = f"{self.path}: several columns are called {same[0]!r}; the last counts."
+            self.findings.append(Finding("duplicate-key", message))
 
     def record(self, row: int) -> Record:
         """Convert one row."""

@@ -1,0 +1,129 @@
+"""Every bad file is refused in one line with exit code 2, or loads with warnings that name rows."""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+import pytest
+
+from benchdesign.cli import run_command
+from benchdesign.errors import InputError
+from benchdesign.formats import load_benchmark, write_benchmark
+from tests.hostile.corpus import BY_NAME, CASES, BadFile, Loads, Refused
+from tests.keywords import use_keywords
+
+LIMIT_S = 60
+"""A hang is far beyond this; a busy machine is not."""
+
+REFUSALS = [one.name for one in CASES if isinstance(one.outcome, Refused)]
+LOADS = [one.name for one in CASES if isinstance(one.outcome, Loads)]
+
+
+@contextmanager
+def time_limit(seconds: int) -> Iterator[None]:
+    """Fail instead of hanging."""
+
+    def stop(_number: int, _frame: FrameType | None) -> None:
+        pytest.fail(f"took over {seconds} s")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder for one case; whatever a case plants to run would leave `hacked` beside it."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setenv("BENCHDESIGN_CONFIG", str(tmp_path / "config.toml"))
+    inner = tmp_path / "one" / "two" / "three"
+    inner.mkdir(parents=True)
+    yield inner
+    assert not [one for one in tmp_path.rglob("*") if one.name in {"hacked", "escape.jsonl"}]
+
+
+def build(name: str, folder: Path) -> tuple[BadFile, Path]:
+    return BY_NAME[name], BY_NAME[name].build(folder)
+
+
+def is_clean(line: str) -> bool:
+    """Say whether nothing in a line could move a cursor or change direction."""
+    return line.isprintable() or all(one.isprintable() or one == " " for one in line)
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_bad_file_is_refused_by_name(name: str, folder: Path) -> None:
+    bad, path = build(name, folder)
+    assert isinstance(bad.outcome, Refused)
+    with time_limit(LIMIT_S), pytest.raises(InputError, match=r"\. ?\S|\.\Z") as caught:
+        load_benchmark(path)
+    assert caught.value.exit_code == 2
+    assert bad.outcome.said in str(caught.value)
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+def test_command_refuses_a_bad_file_in_one_printable_line(
+    name: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bad, path = build(name, folder)
+    assert isinstance(bad.outcome, Refused)
+    use_keywords(monkeypatch)
+    with time_limit(LIMIT_S):
+        code = run_command(["coverage", str(path), "--quiet"])
+    told = capsys.readouterr()
+    assert (code, told.out) == (2, "")
+    assert told.err.startswith("benchdesign: ")
+    assert told.err.count("\n") == 1
+    assert is_clean(told.err[:-1])
+    assert bad.outcome.said in told.err
+
+
+@pytest.mark.parametrize("name", LOADS)
+def test_bad_rows_are_counted_and_named_and_the_rest_is_written_back(
+    name: str, folder: Path
+) -> None:
+    bad, path = build(name, folder)
+    assert isinstance(bad.outcome, Loads)
+    with time_limit(LIMIT_S):
+        benchmark = load_benchmark(path)
+        assert len(benchmark) == bad.outcome.n_items
+        told = [one.message for one in benchmark.findings][:20]
+        first = [one for one in benchmark.findings if one.kind == bad.outcome.kind][:1]
+        assert bool(first) == bool(bad.outcome.kind), told
+        assert all(bad.outcome.place in one.message for one in first), told
+        out = folder / f"out{benchmark.source.suffix}"
+        write_benchmark(benchmark, out, keep=range(len(benchmark)))
+        again = load_benchmark(out)
+    assert [item.text for item in again] == [item.text for item in benchmark]
+    assert [item.content for item in again] == [item.content for item in benchmark]
+    # As text: not-a-number is not equal to itself.
+    assert [repr(again.record(one)) for one in again] == [
+        repr(benchmark.record(one)) for one in benchmark
+    ]
+
+
+@pytest.mark.parametrize("name", LOADS)
+def test_command_measures_what_loads(
+    name: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, path = build(name, folder)
+    use_keywords(monkeypatch)
+    with time_limit(LIMIT_S):
+        code = run_command(["coverage", str(path)])
+    told = capsys.readouterr()
+    assert code == 0
+    assert "concepts that can be judged" in told.out
+    assert all(map(is_clean, (told.out + told.err).splitlines()))
+
+
+def test_corpus_is_as_large_as_promised() -> None:
+    assert len(CASES) >= 60
