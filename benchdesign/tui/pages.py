@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
 
 from textual.content import Content
 
 from benchdesign.decisions import Subject, Verdict
 from benchdesign.items import Item
+from benchdesign.proposals import GapFilled
+from benchdesign.text import cell_width, display
 from benchdesign.tui.marks import Marks
 from benchdesign.tui.model import Candidate, Session, token_evidence
 from benchdesign.tui.rows import ItemRow, answer_key
@@ -18,17 +21,46 @@ from benchdesign.tui.widgets.evidence import evidence_content, literal
 __all__ = ["area_page", "candidate_page", "concept_page", "item_page"]
 
 _EXAMPLES = 6
+_FILLED = 8
+"""Gaps listed on the page of a candidate."""
+
 _LONGEST = 2_400
 """Characters of an item shown on its own page."""
 
 
-def _lines(*parts: Content | str) -> Content:
-    return Content("\n").join(Content(one) if isinstance(one, str) else one for one in parts)
+class _Hung(NamedTuple):
+    """A line whose continuations start below its body, not below its head."""
+
+    head: Content
+    body: Content
+
+    def lines(self, width: int) -> list[Content]:
+        indent = self.head.cell_length
+        rest = self.body.wrap(max(width - indent, 12))
+        return [Content.assemble(self.head, rest[0])] + [
+            Content.assemble(" " * indent, one) for one in rest[1:]
+        ]
 
 
-def _field(name: str, value: Content | str, *, width: int = 11) -> Content:
-    text = literal(value) if isinstance(value, str) else value
-    return Content.assemble((f"{name:<{width}}", "$foreground-muted"), text)
+_Part = Content | str | _Hung
+
+
+def _lines(parts: Iterable[_Part], *, width: int) -> Content:
+    lines: list[Content] = []
+    for one in parts:
+        if isinstance(one, _Hung):
+            lines += one.lines(width)
+        else:
+            lines.append(Content(one) if isinstance(one, str) else one)
+    return Content("\n").join(lines)
+
+
+def _field(name: str, value: str, *, indent: int = 11) -> _Hung:
+    return _Hung(Content.styled(f"{name:<{indent}}", "$foreground-muted"), literal(value))
+
+
+def _marked(state: str, text: Content, *, marks: Marks) -> _Hung:
+    return _Hung(Content.styled(f"  {marks.glyph(state) or ' '} ", marks.style(state)), text)
 
 
 def _number(value: float, pattern: str = ".1f") -> str:
@@ -45,7 +77,9 @@ def _percent(rate: float) -> str:
     return "unknown" if math.isnan(rate) else f"{100 * rate:.3g} %"
 
 
-def concept_page(session: Session, concept_id: int, *, part: int, marks: Marks) -> Content:
+def concept_page(
+    session: Session, concept_id: int, *, part: int, marks: Marks, width: int
+) -> Content:
     """Return what is known of a concept, with the items that show it most."""
     analysis = session.analysis
     assert analysis is not None
@@ -60,7 +94,7 @@ def concept_page(session: Session, concept_id: int, *, part: int, marks: Marks) 
     area = analysis.areas.name_of(concept_id)
     more = f" + {added} accepted" if added else ""
     against = "the pool" if session.loaded and session.loaded.pool_count is not None else "text"
-    parts: list[Content | str] = [
+    parts: list[_Part] = [
         Content.assemble((f"{concept_id:05d} ", "$foreground-muted"), literal(row.label, "bold")),
         _state_line(state, row.reason, marks=marks),
         "",
@@ -85,7 +119,7 @@ def concept_page(session: Session, concept_id: int, *, part: int, marks: Marks) 
     if said is not None:
         parts += _said(said.verdict, said.reason, said.note, said.who, said.when)
     parts += ["", *_examples(session, concept_id, part=part, marks=marks)]
-    return _lines(*parts)
+    return _lines(parts, width=width)
 
 
 def _state_line(state: str, reason: str | None, *, marks: Marks) -> Content:
@@ -115,9 +149,9 @@ def _queue_lines(session: Session, concept_id: int) -> list[tuple[str, str]]:
     return lines
 
 
-def _said(verdict: Verdict, reason: str, note: str, who: str, when: str) -> list[Content | str]:
+def _said(verdict: Verdict, reason: str, note: str, who: str, when: str) -> list[_Part]:
     by = f" · {who}" if who else ""
-    parts: list[Content | str] = [
+    parts: list[_Part] = [
         "",
         _field("decision", f"{verdict.value}{f' ({reason})' if reason else ''}{by} · {when}"),
     ]
@@ -126,7 +160,7 @@ def _said(verdict: Verdict, reason: str, note: str, who: str, when: str) -> list
     return parts
 
 
-def _examples(session: Session, concept_id: int, *, part: int, marks: Marks) -> list[Content | str]:
+def _examples(session: Session, concept_id: int, *, part: int, marks: Marks) -> list[_Part]:
     analysis = session.analysis
     assert analysis is not None
     shown: list[tuple[Item, int, bool]] = [
@@ -144,7 +178,7 @@ def _examples(session: Session, concept_id: int, *, part: int, marks: Marks) -> 
             literal("No item here or in the pool shows it.", "$foreground-muted"),
         ]
     first = part % len(shown)
-    parts: list[Content | str] = []
+    parts: list[_Part] = []
     for place in range(first, min(first + 2, len(shown))):
         item, row, in_pool = shown[place]
         where = "pool" if in_pool else "benchmark"
@@ -163,11 +197,13 @@ def _examples(session: Session, concept_id: int, *, part: int, marks: Marks) -> 
     return parts
 
 
-def area_page(session: Session, name: str, ids: Sequence[int], *, marks: Marks) -> Content:
+def area_page(
+    session: Session, name: str, ids: Sequence[int], *, marks: Marks, width: int
+) -> Content:
     """Return what is known of an area and its gaps."""
     analysis, loaded = session.analysis, session.loaded
     assert analysis is not None and loaded is not None
-    parts: list[Content | str] = [literal(name, "bold"), ""]
+    parts: list[_Part] = [literal(name, "bold"), ""]
     if loaded.area_gaps is not None and name in analysis.areas.names:
         area = analysis.areas.names.index(name)
         parts.append(
@@ -200,22 +236,28 @@ def area_page(session: Session, name: str, ids: Sequence[int], *, marks: Marks) 
         "",
         literal("right opens the area, enter reviews what would fill it", "$foreground-muted"),
     ]
-    return _lines(*parts)
+    return _lines(parts, width=width)
 
 
-def candidate_page(session: Session, one: Candidate, *, marks: Marks, closest: bool) -> Content:
-    """Return one candidate in full: text, key, what it adds, checks, closest item, decision."""
+def candidate_page(
+    session: Session, one: Candidate, *, part: int, marks: Marks, closest: bool, width: int
+) -> Content:
+    """Return one candidate in full: text, key, what it adds, checks, closest item, decision.
+
+    One concept is lit at a time, the `part`-th of those it fills: a good candidate fills so many
+    that all of them together would light the whole text.
+    """
     analysis = session.analysis
     assert analysis is not None
     proposal, item = one.proposal, one.item
     is_add = one.subject is Subject.ADD
-    ids = [gap.concept_id for gap in proposal.gaps]
-    # Coming from one gap, only what shows that gap is lit.
-    ids = [one for one in ids if one in session.focus_concepts] or ids
+    shown = gap_order(session, one)
+    lit = shown[part % len(shown)].concept_id if shown else None
+    ids = [] if lit is None else [lit]
     tokens = token_evidence(analysis, item, proposal.row, ids, in_pool=is_add)
     origin = f"row {item.row + 1:,}" + (f" · {item.source}" if item.source else "")
     verdict = session.verdict(one)
-    parts: list[Content | str] = [
+    parts: list[_Part] = [
         Content.assemble(
             (
                 f"{marks.glyph(verdict.value)} {marks.word(verdict.value)}",
@@ -235,7 +277,7 @@ def candidate_page(session: Session, one: Candidate, *, marks: Marks, closest: b
     edited = session.standing(one)
     if edited is not None and edited.edits:
         parts.append(_field("edited", ", ".join(sorted(edited.edits))))
-    parts += _adds(session, one, marks=marks)
+    parts += _adds(session, one, lit=lit, marks=marks, width=width)
     parts += _checks(session, one, marks=marks)
     if edited is not None and (edited.note or edited.reason or edited.verdict is not Verdict.OPEN):
         parts += _said(edited.verdict, edited.reason, edited.note, edited.who, edited.when)
@@ -250,56 +292,69 @@ def candidate_page(session: Session, one: Candidate, *, marks: Marks, closest: b
             ),
             literal(text),
         ]
-    return _lines(*parts)
+    return _lines(parts, width=width)
 
 
-def _adds(session: Session, one: Candidate, *, marks: Marks) -> list[Content | str]:
+def gap_order(session: Session, one: Candidate) -> list[GapFilled]:
+    """Return what a candidate fills, the gaps in focus first, else as much as each gains."""
+    return sorted(one.proposal.gaps, key=lambda gap: gap.concept_id not in session.focus_concepts)
+
+
+def _adds(
+    session: Session, one: Candidate, *, lit: int | None, marks: Marks, width: int
+) -> list[_Part]:
     analysis = session.analysis
     assert analysis is not None
-    title = "Adds to" if one.subject is Subject.ADD else "Would take from"
-    if not one.proposal.gaps:
-        nothing = "no gap" if one.subject is Subject.ADD else "no concept: it repeats others"
-        return [_field(title.lower(), nothing, width=17)]
-    parts: list[Content | str] = [heading(title)]
+    is_add = one.subject is Subject.ADD
+    title = "Adds to" if is_add else "Would take from"
+    shown = gap_order(session, one)
+    if not shown:
+        nothing = "no gap" if is_add else "no concept: it repeats others"
+        return [_field(title.lower(), nothing, indent=17)]
+    turn = "   → lights the next" if len(shown) > 1 and not marks.use_ascii else ""
+    parts: list[_Part] = ["", Content.assemble(heading(title), (turn, "$foreground-muted"))]
     added = session.added_counts
     accepted = session.verdict(one) is Verdict.ACCEPT
-    for gap in one.proposal.gaps[:8]:
+    first = (
+        max([gap.concept_id for gap in shown].index(lit) - _FILLED + 1, 0) if lit is not None else 0
+    )
+    rows = shown[first : first + _FILLED]
+    room = min(max(cell_width(analysis.dictionary.label(gap.concept_id)) for gap in rows), width)
+    room = min(room, max(width - 28, 12))
+    for gap in rows:
         have = int(analysis.gaps.count[gap.concept_id]) + int(added[gap.concept_id])
-        before = have - 1 if accepted and one.subject is Subject.ADD else have
-        after = before + 1 if one.subject is Subject.ADD else before - 1
+        before = have - 1 if accepted and is_add else have
+        after = before + 1 if is_add else before - 1
         target = session.target(gap.concept_id)
-        enough = before >= target
+        label = display(analysis.dictionary.label(gap.concept_id), width=room)
+        is_lit = gap.concept_id == lit
         parts.append(
             Content.assemble(
-                (f"  {marks.glyph('open' if enough else 'pass')} ", marks.style("pass")),
-                (f"{gap.concept_id:05d} ", "$foreground-muted"),
-                literal(analysis.dictionary.label(gap.concept_id)),
-                (f"   {before} {marks.arrow} {after} of {target}", "bold"),
-                (" (enough)" if enough else "", "$foreground-muted"),
+                (marks.glyph("cursor") if is_lit else " ", "bold"),
+                (f" {gap.concept_id:05d} ", "$foreground-muted"),
+                (label + " " * (room - cell_width(label)), "bold" if is_lit else ""),
+                (f" {before:>4} {marks.arrow} {after} of {target}", "bold"),
+                (" enough" if before >= target else "", "$foreground-muted"),
             )
         )
-    if len(one.proposal.gaps) > 8:
-        parts.append(f"    ... {len(one.proposal.gaps) - 8} more")
+    if len(shown) > _FILLED:
+        parts.append(literal(f"  {len(shown)} in all", "$foreground-muted"))
     return parts
 
 
-def _checks(session: Session, one: Candidate, *, marks: Marks) -> list[Content | str]:
+def _checks(session: Session, one: Candidate, *, marks: Marks) -> list[_Part]:
     analysis = session.analysis
     assert analysis is not None
-    parts: list[Content | str] = [heading("Checks")] if one.proposal.checks else []
+    parts: list[_Part] = ["", heading("Checks")] if one.proposal.checks else []
     for check in one.proposal.checks:
         state = "pass" if check.passed else "warn"
-        parts.append(
-            Content.assemble(
-                (f"  {marks.glyph(state)} ", marks.style(state)), literal(check.message)
-            )
-        )
+        parts.append(_marked(state, literal(check.message), marks=marks))
     if one.proposal.n_similar:
         parts.append(f"    {one.proposal.n_similar} more of the pool say the same, left out")
     return parts
 
 
-def item_page(session: Session, row: ItemRow, *, marks: Marks) -> Content:
+def item_page(session: Session, row: ItemRow, *, marks: Marks, width: int) -> Content:
     """Return one item with its strongest concepts and where it comes from."""
     analysis = session.analysis
     assert analysis is not None
@@ -308,7 +363,7 @@ def item_page(session: Session, row: ItemRow, *, marks: Marks) -> Content:
     tokens = token_evidence(analysis, row.item, row.row, judged[:1], in_pool=row.in_pool)
     subject = Subject.ADD if row.in_pool else Subject.REMOVE
     origin = "added from the pool" if row.in_pool else "original"
-    parts: list[Content | str] = [
+    parts: list[_Part] = [
         Content.assemble(
             literal(row.item.id, "bold"),
             literal(f"   {origin}, row {row.item.row + 1:,}", "$foreground-muted"),
@@ -334,4 +389,4 @@ def item_page(session: Session, row: ItemRow, *, marks: Marks) -> Content:
     said = session.log.standing(subject, row.item.id)
     if said is not None:
         parts += _said(said.verdict, said.reason, said.note, said.who, said.when)
-    return _lines(*parts)
+    return _lines(parts, width=width)

@@ -74,7 +74,9 @@ class ConceptRows:
             return Cell(self._marks.word(state), style)
         if key == "concept":
             return Cell(self._dictionary.label(row), "muted" if style == "muted" else "")
-        return Cell(str(self.sort_value(row, key)), "muted" if style == "muted" else "")
+        value = self.sort_value(row, key)
+        text = f"{value:05d}" if key == "id" else f"{value:,}" if key == "items" else str(value)
+        return Cell(text, "muted" if style == "muted" else "")
 
     def sort_value(self, row: int, key: str) -> Any:
         """Return what a column sorts by."""
@@ -238,7 +240,7 @@ class GapRows:
         if key == "word":
             return Cell(self._marks.word(state))
         if key == "concept":
-            indent = "" if self.is_flat else "    "
+            indent = "" if self.is_flat else "  "
             return Cell(indent + self._analysis.dictionary.label(concept_id))
         if key == "add":
             return Cell(f"+{added}" if added else "", "good")
@@ -314,12 +316,12 @@ class CandidateRows:
         if key == "id":
             return Cell(one.item.id, "muted" if verdict in ("reject", "defer") else "")
         if key == "prompt":
-            return Cell(one.item.prompt or one.item.text, "muted")
+            text = one.item.prompt or one.item.text
+            flag = _flag(one)
+            return Cell(f"{flag} {text}", "warn") if flag else Cell(text, "muted")
         if key == "fills":
             sign = "+" if one.subject is Subject.ADD else "-"
             return Cell(f"{sign}{len(one.proposal.gaps)}" if one.proposal.gaps else "0")
-        if key == "flag":
-            return Cell(_flag(one), "warn")
         if key == "gain":
             return Cell(f"{one.proposal.gain / self._top:.2f}")
         return Cell(str(self.sort_value(row, key)))
@@ -333,7 +335,6 @@ class CandidateRows:
             "prompt": lambda: one.item.prompt.lower(),
             "fills": lambda: len(one.proposal.gaps),
             "gain": lambda: one.proposal.gain,
-            "flag": lambda: _flag(one),
             "similarity": lambda: one.proposal.nearest_similarity or 0.0,
             "category": lambda: one.item.category or "",
             "source": lambda: one.item.source or "",

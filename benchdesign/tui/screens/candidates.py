@@ -39,10 +39,9 @@ class CandidatesScreen(ListScreen):
     BINDINGS: ClassVar[list[BindingType]] = bindings(*SCREEN_KEYS["candidates"])
     COLUMNS: ClassVar[tuple[Column, ...]] = (
         Column("mark", "", 2),
-        Column("id", "ID", 11),
-        Column("prompt", "QUESTION", 0, narrow=False),
-        Column("fills", "FILLS", 5, "right"),
-        Column("flag", "", 6, narrow=False),
+        Column("id", "ID", 9),
+        Column("prompt", "QUESTION", 0),
+        Column("fills", "FILLS", 5, "right", narrow=False),
         Column("gain", "GAIN", 5, "right"),
     )
     FIELDS = CandidateRows.FIELDS
@@ -96,13 +95,25 @@ class CandidatesScreen(ListScreen):
         session = self.session
         if session is None or session.loaded is None:
             return ""
+        if self.table.marked:
+            return f"{len(self.table.marked):,} marked"
+        return f"{len(self.table.view):,}" if not self.is_narrow else ""
+
+    def tally(self) -> Content | None:
+        """Return how far the review is."""
+        session, marks = self.session, self.owner.marks
+        if session is None or session.loaded is None or not self._shown:
+            return None
         counts = session.verdict_counts(self._shown)
         total = sum(counts.values())
         done = total - counts[Verdict.OPEN]
-        text = f"{done} of {total} done"
-        if not self.is_narrow and total:
-            text += f" {self.owner.marks.bar(done / total, 10)}"
-        return text + (f" · {len(self.table.marked)} marked" if self.table.marked else "")
+        share = done / total
+        parts: list[str | tuple[str, str]] = [(marks.bar(share, 16), "$text-primary")]
+        parts.append(f" {done:,} of {total:,}   ")
+        for verdict in (Verdict.ACCEPT, Verdict.REJECT, Verdict.DEFER):
+            glyph = marks.glyph(verdict.value)
+            parts.append((f"{glyph} {counts[verdict]:,}  ", marks.style(verdict.value)))
+        return Content.assemble(*parts)
 
     def detail_of(self, row_id: str) -> Content:
         """Return the candidate in full."""
@@ -112,7 +123,12 @@ class CandidatesScreen(ListScreen):
         if one is None:
             return Content("")
         page = candidate_page(
-            session, one, marks=self.owner.marks, closest=self.shows_all_of_closest
+            session,
+            one,
+            part=self.part,
+            marks=self.owner.marks,
+            closest=self.shows_all_of_closest,
+            width=self.page_width,
         )
         if self.is_narrow:
             place = self.table.cursor + 1

@@ -32,6 +32,7 @@ class ConceptsScreen(JudgingScreen):
         Column("state", "STATE", 10),
     )
     FIELDS = ConceptRows.FIELDS
+    ORDER = ("items", True)
     EMPTY = "No concept passes. esc clears the filter, f shows other states."
 
     def make_rows(self) -> Rows:
@@ -60,7 +61,13 @@ class ConceptsScreen(JudgingScreen):
     def detail_of(self, row_id: str) -> Content:
         """Return the page about a concept."""
         assert self.session is not None
-        return concept_page(self.session, int(row_id), part=self.part, marks=self.owner.marks)
+        return concept_page(
+            self.session,
+            int(row_id),
+            part=self.part,
+            marks=self.owner.marks,
+            width=self.page_width,
+        )
 
     def action_ignore(self) -> None:
         """Take the chosen concepts out of every count, or bring them back."""

@@ -83,8 +83,11 @@ class GapsScreen(JudgingScreen):
         assert session is not None
         if row_id.startswith("area:"):
             name = row_id.removeprefix("area:")
-            return area_page(session, name, self._rows.concepts(row_id), marks=self.owner.marks)
-        return concept_page(session, int(row_id), part=self.part, marks=self.owner.marks)
+            ids = self._rows.concepts(row_id)
+            return area_page(session, name, ids, marks=self.owner.marks, width=self.page_width)
+        return concept_page(
+            session, int(row_id), part=self.part, marks=self.owner.marks, width=self.page_width
+        )
 
     def open_row(self, row_id: str) -> None:
         """Review what would fill the gap (or any gap of the area)."""

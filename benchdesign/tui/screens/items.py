@@ -71,7 +71,8 @@ class ItemsScreen(ListScreen):
         row = self._row_of(row_id)
         if row is None or self.session is None:
             return Content("")
-        return item_page(self.session, self._rows.at(row), marks=self.owner.marks)
+        shown = self._rows.at(row)
+        return item_page(self.session, shown, marks=self.owner.marks, width=self.page_width)
 
     def action_drop(self) -> None:
         """Leave the chosen items out of the revision, or bring them back."""

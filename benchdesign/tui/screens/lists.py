@@ -13,7 +13,7 @@ from textual.widgets import Input
 
 from benchdesign.text import display
 from benchdesign.tui.screens.base import ActionLine, BaseScreen, Part
-from benchdesign.tui.widgets.detail import Detail
+from benchdesign.tui.widgets.detail import Detail, Line
 from benchdesign.tui.widgets.filter_bar import FilterBar, parse_filter
 from benchdesign.tui.widgets.line_table import Column, LineTable, Rows
 
@@ -32,6 +32,9 @@ class ListScreen(BaseScreen):
     COLUMNS: ClassVar[tuple[Column, ...]] = ()
     FIELDS: ClassVar[tuple[str, ...]] = ()
     """Fields the filter can name."""
+
+    ORDER: ClassVar[tuple[str | None, bool]] = (None, False)
+    """Column and direction the list starts with; None for as the rows come."""
 
     EMPTY: ClassVar[str] = "Nothing here."
     SIDE_BY_SIDE: ClassVar[bool] = True
@@ -53,6 +56,7 @@ class ListScreen(BaseScreen):
                     id="filter",
                 )
                 yield LineTable(self.COLUMNS, empty=self.EMPTY, marks=self.owner.marks, id="table")
+                yield Line(id="tally")
             yield Detail(id="detail")
 
     # for each screen to fill in
@@ -92,6 +96,11 @@ class ListScreen(BaseScreen):
         return self.query_one("#detail", Detail)
 
     @property
+    def page_width(self) -> int:
+        """Cells a line of the page has; a guess before it is laid out."""
+        return self.detail.scrollable_content_region.width or self.app.size.width * 2 // 5
+
+    @property
     def filter_bar(self) -> FilterBar:
         """The filter."""
         return self.query_one("#filter", FilterBar)
@@ -106,9 +115,9 @@ class ListScreen(BaseScreen):
         state = self.owner.ui.of_screen(self.MODE)
         self.facet = int(state.get("facet", 0))
         self.filter_bar.restore(str(state.get("filter", "")))
-        key = state.get("sort")
+        key = state.get("sort", self.ORDER[0])
         self.table.sort_key = key if key in {one.key for one in self.COLUMNS} else None
-        self.table.reverse = bool(state.get("reverse", False))
+        self.table.reverse = bool(state.get("reverse", self.ORDER[1]))
         self._wanted = state.get("cursor")
 
     def remember(self) -> None:
@@ -159,6 +168,14 @@ class ListScreen(BaseScreen):
             parts.append(Part(shown, "bold" if is_here else "$foreground-muted", f"facet({place})"))
         parts.append(Part(f"  {self.count_text()}", "$foreground-muted"))
         self.query_one("#facets", ActionLine).set_parts(parts)
+        tally = self.tally()
+        line = self.query_one("#tally", Line)
+        line.display = tally is not None and not self.is_narrow
+        line.show(tally or "")
+
+    def tally(self) -> Content | None:
+        """Return the line below the list; None for none."""
+        return None
 
     def count_text(self) -> str:
         """Return how many rows are shown."""
@@ -180,6 +197,11 @@ class ListScreen(BaseScreen):
     def on_line_table_view_changed(self) -> None:
         """Count anew."""
         self._draw_facets()
+
+    def on_detail_resized(self) -> None:
+        """Lay the page out anew."""
+        if self.seen_version >= 0:
+            self.show_detail()
 
     def show_detail(self) -> None:
         """Make the page about the row under the cursor."""

@@ -44,11 +44,12 @@ class OpenScreen(BaseScreen):
     COLUMNS: ClassVar[tuple[Column, ...]] = (
         Column("mark", "", 2),
         Column("name", "NAME", 0),
-        Column("items", "ITEMS", 8, "right"),
+        Column("folder", "FOLDER", 38, narrow=False),
+        Column("items", "ITEMS", 7, "right"),
         Column("gaps", "GAPS", 6, "right", narrow=False),
-        Column("candidates", "CANDIDATES", 18, narrow=False),
-        Column("stage", "STAGE", 15),
-        Column("opened", "LAST OPENED", 16),
+        Column("candidates", "REVIEWED", 11, "right", narrow=False),
+        Column("stage", "STAGE", 14),
+        Column("opened", "LAST OPENED", 12),
     )
 
     _timer: Timer | None = None
@@ -112,9 +113,10 @@ class OpenScreen(BaseScreen):
         return {
             "mark": Cell(mark, "warn" if one.is_missing else "good"),
             "name": Cell(one.name or one.folder, style or "strong"),
+            "folder": Cell(_short(one.folder, 38), "muted"),
             "items": Cell(f"{one.n_items:,}" if one.n_items else "", style),
             "gaps": Cell("" if one.n_gaps is None else f"{one.n_gaps:,}", style),
-            "candidates": Cell(f"{reviewed} reviewed" if reviewed else "", style),
+            "candidates": Cell(reviewed, style),
             "stage": Cell(one.stage, style),
             "opened": Cell(_when(one.opened), style),
         }
@@ -338,6 +340,11 @@ def _summary(benchmark: Benchmark) -> str:
     n_bad = sum(len(one.rows) or 1 for one in benchmark.findings if one.kind == "skipped-row")
     text = f"{benchmark.source.format} · {len(benchmark):,} rows"
     return f"{text} · {n_bad} bad" if n_bad else text
+
+
+def _short(folder: str, width: int) -> str:
+    """Return the end of a path, which tells folders apart."""
+    return folder if len(folder) <= width else f"…{folder[1 - width :]}"
 
 
 def _when(opened: str) -> str:

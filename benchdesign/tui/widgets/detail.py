@@ -8,6 +8,7 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
+from textual.message import Message
 from textual.widgets import Static
 
 from benchdesign.tui.keys import bindings
@@ -44,14 +45,25 @@ class Detail(VerticalScroll, can_focus=True):
         "move.up", "move.down", "move.page_up", "move.page_down", "move.first", "move.last"
     )
 
+    class Resized(Message):
+        """Lines have another length now."""
+
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
+        self._width = 0
         self.text = ""
         """What is shown, without styles."""
 
     def compose(self) -> ComposeResult:
         """Hold one page."""
         yield Line(classes="detail--page")
+
+    def on_resize(self) -> None:
+        """Say so where lines have another length."""
+        width = self.scrollable_content_region.width
+        if width != self._width:
+            self._width = width
+            self.post_message(self.Resized())
 
     def show(self, content: Content | str) -> None:
         """Show another page from its beginning."""
