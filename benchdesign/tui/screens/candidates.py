@@ -97,13 +97,13 @@ class CandidatesScreen(ListScreen):
             return ""
         if self.table.marked:
             return f"{len(self.table.marked):,} marked"
-        return f"{len(self.table.view):,}" if not self.is_narrow else ""
+        return f"{len(self.table.view):,}"
 
-    def tally(self) -> Content | None:
+    def tally(self) -> Content:
         """Return how far the review is."""
         session, marks = self.session, self.owner.marks
         if session is None or session.loaded is None or not self._shown:
-            return None
+            return Content("")
         counts = session.verdict_counts(self._shown)
         total = sum(counts.values())
         done = total - counts[Verdict.OPEN]
@@ -113,6 +113,8 @@ class CandidatesScreen(ListScreen):
         for verdict in (Verdict.ACCEPT, Verdict.REJECT, Verdict.DEFER):
             glyph = marks.glyph(verdict.value)
             parts.append((f"{glyph} {counts[verdict]:,}  ", marks.style(verdict.value)))
+        if self.table.marked:
+            parts.append(f"  {len(self.table.marked):,} marked")
         return Content.assemble(*parts)
 
     def detail_of(self, row_id: str) -> Content:

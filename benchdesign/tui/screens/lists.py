@@ -166,16 +166,17 @@ class ListScreen(BaseScreen):
             is_here = place == self.facet
             shown = f"[{name}]" if is_here else f" {name} "
             parts.append(Part(shown, "bold" if is_here else "$foreground-muted", f"facet({place})"))
-        parts.append(Part(f"  {self.count_text()}", "$foreground-muted"))
-        self.query_one("#facets", ActionLine).set_parts(parts)
-        tally = self.tally()
         line = self.query_one("#tally", Line)
-        line.display = tally is not None and not self.is_narrow
-        line.show(tally or "")
+        line.display = not self.is_narrow
+        if self.is_narrow:
+            parts.append(Part(f"  {self.count_text()}", "$foreground-muted"))
+        else:
+            line.show(self.tally())
+        self.query_one("#facets", ActionLine).set_parts(parts)
 
-    def tally(self) -> Content | None:
-        """Return the line below the list; None for none."""
-        return None
+    def tally(self) -> Content:
+        """Return the line below the list; a narrow screen has the count beside the states."""
+        return Content.styled(self.count_text(), "$foreground-muted")
 
     def count_text(self) -> str:
         """Return how many rows are shown."""
