@@ -251,12 +251,18 @@ class ConceptMap:
     def save(self, path: Path) -> None:
         """Write the map as Parquet, all or nothing."""
         import os
+        import secrets
 
         import pyarrow.parquet as pq
 
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        pq.write_table(self.to_table(), temporary, compression="zstd", row_group_size=16_384)
-        temporary.replace(path)
+        # Machines and containers that share a folder have processes of the same number.
+        mark = f"{os.getpid()}-{secrets.token_hex(4)}"
+        temporary = path.with_name(f".{path.name}.{mark}.tmp")
+        try:
+            pq.write_table(self.to_table(), temporary, compression="zstd", row_group_size=16_384)
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
 
     @classmethod
     def load(cls, path: Path) -> ConceptMap:

@@ -23,7 +23,7 @@ import numpy as np
 from benchdesign.analysis import Analysis
 from benchdesign.areas import Areas, group_areas
 from benchdesign.conceptmap import ConceptMap
-from benchdesign.config import Settings
+from benchdesign.config import cache_folder, load_preferences
 from benchdesign.coverage import Coverage, Reference, measure_coverage
 from benchdesign.decisions import DecisionLog, Subject, Verdict
 from benchdesign.duplicates import DuplicatePair, KnownList, find_contamination, find_duplicates
@@ -33,15 +33,15 @@ from benchdesign.items import Benchmark, Item
 from benchdesign.mapping import TokenEvidence
 from benchdesign.progress import Progress, ProgressCallback, StopCheck, Ticker
 from benchdesign.proposals import Constraints, Proposal, propose_additions, propose_removals
+from benchdesign.reader import Reader, usable_cache
 from benchdesign.records import plain, revive
 from benchdesign.scope import Relevance, Scope, measure_relevance, top_items
 from benchdesign.workspace import STAGES, Workspace
 
 if TYPE_CHECKING:
     from benchdesign.dictionary import Dictionary
-    from benchdesign.mapping import Mapper
 
-__all__ = ["load_analysis", "open_reference", "reference_of", "run_pipeline", "run_workspace"]
+__all__ = ["load_analysis", "reference_of", "run_pipeline", "run_workspace"]
 
 T = TypeVar("T")
 
@@ -99,24 +99,28 @@ def run_workspace(
     folder: str, *, progress: ProgressCallback | None = None, stop: StopCheck | None = None
 ) -> None:
     """Run what is out of date in a workspace whose lock the parent process holds."""
+    preferences, _ = load_preferences()
     with Workspace.open(Path(folder), access="child") as workspace:
-        run_pipeline(workspace, progress=progress, stop=stop)
+        run_pipeline(workspace, cache=cache_folder(preferences), progress=progress, stop=stop)
 
 
 def run_pipeline(
     workspace: Workspace,
     *,
     until: str = "evidence",
+    cache: Path | None = None,
     progress: ProgressCallback | None = None,
     stop: StopCheck | None = None,
 ) -> Analysis | None:
     """Run every stage that is out of date, up to and with `until`; returns what is known then.
 
-    None where `until` is before the gaps stage. Raises Interrupted when `stop` says so.
+    `cache` is the folder where what was read through the model is kept for every workspace; None
+    keeps it in this one. Returns None where `until` is before the gaps stage. Raises Interrupted
+    when `stop` says so.
     """
     if until not in STAGES:
         raise UsageError(f"Unknown stage {until!r}; known: {', '.join(STAGES)}.")
-    run = _Run(workspace, progress, stop)
+    run = _Run(workspace, progress, stop, cache=cache)
     steps: dict[str, Callable[[], dict[str, Any]]] = {
         "read": run.read,
         "map": run.map,
@@ -141,10 +145,21 @@ class _Run:
     """One pass over the stages; what a stage loads is there for the next."""
 
     def __init__(
-        self, workspace: Workspace, progress: ProgressCallback | None, stop: StopCheck | None
+        self,
+        workspace: Workspace,
+        progress: ProgressCallback | None,
+        stop: StopCheck | None,
+        *,
+        cache: Path | None = None,
     ) -> None:
         self.workspace = workspace
         self.settings = workspace.settings
+        self.reader = Reader(
+            workspace.settings,
+            cache=usable_cache(cache, workspace.folder / "cache"),
+            progress=progress,
+            stop=stop,
+        )
         self._progress = progress
         self._stop = stop
 
@@ -164,17 +179,9 @@ class _Run:
     def pool(self) -> Benchmark | None:
         return self.workspace.load_pool()
 
-    @cached_property
-    def mapper(self) -> Mapper:
-        self.tell("opening the reference model")
-        return open_reference(self.settings)
-
-    @cached_property
+    @property
     def dictionary(self) -> Dictionary:
-        # A mapper that is open already has it; opening one only for this would load the model.
-        if "mapper" in vars(self):
-            return self.mapper.dictionary
-        return self.workspace.load_dictionary()
+        return self.reader.dictionary
 
     @cached_property
     def benchmark_map(self) -> ConceptMap:
@@ -212,7 +219,7 @@ class _Run:
         if not scope.is_empty:
             self.tell("measuring relevance to the scope")
             relevance = measure_relevance(
-                scope, self.dictionary, mapper=self.mapper, concept_map=both
+                scope, self.dictionary, mapper=self.reader, concept_map=both
             )
         gaps = find_gaps(
             coverage, self.dictionary, relevance=relevance, settings=self.gap_settings()
@@ -269,11 +276,9 @@ class _Run:
         wanted = list(_wanted_evidence(analysis))
         ticker = Ticker("marking evidence", len(wanted), progress=self._progress)
         found: dict[str, Mapping[int, tuple[TokenEvidence, ...]]] = {}
-        if wanted:
-            self.mapper  # noqa: B018 - opened before the first stop check, as it takes seconds
         for item, concept_ids in wanted:
             self.check_stop()
-            found[item.digest] = self.mapper.evidence(item, sorted(concept_ids))
+            found[item.digest] = self.reader.evidence(item, sorted(concept_ids))
             ticker.advance(1)
         self.workspace.save_result("evidence", _Evidence(found))
         return {"n_items": len(found)}
@@ -335,17 +340,8 @@ class _Run:
         return _given(Constraints, self.settings.constraints, "constraints")
 
     def _map_one(self, which: str, benchmark: Benchmark) -> None:
-        from benchdesign.mapping import map_items
-
-        folder = self.workspace.folder / "maps"
-        concept_map = map_items(
-            benchmark.items,
-            self.mapper,
-            cache=folder / "shards",
-            progress=self._progress,
-            stop=self._stop,
-        )
-        concept_map.save(folder / f"{which}.parquet")
+        concept_map = self.reader.map(benchmark.items)
+        concept_map.save(self.workspace.folder / "maps" / f"{which}.parquet")
         setattr(self, f"{which}_map", concept_map)
 
     def _finished_map(self, which: Any, benchmark: Benchmark) -> ConceptMap:
@@ -374,20 +370,6 @@ class _Run:
             known.append(KnownList(listed.name, [item.text for item in listed.items]))
         matches = find_contamination(pool.items, known)
         return frozenset(one.item_id for one in matches)
-
-
-def open_reference(settings: Settings) -> Mapper:
-    """Open the reference model and dictionary that settings name."""
-    from benchdesign.mapping import open_mapper
-
-    return open_mapper(
-        # `builtin` beside another dictionary means the model that dictionary was made for.
-        None if settings.model == "builtin" else settings.model,
-        settings.dictionary,
-        device=settings.device,
-        dtype=settings.dtype,
-        hook_module=settings.hook_module,
-    )
 
 
 def reference_of(pool_map: ConceptMap | None, dictionary: Dictionary) -> Reference:

@@ -2,7 +2,8 @@
 
     workspace.json     where benchmark and pool are, settings
     stages.json        which stage ran on what, so that what is out of date is known
-    maps/              concept maps; also the shards that an interrupted run resumes from
+    maps/              the concept maps of benchmark and pool
+    cache/             what was read through the model, where no shared cache folder is used
     results/           coverage, gaps, areas, relevance, proposals, duplicates, evidence
     decisions.jsonl    the log of decisions
     ui.json            what the interface restores

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +16,7 @@ from benchdesign.conceptmap import ConceptMap
 from benchdesign.dictionary import Dictionary
 from benchdesign.items import Item
 from benchdesign.mapping import TokenEvidence
+from benchdesign.mapping.cache import key_of_parts
 from tests.helpers import make_dictionary
 
 WORDS = ("cat", "dog", "fox", "owl", "the", "of")
@@ -37,8 +38,22 @@ class KeywordMapper:
         )
         self.n_mapped = 0
 
-    def map_batch(self, items: Sequence[Item]) -> ConceptMap:
+    @property
+    def key(self) -> str:
+        """The key of the built-in model with this dictionary, which needs no model to know."""
+        return key_of_parts(
+            self.dictionary.fingerprint,
+            model="builtin",
+            number_type="torch.float32",
+            hook_module=None,
+        )
+
+    def map_batch(
+        self, items: Sequence[Item], *, tick: Callable[[int], None] | None = None
+    ) -> ConceptMap:
         self.n_mapped += len(items)
+        if tick is not None:
+            tick(len(items))
         indptr, ids, saliency, starts, ends, lengths = [0], [], [], [], [], []
         for item in items:
             tokens = list(_TOKEN.finditer(item.text.lower()))

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchdesign.cli.options import stopping
 from benchdesign.cli.output import Talk, print_json, print_lines, share
-from benchdesign.config import Settings, load_preferences
+from benchdesign.config import Settings, cache_folder, load_preferences
 from benchdesign.errors import InputError, PackagingError, UsageError, WorkspaceError
 from benchdesign.text import display
 from benchdesign.workspace import Workspace
@@ -54,7 +54,9 @@ def run_job(request: RunRequest, *, force: bool, as_json: bool, quiet: bool) -> 
     )
     with _run_workspace(request, out, who=preferences.who) as workspace, stopping(talk.say) as stop:
         try:
-            analysis = run_pipeline(workspace, progress=talk.progress, stop=stop)
+            analysis = run_pipeline(
+                workspace, cache=cache_folder(preferences), progress=talk.progress, stop=stop
+            )
         except InputError:
             # Nothing was read, so a workspace made for it holds nothing worth keeping.
             if not workspace.stage_runs():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -55,11 +55,11 @@ class Measured:
 def measure(paths: Sequence[str], pool: str | None, settings: Settings, *, talk: Talk) -> Measured:
     """Read and map benchmarks and pool; maps are kept in the cache folder for next time."""
     from benchdesign.formats import load_benchmark
-    from benchdesign.mapping import map_items
-    from benchdesign.pipeline import open_reference, reference_of
+    from benchdesign.pipeline import reference_of
+    from benchdesign.reader import Reader
 
     preferences, _ = load_preferences({"device": settings.device})
-    cache = cache_folder(preferences) / "maps"
+    settings = replace(settings, device=preferences.device)
 
     def read(path: str, *, is_pool: bool = False) -> Benchmark:
         return load_benchmark(
@@ -73,23 +73,20 @@ def measure(paths: Sequence[str], pool: str | None, settings: Settings, *, talk:
     talk.say("reading items")
     benchmarks = tuple(read(path) for path in paths)
     pool_items = None if pool is None else read(pool, is_pool=True)
-    talk.say("opening the reference model")
     with stopping(talk.say) as stop:
-        mapper = open_reference(settings)
-        cache.mkdir(parents=True, exist_ok=True)
+        reader = Reader(
+            settings, cache=cache_folder(preferences), progress=talk.progress, stop=stop
+        )
         everything = [*benchmarks, *([] if pool_items is None else [pool_items])]
-        maps = [
-            map_items(one.items, mapper, cache=cache, progress=talk.progress, stop=stop)
-            for one in everything
-        ]
+        maps = [reader.map(one.items) for one in everything]
     talk.done()
     pool_map = None if pool_items is None else maps.pop()
     return Measured(
         benchmarks,
         tuple(maps),
         pool_map,
-        mapper.dictionary,
-        reference_of(pool_map, mapper.dictionary),
+        reader.dictionary,
+        reference_of(pool_map, reader.dictionary),
     )
 
 

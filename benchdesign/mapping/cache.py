@@ -1,23 +1,26 @@
 """Mapping many items: each once, in shards on disk, so that nothing done is done again.
 
-A shard is a Parquet map written whole or not at all. Items are sorted by length before they are
-cut into shards, and a run that was interrupted cuts what is left into the very same shards: the
-map it ends with is the one an uninterrupted run gives.
+A shard is a Parquet map written whole or not at all, under a name that says which items it holds.
+Items are sorted by length before they are cut into shards, and a run that was interrupted cuts what
+is left into the very same shards: the map it ends with is the one an uninterrupted run gives.
+
+Shards lie in one folder per mapper, which any number of runs share: one that finds another at work
+on a shard leaves it to that one and goes on with the next.
 """
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
-import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 import numpy as np
 
 from benchdesign.conceptmap import ConceptMap, read_parquet
-from benchdesign.errors import Interrupted, WorkspaceLockedError
+from benchdesign.errors import Interrupted, WorkspaceError
 from benchdesign.items import Item
 from benchdesign.progress import ProgressCallback, StopCheck, Ticker
 
@@ -26,30 +29,33 @@ if TYPE_CHECKING:
 
     from benchdesign.mapping import Mapper
 
-__all__ = ["map_items"]
+__all__ = ["TickingMapper", "key_of", "key_of_parts", "map_items", "recall_items"]
 
 SHARD_ITEMS, SHARD_CHARACTERS = 1024, 1 << 18
 """A shard ends at whichever comes first; on a CPU that is seconds of work."""
 
 
 @runtime_checkable
-class _Ticking(Protocol):
-    """A mapper that tells how far it is within a shard, and has its own key."""
+class TickingMapper(Protocol):
+    """What maps items, tells how far it is within a shard, and has its own key."""
 
     key: str
 
     def map_batch(
         self, items: Sequence[Item], *, tick: Callable[[int], None] | None = None
-    ) -> ConceptMap: ...
+    ) -> ConceptMap:
+        """Map items, in order; `tick` is told how many are done, and may raise."""
+        ...
 
 
 def map_items(
     items: Sequence[Item],
-    mapper: Mapper,
+    mapper: Mapper | TickingMapper,
     *,
     cache: Path | None = None,
     progress: ProgressCallback | None = None,
     stop: StopCheck | None = None,
+    stage: str = "mapping items",
 ) -> ConceptMap:
     """Map items, in order; one that occurs twice, or is in `cache`, is not mapped again.
 
@@ -59,47 +65,95 @@ def map_items(
     unique: dict[str, Item] = {}
     for digest, item in zip(digests, items, strict=True):
         unique.setdefault(digest, item)
+    ticker = Ticker(stage, len(unique), progress=progress)
     if cache is None:
-        shards = _map_missing(unique, mapper, set(), None, progress, stop)
+        shards = _map_missing(list(unique.values()), mapper, None, ticker, stop)
         return _in_order(digests, list(shards), mapper)
-    folder = cache / _key(mapper)[:32]
-    folder.mkdir(parents=True, exist_ok=True)
-    with _locked(folder):
-        kept = _stored(folder, unique)
-        done = {digest for found in kept.values() for digest in found}
-        for _ in _map_missing(unique, mapper, done, folder, progress, stop):
+    folder = cache / key_of(mapper)[:32]
+    with _writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    with _in_use(folder):
+        done = {digest for found in _stored(folder, unique).values() for digest in found}
+        ticker.skip(len(done))
+        missing = [item for digest, item in unique.items() if digest not in done]
+        for _ in _map_missing(missing, mapper, folder, ticker, stop):
             pass
         return _in_order(digests, list(_load(folder, unique)), mapper)
 
 
+def recall_items(items: Sequence[Item], key: str, *, cache: Path) -> ConceptMap | None:
+    """Return the map of items that a mapper of that key mapped before; None if any is missing."""
+    folder = cache / key[:32]
+    if not items or not folder.is_dir():
+        return None
+    digests = [item.digest for item in items]
+    wanted = set(digests)
+    with _in_use(folder):
+        found = {digest for one in _stored(folder, wanted).values() for digest in one}
+        shards = list(_load(folder, wanted)) if found == wanted else []
+    return _joined(digests, shards) if shards else None
+
+
+def key_of_parts(fingerprint: str, *, model: str, number_type: str, hook_module: str | None) -> str:
+    """Return the key of a mapper: dictionary, model weights, number type, module read by hand."""
+    parts = (fingerprint, model, number_type, *([hook_module] if hook_module else []))
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+
+
+def key_of(mapper: Mapper | TickingMapper) -> str:
+    """Return what tells maps of one mapper from those of another."""
+    return mapper.key if isinstance(mapper, TickingMapper) else mapper.dictionary.fingerprint
+
+
 def _map_missing(
-    unique: Mapping[str, Item],
-    mapper: Mapper,
-    done: set[str],
+    items: Sequence[Item],
+    mapper: Mapper | TickingMapper,
     folder: Path | None,
-    progress: ProgressCallback | None,
+    ticker: Ticker,
     stop: StopCheck | None,
 ) -> Iterator[ConceptMap]:
-    """Map what is not done, shard by shard; with a folder, write each shard as it is finished."""
-    ticker = Ticker("mapping items", len(unique), progress=progress)
-    ticker.skip(len(done))
+    """Map items shard by shard; with a folder, write each shard as it is finished."""
 
     def tick(n: int) -> None:
         ticker.advance(n)
         if stop is not None and stop():
             raise Interrupted("Stopped; what was mapped is kept.")
 
-    missing = [item for digest, item in unique.items() if digest not in done]
-    for shard in _shards(missing):
-        if isinstance(mapper, _Ticking):
-            made = mapper.map_batch(shard, tick=tick)
+    def made(shard: Sequence[Item]) -> ConceptMap:
+        if isinstance(mapper, TickingMapper):
+            return mapper.map_batch(shard, tick=tick)
+        tick(0)
+        mapped = mapper.map_batch(shard)
+        tick(len(shard))
+        return mapped
+
+    def kept(shard: Sequence[Item], path: Path) -> ConceptMap:
+        mapped = made(shard)
+        with _writing(path.parent):
+            mapped.save(path)
+        return mapped
+
+    if folder is None:
+        for shard in _shards(items):
+            yield made(shard)
+        return
+    elsewhere: list[tuple[Path, list[Item]]] = []
+    for shard in _shards(items):
+        path = folder / f"shard-{_name(shard)}.parquet"
+        with _claim(path) as is_ours:
+            if not is_ours:
+                elsewhere.append((path, shard))
+            elif path.exists():
+                ticker.skip(len(shard))
+            else:
+                yield kept(shard, path)
+    # By now another run has finished these; if it was stopped, they are done here after all. Where
+    # it is still at it, doing the same work twice is better than waiting for what may never come.
+    for path, shard in elsewhere:
+        if path.exists():
+            ticker.skip(len(shard))
         else:
-            tick(0)
-            made = mapper.map_batch(shard)
-            tick(len(shard))
-        if folder is not None:
-            made.save(folder / f"shard-{_name(made.digests)}.parquet")
-        yield made
+            yield kept(shard, path)
 
 
 def _shards(items: Sequence[Item]) -> list[list[Item]]:
@@ -122,16 +176,20 @@ def _shards(items: Sequence[Item]) -> list[list[Item]]:
     ]
 
 
-def _in_order(digests: Sequence[str], shards: Sequence[ConceptMap], mapper: Mapper) -> ConceptMap:
+def _in_order(
+    digests: Sequence[str], shards: Sequence[ConceptMap], mapper: Mapper | TickingMapper
+) -> ConceptMap:
     """Put the rows of all shards in the order of the items."""
-    if not shards:
-        return mapper.map_batch([])
+    return _joined(digests, shards) if shards else mapper.map_batch([])
+
+
+def _joined(digests: Sequence[str], shards: Sequence[ConceptMap]) -> ConceptMap:
     joined = ConceptMap.concatenate(shards) if len(shards) > 1 else shards[0]
     row_of = {digest: row for row, digest in enumerate(joined.digests)}
     return joined.take(np.asarray([row_of[digest] for digest in digests], dtype=np.int64))
 
 
-def _stored(folder: Path, wanted: Mapping[str, Item]) -> dict[Path, list[str]]:
+def _stored(folder: Path, wanted: Collection[str]) -> dict[Path, list[str]]:
     """List the shards on disk with the wanted digests in each; a damaged shard is dropped."""
     import pyarrow as pa
 
@@ -146,7 +204,7 @@ def _stored(folder: Path, wanted: Mapping[str, Item]) -> dict[Path, list[str]]:
     return found
 
 
-def _load(folder: Path, wanted: Mapping[str, Item]) -> Iterator[ConceptMap]:
+def _load(folder: Path, wanted: Collection[str]) -> Iterator[ConceptMap]:
     """Read the wanted rows of all shards, each row once."""
     seen: set[str] = set()
     for path, found in _stored(folder, wanted).items():
@@ -161,37 +219,56 @@ def _load(folder: Path, wanted: Mapping[str, Item]) -> Iterator[ConceptMap]:
             yield shard.take([row for row, one in enumerate(shard.digests) if one in fresh])
 
 
-def _key(mapper: Mapper) -> str:
-    return mapper.key if isinstance(mapper, _Ticking) else mapper.dictionary.fingerprint
-
-
-def _name(digests: Sequence[str]) -> str:
-    return hashlib.sha256("\n".join(digests).encode()).hexdigest()[:32]
+def _name(items: Sequence[Item]) -> str:
+    return hashlib.sha256("\n".join(item.digest for item in items).encode()).hexdigest()[:32]
 
 
 @contextlib.contextmanager
-def _locked(folder: Path) -> Iterator[None]:
-    """Hold a folder of shards for this process."""
-    with (folder / ".lock").open("a+b") as stream:
-        try:
-            _lock(stream.fileno())
-        except OSError:
-            raise WorkspaceLockedError(
-                f"{folder}: another process is mapping into it. Wait for it, or stop it."
-            ) from None
-        # Left behind by a run that was killed while it wrote.
-        for partial in folder.glob(".shard-*.tmp"):
-            partial.unlink(missing_ok=True)
+def _in_use(folder: Path) -> Iterator[None]:
+    """Use a folder of shards beside other processes; the first one tidies up."""
+    with _writing(folder):
+        stream = (folder / ".lock").open("a+b")
+    with stream:
+        # Where locks do not work (some network drives) nothing is tidied; shards stay safe, as
+        # they appear whole, under names that only the same items give.
+        with contextlib.suppress(OSError):
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            # Left behind by runs that were killed: nobody else is here.
+            for partial in (*folder.glob(".shard-*.tmp"), *folder.glob(".claim-*")):
+                partial.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            fcntl.flock(stream, fcntl.LOCK_SH)
         yield
 
 
-def _lock(descriptor: int) -> None:
-    """Take an exclusive lock that ends with the process; raise OSError if it is held."""
-    if os.name == "nt":
-        import msvcrt
+@contextlib.contextmanager
+def _claim(shard: Path) -> Iterator[bool]:
+    """Say whether a shard is this process's to map; the claim ends with the process."""
+    path = shard.with_name(f".claim-{shard.stem}")
+    with _writing(path.parent):
+        stream = path.open("a+b")
+    with stream:
+        try:
+            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+            return
+        except OSError:
+            yield True
+            return
+        try:
+            yield True
+        finally:
+            path.unlink(missing_ok=True)
 
-        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)  # type: ignore[attr-defined,unused-ignore]
-    else:
-        import fcntl
 
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+@contextlib.contextmanager
+def _writing(folder: Path) -> Iterator[None]:
+    """Say in one line why a folder cannot be written."""
+    try:
+        yield
+    except OSError as problem:
+        raise WorkspaceError(
+            f"{folder}: concept maps cannot be kept there ({problem.strerror or problem}). "
+            "Free space, or set another cache folder (BENCHDESIGN_CACHE)."
+        ) from None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ from benchdesign.conceptmap import ConceptMap
 from benchdesign.dictionary import Dictionary, Level
 from benchdesign.errors import DictionaryError, ModelError
 from benchdesign.items import Item
+from benchdesign.mapping.cache import key_of_parts
 from benchdesign.mapping.dictionaries import load_dictionary
 from benchdesign.mapping.pooling import Entries, merge_windows, pool_hits
 from benchdesign.mapping.reference import ReferenceModel, choose_device, pool_passages
@@ -58,6 +58,7 @@ class SaeMapper:
 
     batch_tokens: int = BATCH_TOKENS
     _may_grow: bool = False
+    _hook_module: str | None = None
     _embedder: ReferenceModel | None = field(default=None, repr=False)
 
     @classmethod
@@ -110,13 +111,18 @@ class SaeMapper:
             encoders=tuple(encoders),
             batch_tokens=FIRST_BATCH_TOKENS_GPU if on_gpu else BATCH_TOKENS,
             _may_grow=on_gpu,
+            _hook_module=hook_module,
         )
 
     @property
     def key(self) -> str:
         """Identity of the maps made here: dictionary, model weights and number type."""
-        parts = (self.dictionary.fingerprint, self.model.identity, str(self.model.dtype))
-        return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+        return key_of_parts(
+            self.dictionary.fingerprint,
+            model=self.model.identity,
+            number_type=str(self.model.dtype),
+            hook_module=self._hook_module,
+        )
 
     def map_batch(
         self, items: Sequence[Item], *, tick: Callable[[int], None] | None = None

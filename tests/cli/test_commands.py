@@ -102,6 +102,29 @@ def test_a_second_run_maps_nothing_again(
     assert (result.code, mapper.n_mapped) == (0, 0)
 
 
+def test_another_workspace_on_the_same_files_never_opens_the_model(
+    finished: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("benchdesign.mapping.open_mapper", lambda *_, **__: pytest.fail("opened"))
+    result = finished(
+        *("run", "animals.jsonl", "--pool", "pool.jsonl", "--add", "20", "-q"),
+        *("--workspace", "other", "--out", "again"),
+    )
+    assert result.code == 0
+    names = [f"{folder}/animals.revised.jsonl" for folder in ("animals-revised", "again")]
+    assert len({Path(name).read_bytes() for name in names}) == 1
+    assert finished("coverage", "animals.jsonl", "--pool", "pool.jsonl", "-q").code == 0
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Path("file").write_text("not a folder", "utf-8")
+    monkeypatch.setenv("BENCHDESIGN_CACHE", "file/cache")
+    assert command("run", "animals.jsonl", "--pool", "pool.jsonl", "-q").code == 0
+    assert Path("animals-workspace/cache/maps").is_dir()
+
+
 def test_constraints_reach_the_proposals(command: Command) -> None:
     result = command(
         *("run", "animals.jsonl", "--pool", "pool.jsonl", "--quota", "fox=3", "--json")
@@ -177,7 +200,7 @@ def test_an_unforeseen_error_is_one_line_with_a_log(
 def test_an_interrupted_run_leaves_with_130_and_goes_on_later(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def interrupt(self: KeywordMapper, items: object) -> None:
+    def interrupt(self: KeywordMapper, items: object, *, tick: object = None) -> None:
         raise KeyboardInterrupt
 
     with monkeypatch.context() as broken:

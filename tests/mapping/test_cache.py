@@ -6,7 +6,8 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,11 @@ import pytest
 
 from benchdesign.conceptmap import ConceptMap
 from benchdesign.dictionary import Dictionary
-from benchdesign.errors import Interrupted, WorkspaceLockedError
+from benchdesign.errors import Interrupted, WorkspaceError
 from benchdesign.items import Item
 from benchdesign.mapping import cache as cache_module
 from benchdesign.mapping import map_items
+from benchdesign.mapping.cache import recall_items
 from benchdesign.progress import Progress
 from tests.helpers import make_dictionary
 
@@ -158,18 +160,76 @@ map_items(items_of(1, 2, 3, 4), Slow(), cache=Path(sys.argv[1]))
 """
 
 
-def test_killed_run_loses_one_shard_and_holds_the_lock_no_longer(tmp_path: Path) -> None:
+@contextmanager
+def holding(cache: Path) -> Iterator[int]:
+    """A process that has mapped two of four items and never finishes the third."""
     root = Path(__file__).resolve().parents[2]
     with subprocess.Popen(
-        [sys.executable, "-c", HOLD, str(tmp_path), str(root)], stdout=subprocess.PIPE
+        [sys.executable, "-c", HOLD, str(cache), str(root)], stdout=subprocess.PIPE
     ) as child:
         assert child.stdout is not None
         assert child.stdout.readline() == b"holding\n"
-        with pytest.raises(WorkspaceLockedError, match="another process is mapping into it"):
-            map_items(items_of(1), CountingMapper(), cache=tmp_path)
-        os.kill(child.pid, signal.SIGKILL)
-        child.wait()
+        try:
+            yield child.pid
+        finally:
+            child.kill()
+
+
+def test_killed_run_loses_one_shard_and_leaves_nothing_behind(tmp_path: Path) -> None:
+    with holding(tmp_path) as process_id:
+        os.kill(process_id, signal.SIGKILL)
     mapper = CountingMapper()
     made = map_items(items_of(1, 2, 3, 4), mapper, cache=tmp_path)
     assert len(mapper.asked) == 2
     assert made.saliency.tolist() == [1, 2, 3, 4]
+    left = {path.name for path in tmp_path.rglob("*") if path.is_file()}
+    assert {name for name in left if not name.startswith("shard-")} == {".lock"}
+
+
+@pytest.mark.usefixtures("small_shards")
+def test_two_runs_share_one_cache_and_neither_waits(tmp_path: Path) -> None:
+    mapper = CountingMapper()
+    with holding(tmp_path):
+        made = map_items(items_of(1, 2, 3, 4, 5, 6), mapper, cache=tmp_path)
+    assert made.saliency.tolist() == [1, 2, 3, 4, 5, 6]
+    assert len(mapper.asked) == 4
+
+
+@pytest.mark.usefixtures("small_shards")
+def test_shard_that_another_run_finished_meanwhile_is_not_mapped_again(tmp_path: Path) -> None:
+    items = items_of(1, 2, 3, 4)
+    other = CountingMapper()
+
+    class Overtaken(CountingMapper):
+        def map_batch(
+            self, items: Sequence[Item], *, tick: Callable[[int], None] | None = None
+        ) -> ConceptMap:
+            if not self.asked:
+                map_items(items_of(1, 2, 3, 4), other, cache=tmp_path)
+            return super().map_batch(items, tick=tick)
+
+    mapper = Overtaken()
+    made = map_items(items, mapper, cache=tmp_path)
+    assert made.saliency.tolist() == [1, 2, 3, 4]
+    assert (len(mapper.asked), len(other.asked)) == (2, 4)
+
+
+def test_what_was_mapped_is_recalled_without_a_mapper(tmp_path: Path) -> None:
+    mapper = CountingMapper()
+    map_items(items_of(1, 2, 3), mapper, cache=tmp_path)
+    recalled = recall_items(items_of(3, 1, 3), mapper.key, cache=tmp_path)
+    assert recalled is not None
+    assert recalled.saliency.tolist() == [3, 1, 3]
+
+
+def test_nothing_is_recalled_unless_everything_is_there(tmp_path: Path) -> None:
+    mapper = CountingMapper()
+    map_items(items_of(1, 2, 3), mapper, cache=tmp_path)
+    assert recall_items(items_of(1, 9), mapper.key, cache=tmp_path) is None
+    assert recall_items(items_of(1), "another", cache=tmp_path) is None
+
+
+def test_cache_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(WorkspaceError, match=r"cannot be kept there .*BENCHDESIGN_CACHE"):
+        map_items(items_of(1), CountingMapper(), cache=tmp_path / "file")

@@ -1,0 +1,58 @@
+"""Sentence embeddings as maps without concepts, so that they are made, kept and found like maps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchdesign.conceptmap import ConceptMap
+from benchdesign.mapping.cache import key_of_parts
+
+if TYPE_CHECKING:
+    from benchdesign.items import Item
+
+__all__ = ["SentenceMapper"]
+
+_BATCH = 128
+"""Items embedded between two looks at whether to stop."""
+
+_VERSION = "sentences 1"
+
+
+class SentenceMapper:
+    """Embeds the texts of items; `embed` is a mapper's, which is always the built-in model's."""
+
+    def __init__(self, embed: Callable[[Sequence[str]], NDArray[np.float16]]) -> None:
+        self._embed = embed
+        self.key = key_of_parts(
+            _VERSION, model="builtin", number_type="torch.float32", hook_module=None
+        )
+
+    def map_batch(
+        self, items: Sequence[Item], *, tick: Callable[[int], None] | None = None
+    ) -> ConceptMap:
+        """Embed items, in order."""
+        parts = []
+        for low in range(0, max(len(items), 1), _BATCH):
+            batch = items[low : low + _BATCH]
+            parts.append(self._embed([item.text for item in batch]))
+            if tick is not None:
+                tick(len(batch))
+        nothing = np.zeros(0, dtype=np.int32)
+        numbers = np.zeros(0, dtype=np.float32)
+        return ConceptMap(
+            digests=tuple(item.digest for item in items),
+            n_concepts=0,
+            dictionary=self.key,
+            indptr=np.zeros(len(items) + 1, dtype=np.int64),
+            indices=nothing,
+            saliency=numbers,
+            peak=numbers,
+            start=nothing,
+            end=nothing,
+            n_tokens=np.zeros(len(items), dtype=np.int32),
+            embeddings=np.concatenate(parts),
+        )

@@ -1,0 +1,183 @@
+"""Reads items through the reference model that settings name, and never the same thing twice.
+
+Maps, token evidence and sentence embeddings are kept in a cache folder that all workspaces of one
+person share. The model is opened only when something is asked for that is not there, so a second
+run on the same files never loads it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchdesign.config import Settings
+from benchdesign.items import Item
+from benchdesign.mapping import Mapper, TokenEvidence
+from benchdesign.mapping.cache import key_of, key_of_parts, map_items, recall_items
+from benchdesign.mapping.sentences import SentenceMapper
+from benchdesign.progress import Progress, ProgressCallback, StopCheck
+from benchdesign.records import read_json
+
+if TYPE_CHECKING:
+    from benchdesign.conceptmap import ConceptMap
+    from benchdesign.dictionary import Dictionary
+
+__all__ = ["Reader", "open_reference", "usable_cache"]
+
+
+def open_reference(settings: Settings) -> Mapper:
+    """Open the reference model and dictionary that settings name."""
+    from benchdesign.mapping import open_mapper
+
+    return open_mapper(
+        # `builtin` beside another dictionary means the model that dictionary was made for.
+        None if settings.model == "builtin" else settings.model,
+        settings.dictionary,
+        device=settings.device,
+        dtype=settings.dtype,
+        hook_module=settings.hook_module,
+    )
+
+
+def usable_cache(wanted: Path | None, otherwise: Path) -> Path:
+    """Return the folder wanted for the cache, or the other one where nothing can be written."""
+    if wanted is None:
+        return otherwise
+    with contextlib.suppress(OSError):
+        wanted.mkdir(parents=True, exist_ok=True)
+    return wanted if os.access(wanted, os.W_OK) else otherwise
+
+
+class Reader:
+    """The reference model of some settings behind what it has read before."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        cache: Path,
+        progress: ProgressCallback | None = None,
+        stop: StopCheck | None = None,
+    ) -> None:
+        self.settings = settings
+        self._cache = cache
+        self._progress = progress
+        self._stop = stop
+
+    @cached_property
+    def mapper(self) -> Mapper:
+        """The model itself; asking for it opens it."""
+        if self._progress is not None:
+            self._progress(Progress("opening the reference model", 0, None))
+        return open_reference(self.settings)
+
+    @cached_property
+    def dictionary(self) -> Dictionary:
+        """The dictionary, without opening the model for it."""
+        from benchdesign.mapping import load_dictionary
+
+        if "mapper" in vars(self):
+            return self.mapper.dictionary
+        return load_dictionary(self.settings.dictionary)
+
+    @cached_property
+    def key(self) -> str:
+        """What tells this reader's maps from another's."""
+        settings = self.settings
+        if settings.model == self.dictionary.model == "builtin" and settings.dtype is None:
+            return key_of_parts(
+                self.dictionary.fingerprint,
+                model="builtin",
+                number_type="torch.float32",
+                hook_module=settings.hook_module,
+            )
+        return key_of(self.mapper)
+
+    def map(self, items: Sequence[Item], *, stage: str = "mapping items") -> ConceptMap:
+        """Map items in order, with sentence embeddings; raises Interrupted when told to stop."""
+        made = recall_items(items, self.key, cache=self._cache / "maps")
+        if made is None:
+            made = map_items(
+                items,
+                self.mapper,
+                cache=self._cache / "maps",
+                progress=self._progress,
+                stop=self._stop,
+                stage=stage,
+            )
+        if made.embeddings is None:
+            # Another model than the built-in one: its states say nothing of whole sentences.
+            made = replace(made, embeddings=self.embeddings(items))
+        return made
+
+    def embeddings(self, items: Sequence[Item]) -> NDArray[np.float16]:
+        """Return the sentence embedding of each item (n_items, d), by the built-in model."""
+        sentences = SentenceMapper(lambda texts: self.mapper.embed(texts))
+        cache = self._cache / "maps"
+        made = recall_items(items, sentences.key, cache=cache)
+        if made is None:
+            made = map_items(
+                items,
+                sentences,
+                cache=cache,
+                progress=self._progress,
+                stop=self._stop,
+                stage="embedding items",
+            )
+        assert made.embeddings is not None
+        return made.embeddings
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float16]:
+        """Embed texts as unit vectors (n_texts, d)."""
+        return self.embeddings(
+            [
+                Item(str(row), row, text, ((0, len(text)),) if text else (), text)
+                for row, text in enumerate(texts)
+            ]
+        )
+
+    def evidence(
+        self, item: Item, concept_ids: Sequence[int]
+    ) -> dict[int, tuple[TokenEvidence, ...]]:
+        """Say which characters of an item show each concept."""
+        digest = item.digest
+        path = self._cache / "evidence" / self.key[:32] / digest[:2] / f"{digest}.json"
+        known = _read_evidence(path)
+        missing = [one for one in concept_ids if one not in known]
+        if missing:
+            known |= self.mapper.evidence(item, missing)
+            _keep_evidence(path, known)
+        return {one: known[one] for one in concept_ids}
+
+
+def _keep_evidence(path: Path, known: Mapping[int, Sequence[TokenEvidence]]) -> None:
+    # Machines that share the folder have processes of the same number.
+    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
+    # What cannot be kept is worked out again next time.
+    with contextlib.suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(json.dumps(known, sort_keys=True), "ascii")
+        temporary.replace(path)
+
+
+def _read_evidence(path: Path) -> dict[int, tuple[TokenEvidence, ...]]:
+    try:
+        return {
+            int(concept_id): tuple(
+                TokenEvidence(int(start), int(end), float(activation))
+                for start, end, activation in found
+            )
+            for concept_id, found in read_json(path).items()
+        }
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}
