@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from benchdesign.formats.files import digest_file, read_head
 from benchdesign.formats.source import Record
 from benchdesign.formats.splits import choose_split
 from benchdesign.formats.tables import TableSource, arrow_errors
+from benchdesign.formats.unpacked import check_unpacked
 
 __all__ = ["ArrowFiles", "DatasetFolder", "is_dataset_folder", "open_dataset_folder"]
 
@@ -58,6 +59,9 @@ class ArrowFiles(TableSource):
     def _read_block(self, block: int) -> Any:
         return self._opened()[block]
 
+    def _packed_bytes(self) -> int:
+        return sum(file.stat().st_size for file in self._files)
+
     def write(self, path: Path, rows: Sequence[int], added: Sequence[Record]) -> None:
         """Write the rows and then `added` in the form of the first file."""
         import pyarrow as pa
@@ -66,7 +70,7 @@ class ArrowFiles(TableSource):
         make = pa.ipc.new_file if is_file else pa.ipc.new_stream
         with pa.OSFile(str(path), "wb") as sink, make(sink, self.schema) as out:
             for table in self.selected(rows):
-                out.write_table(table.cast(self.schema))
+                out.write_table(table)
             if added:
                 out.write_table(self.table_of(added))
 
@@ -152,13 +156,29 @@ def _open_table(path: Path) -> Any:
     try:
         mapped = pa.memory_map(str(path))
         if head == b"ARROW1":
-            return pa.ipc.open_file(mapped).read_all()
-        return pa.ipc.open_stream(mapped).read_all()
+            opened = pa.ipc.open_file(mapped)
+            batches = (opened.get_batch(at) for at in range(opened.num_record_batches))
+        else:
+            opened = pa.ipc.open_stream(mapped)
+            batches = iter(opened)
+        return pa.Table.from_batches(_weighed(batches, path), opened.schema)
     except arrow_errors() as error:
         problem = " ".join(str(error).split())[:200]
         raise FormatError(
             f"{path}: not a readable Arrow file ({problem}). Save the dataset again."
         ) from error
+
+
+def _weighed(batches: Iterable[Any], path: Path) -> Iterator[Any]:
+    """Check batches, and stop before compressed ones fill the memory."""
+    n_packed = path.stat().st_size
+    n_unpacked = 0
+    for batch in batches:
+        # A file may point outside its own buffers; nothing may follow such a pointer.
+        batch.validate(full=True)
+        n_unpacked += batch.nbytes
+        check_unpacked(path, n_unpacked, n_packed=n_packed)
+        yield batch
 
 
 def _read_json(path: Path) -> dict[str, Any]:

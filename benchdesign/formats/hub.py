@@ -48,7 +48,7 @@ class HubDataset(TableSource):
 
         with pq.ParquetWriter(path, self.schema) as out:
             for table in self.selected(rows):
-                out.write_table(table.cast(self.schema))
+                out.write_table(table)
             if added:
                 out.write_table(self.table_of(added))
 

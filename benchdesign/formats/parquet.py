@@ -10,6 +10,7 @@ from benchdesign.errors import FormatError
 from benchdesign.formats.files import digest_file
 from benchdesign.formats.source import Record
 from benchdesign.formats.tables import TableSource, arrow_errors
+from benchdesign.formats.unpacked import check_unpacked, may_repeat, unpacked_bytes
 
 __all__ = ["ParquetFile"]
 
@@ -33,6 +34,17 @@ class ParquetFile(TableSource):
                 f"{path}: not a readable Parquet file ({problem}). Fetch it again."
             ) from error
         self._digest: str | None = None
+        n_said = sum(
+            self._metadata.row_group(at).total_byte_size
+            for at in range(self._metadata.num_row_groups)
+        )
+        # Rows without any content take no bytes in the file, and do in memory.
+        check_unpacked(
+            path, max(n_said, 8 * self._metadata.num_rows), n_packed=self._packed_bytes()
+        )
+
+    def _packed_bytes(self) -> int:
+        return self.path.stat().st_size
 
     @property
     def sha256(self) -> str:
@@ -53,8 +65,27 @@ class ParquetFile(TableSource):
     def _read_block(self, block: int) -> Any:
         import pyarrow.parquet as pq
 
+        self._weigh_repeats(block)
         with pq.ParquetFile(self.path) as opened:
             return opened.read_row_group(block)
+
+    def _weigh_repeats(self, block: int) -> None:
+        """Count what repeated texts take without writing them out."""
+        import pyarrow.parquet as pq
+
+        if block in self._unpacked:
+            return
+        group = self._metadata.row_group(block)
+        columns = [group.column(at) for at in range(group.num_columns)]
+        check_unpacked(
+            self.path,
+            8 * sum(column.num_values for column in columns),
+            n_packed=self._packed_bytes(),
+        )
+        paths = [column.path_in_schema for column in columns if may_repeat(column)]
+        if paths:
+            with pq.ParquetFile(self.path, read_dictionary=paths) as opened:
+                self._weigh(block, unpacked_bytes(opened.read_row_group(block, columns=paths)))
 
     def write(self, path: Path, rows: Sequence[int], added: Sequence[Record]) -> None:
         """Write the rows and then `added`, in this schema."""
@@ -62,7 +93,7 @@ class ParquetFile(TableSource):
 
         with pq.ParquetWriter(path, self.schema, compression=self._compression()) as out:
             for table in self.selected(rows):
-                out.write_table(table.cast(self.schema))
+                out.write_table(table)
             if added:
                 out.write_table(self.table_of(added))
 

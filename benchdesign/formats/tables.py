@@ -11,6 +11,7 @@ from typing import Any
 
 from benchdesign.errors import FormatError
 from benchdesign.formats.source import Record, Source
+from benchdesign.formats.unpacked import check_unpacked, unpacked_bytes
 from benchdesign.items import Finding
 
 __all__ = ["TableSource", "arrow_errors"]
@@ -29,6 +30,8 @@ class TableSource(Source):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self._cached: tuple[int, Any] | None = None
+        self._unpacked: dict[int, int] = {}
+        """Bytes of each block read so far, as plain values."""
         self._n_read = 0
 
     @abstractmethod
@@ -38,6 +41,10 @@ class TableSource(Source):
     @abstractmethod
     def _read_block(self, block: int) -> Any:
         """Return one block as a table."""
+
+    def _packed_bytes(self) -> int | None:
+        """Count the bytes on disk; None where the table is not a file of its own."""
+        return None
 
     @property
     @abstractmethod
@@ -78,10 +85,17 @@ class TableSource(Source):
         return f"{self.path}: row {row + 1}"
 
     def selected(self, rows: Sequence[int]) -> Iterator[Any]:
-        """Yield tables with the rows asked for, in order, a block at a time."""
+        """Yield tables of this schema with the rows asked for, in order, a block at a time."""
         found = ((row, *self._find(row)) for row in rows)
         for block, group in groupby(found, key=lambda one: one[1]):
-            yield self._block(block).take([at for _, _, at in group])
+            table = _take(self._block(block), [at for _, _, at in group])
+            # A cast to the same type is not always the same: it loses runs of cut columns.
+            same = table.schema.equals(self.schema)
+            yield (
+                table.from_arrays(table.columns, schema=self.schema)
+                if same
+                else table.cast(self.schema)
+            )
 
     def table_of(self, records: Sequence[Record]) -> Any:
         """Turn added records into a table of this schema."""
@@ -123,9 +137,19 @@ class TableSource(Source):
             self._cached = (block, self._guarded(block))
         return self._cached[1]
 
+    def _weigh(self, block: int, n_bytes: int) -> None:
+        """Count what a block takes; refuse a file that is small and takes too much."""
+        self._unpacked[block] = n_bytes
+        n_packed = self._packed_bytes()
+        if n_packed is not None:
+            check_unpacked(self.path, sum(self._unpacked.values()), n_packed=n_packed)
+
     def _guarded(self, block: int) -> Any:
         try:
-            return self._read_block(block)
+            table = self._read_block(block)
+            if block not in self._unpacked:
+                self._weigh(block, unpacked_bytes(table))
+            return table
         except arrow_errors() as error:
             raise FormatError(
                 f"{self.path}: damaged or cut off ({_one_line(error)}). Fetch it again."
@@ -134,6 +158,16 @@ class TableSource(Source):
     def __getstate__(self) -> dict[str, Any]:
         """Leave the block in hand behind when sent to another process."""
         return {**self.__dict__, "_cached": None}
+
+
+def _take(table: Any, rows: list[int]) -> Any:
+    import pyarrow as pa
+
+    try:
+        return table.take(rows)
+    except pa.ArrowNotImplementedError:
+        # Some newer types can be cut and joined, and not yet picked from.
+        return pa.concat_tables([table.slice(row, 1) for row in rows])
 
 
 def _one_line(error: Exception) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -130,3 +131,120 @@ def _wrong_footer(folder: Path) -> Path:
     path = _parquet(folder / "a.parquet", {"question": ["Who is it?"]})
     path.write_bytes(path.read_bytes()[:-8] + b"\xff\xff\xff\x7fPAR1")
     return path
+
+
+_N_REPEATS = 1_000_000
+
+
+def _repeated(n_rows: int = _N_REPEATS) -> Any:
+    """One long text, said over and over: a terabyte if it were written out."""
+    import pyarrow as pa
+
+    references = pa.nulls(n_rows, pa.int32()).fill_null(0)
+    return pa.DictionaryArray.from_arrays(references, ["w" * 1_000_000])
+
+
+def _in_lists(values: Any) -> Any:
+    import pyarrow as pa
+
+    return pa.ListArray.from_arrays(pa.array(range(0, len(values) + 1, 10), pa.int32()), values)
+
+
+@case("Parquet bomb", Refused("expands"))
+def _parquet_bomb(folder: Path) -> Path:
+    return _parquet(folder / "a.parquet", {"question": _repeated()}, compression="zstd")
+
+
+@case("Parquet bomb without its types", Refused("expands"))
+def _untyped_bomb(folder: Path) -> Path:
+    return _parquet(folder / "a.parquet", {"question": _repeated()}, store_schema=False)
+
+
+@case("Parquet bomb in lists", Refused("expands"))
+def _list_bomb(folder: Path) -> Path:
+    lists = _in_lists(_repeated())
+    return _parquet(folder / "a.parquet", {"question": lists}, store_schema=False)
+
+
+@case("Parquet of very many nulls", Refused("expands"))
+def _null_bomb(folder: Path) -> Path:
+    import pyarrow as pa
+
+    return _parquet(folder / "a.parquet", {"question": pa.nulls(40_000_000)})
+
+
+def _arrow(path: Path, columns: dict[str, Any], *, compression: str | None = None) -> Path:
+    import pyarrow as pa
+
+    table = pa.table(columns)
+    options = pa.ipc.IpcWriteOptions(compression=compression)
+    with pa.ipc.new_file(str(path), table.schema, options=options) as out:
+        out.write_table(table)
+    return path
+
+
+@case("Arrow bomb", Refused("expands"))
+def _arrow_bomb(folder: Path) -> Path:
+    return _arrow(folder / "a.arrow", {"question": _repeated()}, compression="zstd")
+
+
+@case("Arrow bomb in lists", Refused("expands"))
+def _arrow_list_bomb(folder: Path) -> Path:
+    return _arrow(folder / "a.arrow", {"question": _in_lists(_repeated())}, compression="zstd")
+
+
+@case("Arrow bomb of blanks", Refused("expands"))
+def _blank_bomb(folder: Path) -> Path:
+    import pyarrow as pa
+
+    blanks = pa.array([" " * (300 << 20)], pa.large_string())
+    return _arrow(folder / "a.arrow", {"question": blanks}, compression="zstd")
+
+
+@case("Arrow of very many nulls", Refused("expands"))
+def _arrow_null_bomb(folder: Path) -> Path:
+    import pyarrow as pa
+
+    return _arrow(folder / "a.arrow", {"question": pa.nulls(1 << 29)})
+
+
+@case("Arrow with references out of range", Refused("Arrow"))
+def _stray_references(folder: Path) -> Path:
+    import pyarrow as pa
+
+    stray = pa.DictionaryArray.from_arrays(
+        pa.array([0, 1 << 30, -7], pa.int32()), ["Who is it?"], safe=False
+    )
+    return _arrow(folder / "a.arrow", {"question": stray})
+
+
+@case("Arrow with offsets out of range", Refused("Arrow"))
+def _stray_offsets(folder: Path) -> Path:
+    import pyarrow as pa
+
+    offsets = pa.py_buffer(struct.pack("<4i", 0, 1 << 30, 5, 10))
+    stray = pa.StringArray.from_buffers(3, offsets, pa.py_buffer(b"Who is it?"))
+    return _arrow(folder / "a.arrow", {"question": stray})
+
+
+@case("Arrow with text that is not UTF-8", Refused("Arrow"))
+def _not_text(folder: Path) -> Path:
+    import pyarrow as pa
+
+    bad = pa.array([b"Who is \xff\xfe it?"], pa.binary()).view(pa.string())
+    return _arrow(folder / "a.arrow", {"question": bad})
+
+
+@case("Arrow with views and runs", Loads(3))
+def _views(folder: Path) -> Path:
+    import pyarrow as pa
+
+    texts = ["Who is it?", "Why would anybody ask that?", "How?"]
+    return _arrow(
+        folder / "a.arrow",
+        {
+            "question": pa.array(texts, pa.string_view()),
+            "lists": pa.array([["a"], [], ["b", "c"]], pa.list_view(pa.string())),
+            "runs": pa.RunEndEncodedArray.from_arrays([2, 3], ["a", "b"]),
+        },
+    )
