@@ -41,7 +41,14 @@ from benchdesign.workspace import STAGES, Workspace
 if TYPE_CHECKING:
     from benchdesign.dictionary import Dictionary
 
-__all__ = ["load_analysis", "reference_of", "run_pipeline", "run_workspace"]
+__all__ = [
+    "load_analysis",
+    "map_rewritten",
+    "reader_of",
+    "reference_of",
+    "run_pipeline",
+    "run_workspace",
+]
 
 T = TypeVar("T")
 
@@ -141,6 +148,36 @@ def load_analysis(workspace: Workspace) -> Analysis:
     return _Run(workspace, None, None).analysis()
 
 
+def reader_of(
+    workspace: Workspace,
+    *,
+    cache: Path | None = None,
+    progress: ProgressCallback | None = None,
+    stop: StopCheck | None = None,
+) -> Reader:
+    """Return the reference model of a workspace; it is opened when something new is to be read."""
+    folder = usable_cache(cache, workspace.folder / "cache")
+    return Reader(workspace.settings, cache=folder, progress=progress, stop=stop)
+
+
+def map_rewritten(
+    folder: str, *, progress: ProgressCallback | None = None, stop: StopCheck | None = None
+) -> ConceptMap | None:
+    """Map the accepted items of a workspace that were rewritten; None where none was."""
+    from benchdesign.edits import rewritten_items
+    from benchdesign.revision import Choice
+
+    preferences, _ = load_preferences()
+    with Workspace.open(Path(folder), access="read") as workspace:
+        items = rewritten_items(
+            load_analysis(workspace), Choice.from_decisions(workspace.decisions)
+        )
+        if not items:
+            return None
+        cache = cache_folder(preferences)
+        return reader_of(workspace, cache=cache, progress=progress, stop=stop).map(items)
+
+
 class _Run:
     """One pass over the stages; what a stage loads is there for the next."""
 
@@ -154,12 +191,7 @@ class _Run:
     ) -> None:
         self.workspace = workspace
         self.settings = workspace.settings
-        self.reader = Reader(
-            workspace.settings,
-            cache=usable_cache(cache, workspace.folder / "cache"),
-            progress=progress,
-            stop=stop,
-        )
+        self.reader = reader_of(workspace, cache=cache, progress=progress, stop=stop)
         self._progress = progress
         self._stop = stop
 

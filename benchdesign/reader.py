@@ -24,7 +24,7 @@ from benchdesign.config import Settings
 from benchdesign.items import Item
 from benchdesign.mapping import Mapper, TokenEvidence
 from benchdesign.mapping.cache import key_of, key_of_parts, map_items, recall_items
-from benchdesign.mapping.sentences import SentenceMapper
+from benchdesign.mapping.sentences import SENTENCES_KEY, SentenceMapper
 from benchdesign.progress import Progress, ProgressCallback, StopCheck
 from benchdesign.records import read_json
 
@@ -70,7 +70,8 @@ class Reader:
         stop: StopCheck | None = None,
     ) -> None:
         self.settings = settings
-        self._cache = cache
+        self._maps = cache / "maps"
+        self._evidence = cache / "evidence"
         self._progress = progress
         self._stop = stop
 
@@ -103,17 +104,20 @@ class Reader:
             )
         return key_of(self.mapper)
 
-    def map(self, items: Sequence[Item], *, stage: str = "mapping items") -> ConceptMap:
+    def recall(self, items: Sequence[Item]) -> ConceptMap | None:
+        """Return the map of items that were all mapped before; None otherwise. Opens no model."""
+        made = recall_items(items, self.key, cache=self._maps)
+        if made is None or made.embeddings is not None:
+            return made
+        sentences = recall_items(items, SENTENCES_KEY, cache=self._maps)
+        return None if sentences is None else replace(made, embeddings=sentences.embeddings)
+
+    def map(self, items: Sequence[Item]) -> ConceptMap:
         """Map items in order, with sentence embeddings; raises Interrupted when told to stop."""
-        made = recall_items(items, self.key, cache=self._cache / "maps")
+        made = self.recall(items)
         if made is None:
             made = map_items(
-                items,
-                self.mapper,
-                cache=self._cache / "maps",
-                progress=self._progress,
-                stop=self._stop,
-                stage=stage,
+                items, self.mapper, cache=self._maps, progress=self._progress, stop=self._stop
             )
         if made.embeddings is None:
             # Another model than the built-in one: its states say nothing of whole sentences.
@@ -122,14 +126,12 @@ class Reader:
 
     def embeddings(self, items: Sequence[Item]) -> NDArray[np.float16]:
         """Return the sentence embedding of each item (n_items, d), by the built-in model."""
-        sentences = SentenceMapper(lambda texts: self.mapper.embed(texts))
-        cache = self._cache / "maps"
-        made = recall_items(items, sentences.key, cache=cache)
+        made = recall_items(items, SENTENCES_KEY, cache=self._maps)
         if made is None:
             made = map_items(
                 items,
-                sentences,
-                cache=cache,
+                SentenceMapper(lambda texts: self.mapper.embed(texts)),
+                cache=self._maps,
                 progress=self._progress,
                 stop=self._stop,
                 stage="embedding items",
@@ -151,7 +153,7 @@ class Reader:
     ) -> dict[int, tuple[TokenEvidence, ...]]:
         """Say which characters of an item show each concept."""
         digest = item.digest
-        path = self._cache / "evidence" / self.key[:32] / digest[:2] / f"{digest}.json"
+        path = self._evidence / self.key[:32] / digest[:2] / f"{digest}.json"
         known = _read_evidence(path)
         missing = [one for one in concept_ids if one not in known]
         if missing:

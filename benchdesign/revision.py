@@ -21,6 +21,7 @@ from benchdesign.analysis import Analysis
 from benchdesign.conceptmap import ConceptMap
 from benchdesign.coverage import Coverage, measure_coverage
 from benchdesign.decisions import DecisionLog, Standing, Subject, Verdict
+from benchdesign.edits import edit_of
 from benchdesign.errors import OutputExistsError, UsageError, WorkspaceError
 from benchdesign.gaps import Gaps, Status, find_gaps
 from benchdesign.items import Item
@@ -124,7 +125,7 @@ class Addition:
     """One pool item that joins the benchmark."""
 
     item: Item
-    """The pool's item."""
+    """The pool's item, with the designer's changes."""
 
     rank: int | None
     """Place among the proposals, from 1; None if it was chosen by hand."""
@@ -176,6 +177,9 @@ class Revision:
     n_gaps_lapsed: int
     """No gaps any more although no more items show them: with fewer findings the bar is higher."""
 
+    n_unread: int = 0
+    """Added items that were rewritten and not mapped again: they count as they were before."""
+
     manifest: Mapping[str, Any] = field(default_factory=dict)
     """What `revision.json` holds; empty while planned."""
 
@@ -199,8 +203,13 @@ def revised_name(path: Path, suffix: str) -> str:
     return f"{stem or 'benchmark'}.revised{suffix}"
 
 
-def plan_revision(analysis: Analysis, choice: Choice) -> Revision:
-    """Work out the revised benchmark and its coverage; writes nothing."""
+def plan_revision(
+    analysis: Analysis, choice: Choice, *, rewritten: ConceptMap | None = None
+) -> Revision:
+    """Work out the revised benchmark and its coverage; writes nothing.
+
+    `rewritten` is the map of `edits.rewritten_items`; without it they count as they were.
+    """
     benchmark, pool = analysis.benchmark, analysis.pool
     row_of = {item.id: row for row, item in enumerate(benchmark.items)}
     unknown = [one for one in choice.removed if one not in row_of]
@@ -221,9 +230,9 @@ def plan_revision(analysis: Analysis, choice: Choice) -> Revision:
         )
     if not kept and not choice.added:
         raise UsageError("The revision would have no items; keep or add at least one.")
-    maps = [analysis.benchmark_map.take(kept)]
-    if choice.added and analysis.pool_map is not None:
-        maps.append(analysis.pool_map.take([pool_row[one] for one in choice.added]))
+    added = _additions(analysis, choice, pool_row)
+    added_map, n_unread = _map_of_added(analysis, added, pool_row, rewritten)
+    maps = [analysis.benchmark_map.take(kept), *([] if added_map is None else [added_map])]
     revised_map = ConceptMap.concatenate(maps)
     reference = reference_of(analysis.pool_map, analysis.dictionary)
     coverage = measure_coverage(revised_map, analysis.dictionary, reference=reference)
@@ -238,7 +247,7 @@ def plan_revision(analysis: Analysis, choice: Choice) -> Revision:
     return Revision(
         choice=choice,
         kept_rows=kept,
-        added=_additions(analysis, choice, pool_row),
+        added=added,
         removed=_removals(analysis, choice, row_of),
         concept_map=revised_map,
         coverage_after=coverage,
@@ -247,6 +256,7 @@ def plan_revision(analysis: Analysis, choice: Choice) -> Revision:
         figures_after=CoverageFigures.from_gaps(gaps_after),
         n_gaps_closed=int((gone & grown).sum()),
         n_gaps_lapsed=int((gone & ~grown).sum()),
+        n_unread=n_unread,
     )
 
 
@@ -255,18 +265,21 @@ def write_revision(
     folder: Path,
     *,
     choice: Choice | None = None,
+    rewritten: ConceptMap | None = None,
     format: str | None = None,
     force: bool = False,
 ) -> Revision:
     """Write benchmark, manifest, concepts and report into `folder`, all or nothing.
 
-    Without a choice every proposal is taken. Existing files are only replaced with `force`.
+    Without a choice every proposal is taken. `rewritten` is the map of `edits.rewritten_items`.
+    Existing files are only replaced with `force`.
     """
     from benchdesign.manifest import manifest_of, write_concepts
     from benchdesign.report import write_report
 
     benchmark = analysis.benchmark
-    revision = plan_revision(analysis, choice or Choice.all_proposals(analysis))
+    choice = choice or Choice.all_proposals(analysis)
+    revision = plan_revision(analysis, choice, rewritten=rewritten)
     check_targets(folder, planned_files(benchmark, format=format), force=force)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
@@ -316,6 +329,29 @@ def planned_files(benchmark: Benchmark, *, format: str | None = None) -> tuple[s
     )
 
 
+def _map_of_added(
+    analysis: Analysis,
+    added: Sequence[Addition],
+    pool_row: Mapping[str, int],
+    rewritten: ConceptMap | None,
+) -> tuple[ConceptMap | None, int]:
+    """Return the map of what is added, and how many of it were rewritten and not mapped since."""
+    pool_map = analysis.pool_map
+    if not added or pool_map is None:
+        return None, 0
+    place = {} if rewritten is None else {one: row for row, one in enumerate(rewritten.digests)}
+    as_they_were = pool_map.take([pool_row[one.item.id] for one in added])
+    rows, n_unread = [], 0
+    for row, one in enumerate(added):
+        digest = one.item.digest
+        is_rewritten = digest != as_they_were.digests[row]
+        n_unread += is_rewritten and digest not in place
+        rows.append(len(added) + place[digest] if is_rewritten and digest in place else row)
+    if rewritten is None:
+        return as_they_were, n_unread
+    return ConceptMap.concatenate([as_they_were, rewritten]).take(rows), n_unread
+
+
 def _additions(
     analysis: Analysis, choice: Choice, pool_row: Mapping[str, int]
 ) -> tuple[Addition, ...]:
@@ -326,13 +362,14 @@ def _additions(
     added = []
     for pool_id in choice.added:
         item, proposal = pool.items[pool_row[pool_id]], proposed.get(pool_id)
+        standing = choice.standings.get((Subject.ADD, pool_id))
         added.append(
             Addition(
-                item=item,
+                item=edit_of(pool, item, standing).item,
                 rank=proposal.rank if proposal else None,
                 gain=proposal.gain if proposal else None,
                 concepts=tuple(gap.concept_id for gap in proposal.gaps) if proposal else (),
-                standing=choice.standings.get((Subject.ADD, pool_id)),
+                standing=standing,
                 licence=_licence(analysis, item),
             )
         )
@@ -374,18 +411,14 @@ def _write_benchmark(
     format: str | None,
 ) -> WriteReport:
     from benchdesign.formats import AddedItem, write_benchmark
-    from benchdesign.formats.load import reread_item
 
     benchmark, pool = analysis.benchmark, analysis.pool
     added: list[AddedItem] = []
     for one in revision.added:
         if pool is None:
             break
-        item, record = one.item, pool.record(one.item)
-        if one.standing is not None and one.standing.edits:
-            record = {**record, **one.standing.edits}
-            item = reread_item(pool, item, record)
-        added.append(AddedItem(item=item, record=record, pool=pool, licence=one.licence))
+        edited = edit_of(pool, one.item, one.standing)
+        added.append(AddedItem(edited.item, edited.record, pool, licence=one.licence))
     path = folder / planned_files(benchmark, format=format)[0]
     return write_benchmark(
         benchmark,

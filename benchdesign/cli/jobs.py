@@ -88,6 +88,7 @@ def export_job(
     quiet: bool,
 ) -> None:
     """Write the revision from the decisions made so far."""
+    from benchdesign.pipeline import map_rewritten
     from benchdesign.revision import Choice, check_targets, planned_files, write_revision
 
     talk = Talk(quiet=quiet)
@@ -101,7 +102,12 @@ def export_job(
             "Nothing was accepted yet, so the revision is the benchmark as it was. "
             f"Decide first: benchdesign proposals {shlex.quote(str(folder))}"
         )
-    revision = write_revision(analysis, out, choice=choice, format=format, force=force)
+    with stopping(talk.say) as stop:
+        rewritten = map_rewritten(str(folder), progress=talk.progress, stop=stop)
+    talk.done()
+    revision = write_revision(
+        analysis, out, choice=choice, rewritten=rewritten, format=format, force=force
+    )
     _print_revision(analysis, revision, folder, as_json=as_json)
 
 

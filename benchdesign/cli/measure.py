@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from benchdesign.items import Benchmark
     from benchdesign.suites import Suite
 
-__all__ = ["Measured", "coverage_job", "figures_of", "measure", "print_gaps"]
+__all__ = ["Measured", "coverage_job", "distinct_names", "figures_of", "measure", "print_gaps"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -208,7 +208,7 @@ def _print_suite(measured: Measured, *, top: int, as_json: bool) -> None:
     suite = compare_suite(
         measured.maps,
         measured.dictionary,
-        names=_distinct_names(measured.benchmarks),
+        names=distinct_names(measured.benchmarks),
         reference=measured.reference,
     )
     if as_json:
@@ -281,7 +281,8 @@ def _print_suite_tables(suite: Suite, *, top: int) -> None:
         )
 
 
-def _distinct_names(benchmarks: Sequence[Benchmark]) -> tuple[str, ...]:
+def distinct_names(benchmarks: Sequence[Benchmark]) -> tuple[str, ...]:
+    """Name benchmarks, with their folders where files are called alike."""
     names = [one.name for one in benchmarks]
     if len(set(names)) == len(names):
         return tuple(names)

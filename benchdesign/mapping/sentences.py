@@ -14,12 +14,15 @@ from benchdesign.mapping.cache import key_of_parts
 if TYPE_CHECKING:
     from benchdesign.items import Item
 
-__all__ = ["SentenceMapper"]
+__all__ = ["SENTENCES_KEY", "SentenceMapper"]
 
 _BATCH = 128
 """Items embedded between two looks at whether to stop."""
 
-_VERSION = "sentences 1"
+SENTENCES_KEY = key_of_parts(
+    "sentences 1", model="builtin", number_type="torch.float32", hook_module=None
+)
+"""Under which embeddings are kept; the number changes where the same text would embed otherwise."""
 
 
 class SentenceMapper:
@@ -27,9 +30,7 @@ class SentenceMapper:
 
     def __init__(self, embed: Callable[[Sequence[str]], NDArray[np.float16]]) -> None:
         self._embed = embed
-        self.key = key_of_parts(
-            _VERSION, model="builtin", number_type="torch.float32", hook_module=None
-        )
+        self.key = SENTENCES_KEY
 
     def map_batch(
         self, items: Sequence[Item], *, tick: Callable[[int], None] | None = None

@@ -6,13 +6,23 @@ import contextlib
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from benchdesign.config import cache_folder, load_preferences
+from benchdesign.errors import ModelError
 from benchdesign.mapping.worker import Failed, Finished, Stopped
 from benchdesign.mapping.worker import Job as ChildJob
 from benchdesign.progress import Progress, ProgressCallback
 
-__all__ = ["Failed", "Finished", "Job", "Stopped", "compute"]
+if TYPE_CHECKING:
+    from benchdesign.analysis import Analysis
+    from benchdesign.conceptmap import ConceptMap
+    from benchdesign.revision import Choice
+    from benchdesign.workspace import Workspace
+
+__all__ = ["Failed", "Finished", "Job", "Stopped", "compute", "remap", "rewritten_map"]
 
 
 def compute(folder: str, *, progress: ProgressCallback, output: str) -> None:
@@ -22,11 +32,54 @@ def compute(folder: str, *, progress: ProgressCallback, output: str) -> None:
     """
     from benchdesign.pipeline import run_workspace
 
+    _print_to(output)
+    run_workspace(folder, progress=progress)
+
+
+def remap(folder: str, *, progress: ProgressCallback, output: str) -> None:
+    """Map the accepted items that were rewritten, into the cache; runs in the child."""
+    from benchdesign.pipeline import map_rewritten
+
+    _print_to(output)
+    map_rewritten(folder, progress=progress)
+
+
+def rewritten_map(
+    workspace: Workspace, analysis: Analysis, choice: Choice, *, may_wait: bool
+) -> ConceptMap | None:
+    """Return the map of the items to be added that were rewritten; None where there are none.
+
+    Where they were not mapped yet, that is done now in a child process, or nothing is returned.
+    """
+    from benchdesign.edits import rewritten_items
+    from benchdesign.pipeline import reader_of
+
+    items = rewritten_items(analysis, choice)
+    if not items:
+        return None
+    preferences, _ = load_preferences()
+    reader = reader_of(workspace, cache=cache_folder(preferences))
+    found = reader.recall(items)
+    if found is None and may_wait:
+        for event in _start(remap, workspace.folder).events():
+            if isinstance(event, Failed):
+                raise ModelError(event.message)
+        found = reader.recall(items)
+    return found
+
+
+def _print_to(output: str) -> None:
     handle = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
     os.dup2(handle, 1)
     os.dup2(handle, 2)
     os.close(handle)
-    run_workspace(folder, progress=progress)
+
+
+def _start(function: Callable[..., None], folder: Path) -> ChildJob:
+    log = folder / "job.log"
+    # The interface's stderr has no descriptor, and starting a process needs one.
+    with contextlib.redirect_stderr(sys.__stderr__):
+        return ChildJob.start(function, str(folder), log=log, options={"output": str(log)})
 
 
 class Job:
@@ -41,11 +94,7 @@ class Job:
     @classmethod
     def start(cls, folder: Path) -> Job:
         """Compute what is out of date in a workspace."""
-        log = folder / "job.log"
-        # The interface's stderr has no descriptor, and starting a process needs one.
-        with contextlib.redirect_stderr(sys.__stderr__):
-            child = ChildJob.start(compute, str(folder), log=log, options={"output": str(log)})
-        return cls(child, log=log)
+        return cls(_start(compute, folder), log=folder / "job.log")
 
     @property
     def note(self) -> str:

@@ -327,8 +327,8 @@ class Session:
         ids = np.flatnonzero(gaps.is_status(Status.OVER))
         return [int(one) for one in ids[np.argsort(gaps.deficit[ids], kind="stable")][:n]]
 
-    def top_rows(self, concept_id: int, n: int, *, in_pool: bool) -> list[int]:
-        """Return the items that show a concept most, strongest first."""
+    def top_rows(self, concept_id: int, n: int, *, in_pool: bool) -> list[tuple[int, float]]:
+        """Return the rows that show a concept most, strongest first, with its peak in each."""
         analysis = self._known()
         concept_map = analysis.pool_map if in_pool else analysis.benchmark_map
         if concept_map is None:
@@ -337,8 +337,9 @@ class Session:
         peaks = concept_map.peak[entries]
         strong = peaks >= analysis.gaps.coverage.thresholds[concept_id]
         entries, peaks = entries[strong], peaks[strong]
-        best = entries[np.argsort(-peaks, kind="stable")[:n]]
-        return [int(one) for one in np.searchsorted(concept_map.indptr, best, side="right") - 1]
+        best = np.argsort(-peaks, kind="stable")[:n]
+        rows = np.searchsorted(concept_map.indptr, entries[best], side="right") - 1
+        return list(zip(rows.tolist(), peaks[best].tolist(), strict=True))
 
     @property
     def title(self) -> str:

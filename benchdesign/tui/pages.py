@@ -139,13 +139,9 @@ def _queue_lines(session: Session, concept_id: int) -> list[tuple[str, str]]:
     places = loaded.by_concept.get(concept_id, ())
     if places:
         counts = session.verdict_counts([loaded.candidates[one] for one in places])
-        lines.append(
-            (
-                "candidates",
-                f"{len(places)}: {counts[Verdict.ACCEPT]} accepted, "
-                f"{counts[Verdict.REJECT]} rejected, {counts[Verdict.OPEN]} open",
-            )
-        )
+        words = {Verdict.OPEN: "open", Verdict.ACCEPT: "accepted", Verdict.REJECT: "rejected"}
+        said = ", ".join(f"{counts[one]} {word}" for one, word in words.items() if counts[one])
+        lines.append(("candidates", said or f"{len(places)} deferred"))
     return lines
 
 
@@ -163,15 +159,13 @@ def _said(verdict: Verdict, reason: str, note: str, who: str, when: str) -> list
 def _examples(session: Session, concept_id: int, *, part: int, marks: Marks) -> list[_Part]:
     analysis = session.analysis
     assert analysis is not None
-    shown: list[tuple[Item, int, bool]] = [
-        (analysis.benchmark.items[row], row, False)
-        for row in session.top_rows(concept_id, _EXAMPLES, in_pool=False)
-    ]
-    if analysis.pool is not None:
-        shown += [
-            (analysis.pool.items[row], row, True)
-            for row in session.top_rows(concept_id, _EXAMPLES, in_pool=True)
-        ]
+    found: list[tuple[float, Item, int, bool]] = []
+    for source, in_pool in ((analysis.benchmark, False), (analysis.pool, True)):
+        if source is not None:
+            rows = session.top_rows(concept_id, _EXAMPLES, in_pool=in_pool)
+            found += [(peak, source.items[row], row, in_pool) for row, peak in rows]
+    # The strongest first, wherever it is: of a gap, the benchmark's own items show little.
+    shown = [one[1:] for one in sorted(found, key=lambda one: -one[0])]
     if not shown:
         return [
             heading("Evidence"),

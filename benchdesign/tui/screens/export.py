@@ -17,6 +17,7 @@ from textual.worker import get_current_worker
 
 from benchdesign.decisions import Verdict
 from benchdesign.errors import BenchdesignError, OutputExistsError
+from benchdesign.tui.jobs import rewritten_map
 from benchdesign.tui.keys import SCREEN_KEYS, bindings
 from benchdesign.tui.model import Session
 from benchdesign.tui.screens.base import BaseScreen
@@ -102,8 +103,10 @@ class ExportScreen(BaseScreen):
             return
         worker = get_current_worker()
         plan, problem = None, ""
+        choice = Choice.from_decisions(session.log)
         try:
-            plan = plan_revision(session.analysis, Choice.from_decisions(session.log))
+            known = rewritten_map(session.workspace, session.analysis, choice, may_wait=False)
+            plan = plan_revision(session.analysis, choice, rewritten=known)
         except BenchdesignError as error:
             problem = str(error)
         if not worker.is_cancelled:
@@ -191,6 +194,8 @@ class ExportScreen(BaseScreen):
             kinds[finding.kind] = kinds.get(finding.kind, 0) + max(len(finding.rows), 1)
         for kind, n in sorted(kinds.items(), key=lambda one: -one[1])[:5]:
             check("warn", f"{kind.replace('-', ' ')}: {n:,} rows of the files")
+        if self.plan is not None and self.plan.n_unread:
+            check("estimate", f"{self.plan.n_unread} edited items are mapped again when written")
         if self.plan_problem:
             check("fail", self.plan_problem)
         return Content("\n").join(lines)
@@ -247,7 +252,10 @@ class ExportScreen(BaseScreen):
         if not folder:
             self.say("Give a folder to write into.", is_error=True)
         elif self.session is not None and self.session.analysis is not None:
-            self.say("Writing ...")
+            n_unread = 0 if self.plan is None else self.plan.n_unread
+            self.say(
+                f"Mapping {n_unread} edited items, then writing ..." if n_unread else "Writing ..."
+            )
             self.write_files(Path(folder).expanduser(), force=force)
 
     @work(thread=True, exclusive=True, group="export", exit_on_error=False)
@@ -260,7 +268,10 @@ class ExportScreen(BaseScreen):
             return
         choice = Choice.from_decisions(session.log)
         try:
-            revision = write_revision(session.analysis, folder, choice=choice, force=force)
+            known = rewritten_map(session.workspace, session.analysis, choice, may_wait=True)
+            revision = write_revision(
+                session.analysis, folder, choice=choice, rewritten=known, force=force
+            )
         except OutputExistsError as problem:
             self.app.call_from_thread(self._ask_overwrite, str(problem))
         except BenchdesignError as problem:

@@ -1,0 +1,57 @@
+"""Pool items as the designer rewrote them: what they read like, and which must be mapped again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from benchdesign.decisions import Subject
+
+if TYPE_CHECKING:
+    from benchdesign.analysis import Analysis
+    from benchdesign.decisions import Standing
+    from benchdesign.items import Benchmark, Item
+    from benchdesign.revision import Choice
+
+__all__ = ["Edited", "edit_of", "rewritten_items"]
+
+
+@dataclass(frozen=True, slots=True)
+class Edited:
+    """A pool item with the designer's changes."""
+
+    item: Item
+    record: Mapping[str, Any]
+
+
+def edit_of(pool: Benchmark, item: Item, standing: Standing | None) -> Edited:
+    """Return an item and its record with the changes that were decided, if there are any."""
+    from benchdesign.formats.load import reread_item
+
+    record = pool.record(item)
+    if standing is None or not standing.edits:
+        return Edited(item, record)
+    record = {**record, **standing.edits}
+    return Edited(reread_item(pool, item, record), record)
+
+
+def rewritten_items(analysis: Analysis, choice: Choice) -> tuple[Item, ...]:
+    """Return the items to be added whose text is not the one that was mapped."""
+    pool = analysis.pool
+    if pool is None:
+        return ()
+    changed = {
+        pool_id: standing
+        for (subject, pool_id), standing in choice.standings.items()
+        if subject is Subject.ADD and standing.edits and pool_id in choice.added
+    }
+    if not changed:
+        return ()
+    known = {item.id: item for item in pool.items if item.id in changed}
+    edited = [
+        (known[pool_id], edit_of(pool, known[pool_id], standing).item)
+        for pool_id, standing in changed.items()
+        if pool_id in known
+    ]
+    return tuple(after for before, after in edited if after.digest != before.digest)
