@@ -41,6 +41,7 @@ __all__ = [
     "compare_models",
     "expected_weakness",
     "find_examples",
+    "item_shares",
     "mean_chi_model",
     "measure_models",
     "rank_weak_items",
@@ -267,6 +268,12 @@ def find_examples(
     with np.errstate(invalid="ignore"):
         worst, best = order[scores[order] < 0.5], order[scores[order] >= 0.5]
     return Examples(tuple(map(int, worst[:n])), tuple(map(int, best[:n])))
+
+
+def item_shares(concept_map: ConceptMap, dictionary: Dictionary, areas: Areas) -> csr_array:
+    """Return (n_items, n_areas): how far each item is about each of the areas it counts for."""
+    kept_out = find_kept_out(dictionary).codes >= 0
+    return _area_shares(_soft_presence(concept_map, dictionary), areas, kept_out)
 
 
 def rank_weak_items(

@@ -306,6 +306,8 @@ def _marks_of_addition(
 ) -> tuple[Mark, ...]:
     if proposal is None or analysis.pool_map is None:
         return ()
+    if item.digest != analysis.pool_map.digests[proposal.row]:
+        return ()  # rewritten: where words were says nothing of where they are
     found = analysis.evidence_of(item)
     ids = [gap.concept_id for gap in _gaps_first(analysis, proposal)[:_MOST_MARKED]]
     return tuple(

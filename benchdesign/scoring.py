@@ -83,6 +83,9 @@ class ScoreRow:
     low: float
     high: float
     n_items: int
+    n_passed: int
+    """Items among them that scored at least one half."""
+
     gap: float
     """Points above (+) or below (-) what the model scores on such items overall."""
 
@@ -111,6 +114,9 @@ class Scores:
 
     n_items: NDArray[np.int64]
     """Items with a result that show it."""
+
+    n_passed: NDArray[np.int64]
+    """Items among them that scored at least one half."""
 
     n_effective: Floats
     """Equally weighted items the weighted ones are worth."""
@@ -157,6 +163,7 @@ class Scores:
             float(self.low[unit]),
             float(self.high[unit]),
             int(self.n_items[unit]),
+            int(self.n_passed[unit]),
             float(self.gap[unit]),
             float(self.q_value[unit]),
             self.standing(unit),
@@ -176,9 +183,16 @@ class Scores:
 
     def weak(self) -> NDArray[np.int64]:
         """Return the units that are poor or very poor, weakest first."""
-        poor = [STANDINGS.index(Standing.POOR), STANDINGS.index(Standing.VERY_POOR)]
+        return self._ranked_among(Standing.POOR, Standing.VERY_POOR)
+
+    def strong(self) -> NDArray[np.int64]:
+        """Return the units that are good or very good, strongest first."""
+        return self._ranked_among(Standing.GOOD, Standing.VERY_GOOD)[::-1]
+
+    def _ranked_among(self, *standings: Standing) -> NDArray[np.int64]:
         ranked = self.ranked()
-        return ranked[np.isin(self.standing_codes[ranked], poor)]
+        codes = [STANDINGS.index(one) for one in standings]
+        return ranked[np.isin(self.standing_codes[ranked], codes)]
 
 
 def find_controls(n_tokens: NDArray[np.int32], difficulty: Floats | None) -> Floats:
@@ -215,6 +229,7 @@ def score_columns(
     tested = (test.n_effective >= settings.min_items) & ~kept_out & (test.standard_error > 0)
     p_value = np.where(tested, test.p_two_sided, np.nan)
     q_value = adjust_p_values(p_value)
+    shown = weights > 0
     codes = np.full(len(chi), STANDINGS.index(Standing.TOO_FEW), dtype=np.int8)
     with np.errstate(invalid="ignore"):
         significant = q_value <= settings.fdr
@@ -232,7 +247,8 @@ def score_columns(
         chi_model=chi,
         low=low,
         high=high,
-        n_items=column_sums(weights > 0).astype(np.int64),
+        n_items=column_sums(shown).astype(np.int64),
+        n_passed=np.asarray(shown.T @ (y >= 0.5)).astype(np.int64),
         n_effective=test.n_effective,
         total_saliency=total,
         gap=test.gap,

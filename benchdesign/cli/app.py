@@ -282,34 +282,59 @@ def coverage(
 
 @app.command()
 def models(
-    benchmark: BenchmarkPath,
+    benchmarks: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="BENCHMARK...",
+            help="What the models answered; several also give means across them.",
+            show_default=False,
+        ),
+    ],
     results: Annotated[
         list[str],
         typer.Option(
             "--results",
-            metavar="FILE",
-            help="Per-item results of a model (item, model, score). Repeatable.",
+            metavar="[MODEL=]FILE",
+            help="Results on each item: an lm-eval, Inspect or HELM log, a folder of them, or a "
+            "table with item, model and score. Repeatable.",
             show_default=False,
         ),
     ],
+    metric: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--metric",
+            metavar="NAME",
+            help="Which score to use where a log has several (acc; exact_match,strict). "
+            "Repeatable where logs differ.",
+        ),
+    ] = None,
+    compare: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--compare",
+            metavar="A,B",
+            help="Two models to compare item by item. Repeatable. [default: each with the best]",
+        ),
+    ] = None,
     model: ModelSpec = "builtin",
     dictionary: DictionarySpec = "builtin",
     field: Fields = None,
     template: TemplateFile = None,
     split: Split = None,
-    top: Annotated[int, typer.Option("--top", min=0, help="Concepts to list.")] = 10,
+    top: Annotated[int, typer.Option("--top", min=0, help="Rows to list of each kind.")] = 10,
     seed: Annotated[int, typer.Option("--seed", min=0, metavar="N", help="Random seed.")] = 0,
     device: Device = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
-    """Show where models are weak, concept by concept, from their results on each item.
+    """Show where models are weak, from their results on each item, and whether that is real.
 
     \b
     Example:
-      benchdesign models my.jsonl --results model_a.csv --results model_b.jsonl
+      benchdesign models my.jsonl --results lm_eval_output/ --results other=log.eval --metric acc
     """
-    from benchdesign.cli.models import models_job
+    from benchdesign.cli.models import ModelsRequest, models_job
     from benchdesign.config import Settings
 
     settings = Settings(
@@ -321,7 +346,10 @@ def models(
         template=read_template(template),
         split=split,
     )
-    models_job(benchmark, results, settings, top=top, as_json=as_json, quiet=quiet)
+    request = ModelsRequest(
+        benchmarks, results, settings, metrics=metric or (), compare=compare or (), top=top
+    )
+    models_job(request, as_json=as_json, quiet=quiet)
 
 
 @app.command()

@@ -2,156 +2,261 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from benchdesign.cli.measure import measure
-from benchdesign.cli.output import Talk, print_json, print_lines, print_table
+import numpy as np
+
+from benchdesign.cli.measure import Measured, distinct_names, measure
+from benchdesign.cli.models_text import print_across, print_joined, print_study
+from benchdesign.cli.output import Talk, print_json, print_lines
 from benchdesign.config import Settings
+from benchdesign.errors import FormatError, UsageError
 from benchdesign.records import plain
 from benchdesign.text import display
 
 if TYPE_CHECKING:
-    from benchdesign.formats.results import JoinedResults
-    from benchdesign.modelgaps import ModelGaps
-    from benchdesign.scoring import ScoreRow
+    from benchdesign.formats.results import JoinedResults, ResultSet
+    from benchdesign.items import Benchmark
+    from benchdesign.modelgaps import ModelGaps, PairedComparison
+    from benchdesign.modelstudy import Example, ModelStudy
 
-__all__ = ["models_job"]
+__all__ = ["ModelsRequest", "models_job"]
 
-_FEW = 30
-"""Below this many items a share would say more than is known, so counts stand beside it."""
+_MOST_TOLD = 5
+_EXAMPLES = 3
 
 
-def models_job(
-    path: str,
-    results: Sequence[str],
-    settings: Settings,
-    *,
-    top: int,
-    as_json: bool,
-    quiet: bool,
-) -> None:
-    """Join results to the benchmark, measure every model, print the weak areas and concepts."""
-    import numpy as np
+@dataclass(frozen=True, slots=True)
+class ModelsRequest:
+    """What `models` was asked for."""
 
-    from benchdesign.formats.results import join_results, read_results
-    from benchdesign.modelgaps import measure_models
+    benchmarks: Sequence[str]
+    results: Sequence[str]
+    settings: Settings
+    metrics: Sequence[str] = ()
+    compare: Sequence[str] = ()
+    """Pairs as `A,B`."""
+
+    top: int = 10
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Studied:
+    name: str
+    benchmark: Benchmark
+    joined: JoinedResults
+    study: ModelStudy
+
+
+def models_job(request: ModelsRequest, *, as_json: bool, quiet: bool) -> None:
+    """Join results to the benchmarks, measure every model, print what is weak and what is known."""
+    from benchdesign.formats.results import read_results
 
     talk = Talk(quiet=quiet)
-    rows = read_results(*results)
-    measured = measure([path], None, settings, talk=talk)
-    benchmark = measured.benchmarks[0]
-    joined = join_results(rows, benchmark)
-    for problem in joined.problems[:5]:
-        talk.say(f"note: {display(problem.message)}")
-    talk.say("measuring models")
-    found = measure_models(
-        measured.maps[0],
-        joined.scores,
-        measured.dictionary,
-        rng=np.random.default_rng(settings.seed),
-        areas=measured.areas(),
-    )
+    # Before anything is mapped: a wrong path is told at once.
+    results = read_results(*request.results, metrics=request.metrics)
+    measured = measure(request.benchmarks, None, request.settings, talk=talk)
+    studied = list(_study_all(measured, results, request, talk))
+    across = _across(studied) if len(studied) > 1 else {}
     if as_json:
-        print_json(
-            {
-                "benchmark": {
-                    "path": str(benchmark.path),
-                    "sha256": benchmark.sha256,
-                    "n_items": len(benchmark),
-                },
-                "dictionary": measured.dictionary.name,
-                "seed": settings.seed,
-                "results": _joined_figures(joined),
-                "models": [_model_figures(one) for one in found],
-            }
-        )
+        figures = [_figures(one) for one in studied]
+        shared = {"dictionary": measured.dictionary.name, "seed": request.settings.seed}
+        if across:
+            print_json({"benchmarks": figures, "across": across, **shared})
+        else:
+            print_json({**figures[0], **shared})
         return
-    _print_joined(joined)
-    for one in found:
-        _print_model(one, top=top)
+    for one in studied:
+        if across:
+            print_lines(f"== {display(one.name)} ==")
+        print_joined(one.joined)
+        print_study(one.study, one.benchmark.items, top=request.top)
+        if across:
+            print_lines("")
+    if across:
+        print_across(across, [one.name for one in studied], top=request.top)
 
 
-def _joined_figures(joined: JoinedResults) -> dict[str, Any]:
+def _study_all(
+    measured: Measured, results: ResultSet, request: ModelsRequest, talk: Talk
+) -> Iterator[_Studied]:
+    from benchdesign.formats.results import join_results
+    from benchdesign.modelstudy import study_models
+
+    areas = measured.areas()
+    about = np.zeros(len(results.rows), dtype=np.int64)
+    names = distinct_names(measured.benchmarks)
+    for name, benchmark, concept_map in zip(names, measured.benchmarks, measured.maps, strict=True):
+        joined = join_results(results, benchmark, metrics=request.metrics)
+        about += joined.is_about
+        _tell(joined, talk, is_only=len(names) == 1)
+        talk.say(f"measuring models on {display(name)}")
+        study = study_models(
+            concept_map,
+            joined.scores,
+            measured.dictionary,
+            rng=np.random.default_rng(request.settings.seed),
+            areas=areas,
+            metrics=joined.metrics,
+            pairs=_pairs(request.compare, joined.scores) or None,
+        )
+        yield _Studied(name, benchmark, joined, study)
+    if len(names) > 1:
+        lost, doubled = int((about == 0).sum()), int((about > 1).sum())
+        if lost:
+            talk.say(f"note: {lost:,} results are about none of the benchmarks")
+        if doubled:
+            talk.say(f"note: {doubled:,} results fit items of several benchmarks and count in each")
+
+
+def _tell(joined: JoinedResults, talk: Talk, *, is_only: bool) -> None:
+    """Say what was odd; with several benchmarks a row is expected to fit only one of them."""
+    for note in joined.notes:
+        talk.say(f"note: {display(note)}")
+    problems = [one for one in joined.problems if is_only or one.kind != "unmatched"]
+    for problem in problems[:_MOST_TOLD]:
+        talk.say(f"note: {display(problem.message)}")
+    if len(problems) > _MOST_TOLD:
+        talk.say(f"note: {len(problems) - _MOST_TOLD:,} more such rows; --json lists them")
+
+
+def _pairs(given: Sequence[str], scores: Mapping[str, Any]) -> list[tuple[str, str]]:
+    pairs = []
+    for one in given:
+        # Names may hold commas themselves, so every place to cut is tried.
+        cuts = [at for at, letter in enumerate(one) if letter == ","]
+        named = [(one[:at].strip(), one[at + 1 :].strip()) for at in cuts]
+        known = [pair for pair in named if pair[0] in scores and pair[1] in scores]
+        if not known:
+            raise UsageError(
+                f"--compare {one}: write it as MODEL,MODEL; known are {', '.join(scores)}."
+            )
+        pairs.append(known[0])
+    return pairs
+
+
+def _figures(one: _Studied) -> dict[str, Any]:
+    study, items = one.study, one.benchmark.items
+    analysis = study.items
     return {
-        "n_rows": joined.n_rows,
-        "n_joined": joined.n_joined,
-        "n_unmatched": joined.n_unmatched,
-        "n_missing": joined.n_missing,
-        "n_repeated": joined.n_repeated,
-        "n_conflicting": joined.n_conflicting,
-        "problems": [plain(one) for one in joined.problems],
+        "benchmark": {
+            "path": str(one.benchmark.path),
+            "sha256": one.benchmark.sha256,
+            "n_items": len(one.benchmark),
+        },
+        "results": _joined_figures(one.joined),
+        "models": [_model_figures(study, model, items) for model in study.models],
+        "comparisons": [_comparison_figures(pair) for pair in study.comparisons],
+        "items": None
+        if analysis is None
+        else [{**plain(analysis.row(row)), "item_id": item.id} for row, item in enumerate(items)],
+        "power": {
+            "areas": [plain(row) for row in study.area_power()],
+            "concepts": [plain(row) for row in study.concept_power()],
+        },
     }
 
 
-def _model_figures(one: ModelGaps) -> dict[str, Any]:
+def _joined_figures(joined: JoinedResults) -> dict[str, Any]:
+    names = ("rows", "joined", "unmatched", "ambiguous", "missing", "repeated", "conflicting")
+    return {
+        **{f"n_{name}": getattr(joined, f"n_{name}") for name in names},
+        "n_disagreeing": joined.n_disagreeing,
+        "n_unreadable": joined.n_unreadable,
+        "joined_by": dict(joined.joined_by),
+        "metrics": dict(joined.metrics),
+        "problems": [plain(one) for one in joined.problems],
+        "notes": list(joined.notes),
+    }
+
+
+def _model_figures(study: ModelStudy, one: ModelGaps, items: Sequence[Any]) -> dict[str, Any]:
+    def shown(found: tuple[tuple[Example, ...], tuple[Example, ...]]) -> dict[str, Any]:
+        return {
+            side: [{**plain(example), "item_id": items[example.row].id} for example in examples]
+            for side, examples in zip(("missed", "solved"), found, strict=True)
+        }
+
+    def area(unit: int) -> dict[str, Any]:
+        return shown(study.area_examples(one.model, unit, n=_EXAMPLES))
+
+    def concept(unit: int) -> dict[str, Any]:
+        return shown(study.concept_examples(one.model, unit, n=_EXAMPLES))
+
+    strong = () if one.areas is None else one.areas.rows(one.areas.strong())
+    tables = one.concepts
     return {
         "model": one.model,
+        "metric": study.metrics.get(one.model, ""),
         "n_items": one.n_items,
         "overall": one.overall,
         "controls": list(one.controls),
+        "fdr": one.settings.fdr,
         "weak_areas": [
-            {**plain(area), "concepts": [plain(concept) for concept in concepts]}
-            for area, concepts in one.profile()
+            {
+                **plain(row),
+                "examples": area(row.unit),
+                "concepts": [{**plain(of), "examples": concept(of.unit)} for of in concepts],
+            }
+            for row, concepts in one.profile()
         ],
-        "weak_concepts": [plain(row) for row in one.concepts.rows(one.concepts.weak())],
+        "strong_areas": [{**plain(row), "examples": area(row.unit)} for row in strong],
+        "weak_concepts": [
+            {**plain(row), "examples": concept(row.unit)} for row in tables.rows(tables.weak())
+        ],
+        "strong_concepts": [
+            {**plain(row), "examples": concept(row.unit)} for row in tables.rows(tables.strong())
+        ],
+        "areas": [] if one.areas is None else [plain(row) for row in one.areas.rows()],
+        "concepts": [plain(row) for row in tables.rows()],
         "held_out": [plain(row) for row in one.held_out],
     }
 
 
-def _print_joined(joined: JoinedResults) -> None:
-    others = {
-        "about no item": joined.n_unmatched,
-        "without a score": joined.n_missing,
-        "said twice": joined.n_repeated,
-        "conflicting items": joined.n_conflicting,
+def _comparison_figures(pair: PairedComparison) -> dict[str, Any]:
+    areas = pair.areas
+    return {
+        "model_a": pair.model_a,
+        "model_b": pair.model_b,
+        "n_items": pair.n_items,
+        "overall": pair.overall,
+        "areas": [] if areas is None else [plain(row) for row in areas.rows()],
+        "concepts": [plain(row) for row in pair.concepts.rows()],
     }
-    told = ", ".join(f"{count} {what}" for what, count in others.items() if count)
-    print_lines(
-        f"{joined.n_joined:,} of {joined.n_rows:,} results joined" + (f"; {told}" if told else "")
-    )
 
 
-def _print_model(one: ModelGaps, *, top: int) -> None:
-    print_lines(
-        "",
-        f"{display(one.model)}: {one.overall:.3f} over {one.n_items:,} items "
-        f"(controlled for {' and '.join(one.controls)})",
-    )
-    weak = list(one.profile())
-    if not weak:
-        print_lines("  No area is significantly weak.")
-    else:
-        _print_scores("WEAK AREA", [area for area, _ in weak][:top])
-    concepts = list(one.concepts.rows(one.concepts.weak()))[:top]
-    if concepts:
-        _print_scores("WEAK CONCEPT", concepts)
-    for held in one.held_out:
-        print_lines(
-            f"  Held-out check: {display(held.name)} was {held.gap_found:+.2f} on one half, "
-            f"{held.gap_held_out:+.2f} on the other ({held.n_held_out} items)"
-        )
+def _across(studied: Sequence[_Studied]) -> dict[str, Any]:
+    """Return each model's score over the benchmarks it has results for, concept by concept."""
+    from benchdesign.modelgaps import mean_chi_model
 
-
-def _print_scores(title: str, rows: Sequence[ScoreRow]) -> None:
-    print_table(
-        (title, "SCORE", "90 %", "AGAINST OVERALL", "ITEMS", "Q"),
-        [
-            [
-                display(row.name, width=48),
-                _score(row),
-                f"{row.low:.2f}-{row.high:.2f}",
-                f"{row.gap:+.2f}",
-                str(row.n_items),
-                f"{row.q_value:.2g}",
-            ]
-            for row in rows
-        ],
-        right="lrrrrr",
-    )
-
-
-def _score(row: ScoreRow) -> str:
-    if row.n_items < _FEW:
-        return f"{row.chi_model * row.n_items:.0f} of {row.n_items}"
-    return f"{row.chi_model:.2f}"
+    models: dict[str, list[tuple[str, ModelGaps]]] = {}
+    for one in studied:
+        for found in one.study.models:
+            models.setdefault(found.model, []).append((one.name, found))
+    if not models:
+        raise FormatError("No model has results for any of the benchmarks.")
+    across = {}
+    for model, parts in models.items():
+        tables = [found.concepts for _, found in parts]
+        joint = mean_chi_model([found for _, found in parts])
+        n_items = np.sum([table.n_items for table in tables], axis=0)
+        shown = np.sum([~np.isnan(table.chi_model) for table in tables], axis=0)
+        enough = n_items >= parts[0][1].settings.min_items
+        units = np.flatnonzero(~np.isnan(joint) & enough)
+        across[model] = {
+            "overall": {name: found.overall for name, found in parts},
+            "mean": float(np.mean([found.overall for _, found in parts])),
+            "concepts": [
+                {
+                    "concept_id": int(unit),
+                    "name": tables[0].names[unit],
+                    "chi_model": float(joint[unit]),
+                    "n_benchmarks": int(shown[unit]),
+                    "n_items": int(n_items[unit]),
+                }
+                for unit in units[np.argsort(joint[units], kind="stable")]
+            ],
+        }
+    return across

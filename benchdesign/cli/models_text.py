@@ -1,0 +1,295 @@
+"""How `models` shows what it found to people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from benchdesign.cli.output import print_lines, print_table, share
+from benchdesign.text import display, ellipsis
+
+if TYPE_CHECKING:
+    from benchdesign.formats.results import JoinedResults
+    from benchdesign.itemanalysis import ItemAnalysis
+    from benchdesign.items import Item
+    from benchdesign.modelgaps import HeldOut, ModelGaps, PairedComparison
+    from benchdesign.modelstudy import Example, ModelStudy
+    from benchdesign.scoring import ScoreRow
+
+__all__ = ["print_across", "print_joined", "print_study"]
+
+_FEW = 30
+"""Below this many items a share would say more than is known; counts stand in its place."""
+
+_NAME = 46
+_TEXT = 76
+_MOST_CONCEPTS = 3
+_MOST_EXAMPLES = 2
+
+
+def print_joined(joined: JoinedResults) -> None:
+    """Print how many results found their item, and by what score."""
+    counts = {
+        "about no item": joined.n_unmatched,
+        "fitting several items": joined.n_ambiguous,
+        "without a score": joined.n_missing,
+        "said twice": joined.n_repeated,
+        "of another item than they name": joined.n_disagreeing,
+        "unreadable": joined.n_unreadable,
+    }
+    told = [f"{count:,} {what}" for what, count in counts.items() if count]
+    if joined.n_conflicting:
+        told.append(f"{joined.n_conflicting:,} items with results that conflict")
+    by = ", ".join(f"{count:,} by {how}" for how, count in joined.joined_by.items())
+    print_lines(
+        f"{joined.n_joined:,} of {joined.n_rows:,} results joined ({by})"
+        + "".join(f"; {one}" for one in told)
+    )
+    metrics: dict[str, list[str]] = {}
+    for model, metric in joined.metrics.items():
+        metrics.setdefault(metric, []).append(display(model))
+    print_lines(
+        "Score: "
+        + "; ".join(f"{display(metric)} ({', '.join(names)})" for metric, names in metrics.items())
+    )
+
+
+def print_study(study: ModelStudy, items: Sequence[Item], *, top: int) -> None:
+    """Print every model, the pairs, the items and the power."""
+    for one in study.models:
+        _print_model(study, one, items, top=top)
+    for pair in study.comparisons:
+        _print_pair(pair, top=top)
+    if study.items is not None:
+        _print_items(study.items, items, top=top)
+    _print_power(study, top=top)
+
+
+def _print_model(study: ModelStudy, one: ModelGaps, items: Sequence[Item], *, top: int) -> None:
+    print_lines(
+        "",
+        f"{display(one.model)}: {one.overall:.3f} over {one.n_items:,} items "
+        f"(compared at like {' and '.join(one.controls)})",
+    )
+    profile = list(one.profile())
+    if not profile:
+        print_lines(f"  No area is significantly weak (at most {one.settings.fdr:.0%} false).")
+    else:
+        print_lines(f"  Weak areas, of which at most {one.settings.fdr:.0%} by chance:")
+        rows: list[tuple[str, ScoreRow]] = []
+        for area, concepts in profile[:top]:
+            rows.append((display(area.name), area))
+            rows += [(f"- {display(of.name)}", of) for of in concepts[:_MOST_CONCEPTS]]
+        _print_scores("AREA, ITS CONCEPTS", rows, level=one.settings.level)
+        for area, _ in profile[:top]:
+            missed, _ = study.area_examples(one.model, area.unit, n=_MOST_EXAMPLES)
+            _print_examples(f"missed in {display(area.name)}", missed, items)
+    if one.areas is not None and len(strong := one.areas.strong()):
+        print_lines("  Strong areas:")
+        named = [(display(row.name), row) for row in one.areas.rows(strong[:top])]
+        _print_scores("AREA", named, level=one.settings.level)
+    _print_concepts(study, one, items, top=top)
+    _print_held_out(one.held_out)
+
+
+def _print_concepts(study: ModelStudy, one: ModelGaps, items: Sequence[Item], *, top: int) -> None:
+    for title, units in (("Weakest", one.concepts.weak()), ("Strongest", one.concepts.strong())):
+        if len(units):
+            print_lines(f"  {title} single concepts, which are more fragile than areas:")
+            rows = list(one.concepts.rows(units[:top]))
+            named = [(display(row.name), row) for row in rows]
+            _print_scores("CONCEPT", named, level=one.settings.level)
+            sides = study.concept_examples(one.model, rows[0].unit, n=_MOST_EXAMPLES)
+            word, side = ("missed", sides[0]) if title == "Weakest" else ("solved", sides[1])
+            _print_examples(f"{word} in {display(rows[0].name)}", side, items)
+
+
+def _print_scores(title: str, rows: Sequence[tuple[str, ScoreRow]], *, level: float) -> None:
+    print_table(
+        (f"  {title}", "SCORE", f"{level:.0%}", "POINTS", "ITEMS", "Q", "STANDING"),
+        [
+            [
+                f"  {ellipsis(name, _NAME)}",
+                _score(row),
+                f"{row.low:.2f}-{row.high:.2f}",
+                f"{100 * row.gap:+.0f}",
+                f"{row.n_items:,}",
+                f"{row.q_value:.2g}",
+                row.standing.value,
+            ]
+            for name, row in rows
+        ],
+        right="lrrrrrl",
+    )
+
+
+def _score(row: ScoreRow) -> str:
+    if row.n_items < _FEW:
+        return f"{row.n_passed} of {row.n_items}"
+    return f"{row.chi_model:.2f}"
+
+
+def _print_examples(what: str, examples: Iterable[Example], items: Sequence[Item]) -> None:
+    for one in examples:
+        item = items[one.row]
+        print_lines(
+            f"    {what}: {display(item.id)} (strength {one.strength:.2g}, score {one.score:g}) "
+            f"{ellipsis(display(item.prompt, newline=' '), _TEXT)}"
+        )
+
+
+def _print_held_out(found: Sequence[HeldOut]) -> None:
+    if not found:
+        print_lines("  Held-out check: no area was weak enough on one half to look at the other.")
+        return
+    print_lines("  Held-out check: found weak on a random half, measured on the other half:")
+    print_table(
+        ("  AREA", "FOUND", "MEASURED", "ITEMS THERE", "P"),
+        [
+            [
+                f"  {display(one.name, width=_NAME)}",
+                f"{100 * one.gap_found:+.0f}",
+                f"{100 * one.gap_held_out:+.0f}",
+                f"{one.n_held_out:,}",
+                "too few" if one.p_held_out != one.p_held_out else f"{one.p_held_out:.2g}",
+            ]
+            for one in found
+        ],
+        right="lrrrr",
+    )
+
+
+def _print_pair(pair: PairedComparison, *, top: int) -> None:
+    a, b = display(pair.model_a), display(pair.model_b)
+    print_lines(
+        "",
+        f"{a} against {b}: {100 * pair.overall:+.1f} points over the {pair.n_items:,} items both "
+        "have",
+    )
+    tables = (("AREA", pair.areas), ("CONCEPT", pair.concepts))
+    is_found = False
+    for title, table in tables:
+        if table is None:
+            continue
+        sides = [*table.rows(table.strong()[:top]), *table.rows(table.weak()[:top])]
+        if sides:
+            is_found = True
+            print_table(
+                (f"  {title}", "POINTS", "AGAINST OVERALL", "ITEMS", "Q", "BETTER THAN USUAL"),
+                [
+                    [
+                        f"  {display(row.name, width=_NAME)}",
+                        f"{100 * row.chi_model:+.0f}",
+                        f"{100 * row.gap:+.0f}",
+                        f"{row.n_items:,}",
+                        f"{row.q_value:.2g}",
+                        a if row.gap > 0 else b,
+                    ]
+                    for row in sides
+                ],
+                right="lrrrrl",
+            )
+    if not is_found:
+        print_lines("  Nowhere is the difference significantly another than overall.")
+
+
+def _print_items(analysis: ItemAnalysis, items: Sequence[Item], *, top: int) -> None:
+    known = analysis.n_models > 0
+    discrimination = analysis.discrimination[analysis.discrimination == analysis.discrimination]
+    print_lines(
+        "",
+        f"Items: {int(known.sum()):,} with results of {len(analysis.models)} models",
+        f"  all models miss {int(analysis.all_miss.sum()):,}, all solve "
+        f"{int(analysis.all_pass.sum()):,}: these tell no two models apart "
+        f"({share(float(analysis.uninformative.sum() / max(int(known.sum()), 1)))})",
+    )
+    if len(discrimination):
+        low = int((discrimination < 0).sum())
+        print_lines(
+            f"  {low:,} of {len(discrimination):,} items are solved more by models that do worse "
+            "on the rest"
+        )
+    suspects = list(analysis.suspects())
+    if suspects:
+        print_lines(
+            f"  {len(suspects):,} keys worth checking (the better models miss what others get):"
+        )
+        print_table(
+            ("  ITEM", "SOLVED BY", "BY CHANCE", "QUESTION"),
+            [
+                [
+                    f"  {display(items[row.row].id)}",
+                    f"{row.n_passed} of {row.n_models}",
+                    f"{row.surprise:.2g}",
+                    display(items[row.row].prompt, width=_TEXT, newline=" "),
+                ]
+                for row in suspects[:top]
+            ],
+            right="lrrl",
+        )
+
+
+def _print_power(study: ModelStudy, *, top: int) -> None:
+    rows = study.area_power() or study.concept_power()
+    if not rows:
+        return
+    print_lines(
+        "",
+        "Power: the gap that shows 80 times in 100 now, and the items that 10 and 5 points need",
+    )
+    print_table(
+        ("  AREA" if study.area_power() else "  CONCEPT", "ITEMS", "NOW", "10 POINTS", "5 POINTS"),
+        [
+            [
+                f"  {display(row.name, width=_NAME)}",
+                f"{row.n_items:,}",
+                f"{100 * row.detectable:.0f} points",
+                "-" if row.needed_10 is None else f"{row.needed_10:,}",
+                "-" if row.needed_5 is None else f"{row.needed_5:,}",
+            ]
+            for row in rows[:top]
+        ],
+        right="lrrrr",
+    )
+    if len(rows) > top:
+        print_lines(f"  and {len(rows) - top:,} more, with more power; --json lists all")
+
+
+def print_across(across: Mapping[str, Any], names: Sequence[str], *, top: int) -> None:
+    """Print every model's mean over the benchmarks, and where that is lowest and highest."""
+    print_lines("== Across the benchmarks ==")
+    print_table(
+        ("MODEL", *(display(name, width=20) for name in names), "MEAN"),
+        [
+            [
+                display(model),
+                *(
+                    f"{figures['overall'][name]:.3f}" if name in figures["overall"] else "-"
+                    for name in names
+                ),
+                f"{figures['mean']:.3f}",
+            ]
+            for model, figures in across.items()
+        ],
+        right="l" + "r" * (len(names) + 1),
+    )
+    for model, figures in across.items():
+        for title, rows in (
+            ("lowest", figures["concepts"][:top]),
+            ("highest", figures["concepts"][::-1][:top]),
+        ):
+            if rows:
+                print_lines("", f"{display(model)}: concepts with the {title} mean score")
+                print_table(
+                    ("  CONCEPT", "SCORE", "BENCHMARKS", "ITEMS"),
+                    [
+                        [
+                            f"  {display(row['name'], width=_NAME)}",
+                            f"{row['chi_model']:.2f}",
+                            str(row["n_benchmarks"]),
+                            f"{row['n_items']:,}",
+                        ]
+                        for row in rows
+                    ],
+                    right="lrrr",
+                )
