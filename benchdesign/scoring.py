@@ -248,7 +248,7 @@ def score_columns(
         low=low,
         high=high,
         n_items=column_sums(shown).astype(np.int64),
-        n_passed=np.asarray(shown.T @ (y >= 0.5)).astype(np.int64),
+        n_passed=np.asarray(shown.T @ (y >= 0.5).astype(np.int64)).astype(np.int64),
         n_effective=test.n_effective,
         total_saliency=total,
         gap=test.gap,

@@ -260,3 +260,15 @@ def test_unseen_items_of_a_planted_weakness_rank_first() -> None:
     ranking = rank_weak_items(items.take(unseen), found, DICTIONARY, areas=AREAS)
     n = int((topics[unseen] == 2).sum())
     assert (topics[unseen][ranking[:n]] == 2).mean() > 0.8
+
+
+def test_items_that_passed_are_counted_one_by_one() -> None:
+    items = make_map([{0: 1.0}] * 12 + [{1: 1.0}] * 8, n_concepts=2)
+    (found,) = measure_models(
+        items,
+        {"m": np.asarray([1.0] * 7 + [0.4] * 5 + [0.5] * 8)},
+        make_dictionary(["a", "b"]),
+        rng=np.random.default_rng(0),
+    )
+    assert found.concepts.n_passed.tolist() == [7, 8]
+    assert found.concepts.n_items.tolist() == [12, 8]
