@@ -1,4 +1,4 @@
-"""`benchdesign dictionary`: train, label, show and list concept dictionaries."""
+"""`benchdesign dictionary`: train, join, label, show and list concept dictionaries."""
 # ruff: noqa: D301 - the parser wants a real backspace where it must keep lines as they are
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from benchdesign.cli.options import (
 __all__ = ["app"]
 
 app = typer.Typer(
-    help="Concept dictionaries: train, label, inspect and list them.",
+    help="Concept dictionaries: train, join, label, inspect and list them.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -156,6 +156,40 @@ def train(
 
 
 @app.command()
+def join(
+    level: Annotated[
+        list[str],
+        typer.Option(
+            "--level",
+            metavar="NAME=DICTIONARY",
+            help="A level and the dictionary it comes from; the only level of a dictionary may be "
+            "given another name. Two or more, in the order of the concept ids.",
+            show_default=False,
+        ),
+    ],
+    out: Annotated[
+        Path, typer.Option("--out", metavar="DIR", help="Folder to write.", show_default=False)
+    ],
+    name: Annotated[
+        str | None, typer.Option("--name", help="Name in reports. [default: the folder's]")
+    ] = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a folder that is there already.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Make one dictionary of levels trained in separate runs; statistics and labels come along.
+
+    \b
+    Example:
+      benchdesign dictionary join --level terms=builtin --level themes=my-themes --out joined
+    """
+    from benchdesign.cli.dictionary_jobs import join_job
+
+    join_job(level, out, name=name, force=force, as_json=as_json)
+
+
+@app.command()
 def label(
     dictionary: Annotated[
         str,
@@ -196,8 +230,12 @@ def label(
         ),
     ] = None,
     contexts: Annotated[
-        Path | None,
-        typer.Option("--contexts", metavar="FILE", help="Made by `dictionary train --contexts`."),
+        list[Path] | None,
+        typer.Option(
+            "--contexts",
+            metavar="FILE",
+            help="Made by `dictionary train --contexts`; repeatable where levels were joined.",
+        ),
     ] = None,
     score: Annotated[
         bool,
@@ -269,7 +307,7 @@ def label(
             endpoint=endpoint,
             llm=llm,
             neuronpedia=neuronpedia,
-            contexts=contexts,
+            contexts=tuple(contexts or ()),
             score=score,
             judge=judge,
             drop_below=drop_below,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from benchdesign.mapping.corpus import CorpusSettings
     from benchdesign.mapping.train import LevelSpec, TrainSettings
 
-__all__ = ["info_job", "list_job", "train_job"]
+__all__ = ["info_job", "join_job", "list_job", "train_job"]
 
 
 def train_job(
@@ -88,6 +88,55 @@ def _print_report(report: BuildReport, out: Path) -> None:
             for level in report.levels
         ],
         right=" rrrrrrr",
+    )
+    print_lines("", f"Wrote {out}. Give it as --dictionary {out}.")
+
+
+def join_job(
+    levels: Sequence[str], out: Path, *, name: str | None, force: bool, as_json: bool
+) -> None:
+    """Join levels of several dictionaries and print what came of it."""
+    from benchdesign.mapping.join import Part, join_levels
+
+    made = join_levels([Part.parse(one) for one in levels], out, name=name, overwrite=force)
+    labels = made.table.label
+    counts = [
+        sum(one is not None for one in labels[level.offset : level.offset + level.width])
+        for level in made.levels
+    ]
+    if as_json:
+        rows = [
+            {
+                "level": level.name,
+                "hook_point": level.hook_point,
+                "first_id": level.offset,
+                "width": level.width,
+                "n_labelled": n_labelled,
+            }
+            for level, n_labelled in zip(made.levels, counts, strict=True)
+        ]
+        print_json(
+            {
+                "dictionary": str(out),
+                "model": made.model,
+                "fingerprint": made.fingerprint,
+                "levels": rows,
+            }
+        )
+        return
+    print_table(
+        ["level", "reads", "first id", "width", "labelled"],
+        [
+            [
+                level.name,
+                level.hook_point,
+                f"{level.offset:,}",
+                f"{level.width:,}",
+                f"{n_labelled:,}",
+            ]
+            for level, n_labelled in zip(made.levels, counts, strict=True)
+        ],
+        right="  rrr",
     )
     print_lines("", f"Wrote {out}. Give it as --dictionary {out}.")
 

@@ -35,7 +35,7 @@ class LabelRequest:
     endpoint: str | None
     llm: str | None
     neuronpedia: str | None
-    contexts: Path | None
+    contexts: tuple[Path, ...]
     score: bool
     judge: bool
     drop_below: float | None
@@ -67,7 +67,7 @@ class LabelRequest:
             raise UsageError("--endpoint and --llm go together.")
         if self.judge and (not self.score or self.endpoint is None):
             raise UsageError("--judge needs --score and --endpoint.")
-        if self.contexts is None and (self.keywords or asks or self.score):
+        if not self.contexts and (self.keywords or asks or self.score):
             raise UsageError("Give --contexts FILE, made by `dictionary train --contexts`.")
         if self.drop_below is not None and not self.score:
             raise UsageError("--drop-below needs --score.")
@@ -120,17 +120,15 @@ def _target(request: LabelRequest) -> Path:
 
 
 def _contexts(request: LabelRequest, dictionary: Dictionary) -> list[ConceptContexts]:
-    from benchdesign.mapping.contexts import read_contexts
+    from benchdesign.mapping.contexts import place_contexts, read_contexts
 
-    if request.contexts is None:
-        return []
-    found = list(read_contexts(request.contexts))
-    if any(not 0 <= one.concept_id < dictionary.n_concepts for one in found):
-        raise UsageError(f"{request.contexts}: made for another dictionary; make it again.")
+    found: list[ConceptContexts] = []
+    for path in request.contexts:
+        found += place_contexts(read_contexts(path), dictionary, path=path)
     if request.level is not None:
         found = [one for one in found if one.level == request.level]
         if not found:
-            raise UsageError(f"{request.contexts}: holds no contexts of level {request.level}.")
+            raise UsageError(f"--contexts: holds no contexts of level {request.level}.")
     return found[: request.limit]
 
 

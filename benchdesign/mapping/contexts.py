@@ -9,10 +9,11 @@ import gzip
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchdesign.dictionary import Dictionary
 from benchdesign.errors import InputError
 from benchdesign.mapping.activations import ActivationBank, Collected
 from benchdesign.mapping.train import encode
@@ -29,6 +30,7 @@ __all__ = [
     "Context",
     "ContextSettings",
     "find_contexts",
+    "place_contexts",
     "read_contexts",
     "write_contexts",
 ]
@@ -168,6 +170,35 @@ def read_contexts(path: Path) -> Iterator[ConceptContexts]:
                     ) from None
     except (OSError, EOFError) as problem:
         raise InputError(f"{path}: cannot be read ({problem}); check the path.") from None
+
+
+def place_contexts(
+    contexts: Iterable[ConceptContexts], dictionary: Dictionary, *, path: Path
+) -> list[ConceptContexts]:
+    """Give contexts the ids their concepts have in a dictionary; `path` is named in errors.
+
+    A level that was joined with others has other ids than in the run that wrote its contexts.
+    """
+    by_level: dict[str, list[ConceptContexts]] = {}
+    for one in contexts:
+        by_level.setdefault(one.level, []).append(one)
+    levels = {level.name: level for level in dictionary.levels}
+    placed: list[ConceptContexts] = []
+    for name, found in by_level.items():
+        level = levels.get(name)
+        if level is None:
+            # A dictionary may be given some of the levels that were trained together.
+            continue
+        lowest = min(one.concept_id for one in found)
+        shift = level.offset - lowest if len(found) == level.width else 0
+        placed += [replace(one, concept_id=one.concept_id + shift) for one in found]
+        if any(
+            not 0 <= one.concept_id - level.offset < level.width for one in placed[-len(found) :]
+        ):
+            raise InputError(f"{path}: made for another dictionary; make it again.")
+    if not placed:
+        raise InputError(f"{path}: holds no contexts of {', '.join(levels)}; name another file.")
+    return sorted(placed, key=lambda one: one.concept_id)
 
 
 def _spread(

@@ -1,0 +1,153 @@
+"""One dictionary of levels that were trained in separate runs.
+
+Statistics and labels come along; ids follow the order in which the levels are given.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from benchdesign.dictionary import ConceptTable, Dictionary, Level
+from benchdesign.errors import DictionaryError, OutputExistsError, UsageError
+
+__all__ = ["Part", "join_levels"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """A level to take, and where from."""
+
+    name: str
+    """What it is called in the new dictionary."""
+
+    source: Dictionary
+    level: Level
+
+    @classmethod
+    def parse(cls, text: str) -> Part:
+        """Read `NAME=DICTIONARY`; of a dictionary of one level that level is taken, renamed."""
+        from benchdesign.mapping.dictionaries import load_dictionary
+
+        name, equals, spec = text.partition("=")
+        if not equals or not spec or not name.replace("-", "").replace("_", "").isalnum():
+            raise UsageError(f"--level {text!r}: write NAME=DICTIONARY.")
+        source = load_dictionary(spec)
+        found = [level for level in source.levels if level.name == name]
+        if not found and len(source.levels) == 1:
+            found = list(source.levels)
+        if not found:
+            there = ", ".join(level.name for level in source.levels)
+            raise UsageError(f"--level {text}: {spec} has no level {name}; it has {there}.")
+        return cls(name, source, found[0])
+
+
+def join_levels(
+    parts: Sequence[Part], out: Path, *, name: str | None = None, overwrite: bool = False
+) -> Dictionary:
+    """Write a dictionary of these levels to `out`; all of them must read the same model."""
+    from benchdesign.mapping.dictionaries import CONFIG, WEIGHTS, fingerprint, save_dictionary
+
+    _check(parts, out, overwrite=overwrite)
+    fresh = out.with_name(f".{out.name}.tmp")
+    shutil.rmtree(fresh, ignore_errors=True)
+    levels: list[Level] = []
+    offset = 0
+    for part in parts:
+        folder = fresh / part.name
+        folder.mkdir(parents=True)
+        for file in (CONFIG, WEIGHTS):
+            shutil.copyfile(_folder_of(part) / file, folder / file)
+        levels.append(replace(part.level, name=part.name, offset=offset, folder=folder))
+        offset += part.level.width
+    first = parts[0].source
+    joined = Dictionary(
+        name=name or out.name,
+        model=first.model,
+        levels=tuple(levels),
+        table=_join_tables(parts),
+        length_edges=first.length_edges,
+        fingerprint=fingerprint(first.model, levels),
+    )
+    save_dictionary(
+        joined, fresh, recipe={"joined": {part.name: _recipe_of(part) for part in parts}}
+    )
+    if overwrite:
+        shutil.rmtree(out, ignore_errors=True)
+    fresh.rename(out)
+    return replace(
+        joined, levels=tuple(replace(level, folder=out / level.name) for level in levels)
+    )
+
+
+def _check(parts: Sequence[Part], out: Path, *, overwrite: bool) -> None:
+    if len(parts) < 2:
+        raise UsageError("Give two or more --level NAME=DICTIONARY.")
+    names = [part.name for part in parts]
+    if len(set(names)) < len(names):
+        raise UsageError("Two levels have the same name; names of levels must differ.")
+    first = parts[0]
+    for part in parts:
+        _folder_of(part)
+        if part.source.model != first.source.model:
+            raise DictionaryError(
+                f"{part.name}: reads {part.source.model or 'an unnamed model'}, {first.name} reads "
+                f"{first.source.model or 'an unnamed model'}; join levels of one model."
+            )
+        if part.source.length_edges != first.source.length_edges:
+            raise DictionaryError(
+                f"{part.name}: its base rates have other length bins than those of {first.name}; "
+                "train both with the same version of benchdesign."
+            )
+    if out.exists() and not overwrite:
+        raise OutputExistsError(f"{out}: exists; choose another --out or give --force.")
+
+
+def _folder_of(part: Part) -> Path:
+    if part.level.folder is None:
+        raise UsageError(f"{part.source.name}: has no weights to copy.")
+    return part.level.folder
+
+
+def _join_tables(parts: Sequence[Part]) -> ConceptTable:
+    import numpy as np
+
+    columns: dict[str, Any] = {}
+    for one in fields(ConceptTable):
+        pieces = [
+            getattr(part.source.table, one.name)[
+                part.level.offset : part.level.offset + part.level.width
+            ]
+            for part in parts
+        ]
+        if isinstance(pieces[0], tuple):
+            columns[one.name] = tuple(value for piece in pieces for value in piece)
+        else:
+            columns[one.name] = np.concatenate(pieces)
+    widths = [part.level.width for part in parts]
+    columns["level"] = np.repeat(np.arange(len(parts), dtype=np.int8), widths)
+    return ConceptTable(**columns)
+
+
+def _recipe_of(part: Part) -> dict[str, Any]:
+    """Return what is recorded of how the level was made, without that of its neighbours."""
+    from benchdesign.mapping.dictionaries import SUMMARY
+
+    file = _folder_of(part).parent / SUMMARY
+    if not file.is_file():
+        return {}
+    recipe: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")).get("recipe", {})
+    if "joined" in recipe:
+        found: dict[str, Any] = recipe["joined"].get(part.level.name, {})
+        return found
+    own = part.level.name
+    report = recipe.get("report", {})
+    return recipe | {
+        "levels": [one for one in recipe.get("levels", []) if one.get("name") == own],
+        "report": report
+        | {"levels": [one for one in report.get("levels", []) if one.get("level") == own]},
+    }
