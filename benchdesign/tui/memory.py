@@ -10,10 +10,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from benchdesign.records import read_json, write_json
-from benchdesign.workspace import Workspace
+if TYPE_CHECKING:
+    from benchdesign.workspace import Workspace
 
 __all__ = ["Recent", "RecentList", "UiState"]
 
@@ -60,7 +60,7 @@ class RecentList:
     def load(self) -> tuple[Recent, ...]:
         """Read the list; empty where there is none."""
         try:
-            data = read_json(self.path)
+            data = json.loads(self.path.read_text("utf-8"))
             known = set(Recent.__dataclass_fields__)
             return tuple(
                 Recent(**{name: value for name, value in one.items() if name in known})
@@ -79,6 +79,8 @@ class RecentList:
         self._save([one for one in self.load() if one.folder != folder])
 
     def _save(self, recents: list[Recent]) -> None:
+        from benchdesign.records import write_json
+
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             write_json(self.path, {"version": _VERSION, "recent": [asdict(one) for one in recents]})

@@ -1,0 +1,235 @@
+"""The application's open workspace: opening, loading, what is restored, and what is said of it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from textual import work
+from textual.app import App
+from textual.worker import get_current_worker
+
+from benchdesign.config import Preferences
+from benchdesign.errors import BenchdesignError, WorkspaceLockedError
+from benchdesign.tui.keys import SCREENS
+from benchdesign.tui.marks import Marks
+from benchdesign.tui.memory import Recent, RecentList, UiState
+from benchdesign.tui.widgets.job_line import JobLine
+
+if TYPE_CHECKING:
+    from benchdesign.tui.jobs import Job
+    from benchdesign.tui.model import Loaded, Session
+
+__all__ = ["OpenedApp"]
+
+
+class OpenedApp(App[None]):
+    """One workspace at a time, and the line that says what happens to it."""
+
+    def __init__(
+        self,
+        target: str | None = None,
+        *,
+        pool: str | None = None,
+        preferences: Preferences | None = None,
+        recents: RecentList,
+        editor: str = "vi",
+    ) -> None:
+        super().__init__()
+        self.preferences = preferences or Preferences()
+        self.marks = Marks(
+            use_ascii=self.preferences.marks == "ascii", monochrome=bool(self.no_color)
+        )
+        self.target = target
+        self.pool = pool
+        self.recents = recents
+        self.editor = editor
+        self.session: Session | None = None
+        self.ui = UiState()
+        self.job: Job | None = None
+        self.is_loading = False
+        self.problem = ""
+        """Why the analysis of the open workspace cannot be shown."""
+
+        self.status = "Ready."
+        self.status_is_error = False
+        self.messages: list[str] = []
+        self.version = 0
+
+    def action_go(self, mode: str) -> None:
+        """Go to a screen."""
+        if self.current_mode != mode and len(self.screen_stack) == 1:
+            self.switch_mode(mode)
+
+    def start_job(self) -> None:
+        """Compute what is out of date in a child process."""
+        raise NotImplementedError
+
+    # the workspace
+
+    def open_workspace(self, folder: Path) -> None:
+        """Open a workspace and show it; an error is shown in place."""
+        from benchdesign.tui.model import Session
+        from benchdesign.workspace import Workspace
+
+        self.close_workspace()
+        who = self.preferences.who
+        try:
+            workspace = Workspace.open(folder, who=who)
+        except WorkspaceLockedError as problem:
+            workspace = Workspace.open(folder, access="read", who=who)
+            self.say(f"Read only: {problem}", is_error=True)
+        except BenchdesignError as problem:
+            self.say(str(problem), is_error=True)
+            return
+        self.start_session(Session(workspace))
+
+    def start_session(self, session: Session) -> None:
+        """Show a workspace that was just opened or made."""
+        self.session = session
+        self.ui = UiState.from_workspace(session.workspace)
+        self.problem = ""
+        self.touch()
+        mode = str(self.ui.values.get("mode", "overview"))
+        known = {one.mode for one in SCREENS if one.mode != "open"}
+        self.action_go(mode if mode in known else "overview")
+        done = session.workspace.stage_runs()
+        if "gaps" in done:
+            self.load_analysis()
+        elif session.can_write:
+            self.start_job()
+        else:
+            self.problem = "Nothing is computed yet, and the workspace is read only."
+
+    def close_workspace(self) -> None:
+        """Save where the person is and let go of the lock."""
+        if self.job is not None:
+            self.job.stop()
+            self.job = None
+        if self.session is not None:
+            self.save_ui()
+            self._remember_recent()
+            self.session.workspace.close()
+            self.session = None
+            self.touch()
+
+    def save_ui(self) -> None:
+        """Keep what is restored next time."""
+        if self.session is None:
+            return
+        for stack in self._screen_stacks.values():
+            for screen in stack:
+                if hasattr(screen, "remember") and screen.is_mounted:
+                    screen.remember()
+        if self.current_mode != "open":
+            self.ui.values["mode"] = self.current_mode
+        self.ui.save(self.session.workspace)
+
+    def _remember_recent(self) -> None:
+        session = self.session
+        if session is None:
+            return
+        n_gaps, n_items, n_candidates, n_open = None, 0, 0, 0
+        if session.loaded is not None:
+            from benchdesign.decisions import Verdict
+
+            n_gaps = len(session.gap_ids())
+            n_items = len(session.loaded.analysis.benchmark)
+            n_candidates = len(session.loaded.candidates)
+            n_open = session.verdict_counts()[Verdict.OPEN]
+        self.recents.remember(
+            Recent(
+                folder=str(session.folder.resolve()),
+                name=session.title,
+                n_items=n_items,
+                n_gaps=n_gaps,
+                n_candidates=n_candidates,
+                n_reviewed=n_candidates - n_open,
+                opened=datetime.now().astimezone().isoformat(timespec="minutes"),
+            )
+        )
+
+    @work(thread=True, exclusive=True, group="load", exit_on_error=False)
+    def load_analysis(self) -> None:
+        """Load what was computed, without holding the screen up."""
+        from benchdesign.tui.model import load_session
+
+        session = self.session
+        if session is None:
+            return
+        worker = get_current_worker()
+        self.is_loading = True
+        try:
+            loaded: Loaded | None = load_session(session.workspace)
+            problem = ""
+        except BenchdesignError as error:
+            loaded, problem = None, str(error)
+        finally:
+            self.is_loading = False
+        if not worker.is_cancelled:
+            self.call_from_thread(self._loaded, session, loaded, problem)
+
+    def _loaded(self, session: Session, loaded: Loaded | None, problem: str) -> None:
+        if session is not self.session:
+            return
+        self.problem = problem
+        if loaded is None:
+            self.say(problem, is_error=True)
+        else:
+            session.replace(loaded)
+            self._remember_recent()
+            stale = session.workspace.stale_stages()
+            self.say(f"Out of date: {', '.join(stale)}. R computes it." if stale else "Up to date.")
+        self.touch()
+
+    def touch(self) -> None:
+        """Let every screen know that something is different."""
+        self.version += 1
+        screen = self.screen_stack[0] if self.is_running and self.screen_stack else None
+        from benchdesign.tui.screens.base import BaseScreen
+
+        if isinstance(screen, BaseScreen):
+            screen.draw_frame()
+            screen.catch_up()
+
+    def waiting_text(self) -> str:
+        """Say what to do where there is nothing to show yet."""
+        if self.session is None:
+            return (
+                "No workspace is open.\n\n"
+                "Press 1 and open one, or ^n to make one from a benchmark file."
+            )
+        if self.problem:
+            return f"{self.problem}\n\nR runs what is missing; 1 goes to the workspaces."
+        if self.job is not None:
+            return (
+                "The items are being read through the reference model.\n\n"
+                "The line below says how far it is. X stops it; what is done is kept."
+            )
+        if self.is_loading:
+            return "Loading ..."
+        return "Nothing is computed yet.\n\nR maps the items and finds the gaps."
+
+    # the status line
+
+    def say(self, text: str, *, is_error: bool = False) -> None:
+        """Put a sentence on the status line; it stays until the next one."""
+        self.status, self.status_is_error = text, is_error
+        self.messages.append(text)
+        self.draw_jobs()
+
+    def draw_jobs(self) -> None:
+        """Draw the row above the keys on whatever is shown."""
+        for line in self.screen.query(JobLine) if self.is_running else ():
+            self.draw_job(line)
+        if self.is_running and self.screen_stack:
+            for line in self.screen_stack[0].query(JobLine):
+                self.draw_job(line)
+
+    def draw_job(self, line: JobLine) -> None:
+        """Draw one row above the keys."""
+        if self.job is not None:
+            line.busy(self.job.progress, note=self.job.note, marks=self.marks)
+        else:
+            line.say(self.status, is_error=self.status_is_error)

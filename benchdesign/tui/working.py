@@ -1,0 +1,96 @@
+"""The application's running job: starting, watching and stopping what computes."""
+
+from __future__ import annotations
+
+from benchdesign.errors import WorkspaceError
+from benchdesign.tui.opened import OpenedApp
+
+__all__ = ["WorkingApp"]
+
+_LONG_JOB = 60.0
+"""Seconds after which stopping a job is asked about: `u` cannot bring it back."""
+
+
+class WorkingApp(OpenedApp):
+    """One job at a time, in a child process."""
+
+    _stop_asked = False
+
+    def start_job(self) -> None:
+        """Compute what is out of date in a child process."""
+        from benchdesign.tui.jobs import Job
+
+        session = self.session
+        if session is None or self.job is not None:
+            return
+        if not session.can_write:
+            self.say("Read only: nothing can be computed here.", is_error=True)
+            return
+        self.save_ui()
+        self.problem = ""
+        self._stop_asked = False
+        self.job = Job.start(session.folder)
+        self.touch()
+        self.draw_jobs()
+
+    def watch_job(self) -> None:
+        """Take in what the job did since; called on a timer."""
+        if self.job is None:
+            return
+        ended = self.job.poll()
+        if ended is None:
+            self.draw_jobs()
+            return
+        from benchdesign.tui.jobs import Failed, Stopped
+
+        seconds, self.job = self.job.seconds, None
+        if isinstance(ended, Failed):
+            where = (
+                f" Log: {ended.log}" if ended.log and str(ended.log) not in ended.message else ""
+            )
+            self.problem = ended.message + where
+            self.say(self.problem, is_error=True)
+        elif isinstance(ended, Stopped):
+            self.say("Stopped. What was done is kept; R goes on.")
+        else:
+            self.say(f"Computed in {seconds:.0f} s.")
+        self._reload()
+
+    def _reload(self) -> None:
+        session = self.session
+        if session is None:
+            return
+        try:
+            session.reopen()
+        except WorkspaceError as problem:
+            self.say(str(problem), is_error=True)
+            return
+        if "gaps" in session.workspace.stage_runs() and not self.problem:
+            self.load_analysis()
+        self.touch()
+
+    def action_stop(self) -> None:
+        """Stop the running job; asks only where that throws much away."""
+        if self.job is None:
+            self.say("No job is running.")
+        elif self.job.seconds > _LONG_JOB and not self._stop_asked:
+            self._stop_asked = True
+            self.status = "press X again to stop"
+            self.notify("Running for over a minute. X again stops it.", markup=False)
+        else:
+            self.job.stop()
+            self.job = None
+            self.say("Stopped. What was done is kept; R goes on.")
+            self.touch()
+
+    def action_recompute(self) -> None:
+        """Compute what is out of date."""
+        session = self.session
+        if session is None:
+            self.say("Open a workspace first.")
+        elif self.job is not None:
+            self.say("A job is running already.")
+        elif not session.workspace.is_stale and session.loaded is not None:
+            self.say("Everything is up to date.")
+        else:
+            self.start_job()
