@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchdesign.decisions import Decision, DecisionLog, Subject, Verdict
+from benchdesign.decisions import BY_RULE, Decision, DecisionLog, Subject, Verdict
 from benchdesign.errors import WorkspaceError
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -196,3 +196,70 @@ def test_order_of_lines_counts_when_the_clock_goes_backwards(tmp_path: Path) -> 
     )
     earlier.decide(Subject.ADD, "p1", Verdict.REJECT)
     assert open_log(tmp_path).verdict(Subject.ADD, "p1") is Verdict.REJECT
+
+
+def test_a_wanted_count_is_kept_undone_and_given_back_to_the_rule(tmp_path: Path) -> None:
+    log = open_log(tmp_path)
+    log.record(Decision(Subject.CONCEPT, "7", want=12))
+    log.record(Decision(Subject.CONCEPT, "7", note="few"), Decision(Subject.CONCEPT, "9", want=0))
+    assert open_log(tmp_path).wanted == {7: 12, 9: 0}
+    assert log.verdict(Subject.CONCEPT, "7") is Verdict.OPEN
+    log.undo()
+    assert log.wanted == {7: 12}
+    log.record(Decision(Subject.CONCEPT, "7", want=BY_RULE))
+    assert open_log(tmp_path).wanted == {}
+    log.undo()
+    log.undo()
+    assert log.wanted == {}
+
+
+def test_merged_concepts_are_counted_as_the_last_of_the_chain(tmp_path: Path) -> None:
+    log = open_log(tmp_path)
+    log.record(Decision(Subject.CONCEPT, "7", merge="9"))
+    log.record(Decision(Subject.CONCEPT, "9", merge="4"))
+    assert open_log(tmp_path).merged == {7: 4, 9: 4}
+    log.record(Decision(Subject.CONCEPT, "9", merge=""))
+    assert log.merged == {7: 9}
+    log.undo()
+    assert log.merged == {7: 4, 9: 4}
+
+
+def test_a_circle_of_merges_ends_at_its_smallest_concept(tmp_path: Path) -> None:
+    log = open_log(tmp_path)
+    for one, other in (("7", "9"), ("9", "4"), ("4", "7")):
+        log.record(Decision(Subject.CONCEPT, one, merge=other))
+    assert log.merged == {7: 4, 9: 4}
+
+
+@pytest.mark.parametrize("bad", ['"want": "many"', '"merge": "all"'])
+def test_a_want_or_merge_that_is_no_number_names_its_line(tmp_path: Path, bad: str) -> None:
+    log = open_log(tmp_path)
+    log.record(Decision(Subject.CONCEPT, "7", want=12))
+    line = log.path.read_text("ascii")
+    log.path.write_text(line + line.replace('"want": 12', bad).replace('"step": 1', '"step": 2'))
+    with pytest.raises(WorkspaceError, match=r"decisions\.jsonl:2: not a decision"):
+        open_log(tmp_path)
+
+
+@pytest.mark.parametrize("broken", [b"{", b'{"step": 2}', b"[]", b'"a"', b"1,2"])
+def test_the_line_that_is_wrong_is_named_among_many(tmp_path: Path, broken: bytes) -> None:
+    log = open_log(tmp_path)
+    for number in range(5):
+        log.decide(Subject.ADD, f"p{number}", Verdict.ACCEPT)
+    lines = log.path.read_bytes().splitlines()
+    log.path.write_bytes(b"\n".join([*lines[:3], broken, *lines[3:]]) + b"\n")
+    with pytest.raises(WorkspaceError, match=r"decisions\.jsonl:4: not a decision"):
+        open_log(tmp_path)
+
+
+def test_what_was_said_has_a_word() -> None:
+    said = [
+        Decision(Subject.ADD, "p", Verdict.ACCEPT, note="good"),
+        Decision(Subject.CONCEPT, "7", want=3),
+        Decision(Subject.CONCEPT, "7", merge="9"),
+        Decision(Subject.ADD, "p", edits={"a": 1}),
+        Decision(Subject.ADD, "p", reason="leak"),
+        Decision(Subject.ADD, "p", note=""),
+    ]
+    words = ["accept", "wanted count", "merge", "edit", "reason", "note"]
+    assert [one.word for one in said] == words
