@@ -10,9 +10,9 @@ from benchdesign.decisions import Subject
 
 if TYPE_CHECKING:
     from benchdesign.analysis import Analysis
+    from benchdesign.changes import Choice
     from benchdesign.decisions import Standing
     from benchdesign.items import Benchmark, Item
-    from benchdesign.revision import Choice
 
 __all__ = ["Edited", "edit_of", "rewritten_items"]
 

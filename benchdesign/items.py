@@ -120,6 +120,10 @@ class RecordSource(Protocol):
         """Return the original record at a 0-based row."""
         ...
 
+    def companions(self, name: str) -> tuple[str, ...]:
+        """Name the files that are written beside one of this name."""
+        ...
+
     def __len__(self) -> int:
         """Count the rows."""
         ...

@@ -16,9 +16,10 @@ from benchdesign.records import plain
 
 if TYPE_CHECKING:
     from benchdesign.analysis import Analysis
+    from benchdesign.changes import Addition, Removal
     from benchdesign.decisions import Standing
     from benchdesign.formats import WriteReport
-    from benchdesign.revision import Addition, Removal, Revision
+    from benchdesign.revision import Revision
 
 __all__ = ["SCHEMA_VERSION", "manifest_of", "write_concepts"]
 
@@ -133,11 +134,12 @@ def _added_row(analysis: Analysis, one: Addition) -> dict[str, Any]:
         "rank": one.rank,
         "gain": one.gain,
         "concepts": [
-            {"concept": concept_id, "label": analysis.dictionary.label(concept_id)}
-            for concept_id in one.concepts
+            {"concept": fill.concept_id, "label": analysis.dictionary.label(fill.concept_id)}
+            for fill in one.fills
         ],
         "category": one.item.category,
         "licence": one.licence,
+        "is_unread": one.is_unread,
         **_said(one.standing),
     }
     return plain(row)  # type: ignore[no-any-return]

@@ -27,6 +27,7 @@ from benchdesign.config import cache_folder, load_preferences
 from benchdesign.coverage import Coverage, Reference, measure_coverage
 from benchdesign.decisions import DecisionLog, Subject, Verdict
 from benchdesign.duplicates import DuplicatePair, KnownList, find_contamination, find_duplicates
+from benchdesign.edits import rewritten_items
 from benchdesign.errors import Interrupted, UsageError, WorkspaceError
 from benchdesign.gaps import Gaps, GapSettings, find_gaps
 from benchdesign.items import Benchmark, Item
@@ -39,6 +40,7 @@ from benchdesign.scope import Relevance, Scope, measure_relevance, top_items
 from benchdesign.workspace import STAGES, Workspace
 
 if TYPE_CHECKING:
+    from benchdesign.changes import Choice
     from benchdesign.dictionary import Dictionary
 
 __all__ = [
@@ -161,21 +163,19 @@ def reader_of(
 
 
 def map_rewritten(
-    folder: str, *, progress: ProgressCallback | None = None, stop: StopCheck | None = None
+    workspace: Workspace,
+    analysis: Analysis,
+    choice: Choice,
+    *,
+    cache: Path | None = None,
+    progress: ProgressCallback | None = None,
+    stop: StopCheck | None = None,
 ) -> ConceptMap | None:
-    """Map the accepted items of a workspace that were rewritten; None where none was."""
-    from benchdesign.edits import rewritten_items
-    from benchdesign.revision import Choice
-
-    preferences, _ = load_preferences()
-    with Workspace.open(Path(folder), access="read") as workspace:
-        items = rewritten_items(
-            load_analysis(workspace), Choice.from_decisions(workspace.decisions)
-        )
-        if not items:
-            return None
-        cache = cache_folder(preferences)
-        return reader_of(workspace, cache=cache, progress=progress, stop=stop).map(items)
+    """Map the items to be added that were rewritten; None where none was."""
+    items = rewritten_items(analysis, choice)
+    if not items:
+        return None
+    return reader_of(workspace, cache=cache, progress=progress, stop=stop).map(items)
 
 
 class _Run:

@@ -16,7 +16,7 @@ from benchdesign.analysis import Analysis
 from benchdesign.areas import AreaGaps, AreaRow, find_area_gaps
 from benchdesign.charts import StackedBar, histogram_of_lengths, histogram_of_lifts, stack
 from benchdesign.gaps import STATUSES, Gaps, Status
-from benchdesign.highlights import Mark, cut, marks_of, strongest_rows
+from benchdesign.highlights import cut, marks_of, strongest_rows
 from benchdesign.report_data import (
     AddedLine,
     AreaSection,
@@ -34,10 +34,10 @@ from benchdesign.report_data import (
 from benchdesign.report_limits import measure_limits
 
 if TYPE_CHECKING:
+    from benchdesign.changes import Addition, Removal
     from benchdesign.conceptmap import ConceptMap
     from benchdesign.items import Benchmark, Item
-    from benchdesign.proposals import GapFilled, Proposal
-    from benchdesign.revision import Addition, Removal, Revision
+    from benchdesign.revision import Revision
 
 __all__ = ["collect_report"]
 
@@ -255,16 +255,29 @@ def _snippet(
 
 
 def _added_lines(analysis: Analysis, revision: Revision) -> tuple[AddedLine, ...]:
-    proposals = {one.id: one for one in analysis.proposals}
+    n_kept = len(revision.kept_rows)
     return tuple(
-        _added_line(analysis, one, proposals.get(one.item.id))
-        for one in revision.added[:_MOST_ADDED]
+        _added_line(analysis, one, revision.concept_map, n_kept + place)
+        for place, one in enumerate(revision.added[:_MOST_ADDED])
     )
 
 
-def _added_line(analysis: Analysis, one: Addition, proposal: Proposal | None) -> AddedLine:
-    standing = one.standing
-    gaps = _gaps_first(analysis, proposal)
+def _added_line(analysis: Analysis, one: Addition, concept_map: ConceptMap, row: int) -> AddedLine:
+    is_gap = analysis.gaps.is_gap
+    fills = sorted(one.fills, key=lambda fill: not is_gap[fill.concept_id])
+    found = analysis.evidence_of(one.item)
+    # Where words were before an item was rewritten says nothing of where they are.
+    marks = (
+        ()
+        if one.is_unread
+        else tuple(
+            mark
+            for fill in fills[:_MOST_MARKED]
+            for mark in marks_of(
+                found.get(fill.concept_id, ()), concept_map, row=row, concept_id=fill.concept_id
+            )
+        )
+    )
     return AddedLine(
         revised_id=one.revised_id or one.item.id,
         pool_id=one.item.id,
@@ -273,49 +286,25 @@ def _added_line(analysis: Analysis, one: Addition, proposal: Proposal | None) ->
         gain=one.gain,
         category=one.item.category,
         licence=one.licence,
-        pieces=cut(one.item.text, _marks_of_addition(analysis, one.item, proposal), limit=600),
+        pieces=cut(one.item.text, marks, limit=600),
         answer=one.item.answer,
         fills=tuple(
             Fill(
-                analysis.dictionary.label(gap.concept_id),
-                gap.before,
-                gap.after,
-                gap.target,
-                bool(analysis.gaps.is_gap[gap.concept_id]),
+                analysis.dictionary.label(fill.concept_id),
+                fill.before,
+                fill.after,
+                fill.target,
+                bool(is_gap[fill.concept_id]),
             )
-            for gap in gaps[:_MOST_FILLS]
+            for fill in fills[:_MOST_FILLS]
         ),
-        n_more_fills=max(len(gaps) - _MOST_FILLS, 0),
-        nearest_id=proposal.nearest_id if proposal else None,
-        nearest_similarity=proposal.nearest_similarity if proposal else None,
-        failed_checks=tuple(c.message for c in proposal.checks if not c.passed) if proposal else (),
-        note=standing.note or None if standing else None,
-    )
-
-
-def _gaps_first(analysis: Analysis, proposal: Proposal | None) -> list[GapFilled]:
-    """Return what a proposal fills: what was called a gap first, then by gain."""
-    if proposal is None:
-        return []
-    is_gap = analysis.gaps.is_gap
-    return sorted(proposal.gaps, key=lambda gap: not is_gap[gap.concept_id])
-
-
-def _marks_of_addition(
-    analysis: Analysis, item: Item, proposal: Proposal | None
-) -> tuple[Mark, ...]:
-    if proposal is None or analysis.pool_map is None:
-        return ()
-    if item.digest != analysis.pool_map.digests[proposal.row]:
-        return ()  # rewritten: where words were says nothing of where they are
-    found = analysis.evidence_of(item)
-    ids = [gap.concept_id for gap in _gaps_first(analysis, proposal)[:_MOST_MARKED]]
-    return tuple(
-        mark
-        for one in ids
-        for mark in marks_of(
-            found.get(one, ()), analysis.pool_map, row=proposal.row, concept_id=one
-        )
+        n_more_fills=max(len(fills) - _MOST_FILLS, 0),
+        nearest_id=one.nearest_id,
+        nearest_similarity=one.nearest_similarity,
+        failed_checks=one.failed_checks,
+        edited=tuple(sorted(one.standing.edits)) if one.standing else (),
+        is_unread=one.is_unread,
+        note=one.standing.note or None if one.standing else None,
     )
 
 

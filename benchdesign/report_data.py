@@ -149,6 +149,12 @@ class AddedLine:
     nearest_id: str | None
     nearest_similarity: float | None
     failed_checks: tuple[str, ...]
+    edited: tuple[str, ...]
+    """Fields the designer rewrote."""
+
+    is_unread: bool
+    """Whether what it fills was found in the text it had before."""
+
     note: str | None
 
 

@@ -7,7 +7,6 @@ knows the time of day: the same inputs and decisions give the same files, byte f
 
 from __future__ import annotations
 
-import hashlib
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -18,25 +17,22 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchdesign.analysis import Analysis
+from benchdesign.changes import Addition, Choice, Removal, make_additions, make_removals
 from benchdesign.conceptmap import ConceptMap
 from benchdesign.coverage import Coverage, measure_coverage
-from benchdesign.decisions import DecisionLog, Standing, Subject, Verdict
 from benchdesign.edits import edit_of
 from benchdesign.errors import OutputExistsError, UsageError, WorkspaceError
 from benchdesign.gaps import Gaps, Status, find_gaps
-from benchdesign.items import Item
 from benchdesign.pipeline import reference_of
-from benchdesign.records import plain, write_json
+from benchdesign.records import write_json
 
 if TYPE_CHECKING:
     from benchdesign.formats import AddedItem, WriteReport
     from benchdesign.items import Benchmark
 
 __all__ = [
-    "Addition",
     "Choice",
     "CoverageFigures",
-    "Removal",
     "Revision",
     "check_targets",
     "plan_revision",
@@ -44,51 +40,6 @@ __all__ = [
     "revised_name",
     "write_revision",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """Which proposals make the revision, and who said so."""
-
-    added: tuple[str, ...]
-    """Ids of pool items, in the order they are added."""
-
-    removed: tuple[str, ...]
-    """Ids of benchmark items that are left out."""
-
-    made_by: str
-    """`all proposals` or `decisions`."""
-
-    standings: Mapping[tuple[Subject, str], Standing] = field(default_factory=dict)
-    """Notes, reasons and edits for them, where there are any."""
-
-    decisions_sha256: str | None = None
-
-    @classmethod
-    def all_proposals(cls, analysis: Analysis) -> Choice:
-        """Take every proposal, as a run without questions does."""
-        return cls(
-            tuple(one.id for one in analysis.proposals),
-            tuple(one.id for one in analysis.removals),
-            "all proposals",
-        )
-
-    @classmethod
-    def from_decisions(cls, log: DecisionLog) -> Choice:
-        """Take what was accepted, in the order it was."""
-        standings = {
-            (subject, subject_id): standing
-            for subject in (Subject.ADD, Subject.REMOVE)
-            for subject_id, standing in log.standings(subject).items()
-        }
-        said = [plain(one) for one in standings.values() if one.verdict is not Verdict.OPEN]
-        return cls(
-            log.accepted,
-            log.dropped,
-            "decisions",
-            standings,
-            hashlib.sha256(repr(said).encode("utf-8", "surrogatepass")).hexdigest(),
-        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,40 +71,6 @@ class CoverageFigures:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Addition:
-    """One pool item that joins the benchmark."""
-
-    item: Item
-    """The pool's item, with the designer's changes."""
-
-    rank: int | None
-    """Place among the proposals, from 1; None if it was chosen by hand."""
-
-    gain: float | None
-    concepts: tuple[int, ...]
-    """Gaps it helps to close."""
-
-    standing: Standing | None
-    revised_id: str = ""
-    """Its id in the revised benchmark; known once written."""
-
-    licence: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Removal:
-    """One benchmark item that is left out."""
-
-    item: Item
-    rank: int | None
-    duplicate_of: str | None
-    """Id of the item closest to it, which stays."""
-
-    similarity: float | None
-    standing: Standing | None
-
-
 @dataclass(frozen=True, eq=False)
 class Revision:
     """A revision, planned or written."""
@@ -177,9 +94,6 @@ class Revision:
     n_gaps_lapsed: int
     """No gaps any more although no more items show them: with fewer findings the bar is higher."""
 
-    n_unread: int = 0
-    """Added items that were rewritten and not mapped again: they count as they were before."""
-
     manifest: Mapping[str, Any] = field(default_factory=dict)
     """What `revision.json` holds; empty while planned."""
 
@@ -194,6 +108,11 @@ class Revision:
     def n_items(self) -> int:
         """Number of items of the revised benchmark."""
         return len(self.kept_rows) + len(self.added)
+
+    @property
+    def n_unread(self) -> int:
+        """Added items that were rewritten and not mapped again: they count as they were before."""
+        return sum(one.is_unread for one in self.added)
 
 
 def revised_name(path: Path, suffix: str) -> str:
@@ -210,28 +129,12 @@ def plan_revision(
 
     `rewritten` is the map of `edits.rewritten_items`; without it they count as they were.
     """
-    benchmark, pool = analysis.benchmark, analysis.pool
-    row_of = {item.id: row for row, item in enumerate(benchmark.items)}
-    unknown = [one for one in choice.removed if one not in row_of]
-    if unknown:
-        raise WorkspaceError(
-            f"{benchmark.path}: item {unknown[0]!r} is to be removed but is not in the file any "
-            "more. Undo that decision, or restore the file."
-        )
-    dropped = {row_of[one] for one in choice.removed}
-    kept = tuple(row for row in range(len(benchmark)) if row not in dropped)
-    pool_row = {item.id: row for row, item in enumerate(pool.items)} if pool is not None else {}
-    unknown = [one for one in choice.added if one not in pool_row]
-    if unknown:
-        where = "there is no pool" if pool is None else f"it is not in {pool.path} any more"
-        raise WorkspaceError(
-            f"Pool item {unknown[0]!r} was accepted but {where}. "
-            "Undo that decision, or restore the pool."
-        )
-    if not kept and not choice.added:
+    removed = make_removals(analysis, choice)
+    dropped = {one.row for one in removed}
+    kept = tuple(row for row in range(len(analysis.benchmark)) if row not in dropped)
+    added, added_map = make_additions(analysis, choice, kept_rows=kept, rewritten=rewritten)
+    if not kept and not added:
         raise UsageError("The revision would have no items; keep or add at least one.")
-    added = _additions(analysis, choice, pool_row)
-    added_map, n_unread = _map_of_added(analysis, added, pool_row, rewritten)
     maps = [analysis.benchmark_map.take(kept), *([] if added_map is None else [added_map])]
     revised_map = ConceptMap.concatenate(maps)
     reference = reference_of(analysis.pool_map, analysis.dictionary)
@@ -248,7 +151,7 @@ def plan_revision(
         choice=choice,
         kept_rows=kept,
         added=added,
-        removed=_removals(analysis, choice, row_of),
+        removed=removed,
         concept_map=revised_map,
         coverage_after=coverage,
         gaps_after=gaps_after,
@@ -256,7 +159,6 @@ def plan_revision(
         figures_after=CoverageFigures.from_gaps(gaps_after),
         n_gaps_closed=int((gone & grown).sum()),
         n_gaps_lapsed=int((gone & ~grown).sum()),
-        n_unread=n_unread,
     )
 
 
@@ -319,88 +221,17 @@ def check_targets(folder: Path, names: Sequence[str], *, force: bool) -> None:
 
 def planned_files(benchmark: Benchmark, *, format: str | None = None) -> tuple[str, ...]:
     """Return the names `write_revision` will write, the revised benchmark first."""
-    suffix = f".{format}" if format else benchmark.source.suffix
+    source = benchmark.source
+    is_own = format is None or format == source.format
+    name = revised_name(benchmark.path, source.suffix if is_own else f".{format}")
     return (
-        revised_name(benchmark.path, suffix),
+        name,
+        *(source.companions(name) if is_own else ()),
         "revision.json",
         "concepts.parquet",
         "report.html",
         "report.md",
     )
-
-
-def _map_of_added(
-    analysis: Analysis,
-    added: Sequence[Addition],
-    pool_row: Mapping[str, int],
-    rewritten: ConceptMap | None,
-) -> tuple[ConceptMap | None, int]:
-    """Return the map of what is added, and how many of it were rewritten and not mapped since."""
-    pool_map = analysis.pool_map
-    if not added or pool_map is None:
-        return None, 0
-    place = {} if rewritten is None else {one: row for row, one in enumerate(rewritten.digests)}
-    as_they_were = pool_map.take([pool_row[one.item.id] for one in added])
-    rows, n_unread = [], 0
-    for row, one in enumerate(added):
-        digest = one.item.digest
-        is_rewritten = digest != as_they_were.digests[row]
-        n_unread += is_rewritten and digest not in place
-        rows.append(len(added) + place[digest] if is_rewritten and digest in place else row)
-    if rewritten is None:
-        return as_they_were, n_unread
-    return ConceptMap.concatenate([as_they_were, rewritten]).take(rows), n_unread
-
-
-def _additions(
-    analysis: Analysis, choice: Choice, pool_row: Mapping[str, int]
-) -> tuple[Addition, ...]:
-    pool = analysis.pool
-    if pool is None:
-        return ()
-    proposed = {one.id: one for one in analysis.proposals}
-    added = []
-    for pool_id in choice.added:
-        item, proposal = pool.items[pool_row[pool_id]], proposed.get(pool_id)
-        standing = choice.standings.get((Subject.ADD, pool_id))
-        added.append(
-            Addition(
-                item=edit_of(pool, item, standing).item,
-                rank=proposal.rank if proposal else None,
-                gain=proposal.gain if proposal else None,
-                concepts=tuple(gap.concept_id for gap in proposal.gaps) if proposal else (),
-                standing=standing,
-                licence=_licence(analysis, item),
-            )
-        )
-    return tuple(added)
-
-
-def _removals(analysis: Analysis, choice: Choice, row_of: Mapping[str, int]) -> tuple[Removal, ...]:
-    proposed = {one.id: one for one in analysis.removals}
-    removed = []
-    for item_id in choice.removed:
-        proposal = proposed.get(item_id)
-        removed.append(
-            Removal(
-                item=analysis.benchmark.items[row_of[item_id]],
-                rank=proposal.rank if proposal else None,
-                duplicate_of=proposal.nearest_id if proposal else None,
-                similarity=proposal.nearest_similarity if proposal else None,
-                standing=choice.standings.get((Subject.REMOVE, item_id)),
-            )
-        )
-    return tuple(removed)
-
-
-def _licence(analysis: Analysis, item: Item) -> str | None:
-    pool = analysis.pool
-    if pool is None or pool.mapping.licence is None:
-        return None
-    value: Any = pool.record(item)
-    for part in pool.mapping.licence.split("."):
-        value = value.get(part) if isinstance(value, Mapping) else None
-    return None if value is None else str(value)
 
 
 def _write_benchmark(

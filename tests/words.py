@@ -44,6 +44,9 @@ class Records:
     def record(self, row: int) -> Mapping[str, Any]:
         return self.records[row]
 
+    def companions(self, name: str) -> tuple[str, ...]:
+        return ()
+
     def __len__(self) -> int:
         return len(self.records)
 

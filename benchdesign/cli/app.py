@@ -387,6 +387,14 @@ def decide(
     reason: Annotated[
         str | None, typer.Option("--reason", metavar="TEXT", help="Why (wrong key, unclear, ...).")
     ] = None,
+    edit: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--edit",
+            metavar="FIELD=VALUE",
+            help="Rewrite a field of a candidate; lists and numbers as JSON. Repeatable.",
+        ),
+    ] = None,
     undo: Annotated[bool, typer.Option("--undo", help="Take the last decision back.")] = False,
     redo: Annotated[
         bool, typer.Option("--redo", help="Bring the decision undone last back.")
@@ -395,16 +403,19 @@ def decide(
 ) -> None:
     """Decide about a proposal without the interface; it is on disk when this returns.
 
+    The verdict may be left out where there is a note, a reason or an edit.
+
     \b
     Example:
-      benchdesign decide my-workspace pool-17 accept --note "checked the key"
+      benchdesign decide my-workspace pool-17 accept --edit "answer=B" --note "checked the key"
     """
-    from benchdesign.cli.review import decide_job, redo_job, undo_job
+    from benchdesign.cli.review import Said, decide_job, redo_job, undo_job
 
     if undo or redo:
         (undo_job if undo else redo_job)(workspace, item_id=item_id, as_json=as_json)
     else:
-        decide_job(workspace, item_id, verdict, note=note, reason=reason, as_json=as_json)
+        said = Said(verdict, note=note, reason=reason, edits=edit or ())
+        decide_job(workspace, item_id, said, as_json=as_json)
 
 
 @app.command()

@@ -49,8 +49,11 @@ def run_job(request: RunRequest, *, force: bool, as_json: bool, quiet: bool) -> 
     stem = _stem(request.benchmark)
     out = request.out or Path(f"{stem}-revised")
     # Before anything is computed: an hour of mapping must not end in "exists already".
+    revised = [one.name for one in out.glob("*.revised*")]
     check_targets(
-        out, ["revision.json", "report.html", "report.md", "concepts.parquet"], force=force
+        out,
+        ["revision.json", "report.html", "report.md", "concepts.parquet", *revised],
+        force=force,
     )
     with _run_workspace(request, out, who=preferences.who) as workspace, stopping(talk.say) as stop:
         try:
@@ -92,18 +95,26 @@ def export_job(
     from benchdesign.revision import Choice, check_targets, planned_files, write_revision
 
     talk = Talk(quiet=quiet)
+    preferences, _ = load_preferences()
     with Workspace.open(folder, access="read") as workspace:
         analysis = workspace.load_analysis()
         choice = Choice.from_decisions(workspace.decisions)
         out = out or Path(f"{_stem(workspace.benchmark_file.path)}-revised")
-    check_targets(out, planned_files(analysis.benchmark, format=format), force=force)
-    if not choice.added and not choice.removed:
-        talk.say(
-            "Nothing was accepted yet, so the revision is the benchmark as it was. "
-            f"Decide first: benchdesign proposals {shlex.quote(str(folder))}"
-        )
-    with stopping(talk.say) as stop:
-        rewritten = map_rewritten(str(folder), progress=talk.progress, stop=stop)
+        check_targets(out, planned_files(analysis.benchmark, format=format), force=force)
+        if not choice.added and not choice.removed:
+            talk.say(
+                "Nothing was accepted yet, so the revision is the benchmark as it was. "
+                f"Decide first: benchdesign proposals {shlex.quote(str(folder))}"
+            )
+        with stopping(talk.say) as stop:
+            rewritten = map_rewritten(
+                workspace,
+                analysis,
+                choice,
+                cache=cache_folder(preferences),
+                progress=talk.progress,
+                stop=stop,
+            )
     talk.done()
     revision = write_revision(
         analysis, out, choice=choice, rewritten=rewritten, format=format, force=force

@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import difflib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchdesign.cli.output import print_json, print_lines, print_table
 from benchdesign.config import load_preferences
 from benchdesign.decisions import Decision, Step, Subject, Verdict
+from benchdesign.edits import edit_of
 from benchdesign.errors import UsageError, WorkspaceError
+from benchdesign.records import plain
 from benchdesign.text import display
 from benchdesign.workspace import Workspace
 
 if TYPE_CHECKING:
+    from benchdesign.analysis import Analysis
     from benchdesign.decisions import DecisionLog
     from benchdesign.proposals import Proposal
 
-__all__ = ["config_job", "decide_job", "proposals_job", "redo_job", "undo_job"]
+__all__ = ["Said", "config_job", "decide_job", "proposals_job", "redo_job", "undo_job"]
 
 _STATES = {
     "open": Verdict.OPEN,
@@ -51,8 +57,7 @@ def proposals_job(folder: Path, *, only: str | None, as_json: bool) -> None:
     for one in (*analysis.proposals, *analysis.removals):
         state = _DONE.get(log.verdict(Subject(one.kind), one.id), "open")
         if only in (None, state):
-            items = analysis.pool if one.kind == "add" else analysis.benchmark
-            prompt = items.items[one.row].prompt if items is not None else ""
+            prompt = _prompt(analysis, one, log)
             rows.append(_proposal_row(one, state, prompt, log, analysis.dictionary.label))
     if as_json:
         print_json({"workspace": str(folder), "proposals": rows})
@@ -75,27 +80,34 @@ def proposals_job(folder: Path, *, only: str | None, as_json: bool) -> None:
     print_table(("RANK", "ID", "KIND", "STATE", "GAIN", "GAPS", "ITEM"), table, right="rlllrrl")
 
 
-def decide_job(
-    folder: Path,
-    item_id: str | None,
-    verdict: str | None,
-    *,
-    note: str | None,
-    reason: str | None,
-    as_json: bool,
-) -> None:
-    """Record one verdict about a proposal (or about any item of pool or benchmark)."""
-    if item_id is None or verdict is None:
+@dataclass(frozen=True, slots=True)
+class Said:
+    """What `decide` was told of an item, as it was typed."""
+
+    verdict: str | None = None
+    note: str | None = None
+    reason: str | None = None
+    edits: Sequence[str] = ()
+    """FIELD=VALUE."""
+
+
+def decide_job(folder: Path, item_id: str | None, said: Said, *, as_json: bool) -> None:
+    """Record what was said of a proposal (or of any item of pool or benchmark)."""
+    if item_id is None or not (said.verdict or said.note or said.reason or said.edits):
         raise UsageError(
             "Give an item and a verdict: `benchdesign decide WORKSPACE ID accept`, or --undo."
         )
-    said = _WORDS.get(verdict)
-    if said is None:
-        raise UsageError(f"{verdict}: not a verdict; give accept, reject or defer.")
+    verdict = None if said.verdict is None else _WORDS.get(said.verdict)
+    if said.verdict is not None and verdict is None:
+        raise UsageError(f"{said.verdict}: not a verdict; give accept, reject or defer.")
     preferences, _ = load_preferences()
     with Workspace.open(folder, who=preferences.who) as workspace:
-        subject = _subject(workspace, item_id)
-        workspace.decisions.record(Decision(subject, item_id, said, note=note, reason=reason))
+        analysis = workspace.load_analysis()
+        subject = _subject(analysis, item_id, folder)
+        edits = _edits(analysis, subject, item_id, said.edits)
+        workspace.decisions.record(
+            Decision(subject, item_id, verdict, note=said.note, reason=said.reason, edits=edits)
+        )
         _print_state(workspace.decisions, subject, item_id, as_json=as_json)
 
 
@@ -137,9 +149,8 @@ def _step_job(folder: Path, action: str, *, item_id: str | None, as_json: bool) 
         print_lines(*(f"{done}: {_said(one)}" for one in step.decisions))
 
 
-def _subject(workspace: Workspace, item_id: str) -> Subject:
+def _subject(analysis: Analysis, item_id: str, folder: Path) -> Subject:
     """Return whether the id is a proposal, an item of the pool or one of the benchmark."""
-    analysis = workspace.load_analysis()
     for proposals in (analysis.proposals, analysis.removals):
         for one in proposals:
             if one.id == item_id:
@@ -152,9 +163,55 @@ def _subject(workspace: Workspace, item_id: str) -> Subject:
     near = difflib.get_close_matches(item_id, known, n=1)
     hint = f" Did you mean {display(near[0])}?" if near else ""
     raise UsageError(
-        f"{display(item_id)}: no such item in {workspace.folder}.{hint} "
-        f"`benchdesign proposals {workspace.folder}` lists them."
+        f"{display(item_id)}: no such item in {folder}.{hint} "
+        f"`benchdesign proposals {folder}` lists them."
     )
+
+
+def _edits(
+    analysis: Analysis, subject: Subject, item_id: str, given: Sequence[str]
+) -> dict[str, Any] | None:
+    """Return the new values of a candidate's fields; each keeps the kind of value it had."""
+    if not given:
+        return None
+    pool = analysis.pool
+    item = next((one for one in pool.items if one.id == item_id), None) if pool else None
+    if pool is None or item is None or subject is not Subject.ADD:
+        raise UsageError(f"--edit: {display(item_id)} is in the benchmark, which stays as it is.")
+    record = pool.record(item)
+    edits = {}
+    for one in given:
+        name, sign, text = one.partition("=")
+        if not sign:
+            raise UsageError(f"--edit {display(one)}: write it as FIELD=VALUE.")
+        if name not in record:
+            known = ", ".join(display(str(field)) for field in record)
+            raise UsageError(f"--edit {display(name)}: no such field in the item; it has {known}.")
+        edits[name] = _like(record[name], name, text)
+    return edits
+
+
+def _like(before: object, name: str, text: str) -> object:
+    if isinstance(before, str):
+        return text
+    try:
+        value = json.loads(text)
+    except ValueError:
+        value = text
+    if isinstance(before, list | dict) and type(value) is not type(before):
+        kind = "list" if isinstance(before, list) else "object"
+        raise UsageError(
+            f"--edit {display(name)}: it holds {plain(before)!r:.80}; give a JSON {kind}."
+        )
+    return value
+
+
+def _prompt(analysis: Analysis, one: Proposal, log: DecisionLog) -> str:
+    """Return a proposal's prompt as it reads with what was rewritten."""
+    if one.kind != "add" or analysis.pool is None:
+        return analysis.benchmark.items[one.row].prompt
+    item = analysis.pool.items[one.row]
+    return edit_of(analysis.pool, item, log.standing(Subject.ADD, one.id)).item.prompt
 
 
 def _proposal_row(
@@ -169,6 +226,7 @@ def _proposal_row(
         "state": state,
         "note": standing.note if standing else "",
         "reason": standing.reason if standing else "",
+        "edited": sorted(standing.edits) if standing else [],
         "category": one.category,
         "prompt": prompt,
         "gaps": [
@@ -198,6 +256,7 @@ def _print_state(log: DecisionLog, subject: Subject, item_id: str, *, as_json: b
         "verdict": log.verdict(subject, item_id).value,
         "note": standing.note if standing else "",
         "reason": standing.reason if standing else "",
+        "edited": sorted(standing.edits) if standing else [],
         "n_accepted": len(log.accepted),
         "n_dropped": len(log.dropped),
     }
@@ -205,6 +264,8 @@ def _print_state(log: DecisionLog, subject: Subject, item_id: str, *, as_json: b
         print_json(figures)
         return
     state = _DONE.get(log.verdict(subject, item_id), "open")
+    if standing and standing.edits:
+        state += f", rewritten in {', '.join(display(one) for one in sorted(standing.edits))}"
     print_lines(
         f"{display(item_id)}: {state}. {figures['n_accepted']} to add, "
         f"{figures['n_dropped']} to remove so far; --undo takes this back."

@@ -55,6 +55,10 @@ class Source(ABC):
             name = name[: -len(suffix)]
         return name or self.path.name
 
+    def companions(self, name: str) -> tuple[str, ...]:
+        """Name the files that `write` puts beside one of this name."""
+        return ()
+
     def known_fields(self) -> dict[str, str]:
         """Fields that the format itself names, such as those of an lm-eval task."""
         return {}

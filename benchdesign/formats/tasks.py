@@ -34,6 +34,10 @@ class TaskFile(Source):
         self.format = "lm-eval"
         self.suffix = path.suffix
 
+    def companions(self, name: str) -> tuple[str, ...]:
+        """Name the data file, which is written beside the task file."""
+        return (Path(name).stem + self._data.suffix,)
+
     def known_fields(self) -> dict[str, str]:
         """Fields named by `doc_to_text`, `doc_to_choice` and `doc_to_target`."""
         first = next(iter(self._data.records()), {})
@@ -80,7 +84,7 @@ class TaskFile(Source):
     def write(self, path: Path, rows: Sequence[int], added: Sequence[Record]) -> None:
         """Write the data beside a copy of the task file that names them."""
         text = self.path.read_text(encoding="utf-8")
-        data_path = path.with_name(path.stem + self._data.suffix)
+        data_path = path.with_name(self.companions(path.name)[0])
         if text.count(self._data_name) == 0:
             raise FormatError(
                 f"{self.path}: names its data file in another file. Export with --format jsonl."

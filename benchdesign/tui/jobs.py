@@ -18,8 +18,8 @@ from benchdesign.progress import Progress, ProgressCallback
 
 if TYPE_CHECKING:
     from benchdesign.analysis import Analysis
+    from benchdesign.changes import Choice
     from benchdesign.conceptmap import ConceptMap
-    from benchdesign.revision import Choice
     from benchdesign.workspace import Workspace
 
 __all__ = ["Failed", "Finished", "Job", "Stopped", "compute", "remap", "rewritten_map"]
@@ -38,10 +38,17 @@ def compute(folder: str, *, progress: ProgressCallback, output: str) -> None:
 
 def remap(folder: str, *, progress: ProgressCallback, output: str) -> None:
     """Map the accepted items that were rewritten, into the cache; runs in the child."""
+    from benchdesign.changes import Choice
     from benchdesign.pipeline import map_rewritten
+    from benchdesign.workspace import Workspace
 
     _print_to(output)
-    map_rewritten(folder, progress=progress)
+    preferences, _ = load_preferences()
+    with Workspace.open(Path(folder), access="read") as workspace:
+        analysis = workspace.load_analysis()
+        choice = Choice.from_decisions(workspace.decisions)
+        cache = cache_folder(preferences)
+        map_rewritten(workspace, analysis, choice, cache=cache, progress=progress)
 
 
 def rewritten_map(

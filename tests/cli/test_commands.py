@@ -256,6 +256,54 @@ def test_export_writes_what_was_accepted(finished: Command) -> None:
     assert [one["pool_id"] for one in result.json["added"]] == ["p-3"]
 
 
+def test_an_item_rewritten_by_hand_is_exported_and_counted_as_it_reads_now(
+    finished: Command,
+) -> None:
+    edits = (
+        "--edit",
+        "question=Does an owl eat fish?",
+        "--edit",
+        'choices=["yes", "no", "a", "b"]',
+    )
+    said = finished("decide", "animals-workspace", "p-3", "accept", *edits, "--json").json
+    assert (said["verdict"], said["edited"]) == ("accept", ["choices", "question"])
+    (row,) = finished("proposals", "animals-workspace", "--only", "accepted", "--json").json[
+        "proposals"
+    ]
+    assert (row["prompt"], row["edited"]) == ("Does an owl eat fish?", ["choices", "question"])
+    result = finished("export", "animals-workspace", "--out", "mine")
+    assert "missing     1 -> 1" in result.out
+    assert "mapping items" in result.err
+    last = json.loads(Path("mine/animals.revised.jsonl").read_text("utf-8").splitlines()[-1])
+    assert (last["question"], last["choices"][1]) == ("Does an owl eat fish?", "no")
+
+
+def test_an_edit_alone_leaves_the_verdict_and_can_be_undone(finished: Command) -> None:
+    said = finished("decide", "animals-workspace", "p-3", "--edit", "question=Any fox?", "--json")
+    assert said.json["verdict"] == "open"
+    assert finished("decide", "animals-workspace", "--undo").code == 0
+    again = finished("decide", "animals-workspace", "p-3", "accept", "--json")
+    assert again.json["edited"] == []
+
+
+@pytest.mark.parametrize(
+    ("item", "edit", "said"),
+    [
+        ("p-3", "question", "FIELD=VALUE"),
+        ("p-3", "stem=x", "no such field in the item; it has id, question, choices"),
+        ("p-3", "choices=yes", "give a JSON list"),
+        ("b-3", "question=x", "stays as it is"),
+    ],
+)
+def test_an_edit_that_cannot_be_made_is_one_line(
+    finished: Command, item: str, edit: str, said: str
+) -> None:
+    result = finished("decide", "animals-workspace", item, "--edit", edit)
+    assert result.code == 2
+    assert one_line(result.err)
+    assert said in result.err
+
+
 def test_coverage_of_one_lists_areas_and_gaps(command: Command) -> None:
     result = command("coverage", "animals.jsonl", "--pool", "pool.jsonl")
     assert result.code == 0

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -11,10 +12,18 @@ from benchdesign.analysis import Analysis
 from benchdesign.config import Settings
 from benchdesign.decisions import Decision, Subject, Verdict
 from benchdesign.errors import OutputExistsError, UsageError, WorkspaceError
-from benchdesign.pipeline import run_pipeline
-from benchdesign.revision import Choice, plan_revision, revised_name, write_revision
+from benchdesign.pipeline import map_rewritten, run_pipeline
+from benchdesign.revision import (
+    Choice,
+    plan_revision,
+    planned_files,
+    revised_name,
+    write_revision,
+)
 from benchdesign.workspace import Workspace
-from tests.keywords import use_keywords, write_sets
+from tests.keywords import WORDS, use_keywords, write_sets
+
+FOX, OWL = WORDS.index("fox"), WORDS.index("owl")
 
 FILES = ("animals.revised.jsonl", "concepts.parquet", "report.html", "report.md", "revision.json")
 
@@ -188,6 +197,63 @@ def test_an_edited_item_is_added_as_edited(
     assert revision.manifest["added"][0]["decision"]["edited"] == ["question"]
 
 
+def rewrite(workspace: Workspace, pool_id: str, question: str) -> Choice:
+    workspace.decisions.record(
+        Decision(Subject.ADD, pool_id, Verdict.ACCEPT, edits={"question": question})
+    )
+    return Choice.from_decisions(workspace.decisions)
+
+
+def test_a_rewritten_item_counts_as_it_reads_now(
+    workspace: Workspace, analysis: Analysis, tmp_path: Path
+) -> None:
+    choice = rewrite(workspace, analysis.proposals[0].id, "Does an owl eat fish?")
+    rewritten = map_rewritten(workspace, analysis, choice)
+    revision = write_revision(analysis, tmp_path / "out", choice=choice, rewritten=rewritten)
+    assert revision.gaps_after.count[[FOX, OWL]].tolist() == [0, analysis.gaps.count[OWL] + 1]
+    rows = pq.read_table(tmp_path / "out" / "concepts.parquet").to_pylist()
+    assert (rows[FOX]["count_after"], rows[OWL]["count_after"]) == (
+        0,
+        rows[OWL]["count_before"] + 1,
+    )
+    (added,) = revision.manifest["added"]
+    assert (added["concepts"], added["gain"], added["is_unread"]) == ([], None, False)
+    for name in ("report.html", "animals.revised.jsonl"):
+        text = (tmp_path / "out" / name).read_text("utf-8")
+        assert "Does an owl eat fish?" in re.sub(r"</?mark[^>]*>", "", text)
+
+
+def test_a_rewritten_item_is_credited_with_the_gaps_it_shows_now(
+    workspace: Workspace, analysis: Analysis
+) -> None:
+    plain = next(one for one in analysis.pool.items if one.category == "cat")  # type: ignore[union-attr]
+    choice = rewrite(workspace, plain.id, "Does a fox eat fish?")
+    revision = plan_revision(analysis, choice, rewritten=map_rewritten(workspace, analysis, choice))
+    (added,) = revision.added
+    assert [(one.concept_id, one.before, one.after) for one in added.fills] == [(FOX, 0, 1)]
+    assert added.nearest_id is not None
+
+
+def test_a_rewritten_item_that_was_not_mapped_again_says_so(
+    workspace: Workspace, analysis: Analysis, tmp_path: Path
+) -> None:
+    choice = rewrite(workspace, analysis.proposals[0].id, "Does an owl eat fish?")
+    revision = write_revision(analysis, tmp_path / "out", choice=choice)
+    assert revision.n_unread == 1
+    assert revision.manifest["added"][0]["is_unread"]
+    assert "not read again since" in (tmp_path / "out" / "report.html").read_text("utf-8")
+
+
+def test_what_an_item_fills_is_counted_in_the_order_of_the_revision(
+    workspace: Workspace, analysis: Analysis
+) -> None:
+    for place in (4, 2):
+        workspace.decisions.decide(Subject.ADD, analysis.proposals[place].id, Verdict.ACCEPT)
+    revision = plan_revision(analysis, Choice.from_decisions(workspace.decisions))
+    fills = [one.fills[0] for one in revision.added]
+    assert [(one.concept_id, one.before, one.after) for one in fills] == [(FOX, 0, 1), (FOX, 1, 2)]
+
+
 def test_a_decision_about_an_item_that_is_gone_is_named(analysis: Analysis) -> None:
     with pytest.raises(WorkspaceError, match=r"'gone' was accepted but it is not in .*pool\.jsonl"):
         plan_revision(analysis, Choice(("gone",), (), "decisions"))
@@ -199,6 +265,46 @@ def test_an_empty_revision_is_refused(analysis: Analysis) -> None:
     everything = tuple(item.id for item in analysis.benchmark)
     with pytest.raises(UsageError, match="no items"):
         plan_revision(analysis, Choice((), everything, "decisions"))
+
+
+@pytest.fixture
+def task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Analysis:
+    """An lm-eval task file with its data beside it."""
+    use_keywords(monkeypatch)
+    _, pool = write_sets(tmp_path)
+    (tmp_path / "zoo.yaml").write_text(
+        "task: zoo\ndataset_path: json\ndataset_kwargs:\n  data_files:\n"
+        "    test: animals.jsonl\ntest_split: test\ndoc_to_text: question\n",
+        "utf-8",
+    )
+    with Workspace.create(
+        tmp_path / "zoo", tmp_path / "zoo.yaml", pool=pool, settings=Settings(n_add=3)
+    ) as workspace:
+        found = run_pipeline(workspace)
+    assert found is not None
+    return found
+
+
+def test_the_data_file_of_a_task_is_planned_and_written(task: Analysis, tmp_path: Path) -> None:
+    planned = planned_files(task.benchmark)
+    assert planned[:2] == ("zoo.revised.yaml", "zoo.revised.jsonl")
+    revision = write_revision(task, tmp_path / "out")
+    assert sorted(revision.files) == sorted(planned)
+    assert len((tmp_path / "out" / "zoo.revised.jsonl").read_text("utf-8").splitlines()) == 83
+
+
+@pytest.mark.parametrize("name", ["zoo.revised.yaml", "zoo.revised.jsonl"])
+def test_neither_file_of_a_task_is_replaced_without_force(
+    task: Analysis, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / name).write_text("mine", "utf-8")
+    with pytest.raises(OutputExistsError, match=rf"{name}: exists already"):
+        write_revision(task, tmp_path / "out")
+    assert [one.name for one in (tmp_path / "out").iterdir()] == [name]
+    assert (tmp_path / "out" / name).read_text("utf-8") == "mine"
+    write_revision(task, tmp_path / "out", force=True)
+    assert (tmp_path / "out" / name).read_text("utf-8") != "mine"
 
 
 def test_another_format_is_written_on_request(analysis: Analysis, tmp_path: Path) -> None:
