@@ -173,7 +173,7 @@ def _read_user_file(path: Path) -> dict[str, Any]:
             content = tomllib.load(handle)
     except FileNotFoundError:
         return {}
-    except (OSError, tomllib.TOMLDecodeError, UnicodeDecodeError) as problem:
+    except (OSError, ValueError, RecursionError) as problem:
         raise InputError(
             f"{path}: not a readable settings file ({problem}). Fix or move it."
         ) from None

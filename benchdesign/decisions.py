@@ -242,7 +242,7 @@ class DecisionLog:
                 if isinstance(entry, ValueError):
                     raise entry
                 self._replay_entry(entry, group)
-            except (ValueError, KeyError, TypeError, AttributeError, IndexError) as problem:
+            except (ValueError, LookupError, TypeError, AttributeError, OverflowError) as problem:
                 raise WorkspaceError(
                     f"{self.path}:{place}: not a decision ({_short(problem)}). Restore the line "
                     "from a backup, or delete it to go on without it."
@@ -299,7 +299,7 @@ def _parse_together(lines: Sequence[bytes]) -> list[tuple[int, Any]] | None:
         return None
     try:
         entries = json.loads(b"[" + b",".join(lines) + b"]")
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return list(enumerate(entries, start=1)) if len(entries) == len(lines) else None
 
@@ -313,6 +313,8 @@ def _parse_by_line(lines: Sequence[bytes]) -> Iterator[tuple[int, Any]]:
             yield place, json.loads(line)
         except ValueError as problem:
             yield place, problem
+        except RecursionError:
+            yield place, ValueError("nested too deeply")
 
 
 def _fold(subject: Subject, subject_id: str, said: Sequence[Decision]) -> Standing:
@@ -372,9 +374,20 @@ def _decision(entry: Mapping[str, Any], who: str, when: str) -> Decision:
         want, merge = get("want"), get("merge")
         want = None if want is None else int(want)
         merge = None if merge is None else str(merge)
-        if merge and not merge.isdecimal():
+        if merge and not _is_number(merge):
             raise ValueError(f"merged into {merge!r}, which is no concept")
-    return Decision(subject, str(entry["id"]), said, note, reason, edits, want, merge, who, when)
+        if not all(one is None or isinstance(one, str) for one in (note, reason)):
+            raise TypeError("note and reason are not text")
+        if not (edits is None or isinstance(edits, dict)):
+            raise TypeError("edits are not an object")
+    subject_id = str(entry["id"])
+    if subject is Subject.CONCEPT and not _is_number(subject_id):
+        raise ValueError(f"{subject_id!r} is no concept")
+    return Decision(subject, subject_id, said, note, reason, edits, want, merge, who, when)
+
+
+def _is_number(text: str) -> bool:
+    return text.isdecimal() and len(text) < 10
 
 
 _PLAIN = 8

@@ -469,7 +469,7 @@ def _read_content(folder: Path) -> _Content:
         ) from None
     except OSError as problem:
         raise WorkspaceError(f"{path}: cannot be read ({problem.strerror}).") from None
-    except (ValueError, KeyError, TypeError) as problem:
+    except (ValueError, KeyError, TypeError, OverflowError) as problem:
         raise WorkspaceError(
             f"{path}: damaged ({problem}). Restore it from a backup; decisions.jsonl and maps/ "
             "beside it are still good."

@@ -169,6 +169,8 @@ def _json_lines(
             record: Any = json.loads(line)
         except json.JSONDecodeError as problem:
             raise InputError(f"{path}:{number}: not JSON ({problem.msg}); fix the line.") from None
+        except (ValueError, RecursionError) as problem:
+            raise InputError(f"{path}:{number}: not usable JSON ({problem}); fix it.") from None
         text = record.get(text_field) if isinstance(record, dict) else None
         if not isinstance(text, str):
             raise InputError(
@@ -188,6 +190,13 @@ def _parquet(path: Path, text_field: str, source_field: str) -> Iterator[tuple[s
     names = file.schema_arrow.names
     if text_field not in names:
         raise InputError(f"{path}: no column `{text_field}`; name it with --text-field.")
+    kind = file.schema_arrow.field(text_field).type
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    if not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+        raise InputError(
+            f"{path}: column `{text_field}` holds {kind}, not text; name another with --text-field."
+        )
     columns = [text_field, *([source_field] if source_field in names else [])]
     for batch in file.iter_batches(batch_size=4096, columns=columns):
         for record in batch.to_pylist():

@@ -366,7 +366,7 @@ def _read_json(path: Path) -> dict[str, Any]:
         content = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         raise DictionaryError(f"{path}: missing.") from None
-    except (OSError, ValueError) as problem:
+    except (OSError, ValueError, RecursionError) as problem:
         raise DictionaryError(f"{path}: not readable JSON ({problem}).") from None
     if not isinstance(content, dict):
         raise DictionaryError(f"{path}: must hold one JSON object.")

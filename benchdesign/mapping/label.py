@@ -11,13 +11,15 @@ import gzip
 import io
 import json
 import shutil
+import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from benchdesign.dictionary import ConceptTable, Dictionary, Level
-from benchdesign.errors import InputError, OutputExistsError, UsageError
+from benchdesign.errors import InputError, UsageError
+from benchdesign.mapping.folders import check_folder, put_in_place
 from benchdesign.text import display
 
 __all__ = ["ConceptLabel", "apply_labels", "clean_label", "read_labels", "write_labels"]
@@ -114,13 +116,20 @@ def apply_labels(
         raise UsageError(
             f"{folder}: a plain sae-lens folder has no place for labels; give --out DIR."
         )
-    if not in_place:
-        if folder.exists() and not overwrite:
-            raise OutputExistsError(f"{folder}: exists; choose another --out or give --force.")
-        dictionary = _copy_levels(dictionary, folder)
     changed = replace(dictionary, table=table, name=name)
-    save_dictionary(changed, folder, recipe=recipe)
-    return changed
+    if in_place:
+        save_dictionary(changed, folder, recipe=recipe)
+        return changed
+    check_folder(folder, overwrite=overwrite)
+    fresh = folder.with_name(f".{folder.name}.tmp")
+    shutil.rmtree(fresh, ignore_errors=True)
+    changed = _copy_levels(changed, fresh)
+    save_dictionary(changed, fresh, recipe=recipe)
+    put_in_place(fresh, folder)
+    return replace(
+        changed,
+        levels=tuple(replace(level, folder=folder / level.name) for level in changed.levels),
+    )
 
 
 def _relabelled(
@@ -176,7 +185,7 @@ def _records(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
     try:
         data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
         text = data.decode("utf-8-sig")
-    except (OSError, EOFError, UnicodeDecodeError) as problem:
+    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as problem:
         reason = getattr(problem, "strerror", None) or str(problem)
         raise InputError(f"{path}: cannot be read ({reason}); check the file.") from None
     name = path.name.lower().removesuffix(".gz")
@@ -184,8 +193,11 @@ def _records(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
         rows = csv.DictReader(
             io.StringIO(text, newline=""), delimiter="\t" if name.endswith(".tsv") else ","
         )
-        for row in rows:
-            yield f"{path}:{rows.line_num}", {str(key): value for key, value in row.items()}
+        try:
+            for row in rows:
+                yield f"{path}:{rows.line_num}", {str(key): value for key, value in row.items()}
+        except csv.Error as problem:
+            raise InputError(f"{path}:{rows.line_num}: not a table ({problem}).") from None
         return
     if name.endswith((".jsonl", ".ndjson")):
         lines = [
@@ -202,6 +214,8 @@ def _records(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
             raise InputError(
                 f"{place}: not JSON ({problem.msg}, line {problem.lineno}); fix the file."
             ) from None
+        except (ValueError, RecursionError) as problem:
+            raise InputError(f"{place}: not usable JSON ({problem}); fix the file.") from None
         yield from _from_json(place, value)
 
 
@@ -236,7 +250,7 @@ def _read_one(
         raise InputError(f"{place}: names no concept; add a column concept_id.")
     try:
         number = int(record[key])
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         raise InputError(f"{place}: {key} {record[key]!r} is not a whole number.") from None
     named = record.get("level") or level
     concept = number

@@ -39,7 +39,7 @@ def changed_fields(before: Mapping[str, Any], text: str) -> dict[str, Any]:
     """Return the fields of an edited JSON object that are different."""
     try:
         after = json.loads(text)
-    except ValueError as problem:
+    except (ValueError, RecursionError) as problem:
         raise ValueError(f"the edited text is not JSON ({problem})") from None
     if not isinstance(after, dict):
         raise ValueError("the edited text is not a JSON object")

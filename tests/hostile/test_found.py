@@ -1,0 +1,83 @@
+"""What reading the code and fuzzing it found: each input is refused in one line, or read."""
+
+from __future__ import annotations
+
+import zlib
+from pathlib import Path
+
+import pytest
+
+from benchdesign.errors import BenchdesignError
+from tests.hostile.cases import deep
+from tests.hostile.entries import ENTRIES, run_entry
+
+DIGITS = b"9" * 5000
+DEEP = deep(100_000, b"[", b"]")
+
+
+def decision(fields: bytes) -> bytes:
+    return b'\x01{"action": "decide", "kind": "add", "id": "p", "step": 1, ' + fields + b"}\n"
+
+
+FOUND = {
+    "edits that are a number": ("workspace", decision(b'"edits": 5')),
+    "note that is a list": ("workspace", decision(b'"note": [1]')),
+    "step without end": ("workspace", decision(b'"step": 1e999')),
+    "verdict that is a list": ("workspace", decision(b'"verdict": []')),
+    "concept that is no number": ("workspace", decision(b'"kind": "concept", "id": "x"')),
+    "merged into a huge number": ("workspace", decision(b'"merge": "' + DIGITS + b'"')),
+    "deep decision": ("workspace", b"\x01" + DEEP + b"\n"),
+    "undo of nothing": ("workspace", b'\x01{"action": "undo", "of": 1, "step": 1}\n'),
+    "deep workspace": ("workspace", b"\x00" + DEEP),
+    "version without end": ("workspace", b'\x00{"version": 1e999}'),
+    "deep stages": ("workspace", b"\x02" + DEEP),
+    "stages that are a list": ("workspace", b"\x02[]"),
+    "deep settings": ("workspace", b"\x04who = " + b"[" * 100_000),
+    "huge number in settings": ("workspace", b"\x04who = " + DIGITS),
+    "deep dictionary": ("dictionary", b"\x00" + DEEP),
+    "NUL in the folder of a level": (
+        "dictionary",
+        b'\x00{"model": "", "levels": [{"name": "a\\u0000", "unit": "token", "hook_point": ""}]}',
+    ),
+    "deep SAE": ("dictionary", b"\x01" + DEEP),
+    "deep labels": ("dictionary", b"\x05" + DEEP),
+    "huge number in labels": ("dictionary", b'\x05{"1": ' + DIGITS + b"}"),
+    "concept without end": ("dictionary", b'\x05[{"concept_id": 1e999}]'),
+    "damaged gzip of labels": (
+        "dictionary",
+        b"\x07\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03" + b"\xff" * 40,
+    ),
+    "deep list in labels": ("dictionary", b"\x06" + DEEP),
+}
+READ = {
+    "lone surrogate in an id": ("workspace", decision(b'"id": "\\ud800", "verdict": "accept"')),
+    "deep state of the interface": ("workspace", b"\x03" + DEEP),
+    "decision cut off": ("workspace", decision(b'"note": "n"')[:-3]),
+}
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_input_that_once_was_a_traceback_is_refused(name: str, tmp_path: Path) -> None:
+    entry, data = FOUND[name]
+    with pytest.raises(BenchdesignError) as caught:
+        ENTRIES[entry](tmp_path, data)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", READ)
+def test_odd_input_that_can_be_read_is_read(name: str, tmp_path: Path) -> None:
+    entry, data = READ[name]
+    ENTRIES[entry](tmp_path, data)
+
+
+@pytest.mark.parametrize("entry", ENTRIES)
+def test_every_entry_takes_a_good_input_and_rubbish(entry: str, tmp_path: Path) -> None:
+    from tests.hostile.fuzz_seeds import seeds
+
+    good = next(iter(seeds(entry)))
+    for number, data in enumerate(
+        (good, b"", b"\x00", zlib.compress(good), good[: len(good) // 2])
+    ):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        assert run_entry(entry, folder, data) == ""
