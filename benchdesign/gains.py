@@ -21,7 +21,14 @@ from benchdesign.dictionary import Dictionary
 from benchdesign.duplicates import nearest
 from benchdesign.gaps import Gaps, find_gaps
 
-__all__ = ["GainSettings", "GainTable", "calibrate_zmin", "concept_weights", "saliency_scale"]
+__all__ = [
+    "GainSettings",
+    "GainTable",
+    "calibrate_zmin",
+    "concept_weights",
+    "saliency_scale",
+    "targets_after",
+]
 
 Floats = NDArray[np.float64]
 
@@ -107,7 +114,7 @@ class GainTable:
         shown = np.bincount(columns, minlength=len(concept_ids))
         total = np.bincount(columns, weights=presence, minlength=len(concept_ids))
         # What the set should hold once it has grown, less what it holds, in soft presence.
-        wanted = gaps.base_rate[concept_ids] * (gaps.n_items + n) - gaps.count[concept_ids]
+        wanted = targets_after(gaps, n_added=n)[concept_ids] - gaps.count[concept_ids]
         needs = np.maximum(wanted, 1.0) * total / np.maximum(shown, 1)
         # A budget that would fill everything several times over stretches the needs in
         # proportion; otherwise its last items would go to what is left over, which is chance.
@@ -179,6 +186,10 @@ def concept_weights(
 ) -> Floats:
     """Return max(z - zmin, 0) times relevance times the weight of the level; 0 where kept out."""
     weights = np.maximum(gaps.deficit - zmin, 0.0)
+    if gaps.wanted is not None:
+        # Asked for by hand: it counts however small the deficit is.
+        short = (gaps.wanted >= 0) & (gaps.deficit > 0)
+        weights[short] = np.maximum(weights[short], 1.0)
     weights[~gaps.in_scope] = 0.0
     if gaps.relevance is not None:
         weights = weights * np.nan_to_num(gaps.relevance)
@@ -186,6 +197,14 @@ def concept_weights(
         if level.unit == "passage":
             weights[level.offset : level.offset + level.width] *= settings.passage_weight
     return weights
+
+
+def targets_after(gaps: Gaps, *, n_added: int) -> Floats:
+    """Return how many items should show each concept once a set has grown, not rounded."""
+    targets = gaps.base_rate * (gaps.n_items + n_added)
+    if gaps.wanted is not None:
+        targets = np.where(gaps.wanted >= 0, gaps.wanted, targets)
+    return targets
 
 
 def saliency_scale(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -174,7 +174,8 @@ class Gaps:
     """z: (expected - count) in predictive standard deviations; 0 where unknown or kept out."""
 
     target: NDArray[np.int64]
-    """Items that should show it at this size: the expected count rounded up; 0 where kept out."""
+    """Items that should show it at this size: what was asked for by hand, else the expected count
+    rounded up; 0 where kept out."""
 
     items_needed: Floats
     """Items it takes for an absence to be significant; inf or NaN where no number would do."""
@@ -190,6 +191,8 @@ class Gaps:
     settings: GapSettings
     dictionary: Dictionary
     kept_out_by_scope: NDArray[np.bool_] | None
+    wanted: NDArray[np.int64] | None = None
+    """Target counts given by hand; -1 where the rule says it. None where none was given."""
 
     def __len__(self) -> int:
         """Count the concepts."""
@@ -284,8 +287,21 @@ class Gaps:
     def rethreshold(self, settings: GapSettings) -> Gaps:
         """Judge again under other settings, from the counts alone."""
         return _judge(
-            self.coverage, self.dictionary, self.relevance, self.kept_out_by_scope, settings
+            self.coverage,
+            self.dictionary,
+            self.relevance,
+            self.kept_out_by_scope,
+            settings,
+            wanted=self.wanted,
         )
+
+    def with_wanted(self, wanted: NDArray[np.int64] | None) -> Gaps:
+        """Judge again with other target counts given by hand, from the counts alone."""
+        return replace(self, wanted=wanted).rethreshold(self.settings)
+
+    def is_wanted(self, concept_id: int) -> bool:
+        """Whether the target of a concept was given by hand."""
+        return self.wanted is not None and int(self.wanted[concept_id]) >= 0
 
 
 def find_gaps(
@@ -294,14 +310,19 @@ def find_gaps(
     *,
     relevance: Relevance | None = None,
     settings: GapSettings | None = None,
+    wanted: NDArray[np.int64] | None = None,
 ) -> Gaps:
-    """Judge every concept's coverage; concepts out of scope are kept out where there is a scope."""
+    """Judge every concept's coverage; concepts out of scope are kept out where there is a scope.
+
+    A concept with a target given by hand (`wanted`, else -1) is a gap where fewer items show it.
+    """
     return _judge(
         coverage,
         dictionary,
         None if relevance is None else relevance.score,
         None if relevance is None else ~relevance.in_scope,
         settings or GapSettings(),
+        wanted=wanted,
     )
 
 
@@ -333,6 +354,8 @@ def _judge(
     relevance: Floats | None,
     out_of_scope: NDArray[np.bool_] | None,
     settings: GapSettings,
+    *,
+    wanted: NDArray[np.int64] | None = None,
 ) -> Gaps:
     reason_codes, reasons = find_kept_out(
         dictionary, max_density=settings.max_density, out_of_scope=out_of_scope
@@ -366,6 +389,18 @@ def _judge(
         (reason_codes >= 0, Status.KEPT_OUT),
     ):
         codes[where] = STATUSES.index(status)
+    deficit = np.where(judged, _standardised_deficit(coverage), 0.0)
+    target = np.where(judged, np.ceil(coverage.expected - _ROUNDING), 0).astype(np.int64)
+    if wanted is not None:
+        asked = (wanted >= 0) & (reason_codes < 0)
+        short = asked & (coverage.count < wanted)
+        codes[asked] = STATUSES.index(Status.ADEQUATE)
+        codes[short] = STATUSES.index(Status.UNDER)
+        codes[short & (coverage.count == 0)] = STATUSES.index(Status.MISSING)
+        target[asked] = wanted[asked]
+        # As if that many were expected: the spread of a count around it.
+        spread = np.sqrt(np.maximum(wanted * (1 - wanted / max(coverage.n_items, 1)), 1.0))
+        deficit[asked] = ((wanted - coverage.count) / spread)[asked]
     return Gaps(
         status_codes=codes,
         count=coverage.count,
@@ -378,8 +413,8 @@ def _judge(
         p_under=p_under,
         p_over=tails.upper,
         q_value=np.where(above, q_over, q_under),
-        deficit=np.where(judged, _standardised_deficit(coverage), 0.0),
-        target=np.where(judged, np.ceil(coverage.expected - _ROUNDING), 0).astype(np.int64),
+        deficit=deficit,
+        target=target,
         items_needed=needed,
         reason_codes=reason_codes,
         reasons=reasons,
@@ -388,6 +423,7 @@ def _judge(
         settings=settings,
         dictionary=dictionary,
         kept_out_by_scope=out_of_scope,
+        wanted=wanted,
     )
 
 

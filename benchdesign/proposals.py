@@ -19,7 +19,7 @@ from benchdesign.candidates import Check, Constraints, GapFilled, Gate, Proposal
 from benchdesign.conceptmap import ConceptMap
 from benchdesign.dictionary import Dictionary
 from benchdesign.duplicates import duplicate_threshold
-from benchdesign.gains import GainSettings, GainTable, calibrate_zmin
+from benchdesign.gains import GainSettings, GainTable, calibrate_zmin, targets_after
 from benchdesign.gaps import Gaps
 from benchdesign.items import Item
 from benchdesign.removals import RemovalSettings, propose_removals
@@ -211,8 +211,8 @@ class _Ledger:
         self._table = table
         self._left = table.needs.copy()
         self._counts = gaps.count[table.concept_ids].copy()
-        base_rate = gaps.base_rate[table.concept_ids]
-        self._targets = np.ceil(base_rate * (gaps.n_items + n_added) - 1e-9).astype(np.int64)
+        targets = targets_after(gaps, n_added=n_added)[table.concept_ids]
+        self._targets = np.ceil(targets - 1e-9).astype(np.int64)
         self._max_gaps = max_gaps
 
     def gains(self, row: int) -> tuple[NDArray[np.int32], NDArray[np.float64]]:

@@ -112,6 +112,7 @@ class _Search:
         with np.errstate(invalid="ignore"):
             floor = gaps.base_rate * 2.0**-gaps.settings.min_effect
         self._floor = np.nan_to_num(floor)
+        self._wanted = np.zeros(len(floor)) if gaps.wanted is None else np.maximum(gaps.wanted, 0)
         self._embeddings = benchmark_map.embeddings
         self._keys = [duplicate_key(item) for item in items]
         self._twins: dict[str, int] = {}
@@ -171,16 +172,21 @@ class _Search:
         n_after = max(self._n_kept - 1, 1)
         above_now = self._counts[concepts] >= floor * self._n_kept
         gone = (after == 0) | (above_now & (after < floor * n_after))
+        gone |= after < self._wanted[concepts]
         return tuple(
             GapFilled(
                 concept_id=int(concept_id),
                 gain=0.0,
                 before=int(self._counts[concept_id]),
                 after=int(self._counts[concept_id]) - 1,
-                target=int(np.ceil(self._floor[concept_id] * n_after)),
+                target=self._target(concept_id, n_after),
             )
             for concept_id in concepts[gone]
         )
+
+    def _target(self, concept_id: int, n_after: int) -> int:
+        rate = int(np.ceil(self._floor[concept_id] * n_after))
+        return max(rate, int(self._wanted[concept_id]))
 
     def remove(self, row: int) -> None:
         """Take an item out of the kept ones."""
