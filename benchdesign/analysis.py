@@ -49,6 +49,9 @@ class Analysis:
     duplicates: tuple[DuplicatePair, ...] = ()
     """Near-duplicates inside the benchmark."""
 
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    """Pool items passed over while choosing, by reason; those never looked at are not counted."""
+
     findings: tuple[Finding, ...] = ()
     """What was noticed in the benchmark's file, then in the pool's."""
 

@@ -33,7 +33,7 @@ from benchdesign.gaps import Gaps, GapSettings, find_gaps
 from benchdesign.items import Benchmark, Item
 from benchdesign.mapping import TokenEvidence
 from benchdesign.progress import Progress, ProgressCallback, StopCheck, Ticker
-from benchdesign.proposals import Constraints, Proposal, propose_additions, propose_removals
+from benchdesign.proposals import Constraints, Proposal, plan_additions, propose_removals
 from benchdesign.reader import Reader, usable_cache
 from benchdesign.records import plain, revive
 from benchdesign.scope import Relevance, Scope, measure_relevance, top_items
@@ -67,6 +67,7 @@ class _Proposed:
     additions: tuple[Proposal, ...]
     removals: tuple[Proposal, ...]
     duplicates: tuple[DuplicatePair, ...]
+    left_out: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,11 +273,12 @@ class _Run:
         duplicates = find_duplicates(benchmark.items, embeddings_a=self.benchmark_map.embeddings)
         self.check_stop()
         additions: tuple[Proposal, ...] = ()
+        left_out: Mapping[str, int] = {}
         if pool is not None and self.pool_map is not None and settings.n_add:
             contaminated = self._contaminated(pool)
             self.check_stop()
             self.tell("choosing items to add")
-            additions = propose_additions(
+            plan = plan_additions(
                 self.benchmark_map,
                 self.pool_map,
                 analysis.gaps,
@@ -289,6 +291,7 @@ class _Run:
                 record_of=pool.record,
                 contaminated=contaminated,
             )
+            additions, left_out = plan.proposals, plan.left_out
         removals: tuple[Proposal, ...] = ()
         if settings.n_remove:
             self.tell("choosing items to remove")
@@ -300,7 +303,9 @@ class _Run:
                 benchmark_items=benchmark.items,
                 min_items=1,
             )
-        self.workspace.save_result("proposals", _Proposed(additions, removals, duplicates))
+        self.workspace.save_result(
+            "proposals", _Proposed(additions, removals, duplicates, left_out)
+        )
         return {"n_additions": len(additions), "n_removals": len(removals)}
 
     def show_evidence(self) -> dict[str, Any]:
@@ -352,6 +357,7 @@ class _Run:
             proposals=proposed.additions,
             removals=proposed.removals,
             duplicates=proposed.duplicates,
+            left_out=proposed.left_out,
             findings=self.benchmark.findings + (() if pool is None else pool.findings),
             settings=self.settings,
             given_paths=given_paths,

@@ -259,6 +259,9 @@ class ReportData:
     n_areas_under_after: int
     added: tuple[AddedLine, ...]
     n_added: int
+    left_out: Mapping[str, int]
+    """Pool items passed over while choosing, by reason."""
+
     removed: tuple[RemovedLine, ...]
     n_removed: int
     categories: tuple[Tally, ...]

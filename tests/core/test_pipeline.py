@@ -185,3 +185,12 @@ def test_a_benchmark_without_items_is_refused(tmp_path: Path, mapper: KeywordMap
 def test_a_child_works_under_the_lock_of_its_parent(workspace: Workspace) -> None:
     run_workspace(str(workspace.folder))
     assert not workspace.is_stale
+
+
+def test_what_was_passed_over_is_counted_by_reason(workspace: Workspace) -> None:
+    quotas = {"quotas_by_category": {"fox": 3}}
+    workspace.change_settings(replace(workspace.settings, constraints=quotas))
+    analysis = run_pipeline(workspace)
+    assert analysis is not None
+    assert (len(analysis.proposals), dict(analysis.left_out)) == (3, {"quota of category": 37})
+    assert workspace.load_analysis().left_out == analysis.left_out

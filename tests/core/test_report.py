@@ -143,6 +143,17 @@ def test_added_items_carry_rank_reason_and_closest_item(analysis: Analysis) -> N
     assert all(one.fills and one.nearest_id is not None for one in added)
 
 
+def test_what_was_passed_over_is_said_in_words(analysis: Analysis) -> None:
+    counts = {"near duplicate of the benchmark": 1200, "quota of category": 3, "no answer": 2}
+    report = report_of(replace(analysis, left_out=counts))
+    said = (
+        "1\u202f200 nearly the same as an item of the benchmark, "
+        "3 over the quota of their category, 2 without answer."
+    )
+    assert said in Page(render_html(report)).text
+    assert said in render_markdown(report)
+
+
 def test_what_was_called_a_gap_stands_first_among_what_an_item_fills(analysis: Analysis) -> None:
     for one in report_of(analysis).added:
         marks = [fill.is_gap for fill in one.fills]
