@@ -25,13 +25,14 @@ from benchdesign.areas import Areas, group_areas
 from benchdesign.conceptmap import ConceptMap
 from benchdesign.config import cache_folder, load_preferences
 from benchdesign.coverage import Coverage, Reference, measure_coverage
-from benchdesign.decisions import DecisionLog, Subject, Verdict
 from benchdesign.duplicates import DuplicatePair, KnownList, find_contamination, find_duplicates
 from benchdesign.edits import rewritten_items
 from benchdesign.errors import Interrupted, UsageError, WorkspaceError
 from benchdesign.gaps import Gaps, GapSettings, find_gaps
 from benchdesign.items import Benchmark, Item
 from benchdesign.mapping import TokenEvidence
+from benchdesign.merging import merge_concepts, merged_dictionary
+from benchdesign.overrides import Merged, scope_with_decisions, wanted_counts
 from benchdesign.progress import Progress, ProgressCallback, StopCheck, Ticker
 from benchdesign.proposals import Constraints, Proposal, plan_additions, propose_removals
 from benchdesign.reader import Reader, usable_cache
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from benchdesign.dictionary import Dictionary
 
 __all__ = [
+    "judged_again",
     "load_analysis",
     "map_rewritten",
     "reader_of",
@@ -151,6 +153,21 @@ def load_analysis(workspace: Workspace) -> Analysis:
     return _Run(workspace, None, None).analysis()
 
 
+def judged_again(workspace: Workspace, analysis: Analysis) -> Analysis:
+    """Return an analysis with its gaps judged by the decisions made since; proposals stay."""
+    run = _Run(workspace, None, None)
+    run.benchmark, run.pool = analysis.benchmark, analysis.pool
+    now = run.analysis(with_proposals=False)
+    return replace(
+        analysis,
+        dictionary=now.dictionary,
+        benchmark_map=now.benchmark_map,
+        pool_map=now.pool_map,
+        coverage_before=now.coverage_before,
+        gaps=now.gaps,
+    )
+
+
 def reader_of(
     workspace: Workspace,
     *,
@@ -176,7 +193,9 @@ def map_rewritten(
     items = rewritten_items(analysis, choice)
     if not items:
         return None
-    return reader_of(workspace, cache=cache, progress=progress, stop=stop).map(items)
+    found = reader_of(workspace, cache=cache, progress=progress, stop=stop).map(items)
+    merged = Merged.from_log(workspace.decisions, analysis.dictionary.n_concepts)
+    return merge_concepts(found, analysis.dictionary, merged.concepts)
 
 
 class _Run:
@@ -212,9 +231,13 @@ class _Run:
     def pool(self) -> Benchmark | None:
         return self.workspace.load_pool()
 
-    @property
+    @cached_property
+    def merged(self) -> Merged:
+        return Merged.from_log(self.workspace.decisions, self.reader.dictionary.n_concepts)
+
+    @cached_property
     def dictionary(self) -> Dictionary:
-        return self.reader.dictionary
+        return merged_dictionary(self.reader.dictionary, self.merged.concepts)
 
     @cached_property
     def benchmark_map(self) -> ConceptMap:
@@ -254,10 +277,9 @@ class _Run:
             relevance = measure_relevance(
                 scope, self.dictionary, mapper=self.reader, concept_map=both
             )
-        gaps = find_gaps(
-            coverage, self.dictionary, relevance=relevance, settings=self.gap_settings()
-        )
+        gaps = self.judge(coverage, relevance)
         self.workspace.save_result("coverage", coverage)
+        self.workspace.save_result("merged", self.merged)
         self.workspace.save_result("areas", areas)
         self.workspace.save_result("gaps", _Judged.of(gaps))
         self.workspace.drop_result("relevance")
@@ -315,14 +337,14 @@ class _Run:
         found: dict[str, Mapping[int, tuple[TokenEvidence, ...]]] = {}
         for item, concept_ids in wanted:
             self.check_stop()
-            found[item.digest] = self.reader.evidence(item, sorted(concept_ids))
+            found[item.digest] = self.evidence(item, concept_ids)
             ticker.advance(1)
         self.workspace.save_result("evidence", _Evidence(found))
         return {"n_items": len(found)}
 
     def analysis(self, *, with_proposals: bool = True) -> Analysis:
         workspace = self.workspace
-        coverage = workspace.load_result("coverage", Coverage)
+        coverage = self.coverage()
         areas = workspace.load_result("areas", Areas)
         relevance = None
         if workspace.has_result("relevance"):
@@ -333,9 +355,7 @@ class _Run:
             gaps = workspace.load_result("gaps", _Judged).gaps(coverage, self.dictionary)
         else:
             # Settings changed since: judging again takes a moment, mapping again would not.
-            gaps = find_gaps(
-                coverage, self.dictionary, relevance=relevance, settings=self.gap_settings()
-            )
+            gaps = self.judge(coverage, relevance)
         if with_proposals and "propose" in fresh:
             proposed = workspace.load_result("proposals", _Proposed)
         if with_proposals and "evidence" in fresh:
@@ -364,6 +384,32 @@ class _Run:
             evidence=evidence.items,
         )
 
+    def judge(self, coverage: Coverage, relevance: Relevance | None) -> Gaps:
+        return find_gaps(
+            coverage,
+            self.dictionary,
+            relevance=relevance,
+            settings=self.gap_settings(),
+            wanted=wanted_counts(self.workspace.decisions, self.dictionary.n_concepts),
+        )
+
+    def coverage(self) -> Coverage:
+        """Return what was counted, counted anew where other concepts are merged by now."""
+        counted = Merged({})
+        if self.workspace.has_result("merged"):
+            counted = self.workspace.load_result("merged", Merged)
+        if counted == self.merged:
+            return self.workspace.load_result("coverage", Coverage)
+        return measure_coverage(self.benchmark_map, self.dictionary, reference=self.reference())
+
+    def evidence(self, item: Item, wanted: set[int]) -> Mapping[int, tuple[TokenEvidence, ...]]:
+        """Return where an item shows some concepts, or what was merged into them."""
+        parts = {one: keeper for one, keeper in self.merged.concepts.items() if keeper in wanted}
+        found = dict(self.reader.evidence(item, sorted(wanted | set(parts))))
+        for one, keeper in parts.items():
+            found[keeper] = found.get(keeper, ()) + found.pop(one, ())
+        return found
+
     def reference(self) -> Reference:
         """Return the pool's rates, or the dictionary's where the pool is none or tiny."""
         return reference_of(self.pool_map, self.dictionary)
@@ -380,6 +426,7 @@ class _Run:
     def _map_one(self, which: str, benchmark: Benchmark) -> None:
         concept_map = self.reader.map(benchmark.items)
         concept_map.save(self.workspace.folder / "maps" / f"{which}.parquet")
+        concept_map = merge_concepts(concept_map, self.dictionary, self.merged.concepts)
         setattr(self, f"{which}_map", concept_map)
 
     def _finished_map(self, which: Any, benchmark: Benchmark) -> ConceptMap:
@@ -389,7 +436,7 @@ class _Run:
                 f"{benchmark.path}: changed since it was mapped. "
                 f"Run again: benchdesign open {self.workspace.folder}"
             )
-        return concept_map
+        return merge_concepts(concept_map, self.dictionary, self.merged.concepts)
 
     def _both_maps(self) -> ConceptMap:
         if self.pool_map is None:
@@ -415,26 +462,6 @@ def reference_of(pool_map: ConceptMap | None, dictionary: Dictionary) -> Referen
     if pool_map is None or len(pool_map) < _SMALLEST_POOL:
         return Reference.from_dictionary(dictionary)
     return Reference.from_map(pool_map, dictionary)
-
-
-def scope_with_decisions(scope: Scope, log: DecisionLog, areas: Areas) -> Scope:
-    """Return the scope with what was pinned, excluded or ignored by hand; that wins."""
-    pins, exclusions = set(scope.pins), set(scope.exclusions)
-    said = [
-        (concept_id, one.verdict)
-        for one in log.standings(Subject.AREA).values()
-        if one.subject_id in areas.names
-        for concept_id in areas.members(areas.names.index(one.subject_id)).tolist()
-    ]
-    said += [(int(one.subject_id), one.verdict) for one in log.standings(Subject.CONCEPT).values()]
-    for concept_id, verdict in said:
-        if verdict is Verdict.PIN:
-            pins.add(concept_id)
-            exclusions.discard(concept_id)
-        elif verdict in (Verdict.EXCLUDE, Verdict.IGNORE):
-            exclusions.add(concept_id)
-            pins.discard(concept_id)
-    return replace(scope, pins=tuple(sorted(pins)), exclusions=tuple(sorted(exclusions)))
 
 
 def _wanted_evidence(analysis: Analysis) -> Iterable[tuple[Item, set[int]]]:

@@ -125,6 +125,7 @@ def _recount(analysis: Analysis, factor: float) -> Gaps | None:
         analysis.dictionary,
         relevance=analysis.relevance,
         settings=analysis.gaps.settings,
+        wanted=analysis.gaps.wanted,
     )
 
 

@@ -144,6 +144,7 @@ def plan_revision(
         analysis.dictionary,
         relevance=analysis.relevance,
         settings=analysis.gaps.settings,
+        wanted=analysis.gaps.wanted,
     )
     gone = analysis.gaps.is_gap & ~gaps_after.is_gap
     grown = gaps_after.count > analysis.gaps.count

@@ -413,12 +413,15 @@ class Workspace:
             write_json(self.folder / "ui.json", dict(state))
 
     def _concept_verdicts(self) -> list[list[object]]:
-        return sorted(
+        verdicts: list[list[object]] = sorted(
             [subject.value, one.subject_id, one.verdict.value]
             for subject in (Subject.CONCEPT, Subject.AREA)
             for one in self.decisions.standings(subject).values()
             if one.verdict is not Verdict.OPEN
         )
+        log = self.decisions
+        wants: list[list[object]] = [["want", *one] for one in sorted(log.wanted.items())]
+        return verdicts + wants + [["merge", *one] for one in sorted(log.merged.items())]
 
     def _replace(self, **changes: Any) -> None:
         self._must_write()
