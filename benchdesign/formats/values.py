@@ -208,7 +208,8 @@ def resolve_answer(value: Any, kind: str | None, choices: Choices) -> Answer:
         return _from_list(listed, choices)
     if not choices.texts:
         return Answer(as_text(value))
-    index = find_index(value, kind or "text", choices)
+    # A set that keeps lists of keys may hold single ones too, as mixed pools do.
+    index = find_index(value, "text" if kind in (None, "list") else kind, choices)
     if index is None:
         return Answer(as_text(value), None, among_choices=False)
     return Answer(choices.texts[index], index)

@@ -106,3 +106,13 @@ def test_large_files_take_the_memory_of_their_text_and_no_more(tmp_path: Path) -
     tracemalloc.stop()
     assert held < path.stat().st_size / 10
     assert benchmark.record(benchmark.items[1234])["question"] == "Who is 1234?"
+
+
+def test_single_keys_among_lists_of_keys_are_found_among_the_choices(tmp_path: Path) -> None:
+    lists = [{"prompt": f"Name word {at}?", "choices": None, "answer": ["a", "b"]} for at in "xyz"]
+    single = [
+        {"prompt": f"Is {at} even?", "choices": ["yes", "no"], "answer": "no"} for at in (1, 3)
+    ]
+    benchmark = load_rows(tmp_path, [*lists, *single])
+    assert [(one.answer, one.answer_index) for one in benchmark.items[-2:]] == [("no", 1)] * 2
+    assert "answer-not-in-choices" not in {one.kind for one in benchmark.findings}
