@@ -1,310 +1,237 @@
-"""Compare candidate dictionaries by the product's own measure: do planted gaps come back?
+"""Which layers, widths and k the built-in dictionary should have: do planted gaps come back?
 
-For every categorised set a category is taken out of the benchmark and left in the pool at a
-prevalence of 5%; the score of a pool item is the sum, over concepts, of its soft presence times the
-concept's standardised deficit above a floor. Printed per candidate and set: precision at the number
-planted (50, fewer in small sets), averaged over draws, beside two dense rankings of the same draws.
+Candidate levels are trained by one `benchdesign dictionary train`, joined with the levels that
+ship, and every categorised set is mapped once with all of them. Then each level alone, and each
+pair of a level of tokens with one of passages that has a shipped level in it, proposes additions
+with a category taken out of the benchmark (see planted_gaps.py, whose sets, fresh draws and
+rankings these are). Nothing was tuned on these draws.
 
-    python measurements/dictionary_choice.py --data ../shared/data --out choice.json \
-        --terms NAME=FOLDER ... --themes NAME=FOLDER ... --hooks blocks.3.hook_resid_post ...
-
-A candidate's folder is a sae-lens folder; its hook point is read from cfg.json's metadata.
+    benchdesign dictionary join --level terms=builtin --level themes=builtin \
+        --level l3=candidates --level wide=candidates --out all
+    python measurements/dictionary_choice.py all --shipped terms themes
 """
 
 from __future__ import annotations
 
 import argparse
-import gzip
 import json
+import shlex
+import sys
+import tempfile
 import time
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import numpy as np
-import torch
-from safetensors.torch import load_file
+from planted.draws import FRESH_SEEDS, TUNING_SEEDS, make_draw, precision
+from planted.rankings import (
+    RIDGES,
+    Side,
+    rank_by_concepts,
+    rank_by_mean_difference,
+    rank_by_novelty,
+    rank_by_ridge,
+)
+from planted.sets import PlantedSet, load_sets, map_sets
 
-from benchdesign.items import Item
-from benchdesign.mapping.reference import ReferenceModel, pool_passages
+from benchdesign.conceptmap import ConceptMap
+from benchdesign.dictionary import ConceptTable, Dictionary
 
-THEME_HOOK = "blocks.5.hook_resid_post"
+HERE = Path(__file__).resolve().parent
 
-
-class Draw(NamedTuple):
-    """Rows of one planted-gap trial."""
-
-    benchmark: torch.Tensor
-    pool: torch.Tensor
-    planted: torch.Tensor
-    """Boolean over the pool."""
-
-
-def read_sets(data: Path, per_category: int) -> dict[str, tuple[list[str], list[str]]]:
-    """Return texts and categories of each set, at most `per_category` items of a category."""
-    sets: dict[str, tuple[list[str], list[str]]] = {}
-
-    def add(name: str, text: str, category: str) -> None:
-        texts, categories = sets.setdefault(name, ([], []))
-        texts.append(text)
-        categories.append(category)
-
-    with gzip.open(data / "pool" / "pool.jsonl.gz", "rt", encoding="utf-8") as lines:
-        for line in lines:
-            row = json.loads(line)
-            source, category = row["source"].split("/")[0], row["category"]
-            text = row["prompt"] + "".join(f"\n{choice}" for choice in row["choices"] or ())
-            if category.startswith("trivia: "):
-                add("trivia", text, category)
-            elif source == "medquad":
-                add("medquad", text, category)
-            elif source == "medmcqa":
-                add("medmcqa", text, category)
-            elif category.startswith("intent: "):
-                add("intents", text, category)
-            elif category.startswith("mathematics: ") and "(" not in category:
-                add("mathematics", text, category.lower())
-    for path in sorted((data / "benchmarks" / "bbh").glob("*.json")):
-        for example in json.loads(path.read_text())["examples"]:
-            add("bbh", example["input"], path.stem)
-    import csv
-
-    with (data / "benchmarks" / "truthfulqa" / "TruthfulQA.csv").open(encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            add("truthfulqa", row["Question"], row["Category"])
-    rng = np.random.default_rng(7)
-    for name, (texts, categories) in sets.items():
-        counts = Counter(categories)
-        order = rng.permutation(len(texts))
-        taken: Counter[str] = Counter()
-        keep = []
-        for place in order:
-            category = categories[place]
-            if counts[category] >= 24 and taken[category] < per_category:
-                taken[category] += 1
-                keep.append(int(place))
-        sets[name] = ([texts[k] for k in keep], [categories[k] for k in keep])
-    return sets
+Means = dict[str, float]
+"""Precision by set."""
 
 
-def draws(categories: list[str], n_draws: int, seed: int, n_removed: int = 1) -> Iterator[Draw]:
-    """Yield trials: up to 20 categories each, planted at 5% of the pool."""
-    rng = np.random.default_rng(seed)
-    names = sorted(set(categories))
-    labels = np.array([names.index(category) for category in categories])
-    for _ in range(n_draws):
-        chosen = rng.permutation(len(names))[:20]
-        removed, others = chosen[:n_removed], chosen[n_removed:]
-        other_rows = rng.permutation(np.flatnonzero(np.isin(labels, others)))
-        planted_rows = rng.permutation(np.flatnonzero(np.isin(labels, removed)))
-        n_planted = min(50, len(planted_rows), len(other_rows) // 30)
-        n_pool = 19 * n_planted
-        planted_rows = planted_rows[:n_planted]
-        pool_rows = np.concatenate([planted_rows, other_rows[:n_pool]])
-        benchmark_rows = other_rows[n_pool : n_pool + 1000]
-        planted = np.zeros(len(pool_rows), dtype=bool)
-        planted[:n_planted] = True
-        order = rng.permutation(len(pool_rows))
-        yield Draw(
-            torch.from_numpy(benchmark_rows),
-            torch.from_numpy(pool_rows[order]),
-            torch.from_numpy(planted[order]),
+def narrow(
+    concept_map: ConceptMap, dictionary: Dictionary, names: Sequence[str]
+) -> tuple[ConceptMap, Dictionary]:
+    """Return a map and a dictionary that have some levels only."""
+    levels, old_ids, offset = [], [], 0
+    for level in dictionary.levels:
+        if level.name in names:
+            levels.append(replace(level, offset=offset))
+            old_ids.append(np.arange(level.offset, level.offset + level.width))
+            offset += level.width
+    kept = np.concatenate(old_ids)
+    columns: dict[str, Any] = {}
+    for one in fields(ConceptTable):
+        values = getattr(dictionary.table, one.name)
+        columns[one.name] = (
+            tuple(values[concept] for concept in kept)
+            if isinstance(values, tuple)
+            else values[kept]
         )
+    columns["level"] = np.repeat(np.arange(len(levels), dtype=np.int8), [x.width for x in levels])
+    new_id = np.full(dictionary.n_concepts, -1, dtype=np.int32)
+    new_id[kept] = np.arange(len(kept), dtype=np.int32)
+    entries = new_id[concept_map.indices] >= 0
+    fingerprint = f"{dictionary.fingerprint}/{'+'.join(names)}"
+    return (
+        replace(
+            concept_map,
+            n_concepts=len(kept),
+            dictionary=fingerprint,
+            indptr=np.concatenate([[0], np.cumsum(entries)])[concept_map.indptr].astype(np.int64),
+            indices=new_id[concept_map.indices[entries]],
+            saliency=concept_map.saliency[entries],
+            peak=concept_map.peak[entries],
+            start=concept_map.start[entries],
+            end=concept_map.end[entries],
+        ),
+        replace(
+            dictionary,
+            levels=tuple(levels),
+            table=ConceptTable(**columns),
+            fingerprint=fingerprint,
+        ),
+    )
 
 
-def precision(scores: torch.Tensor, planted: torch.Tensor) -> float:
-    """Share of planted rows among as many top rows as were planted."""
-    n = int(planted.sum())
-    top = torch.topk(scores.float().cpu(), n).indices
-    return float(planted[top].float().mean())
+def score_levels(
+    sets: Sequence[PlantedSet],
+    maps: Mapping[str, ConceptMap],
+    dictionary: Dictionary,
+    names: Sequence[str],
+    seeds: Sequence[int],
+) -> Means:
+    """Return the precision of our proposals where only these levels are there."""
+    means = {}
+    for one in sets:
+        part, small = narrow(maps[one.name], dictionary, names)
+        side = Side(one.items, part, part)
+        found = []
+        for seed in seeds:
+            draw = make_draw(one.labels, seed, n_removed=1)
+            benchmark, pool = side.take(draw.benchmark), side.take(draw.pool)
+            ranking = rank_by_concepts(benchmark, pool, draw.n_top, dictionary=small, seed=seed)
+            found.append(precision(draw, ranking))
+        means[one.name] = float(np.mean(found))
+    return means
 
 
-def concept_scores(
-    soft: torch.Tensor, draw: Draw, zmin: float, weight: torch.Tensor
-) -> torch.Tensor:
-    """Score pool rows by weighted standardised deficits of the benchmark."""
-    bench, pool = soft[draw.benchmark].float(), soft[draw.pool].float()
-    spread = bench.var(0) / len(bench) + pool.var(0) / len(pool)
-    z = (pool.mean(0) - bench.mean(0)) / (spread + 1e-6 / len(bench)).sqrt()
-    return pool @ ((z - zmin).clamp(min=0) * weight)
-
-
-def dense_scores(embedding: torch.Tensor, draw: Draw) -> dict[str, torch.Tensor]:
-    """Score pool rows by two-sample directions on sentence embeddings."""
-    bench, pool = embedding[draw.benchmark].double(), embedding[draw.pool].double()
-    difference = pool.mean(0) - bench.mean(0)
-    both = torch.cat([bench - bench.mean(0), pool - pool.mean(0)])
-    scatter = both.T @ both / len(both)
-    out = {"dense mean difference": pool @ difference}
-    for ridge in (0.1, 1.0):
-        eye = torch.eye(len(scatter), device=scatter.device, dtype=scatter.dtype)
-        shrunk = scatter + ridge * scatter.diagonal().mean() * eye
-        out[f"dense ridge {ridge}"] = pool @ torch.linalg.solve(shrunk, difference)
-    similarity = pool.float() @ bench.float().T
-    out["novelty"] = 1 - similarity.max(1).values
-    return out
-
-
-def encode(folder: Path, states: torch.Tensor) -> Iterator[tuple[int, torch.Tensor]]:
-    """Yield (first row, activations) of a JumpReLU folder, in chunks."""
-    weights = {
-        k: v.float().to(states.device)
-        for k, v in load_file(folder / "sae_weights.safetensors").items()
+def score_dense(
+    sets: Sequence[PlantedSet], maps: Mapping[str, ConceptMap], seeds: Sequence[int]
+) -> dict[str, Means]:
+    """Return the precision of rankings of embeddings; ridge as it is best on tuning seeds."""
+    best = max(
+        RIDGES,
+        key=lambda ridge: np.mean(list(_score(sets, maps, TUNING_SEEDS[:5], ridge=ridge).values())),
+    )
+    return {
+        "mean difference": _score(sets, maps, seeds, rank=rank_by_mean_difference),
+        f"ridge {best:g} (tuned)": _score(sets, maps, seeds, ridge=best),
+        "novelty": _score(sets, maps, seeds, rank=rank_by_novelty),
     }
-    config = json.loads((folder / "cfg.json").read_text())
-    for low in range(0, len(states), 8192):
-        x = states[low : low + 8192].float()
-        if config.get("apply_b_dec_to_input"):
-            x = x - weights["b_dec"]
-        pre = x @ weights["W_enc"] + weights["b_enc"]
-        yield low, pre.relu() * (pre > weights["threshold"])
 
 
-def item_saliency(
-    folder: Path, states: torch.Tensor, owner: torch.Tensor, n_items: int
-) -> torch.Tensor:
-    """Return mean activations (n_items, width) of units that belong to items."""
-    total: torch.Tensor | None = None
-    for low, activations in encode(folder, states):
-        if total is None:
-            total = torch.zeros(n_items, activations.shape[1], device=states.device)
-        total.index_add_(0, owner[low : low + len(activations)], activations)
-    assert total is not None
-    counts = torch.bincount(owner, minlength=n_items).clamp(min=1)
-    return total / counts[:, None]
+def _score(
+    sets: Sequence[PlantedSet],
+    maps: Mapping[str, ConceptMap],
+    seeds: Sequence[int],
+    *,
+    rank: Any = rank_by_ridge,
+    **settings: float,
+) -> Means:
+    means = {}
+    for one in sets:
+        side = Side(one.items, maps[one.name], maps[one.name])
+        found = []
+        for seed in seeds:
+            draw = make_draw(one.labels, seed, n_removed=1)
+            benchmark, pool = side.take(draw.benchmark), side.take(draw.pool)
+            found.append(precision(draw, rank(benchmark, pool, draw.n_top, **settings)))
+        means[one.name] = float(np.mean(found))
+    return means
 
 
-def soft_presence(saliency: torch.Tensor) -> torch.Tensor:
-    """Return min(1, saliency / q90 of its positive values) in half precision."""
-    q90 = torch.empty(saliency.shape[1], device=saliency.device)
-    for low in range(0, saliency.shape[1], 256):
-        block = saliency[:, low : low + 256]
-        positive = torch.where(block > 0, block, torch.nan)
-        q90[low : low + 256] = torch.nanquantile(positive, 0.9, dim=0)
-    return (saliency / q90.nan_to_num(1.0).clamp(min=1e-6)).clamp(max=1).half()
+def combinations(dictionary: Dictionary, shipped: Sequence[str]) -> list[tuple[str, ...]]:
+    """Return every level alone, and pairs of a term and a theme level with a shipped one in it."""
+    alone = [(level.name,) for level in dictionary.levels]
+    terms = [level.name for level in dictionary.levels if level.unit == "token"]
+    themes = [level.name for level in dictionary.levels if level.unit == "passage"]
+    pairs = [(a, b) for a in terms for b in themes if a in shipped or b in shipped]
+    return [*alone, *pairs]
+
+
+def facts(dictionary: Dictionary, folder: Path) -> dict[str, list[str]]:
+    """Return what was trained and how it did on held-out text, per level, for the table."""
+    recipe = json.loads((folder / "dictionary.json").read_text(encoding="utf-8"))["recipe"]
+    told = {}
+    for level in dictionary.levels:
+        own = recipe["joined"][level.name]
+        spec, report = own["levels"][0], own["report"]["levels"][0]
+        texts = own["report"]["corpus"]
+        told[level.name] = [
+            level.hook_point.removesuffix(".hook_resid_post").replace("blocks.", "layer "),
+            f"{level.width:,}",
+            f"{spec['k']:g}",
+            {"matryoshka_batchtopk": "Matryoshka"}.get(spec["architecture"], "BatchTopK"),
+            f"{texts['n_tokens'] / 1e6:.1f}M",
+            f"{report['explained_variance']:.3f}",
+            f"{report['l0']:.1f}",
+            f"{report['dead_share']:.1%}",
+            f"{report['dense_share']:.1%}",
+        ]
+    return told
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--model", default="builtin")
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--dtype", default=None)
-    parser.add_argument("--terms", nargs="*", default=[])
-    parser.add_argument("--themes", nargs="*", default=[])
+    """Measure, print, and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("dictionary", type=Path, help="all candidate levels, joined")
+    parser.add_argument("--shipped", nargs="*", default=["terms", "themes"])
     parser.add_argument("--draws", type=int, default=20)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--per-category", type=int, default=286)
-    parser.add_argument("--out", type=Path, required=True)
-    arguments = parser.parse_args()
+    parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "choice-maps")
+    parser.add_argument("--sets", nargs="*", default=None)
+    parser.add_argument("--out", type=Path, default=HERE / "results" / "dictionary_choice.md")
+    options = parser.parse_args()
+    started = time.monotonic()
+    sets = [one for one in load_sets() if options.sets is None or one.name in options.sets]
+    maps, dictionary = map_sets(sets, options.dictionary, options.cache)
+    print(f"mapped in {time.monotonic() - started:.0f} s", flush=True)
+    seeds = FRESH_SEEDS[: options.draws]
+    head = [one.name for one in sets]
+    rows: list[str] = []
 
-    folders = {
-        kind: {name: Path(folder) for name, folder in (one.split("=", 1) for one in given)}
-        for kind, given in (("terms", arguments.terms), ("themes", arguments.themes))
-    }
-    hook_of = {
-        name: json.loads((folder / "cfg.json").read_text())["metadata"]["hook_name"]
-        for name, folder in folders["terms"].items()
-    }
-    hooks = sorted({*hook_of.values(), THEME_HOOK})
-    model = ReferenceModel.from_spec(
-        arguments.model, hook_points=hooks, device=arguments.device, dtype=arguments.dtype
-    )
-    results: dict[str, dict[str, float]] = {}
-    for set_name, (texts, categories) in read_sets(arguments.data, arguments.per_category).items():
-        start = time.monotonic()
-        states, owner, embedding, passages, passage_owner = read_states(model, texts, hooks)
-        trials = list(draws(categories, arguments.draws, arguments.seed))
-        row = results.setdefault(set_name, {})
+    def record(name: str, means: Means) -> None:
+        cells = " | ".join(f"{means[one]:.3f}" for one in head)
+        rows.append(f"| {name} | {cells} | {np.mean(list(means.values())):.3f} |")
+        print(f"{time.monotonic() - started:6.0f} s  {rows[-1]}", flush=True)
 
-        def record(name: str, values: list[float], row: dict[str, float] = row) -> None:
-            row[name] = float(np.mean(values))
-
-        dense = [dense_scores(embedding, draw) for draw in trials]
-        for name in dense[0]:
-            record(
-                name,
-                [
-                    precision(one[name], draw.planted)
-                    for one, draw in zip(dense, trials, strict=True)
-                ],
-            )
-        n = len(texts)
-        softs = {
-            name: soft_presence(item_saliency(folder, states[hook_of[name]], owner, n))
-            for name, folder in folders["terms"].items()
-        }
-        theme_softs = {
-            name: soft_presence(item_saliency(folder, passages, passage_owner, n))
-            for name, folder in folders["themes"].items()
-        }
-        for zmin in (1.0, 1.5, 2.0):
-            for name, soft in (softs | theme_softs).items():
-                ones = torch.ones(soft.shape[1], device=soft.device)
-                record(
-                    f"{name} z{zmin}",
-                    [
-                        precision(concept_scores(soft, draw, zmin, ones), draw.planted)
-                        for draw in trials
-                    ],
-                )
-            for terms, soft in softs.items():
-                for themes, theme_soft in theme_softs.items():
-                    both = torch.cat([soft, theme_soft], dim=1)
-                    for theme_weight in (1.0, 2.0):
-                        weight = torch.ones(both.shape[1], device=both.device)
-                        weight[soft.shape[1] :] = theme_weight
-                        record(
-                            f"{terms} + {themes} x{theme_weight:g} z{zmin}",
-                            [
-                                precision(concept_scores(both, draw, zmin, weight), draw.planted)
-                                for draw in trials
-                            ],
-                        )
-        print(
-            f"{set_name}: {n} items, {len(owner)} tokens, {time.monotonic() - start:.1f} s",
-            flush=True,
-        )
-    names = list(next(iter(results.values())))
-    for name in names:
-        mean = float(np.mean([row[name] for row in results.values()]))
-        cells = "  ".join(f"{row[name]:.3f}" for row in results.values())
-        print(f"{name:58s} mean {mean:.3f}   {cells}")
-    arguments.out.write_text(json.dumps(results, indent=1))
-
-
-def read_states(
-    model: ReferenceModel, texts: list[str], hooks: list[str]
-) -> tuple[dict[str, torch.Tensor], torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-    """Return token states by hook, their items, item embeddings, passages and their items."""
-    items = [
-        Item(id=str(n), row=n, text=text, content=((0, len(text)),), prompt=text)
-        for n, text in enumerate(texts)
+    for name, means in score_dense(sets, maps, seeds).items():
+        record(name, means)
+    for names in combinations(dictionary, options.shipped):
+        record(" + ".join(names), score_levels(sets, maps, dictionary, names, seeds))
+    shown = [Path(word).name if "/" in word else word for word in sys.argv[1:]]
+    lines = [
+        "# The comparison behind the built-in dictionary",
+        "",
+        f"`python measurements/dictionary_choice.py {shlex.join(shown)}`",
+        "",
+        "Precision at 50 of our proposals (at as many as there were, where fewer were taken out): "
+        "the share that belongs to the category taken out of the benchmark. "
+        f"{options.draws} draws a set, seeds {seeds[0]} to {seeds[-1]}. "
+        f"Shipped: {' and '.join(options.shipped)}.",
+        "",
+        "| | " + " | ".join(head) + " | mean |",
+        "|---" * (len(head) + 2) + "|",
+        *rows,
+        "",
+        "## The levels",
+        "",
+        "Figures are on text held out of each level's own training corpus.",
+        "",
+        "| level | reads | width | k | trained as | tokens read | explained | L0 | dead | dense |",
+        "|---|---|---:|---:|---|---:|---:|---:|---:|---:|",
+        *(
+            f"| {name} | {' | '.join(values)} |"
+            for name, values in facts(dictionary, options.dictionary).items()
+        ),
     ]
-    windows = sorted(model.windows(items), key=lambda window: len(window.token_ids))
-    parts: dict[str, list[torch.Tensor]] = {hook: [] for hook in hooks}
-    owners: list[int] = []
-    passage_parts, passage_owners = [], []
-    for low in range(0, len(windows), 256):
-        batch = windows[low : low + 256]
-        states = model.activations(batch)
-        for hook in hooks:
-            parts[hook].append(states[hook].half())
-        for window in batch:
-            owners += [window.item] * int(np.sum(window.content))
-            passage_owners += [window.item] * len(window.passages)
-        lengths = [high - first for window in batch for first, high in window.passages]
-        passage_parts.append(pool_passages(states[THEME_HOOK].float(), lengths))
-    joined = {hook: torch.cat(tensors) for hook, tensors in parts.items()}
-    device = joined[THEME_HOOK].device
-    owner = torch.tensor(owners, device=device)
-    passages = torch.cat(passage_parts)
-    passage_owner = torch.tensor(passage_owners, device=device)
-    embedding = torch.zeros(len(texts), passages.shape[1], device=device)
-    embedding.index_add_(0, passage_owner, passages)
-    embedding = torch.nn.functional.normalize(embedding, dim=1)
-    return joined, owner, embedding, passages, passage_owner
+    options.out.write_text("\n".join(lines) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -252,7 +252,9 @@ def _find_concepts(dictionary: Dictionary, text: str) -> list[int]:
                 "numbered from 0."
             )
         return [int(text)]
-    wanted = text.lower()
+    wanted = text.strip().lower()
+    if not wanted:
+        raise UsageError("Give the id of a concept, or words to look for in labels.")
     found = [n for n, label in enumerate(dictionary.table.label) if wanted in (label or "").lower()]
     if not found:
         raise UsageError(f"No label of {dictionary.name} holds {display(text)!r}.")

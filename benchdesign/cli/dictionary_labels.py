@@ -109,7 +109,14 @@ def label_job(request: LabelRequest, *, as_json: bool, quiet: bool) -> None:
 
 
 def _target(request: LabelRequest) -> Path:
+    """Return the folder to write; what cannot be written is refused before labels are made."""
+    from benchdesign.mapping.folders import check_file, check_folder
+
+    if request.save is not None:
+        check_file(request.save, option="--save")
     if request.out is not None:
+        if request.out.resolve() != Path(request.dictionary).expanduser().resolve():
+            check_folder(request.out, overwrite=request.force)
         return request.out
     folder = Path(request.dictionary).expanduser()
     if not folder.is_dir():

@@ -14,10 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from benchdesign.dictionary import ConceptTable, Dictionary, Level
-from benchdesign.errors import OutputExistsError, UsageError
+from benchdesign.errors import UsageError
 from benchdesign.mapping.activations import Collected, collect_activations
 from benchdesign.mapping.contexts import ConceptContexts, ContextSettings, write_contexts
 from benchdesign.mapping.corpus import Corpus, CorpusSettings, read_corpus
+from benchdesign.mapping.folders import check_file, check_folder, put_in_place
 from benchdesign.mapping.reference import ReferenceModel
 from benchdesign.mapping.statistics import LevelStatistics, StatisticsRules, measure_level
 from benchdesign.mapping.train import LevelReport, LevelSpec, TrainSettings, train_sae
@@ -58,7 +59,7 @@ def build_dictionary(
     stop: StopCheck | None = None,
 ) -> BuildReport:
     """Train every level on a corpus, measure it and write the folder `out`."""
-    _check(out, specs, overwrite=overwrite)
+    _check(out, specs, contexts_path=contexts_path, overwrite=overwrite)
     chosen = settings or TrainSettings()
     corpus = read_corpus(corpus_path, settings=corpus_settings)
     reference = ReferenceModel.from_spec(
@@ -116,9 +117,7 @@ def build_dictionary(
         progress=progress,
         stop=stop,
     )
-    if overwrite:
-        shutil.rmtree(out, ignore_errors=True)
-    fresh.rename(out)
+    put_in_place(fresh, out)
     shutil.rmtree(training)
     return report
 
@@ -251,7 +250,9 @@ def assemble_dictionary(
     return dictionary
 
 
-def _check(out: Path, specs: Sequence[LevelSpec], *, overwrite: bool) -> None:
+def _check(
+    out: Path, specs: Sequence[LevelSpec], *, contexts_path: Path | None, overwrite: bool
+) -> None:
     if not specs:
         raise UsageError("Give at least one --level.")
     names = [spec.name for spec in specs]
@@ -259,8 +260,9 @@ def _check(out: Path, specs: Sequence[LevelSpec], *, overwrite: bool) -> None:
         raise UsageError("Two levels have the same name; names of levels must differ.")
     for spec in specs:
         spec.check()
-    if out.exists() and not overwrite:
-        raise OutputExistsError(f"{out}: exists; choose another --out or give --force.")
+    check_folder(out, overwrite=overwrite)
+    if contexts_path is not None:
+        check_file(contexts_path, option="--contexts")
 
 
 def _describe_corpus(corpus: Corpus, collected: Collected) -> dict[str, Any]:

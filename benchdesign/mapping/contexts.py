@@ -130,6 +130,7 @@ def write_contexts(contexts: Iterable[ConceptContexts], path: Path, **also: Any)
 
     `also` are per-concept columns (anything indexable by concept id) to add to each line.
     """
+    path.parent.mkdir(parents=True, exist_ok=True)
     fresh = path.with_name(f".{path.name}.tmp")
     # A fixed time in the header, so that the same run gives the same bytes.
     with fresh.open("wb") as raw:

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from benchdesign.dictionary import ConceptTable, Dictionary, Level
-from benchdesign.errors import DictionaryError, OutputExistsError, UsageError
+from benchdesign.errors import DictionaryError, UsageError
+from benchdesign.mapping.folders import check_folder, put_in_place
 
 __all__ = ["Part", "join_levels"]
 
@@ -76,9 +77,7 @@ def join_levels(
     save_dictionary(
         joined, fresh, recipe={"joined": {part.name: _recipe_of(part) for part in parts}}
     )
-    if overwrite:
-        shutil.rmtree(out, ignore_errors=True)
-    fresh.rename(out)
+    put_in_place(fresh, out)
     return replace(
         joined, levels=tuple(replace(level, folder=out / level.name) for level in levels)
     )
@@ -103,8 +102,7 @@ def _check(parts: Sequence[Part], out: Path, *, overwrite: bool) -> None:
                 f"{part.name}: its base rates have other length bins than those of {first.name}; "
                 "train both with the same version of benchdesign."
             )
-    if out.exists() and not overwrite:
-        raise OutputExistsError(f"{out}: exists; choose another --out or give --force.")
+    check_folder(out, overwrite=overwrite)
 
 
 def _folder_of(part: Part) -> Path:

@@ -84,6 +84,7 @@ def write_labels(labels: Sequence[ConceptLabel], path: Path) -> None:
     for one in labels:
         score = "" if one.score is None else f"{one.score:.4f}"
         writer.writerow([one.concept_id, one.label or "", one.source or "", score, one.area or ""])
+    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp")
     temporary.write_text(text.getvalue(), encoding="utf-8")
     temporary.replace(path)

@@ -92,6 +92,11 @@ def train_sae(
     chosen = settings or TrainSettings()
     device = torch.device(chosen.device or ("cuda" if torch.cuda.is_available() else "cpu"))
     train_rows, test_rows = _split_rows(bank, held_out)
+    if len(train_rows) < spec.width:
+        raise UsageError(
+            f"--level {spec.name}: {len(train_rows):,} {spec.unit}s are too few to learn "
+            f"{spec.width:,} concepts from; give more text or a smaller width."
+        )
     size = min(spec.batch_size, len(train_rows))
     batches = _Batches(bank, train_rows, size=size, seed=chosen.seed, device=device)
     n_steps = max(1, round(batches.per_epoch * spec.passes))

@@ -131,6 +131,10 @@ def test_train_prints_its_report_as_json(made: Path, run: Run, tmp_path: Path) -
         (["--dtype", "float8"], "float8"),
         (["--precision", "int4"], "--precision"),
         (["--model", "/nowhere"], "/nowhere"),
+        (["--contexts", "/dev/null/contexts.jsonl"], "/dev/null is not a folder"),
+        (["--level", "more:hook=blocks.0.hook_resid_post,width=9000000000,k=2"], "are too few"),
+        (["--max-tokens", "5"], "are too few"),
+        (["--lr", "1e30", "--passes", "80"], "not finite"),
     ],
 )
 def test_bad_training_input_is_one_line_and_writes_nothing(
@@ -150,6 +154,33 @@ def test_an_empty_corpus_is_one_line(made: Path, run: Run, tmp_path: Path) -> No
     code, _, err = run(*arguments)
     assert code == 2
     assert "holds no text" in err
+
+
+def test_a_column_of_numbers_is_no_corpus(made: Path, run: Run, tmp_path: Path) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    pq.write_table(pa.table({"text": [1, 2]}), tmp_path / "numbers.parquet")
+    arguments = train_arguments(made, tmp_path / "out")[1:]
+    arguments[1] = str(tmp_path / "numbers.parquet")
+    code, _, err = run(*arguments)
+    assert code == 2
+    assert "holds int64, not text" in err
+
+
+def test_only_a_dictionary_is_replaced(made: Path, run: Run, tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out/thesis.tex").write_text("mine")
+    code, _, err = run(*train_arguments(made, tmp_path / "out", "--force")[1:])
+    assert code == 2
+    assert "holds no dictionary" in err
+    (tmp_path / "labels.csv").write_text("concept_id,label\n0,x\n")
+    code, _, err = run(
+        *("label", made / "dictionary", "--from", tmp_path / "labels.csv"),
+        *("--out", tmp_path / "out", "--force"),
+    )
+    assert code == 2
+    assert (tmp_path / "out/thesis.tex").read_text() == "mine"
 
 
 def test_key_words_label_a_copy_and_scores_come_along(
@@ -273,6 +304,9 @@ def test_info_finds_concepts_by_their_label(made: Path, run: Run, tmp_path: Path
     code, _, err = run("info", "32", "--dictionary", copy)
     assert code == 2
     assert "There is no concept 32" in err
+    code, _, err = run("info", " ", "--dictionary", copy)
+    assert code == 2
+    assert "Give the id" in err
 
 
 def test_list_shows_the_builtin_and_the_registry(run: Run) -> None:
@@ -307,7 +341,7 @@ def test_list_knows_what_was_downloaded(run: Run, tmp_path: Path) -> None:
 
 
 def test_help_has_an_example_for_every_command(run: Run) -> None:
-    for command in ("train", "label", "info", "list"):
+    for command in ("train", "join", "label", "info", "list"):
         code, out, _ = run(command, "--help")
         assert code == 0
         assert f"benchdesign dictionary {command}" in out
