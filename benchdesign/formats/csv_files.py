@@ -21,6 +21,7 @@ from benchdesign.formats.files import (
     open_output,
     recoding,
 )
+from benchdesign.formats.formulas import guarded, unguarded
 from benchdesign.formats.jsonl import recoded_finding, suffix_of
 from benchdesign.formats.source import Record, Source
 from benchdesign.formats.survey import plain_name
@@ -93,7 +94,8 @@ class CsvFile(Source):
         self.suffix = suffix_of(path, f".{self.format}")
         first: list[str] = next(self.dialect.reader(iter(self._sample)), [])
         self.has_header = _is_header(first, self._second_row())
-        self.columns = _unique(first if self.has_header else _made_up_columns(len(first)))
+        names = map(unguarded, first) if self.has_header else _made_up_columns(len(first))
+        self.columns = _unique(list(names))
         self._starts = array("Q")
         self._ends = array("Q")
         self._lines = array("Q")
@@ -201,7 +203,7 @@ class CsvFile(Source):
         return False
 
     def _record(self, cells: list[str]) -> dict[str, Any]:
-        record: dict[str, Any] = dict(zip(self.columns, cells, strict=False))
+        record: dict[str, Any] = dict(zip(self.columns, map(unguarded, cells), strict=False))
         for column in self.columns[len(cells) :]:
             record[column] = ""
         return record
@@ -245,7 +247,7 @@ class CsvFile(Source):
             for record in added:
                 if not ends_line:
                     out.write(line_end)
-                cells = [as_cell(record.get(column)) for column in self.columns]
+                cells = [guarded(as_cell(record.get(column))) for column in self.columns]
                 text = self._row_text(cells, quoting)
                 out.write(_encode(text, codec, self.path) + line_end)
                 ends_line = True

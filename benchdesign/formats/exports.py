@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from benchdesign.errors import FormatError
+from benchdesign.formats.csv_files import Dialect
+from benchdesign.formats.formulas import guarded
 from benchdesign.formats.values import as_cell
 
 __all__ = ["EXPORTS", "export_records"]
@@ -47,10 +48,9 @@ def json_text(value: Any) -> str:
 def _export_table(path: Path, records: list[Mapping[str, Any]], *, delimiter: str) -> None:
     columns = list(dict.fromkeys(key for record in records for key in record))
     with path.open("w", encoding="utf-8", newline="", errors="replace") as out:
-        writer = csv.writer(out, delimiter=delimiter, lineterminator="\n")
-        writer.writerow(columns)
-        for record in records:
-            writer.writerow([as_cell(record.get(column)) for column in columns])
+        dialect = Dialect(delimiter)
+        for cells in (columns, *([as_cell(one.get(name)) for name in columns] for one in records)):
+            out.write(dialect.row([guarded(cell) for cell in cells]) + "\n")
 
 
 def _export_parquet(path: Path, records: Iterable[Mapping[str, Any]]) -> None:

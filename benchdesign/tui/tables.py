@@ -6,6 +6,7 @@ import csv
 import os
 from pathlib import Path
 
+from benchdesign.formats.formulas import guarded
 from benchdesign.tui.widgets.line_table import LineTable
 
 __all__ = ["write_table"]
@@ -25,6 +26,6 @@ def write_table(folder: Path, name: str, table: LineTable) -> Path:
         writer.writerow(["id", *(one.title.lower() for one in columns)])
         for row in table.view:
             cells = (table.rows.cell(row, one.key).text.strip() for one in columns)
-            writer.writerow([table.rows.row_id(row), *cells])
+            writer.writerow([guarded(one) for one in (table.rows.row_id(row), *cells)])
     temporary.replace(path)
     return path
