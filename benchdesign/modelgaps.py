@@ -34,13 +34,11 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 __all__ = [
-    "Examples",
     "HeldOut",
     "ModelGaps",
     "PairedComparison",
     "compare_models",
     "expected_weakness",
-    "find_examples",
     "item_shares",
     "mean_chi_model",
     "measure_models",
@@ -49,15 +47,23 @@ __all__ = [
 
 Floats = NDArray[np.float64]
 
+_TOGETHER = 0.35
+"""Cosine over items from which two weak concepts are shown as one group."""
+
 _BELONGS = 0.5
 """An item counts for every area that holds at least this much of what its strongest one holds."""
 
 
 @dataclass(frozen=True, slots=True)
 class HeldOut:
-    """An area found weak on one half of the items, measured on the other."""
+    """An area or concept found weak on one half of the items, measured on the other."""
 
-    area: int
+    kind: str
+    """area or concept."""
+
+    unit: int
+    """Area number or concept id."""
+
     name: str
     gap_found: float
     gap_held_out: float
@@ -84,13 +90,16 @@ class ModelGaps:
     concepts: Scores
     areas: Scores | None
     held_out: tuple[HeldOut, ...]
-    """Areas found weak on one half, weakest first."""
+    """Areas, then concepts, found weak on one half; each weakest first."""
 
     area_of: NDArray[np.int32] | None
+    groups: tuple[tuple[int, ...], ...]
+    """Weak concepts outside the weak areas; those that the same items show are together."""
+
     settings: ModelSettings
 
     def profile(self) -> Iterator[tuple[ScoreRow, tuple[ScoreRow, ...]]]:
-        """Iterate over the weak areas, weakest first, each with its weak concepts.
+        """Iterate over the weak areas, weakest first, each with its weak concepts, broad to narrow.
 
         Inside an area that was found weak only its own concepts count as tests, so a concept can be
         named here that does not stand out among all of them.
@@ -104,8 +113,15 @@ class ModelGaps:
                 weak = (q_value <= self.settings.fdr) & (
                     self.concepts.gap[inside] <= -self.settings.poor
                 )
-            found = inside[weak][np.argsort(self.concepts.gap[inside][weak], kind="stable")]
-            yield self.areas.row(int(area)), tuple(self.concepts.rows(found))
+            yield self.areas.row(int(area)), self._broad_to_narrow(inside[weak])
+
+    def other_groups(self) -> Iterator[tuple[ScoreRow, ...]]:
+        """Iterate over the weak concepts outside the weak areas: groups, each broad to narrow."""
+        return (self._broad_to_narrow(np.asarray(group)) for group in self.groups)
+
+    def _broad_to_narrow(self, concept_ids: NDArray[np.int64]) -> tuple[ScoreRow, ...]:
+        order = np.argsort(-self.concepts.n_items[concept_ids], kind="stable")
+        return tuple(self.concepts.rows(concept_ids[order]))
 
 
 def measure_models(
@@ -135,11 +151,14 @@ def measure_models(
         )
         area_scores: Scores | None = None
         held_out: tuple[HeldOut, ...] = ()
+        halves = _halve(len(y), rng)
         if areas is not None and len(areas):
             shares = _area_shares(presence, areas, kept_out)
             none = np.zeros(len(areas), dtype=bool)
             area_scores = score_columns(shares, shares, y, design, areas.names, none, chosen, rng)
-            held_out = _hold_out(shares, y, design, areas, chosen, rng)
+            held_out = _hold_out("area", shares, y, design, areas.names, none, chosen, halves)
+        held_out += _hold_out("concept", presence, y, design, names, kept_out, chosen, halves)
+        area_of = None if areas is None else areas.area_of
         found.append(
             ModelGaps(
                 model=model,
@@ -149,7 +168,8 @@ def measure_models(
                 concepts=concepts,
                 areas=area_scores,
                 held_out=held_out,
-                area_of=None if areas is None else areas.area_of,
+                area_of=area_of,
+                groups=_group_weak(concepts, area_scores, area_of, presence),
                 settings=chosen,
             )
         )
@@ -245,29 +265,6 @@ def compare_models(
         ),
         areas=area_scores,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Examples:
-    """Rows of the items that drove a score, strongest first."""
-
-    worst: tuple[int, ...]
-    """Items that show the concept most among those scored below one half."""
-
-    best: tuple[int, ...]
-    """Items that show the concept most among those scored one half or more."""
-
-
-def find_examples(
-    concept_map: ConceptMap, scores: NDArray[np.float64], concept_id: int, *, n: int = 3
-) -> Examples:
-    """Find the items that drove a model's score on a concept."""
-    entries = np.flatnonzero((concept_map.indices == concept_id) & (concept_map.saliency > 0))
-    rows = np.searchsorted(concept_map.indptr, entries, side="right") - 1
-    order = rows[np.argsort(-concept_map.saliency[entries], kind="stable")]
-    with np.errstate(invalid="ignore"):
-        worst, best = order[scores[order] < 0.5], order[scores[order] >= 0.5]
-    return Examples(tuple(map(int, worst[:n])), tuple(map(int, best[:n])))
 
 
 def item_shares(concept_map: ConceptMap, dictionary: Dictionary, areas: Areas) -> csr_array:
@@ -382,37 +379,68 @@ def _area_shares(presence: csr_array, areas: Areas, kept_out: NDArray[np.bool_])
     return shares
 
 
+def _group_weak(
+    concepts: Scores,
+    areas: Scores | None,
+    area_of: NDArray[np.int32] | None,
+    presence: csr_array,
+) -> tuple[tuple[int, ...], ...]:
+    """Group the weak concepts outside the weak areas: each joins the weakest it goes along with."""
+    weak = concepts.weak()
+    if areas is not None and area_of is not None:
+        weak = weak[~np.isin(area_of[weak], areas.weak())]
+    if not len(weak):
+        return ()
+    columns = presence[:, weak]
+    lengths = np.sqrt(column_sums(columns.power(2)))
+    alike = (columns.T @ columns).toarray() / np.maximum(np.outer(lengths, lengths), 1e-12)
+    groups: list[list[int]] = []
+    for place in range(len(weak)):
+        head = next((one for one in groups if alike[one[0], place] >= _TOGETHER), None)
+        if head is None:
+            groups.append([place])
+        else:
+            head.append(place)
+    return tuple(tuple(int(weak[place]) for place in group) for group in groups)
+
+
+def _halve(n: int, rng: np.random.Generator) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    order = rng.permutation(n)
+    return np.sort(order[: n // 2]), np.sort(order[n // 2 :])
+
+
 def _hold_out(
-    shares: csr_array,
+    kind: str,
+    weights: csr_array,
     y: Floats,
     basis: Floats,
-    areas: Areas,
+    names: tuple[str, ...],
+    kept_out: NDArray[np.bool_],
     settings: ModelSettings,
-    rng: np.random.Generator,
+    halves: tuple[NDArray[np.int64], NDArray[np.int64]],
 ) -> tuple[HeldOut, ...]:
-    """Find weak areas on a random half of the items and measure them on the other half."""
-    n = len(y)
-    if n < 4:
+    """Find weak areas or concepts on a random half of the items and measure them on the other."""
+    if len(y) < 4:
         return ()
-    order = rng.permutation(n)
-    halves = [np.sort(order[: n // 2]), np.sort(order[n // 2 :])]
     finding, checking = (
-        assess_columns(shares[half], y[half], np.linalg.qr(basis[half])[0]) for half in halves
+        assess_columns(weights[half], y[half], np.linalg.qr(basis[half])[0]) for half in halves
     )
-    tested = (finding.n_effective >= settings.min_items / 2) & (finding.standard_error > 0)
+    # A half as large has half the items of everything, so half of them are asked for.
+    enough = settings.min_items / 2
+    tested = (finding.n_effective >= enough) & (finding.standard_error > 0) & ~kept_out
     q_value = adjust_p_values(np.where(tested, finding.p_lower, np.nan))
     with np.errstate(invalid="ignore"):
         weak = np.flatnonzero((q_value <= settings.fdr) & (finding.gap <= -settings.poor))
-    n_held_out = column_sums(shares[halves[1]] > 0)
-    enough = checking.n_effective >= settings.min_items / 2
+    n_held_out = column_sums(weights[halves[1]] > 0)
     return tuple(
         HeldOut(
-            int(area),
-            areas.names[area],
-            float(finding.gap[area]),
-            float(checking.gap[area]),
-            float(checking.p_lower[area]) if enough[area] else float("nan"),
-            int(n_held_out[area]),
+            kind,
+            int(unit),
+            names[unit],
+            float(finding.gap[unit]),
+            float(checking.gap[unit]),
+            float(checking.p_lower[unit]) if checking.n_effective[unit] >= enough else float("nan"),
+            int(n_held_out[unit]),
         )
-        for area in weak[np.argsort(finding.gap[weak], kind="stable")]
+        for unit in weak[np.argsort(finding.gap[weak], kind="stable")]
     )

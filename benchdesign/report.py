@@ -12,6 +12,7 @@ import hashlib
 import math
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from importlib.resources.abc import Traversable
@@ -30,7 +31,15 @@ from benchdesign.text import display
 if TYPE_CHECKING:
     from benchdesign.revision import Revision
 
-__all__ = ["ReportPaths", "collect_report", "render_html", "render_markdown", "write_report"]
+__all__ = [
+    "ReportPaths",
+    "collect_report",
+    "render_html",
+    "render_markdown",
+    "render_page",
+    "render_text",
+    "write_report",
+]
 
 _MARKDOWN = re.compile(r"([\\`*_\[\]<>|~&$#@^])")
 _LINKS = re.compile(r"(?i)(\bhttps?|\bftp|\bmailto|\bxmpp)(:)|(\bwww)(\.)")
@@ -55,10 +64,20 @@ def write_report(analysis: Analysis, revision: Revision, folder: Path) -> Report
 
 def render_html(data: ReportData) -> str:
     """Return the report as one page."""
-    style, script = _source("report.css"), _source("report.js")
+    return render_page("report.html.j2", report=data)
+
+
+def render_markdown(data: ReportData) -> str:
+    """Return the same facts as Markdown."""
+    return render_text("report.md.j2", report=data)
+
+
+def render_page(template: str, *, styles: Sequence[str] = ("report.css",), **values: Any) -> str:
+    """Fill a template of a page; values are shown literally, whatever they hold."""
+    style, script = "\n".join(map(_source, styles)), _source("report.js")
     environment = _environment(finalize=_visible, autoescape=True)
-    return environment.get_template("report.html.j2").render(
-        report=data,
+    return environment.get_template(template).render(
+        **values,
         style=Markup(style),
         script=Markup(script),
         style_hash=_hash(style),
@@ -66,10 +85,10 @@ def render_html(data: ReportData) -> str:
     )
 
 
-def render_markdown(data: ReportData) -> str:
-    """Return the same facts as Markdown."""
+def render_text(template: str, **values: Any) -> str:
+    """Fill a template of Markdown; values are shown literally, whatever they hold."""
     environment = _environment(finalize=_literal_markdown, autoescape=False)
-    text = environment.get_template("report.md.j2").render(report=data)
+    text = environment.get_template(template).render(**values)
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 
@@ -101,6 +120,7 @@ def _environment(*, finalize: Any, autoescape: bool) -> Environment:
     )
     environment.filters.update(
         number=_number,
+        expected=_expected,
         percent=_percent,
         times=_times,
         plural=_plural,
@@ -134,6 +154,11 @@ def _number(value: float, digits: int = 0) -> str:
     if math.isinf(value):
         return "∞"
     return f"{value:,.{digits}f}".replace(",", "\u202f").replace("-", "−")
+
+
+def _expected(value: float) -> str:
+    """Write a number of items that would be expected; a decimal only where it says something."""
+    return _number(value, 1 if value < 10 else 0)
 
 
 def _percent(value: float | None, digits: int = 0) -> str:

@@ -10,7 +10,6 @@ from benchdesign.errors import UsageError
 from benchdesign.modelgaps import (
     compare_models,
     expected_weakness,
-    find_examples,
     mean_chi_model,
     measure_models,
     rank_weak_items,
@@ -194,11 +193,29 @@ def test_comparing_with_an_unknown_model_is_refused() -> None:
         )
 
 
-def test_examples_are_the_strongest_items_on_either_side() -> None:
-    items = make_map([{0: 1.0}, {0: 3.0}, {0: 2.0}, {1: 9.0}, {0: 5.0}], n_concepts=2)
-    found = find_examples(items, np.asarray([0.0, 0.0, 1.0, 0.0, np.nan]), 0, n=1)
-    assert found.worst == (1,)
-    assert found.best == (2,)
+def test_weak_concepts_outside_weak_areas_are_grouped_by_the_items_that_show_them() -> None:
+    rng = np.random.default_rng(8)
+    # Three words go along with each other (0, 1, 2), one stands alone (3), one is everywhere (4).
+    rows = [{0: 1.0, 1: 1.0, 2: 1.0, 4: 1.0}] * 60 + [{3: 1.0, 4: 1.0}] * 60 + [{4: 1.0}] * 200
+    items = make_map(rows, n_concepts=5)
+    scores = answer(rng, np.repeat([0.2, 0.2, 0.8], [60, 60, 200]), 320)
+    (found,) = measure_models(
+        items, {"m": scores}, make_dictionary(list("abcde")), rng=np.random.default_rng(0)
+    )
+    assert sorted(sorted(group) for group in found.groups) == [[0, 1, 2], [3]]
+    assert [len(group) for group in found.other_groups()] == [len(one) for one in found.groups]
+
+
+def test_held_out_check_covers_single_concepts() -> None:
+    rng = np.random.default_rng(9)
+    items = make_map([{0: 1.0}] * 80 + [{1: 1.0}] * 240, n_concepts=2)
+    scores = answer(rng, np.repeat([0.2, 0.8], [80, 240]), 320)
+    (found,) = measure_models(
+        items, {"m": scores}, make_dictionary(["a", "b"]), rng=np.random.default_rng(0)
+    )
+    (held_out,) = found.held_out
+    assert (held_out.kind, held_out.name) == ("concept", "a")
+    assert held_out.gap_found < -0.2 and held_out.gap_held_out < -0.2
 
 
 def test_power_follows_the_number_of_items() -> None:
