@@ -1,7 +1,8 @@
 """How fast and how large mapping is, next to its bound and to the plain way.
 
-    bound   the bare model forward to the highest hook point over the same length-sorted batches of
-            windows, plus one encoder product a level; nothing is tokenised, pooled or kept
+    bound   the bare model of transformers, cut above the highest hook point, forward over the same
+            length-sorted batches of windows, plus one encoder product a level; nothing is
+            tokenised, pooled or kept
     ours    `map_items`, from text to concept map
     plain   right-padded batches of 32 in file order, all layers, hidden states of every layer,
             sae-lens' SAE.encode on every position (terms only), dense activations copied and then
@@ -9,12 +10,15 @@
     lens    (--with-lens) sae-lens' own run_with_cache_with_saes, 2 windows at a time (8 of 1,024
             tokens need more than 20 GB)
 
-Every way runs in its own process, one after the other, with the same windows. Rates are items per
-CPU second, which other work on the machine disturbs less than the clock; both are recorded.
+Every way runs in its own process, one after the other, with the same windows. `plain` and `lens`
+are given --slow-items of the items, spread over all of them; ours maps those once more (`same`), so
+that rates and results are compared over the same texts. Rates are items per CPU second, which other
+work on the machine disturbs less than the clock; on a GPU they are items per second. Memory is the
+peak of the whole process, and what it was before the first item (imports, weights).
 
     python measurements/mapping_speed.py                 5,000 items, built-in dictionary
     python measurements/mapping_speed.py --synthetic     GPT-2-small shape, layer 8, 24k SAE
-    python measurements/mapping_speed.py --model M --dictionary D
+    python measurements/mapping_speed.py --model M --dictionary D --device cuda
 """
 
 from __future__ import annotations
@@ -28,12 +32,15 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from benchdesign.conceptmap import ConceptMap
 from benchdesign.items import Item
 from benchdesign.mapping import map_items
 from benchdesign.mapping.dictionaries import load_dictionary
@@ -45,6 +52,8 @@ POOL = HERE.parent.parent / "shared" / "data" / "pool" / "pool.jsonl.gz"
 SYNTHETIC_WIDTH, SYNTHETIC_SAE, SYNTHETIC_LAYER = 768, 24_576, 8
 ACTIVE = 48
 """Mean number of active concepts a token in a made-up dictionary."""
+
+PLAIN_BATCH, LENS_BATCH = 32, 2
 
 
 def read_items(path: Path, n: int) -> list[Item]:
@@ -71,141 +80,235 @@ def evenly(items: list[Item], n: int) -> list[Item]:
 
 
 class Clock:
-    """Wall and CPU seconds since it was made, and what memory peaked at."""
+    """Wall and CPU seconds since it was made, and what memory peaked at before and since."""
 
     def __init__(self) -> None:
+        _finish_device()
+        self.before = _peak_mb()
         self.wall, self.cpu = time.perf_counter(), time.process_time()
 
     def report(self, n_items: int, **more: Any) -> dict[str, Any]:
         """Return the rates and the peak memory of this process so far."""
+        _finish_device()
         wall, cpu = time.perf_counter() - self.wall, time.process_time() - self.cpu
         return {
             "n_items": n_items,
             "items_per_second": n_items / wall,
             "items_per_cpu_second": n_items / cpu,
-            "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+            "before_mb": self.before,
+            "peak_mb": _peak_mb(),
+            "device_mb": _device_mb(),
             **more,
         }
 
 
-def run_ours(items: list[Item], mapper: SaeMapper) -> dict[str, Any]:
+@dataclass
+class Rows:
+    """Sums and peaks of the concepts of items, gathered window by window."""
+
+    items: list[int] = field(default_factory=list)
+    sums: list[Any] = field(default_factory=list)
+    peaks: list[Any] = field(default_factory=list)
+
+    def add(self, item: int, dense: Any) -> None:
+        """Keep the activations (n_tokens, n_concepts) of one window."""
+        from scipy import sparse
+
+        self.items.append(item)
+        self.sums.append(sparse.csr_array(dense.sum(0)[None]))
+        self.peaks.append(sparse.csr_array(dense.max(0)[None]))
+
+    def save(self, path: Path, n_items: int) -> None:
+        """Write sums and peaks (n_items, n_concepts) for `compare`."""
+        from scipy import sparse
+
+        width = self.sums[0].shape[1]
+        sums = np.zeros((n_items, width), np.float32)
+        peaks = np.zeros((n_items, width), np.float32)
+        for item, one_sum, one_peak in zip(self.items, self.sums, self.peaks, strict=True):
+            sums[item] += one_sum.toarray()[0]
+            peaks[item] = np.maximum(peaks[item], one_peak.toarray()[0])
+        sparse.save_npz(path.with_suffix(".sums.npz"), sparse.csr_array(sums))
+        sparse.save_npz(path.with_suffix(".peaks.npz"), sparse.csr_array(peaks))
+
+
+def save_map(made: ConceptMap, path: Path) -> None:
+    """Write a concept map the way `Rows` does."""
+    from scipy import sparse
+
+    shape = (len(made), made.n_concepts)
+    totals = made.saliency * np.repeat(made.n_tokens, np.diff(made.indptr))
+    for name, values in (("sums", totals), ("peaks", made.peak)):
+        rows = sparse.csr_array((values, made.indices, made.indptr), shape=shape)
+        sparse.save_npz(path.with_suffix(f".{name}.npz"), rows)
+
+
+def compare(ours: Path, other: Path) -> dict[str, float]:
+    """Say how far two ways differ, over the concepts that both know (terms)."""
+    from scipy import sparse
+
+    found: dict[str, float] = {}
+    for name in ("sums", "peaks"):
+        right = sparse.load_npz(other.with_suffix(f".{name}.npz")).tocsr()
+        left = sparse.load_npz(ours.with_suffix(f".{name}.npz")).tocsr()[:, : right.shape[1]]
+        found[f"{name}_error"] = float(abs(left - right).sum() / abs(right).sum())
+        both = (left > 0).multiply(right > 0).nnz
+        found["n_pairs"] = right.nnz
+        found["pairs_in_both"] = both / max(left.nnz, right.nnz)
+    return found
+
+
+def run_ours(items: list[Item], mapper: SaeMapper, results: Path | None) -> dict[str, Any]:
     mapper.map_batch(items[:8])
     clock = Clock()
     made = map_items(items, mapper)
-    total = float((made.saliency * np.repeat(made.n_tokens, np.diff(made.indptr))).sum())
-    return clock.report(
-        len(items), checksum=total, n_entries=len(made.indices), n_tokens=int(made.n_tokens.sum())
-    )
+    found = clock.report(len(items), n_entries=len(made.indices), n_tokens=int(made.n_tokens.sum()))
+    if results is not None:
+        save_map(made, results)
+    return found
 
 
 def run_bound(items: list[Item], mapper: SaeMapper) -> dict[str, Any]:
-    """Forward and product only; the model is the same truncated one, without our hooks."""
+    """Forward and product only, with the model as transformers makes it."""
     import torch
+    from transformers import AutoConfig, AutoModel
 
     windows = mapper.model.windows(items)
+    config = AutoConfig.from_pretrained(model_folder(mapper))
+    layers = 1 + max(int(point.split(".")[1]) for point in mapper.model.hook_points)
+    config.num_hidden_layers = layers
+    options = {"add_pooling_layer": False} if config.model_type == "bert" else {}
+    model = AutoModel.from_pretrained(
+        model_folder(mapper), config=config, dtype=mapper.model.dtype, **options
+    ).to(mapper.model.device)
     encoders = [
         (mapper._point(level), level.unit, encoder)
         for level, encoder in zip(mapper.dictionary.levels, mapper.encoders, strict=True)
     ]
-    mapper.model.activations(windows[:8])
-    clock = Clock()
-    n_tokens = 0
-    for batch in _batches([len(window) for window in windows], mapper.batch_tokens):
-        chosen = [windows[index] for index in batch]
-        states = mapper.model.activations(chosen)
-        with torch.inference_mode():
-            for point, unit, encoder in encoders:
-                inputs = states[point]
-                if unit == "passage":
-                    inputs = inputs[: sum(len(window.passages) for window in chosen)]
-                buffer = torch.empty(256, encoder.d_sae, device=inputs.device)
-                for low in range(0, len(inputs), 256):
-                    part = inputs[low : low + 256].float()
-                    torch.addmm(encoder.bias, part, encoder.weight, out=buffer[: len(part)])
-        n_tokens += len(states[mapper.model.hook_points[0]])
+    device = mapper.model.device
+    mapper.model.model = None
+
+    def forward(chosen: Sequence[Window]) -> int:
+        ids, mask = (one.to(device) for one in _padded(chosen, mapper.model.pad_id))
+        states = model(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
+        content = np.flatnonzero(mask.cpu().numpy())[: _n_tokens(chosen)]
+        kept = states.flatten(0, 1)[torch.from_numpy(content).to(device)].float()
+        for _, unit, encoder in encoders:
+            n = len(kept) if unit == "token" else sum(len(window.passages) for window in chosen)
+            rows = 256 if device.type == "cpu" else 4096
+            buffer = torch.empty(min(rows, n), encoder.d_sae, device=device)
+            for low in range(0, n, rows):
+                part = kept[low : min(low + rows, n)]
+                torch.addmm(encoder.bias, part, encoder.weight, out=buffer[: len(part)])
+        return len(kept)
+
+    with torch.inference_mode():
+        forward(windows[:8])
+        clock = Clock()
+        lengths = [len(window) for window in windows]
+        n_tokens = sum(
+            forward([windows[index] for index in batch])
+            for batch in _batches(lengths, mapper.batch_tokens)
+        )
     return clock.report(len(items), n_tokens=n_tokens)
 
 
-def run_plain(items: list[Item], mapper: SaeMapper, n_items: int) -> dict[str, Any]:
+def run_plain(items: list[Item], mapper: SaeMapper, results: Path) -> dict[str, Any]:
     """What one would write first: everything dense, in file order."""
     import torch
     from sae_lens import SAE
-    from scipy import sparse
     from transformers import AutoModel
 
-    items = evenly(items, n_items)
-    windows = mapper.model.windows(items)
-    spec = mapper.model.spec
-    if spec == "builtin":
-        from benchdesign.mapping.reference import builtin_model_folder
-
-        spec = str(builtin_model_folder())
-    model = AutoModel.from_pretrained(spec, dtype=torch.float32).eval()
+    windows, device = mapper.model.windows(items), mapper.model.device
+    model = AutoModel.from_pretrained(model_folder(mapper), dtype=mapper.model.dtype).eval()
+    model = model.to(device)
+    level = next(level for level in mapper.dictionary.levels if level.unit == "token")
+    layer = int(level.hook_point.split(".")[1]) + 1
+    sae = SAE.load_from_disk(str(level.folder), dtype="float32", device=str(device))
     pad = mapper.model.pad_id
-    token_levels = [level for level in mapper.dictionary.levels if level.unit == "token"]
-    layers = {level.name: int(level.hook_point.split(".")[1]) + 1 for level in token_levels}
-    saes = {
-        level.name: SAE.load_from_disk(str(level.folder), dtype="float32") for level in token_levels
-    }
+    del mapper
+    rows = Rows()
     clock = Clock()
-    rows: list[Any] = []
-    total = 0.0
-    for low in range(0, len(windows), 32):
-        chosen = windows[low : low + 32]
-        ids, mask = _padded(chosen, pad)
+    for low in range(0, len(windows), PLAIN_BATCH):
+        chosen = windows[low : low + PLAIN_BATCH]
+        ids, mask = (one.to(device) for one in _padded(chosen, pad))
         with torch.inference_mode():
             states = model(
                 input_ids=ids, attention_mask=mask, output_hidden_states=True
             ).hidden_states
-        for name, sae in saes.items():
-            with torch.inference_mode():
-                activations = sae.encode(states[layers[name]]).cpu().numpy().copy()
-            for row, window in enumerate(chosen):
-                kept = activations[row, : len(window)][window.content]
-                total += float(kept.sum())
-                rows.append(
-                    (sparse.csr_array(kept.mean(0)[None]), sparse.csr_array(kept.max(0)[None]))
-                )
-    return clock.report(len(items), checksum=total, n_tokens=_n_tokens(windows))
+            activations = sae.encode(states[layer]).cpu().numpy().copy()
+        for row, window in enumerate(chosen):
+            rows.add(window.item, activations[row, : len(window)][window.content])
+    found = clock.report(len(items), n_tokens=_n_tokens(windows))
+    rows.save(results, len(items))
+    return found
 
 
-def run_lens(items: list[Item], mapper: SaeMapper, n_items: int) -> dict[str, Any]:
+def run_lens(items: list[Item], mapper: SaeMapper, results: Path) -> dict[str, Any]:
     """sae-lens' own way: its bridge, every hook cached, logits over the vocabulary."""
     import torch
     from sae_lens import SAE, SAETransformerBridge  # type: ignore[attr-defined]
-
-    items = evenly(items, n_items)
-    windows = mapper.model.windows(items)
-    level = mapper.dictionary.levels[0]
-    sae = SAE.load_from_disk(str(level.folder), dtype="float32")
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
+    windows, device = mapper.model.windows(items), str(mapper.model.device)
+    level, pad, folder = mapper.dictionary.levels[0], mapper.model.pad_id, model_folder(mapper)
+    dtype = mapper.model.dtype
+    del mapper
+    sae = SAE.load_from_disk(str(level.folder), dtype="float32", device=device)
     model = SAETransformerBridge.boot_transformers(
-        mapper.model.spec,
-        hf_model=AutoModelForCausalLM.from_pretrained(mapper.model.spec, dtype=torch.float32),
-        tokenizer=AutoTokenizer.from_pretrained(mapper.model.spec),
-        device="cpu",
+        folder,
+        hf_model=AutoModelForCausalLM.from_pretrained(folder, dtype=dtype),
+        tokenizer=AutoTokenizer.from_pretrained(folder),
+        device=device,
     )
+    rows = Rows()
     clock = Clock()
-    total = 0.0
-    for low in range(0, len(windows), 2):
-        chosen = windows[low : low + 2]
-        ids, _ = _padded(chosen, mapper.model.pad_id)
+    for low in range(0, len(windows), LENS_BATCH):
+        chosen = windows[low : low + LENS_BATCH]
+        ids, _ = _padded(chosen, pad)
         with torch.inference_mode():
-            _, cache = model.run_with_cache_with_saes(ids, saes=[sae])
+            _, cache = model.run_with_cache_with_saes(ids.to(device), saes=[sae])
             name = next(name for name in cache if name.endswith("hook_sae_acts_post"))
-            activations = cache[name]
+            activations = cache[name].cpu().numpy()
         for row, window in enumerate(chosen):
-            kept = activations[row, : len(window)][torch.from_numpy(window.content)]
-            total += float(kept.sum())
-    return clock.report(len(items), checksum=total, n_tokens=_n_tokens(windows))
+            rows.add(window.item, activations[row, : len(window)][window.content])
+    found = clock.report(len(items), n_tokens=_n_tokens(windows))
+    rows.save(results, len(items))
+    return found
 
 
-def _n_tokens(windows: list[Window]) -> int:
+def model_folder(mapper: SaeMapper) -> str:
+    """Where the mapper's model lies, for whoever loads it anew."""
+    if not mapper.model.is_builtin:
+        return mapper.model.spec
+    from benchdesign.mapping.reference import builtin_model_folder
+
+    return str(builtin_model_folder())
+
+
+def _n_tokens(windows: Sequence[Window]) -> int:
     return sum(window.n_content for window in windows)
 
 
-def _padded(windows: list[Window], pad: int) -> tuple[Any, Any]:
+def _peak_mb() -> float:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+
+
+def _device_mb() -> float:
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_available():
+        return 0.0
+    return float(torch.cuda.max_memory_allocated()) / 2**20
+
+
+def _finish_device() -> None:
+    """Wait for what a GPU still has to do."""
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_available():
+        torch.cuda.synchronize()
+
+
+def _padded(windows: Sequence[Window], pad: int) -> tuple[Any, Any]:
     import torch
 
     longest = max(len(window) for window in windows)
@@ -287,51 +390,74 @@ def make_sae(folder: Path, *, model: str, hook_point: str, d_in: int, d_sae: int
     return folder
 
 
-def measure(arguments: argparse.Namespace, model: str, dictionary: str) -> dict[str, Any]:
-    """Run each way in its own process."""
-    ways = ["bound", "ours", "plain", *(["lens"] if arguments.with_lens else [])]
-    found = {}
-    for way in ways:
-        command = [sys.executable, __file__, "--way", way, "--model", model]
-        command += ["--dictionary", dictionary, "--items", str(arguments.items)]
-        command += ["--slow-items", str(arguments.slow_items), "--threads", str(arguments.threads)]
-        if arguments.dtype:
-            command += ["--dtype", arguments.dtype]
-        done = subprocess.run(command, check=True, capture_output=True, text=True)
+def measure(arguments: argparse.Namespace, scratch: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Run each way in its own process; return what they measured and how far they agree."""
+    slow = ["plain", *(["lens"] if arguments.with_lens else [])]
+    found, agreement = {}, {}
+    for way in ["bound", "ours", "same", *slow]:
+        command = [sys.executable, __file__, "--way", way, "--scratch", str(scratch)]
+        command += ["--model", arguments.model, "--dictionary", arguments.dictionary]
+        command += ["--items", str(arguments.items), "--slow-items", str(arguments.slow_items)]
+        command += ["--threads", str(arguments.threads)]
+        for name in ("dtype", "device"):
+            if getattr(arguments, name):
+                command += [f"--{name}", getattr(arguments, name)]
+        done = subprocess.run(command, check=False, capture_output=True, text=True)
+        if done.returncode:
+            sys.exit(f"{way}: {done.stderr[-3000:]}")
         found[way] = json.loads(done.stdout.splitlines()[-1])
         print(f"{way:6s} {describe(found[way])}", flush=True)
-    return found
+        if way in slow:
+            agreement[way] = compare(scratch / "same", scratch / way)
+            print(f"       {agreement[way]}", flush=True)
+    return found, agreement
 
 
 def describe(one: dict[str, Any]) -> str:
     return (
         f"{one['items_per_cpu_second']:8.1f} items/CPU-s {one['items_per_second']:8.1f} items/s "
-        f"{one['peak_mb']:7.0f} MB peak   ({one['n_items']} items)"
+        f"{one['peak_mb']:7.0f} MB peak, {one['before_mb']:.0f} MB before  ({one['n_items']} items)"
     )
 
 
-def tokens_per_second(one: dict[str, Any]) -> float:
-    """Content tokens per CPU second: fair between ways that were given different items."""
-    return float(one["items_per_cpu_second"] * one["n_tokens"] / one["n_items"])
-
-
-def lines_of(name: str, found: dict[str, Any], command: str) -> Iterator[str]:
+def lines_of(
+    name: str,
+    found: dict[str, Any],
+    agreement: dict[str, Any],
+    *,
+    command: str,
+    arguments: argparse.Namespace,
+) -> Iterator[str]:
+    on_gpu = bool(found["ours"]["device_mb"])
+    rate = "items_per_second" if on_gpu else "items_per_cpu_second"
+    versions = f"Python {platform.python_version()}, torch {version('torch')}"
     yield f"## {name}\n"
-    yield f"`{command}` on {platform.machine()}, Python {platform.python_version()}\n"
-    yield "| way | items per CPU second | items per second | peak MB | items |"
-    yield "|---|---|---|---|---|"
+    yield (
+        f"`{command}` on {platform.machine()}, device {arguments.device or 'cpu'}, "
+        f"{arguments.threads} thread(s), {versions}\n"
+    )
+    yield "| way | items per CPU second | items per second | tokens | peak MB | before MB | items |"
+    yield "|---|---|---|---|---|---|---|"
     for way, one in found.items():
         yield (
             f"| {way} | {one['items_per_cpu_second']:.1f} | {one['items_per_second']:.1f} "
-            f"| {one['peak_mb']:.0f} | {one['n_items']} |"
+            f"| {one['n_tokens']:,} | {one['peak_mb']:.0f} | {one['before_mb']:.0f} "
+            f"| {one['n_items']:,} |"
         )
-    ours = found["ours"]
     yield ""
-    for way in ("bound", "plain", "lens"):
-        if way in found:
-            ratio = tokens_per_second(ours) / tokens_per_second(found[way])
-            memory = found[way]["peak_mb"] / ours["peak_mb"]
-            yield f"- {ratio:.2f} times as fast as {way}, which needs {memory:.2f} times the memory"
+    ours, bound = found["ours"], found["bound"]
+    yield f"- ours reaches {ours[rate] / bound[rate]:.2f} of the bound"
+    for way, one in agreement.items():
+        same, other = found["same"], found[way]
+        above = (other["peak_mb"] - other["before_mb"]) / (same["peak_mb"] - same["before_mb"])
+        yield (
+            f"- {way}, the same {other['n_items']:,} items: ours is {same[rate] / other[rate]:.1f} "
+            f"times as fast; {way} needs {other['peak_mb'] / same['peak_mb']:.2f} times the memory "
+            f"({above:.1f} times counting only what is above imports and weights). Of "
+            f"{one['n_pairs']:,} pairs of item and concept {one['pairs_in_both']:.4%} are in both; "
+            f"sums differ by {one['sums_error']:.1e} and peaks by {one['peaks_error']:.1e} of "
+            "their total"
+        )
     yield ""
 
 
@@ -345,32 +471,34 @@ def main() -> None:
     parser.add_argument("--with-lens", action="store_true")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--dtype")
+    parser.add_argument("--device")
     parser.add_argument("--way", help=argparse.SUPPRESS)
-    parser.add_argument("--name", default="builtin")
+    parser.add_argument("--scratch", help=argparse.SUPPRESS)
+    parser.add_argument("--name", help="of the results file")
     arguments = parser.parse_args()
     if not POOL.is_file():
         sys.exit(f"{POOL}: the texts to measure on are not here.")
     if arguments.way:
         run_way(arguments)
         return
-    with tempfile.TemporaryDirectory() as scratch:
-        model, dictionary = arguments.model, arguments.dictionary
+    command = " ".join(["python", "measurements/mapping_speed.py", *sys.argv[1:]])
+    with tempfile.TemporaryDirectory() as folder:
+        scratch = Path(folder)
         if arguments.synthetic:
-            model = str(make_gpt2(Path(scratch) / "model"))
+            arguments.model = str(make_gpt2(scratch / "model"))
             hook_point = f"blocks.{SYNTHETIC_LAYER}.hook_resid_post"
-            dictionary = str(
+            arguments.dictionary = str(
                 make_sae(
-                    Path(scratch) / "sae",
-                    model=model,
+                    scratch / "sae",
+                    model=arguments.model,
                     hook_point=hook_point,
                     d_in=SYNTHETIC_WIDTH,
                     d_sae=SYNTHETIC_SAE,
                 )
             )
-        found = measure(arguments, model, dictionary)
-    name = "gpt2-small-24k" if arguments.synthetic else arguments.name
-    command = " ".join(["python", "measurements/mapping_speed.py", *sys.argv[1:]])
-    text = "\n".join(lines_of(name, found, command))
+        found, agreement = measure(arguments, scratch)
+    name = arguments.name or ("gpt2-small-24k" if arguments.synthetic else "builtin")
+    text = "\n".join(lines_of(name, found, agreement, command=command, arguments=arguments))
     print(text)
     results = HERE / "results"
     results.mkdir(exist_ok=True)
@@ -381,18 +509,24 @@ def run_way(arguments: argparse.Namespace) -> None:
     import torch
 
     torch.set_num_threads(arguments.threads)
+    way, scratch = arguments.way, Path(arguments.scratch)
     items = read_items(POOL, arguments.items)
+    if way not in {"bound", "ours"}:
+        items = evenly(items, arguments.slow_items)
     mapper = SaeMapper.from_specs(
-        arguments.model, load_dictionary(arguments.dictionary), dtype=arguments.dtype
+        arguments.model,
+        load_dictionary(arguments.dictionary),
+        dtype=arguments.dtype,
+        device=arguments.device,
     )
-    if arguments.way == "ours":
-        found = run_ours(items, mapper)
-    elif arguments.way == "bound":
+    if way == "bound":
         found = run_bound(items, mapper)
-    elif arguments.way == "plain":
-        found = run_plain(items, mapper, arguments.slow_items)
+    elif way in {"ours", "same"}:
+        found = run_ours(items, mapper, scratch / way if way == "same" else None)
+    elif way == "plain":
+        found = run_plain(items, mapper, scratch / way)
     else:
-        found = run_lens(items, mapper, arguments.slow_items)
+        found = run_lens(items, mapper, scratch / way)
     print(json.dumps(found))
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -28,6 +28,8 @@ __all__ = ["ReferenceModel", "Window", "builtin_model_folder", "choose_device", 
 BUILTIN = "builtin"
 BUILTIN_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 """Digest of the built-in model's model.safetensors (all-MiniLM-L6-v2)."""
+
+BUILTIN_LAYERS, BUILTIN_WINDOW = 6, 256
 
 _WRITTEN = ("resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out")
 """Ends of the hook points that centred writing weights change."""
@@ -48,6 +50,9 @@ class ReferenceModel:
     is_builtin: bool
     maker: WindowMaker
     model: Any
+    model_type: str
+    """As config.json has it: says which family's hook names hold."""
+
     device: torch.device
     dtype: torch.dtype
     n_layers: int
@@ -86,40 +91,96 @@ class ReferenceModel:
         source = _resolve(spec)
         chosen = choose_device(device)
         names = {point: hook_module or point for point in hook_points}
+        if isinstance(source, Path) and _is_builtin(source):
+            made = cls._builtin(source, names, device=chosen, dtype=dtype, limit=limit)
+        else:
+            made = cls._any(
+                source,
+                names,
+                device=chosen,
+                dtype=dtype,
+                limit=limit,
+                device_map=device_map,
+                prepend_bos=prepend_bos,
+            )
+        # RMS norms keep the mean, so nothing is centred there.
+        made.center = center and made.model_type in {"gpt2", "gpt_neox"}
+        for point, name in names.items():
+            made._attach(
+                point, resolve_hook(name, model_type=made.model_type, prefix=_prefix(made.model))
+            )
+        probe = made.activations([_probe_window(made)])
+        made.width = {point: states.shape[1] for point, states in probe.items()}
+        return made
+
+    @classmethod
+    def _builtin(
+        cls,
+        folder: Path,
+        names: Mapping[str, str],
+        *,
+        device: torch.device,
+        dtype: str | None,
+        limit: int | None,
+    ) -> ReferenceModel:
+        import torch
+
+        from benchdesign.mapping.bert import load_bert, load_bert_windows
+
+        needed = _layers_needed(names.values(), n_layers=BUILTIN_LAYERS, source=folder)
+        number = torch.float32 if dtype is None else _named_type(dtype)
+        maker, pad = load_bert_windows(folder, limit=limit or BUILTIN_WINDOW)
+        return cls(
+            spec=BUILTIN,
+            hook_points=tuple(names),
+            width={},
+            is_builtin=True,
+            maker=maker,
+            model=load_bert(folder, n_layers=needed, device=device, dtype=number),
+            model_type="bert",
+            device=device,
+            dtype=number,
+            n_layers=BUILTIN_LAYERS,
+            pad_id=pad,
+            identity=BUILTIN,
+        )
+
+    @classmethod
+    def _any(
+        cls,
+        source: Path | str,
+        names: Mapping[str, str],
+        *,
+        device: torch.device,
+        dtype: str | None,
+        limit: int | None,
+        device_map: str | None,
+        prepend_bos: bool | None,
+    ) -> ReferenceModel:
         with _quiet_transformers():
-            config, n_layers = _load_config(source, tuple(names.values()))
-            number = _number_type(config, chosen, dtype)
-            model = _load_model(source, config, number, chosen, device_map)
+            config, n_layers = _load_config(source, names.values())
+            number = _number_type(config, device, dtype)
+            model = _load_model(source, config, number, device, device_map)
             tokenizer = _load_tokenizer(source)
         _check_vocabulary(source, config, tokenizer)
-        hooks = {
-            point: resolve_hook(name, model_type=config.model_type, prefix=_prefix(model))
-            for point, name in names.items()
-        }
-        made = cls(
-            spec=str(spec),
-            hook_points=tuple(hook_points),
+        return cls(
+            spec=str(source),
+            hook_points=tuple(names),
             width={},
-            is_builtin=isinstance(source, Path) and _is_builtin(source),
+            is_builtin=False,
             maker=WindowMaker.from_transformers(
                 tokenizer,
                 limit=limit or _window_limit(source, config, tokenizer),
                 prepend_bos=prepend_bos,
             ),
             model=model,
-            device=chosen if device_map is None else model.device,
+            model_type=config.model_type,
+            device=device if device_map is None else model.device,
             dtype=number,
             n_layers=n_layers,
             pad_id=int(tokenizer.pad_token_id or 0),
-            # RMS norms keep the mean, so nothing is centred there.
-            center=center and config.model_type in {"gpt2", "gpt_neox"},
             identity=_identity(source, config),
         )
-        for point, hook in hooks.items():
-            made._attach(point, hook)
-        probe = made.activations([_probe_window(made)])
-        made.width = {point: states.shape[1] for point, states in probe.items()}
-        return made
 
     def windows(self, items: Sequence[Item]) -> list[Window]:
         """Return the windows of all items, in order; an item without content tokens has none."""
@@ -264,7 +325,20 @@ def _identity(source: Path | str, config: Any) -> str:
     return hasher.hexdigest()
 
 
-def _load_config(source: Path | str, names: tuple[str, ...]) -> tuple[Any, int]:
+def _layers_needed(names: Iterable[str], *, n_layers: int, source: Path | str) -> int:
+    """Return how many layers must run for the hook points named; all, if one names no layer."""
+    layers = {name: layer_of(name) for name in names}
+    for name, layer in layers.items():
+        if layer is not None and layer >= n_layers > 0:
+            raise ModelError(
+                f"{source}: has {n_layers} layers, so there is no {name!r}. "
+                "The dictionary was made for another model."
+            )
+    known = [layer for layer in layers.values() if layer is not None]
+    return max(known) + 1 if len(known) == len(layers) and known else n_layers
+
+
+def _load_config(source: Path | str, names: Iterable[str]) -> tuple[Any, int]:
     """Read the config and cut its layers above the highest one named."""
     from transformers import AutoConfig
 
@@ -274,17 +348,11 @@ def _load_config(source: Path | str, names: tuple[str, ...]) -> tuple[Any, int]:
         raise ModelError(f"{source}: cannot be loaded ({_one_line(problem)}).") from None
     text = config.get_text_config()
     n_layers = int(getattr(text, "num_hidden_layers", 0))
-    needed = [layer_of(name) for name in names]
-    highest = max((layer for layer in needed if layer is not None), default=None)
-    if highest is not None and highest >= n_layers > 0:
-        raise ModelError(
-            f"{source}: has {n_layers} layers, so there is no {names[needed.index(highest)]!r}. "
-            "The dictionary was made for another model."
-        )
-    if highest is not None and None not in needed and n_layers:
-        text.num_hidden_layers = highest + 1
+    needed = _layers_needed(names, n_layers=n_layers, source=source)
+    if needed < n_layers:
+        text.num_hidden_layers = needed
         if getattr(text, "layer_types", None):
-            text.layer_types = list(text.layer_types)[: highest + 1]
+            text.layer_types = list(text.layer_types)[:needed]
     return config, n_layers
 
 
@@ -306,16 +374,22 @@ def _number_type(config: Any, device: torch.device, dtype: str | None) -> torch.
     import torch
 
     if dtype is not None:
-        if dtype not in {"float32", "bfloat16", "float16"}:
-            raise ModelError(f"dtype {dtype!r} is not one of float32, bfloat16, float16.")
-        chosen: torch.dtype = getattr(torch, dtype)
-        return chosen
+        return _named_type(dtype)
     stored = getattr(config, "dtype", None) or getattr(config, "torch_dtype", None)
     if isinstance(stored, str):
         stored = getattr(torch, stored, None)
     if device.type == "cpu" or not isinstance(stored, torch.dtype):
         return torch.float32
     return stored
+
+
+def _named_type(name: str) -> torch.dtype:
+    import torch
+
+    if name not in {"float32", "bfloat16", "float16"}:
+        raise ModelError(f"dtype {name!r} is not one of float32, bfloat16, float16.")
+    chosen: torch.dtype = getattr(torch, name)
+    return chosen
 
 
 def _load_model(
