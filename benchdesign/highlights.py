@@ -24,7 +24,8 @@ _WEAKEST = 0.4
 
 _MOST_MARKS = 5
 _BLOCK = 1 << 22
-_OUTSIDE = " \t\r\n.,;:!?"
+_BLANK = " \t\r\n"
+_OUTSIDE = f"{_BLANK}.,;:!?"
 _LONGEST_PIECE = 20
 _NO_SPACES = "\u0e00"
 """Thai and what comes after it, East Asian scripts included."""
@@ -70,9 +71,11 @@ def cut(text: str, marks: Iterable[Mark], *, limit: int = 420) -> tuple[Piece, .
     strengths = np.zeros(len(text), dtype=np.int8)
     for mark in marks:
         start, end = max(mark.start, 0), min(mark.end, len(text))
-        while start < end and text[start] in _OUTSIDE:
+        # A concept of full stops has nothing but those to show.
+        outside = _OUTSIDE if text[start:end].strip(_OUTSIDE) else _BLANK
+        while start < end and text[start] in outside:
             start += 1
-        while end > start and text[end - 1] in _OUTSIDE:
+        while end > start and text[end - 1] in outside:
             end -= 1
         start, end = _whole_words(text, start, end)
         level = 1 + (mark.strength >= 0.5) + (mark.strength >= 0.8)

@@ -106,6 +106,11 @@ class Finding:
     rows: tuple[int, ...] = ()
     """0-based rows it is about; empty when it is about the whole set."""
 
+    @property
+    def n_rows(self) -> int:
+        """Number of rows it is about; what is about the whole set counts as one."""
+        return max(len(self.rows), 1)
+
 
 class RecordSource(Protocol):
     """Where the records of a set live, and how they are written back."""

@@ -30,6 +30,9 @@ def manifest_of(analysis: Analysis, revision: Revision, written: WriteReport) ->
     """Return what `revision.json` holds for a revision whose benchmark is written."""
     benchmark, pool, dictionary = analysis.benchmark, analysis.pool, analysis.dictionary
     choice = revision.choice
+    n_findings: Counter[str] = Counter()
+    for finding in analysis.findings:
+        n_findings[finding.kind] += finding.n_rows
     manifest: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "program": {"name": "benchdesign", "version": __version__},
@@ -88,7 +91,7 @@ def manifest_of(analysis: Analysis, revision: Revision, written: WriteReport) ->
             for one in analysis.findings
             if one.kind == "skipped-row"
         ],
-        "findings": dict(sorted(Counter(one.kind for one in analysis.findings).items())),
+        "findings": dict(sorted(n_findings.items())),
     }
     return manifest
 

@@ -24,6 +24,7 @@ from benchdesign.report_data import (
     Fill,
     GapLine,
     LengthShift,
+    Noted,
     RemovedLine,
     ReportData,
     SetFacts,
@@ -36,10 +37,13 @@ from benchdesign.report_limits import measure_limits
 if TYPE_CHECKING:
     from benchdesign.changes import Addition, Removal
     from benchdesign.conceptmap import ConceptMap
-    from benchdesign.items import Benchmark, Item
+    from benchdesign.items import Benchmark, Finding, Item
     from benchdesign.revision import Revision
 
 __all__ = ["collect_report"]
+
+_MOST_UNFOLDED = 15
+"""More areas than these are folded to those that lack something as a whole."""
 
 _MOST_GAPS_AN_AREA = 6
 _MOST_SNIPPETS = 2
@@ -54,6 +58,7 @@ _MOST_CATEGORIES = 30
 _OPENING = 60
 """Characters by which two pieces of evidence are told apart."""
 
+_MOST_MESSAGES = 5
 _NO_AREA = "Not in any area"
 
 
@@ -66,6 +71,8 @@ def collect_report(analysis: Analysis, revision: Revision) -> ReportData:
     tested = before.is_tested
     found = [area.status_codes for area in (area_before, area_after)]
     lacking = [int(_is_gap_code(codes).sum()) for codes in found]
+    areas = _area_sections(analysis, revision, area_before, area_after)
+    first = [one for one in areas if _lacks(one)] if len(areas) > _MOST_UNFOLDED else list(areas)
     manifest = revision.manifest
     revised = manifest.get("revised", {}) if manifest else {}
     return ReportData(
@@ -87,7 +94,8 @@ def collect_report(analysis: Analysis, revision: Revision) -> ReportData:
         bars=(_status_bar("Before", before), _status_bar("After", after)),
         lift_chart=histogram_of_lifts(before.lift[tested], after.lift[tested]),
         length_chart=histogram_of_lengths(*lengths),
-        areas=_area_sections(analysis, revision, area_before, area_after),
+        areas=(*first, *(one for one in areas if one not in first)),
+        n_areas_first=len(first),
         n_areas=len(analysis.areas),
         n_areas_under=lacking[0],
         n_areas_under_after=lacking[1],
@@ -183,6 +191,11 @@ def _area_sections(
             )
         )
     return tuple(sections)
+
+
+def _lacks(area: AreaSection) -> bool:
+    """Tell whether an area lacks something as a whole, before or after."""
+    return bool({area.status, area.status_after} & {Status.MISSING, Status.UNDER})
 
 
 def _gap_line(
@@ -355,7 +368,10 @@ def _worse(analysis: Analysis, revision: Revision) -> Worse:
         over=changes(over),
         n_over=len(over),
         length=length,
-        keys=_keys(analysis.benchmark.items, _revised_items(analysis, revision)),
+        # A format that names the key apart from the other choices has no position for it.
+        keys=()
+        if analysis.benchmark.mapping.choices_kind in ("distractors", "targets")
+        else _keys(analysis.benchmark.items, _revised_items(analysis, revision)),
     )
 
 
@@ -403,14 +419,28 @@ def _tally(before: Mapping[str, int], after: Mapping[str, int]) -> tuple[Tally, 
     )
 
 
-def _findings(analysis: Analysis) -> tuple[tuple[str, int, tuple[str, ...]], ...]:
-    messages: dict[str, list[str]] = {}
+def _findings(analysis: Analysis) -> tuple[Noted, ...]:
+    """Gather what was noticed in the files, by kind; folders are private and left out."""
+    folders = {f"{analysis.benchmark.path.parent}/"}
+    if analysis.pool is not None:
+        folders.add(f"{analysis.pool.path.parent}/")
+    found: dict[str, list[Finding]] = {}
     for one in analysis.findings:
-        messages.setdefault(one.kind, []).append(one.message)
-    return tuple(
-        (kind.replace("-", " "), len(found), tuple(found[:5]))
-        for kind, found in sorted(messages.items(), key=lambda pair: (-len(pair[1]), pair[0]))
-    )
+        found.setdefault(one.kind, []).append(one)
+    noted = []
+    for kind, ones in found.items():
+        messages = [one.message for one in ones[:_MOST_MESSAGES]]
+        for folder in folders - {"./"}:
+            messages = [message.replace(folder, "") for message in messages]
+        noted.append(
+            Noted(
+                kind.replace("-", " "),
+                sum(one.n_rows for one in ones),
+                tuple(messages),
+                max(len(ones) - _MOST_MESSAGES, 0),
+            )
+        )
+    return tuple(sorted(noted, key=lambda one: (-one.n_rows, one.kind)))
 
 
 def _provenance(analysis: Analysis, revision: Revision) -> Iterator[tuple[str, str]]:

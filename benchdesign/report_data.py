@@ -21,6 +21,7 @@ __all__ = [
     "Fill",
     "GapLine",
     "LengthShift",
+    "Noted",
     "RemovedLine",
     "ReportData",
     "SetFacts",
@@ -222,6 +223,17 @@ class Worse:
 
 
 @dataclass(frozen=True, slots=True)
+class Noted:
+    """What was noticed in the files, of one kind."""
+
+    kind: str
+    n_rows: int
+    messages: tuple[str, ...]
+    n_more: int
+    """Messages that are not listed."""
+
+
+@dataclass(frozen=True, slots=True)
 class ReportData:
     """Everything the report says."""
 
@@ -254,6 +266,9 @@ class ReportData:
     areas: tuple[AreaSection, ...]
     """With gaps before or after, largest deficit first."""
 
+    n_areas_first: int
+    """How many of them lack something as a whole, before or after; the others come after those."""
+
     n_areas: int
     n_areas_under: int
     n_areas_under_after: int
@@ -268,8 +283,7 @@ class ReportData:
     empty_fields: Mapping[str, int]
     worse: Worse
     limits: Limits
-    findings: tuple[tuple[str, int, tuple[str, ...]], ...]
-    """Kind, number, and the first messages."""
+    findings: tuple[Noted, ...]
 
     n_duplicates: int
     provenance: tuple[tuple[str, str], ...]

@@ -469,7 +469,7 @@ def check(
     ] = None,
     max_findings: Annotated[
         int | None,
-        typer.Option("--max-findings", min=0, metavar="N", help="Most findings in the file."),
+        typer.Option("--max-findings", min=0, metavar="N", help="Most rows with findings."),
     ] = None,
     model: ModelSpec = "builtin",
     dictionary: DictionarySpec = "builtin",

@@ -152,7 +152,12 @@ def _compare(
         )
     if limits.max_findings is not None:
         checks.append(
-            _at_most("max-findings", len(benchmark.findings), limits.max_findings, "findings")
+            _at_most(
+                "max-findings",
+                sum(one.n_rows for one in benchmark.findings),
+                limits.max_findings,
+                "rows with findings",
+            )
         )
     return checks
 

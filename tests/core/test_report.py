@@ -20,6 +20,7 @@ from benchdesign.charts import histogram_of_lengths, histogram_of_lifts, stack
 from benchdesign.coverage import Reference, measure_coverage
 from benchdesign.gaps import GapSettings, Status, find_gaps
 from benchdesign.highlights import Mark, Piece, cut, strongest_rows
+from benchdesign.items import Finding
 from benchdesign.report import collect_report, render_html, render_markdown, write_report
 from benchdesign.report_data import ReportData
 from benchdesign.revision import Choice, Revision, plan_revision
@@ -152,6 +153,44 @@ def test_what_was_passed_over_is_said_in_words(analysis: Analysis) -> None:
     )
     assert said in Page(render_html(report)).text
     assert said.replace("\u202f", "") in render_markdown(report)
+
+
+def test_findings_are_counted_by_row_and_name_no_folder(analysis: Analysis) -> None:
+    path = Path("/home/ann/secret/b.jsonl")
+    analysis = replace(analysis, benchmark=replace(analysis.benchmark, path=path))
+    found = Finding("duplicate-text", f"{path}:3 (also 4 and 5): same text.", (2, 3, 4))
+    report = report_of(replace(analysis, findings=(found,)))
+    page = Page(render_html(report))
+    assert "Duplicate text: 3" in page.text
+    assert "b.jsonl:3 (also 4 and 5): same text." in page.text
+    assert "secret" not in page.text
+
+
+def test_keys_have_no_position_where_the_format_names_them_apart(analysis: Analysis) -> None:
+    items = [
+        replace(one, choices=("a", "b"), answer="a", answer_index=0)
+        for one in analysis.benchmark.items
+    ]
+    benchmark = replace(analysis.benchmark, items=tuple(items))
+    assert report_of(replace(analysis, benchmark=benchmark)).worse.keys
+    apart = replace(benchmark.mapping, choices_kind="distractors")
+    benchmark = replace(benchmark, mapping=apart)
+    assert report_of(replace(analysis, benchmark=benchmark)).worse.keys == ()
+
+
+def test_many_areas_are_folded_to_those_that_lack_something_as_a_whole(
+    analysis: Analysis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert "not lacking as a whole" not in render_html(report_of(analysis))
+    monkeypatch.setattr("benchdesign.report_collect._MOST_UNFOLDED", 0)
+    report = report_of(analysis)
+    n_first = report.n_areas_first
+    lacking = {Status.MISSING, Status.UNDER}
+    for place, area in enumerate(report.areas):
+        assert (place < n_first) is bool({area.status, area.status_after} & lacking)
+    html = render_html(report)
+    for place, area in enumerate(report.areas, start=1):
+        assert f'<a href="#area-{place}">{area.name}</a>' in html
 
 
 def test_what_was_called_a_gap_stands_first_among_what_an_item_fills(analysis: Analysis) -> None:
@@ -397,8 +436,9 @@ def test_cut_marks_words_without_the_blanks_around_them() -> None:
     assert pieces == (Piece("the ", 0), Piece("red", 3), Piece(" fox", 0))
 
 
-def test_mark_of_a_full_stop_alone_is_left_out() -> None:
-    assert cut("is it?", [Mark(5, 6, 1.0)]) == (Piece("is it?", 0),)
+def test_mark_of_a_full_stop_alone_is_shown_and_of_a_blank_is_not() -> None:
+    assert cut("is it?", [Mark(5, 6, 1.0)]) == (Piece("is it", 0), Piece("?", 3))
+    assert cut("is it?", [Mark(2, 3, 1.0)]) == (Piece("is it?", 0),)
 
 
 def test_strongest_of_overlapping_marks_wins() -> None:
