@@ -6,7 +6,8 @@ are hints to look at, never verdicts.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -35,6 +36,9 @@ class ItemRow:
     difficulty: float
     discrimination: float
     surprise: float
+    agreed: str
+    """The other answer that most of the better models give; empty if they give none."""
+
     notes: tuple[str, ...]
     """all-miss, all-pass, check-key."""
 
@@ -63,7 +67,14 @@ class ItemAnalysis:
     all_miss: NDArray[np.bool_]
     all_pass: NDArray[np.bool_]
     check_key: NDArray[np.bool_]
-    """The better models miss it, which is surprising, and the others do no worse."""
+    """The better models all miss it, which is surprising."""
+
+    expected_suspects: float
+    """Items that the better models would all miss if every key were right and misses independent:
+    as many of `check_key` may be by chance."""
+
+    agreed: Mapping[int, str]
+    """By item, where answers are known: the other answer most of the better models agree on."""
 
     @property
     def uninformative(self) -> NDArray[np.bool_]:
@@ -85,17 +96,30 @@ class ItemAnalysis:
             float(self.difficulty[item]),
             float(self.discrimination[item]),
             float(self.surprise[item]),
+            self.agreed.get(item, ""),
             tuple(name for name, mark in marks if mark[item]),
         )
 
     def suspects(self) -> Iterator[ItemRow]:
-        """Iterate over the items whose key is worth checking, most surprising first."""
+        """Iterate over the items whose key is worth checking, the most telling first.
+
+        Better models that agree on another answer tell most, then worse models that get it.
+        """
         rows = np.flatnonzero(self.check_key)
-        return (self.row(int(row)) for row in rows[np.argsort(self.surprise[rows], kind="stable")])
+        agree = np.asarray([int(row) in self.agreed for row in rows], dtype=bool)
+        order = np.lexsort((self.surprise[rows], -self.n_passed[rows], ~agree))
+        return (self.row(int(row)) for row in rows[order])
 
 
-def analyse_items(scores: Mapping[str, NDArray[np.float64]]) -> ItemAnalysis:
-    """Analyse items from the scores in [0, 1] of at least two models; NaN where there is none."""
+def analyse_items(
+    scores: Mapping[str, NDArray[np.float64]],
+    *,
+    answers: Mapping[str, Mapping[int, str]] | None = None,
+) -> ItemAnalysis:
+    """Analyse items from the scores in [0, 1] of at least two models; NaN where there is none.
+
+    `answers` are what the models said, by model and item, as far as that is known.
+    """
     if len(scores) < 2:
         raise UsageError(f"Item analysis needs results of two models; there are {len(scores)}.")
     table = np.stack([np.asarray(values, dtype=np.float64) for values in scores.values()])
@@ -116,13 +140,15 @@ def analyse_items(scores: Mapping[str, NDArray[np.float64]]) -> ItemAnalysis:
     miss_rate = missed.sum(axis=1) / np.maximum(known.sum(axis=1), 1)
     best_all_miss = (missed | ~known)[better].all(axis=0) & known[better].any(axis=0)
     chance = np.where(known[better], miss_rate[better, None], 1.0).prod(axis=0)
-    rate = _pass_rate(passed, known, better), _pass_rate(passed, known, ~better)
     surprise = np.where(best_all_miss, chance, np.nan)
     with np.errstate(invalid="ignore"):
-        check_key = (surprise < _SURPRISE) & ((rate[1] > rate[0]) | (n_passed == 0))
+        check_key = surprise < _SURPRISE
     several = n_models >= 2
+    names = [list(scores)[place] for place in order]
+    check_key &= several
+    said = [(answers or {}).get(name, {}) for name, best in zip(names, better, strict=True) if best]
     return ItemAnalysis(
-        models=tuple(np.asarray(list(scores))[order].tolist()),
+        models=tuple(names),
         n_models=n_models,
         n_passed=n_passed,
         difficulty=difficulty,
@@ -130,16 +156,23 @@ def analyse_items(scores: Mapping[str, NDArray[np.float64]]) -> ItemAnalysis:
         surprise=surprise,
         all_miss=several & (filled.max(axis=0) == 0),
         all_pass=several & (np.where(known, table, 1.0).min(axis=0) == 1),
-        check_key=check_key & several,
+        check_key=check_key,
+        # Only items so easy for the better models that missing them would be a suspect count.
+        expected_suspects=float(chance[several & (chance < _SURPRISE)].sum()),
+        agreed=_agreed(np.flatnonzero(check_key), said),
     )
 
 
-def _pass_rate(
-    passed: NDArray[np.bool_], known: NDArray[np.bool_], models: NDArray[np.bool_]
-) -> Floats:
-    with np.errstate(invalid="ignore", divide="ignore"):
-        rate: Floats = passed[models].sum(axis=0) / known[models].sum(axis=0)
-    return rate
+def _agreed(rows: NDArray[np.int64], said: Sequence[Mapping[int, str]]) -> dict[int, str]:
+    """Return the answer that most models, and at least two, give to an item that all miss."""
+    found = {}
+    for row in rows.tolist():
+        given = [answers[row] for answers in said if row in answers]
+        folded = [" ".join(one.casefold().split()).rstrip(".") for one in given]
+        top, n = Counter(folded).most_common(1)[0] if folded else ("", 0)
+        if top and n >= 2 and 2 * n > len(given):
+            found[row] = given[folded.index(top)]
+    return found
 
 
 def _discrimination(filled: Floats, known: NDArray[np.bool_]) -> Floats:

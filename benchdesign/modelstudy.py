@@ -133,6 +133,7 @@ def study_models(
     rng: np.random.Generator,
     areas: Areas | None = None,
     metrics: Mapping[str, str] | None = None,
+    answers: Mapping[str, Mapping[int, str]] | None = None,
     pairs: Sequence[tuple[str, str]] | None = None,
     settings: ModelSettings | None = None,
 ) -> ModelStudy:
@@ -155,7 +156,7 @@ def study_models(
         metrics=dict(metrics or {}),
         models=models,
         comparisons=comparisons,
-        items=analyse_items(scores) if len(scores) > 1 else None,
+        items=analyse_items(scores, answers=answers) if len(scores) > 1 else None,
         concept_map=concept_map,
         dictionary=dictionary,
         area_groups=areas,

@@ -100,6 +100,7 @@ def _study_all(
             rng=np.random.default_rng(request.settings.seed),
             areas=areas,
             metrics=joined.metrics,
+            answers=joined.answers,
             pairs=_pairs(request.compare, joined.scores) or None,
         )
         yield _Studied(name, benchmark, joined, study)

@@ -86,6 +86,7 @@ def _read_sample(
         texts=tuple(_texts_of(sample.get("input"))),
         choices=tuple(map(str, choices)) if isinstance(choices, list) else (),
         repeat=str(sample.get("epoch", 1)),
+        answer=_answer_of(sample.get("scores"), choices),
         failure=_failure_of(sample.get("error")),
     )
 
@@ -109,6 +110,20 @@ def _scores_of(scores: Any) -> Iterator[tuple[str, Any]]:
                 yield f"{scorer}.{part}", one
         else:
             yield str(scorer), value
+
+
+def _answer_of(scores: Any, choices: Any) -> str:
+    """Return the answer that the first scorer read, as the text of the choice where it is one."""
+    for score in _mapping(scores).values():
+        answer = score.get("answer") if isinstance(score, Mapping) else None
+        if not isinstance(answer, str):
+            continue
+        letter = answer.strip()
+        if isinstance(choices, list) and len(letter) == 1 and "A" <= letter <= "Z":
+            place = ord(letter) - ord("A")
+            return str(choices[place]) if place < len(choices) else letter
+        return letter
+    return ""
 
 
 def _texts_of(given: Any) -> Iterator[str]:

@@ -76,7 +76,31 @@ def _read_line(line: Mapping[str, Any], place: str, model: str) -> ResultRow:
         row=number if isinstance(number, int) and not isinstance(number, bool) else None,
         record=doc if isinstance(doc, Mapping) else None,
         texts=tuple(_texts(line, doc)),
+        answer=_answer(line),
     )
+
+
+def _answer(line: Mapping[str, Any]) -> str:
+    """Return what was generated, or of several continuations the likeliest; empty if unclear."""
+    said, arguments = line.get("filtered_resps"), line.get("arguments")
+    if not isinstance(said, list) or not said or not isinstance(arguments, Mapping):
+        return ""
+    if len(said) == 1:
+        return said[0].strip() if isinstance(said[0], str) else ""
+    likelihoods, texts = [], []
+    for place, one in enumerate(said):
+        request = arguments.get(f"gen_args_{place}")
+        text = request.get("arg_1") if isinstance(request, Mapping) else None
+        likelihood = one[0] if isinstance(one, list) and one else None
+        if not isinstance(text, str) or not isinstance(likelihood, (str, float, int)):
+            return ""
+        try:
+            likelihoods.append(float(likelihood))
+        except ValueError:
+            return ""
+        texts.append(text.strip())
+    # Where all continuations are alike the prompts differ, and no text names the answer.
+    return texts[likelihoods.index(max(likelihoods))] if len(set(texts)) > 1 else ""
 
 
 def _texts(line: Mapping[str, Any], doc: Any) -> Iterator[str]:

@@ -49,6 +49,9 @@ class ResultRow:
     repeat: str = ""
     """Which of several asked-for answers it is (epoch, trial); those are averaged."""
 
+    answer: str = ""
+    """What the model said, where the log tells it: the choice's text, or what was extracted."""
+
     failure: str = ""
     """Why there is no score, where the log says so."""
 

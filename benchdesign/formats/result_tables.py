@@ -17,6 +17,7 @@ _ROW_FIELDS = ("row", "index", "doc_id", "idx")
 _TEXT_FIELDS = ("text", "prompt", "question", "input")
 _MODEL_FIELDS = ("model", "model_name", "model_id")
 _REPEAT_FIELDS = ("epoch", "trial", "repeat", "run", "attempt")
+_ANSWER_FIELDS = ("prediction", "predicted", "pred", "response", "output", "model_answer")
 _SCORE_FIELDS = ("score", "correct", "is_correct", "acc", "accuracy", "exact_match", "value")
 
 
@@ -61,6 +62,7 @@ def _read_row(
         )
     named_model = _first(named, _MODEL_FIELDS)
     repeat = _first(named, _REPEAT_FIELDS)
+    answer = _first(named, _ANSWER_FIELDS)
     return ResultRow(
         model=model or (default_model if named_model is None else str(named_model)),
         place=place,
@@ -69,6 +71,7 @@ def _read_row(
         row=_whole(row),
         texts=() if text is None else (str(text),),
         repeat="" if repeat is None else str(repeat),
+        answer=answer.strip() if isinstance(answer, str) else "",
     )
 
 

@@ -84,6 +84,9 @@ class JoinedResults:
     is_about: NDArray[np.bool_]
     """(n_rows,): rows that belong to an item, with a score or without."""
 
+    answers: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
+    """By model and position of the item: what it answered, where the files tell."""
+
     problems: tuple[ResultProblem, ...] = field(default=())
     """Each of the above, in order; the first ten thousand."""
 
@@ -185,6 +188,7 @@ class _Joining:
         self._benchmark = benchmark
         self._scores: dict[str, NDArray[np.float64]] = {}
         self._metrics: dict[str, str] = {}
+        self._answers: dict[str, dict[int, str]] = {}
         self._counts: Counter[str] = Counter()
         self._joined_by: Counter[str] = Counter()
         self._problems = [ResultProblem("unreadable", one) for one in results.unreadable]
@@ -217,6 +221,8 @@ class _Joining:
                 self._tell("missing", row, row.failure or "no score")
                 continue
             self._joined_by[match.by] += 1
+            if row.answer:
+                self._answers.setdefault(model, {}).setdefault(match.place, row.answer)
             found.setdefault(match.place, {}).setdefault(row.repeat, []).append((value, row.place))
         if found:
             self._scores[model] = self._average(model, found)
@@ -274,6 +280,7 @@ class _Joining:
             is_about=np.fromiter(
                 (match.place is not None for match in self._matches), dtype=bool, count=len(rows)
             ),
+            answers=self._answers,
             problems=tuple(self._problems[:_MOST_PROBLEMS]),
             notes=self._results.notes,
         )

@@ -69,3 +69,25 @@ def test_an_item_without_results_has_no_difficulty() -> None:
 def test_one_model_is_not_enough() -> None:
     with pytest.raises(UsageError, match="two models"):
         analyse_items({"a": np.ones(2)})
+
+
+def test_the_answer_that_better_models_agree_on_comes_first() -> None:
+    n = 60
+    good = np.ones(n)
+    good[[3, 7]] = 0.0
+    poor = np.zeros(n)
+    said = {"a": {3: "Lava.", 7: "ash"}, "b": {3: "lava", 7: "dust"}}
+    found = analyse_items({"a": good, "b": good, "c": poor, "d": poor}, answers=said)
+    suspects = list(found.suspects())
+    assert [(row.row, row.agreed) for row in suspects] == [(3, "Lava."), (7, "")]
+    # Two of 60 are missed by each, so 60 * (1/30)^2 would be missed by both at random.
+    assert found.expected_suspects == pytest.approx(60 / 900)
+
+
+def test_worse_models_that_pass_speak_against_a_key() -> None:
+    n = 60
+    good, poor = np.ones(n), np.zeros(n)
+    good[[3, 7]] = 0.0
+    poor[7] = 1.0
+    found = analyse_items({"a": good, "b": good, "c": poor, "d": poor})
+    assert [row.row for row in found.suspects()] == [7, 3]

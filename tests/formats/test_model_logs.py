@@ -62,6 +62,23 @@ def test_a_real_lm_eval_run_with_two_filters_is_read_by_filter() -> None:
     assert joined.scores["models/tiny-a"][:5].tolist() == [0.0] * 5
 
 
+def test_what_a_model_chose_in_a_real_lm_eval_run_is_the_likeliest_choice() -> None:
+    benchmark = load_benchmark(EXAMPLES / "benchmark.jsonl")
+    joined = load_results([REAL_RUN], benchmark, metrics=["acc"])
+    # The continuation with the highest log-likelihood of the first item is the third.
+    assert joined.answers["models/tiny-a"][0] == benchmark.items[0].choices[2]
+
+
+def test_the_answer_of_an_inspect_sample_is_the_text_of_the_choice(
+    tmp_path: Path, benchmark: Benchmark
+) -> None:
+    item = benchmark.items[0]
+    sample = sample_of(item, "I", choices=["one", "two"])
+    sample["scores"]["choice"]["answer"] = "B"
+    path = write_inspect_json(tmp_path / "log.json", inspect_log([sample]))
+    assert load_results([path], benchmark).answers["mock/model"] == {0: "two"}
+
+
 def test_filters_are_never_mixed(tmp_path: Path, benchmark: Benchmark) -> None:
     lines = [
         lm_eval_line(row, doc(benchmark, row), filter=name, exact_match=score)
