@@ -232,7 +232,8 @@ def _unicode_encoding(head: bytes) -> str:
         if head.startswith(mark):
             return name
     sample = head[: len(head) // 2 * 2][:512]
-    if len(sample) >= 8:
+    # Data starts with a brace, a quote or a letter; eight-bit text may hold NUL later on.
+    if len(sample) >= 8 and 0 in sample[:2]:
         if sample[1::2].count(0) > 0.4 * len(sample) / 2 and not sample[::2].count(0):
             return "utf-16-le-bare"
         if sample[::2].count(0) > 0.4 * len(sample) / 2 and not sample[1::2].count(0):

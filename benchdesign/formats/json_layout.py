@@ -194,6 +194,8 @@ def _scan_object(text: str, at: int) -> tuple[list[_Member], int]:
         at = _skip(text, end)
         if text[at : at + 1] == ",":
             at = _skip(text, at + 1)
+            if text[at : at + 1] == "}":
+                raise json.JSONDecodeError("A comma after the last value", text, at)
         elif text[at : at + 1] != "}":
             raise json.JSONDecodeError("Expecting ',' or '}'", text, min(at, len(text)))
     if at >= len(text):

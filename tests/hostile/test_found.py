@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchdesign.errors import BenchdesignError
-from tests.hostile.cases import deep
+from tests.hostile.cases import deep, lines
 from tests.hostile.entries import ENTRIES, run_entry
 
 DIGITS = b"9" * 5000
@@ -47,9 +47,17 @@ FOUND = {
         "dictionary",
         b"\x07\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03" + b"\xff" * 40,
     ),
+    "comma after the last member": (
+        "JSON",
+        b'{"a": {"question": "a?"}, "b": {"other": "b?"},}',
+    ),
     "deep list in labels": ("dictionary", b"\x06" + DEEP),
 }
 READ = {
+    "eight-bit start of what looks like UTF-16": (
+        "JSON Lines",
+        b'{"x":  "y":\xff\n' + lines(9).decode().encode("utf-16-be"),
+    ),
     "lone surrogate in an id": ("workspace", decision(b'"id": "\\ud800", "verdict": "accept"')),
     "deep state of the interface": ("workspace", b"\x03" + DEEP),
     "decision cut off": ("workspace", decision(b'"note": "n"')[:-3]),
@@ -65,9 +73,9 @@ def test_input_that_once_was_a_traceback_is_refused(name: str, tmp_path: Path) -
 
 
 @pytest.mark.parametrize("name", READ)
-def test_odd_input_that_can_be_read_is_read(name: str, tmp_path: Path) -> None:
+def test_odd_input_is_read_as_what_it_is_or_refused(name: str, tmp_path: Path) -> None:
     entry, data = READ[name]
-    ENTRIES[entry](tmp_path, data)
+    assert run_entry(entry, tmp_path, data) == ""
 
 
 @pytest.mark.parametrize("entry", ENTRIES)
