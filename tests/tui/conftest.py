@@ -12,6 +12,8 @@ from textual.pilot import Pilot
 
 from benchdesign.config import Preferences, Settings
 from benchdesign.pipeline import run_pipeline
+from benchdesign.progress import Progress
+from benchdesign.tui import jobs
 from benchdesign.tui.app import BenchdesignApp
 from benchdesign.tui.memory import RecentList
 from benchdesign.workspace import Workspace
@@ -100,3 +102,28 @@ def make_bench(folder: Path, benchmark: Path, pool: Path) -> Bench:
     with Workspace.create(found.work, benchmark, pool=pool, settings=settings) as workspace:
         run_pipeline(workspace)
     return found
+
+
+class FakeJob:
+    """Ends when it is told to."""
+
+    note = "starting"
+    seconds = 1.0
+
+    def __init__(self) -> None:
+        self.progress: Progress | None = Progress("mapping items", 3, 10, 38.0, 16.0)
+        self.end: jobs.Finished | jobs.Failed | jobs.Stopped | None = None
+        self.was_stopped = False
+
+    def poll(self) -> jobs.Finished | jobs.Failed | jobs.Stopped | None:
+        return self.end
+
+    def stop(self) -> None:
+        self.was_stopped = True
+
+
+@pytest.fixture
+def fake_job(monkeypatch: pytest.MonkeyPatch) -> FakeJob:
+    job = FakeJob()
+    monkeypatch.setattr(jobs.Job, "start", lambda _folder: job)
+    return job

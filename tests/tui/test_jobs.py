@@ -2,37 +2,10 @@
 
 from pathlib import Path
 
-import pytest
-
 from benchdesign.progress import Progress
 from benchdesign.tui import jobs
 from benchdesign.tui.widgets.job_line import JobLine, progress_text
-from tests.tui.conftest import Bench, until
-
-
-class FakeJob:
-    """Ends when it is told to."""
-
-    note = "starting"
-    seconds = 1.0
-
-    def __init__(self) -> None:
-        self.progress: Progress | None = Progress("mapping items", 3, 10, 38.0, 16.0)
-        self.end: jobs.Finished | jobs.Failed | jobs.Stopped | None = None
-        self.was_stopped = False
-
-    def poll(self) -> jobs.Finished | jobs.Failed | jobs.Stopped | None:
-        return self.end
-
-    def stop(self) -> None:
-        self.was_stopped = True
-
-
-@pytest.fixture
-def fake_job(monkeypatch: pytest.MonkeyPatch) -> FakeJob:
-    job = FakeJob()
-    monkeypatch.setattr(jobs.Job, "start", lambda _folder: job)
-    return job
+from tests.tui.conftest import Bench, FakeJob, until
 
 
 def test_progress_reads_as_a_sentence() -> None:

@@ -282,18 +282,6 @@ async def test_open_lists_recent_workspaces_and_marks_what_is_gone(bench: Bench)
         assert bench.recents.load() == ()
 
 
-async def test_a_new_workspace_is_checked_before_it_is_made(bench: Bench) -> None:
-    app = bench.app(str(bench.folder / "animals.jsonl"))
-    app.pool = str(bench.folder / "pool.jsonl")
-    async with app.run_test(size=(120, 40)) as pilot:
-        await until(pilot, lambda: "benchmark" in getattr(app.screen, "_read", {}))
-        await until(pilot, lambda: "every row has a question" in visible_text(app))
-        text = visible_text(app)
-        assert "question  (detected)" in text
-        assert "80 rows" in text and "160 rows" in text
-        assert not (bench.folder / "animals-workspace").exists()
-
-
 async def test_help_palette_and_jump_open_over_the_screen(bench: Bench) -> None:
     async with bench.opened() as (app, pilot):
         await go(pilot, app, "gaps")

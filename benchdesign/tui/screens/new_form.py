@@ -1,0 +1,383 @@
+"""The form for a new workspace: what was found in the files, before anything is made."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from textual import work
+from textual.app import ComposeResult
+from textual.containers import Horizontal, VerticalScroll
+from textual.content import Content
+from textual.message import Message
+from textual.suggester import Suggester, SuggestFromList
+from textual.timer import Timer
+from textual.widgets import Button, Input, Label
+from textual.worker import get_current_worker
+
+from benchdesign.errors import BenchdesignError
+from benchdesign.text import display
+from benchdesign.tui.widgets.detail import Line, heading
+from benchdesign.tui.widgets.evidence import literal
+
+if TYPE_CHECKING:
+    from benchdesign.items import Benchmark, Item
+    from benchdesign.tui.marks import Marks
+
+__all__ = ["NewForm", "Wanted", "free_folder"]
+
+_ROLES = ("prompt", "choices", "answer", "id")
+_WORDS = {"prompt": "Question", "choices": "Choices", "answer": "Answer", "id": "Id"}
+_CHARACTERS_A_SECOND = 12_000
+"""What the built-in model reads on one core; see measurements/results/mapping_speed.md."""
+
+_MOST_FINDINGS = 4
+_PREVIEW = 600
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What the form says."""
+
+    benchmark: str
+    pool: str
+    folder: str
+    fields: dict[str, str]
+    scope: str
+    model: str
+    dictionary: str
+    n_add: str
+
+    @property
+    def problem(self) -> str:
+        """What keeps a workspace from being made; empty if nothing does."""
+        if not self.benchmark:
+            return "Name a benchmark file."
+        if not self.folder:
+            return "Name a folder for the workspace."
+        if not self.n_add.isdigit():
+            return "Propose: give a whole number of items."
+        return ""
+
+
+@dataclass
+class _Read:
+    """What was read so far; text where it could not be."""
+
+    benchmark: Benchmark | str | None = None
+    pool: Benchmark | str | None = None
+    folder: str = ""
+    """The folder that was suggested, to be replaced by the next suggestion."""
+
+    columns: tuple[str, ...] = ()
+    examples: dict[str, str] = field(default_factory=dict)
+
+
+class _Paths(Suggester):
+    """Completes what is on disk."""
+
+    def __init__(self) -> None:
+        super().__init__(use_cache=False, case_sensitive=True)
+
+    async def get_suggestion(self, value: str) -> str | None:
+        """Return the first path that begins so."""
+        if not value or value.startswith("hf:"):
+            return None
+        folder, _, name = value.rpartition("/")
+        try:
+            entries = sorted(Path(folder or ("/" if "/" in value else ".")).expanduser().iterdir())
+        except OSError:
+            return None
+        for one in entries:
+            if one.name.startswith(name) and not (one.name.startswith(".") and not name):
+                start = value[: len(value) - len(name)]
+                return f"{start}{one.name}{'/' if one.is_dir() else ''}"
+        return None
+
+
+class NewForm(VerticalScroll, can_focus=False):
+    """Files, fields, scope and folder of a workspace to be made."""
+
+    class Filled(Message):
+        """The person wants the workspace."""
+
+    class Left(Message):
+        """The person wants it no more."""
+
+    DEFAULT_CLASSES: ClassVar[str] = "new-form"
+
+    def __init__(self, marks: Marks, *, id: str) -> None:
+        super().__init__(id=id)
+        self._marks = marks
+        self._timer: Timer | None = None
+        self.found = _Read()
+
+    def compose(self) -> ComposeResult:
+        """Lay out the rows."""
+        yield Line(heading("New workspace"), classes="page")
+        paths = _Paths()
+        yield from _row(
+            "Benchmark file", "benchmark", "a file, a folder or hf:owner/name", suggester=paths
+        )
+        yield from _row("Candidate pool", "pool", "optional; the same kinds", suggester=paths)
+        for role in _ROLES:
+            yield from _row(f"  {_WORDS[role]} field", f"field-{role}", "")
+        yield from _row("Tests what", "scope", "one sentence, or everything")
+        yield from _row("Propose", "n-add", "items to add", value="50")
+        yield from _row("Reference model", "model", "a folder or hf:owner/name", value="builtin")
+        yield from _row(
+            "Dictionary", "dictionary", "a folder, sae-lens:... or hf:...", value="builtin"
+        )
+        yield from _row("Workspace folder", "folder", "", suggester=paths)
+        with Horizontal(classes="form-buttons"):
+            yield Button("Create workspace", id="create", variant="primary")
+            yield Button("All findings", id="findings")
+            yield Button("Cancel", id="cancel")
+        with Horizontal(classes="columns"):
+            yield Line(id="checks", classes="left")
+            yield Line(id="first-item", classes="right")
+
+    def on_mount(self) -> None:
+        """Say what to begin with."""
+        for box in self.query(Input):
+            box.cursor_blink = False
+        self.draw()
+
+    def value(self, name: str) -> str:
+        """Return what a row says."""
+        return self.query_one(f"#{name}", Input).value.strip()
+
+    def begin(self, benchmark: str, pool: str) -> None:
+        """Fill in the files that were named on the command line."""
+        self.query_one("#benchmark", Input).value = benchmark
+        self.query_one("#pool", Input).value = pool
+
+    def wanted(self) -> Wanted:
+        """Return what the form says."""
+        return Wanted(
+            benchmark=self.value("benchmark"),
+            pool=self.value("pool"),
+            folder=self.value("folder"),
+            fields=self._fields(),
+            scope=self.value("scope"),
+            model=self.value("model") or "builtin",
+            dictionary=self.value("dictionary") or "builtin",
+            n_add=self.value("n-add") or "0",
+        )
+
+    def problem(self) -> str:
+        """Return what keeps a workspace from being made; empty if nothing does."""
+        found = self.found
+        for one in (found.benchmark, found.pool):
+            if isinstance(one, str):
+                return one
+        return self.wanted().problem
+
+    def _fields(self) -> dict[str, str]:
+        named = {role: self.value(f"field-{role}") for role in _ROLES}
+        return {role: name for role, name in named.items() if name}
+
+    # reading
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Read what is named once typing rests."""
+        event.stop()
+        name = event.input.id or ""
+        if name in ("benchmark", "pool") or name.startswith("field-"):
+            if self._timer is not None:
+                self._timer.stop()
+            self._timer = self.set_timer(0.4, self.read_files)
+        elif name == "folder":
+            self.draw()
+
+    def read_files(self) -> None:
+        """Read the files anew."""
+        path = self.value("benchmark")
+        folder = self.query_one("#folder", Input)
+        if path and folder.value in ("", self.found.folder):
+            folder.value = self.found.folder = free_folder(path)
+        self._read(path, self.value("pool"), self._fields())
+
+    @work(thread=True, exclusive=True, group="read", exit_on_error=False)
+    def _read(self, path: str, pool: str, fields: dict[str, str]) -> None:
+        worker = get_current_worker()
+        benchmark = _load(path, fields)
+        if not worker.is_cancelled:
+            # The benchmark is small as a rule, and the pool can be large: no need to wait for it.
+            self.app.call_from_thread(self._have_read, benchmark, None)
+        pooled = _load(pool, {})
+        if not worker.is_cancelled:
+            self.app.call_from_thread(self._have_read, benchmark, pooled)
+
+    def _have_read(self, benchmark: Benchmark | str | None, pool: Benchmark | str | None) -> None:
+        if not self.is_mounted:
+            return
+        found = self.found
+        found.benchmark, found.pool = benchmark, pool
+        if benchmark is not None and not isinstance(benchmark, str):
+            record = benchmark.record(benchmark.items[0]) if len(benchmark) else {}
+            columns = tuple(str(one) for one in record)
+            if columns != found.columns:
+                found.columns = columns
+                for role in _ROLES:
+                    box = self.query_one(f"#field-{role}", Input)
+                    box.suggester = SuggestFromList(columns, case_sensitive=False)
+            for role in _ROLES:
+                name = getattr(benchmark.mapping, role) or ""
+                self.query_one(f"#field-{role}", Input).placeholder = (
+                    f"{display(name, width=40)}  (detected)" if name else "not found"
+                )
+                self._note(f"field-{role}", _example(record, name))
+            self._note("benchmark", _summary(benchmark))
+        if pool is not None and not isinstance(pool, str):
+            self._note("pool", _summary(pool))
+        self.draw()
+
+    def _note(self, name: str, text: str) -> None:
+        self.query_one(f"#note-{name}", Line).show(literal(text))
+
+    # what is said below
+
+    def draw(self) -> None:
+        """Say what was found in the files."""
+        if not self.query("#first-item"):
+            return
+        self.query_one("#checks", Line).show(Content("\n").join(self._checks()))
+        benchmark = self.found.benchmark
+        shown: list[Content] = []
+        if benchmark is not None and not isinstance(benchmark, str) and len(benchmark):
+            shown = [heading("The first item, as the model reads it"), *_item(benchmark.items[0])]
+        self.query_one("#first-item", Line).show(Content("\n").join(shown))
+
+    def _checks(self) -> list[Content]:
+        marks = self._marks
+        lines = [heading("Checks before anything is run")]
+
+        def check(state: str, text: str) -> None:
+            lines.append(
+                Content.assemble((f" {marks.glyph(state)} ", marks.style(state)), literal(text))
+            )
+
+        n_characters = 0
+        for name in ("benchmark", "pool"):
+            one = getattr(self.found, name)
+            if isinstance(one, str):
+                check("fail", one)
+            elif one is not None:
+                n_characters += sum(len(item.text) for item in one.items)
+                keyless = sum(item.answer is None for item in one.items)
+                if keyless:
+                    check("warn", f"{name}: {keyless:,} of {len(one):,} rows have no answer")
+                else:
+                    check("pass", f"{name}: every row has a question and an answer")
+                for finding in one.findings[:_MOST_FINDINGS]:
+                    check("warn", finding.message)
+                if len(one.findings) > _MOST_FINDINGS:
+                    check("warn", f"{name}: {len(one.findings) - _MOST_FINDINGS} more findings")
+        folder = self.value("folder")
+        if folder and (Path(folder).expanduser() / "workspace.json").is_file():
+            check("fail", f"{folder} is a workspace already: esc, and open it from the list")
+        elif n_characters:
+            seconds = 10 + n_characters / _CHARACTERS_A_SECOND
+            wait = f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
+            check("estimate", f"first run: {wait} or less on a CPU; later runs are quick")
+        if not self.value("benchmark"):
+            check("open", "name a benchmark file; its fields and rows are shown here")
+        return lines
+
+    def findings(self) -> list[str]:
+        """Return everything that was noticed in the files."""
+        sets = (self.found.benchmark, self.found.pool)
+        return [
+            finding.message
+            for one in sets
+            if one is not None and not isinstance(one, str)
+            for finding in one.findings
+        ]
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Go to the next field."""
+        event.stop()
+        self.screen.focus_next()
+
+    def on_button_pressed(self, event: Button.Pressed) -> None:
+        """Create, list what was noticed, or leave."""
+        event.stop()
+        if event.button.id == "create":
+            self.post_message(self.Filled())
+        elif event.button.id == "findings":
+            from benchdesign.tui.screens.dialogs import AskChoice
+
+            said = [(str(place), text) for place, text in enumerate(self.findings())]
+            self.app.push_screen(AskChoice("Findings", said or [("none", "Nothing to report.")]))
+        else:
+            self.post_message(self.Left())
+
+
+def free_folder(path: str) -> str:
+    """Return a folder name for a benchmark's workspace that is not in use."""
+    name = path.rstrip("/").rpartition("/")[2]
+    stem = name if path.startswith("hf:") else name.lstrip(".").partition(".")[0]
+    base = f"{stem or 'benchmark'}-workspace"
+    for number in range(1, 1000):
+        folder = base if number == 1 else f"{base}-{number}"
+        if not Path(folder).exists():
+            return folder
+    return base
+
+
+def _load(path: str, fields: dict[str, str]) -> Benchmark | str | None:
+    from benchdesign.formats import load_benchmark
+
+    if not path:
+        return None
+    if path.startswith("hf:"):
+        return None
+    if not Path(path).expanduser().exists():
+        return f"{path}: no such file"
+    try:
+        return load_benchmark(Path(path).expanduser(), fields=fields or None)
+    except BenchdesignError as problem:
+        return str(problem)
+
+
+def _row(
+    title: str, name: str, note: str, *, value: str = "", suggester: Suggester | None = None
+) -> ComposeResult:
+    with Horizontal(classes="form-row"):
+        yield Label(title, markup=False)
+        yield Input(value, id=name, suggester=suggester)
+        yield Line(note, id=f"note-{name}", classes="note")
+
+
+def _summary(benchmark: Benchmark) -> str:
+    n_bad = sum(len(one.rows) or 1 for one in benchmark.findings if one.kind == "skipped-row")
+    text = f"{benchmark.source.format} · {len(benchmark):,} rows"
+    return f"{text} · {n_bad} bad" if n_bad else text
+
+
+def _example(record: object, name: str) -> str:
+    """Return what the first row has in a field, to tell a wrong guess at a glance."""
+    if not name or not isinstance(record, dict) or name not in record:
+        return ""
+    return f"= {display(str(record[name]), width=60)}"
+
+
+def _item(item: Item) -> Sequence[Content]:
+    prompt = item.prompt if len(item.prompt) <= _PREVIEW else f"{item.prompt[:_PREVIEW]} ..."
+    lines = [literal(prompt)]
+    for place, choice in enumerate(item.choices[:8]):
+        letter = chr(ord("A") + place) if place < 26 else str(place + 1)
+        is_key = place == item.answer_index
+        lines.append(
+            Content.assemble(
+                f"  {letter}  ",
+                literal(display(choice, width=44), "bold" if is_key else ""),
+                ("   key" if is_key else "", "$text-primary"),
+            )
+        )
+    if not item.choices and item.answer is not None:
+        lines.append(Content.assemble("  key  ", literal(display(item.answer, width=60), "bold")))
+    return lines

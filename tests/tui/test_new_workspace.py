@@ -1,0 +1,137 @@
+"""Making a workspace from a benchmark file, by keys alone."""
+
+import json
+from pathlib import Path
+
+import pytest
+from textual.pilot import Pilot
+from textual.widgets import Input
+
+from benchdesign.tui.app import BenchdesignApp
+from benchdesign.tui.screens.new_form import NewForm, free_folder
+from tests.tui.conftest import Bench, FakeJob, until
+from tests.tui.test_screens import visible_text
+
+SIZE = (120, 44)
+
+
+def app_on(
+    bench: Bench, benchmark: str = "animals.jsonl", pool: str = "pool.jsonl"
+) -> BenchdesignApp:
+    app = bench.app(str(bench.folder / benchmark))
+    app.pool = str(bench.folder / pool) if pool else ""
+    return app
+
+
+async def form_of(app: BenchdesignApp, pilot: Pilot[None]) -> NewForm:
+    await until(pilot, lambda: bool(app.screen.query(NewForm)))
+    return app.screen.query_one(NewForm)
+
+
+async def test_fields_are_shown_with_what_the_first_row_has_in_them(bench: Bench) -> None:
+    app = app_on(bench)
+    async with app.run_test(size=SIZE) as pilot:
+        await until(pilot, lambda: "every row has a question" in visible_text(app))
+        await until(pilot, lambda: "160 rows" in visible_text(app))
+        text = visible_text(app)
+        assert "question  (detected)" in text
+        assert "= What does cat number 0 of b eat?" in text
+        assert "80 rows" in text
+        assert "A  fish   key" in text
+        assert not (bench.folder / "animals-workspace").exists()
+
+
+async def test_a_field_set_by_hand_is_read_at_once_and_kept(
+    bench: Bench, fake_job: FakeJob, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(bench.folder)
+    app = app_on(bench)
+    async with app.run_test(size=SIZE) as pilot:
+        form = await form_of(app, pilot)
+        await until(pilot, lambda: "every row has a question" in visible_text(app))
+        form.query_one("#field-prompt", Input).focus()
+        await pilot.press(*"cat")
+        # The rest of the column's name is offered; the arrow takes it.
+        await pilot.press("right")
+        await until(pilot, lambda: form.value("field-prompt") == "category")
+        await until(pilot, lambda: form.found.benchmark.items[0].prompt == "cat")
+        await pilot.press("ctrl+n")
+        await until(pilot, lambda: app.session is not None)
+        assert app.session.workspace.settings.fields == {"prompt": "category"}
+        assert app.job is not None
+
+
+async def test_a_field_that_is_not_there_is_said_and_nothing_is_made(bench: Bench) -> None:
+    app = app_on(bench)
+    async with app.run_test(size=SIZE) as pilot:
+        form = await form_of(app, pilot)
+        await until(pilot, lambda: "every row has a question" in visible_text(app))
+        form.query_one("#field-prompt", Input).value = "nothing"
+        await until(pilot, lambda: isinstance(form.found.benchmark, str))
+        await pilot.press("ctrl+n")
+        assert app.session is None
+        assert "nothing" in app.status and app.status_is_error
+
+
+async def test_a_missing_file_is_said_where_it_was_typed(bench: Bench) -> None:
+    app = app_on(bench, benchmark="nobody.jsonl")
+    async with app.run_test(size=SIZE) as pilot:
+        await until(pilot, lambda: "no such file" in visible_text(app))
+        await pilot.press("ctrl+n")
+        assert app.session is None and "no such file" in app.status
+
+
+async def test_paths_complete_while_they_are_typed(bench: Bench) -> None:
+    app = app_on(bench, benchmark="", pool="")
+    app.target = None
+    async with app.run_test(size=SIZE) as pilot:
+        await pilot.press("ctrl+n")
+        form = await form_of(app, pilot)
+        box = form.query_one("#benchmark", Input)
+        box.value = f"{bench.folder}/ani"
+        box.cursor_position = len(box.value)
+        await until(pilot, lambda: box._suggestion.endswith("animals.jsonl"))
+        await pilot.press("right")
+        assert box.value == str(bench.folder / "animals.jsonl")
+
+
+async def test_model_dictionary_and_scope_go_into_the_workspace(
+    bench: Bench, fake_job: FakeJob
+) -> None:
+    app = app_on(bench)
+    async with app.run_test(size=SIZE) as pilot:
+        form = await form_of(app, pilot)
+        for name, value in (
+            ("model", "hf:a/b"),
+            ("dictionary", "sae-lens:r/s"),
+            ("scope", "animals"),
+            ("n-add", "7"),
+            ("folder", str(bench.folder / "fresh")),
+        ):
+            form.query_one(f"#{name}", Input).value = value
+        await pilot.press("ctrl+n")
+        await until(pilot, lambda: app.session is not None)
+        settings = json.loads((bench.folder / "fresh" / "workspace.json").read_text())["settings"]
+        assert (settings["model"], settings["dictionary"]) == ("hf:a/b", "sae-lens:r/s")
+        assert settings["scope"] == {"sentence": "animals"} and settings["n_add"] == 7
+
+
+async def test_a_folder_that_is_in_use_is_refused(bench: Bench, fake_job: FakeJob) -> None:
+    app = app_on(bench)
+    async with app.run_test(size=SIZE) as pilot:
+        form = await form_of(app, pilot)
+        form.query_one("#folder", Input).value = str(bench.work)
+        await until(pilot, lambda: "is a workspace already" in visible_text(app))
+        await pilot.press("ctrl+n")
+        await until(pilot, lambda: app.status_is_error)
+        assert app.session is None
+
+
+def test_the_folder_suggested_is_not_in_use(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert free_folder("a/b.test.jsonl") == "b-workspace"
+    (tmp_path / "b-workspace").mkdir()
+    assert free_folder("a/b.test.jsonl") == "b-workspace-2"
+    assert free_folder("hf:owner/name") == "name-workspace"
