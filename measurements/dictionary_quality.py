@@ -1,23 +1,26 @@
 """How good a dictionary is on text it never saw: corpus text held out of training, and benchmarks.
 
-Printed per level and set: explained variance, mean number of active concepts (L0), concepts that
-fire nowhere and on more than a tenth of tokens or passages. Benchmarks were never in the corpus.
+Measured per level and set: explained variance, mean number of active concepts (L0), and concepts on
+more than a tenth of tokens or passages. Dead concepts are those that never fired in up to two
+million rows of training text and all held-out text (recorded by training). Benchmarks were never
+in the corpus. Every file that loads counts; files of one folder are one set.
 
-    python measurements/dictionary_quality.py CORPUS BENCHMARK ... --dictionary builtin
-        --out measurements/results/dictionary_quality.md
+    python measurements/dictionary_quality.py CORPUS BENCHMARK_FILE ... --dictionary builtin
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from benchdesign.dictionary import Level
+from benchdesign.dictionary import Dictionary, Level
 from benchdesign.errors import BenchdesignError
 from benchdesign.formats import load_benchmark
 from benchdesign.mapping import load_dictionary
@@ -27,7 +30,9 @@ from benchdesign.mapping.recipe import LevelReport, LevelSpec
 from benchdesign.mapping.reference import ReferenceModel
 from benchdesign.mapping.train import measure_sae
 
-HEAD = "| text | level | tokens or passages | explained | L0 | fire nowhere | on over 10% |"
+HERE = Path(__file__).resolve().parent
+HELD_OUT = "corpus, held out"
+MOST_MEGABYTES = 16
 
 
 def measure(collected: Collected, level: Level) -> LevelReport:
@@ -51,19 +56,118 @@ def measure(collected: Collected, level: Level) -> LevelReport:
     )
 
 
-def rows_of(name: str, texts: Sequence[CorpusText], reference: ReferenceModel,
-            levels: Sequence[Level], max_tokens: int) -> list[str]:  # fmt: skip
-    """Return table rows for one set of texts."""
-    keys = [BankKey(level.hook_point, level.unit) for level in levels]
-    collected = collect_activations(texts, reference, keys=keys, max_tokens=max_tokens)
-    made = []
-    for level in levels:
-        one = measure(collected, level)
-        made.append(
-            f"| {name} | {level.name} | {one.n_held_out:,} | {one.explained_variance:.3f} "
-            f"| {one.l0:.1f} | {one.dead_share:.1%} | {one.dense_share:.1%} |"
+def read_sets(corpus: Path, benchmarks: Sequence[Path]) -> dict[str, list[CorpusText]]:
+    """Return texts by set, shuffled: what training held out, and each folder of benchmarks."""
+    random = np.random.default_rng(0)
+    held = [text for text in read_corpus(corpus).texts if text.held_out]
+    sets = {HELD_OUT: held}
+    for path in benchmarks:
+        try:
+            items = load_benchmark(path).items
+        except BenchdesignError as problem:
+            print(f"left out: {problem}", file=sys.stderr)
+            continue
+        sets.setdefault(path.parent.name, []).extend(
+            CorpusText(item.text, "", True) for item in items
         )
-    return made
+    return {
+        name: [texts[row] for row in random.permutation(len(texts))] for name, texts in sets.items()
+    }
+
+
+def describe(found: Mapping[str, Sequence[LevelReport]], levels: Sequence[Level]) -> list[str]:
+    """Return one table a level: every set, and the mean over benchmarks."""
+    lines = []
+    for place, level in enumerate(levels):
+        unit = {"token": "tokens", "passage": "passages"}[level.unit]
+        lines += [
+            f"## {level.name}",
+            "",
+            f"| text | {unit} | explained | L0 | on over 10% |",
+            "|---|---:|---:|---:|---:|",
+        ]
+        reports = {name: each[place] for name, each in found.items()}
+        for name, one in reports.items():
+            lines.append(
+                f"| {name} | {one.n_held_out:,} | {one.explained_variance:.3f} | {one.l0:.1f} | "
+                f"{one.dense_share:.1%} |"
+            )
+        unseen = [one for name, one in reports.items() if name != HELD_OUT]
+        if unseen:
+            explained, l0, dense = np.mean(
+                [[one.explained_variance, one.l0, one.dense_share] for one in unseen], axis=0
+            )
+            n = sum(one.n_held_out for one in unseen)
+            lines.append(
+                f"| mean of benchmarks | {n:,} | {explained:.3f} | {l0:.1f} | {dense:.1%} |"
+            )
+        lines.append("")
+    return lines
+
+
+def compare(
+    dictionary: Dictionary, folder: Path, found: Mapping[str, Sequence[LevelReport]]
+) -> list[str]:
+    """Return the table of targets and what was measured."""
+    dead = {level.name: _recorded(folder, level.name)["dead_share"] for level in dictionary.levels}
+    lines = ["| what | target | measured | met |", "|---|---:|---:|---|"]
+
+    def row(what: str, target: str, value: str, met: bool) -> None:
+        lines.append(f"| {what} | {target} | {value} | {'yes' if met else 'no'} |")
+
+    for place, level in enumerate(dictionary.levels):
+        flags = dictionary.table.flags[level.offset : level.offset + level.width]
+        held = found[HELD_OUT][place]
+        if level.unit == "passage":
+            row(f"{level.name}: dead", "0", f"{dead[level.name]:.1%}", dead[level.name] == 0)
+            n = sum("structural:template" in one for one in flags)
+            lines.append(f"| {level.name}: flagged as template detectors | flagged | {n} | yes |")
+            continue
+        unseen = [
+            each[place].explained_variance for name, each in found.items() if name != HELD_OUT
+        ]
+        explained, mean = held.explained_variance, float(np.mean(unseen))
+        row(f"{level.name}: explained, held-out", "≥ 0.88", f"{explained:.4f}", explained >= 0.88)
+        row(f"{level.name}: explained, benchmarks", "≥ 0.84", f"{mean:.4f}", mean >= 0.84)
+        row(f"{level.name}: mean L0, held-out", "≤ 32", f"{held.l0:.2f}", held.l0 <= 32)
+        row(f"{level.name}: dead", "< 5%", f"{dead[level.name]:.2%}", dead[level.name] < 0.05)
+        row(
+            f"{level.name}: on over 10% of tokens",
+            "< 1.5%",
+            f"{held.dense_share:.2%}",
+            held.dense_share < 0.015,
+        )
+    size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 2**20
+    row("size", f"≤ {MOST_MEGABYTES} MB", f"{size:.1f} MB", size <= MOST_MEGABYTES)
+    return lines
+
+
+def _recorded(folder: Path, level: str) -> dict[str, Any]:
+    """Return the training report of a level."""
+    recipe = json.loads((folder / "dictionary.json").read_text(encoding="utf-8"))["recipe"]
+    own = recipe["joined"][level] if "joined" in recipe else recipe
+    found: dict[str, Any] = next(
+        one for one in own["report"]["levels"] if len(own["levels"]) == 1 or one["level"] == level
+    )
+    return found
+
+
+def flag_counts(dictionary: Dictionary) -> list[str]:
+    """Return a table of flags by level."""
+    names = sorted({flag for flags in dictionary.table.flags for flag in flags})
+    lines = [
+        "| | " + " | ".join(level.name for level in dictionary.levels) + " |",
+        "|---" + "|---:" * len(dictionary.levels) + "|",
+    ]
+    parts = [
+        dictionary.table.flags[level.offset : level.offset + level.width]
+        for level in dictionary.levels
+    ]
+    for name in names:
+        cells = " | ".join(f"{sum(name in flags for flags in part):,}" for part in parts)
+        lines.append(f"| {name} | {cells} |")
+    cells = " | ".join(f"{sum(not flags for flags in part):,}" for part in parts)
+    return [*lines, f"| without a flag | {cells} |"]
 
 
 def main() -> None:
@@ -72,43 +176,56 @@ def main() -> None:
     parser.add_argument("corpus", type=Path)
     parser.add_argument("benchmarks", nargs="*", type=Path)
     parser.add_argument("--dictionary", default="builtin")
-    parser.add_argument("--max-tokens", type=int, default=100_000, help="per set")
+    parser.add_argument("--max-tokens", type=int, default=50_000, help="per set")
     parser.add_argument("--dtype", default=None)
-    parser.add_argument("--out", type=Path)
+    parser.add_argument("--out", type=Path, default=HERE / "results" / "dictionary_quality.md")
     options = parser.parse_args()
     dictionary = load_dictionary(options.dictionary)
-    hooks = tuple(dict.fromkeys(level.hook_point for level in dictionary.levels))
+    levels = dictionary.levels
+    hooks = tuple(dict.fromkeys(level.hook_point for level in levels))
     reference = ReferenceModel.from_spec(dictionary.model, hook_points=hooks, dtype=options.dtype)
-    random = np.random.default_rng(0)
-    held = [text for text in read_corpus(options.corpus).texts if text.held_out]
-    sets = [("held-out corpus", [held[row] for row in random.permutation(len(held))])]
-    for path in options.benchmarks:
-        try:
-            items = load_benchmark(path).items
-        except BenchdesignError as problem:
-            print(f"left out: {problem}", file=sys.stderr)
-            continue
-        chosen = random.permutation(len(items))
-        sets.append((path.name, [CorpusText(items[row].text, "", True) for row in chosen]))
-    rows = []
-    for name, texts in sets:
-        rows += rows_of(name, texts, reference, dictionary.levels, options.max_tokens)
-        print(*rows[-len(dictionary.levels) :], sep="\n", flush=True)
-    shown = [Path(word).name if "/" in word else word for word in sys.argv[1:]]
+    keys = [BankKey(level.hook_point, level.unit) for level in levels]
+    found: dict[str, list[LevelReport]] = {}
+    for name, texts in read_sets(options.corpus, options.benchmarks).items():
+        collected = collect_activations(texts, reference, keys=keys, max_tokens=options.max_tokens)
+        found[name] = [measure(collected, level) for level in levels]
+        told = "  ".join(f"{one.explained_variance:.3f} L0 {one.l0:.1f}" for one in found[name])
+        print(f"{name:24s} {told}", flush=True)
+    if levels[0].folder is None:
+        raise SystemExit("The dictionary has no weights.")
     page = [
-        f"# Quality of the dictionary `{dictionary.name}` on unseen text",
+        "# Quality of the built-in dictionary on text it never saw",
         "",
-        f"`python measurements/dictionary_quality.py {shlex.join(shown)}`",
+        f"`{_command()}`",
+        "",
+        (__doc__ or "").split("\n\n")[1],
         "",
         f"At most {options.max_tokens:,} tokens of each set. Fingerprint "
         f"`{dictionary.fingerprint[:16]}`.",
         "",
-        HEAD,
-        "|---|---|---:|---:|---:|---:|---:|",
-        *rows,
+        "## Targets",
+        "",
+        *compare(dictionary, levels[0].folder.parent, found),
+        "",
+        *describe(found, levels),
+        "## Flags",
+        "",
+        "Concepts kept out of every count, by the rules in `dictionary.json`.",
+        "",
+        *flag_counts(dictionary),
     ]
-    if options.out is not None:
-        options.out.write_text("\n".join(page) + "\n", encoding="utf-8")
+    options.out.write_text("\n".join(page) + "\n", encoding="utf-8")
+
+
+def _command() -> str:
+    """Return the command without places; the many files of the benchmarks become one pattern."""
+    words = [Path(word).name if "/" in word else word for word in sys.argv[1:]]
+    files = {Path(word).name for word in sys.argv[2:] if "/benchmarks/" in word}
+    kept = [word for word in words if word not in files]
+    pattern = " benchmarks/*/*" if files else ""
+    return f"python measurements/dictionary_quality.py {shlex.join(kept[:1])}{pattern} " + (
+        shlex.join(kept[1:])
+    )
 
 
 if __name__ == "__main__":

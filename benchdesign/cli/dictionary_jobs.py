@@ -189,7 +189,9 @@ def list_job(*, model: str | None, release: str | None, on_disk: bool, as_json: 
     from benchdesign.mapping.registry import list_local, read_registry
 
     store = cache_folder(load_preferences()[0]) / "dictionaries"
-    entries = [*list_local(store=store), *read_registry(store=store)]
+    registered = read_registry(store=store)
+    local = list_local(store=store, known=[one.spec for one in registered])
+    entries = [*local, *registered]
     if release is not None:
         entries = [one for one in entries if one.release == release]
         if not entries:
@@ -201,19 +203,22 @@ def list_job(*, model: str | None, release: str | None, on_disk: bool, as_json: 
     if as_json:
         print_json({"dictionaries": [asdict(one) for one in entries]})
         return
-    local = [one for one in entries if not one.spec.startswith("sae-lens:")]
     registry = [one for one in entries if one.spec.startswith("sae-lens:")]
-    each = registry if release is not None or on_disk else []
-    if local or each:
+    shown = [
+        one
+        for one in entries
+        if one.on_disk or release is not None or not one.spec.startswith("sae-lens:")
+    ]
+    if shown:
         print_table(
             ["dictionary", "model", "reads", "width", "on disk"],
             [
                 [one.spec, one.model, one.hook_point, one.width, "yes" if one.on_disk else "no"]
-                for one in (*local, *each)
+                for one in shown
             ],
             right="   r",
         )
-    if registry and not each:
+    if registry and release is None and not on_disk:
         print_lines("", "Releases in sae-lens' registry; --release NAME lists one:", "")
         _print_releases(registry)
     if not entries:

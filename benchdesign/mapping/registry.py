@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from benchdesign.errors import InputError, PackagingError
+from benchdesign.errors import BenchdesignError, DictionaryError, InputError, PackagingError
 
 __all__ = ["RegistryEntry", "list_local", "read_registry"]
 
@@ -71,15 +71,25 @@ def read_registry(
     return tuple(made)
 
 
-def list_local(*, store: Path | None = None) -> tuple[RegistryEntry, ...]:
-    """List the built-in dictionary and whatever was converted into `store`."""
-    from benchdesign.errors import BenchdesignError
+def list_local(
+    *, store: Path | None = None, hub_cache: Path | None = None, known: Sequence[str] = ()
+) -> tuple[RegistryEntry, ...]:
+    """List the built-in dictionary, what lies in Hugging Face's cache, and what is in `store`.
+
+    `known` are specs of registry entries, which `read_registry` lists under their own names.
+    """
     from benchdesign.mapping.dictionaries import load_dictionary
 
-    made: list[RegistryEntry] = []
-    folders: list[tuple[str, str]] = [("builtin", "builtin")]
+    folders: list[tuple[str, str | Path]] = [("builtin", "builtin")]
+    folders += _hub_dictionaries(hub_cache or _hub_cache())
+    named = {_folder_name(spec) for spec in known}
     if store is not None and store.is_dir():
-        folders += [(str(path), str(path)) for path in sorted(store.iterdir()) if path.is_dir()]
+        folders += [
+            (str(path), path)
+            for path in sorted(store.iterdir())
+            if path.is_dir() and path.name not in named
+        ]
+    made: list[RegistryEntry] = []
     for spec, where in folders:
         try:
             dictionary = load_dictionary(where)
@@ -95,6 +105,19 @@ def list_local(*, store: Path | None = None) -> tuple[RegistryEntry, ...]:
     return tuple(made)
 
 
+def _hub_dictionaries(cache: Path) -> list[tuple[str, str | Path]]:
+    """Find repositories of dictionaries in Hugging Face's cache, newest snapshot first."""
+    found: dict[str, Path] = {}
+    files = sorted(
+        cache.glob("models--*--*/snapshots/*/dictionary.json"),
+        key=lambda file: -file.stat().st_mtime,
+    )
+    for file in files:
+        repository = file.parts[-4].removeprefix("models--").replace("--", "/", 1)
+        found.setdefault(f"hf:{repository}", file.parent)
+    return sorted(found.items())
+
+
 def _entry(
     release: str,
     entry: Mapping[str, Any],
@@ -104,14 +127,31 @@ def _entry(
 ) -> RegistryEntry:
     sae_id, path = str(sae.get("id", "")), str(sae.get("path", ""))
     spec = f"sae-lens:{release}/{sae_id}"
-    converted = store is not None and (store / _folder_name(spec) / "cfg.json").is_file()
-    fetched = bool(path) and any((snapshot / path).exists() for snapshot in snapshots)
+    converted = store / _folder_name(spec) if store is not None else None
+    if converted is not None and (converted / "cfg.json").is_file():
+        from benchdesign.mapping.dictionaries import load_dictionary
+
+        try:
+            dictionary = load_dictionary(converted)
+        except DictionaryError:
+            # Left over from a conversion that was cut off; it will be made again when used.
+            pass
+        else:
+            level = dictionary.levels[0]
+            return RegistryEntry(
+                spec,
+                dictionary.model or str(entry.get("model", "")),
+                level.hook_point,
+                f"{level.width:,}",
+                True,
+                release,
+            )
     return RegistryEntry(
         spec=spec,
         model=str(entry.get("model", "")),
         hook_point=_hook_in(sae_id) or _hook_in(path),
         width=_width_in(sae_id) or _width_in(path) or _width_in(f"-{release}"),
-        on_disk=converted or fetched,
+        on_disk=bool(path) and any((snapshot / path).exists() for snapshot in snapshots),
         release=release,
     )
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from benchdesign.cli import run_command
-from tests.helpers import make_tiny_bert
+from tests.helpers import make_tiny_bert, make_tiny_dictionary, make_tiny_sae
 
 WORDS = ("cat", "dog", "house", "river", "stone", "music", "number", "seven", "market", "garden")
 LEVELS = (
@@ -338,6 +338,33 @@ def test_list_knows_what_was_downloaded(run: Run, tmp_path: Path) -> None:
     assert [one.spec for one in entries if one.on_disk and one.release == "gpt2-small-res-jb"] == [
         "sae-lens:gpt2-small-res-jb/blocks.8.hook_resid_pre"
     ]
+
+
+def test_list_names_what_is_in_the_caches_as_it_is_given(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from benchdesign.mapping import registry
+
+    hub = tmp_path / "hub"
+    monkeypatch.setattr(registry, "_hub_cache", lambda: hub)
+    make_tiny_dictionary(hub / "models--me--my-concepts/snapshots/abc", model=Path("m"))
+    spec = "sae-lens:gpt2-small-res-jb/blocks.8.hook_resid_pre"
+    store = tmp_path / "own-cache/dictionaries"
+    metadata = {"model_name": "gpt2-small", "hook_name": "blocks.8.hook_resid_pre"}
+    make_tiny_sae(store / registry._folder_name(spec), metadata=metadata)
+    (store / "cut-off").mkdir()
+    code, out, _ = run("list")
+    assert code == 0
+    table = out.split("\n\n")[0]
+    assert [" ".join(line.split()) for line in table.strip().split("\n")[1:]] == [
+        "builtin builtin blocks.4.hook_resid_post 4,096 yes",
+        "builtin builtin blocks.5.hook_resid_post 512 yes",
+        "hf:me/my-concepts m blocks.0.hook_resid_post 24 yes",
+        "hf:me/my-concepts m blocks.1.hook_resid_post 8 yes",
+        f"{spec} gpt2 blocks.8.hook_resid_pre 24 yes",
+    ]
+    code, out, _ = run("list", "--on-disk", "--json")
+    assert len(json.loads(out)["dictionaries"]) == 5
 
 
 def test_help_has_an_example_for_every_command(run: Run) -> None:

@@ -1,0 +1,173 @@
+"""How far the labels of a dictionary can be trusted, beside what chance would give.
+
+A label's score is the area under the curve with which its likeness to held-out contexts tells those
+where its concept fires from those where it does not (`benchdesign dictionary label --score`). The
+contexts were not shown to whoever wrote the label. The baseline gives every concept of a random
+sample the label of another concept of its level.
+
+    benchdesign dictionary label FOLDER --score --contexts contexts.jsonl.gz
+    python measurements/label_trust.py FOLDER --contexts contexts.jsonl.gz
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchdesign.dictionary import Dictionary, Level
+from benchdesign.mapping import load_dictionary
+from benchdesign.mapping.contexts import ConceptContexts, place_contexts, read_contexts
+from benchdesign.mapping.label import ConceptLabel
+from benchdesign.mapping.label_score import builtin_embedder, score_labels
+
+HERE = Path(__file__).resolve().parent
+CHANCE = 0.6
+"""Scores below this count as chance: ten contexts against ten scatter by 0.13 around 0.5."""
+
+EDGES = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0001)
+
+
+def labelled(dictionary: Dictionary, level: Level) -> list[int]:
+    """Return the concepts of a level that anyone will see and that have a label."""
+    table = dictionary.table
+    return [
+        concept
+        for concept in range(level.offset, level.offset + level.width)
+        if table.label[concept] and not table.flags[concept]
+    ]
+
+
+def shuffled_scores(
+    dictionary: Dictionary, contexts: Sequence[ConceptContexts], concepts: Sequence[int], n: int
+) -> NDArray[np.float64]:
+    """Return the scores of a sample of concepts that were given another concept's label."""
+    random = np.random.default_rng(0)
+    sample = random.permutation(concepts)[:n]
+    # Everyone gets a neighbour's label in a random circle, so nobody keeps their own.
+    labels = [
+        ConceptLabel(int(concept), dictionary.table.label[other], "written")
+        for concept, other in zip(sample, np.roll(sample, 1), strict=True)
+    ]
+    scored = score_labels(labels, contexts, embed=builtin_embedder())
+    return np.asarray([one.score for one in scored if one.score is not None])
+
+
+def row(name: str, scores: NDArray[np.float64]) -> str:
+    """Return a row of the table of distributions."""
+    if not len(scores):
+        return f"| {name} | 0 | | | | | |"
+    low, tenth, median = np.quantile(scores, (0.05, 0.1, 0.5))
+    return (
+        f"| {name} | {len(scores):,} | {scores.mean():.3f} | {median:.3f} | {tenth:.2f} | "
+        f"{low:.2f} | {(scores < CHANCE).mean():.1%} |"
+    )
+
+
+def doubtful(dictionary: Dictionary) -> dict[int, str]:
+    """Return live concepts whose label should be written again, and why."""
+    table = dictionary.table
+    live = [concept for concept, flags in enumerate(table.flags) if not flags]
+    shared = Counter(
+        (table.level[concept], (table.label[concept] or "").lower()) for concept in live
+    )
+    found = {}
+    for concept in live:
+        label, score = table.label[concept], float(table.label_score[concept])
+        reasons = []
+        if not label:
+            reasons.append("no label")
+        else:
+            if score < CHANCE:
+                reasons.append(f"score {score:.2f}")
+            if len(label.split()) == 1:
+                reasons.append("one word")
+            n_same = shared[table.level[concept], label.lower()]
+            if n_same > 1:
+                reasons.append(f"{n_same} concepts are called this")
+        if reasons:
+            found[concept] = "; ".join(reasons)
+    return found
+
+
+def main() -> None:
+    """Measure, print, and write the page and the list of doubtful labels."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("dictionary")
+    parser.add_argument("--contexts", type=Path, action="append", required=True)
+    parser.add_argument(
+        "--sample", type=int, default=400, help="concepts for the baseline, a level"
+    )
+    parser.add_argument("--doubtful", type=Path, help="also write ids, reasons and labels there")
+    parser.add_argument("--out", type=Path, default=HERE / "results" / "label_trust.md")
+    options = parser.parse_args()
+    dictionary = load_dictionary(options.dictionary)
+    contexts: list[ConceptContexts] = []
+    for path in options.contexts:
+        contexts += place_contexts(read_contexts(path), dictionary, path=path)
+    # Only what scoring looks at is kept: a file of contexts is large.
+    contexts = [replace(one, strong=(), middle=(), absent=()) for one in contexts]
+    rows, bars = [], []
+    for level in dictionary.levels:
+        concepts = labelled(dictionary, level)
+        scores = dictionary.table.label_score[concepts].astype(np.float64)
+        scores = scores[np.isfinite(scores)]
+        chance = shuffled_scores(dictionary, contexts, concepts, options.sample)
+        rows += [row(level.name, scores), row(f"{level.name}, labels shuffled", chance)]
+        bars.append((level.name, np.histogram(scores, EDGES)[0], np.histogram(chance, EDGES)[0]))
+    found = doubtful(dictionary)
+    shown = [Path(word).name if "/" in word else word for word in sys.argv[1:]]
+    page = [
+        "# Trust in the labels of the built-in dictionary",
+        "",
+        f"`python measurements/label_trust.py {shlex.join(shown)}`",
+        "",
+        (__doc__ or "").split("\n\n")[1],
+        "",
+        f"| | labels | mean | median | a tenth below | a twentieth below | below {CHANCE} |",
+        "|---|---:|---:|---:|---:|---:|---:|",
+        *rows,
+        "",
+        "## Distribution",
+        "",
+        "Share of labels by score.",
+        "",
+        "| score | " + " | ".join(f"{name} | {name}, shuffled" for name, _, _ in bars) + " |",
+        "|---" + "|---:|---:" * len(bars) + "|",
+        *(
+            f"| {low:g} to {min(high, 1):g} | "
+            + " | ".join(
+                f"{true[place] / max(true.sum(), 1):.1%} | {false[place] / max(false.sum(), 1):.1%}"
+                for _, true, false in bars
+            )
+            + " |"
+            for place, (low, high) in enumerate(pairwise(EDGES))
+        ),
+        "",
+        f"Live concepts without a label: "
+        f"{sum('no label' in reason for reason in found.values()):,}. Labels that score below "
+        f"{CHANCE}: {sum('score' in reason for reason in found.values()):,}.",
+    ]
+    print("\n".join(page))
+    options.out.write_text("\n".join(page) + "\n", encoding="utf-8")
+    if options.doubtful is not None:
+        options.doubtful.write_text(
+            "".join(
+                f"{concept}\t{dictionary.level_of(concept).name}\t{reason}\t"
+                f"{dictionary.table.label[concept] or ''}\n"
+                for concept, reason in found.items()
+            ),
+            encoding="utf-8",
+        )
+
+
+if __name__ == "__main__":
+    main()
