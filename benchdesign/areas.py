@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchdesign.conceptmap import ConceptMap
+from benchdesign.conceptmap import ConceptMap, sample_items
 from benchdesign.dictionary import Dictionary
 from benchdesign.gaps import STATUSES, Gaps, Status
 from benchdesign.stats import adjust_p_values, poisson_tails
@@ -44,6 +44,8 @@ _EFFECT_SHARE = 0.5
 """Every area holds general concepts that dilute it, so half a concept's least effect counts."""
 
 _ITEMS_ENOUGH = 50_000
+"""Groups and spreads need no more items than this, evenly taken from a large set."""
+
 _MOST_CLUSTERED_BY_TREE = 3_000
 """Ward clustering needs all pairs; beyond this k-means takes over."""
 
@@ -76,16 +78,19 @@ class Areas:
 def group_areas(
     dictionary: Dictionary,
     *,
-    concept_map: ConceptMap | None = None,
+    concept_map: ConceptMap | Sequence[ConceptMap] | None = None,
     n_areas: int | None = None,
     directions: NDArray[np.float32] | None = None,
 ) -> Areas:
-    """Group concepts: by the dictionary's own areas, else by what occurs together in a map.
+    """Group concepts: by the dictionary's own areas, else by what occurs together in maps.
 
     `directions` are decoder rows (n_concepts, d), comparable within a level; they are used where
     there is no map. Without either and without areas of its own, a dictionary has none.
     """
     n = dictionary.n_concepts
+    if concept_map is not None:
+        maps = [concept_map] if isinstance(concept_map, ConceptMap) else concept_map
+        concept_map = sample_items(maps, _ITEMS_ENOUGH)
     named = [concept for concept, area in enumerate(dictionary.table.area) if area]
     if named:
         names = tuple(sorted({area for area in dictionary.table.area if area}))
@@ -130,7 +135,7 @@ def _features(
         from scipy.sparse import diags_array
         from scipy.sparse.linalg import svds
 
-        shown = _sample(concept_map).presence(dictionary.table.threshold)
+        shown = concept_map.presence(dictionary.table.threshold)
         # Columns and rows of length 1 (as in correspondence analysis): neither a frequent concept
         # nor a long item decides what belongs together.
         per_concept = np.asarray(shown.sum(axis=0)).ravel()
@@ -154,13 +159,6 @@ def _features(
     if directions is not None:
         return _unit(np.asarray(directions, dtype=np.float64))
     return None
-
-
-def _sample(concept_map: ConceptMap) -> ConceptMap:
-    """Return a map of items spread evenly over a large set: groups do not need more."""
-    if len(concept_map) <= _ITEMS_ENOUGH:
-        return concept_map
-    return concept_map.take(np.linspace(0, len(concept_map) - 1, _ITEMS_ENOUGH).astype(np.int64))
 
 
 def _membership(
@@ -267,7 +265,7 @@ def _attach(
     )
     if not len(loose) or not len(members) or not len(concept_map):
         return area_of
-    shown = _sample(concept_map).presence(dictionary.table.threshold)
+    shown = concept_map.presence(dictionary.table.threshold)
     belongs = _membership(members, area_of[members], np.ones(len(members)), len(area_of), n_areas)
     touches = (shown @ belongs).toarray()
     shares = touches / np.maximum(touches.sum(axis=1, keepdims=True), 1)
@@ -418,7 +416,7 @@ def _dispersion(
 ) -> Floats:
     """Variance over mean of the items' weighted counts in each area; at least the mean weight."""
     belongs = _membership(ids, area, weight, concept_map.n_concepts, n_areas)
-    concept_map = _sample(concept_map)
+    concept_map = sample_items([concept_map], _ITEMS_ENOUGH)
     scores = concept_map.presence(thresholds) @ belongs
     n = max(len(concept_map), 1)
     mean = np.asarray(scores.sum(axis=0)).ravel() / n

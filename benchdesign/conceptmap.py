@@ -7,8 +7,8 @@ pointers, so it loads without a copy. Nothing here knows how activations are mad
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from scipy.sparse import csr_array
 
-__all__ = ["ConceptMap", "Peak", "numbers", "read_parquet"]
+__all__ = ["ConceptMap", "Peak", "numbers", "read_parquet", "sample_items"]
+
+_BLOCK = 1 << 22
+"""Entries looked at together: 1,000,000 items never need a second copy of their map."""
 
 
 def read_parquet(path: Path, *, columns: Sequence[str] | None = None) -> pa.Table:
@@ -90,6 +93,9 @@ class ConceptMap:
     embeddings: NDArray[np.float16] | None = None
     """(n_items, d): unit-length sentence embeddings, when the mapper makes them on the way."""
 
+    places: Path | None = None
+    """The file that has `start` and `end`, where they were left there to save memory."""
+
     def __len__(self) -> int:
         """Count the items."""
         return len(self.digests)
@@ -109,16 +115,24 @@ class ConceptMap:
         """
         from scipy.sparse import csr_array
 
-        keep = self.peak >= thresholds[self.indices]
-        running = np.concatenate([[0], np.cumsum(keep, dtype=np.int64)])
+        kept = np.flatnonzero(self.peak >= thresholds[self.indices])
         return csr_array(
             (
-                np.ones(int(running[-1]), dtype=np.float32),
-                self.indices[keep],
-                running[self.indptr],
+                np.ones(len(kept), dtype=np.float32),
+                self.indices[kept],
+                np.searchsorted(kept, self.indptr),
             ),
             shape=(len(self), self.n_concepts),
         )
+
+    def row_blocks(self) -> Iterator[tuple[int, int]]:
+        """Yield ranges of rows, first to last (exclusive), that hold a few million entries each."""
+        first = 0
+        while first < len(self):
+            last = int(np.searchsorted(self.indptr, self.indptr[first] + _BLOCK, side="right")) - 1
+            last = max(last, first + 1)
+            yield first, last
+            first = last
 
     def at(self, row: int, concept_id: int) -> Peak | None:
         """Return how one item shows one concept; None if it does not."""
@@ -126,11 +140,29 @@ class ConceptMap:
         place = low + int(np.searchsorted(self.indices[low:high], concept_id))
         if place == high or self.indices[place] != concept_id:
             return None
-        return Peak(
-            float(self.saliency[place]),
-            float(self.peak[place]),
-            int(self.start[place]),
-            int(self.end[place]),
+        start, end = int(self.start[place]), int(self.end[place])
+        if self.places is not None:
+            from benchdesign.mapfile import find_place
+
+            start, end = find_place(self.places, row, concept_id)
+        return Peak(float(self.saliency[place]), float(self.peak[place]), start, end)
+
+    def slice(self, first: int, last: int) -> ConceptMap:
+        """Return the map of the items from one row up to another, sharing memory."""
+        last = min(last, len(self))
+        rows, entries = slice(first, last), slice(*map(int, self.indptr[[first, last]]))
+        return replace(
+            self,
+            digests=self.digests[rows],
+            indptr=self.indptr[first : last + 1] - self.indptr[first],
+            indices=self.indices[entries],
+            saliency=self.saliency[entries],
+            peak=self.peak[entries],
+            start=self.start[entries],
+            end=self.end[entries],
+            n_tokens=self.n_tokens[rows],
+            embeddings=None if self.embeddings is None else self.embeddings[rows],
+            places=None,
         )
 
     def take(self, rows: Sequence[int] | NDArray[np.int64]) -> ConceptMap:
@@ -213,64 +245,26 @@ class ConceptMap:
             {"dictionary": self.dictionary, "n_concepts": str(self.n_concepts), "version": "1"}
         )
 
-    @classmethod
-    def from_table(cls, table: pa.Table) -> ConceptMap:
-        """Read a map from an Arrow table with the columns that `to_table` writes."""
-        metadata = table.schema.metadata or {}
-        try:
-            n_concepts = int(metadata[b"n_concepts"])
-            dictionary = metadata[b"dictionary"].decode()
-        except KeyError as problem:
-            raise FormatError(
-                f"Not a concept map: the schema lacks {problem}; map again."
-            ) from None
-        table = table.combine_chunks()
-
-        def flat(name: str) -> NDArray[Any]:
-            return numbers(table.column(name).combine_chunks().flatten())
-
-        offsets = numbers(table.column("concept").combine_chunks().offsets).astype(np.int64)
-        embeddings = None
-        if "embedding" in table.column_names:
-            width = table.schema.field("embedding").type.list_size
-            embeddings = flat("embedding").reshape(len(table), width).astype(np.float16, copy=False)
-        return cls(
-            digests=tuple(table.column("digest").to_pylist()),
-            n_concepts=n_concepts,
-            dictionary=dictionary,
-            indptr=offsets - offsets[0],
-            indices=flat("concept").astype(np.int32, copy=False),
-            saliency=flat("saliency").astype(np.float32, copy=False),
-            peak=flat("peak").astype(np.float32, copy=False),
-            start=flat("start").astype(np.int32, copy=False),
-            end=flat("end").astype(np.int32, copy=False),
-            n_tokens=numbers(table.column("n_tokens")).astype(np.int32, copy=False),
-            embeddings=embeddings,
-        )
-
     def save(self, path: Path) -> None:
         """Write the map as Parquet, all or nothing."""
-        import os
-        import secrets
+        from benchdesign.mapfile import MapWriter
 
-        import pyarrow.parquet as pq
-
-        # Machines and containers that share a folder have processes of the same number.
-        mark = f"{os.getpid()}-{secrets.token_hex(4)}"
-        temporary = path.with_name(f".{path.name}.{mark}.tmp")
-        try:
-            pq.write_table(self.to_table(), temporary, compression="zstd", row_group_size=16_384)
-            temporary.replace(path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with MapWriter(path) as writer:
+            writer.write(self)
 
     @classmethod
-    def load(cls, path: Path) -> ConceptMap:
-        """Read a map written by `save`."""
+    def load(cls, path: Path, *, thresholds: NDArray[np.float32] | None = None) -> ConceptMap:
+        """Read a map written by `save`.
+
+        With presence thresholds (n_concepts,), weaker entries and the places of peaks stay in the
+        file: a fifth of the memory, and all that coverage, gaps and proposals need of a pool.
+        """
         import pyarrow as pa
 
+        from benchdesign.mapfile import read_map
+
         try:
-            return cls.from_table(read_parquet(path))
+            return read_map(path, thresholds=thresholds)
         except (pa.ArrowException, OSError) as problem:
             raise FormatError(
                 f"{path}: not a readable concept map ({problem}); delete it."
@@ -280,3 +274,15 @@ class ConceptMap:
         from scipy.sparse import csr_array
 
         return csr_array((values, self.indices, self.indptr), shape=(len(self), self.n_concepts))
+
+
+def sample_items(maps: Sequence[ConceptMap], n: int) -> ConceptMap:
+    """Return at most `n` items of several maps as one, evenly spread over all of them."""
+    if sum(map(len, maps)) <= n:
+        return maps[0] if len(maps) == 1 else ConceptMap.concatenate(maps)
+    ends = np.cumsum([len(one) for one in maps])
+    rows = np.linspace(0, ends[-1] - 1, n).astype(np.int64)
+    parts = np.split(rows, np.searchsorted(rows, ends[:-1]))
+    starts = ends - [len(one) for one in maps]
+    taken = [one.take(part - start) for one, part, start in zip(maps, parts, starts, strict=True)]
+    return ConceptMap.concatenate(taken)

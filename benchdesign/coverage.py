@@ -22,9 +22,6 @@ __all__ = ["Coverage", "Reference", "count_items", "measure_coverage"]
 
 Floats = NDArray[np.float64]
 
-_BLOCK = 1 << 22
-"""Entries of a map read at a time: 1,000,000 items never need a second copy of their map."""
-
 _RAREST = 1e-7
 """A published rate of 0 means rarer than any corpus could show, never impossible."""
 
@@ -225,8 +222,8 @@ def measure_coverage(
     count = np.zeros(n_concepts, dtype=np.int64)
     n_active = np.zeros(n_concepts, dtype=np.int64)
     total = np.zeros(n_concepts)
-    for start in range(0, len(concept_map.indices), _BLOCK):
-        part = slice(start, start + _BLOCK)
+    for first, last in concept_map.row_blocks():
+        part = slice(int(concept_map.indptr[first]), int(concept_map.indptr[last]))
         ids, peak = concept_map.indices[part], concept_map.peak[part]
         count += np.bincount(ids[peak >= used[ids]], minlength=n_concepts)
         n_active += np.bincount(ids[peak > 0], minlength=n_concepts)
@@ -265,17 +262,12 @@ def _count_by_bin(
     n_concepts = concept_map.n_concepts
     counts = np.zeros(n_bins * n_concepts, dtype=np.int64)
     indptr = concept_map.indptr
-    first = 0
-    while first < len(concept_map):
-        last = int(np.searchsorted(indptr, indptr[first] + _BLOCK, side="right")) - 1
-        last = max(last, first + 1)
+    for first, last in concept_map.row_blocks():
         part = slice(int(indptr[first]), int(indptr[last]))
         ids = concept_map.indices[part]
         keep = concept_map.peak[part] >= thresholds[ids]
-        bin_of = np.repeat(bins[first:last], np.diff(indptr[first : last + 1]))
-        places = bin_of[keep] * n_concepts + ids[keep]
-        counts += np.bincount(places, minlength=len(counts))
-        first = last
+        bin_of = np.repeat(bins[first:last] * n_concepts, np.diff(indptr[first : last + 1]))
+        counts += np.bincount(bin_of[keep] + ids[keep], minlength=len(counts))
     return counts.reshape(n_bins, n_concepts).T
 
 

@@ -10,6 +10,7 @@ dropped before anything else is computed.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -91,28 +92,19 @@ class GainTable:
         settings: GainSettings,
     ) -> GainTable:
         """Prepare a pool for choosing `n` items to add to the set that was judged."""
-        from scipy.sparse import csr_array
-
         all_weights = concept_weights(gaps, dictionary, zmin=zmin, settings=settings)
         concept_ids = np.flatnonzero(all_weights > 0)
         weights = all_weights[concept_ids]
-        thresholds = gaps.coverage.thresholds
-        scale = saliency_scale(pool_map, dictionary, thresholds)
-        position = np.full(len(all_weights), -1, dtype=np.int32)
-        position[concept_ids] = np.arange(len(concept_ids), dtype=np.int32)
-        keep = position[pool_map.indices] >= 0
-        keep &= pool_map.peak >= thresholds[pool_map.indices]
-        ids = pool_map.indices[keep]
-        indptr = np.concatenate([[0], np.cumsum(keep, dtype=np.int64)])[pool_map.indptr]
-        presence = np.minimum(pool_map.saliency[keep] / scale[ids], 1.0).astype(np.float32)
-        columns = position[ids]
-        shape = (len(pool_map), len(concept_ids))
-        linear = np.asarray(csr_array((presence, columns, indptr), shape=shape) @ weights)
+        entries = _soft_presences(
+            pool_map,
+            concept_ids,
+            thresholds=gaps.coverage.thresholds,
+            scale=saliency_scale(pool_map, dictionary, gaps.coverage.thresholds),
+        )
+        linear = entries.sum_rows(weights)
         support = _support(linear, benchmark_map, pool_map, n=n, settings=settings)
         bounds = linear * support
-
-        shown = np.bincount(columns, minlength=len(concept_ids))
-        total = np.bincount(columns, weights=presence, minlength=len(concept_ids))
+        shown, total = entries.sum_columns(len(concept_ids))
         # What the set should hold once it has grown, less what it holds, in soft presence.
         wanted = targets_after(gaps, n_added=n)[concept_ids] - gaps.count[concept_ids]
         needs = np.maximum(wanted, 1.0) * total / np.maximum(shown, 1)
@@ -122,7 +114,14 @@ class GainTable:
         best = np.partition(linear, -n)[-n:].sum() if 0 < n < len(linear) else linear.sum()
         stretch = max(1.0, _STRETCH * best / room) if room > 0 else 1.0
         return cls(
-            concept_ids, weights, needs * stretch, indptr, columns, presence, support, bounds
+            concept_ids,
+            weights,
+            needs * stretch,
+            entries.indptr,
+            entries.columns,
+            entries.presence,
+            support,
+            bounds,
         )
 
     def __len__(self) -> int:
@@ -139,9 +138,80 @@ class GainTable:
         return columns, self.support[row] * self.weights[columns] * share
 
 
+_BLOCK = 1 << 22
 _STRETCH = 25.0
 _TINY = 1e-12
 _SHORTLIST = 2_000
+_NEIGHBOURS_AMONG = 32_768
+"""Pool items that neighbours are looked for among, evenly taken from a larger pool."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Entries:
+    """Soft presences of some concepts, as compressed rows."""
+
+    indptr: NDArray[np.int64]
+    columns: NDArray[np.int32]
+    presence: NDArray[np.float32]
+
+    def _blocks(self) -> Iterator[tuple[slice, slice]]:
+        """Yield rows and their entries, a few million of these at a time."""
+        first, n = 0, len(self.indptr) - 1
+        while first < n:
+            last = int(np.searchsorted(self.indptr, self.indptr[first] + _BLOCK, side="right")) - 1
+            last = max(last, first + 1)
+            yield slice(first, last), slice(int(self.indptr[first]), int(self.indptr[last]))
+            first = last
+
+    def sum_rows(self, weights: Floats) -> Floats:
+        """Return the weighted sum of every row."""
+        sums = np.zeros(len(self.indptr) - 1)
+        for rows, part in self._blocks():
+            row_of = np.repeat(
+                np.arange(rows.stop - rows.start),
+                np.diff(self.indptr[rows.start : rows.stop + 1]),
+            )
+            values = self.presence[part] * weights[self.columns[part]]
+            sums[rows] = np.bincount(row_of, weights=values, minlength=rows.stop - rows.start)
+        return sums
+
+    def sum_columns(self, n_columns: int) -> tuple[NDArray[np.int64], Floats]:
+        """Return count and sum of every column."""
+        count, total = np.zeros(n_columns, dtype=np.int64), np.zeros(n_columns)
+        for _, part in self._blocks():
+            columns = self.columns[part]
+            count += np.bincount(columns, minlength=n_columns)
+            total += np.bincount(columns, weights=self.presence[part], minlength=n_columns)
+        return count, total
+
+
+def _soft_presences(
+    pool_map: ConceptMap,
+    concept_ids: NDArray[np.int64],
+    *,
+    thresholds: NDArray[np.float32],
+    scale: NDArray[np.float32],
+) -> _Entries:
+    """Return min(1, saliency / scale) where a concept of `concept_ids` is present."""
+    position = np.full(pool_map.n_concepts, -1, dtype=np.int32)
+    position[concept_ids] = np.arange(len(concept_ids), dtype=np.int32)
+    # One look-up an entry decides both: no peak reaches what a concept without weight asks for.
+    limit = np.where(position >= 0, thresholds, np.inf).astype(np.float32)
+    columns: list[NDArray[np.int32]] = [np.empty(0, dtype=np.int32)]
+    presence: list[NDArray[np.float32]] = [np.empty(0, dtype=np.float32)]
+    indptr = np.zeros(len(pool_map) + 1, dtype=np.int64)
+    used = 0
+    for first, last in pool_map.row_blocks():
+        low, high = int(pool_map.indptr[first]), int(pool_map.indptr[last])
+        kept = np.flatnonzero(pool_map.peak[low:high] >= limit[pool_map.indices[low:high]])
+        ids = pool_map.indices[low:high][kept]
+        columns.append(position[ids])
+        presence.append(np.minimum(pool_map.saliency[low:high][kept] / scale[ids], np.float32(1)))
+        indptr[first + 1 : last + 1] = used + np.searchsorted(
+            kept, pool_map.indptr[first + 1 : last + 1] - low
+        )
+        used += len(kept)
+    return _Entries(indptr, np.concatenate(columns), np.concatenate(presence))
 
 
 def _support(
@@ -167,12 +237,16 @@ def _support(
     rows = rows[linear[rows] > 0]
     if not len(rows):
         return support
-    inside = nearest(own[rows], own, k=k + 1)
-    similarities = np.where(inside.rows == rows[:, None], -2.0, inside.similarities)
+    among = np.arange(len(own))
+    if len(own) > _NEIGHBOURS_AMONG:
+        among = np.linspace(0, len(own) - 1, _NEIGHBOURS_AMONG).astype(np.int64)
+    inside = nearest(own[rows], own[among], k=k + 1)
+    inside_rows = among[inside.rows]
+    similarities = np.where(inside_rows == rows[:, None], -2.0, inside.similarities)
     outside = nearest(own[rows], others, k=min(k, len(others)))
     together = np.concatenate([similarities, outside.similarities], axis=1)
     # An item of the benchmark fills no gap: whoever lives among those has little support.
-    gains = np.concatenate([linear[inside.rows], np.zeros(outside.rows.shape)], axis=1)
+    gains = np.concatenate([linear[inside_rows], np.zeros(outside.rows.shape)], axis=1)
     closest = np.argpartition(-together, k - 1, axis=1)[:, :k]
     around = np.take_along_axis(gains, closest, axis=1).mean(axis=1)
     factors = settings.own_share + around / linear[rows]
@@ -214,8 +288,14 @@ def saliency_scale(
     scale = np.array(dictionary.table.q90, dtype=np.float32)
     unknown = ~(scale > 0)
     if unknown.any():
-        keep = unknown[pool_map.indices] & (pool_map.peak >= thresholds[pool_map.indices])
-        ids, values = pool_map.indices[keep], pool_map.saliency[keep]
+        limit = np.where(unknown, thresholds, np.inf).astype(np.float32)
+        kept = [np.empty(0, dtype=np.int64)]
+        for first, last in pool_map.row_blocks():
+            low, high = int(pool_map.indptr[first]), int(pool_map.indptr[last])
+            found = pool_map.peak[low:high] >= limit[pool_map.indices[low:high]]
+            kept.append(np.flatnonzero(found) + low)
+        places = np.concatenate(kept)
+        ids, values = pool_map.indices[places], pool_map.saliency[places]
         order = np.lexsort((values, ids))
         ids, values = ids[order], values[order]
         firsts = np.searchsorted(ids, np.arange(len(scale)))

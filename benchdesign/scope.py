@@ -30,9 +30,6 @@ subject itself, as seen on the categories of a large mixed pool."""
 
 _EVIDENCE_ITEMS = 10
 
-_BLOCK = 1 << 22
-"""Entries of a map sorted at a time."""
-
 
 class Embedder(Protocol):
     """Whatever turns texts into unit sentence embeddings (a mapper)."""
@@ -163,23 +160,24 @@ def measure_relevance(
     dictionary: Dictionary,
     *,
     mapper: Embedder,
-    concept_map: ConceptMap,
+    concept_map: ConceptMap | Sequence[ConceptMap],
 ) -> Relevance:
     """Measure how much each concept has to do with the scope.
 
-    `concept_map` is any map with embeddings, best of benchmark and pool together. Its items say
-    what a concept is about where the label is missing or poor.
+    `concept_map` is any map with embeddings, or several, best those of benchmark and pool. Its
+    items say what a concept is about where the label is missing or poor.
     """
     n = dictionary.n_concepts
     unknown = np.full(n, np.nan)
-    rows = top_items(concept_map, _EVIDENCE_ITEMS)
+    maps = [concept_map] if isinstance(concept_map, ConceptMap) else concept_map
+    rows = top_items(maps, _EVIDENCE_ITEMS)
     label_similarity, item_similarity = unknown, unknown.copy()
     closest = np.full(n, -1, dtype=np.int32)
     score = np.ones(n)
     if scope.queries:
         queries = np.asarray(mapper.embed(scope.queries), dtype=np.float64)
         by_label = _label_similarities(dictionary, mapper, queries)
-        by_items = _item_similarities(concept_map, rows, queries)
+        by_items = _item_similarities(maps, rows, queries)
         both = np.fmax(by_label, by_items)
         known = ~np.isnan(both).any(axis=1)
         closest[known] = both[known].argmax(axis=1)
@@ -207,29 +205,35 @@ def _scale(similarity: Floats, ends: tuple[float, float]) -> Floats:
     return np.clip((similarity - low) / (high - low), 0.0, 1.0)
 
 
-def top_items(concept_map: ConceptMap, n: int) -> NDArray[np.int32]:
-    """Return (n_concepts, n) rows of the items that show each concept most; -1 for none."""
-    empty = np.empty(0, dtype=np.int32)
-    ids, rows, saliency = empty, empty, np.empty(0, dtype=np.float32)
-    indptr = concept_map.indptr
-    first = 0
-    while first < len(concept_map):
-        last = int(np.searchsorted(indptr, indptr[first] + _BLOCK, side="right")) - 1
-        last = max(last, first + 1)
-        part = slice(int(indptr[first]), int(indptr[last]))
-        row_of = np.repeat(
-            np.arange(first, last, dtype=np.int32), np.diff(indptr[first : last + 1])
-        )
-        ids = np.concatenate([ids, concept_map.indices[part]])
-        rows = np.concatenate([rows, row_of])
-        saliency = np.concatenate([saliency, concept_map.saliency[part]])
-        # Ties go to the earlier row, so that the answer does not depend on the block size.
-        order = np.lexsort((rows, -saliency, ids))
-        places = _places_in_run(ids[order])
-        order = order[(places < n) & (saliency[order] > 0)]
-        ids, rows, saliency = ids[order], rows[order], saliency[order]
-        first = last
-    found = np.full((concept_map.n_concepts, n), -1, dtype=np.int32)
+def top_items(concept_map: ConceptMap | Sequence[ConceptMap], n: int) -> NDArray[np.int32]:
+    """Return (n_concepts, n) rows of the items that show each concept most; -1 for none.
+
+    Rows of several maps are numbered on from one to the next.
+    """
+    maps = [concept_map] if isinstance(concept_map, ConceptMap) else concept_map
+    ids, rows = np.empty((2, 0), dtype=np.int32)
+    saliency = np.empty(0, dtype=np.float32)
+    # What an entry has to surpass: after the first block few do, and only those are sorted. Ties
+    # go to the earlier row, so the answer does not depend on where blocks end.
+    floor = np.zeros(maps[0].n_concepts, dtype=np.float32)
+    before = 0
+    for one in maps:
+        for first, last in one.row_blocks():
+            low, high = int(one.indptr[first]), int(one.indptr[last])
+            places = np.flatnonzero(one.saliency[low:high] > floor[one.indices[low:high]]) + low
+            row_of = np.searchsorted(one.indptr, places, side="right") - 1 + before
+            ids = np.concatenate([ids, one.indices[places]])
+            rows = np.concatenate([rows, row_of.astype(np.int32)])
+            saliency = np.concatenate([saliency, one.saliency[places]])
+            order = np.lexsort((rows, -saliency, ids))
+            ids, rows, saliency = ids[order], rows[order], saliency[order]
+            rank = _places_in_run(ids)
+            last_kept = rank == n - 1
+            floor[ids[last_kept]] = saliency[last_kept]
+            kept = rank < n
+            ids, rows, saliency = ids[kept], rows[kept], saliency[kept]
+        before += len(one)
+    found = np.full((maps[0].n_concepts, n), -1, dtype=np.int32)
     found[ids, _places_in_run(ids)] = rows
     return found
 
@@ -252,15 +256,25 @@ def _label_similarities(dictionary: Dictionary, mapper: Embedder, queries: Float
     return found
 
 
-def _item_similarities(concept_map: ConceptMap, rows: NDArray[np.int32], queries: Floats) -> Floats:
+def _item_similarities(
+    maps: Sequence[ConceptMap], rows: NDArray[np.int32], queries: Floats
+) -> Floats:
     """Return (n_concepts, n_queries) cosines of the strongest items' mean; NaN without items."""
     found = np.full((len(rows), len(queries)), np.nan)
-    if concept_map.embeddings is None:
+    total: Floats | None = None
+    before = 0
+    for one in maps:
+        if one.embeddings is None:
+            return found
+        if total is None:
+            total = np.zeros((len(rows), one.embeddings.shape[1]))
+        for place in range(rows.shape[1]):
+            at = rows[:, place] - before
+            some = (at >= 0) & (at < len(one)) & (rows[:, place] >= 0)
+            total[some] += one.embeddings[at[some]]
+        before += len(one)
+    if total is None:
         return found
-    total = np.zeros((len(rows), concept_map.embeddings.shape[1]))
-    for place in range(rows.shape[1]):
-        some = rows[:, place] >= 0
-        total[some] += concept_map.embeddings[rows[some, place]]
     length = np.linalg.norm(total, axis=1)
     shown = length > 0
     found[shown] = (total[shown] / length[shown, None]) @ queries.T

@@ -51,6 +51,8 @@ Clock = Callable[[], datetime]
 T = TypeVar("T")
 
 _VERSION = 1
+_MOST_ENTRIES = 100_000_000
+"""Entries of a map that are read whole: 2 GB."""
 
 
 def utc_now() -> datetime:
@@ -279,13 +281,18 @@ class Workspace:
         return load_dictionary(self.settings.dictionary)
 
     def load_map(self, which: Literal["benchmark", "pool"]) -> ConceptMap:
-        """Read a finished map."""
+        """Read a finished map; of a huge pool's only what counts as present."""
         from benchdesign.conceptmap import ConceptMap
+        from benchdesign.mapfile import count_entries
 
         path = self.folder / "maps" / f"{which}.parquet"
         if not path.is_file():
             raise WorkspaceError(f"{self.folder}: the {which} is not mapped yet; run it first.")
-        return ConceptMap.load(path)
+        thresholds = None
+        with contextlib.suppress(OSError, ValueError):
+            if which == "pool" and count_entries(path) > _MOST_ENTRIES:
+                thresholds = self.load_dictionary().table.threshold
+        return ConceptMap.load(path, thresholds=thresholds)
 
     def load_analysis(self) -> Analysis:
         """Load everything computed so far; needs the gaps stage, has proposals if any were made."""

@@ -6,7 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from benchdesign.conceptmap import ConceptMap, numbers
+from benchdesign import mapfile
+from benchdesign.conceptmap import ConceptMap, numbers, sample_items
 from benchdesign.errors import FormatError
 from tests.helpers import make_map
 from tests.test_imports import loaded_after
@@ -50,3 +51,67 @@ def test_reading_a_map_and_a_dictionary_needs_no_pandas(tmp_path: Path) -> None:
         "load_dictionary()"
     )
     assert not loaded & {"pandas", "torch", "scipy"}
+
+
+def test_a_large_map_is_read_without_what_is_not_present(tmp_path: Path) -> None:
+    made = make_map([{0: 0.5, 3: 1.25}, {}, {1: 2.0, 2: 0.1}], n_concepts=4)
+    made.save(tmp_path / "map.parquet")
+    thresholds = np.asarray([0.6, 0.6, 0.1, 0.6], dtype=np.float32)
+    slim = ConceptMap.load(tmp_path / "map.parquet", thresholds=thresholds)
+    assert slim.indices.tolist() == [3, 1, 2]
+    assert slim.indptr.tolist() == [0, 1, 1, 3]
+    assert (slim.presence(thresholds) != made.presence(thresholds)).nnz == 0
+    assert slim.at(0, 3) == made.at(0, 3)
+    assert slim.at(0, 0) is None
+
+
+def test_places_of_peaks_are_unknown_once_their_file_is_gone(tmp_path: Path) -> None:
+    make_map([{0: 0.5}], n_concepts=1).save(tmp_path / "map.parquet")
+    slim = ConceptMap.load(tmp_path / "map.parquet", thresholds=np.zeros(1, dtype=np.float32))
+    (tmp_path / "map.parquet").unlink()
+    peak = slim.at(0, 0)
+    assert peak is not None
+    assert (peak.start, peak.end) == (0, 0)
+
+
+def test_thresholds_of_another_dictionary_are_refused(tmp_path: Path) -> None:
+    make_map([{0: 0.5}], n_concepts=1).save(tmp_path / "map.parquet")
+    with pytest.raises(FormatError, match="another dictionary"):
+        ConceptMap.load(tmp_path / "map.parquet", thresholds=np.zeros(2, dtype=np.float32))
+
+
+def test_a_map_of_several_row_groups_is_read_as_it_was_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mapfile, "_GROUP", 2)
+    made = make_map(
+        [{row: 1.0, 5: 0.5 + row} for row in range(5)],
+        n_concepts=6,
+        embeddings=np.arange(10, dtype=np.float16).reshape(5, 2),
+    )
+    made.save(tmp_path / "map.parquet")
+    loaded = ConceptMap.load(tmp_path / "map.parquet")
+    assert mapfile.count_entries(tmp_path / "map.parquet") == 10
+    assert loaded.digests == made.digests
+    for name in FIELDS:
+        assert np.array_equal(getattr(loaded, name), getattr(made, name)), name
+    slim = ConceptMap.load(tmp_path / "map.parquet", thresholds=np.zeros(6, dtype=np.float32))
+    assert slim.at(4, 5) == made.at(4, 5)
+
+
+def test_an_interrupted_write_leaves_nothing(tmp_path: Path) -> None:
+    def write() -> None:
+        with mapfile.MapWriter(tmp_path / "map.parquet") as writer:
+            writer.write(make_map([{0: 0.5}], n_concepts=1))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_sample_is_spread_over_all_maps() -> None:
+    first = make_map([{0: float(row)} for row in range(1, 5)], n_concepts=1)
+    second = make_map([{0: float(row)} for row in range(5, 10)], n_concepts=1)
+    assert sample_items([first, second], 3).saliency.tolist() == [1.0, 5.0, 9.0]
+    assert len(sample_items([first, second], 9)) == 9

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from benchdesign import coverage
+from benchdesign import conceptmap
 from benchdesign.coverage import Coverage, Reference, count_items, measure_coverage
 from benchdesign.errors import DictionaryError, UsageError
 from tests.helpers import make_dictionary, make_map
@@ -129,7 +129,7 @@ def test_counting_in_small_blocks_changes_nothing(monkeypatch: pytest.MonkeyPatc
         return reference.rates, measure_coverage(pool, dictionary, reference=reference)
 
     rates, whole = everything()
-    monkeypatch.setattr(coverage, "_BLOCK", 7)
+    monkeypatch.setattr(conceptmap, "_BLOCK", 7)
     rates_in_blocks, in_blocks = everything()
     assert (rates == rates_in_blocks).all()
     assert (whole.count == in_blocks.count).all()

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from benchdesign import scope as module
+from benchdesign import conceptmap
 from benchdesign.coverage import measure_coverage
 from benchdesign.errors import UsageError
 from benchdesign.gaps import Status, find_gaps
@@ -160,7 +160,7 @@ def test_strongest_items_do_not_depend_on_the_block_size(monkeypatch: pytest.Mon
     ]
     items = make_map(rows, n_concepts=30)
     whole = top_items(items, 4)
-    monkeypatch.setattr(module, "_BLOCK", 37)
+    monkeypatch.setattr(conceptmap, "_BLOCK", 37)
     assert (top_items(items, 4) == whole).all()
     dense = items.saliency_matrix().toarray()
     assert all((np.argsort(-dense[:, c])[:4] == whole[c]).all() for c in range(30))

@@ -1,0 +1,226 @@
+"""Concept maps on disk: Parquet, one row an item, list columns over one offset array a row group.
+
+Written and read a row group at a time, so that a map costs the memory of what is kept of it and no
+more. A map of a million items holds over half a billion entries; of those, a third say that a
+concept is present, and that third is all that counting and choosing look at.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchdesign.errors import FormatError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from benchdesign.conceptmap import ConceptMap
+
+__all__ = ["MapWriter", "count_entries", "find_place", "read_map"]
+
+_GROUP = 4_096
+"""Items of a row group: some 50 MB, which is what looking up one place costs."""
+
+
+class MapWriter:
+    """Writes a map in parts, all or nothing: nothing is there if the block ends by an exception."""
+
+    def __init__(self, path: Path) -> None:
+        # Machines and containers that share a folder have processes of the same number.
+        mark = f"{os.getpid()}-{secrets.token_hex(4)}"
+        self._path = path
+        self._temporary = path.with_name(f".{path.name}.{mark}.tmp")
+        self._writer: pq.ParquetWriter | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def write(self, part: ConceptMap) -> None:
+        """Add the rows of a part; all parts come from one dictionary and have the same columns."""
+        import pyarrow.parquet as pq
+
+        for start in range(0, max(len(part), 1), _GROUP):
+            whole = len(part) <= _GROUP
+            table = (part if whole else part.slice(start, start + _GROUP)).to_table()
+            if self._writer is None:
+                # Activations hardly repeat: a dictionary of them would only be thrown away.
+                self._writer = pq.ParquetWriter(
+                    self._temporary, table.schema, compression="zstd", use_dictionary=False
+                )
+            self._writer.write_table(table)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        problem: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            if self._writer is not None:
+                self._writer.close()
+                if kind is None:
+                    self._temporary.replace(self._path)
+        finally:
+            self._temporary.unlink(missing_ok=True)
+
+
+def count_entries(path: Path) -> int:
+    """Return how many entries a map file has, without reading them (one too many an empty item)."""
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        return _count_entries(file)
+
+
+def read_map(path: Path, *, thresholds: NDArray[np.float32] | None) -> ConceptMap:
+    """Read a map file; with thresholds (n_concepts,), only the entries whose peak reaches them.
+
+    What is read then has no places of peaks; `ConceptMap.at` looks them up in the file. Raises
+    ArrowException or OSError.
+    """
+    import pyarrow.parquet as pq
+
+    from benchdesign.conceptmap import ConceptMap
+
+    with pq.ParquetFile(path) as file:
+        n_concepts, dictionary = _identity(file)
+        if thresholds is not None and len(thresholds) != n_concepts:
+            raise FormatError(f"{path}: made by another dictionary; map again.")
+        n_items, room = file.metadata.num_rows, _count_entries(file)
+        # Pages of memory that are never written to cost nothing, so room for all is no waste.
+        values = {name: np.empty(room, dtype) for name, dtype in _COLUMNS.items()}
+        indptr = np.zeros(n_items + 1, dtype=np.int64)
+        n_tokens = np.zeros(n_items, dtype=np.int32)
+        digests: list[str] = []
+        embeddings: NDArray[np.float16] | None = None
+        row = used = 0
+        for group in _groups(file, with_places=thresholds is None):
+            lengths, columns = np.diff(group.offsets), group.values
+            if thresholds is not None:
+                keep = columns["peak"] >= thresholds[columns["concept"]]
+                columns = {name: one[keep] for name, one in columns.items()}
+                lengths = np.diff(np.concatenate([[0], np.cumsum(keep)])[group.offsets])
+            n = len(lengths)
+            stop = used + int(lengths.sum())
+            for name, one in columns.items():
+                values[name][used:stop] = one
+            indptr[row + 1 : row + n + 1] = used + np.cumsum(lengths)
+            n_tokens[row : row + n] = group.n_tokens
+            digests += group.digests
+            if group.embeddings is not None:
+                if embeddings is None:
+                    embeddings = np.empty((n_items, group.embeddings.shape[1]), np.float16)
+                embeddings[row : row + n] = group.embeddings
+            row, used = row + n, stop
+    if embeddings is None and "embedding" in file.schema_arrow.names:
+        embeddings = np.empty((0, file.schema_arrow.field("embedding").type.list_size), np.float16)
+    nowhere = np.broadcast_to(np.int32(0), used)
+    return ConceptMap(
+        digests=tuple(digests),
+        n_concepts=n_concepts,
+        dictionary=dictionary,
+        indptr=indptr,
+        indices=values["concept"][:used],
+        saliency=values["saliency"][:used],
+        peak=values["peak"][:used],
+        start=values["start"][:used] if thresholds is None else nowhere,
+        end=values["end"][:used] if thresholds is None else nowhere,
+        n_tokens=n_tokens,
+        embeddings=embeddings,
+        places=None if thresholds is None else path,
+    )
+
+
+def find_place(path: Path, row: int, concept_id: int) -> tuple[int, int]:
+    """Return where the peak of one concept in one item is, from a map file; (0, 0) if unknown."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    try:
+        with pq.ParquetFile(path) as file:
+            for place in range(file.num_row_groups):
+                n = file.metadata.row_group(place).num_rows
+                if row < n:
+                    names = ["concept", "start", "end"]
+                    one = file.read_row_group(place, columns=names).slice(row, 1).to_pydict()
+                    found = one["concept"][0].index(concept_id)
+                    return int(one["start"][0][found]), int(one["end"][0][found])
+                row -= n
+    except (pa.ArrowException, OSError, ValueError):
+        # Gone or replaced: a place is shown where it is known, and nothing depends on it.
+        pass
+    return 0, 0
+
+
+_COLUMNS: dict[str, type[np.generic]] = {
+    "concept": np.int32,
+    "saliency": np.float32,
+    "peak": np.float32,
+    "start": np.int32,
+    "end": np.int32,
+}
+
+
+class _Group:
+    """One row group as arrays that share Arrow's memory."""
+
+    def __init__(self, table: pa.Table, values: dict[str, NDArray[Any]]) -> None:
+        from benchdesign.conceptmap import numbers
+
+        offsets = numbers(table.column("concept").combine_chunks().offsets).astype(np.int64)
+        self.offsets = offsets - offsets[0] if len(offsets) else np.zeros(1, dtype=np.int64)
+        self.values = values
+        self.digests: list[str] = table.column("digest").to_pylist()
+        self.n_tokens = numbers(table.column("n_tokens"))
+        self.embeddings: NDArray[np.float16] | None = None
+        if "embedding" in table.column_names:
+            width = table.schema.field("embedding").type.list_size
+            flat = numbers(table.column("embedding").combine_chunks().flatten())
+            self.embeddings = flat.reshape(len(table), width)
+
+
+def _groups(file: pq.ParquetFile, *, with_places: bool) -> Iterator[_Group]:
+    """Yield the row groups of a map file."""
+    from benchdesign.conceptmap import numbers
+
+    lists = [name for name in _COLUMNS if with_places or name not in ("start", "end")]
+    others = [
+        name for name in ("digest", "n_tokens", "embedding") if name in file.schema_arrow.names
+    ]
+    for place in range(file.num_row_groups):
+        table = file.read_row_group(place, columns=[*lists, *others])
+        values = {
+            name: numbers(table.column(name).combine_chunks().flatten()).astype(
+                _COLUMNS[name], copy=False
+            )
+            for name in lists
+        }
+        yield _Group(table, values)
+
+
+def _identity(file: pq.ParquetFile) -> tuple[int, str]:
+    """Return number of concepts and fingerprint of the dictionary that made a map file."""
+    metadata = file.schema_arrow.metadata or {}
+    try:
+        return int(metadata[b"n_concepts"]), metadata[b"dictionary"].decode()
+    except KeyError as problem:
+        raise FormatError(f"Not a concept map: the schema lacks {problem}; map again.") from None
+
+
+def _count_entries(file: pq.ParquetFile) -> int:
+    names = [file.schema.column(place).path.partition(".")[0] for place in range(len(file.schema))]
+    column = names.index("concept")
+    metadata = file.metadata
+    return sum(
+        metadata.row_group(place).column(column).num_values
+        for place in range(metadata.num_row_groups)
+    )
