@@ -91,9 +91,9 @@ class BenchdesignApp(WorkingApp):
             self.say("Nothing left to undo." if done == "undone" else "Nothing to redo.")
             return
         first = step.decisions[0]
-        what = first.verdict.value if first.verdict else ("note" if first.note else "edit")
         more = f" and {len(step.decisions) - 1} more" if len(step.decisions) > 1 else ""
-        self.say(f"{what} of {first.subject_id}{more} {done}. {session.log.n_undoable} to undo.")
+        left = session.log.n_undoable
+        self.say(f"{first.word} of {first.subject_id}{more} {done}. {left} to undo.")
         self.touch()
 
     # going about

@@ -113,6 +113,8 @@ _ALL = (
     Key("duplicates", "D", "duplicates", "duplicates", "Show the closest items in full.", "Review"),
     Key("ignore", "i", "ignore", "ignore", "Leave the concept out of every count.", "Review"),
     Key("drop", "x", "drop", "drop/keep", "Drop or bring back; forget a workspace.", "Review"),
+    Key("want", "t", "want", "want", "Say how many items should show the concept.", "Review"),
+    Key("merge", "m", "merge", "merge", "Count marked concepts as one, or apart again.", "Review"),
     Key(
         "want.rule",
         "T",
@@ -209,8 +211,18 @@ _LIST_KEYS = (
 SCREEN_KEYS: dict[str, tuple[str, ...]] = {
     "open": ("new", "drop", "filter", "back", "copy"),
     "overview": ("open", "choose", "outside", "back", "zoom", "move.left", "move.right"),
-    "concepts": (*_LIST_KEYS, "ignore", "note", "pin", "exclude", "why"),
-    "gaps": (*_LIST_KEYS, "ignore", "note", "pin", "exclude", "want.rule", "why"),
+    "concepts": (*_LIST_KEYS, "ignore", "merge", "want", "note", "pin", "exclude", "why"),
+    "gaps": (
+        *_LIST_KEYS,
+        "want",
+        "want.rule",
+        "ignore",
+        "merge",
+        "note",
+        "pin",
+        "exclude",
+        "why",
+    ),
     "candidates": (
         *_LIST_KEYS,
         "accept",
@@ -231,8 +243,8 @@ SCREEN_KEYS: dict[str, tuple[str, ...]] = {
 FOOTERS: dict[str, tuple[str, ...]] = {
     "open": ("open", "new", "drop", "filter", "help", "palette", "quit"),
     "overview": ("open", "choose", "recompute", "outside", "undo", "help", "palette", "quit"),
-    "concepts": ("filter", "sort", "facets", "move.right", "ignore", "pin", "undo", "help"),
-    "gaps": ("open", "move.right", "ignore", "pin", "want.rule", "why", "undo", "help"),
+    "concepts": ("filter", "facets", "move.right", "ignore", "merge", "want", "undo", "help"),
+    "gaps": ("open", "move.right", "want", "want.rule", "ignore", "why", "undo", "help"),
     "candidates": ("accept", "reject", "defer", "next_open", "choose", "note", "undo", "help"),
     "items": ("filter", "facets", "sort", "drop", "note", "copy", "undo", "help"),
     "models": ("choose", "sort", "facets", "baseline", "copy", "help", "palette"),

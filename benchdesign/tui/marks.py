@@ -35,6 +35,7 @@ MARKS: dict[str, Mark] = {
     "untestable": Mark("?", "?", "untestable", _QUIET),
     "kept_out": Mark("-", "-", "kept out", _QUIET),
     "ignored": Mark("-", "-", "ignored", _QUIET),
+    "merged": Mark("-", "-", "merged", _QUIET),
     # what was decided
     "accept": Mark("✓", "y", "accepted", f"bold {_GOOD}"),
     "reject": Mark("✗", "n", "rejected", _WARNING),

@@ -7,7 +7,7 @@ it is asked for, and kept until the next decision.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -19,8 +19,9 @@ from benchdesign.analysis import Analysis
 from benchdesign.areas import AreaGaps, find_area_gaps
 from benchdesign.coverage import count_items
 from benchdesign.decisions import Decision, DecisionLog, Standing, Step, Subject, Verdict
-from benchdesign.gaps import STATUSES, Status
+from benchdesign.gaps import STATUSES, Gaps, Status
 from benchdesign.items import Item
+from benchdesign.overrides import Merged, wanted_counts
 from benchdesign.proposals import Proposal
 from benchdesign.workspace import Workspace
 
@@ -57,7 +58,14 @@ class Loaded:
     by_concept: Mapping[int, tuple[int, ...]]
     """Concept id to positions in `candidates` (additions that fill it)."""
 
-    order: tuple[str, ...] = field(default_factory=tuple)
+    merged: Mapping[int, int] = field(default_factory=dict)
+    """Which concepts are counted as which others here."""
+
+    def with_gaps(self, gaps: Gaps) -> Loaded:
+        """Return the same with concepts judged otherwise."""
+        analysis = replace(self.analysis, gaps=gaps)
+        area_gaps = analysis.area_gaps if len(analysis.areas) else None
+        return replace(self, analysis=analysis, area_gaps=area_gaps)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,10 +91,17 @@ _BINS = ((1, 1), (2, 4), (5, 9), (10, 19), (20, 49), (50, None))
 
 def load_session(workspace: Workspace) -> Loaded:
     """Load the analysis of a workspace and derive what the screens need; may take a second."""
-    return derive(workspace.load_analysis())
+    return derive(workspace.load_analysis(), log=workspace.decisions)
 
 
-def derive(analysis: Analysis) -> Loaded:
+def judge_session(workspace: Workspace, analysis: Analysis) -> Loaded:
+    """Count and judge again by the decisions made since; may take a second."""
+    from benchdesign.pipeline import judged_again
+
+    return derive(judged_again(workspace, analysis), log=workspace.decisions)
+
+
+def derive(analysis: Analysis, *, log: DecisionLog) -> Loaded:
     """Derive what the screens need from an analysis."""
     candidates: list[Candidate] = []
     by_concept: dict[int, list[int]] = {}
@@ -116,6 +131,7 @@ def derive(analysis: Analysis) -> Loaded:
         pool_count,
         tuple(candidates),
         {concept: tuple(places) for concept, places in by_concept.items()},
+        Merged.from_log(log, analysis.dictionary.n_concepts).concepts,
     )
 
 
@@ -145,6 +161,9 @@ def token_evidence(
             place = (one.start, one.end)
             strongest[place] = max(strongest.get(place, 0.0), one.activation / top)
     return tuple(TokenEvidence(*place, value) for place, value in strongest.items())
+
+
+_NONE_WANTED = np.empty(0, dtype=np.int64)
 
 
 class Session:
@@ -189,7 +208,23 @@ class Session:
         self.workspace = Workspace.open(old.folder, access=old.access, who=who, clock=old.clock)
         self._changed()
 
+    @property
+    def needs_judging(self) -> bool:
+        """Whether other concepts are merged by now than were when they were counted."""
+        if self.loaded is None:
+            return False
+        n_concepts = self.loaded.analysis.dictionary.n_concepts
+        return Merged.from_log(self.log, n_concepts).concepts != self.loaded.merged
+
     def _changed(self) -> None:
+        if self.loaded is not None:
+            gaps = self.loaded.analysis.gaps
+            wanted = wanted_counts(self.log, len(gaps))
+            if not np.array_equal(
+                _NONE_WANTED if wanted is None else wanted,
+                _NONE_WANTED if gaps.wanted is None else gaps.wanted,
+            ):
+                self.loaded = self.loaded.with_gaps(gaps.with_wanted(wanted))
         self.version += 1
         for name in ("added_counts", "concept_states", "figures"):
             self.__dict__.pop(name, None)
@@ -274,11 +309,19 @@ class Session:
         for one in self.log.standings(Subject.CONCEPT).values():
             if one.verdict in (Verdict.IGNORE, Verdict.EXCLUDE):
                 states[int(one.subject_id)] = "ignored"
+        merged = self.loaded.merged if self.loaded else {}
+        for concept_id in merged:
+            states[concept_id] = "merged"
         return states
 
     def target(self, concept_id: int) -> int:
-        """Return how many items should show a concept, by the rule."""
+        """Return how many items should show a concept, by the rule or by hand."""
         return int(self._known().gaps.target[concept_id])
+
+    def members(self, concept_id: int) -> list[int]:
+        """Return the concepts that are counted as this one."""
+        merged = self.loaded.merged if self.loaded else {}
+        return sorted(one for one, keeper in merged.items() if keeper == concept_id)
 
     def gap_ids(self) -> list[int]:
         """Return the gaps that are not ignored, largest deficit first."""

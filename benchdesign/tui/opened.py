@@ -183,9 +183,37 @@ class OpenedApp(App[None]):
             self.say(f"Out of date: {', '.join(stale)}. R computes it." if stale else "Up to date.")
         self.touch()
 
+    @work(thread=True, exclusive=True, group="load", exit_on_error=False)
+    def judge_again(self) -> None:
+        """Count and judge by the merges made since, without holding the screen up."""
+        from benchdesign.tui.model import judge_session
+
+        session = self.session
+        if session is None or session.analysis is None:
+            return
+        worker = get_current_worker()
+        try:
+            loaded: Loaded | None = judge_session(session.workspace, session.analysis)
+            problem = ""
+        except BenchdesignError as error:
+            loaded, problem = None, str(error)
+        if not worker.is_cancelled:
+            self.call_from_thread(self._judged, session, loaded, problem)
+
+    def _judged(self, session: Session, loaded: Loaded | None, problem: str) -> None:
+        if session is not self.session:
+            return
+        if loaded is None:
+            self.say(problem, is_error=True)
+        else:
+            session.replace(loaded)
+            self.touch()
+
     def touch(self) -> None:
         """Let every screen know that something is different."""
         self.version += 1
+        if self.session is not None and self.session.needs_judging and not self.problem:
+            self.judge_again()
         screen = self.screen_stack[0] if self.is_running and self.screen_stack else None
         from benchdesign.tui.screens.base import BaseScreen
 

@@ -93,12 +93,13 @@ def concept_page(
     target = session.target(concept_id)
     area = analysis.areas.name_of(concept_id)
     more = f" + {added} accepted" if added else ""
+    by_hand = " by hand" if analysis.gaps.is_wanted(concept_id) else ""
     against = "the pool" if session.loaded and session.loaded.pool_count is not None else "text"
     parts: list[_Part] = [
         Content.assemble((f"{concept_id:05d} ", "$foreground-muted"), literal(row.label, "bold")),
         _state_line(state, row.reason, marks=marks),
         "",
-        _field("have", f"{row.count} of {row.n_items:,} items{more}   want {target}"),
+        _field("have", f"{row.count} of {row.n_items:,} items{more}   want {target}{by_hand}"),
         _field("rate", f"{_percent(row.rate)} here, {_percent(row.base_rate)} in {against}"),
         _field(
             "lift",
@@ -109,6 +110,7 @@ def concept_page(
     if row.items_needed is not None and state == "untestable":
         parts.append(_field("needs", f"{row.items_needed:,} items before a gap could show"))
     parts.append(_field("label", f"{source}{trust}"))
+    parts += _merged_lines(session, concept_id)
     parts.append(_field("level", row.level + (f" · area {area}" if area else "")))
     if analysis.relevance is not None:
         evidence = analysis.relevance.evidence(concept_id, analysis.dictionary)
@@ -127,6 +129,17 @@ def _state_line(state: str, reason: str | None, *, marks: Marks) -> Content:
     if reason and state == "kept_out":
         text += f": {reason}"
     return literal(text, marks.style(state))
+
+
+def _merged_lines(session: Session, concept_id: int) -> list[_Hung]:
+    assert session.loaded is not None
+    label, merged = session.loaded.analysis.dictionary.label, session.loaded.merged
+    if concept_id in merged:
+        keeper = merged[concept_id]
+        return [_field("counted as", f"{keeper:05d} {label(keeper)}   m counts it apart again")]
+    names = [f"{one:05d} {label(one)}" for one in session.members(concept_id)]
+    heads = ["with", *[""] * len(names)]
+    return [_field(head, name) for head, name in zip(heads, names, strict=False)]
 
 
 def _queue_lines(session: Session, concept_id: int) -> list[tuple[str, str]]:

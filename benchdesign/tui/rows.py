@@ -13,7 +13,16 @@ from benchdesign.tui.marks import Marks
 from benchdesign.tui.model import Candidate, Session
 from benchdesign.tui.widgets.line_table import Cell
 
-__all__ = ["CandidateRows", "ConceptRows", "GapRows", "ItemRow", "ItemRows", "state_style"]
+__all__ = [
+    "OUT",
+    "CandidateRows",
+    "ConceptRows",
+    "GapRows",
+    "ItemRow",
+    "ItemRows",
+    "concept_label",
+    "state_style",
+]
 
 _STYLES = {
     "missing": "warn",
@@ -22,12 +31,17 @@ _STYLES = {
     "untestable": "muted",
     "kept_out": "muted",
     "ignored": "muted",
+    "merged": "muted",
     "accept": "good",
     "reject": "warn",
     "defer": "muted",
 }
 
 _RANK = {"missing": 0, "under": 1, "over": 2, "adequate": 3, "untestable": 4, "kept_out": 5}
+
+
+OUT = ("kept_out", "ignored", "merged")
+"""States of concepts that count for nothing."""
 
 
 def state_style(state: str) -> str:
@@ -73,7 +87,10 @@ class ConceptRows:
         if key == "state":
             return Cell(self._marks.word(state), style)
         if key == "concept":
-            return Cell(self._dictionary.label(row), "muted" if style == "muted" else "")
+            label = concept_label(self._session, row)
+            return Cell(label, "muted" if style == "muted" else "")
+        if key == "want" and self._gaps.is_wanted(row):
+            return Cell(f"{self._gaps.target[row]:,}", "head")
         value = self.sort_value(row, key)
         text = f"{value:05d}" if key == "id" else f"{value:,}" if key == "items" else str(value)
         return Cell(text, "muted" if style == "muted" else "")
@@ -241,7 +258,9 @@ class GapRows:
             return Cell(self._marks.word(state))
         if key == "concept":
             indent = "" if self.is_flat else "  "
-            return Cell(indent + self._analysis.dictionary.label(concept_id))
+            return Cell(indent + concept_label(self._session, concept_id))
+        if key == "want" and self._gaps.is_wanted(concept_id):
+            return Cell(f"{self._gaps.target[concept_id]:,}", "head")
         if key == "add":
             return Cell(f"+{added}" if added else "", "good")
         value = self._value(concept_id, key)
@@ -443,6 +462,14 @@ class ItemRows:
             "mark": lambda: self.state(row),
         }
         return values[key]() if key in values else ""
+
+
+def concept_label(session: Session, concept_id: int) -> str:
+    """Return a concept's label, and how many others are counted with it."""
+    assert session.loaded is not None
+    label = session.loaded.analysis.dictionary.label(concept_id)
+    members = session.members(concept_id)
+    return f"{label} +{len(members)} merged" if members else label
 
 
 def answer_key(item: Item) -> str:

@@ -10,7 +10,7 @@ from textual.content import Content
 from benchdesign.decisions import Verdict
 from benchdesign.tui.keys import SCREEN_KEYS, bindings
 from benchdesign.tui.pages import concept_page
-from benchdesign.tui.rows import ConceptRows, is_gap_state
+from benchdesign.tui.rows import OUT, ConceptRows, is_gap_state
 from benchdesign.tui.screens.judging import JudgingScreen
 from benchdesign.tui.screens.lists import Facet
 from benchdesign.tui.widgets.line_table import Column, Rows
@@ -49,12 +49,12 @@ class ConceptsScreen(JudgingScreen):
             return (wanted[0], lambda row: states[row] in wanted)
 
         return (
-            ("in scope", lambda row: states[row] not in ("kept_out", "ignored")),
+            ("in scope", lambda row: states[row] not in OUT),
             ("gaps", lambda row: is_gap_state(states[row])),
             only("over"),
             only("adequate"),
             only("untestable"),
-            ("kept out", lambda row: states[row] in ("kept_out", "ignored")),
+            ("kept out", lambda row: states[row] in OUT),
             ("all", None),
         )
 

@@ -178,21 +178,20 @@ class GapsScreen(JudgingScreen):
 
     def _take_rule(self, fdr: str | None) -> None:
         session = self.session
-        if fdr is None or session is None or session.analysis is None:
+        if fdr is None or session is None or session.loaded is None:
             return
         from dataclasses import replace
 
-        from benchdesign.tui.model import derive
-
         workspace = session.workspace
-        analysis = session.analysis
+        loaded = session.loaded
         settings = replace(workspace.settings, gaps={**workspace.settings.gaps, "fdr": float(fdr)})
         try:
             workspace.change_settings(settings)
         except BenchdesignError as problem:
             self.say(str(problem), is_error=True)
             return
-        judged = analysis.gaps.rethreshold(replace(analysis.gaps.settings, fdr=float(fdr)))
-        session.replace(derive(replace(analysis, gaps=judged, settings=settings)))
+        gaps = loaded.analysis.gaps
+        loaded = loaded.with_gaps(gaps.rethreshold(replace(gaps.settings, fdr=float(fdr))))
+        session.replace(replace(loaded, analysis=replace(loaded.analysis, settings=settings)))
         self.owner.touch()
         self.say("The rule is changed. R proposes candidates by the new one.")
