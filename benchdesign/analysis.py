@@ -52,6 +52,9 @@ class Analysis:
     left_out: Mapping[str, int] = field(default_factory=dict)
     """Pool items passed over while choosing, by reason; those never looked at are not counted."""
 
+    required: tuple[str, ...] = ()
+    """What candidates had to have."""
+
     findings: tuple[Finding, ...] = ()
     """What was noticed in the benchmark's file, then in the pool's."""
 

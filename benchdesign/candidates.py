@@ -19,10 +19,16 @@ from benchdesign.duplicates import WordRuns, duplicate_key, nearest
 from benchdesign.errors import UsageError
 from benchdesign.items import Item
 
-__all__ = ["Check", "Constraints", "GapFilled", "Gate", "Proposal", "RecordOf"]
+__all__ = ["Check", "Constraints", "GapFilled", "Gate", "Proposal", "RecordOf", "usual_parts"]
 
 _QUOTED = 0.8
 """Share of a benchmark item's prompt that a candidate may not repeat in one run of words."""
+
+_USUAL = 0.95
+"""Share of the benchmark's items that have a part, from which it belongs to the form."""
+
+_WHOLE_FOR_EACH = 4
+"""Candidates with every part that there must be for each item to add, or they are not asked for."""
 
 RecordOf = Callable[[Item], Mapping[str, Any]]
 
@@ -132,6 +138,27 @@ class Proposal:
     """Other candidates left out because they repeat this one."""
 
     pinned: bool = False
+
+
+def usual_parts(
+    benchmark_items: Sequence[Item], pool_items: Sequence[Item], *, n: int
+) -> tuple[str, ...]:
+    """Name what a candidate must have because the benchmark's items do: choices, an answer.
+
+    An item without them would be a row with holes. Where the pool has too few that are whole to
+    choose `n` from, nothing is asked for.
+    """
+    enough = min(_WHOLE_FOR_EACH * n, len(pool_items) / 2)
+    return tuple(
+        part
+        for part in ("choices", "answer")
+        if _n_with(part, benchmark_items) >= _USUAL * len(benchmark_items)
+        and _n_with(part, pool_items) >= enough
+    )
+
+
+def _n_with(part: str, items: Sequence[Item]) -> int:
+    return sum(bool(getattr(item, part)) for item in items)
 
 
 class Gate:

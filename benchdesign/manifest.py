@@ -83,6 +83,7 @@ def manifest_of(analysis: Analysis, revision: Revision, written: WriteReport) ->
         "coverage_after": plain(revision.figures_after),
         "gaps": _gap_rows(analysis, revision),
         "kept_out": analysis.gaps.kept_out_counts(),
+        "required": list(analysis.required),
         "left_out": dict(sorted(analysis.left_out.items())),
         "added": [_added_row(analysis, one) for one in revision.added],
         "removed": [_removed_row(one) for one in revision.removed],

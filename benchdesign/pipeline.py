@@ -13,7 +13,7 @@ is done is kept. Runs in the process of a command or in a child of the interface
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -22,10 +22,11 @@ import numpy as np
 
 from benchdesign.analysis import Analysis
 from benchdesign.areas import Areas, group_areas
+from benchdesign.candidates import usual_parts
 from benchdesign.conceptmap import ConceptMap
 from benchdesign.config import cache_folder, load_preferences
 from benchdesign.coverage import Coverage, Reference, measure_coverage
-from benchdesign.duplicates import DuplicatePair, KnownList, find_contamination, find_duplicates
+from benchdesign.duplicates import KnownList, find_contamination, find_duplicates
 from benchdesign.edits import rewritten_items
 from benchdesign.errors import Interrupted, UsageError, WorkspaceError
 from benchdesign.gaps import Gaps, GapSettings, find_gaps
@@ -38,6 +39,7 @@ from benchdesign.proposals import Constraints, Proposal, plan_additions, propose
 from benchdesign.reader import Reader, usable_cache
 from benchdesign.records import plain, revive
 from benchdesign.scope import Relevance, Scope, measure_relevance, top_items
+from benchdesign.stored import Evidence, Judged, Proposed
 from benchdesign.workspace import STAGES, Workspace
 
 if TYPE_CHECKING:
@@ -62,49 +64,6 @@ _ITEMS_A_GAP = 2
 
 _SMALLEST_POOL = 50
 """A pool with fewer items says little about how common anything is; the corpus does better."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Proposed:
-    additions: tuple[Proposal, ...]
-    removals: tuple[Proposal, ...]
-    duplicates: tuple[DuplicatePair, ...]
-    left_out: Mapping[str, int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
-class _Judged:
-    """What `Gaps` holds beside coverage and dictionary, so that loading works nothing out again."""
-
-    arrays: Mapping[str, Any]
-    reasons: tuple[str, ...]
-    settings: GapSettings
-
-    @classmethod
-    def of(cls, gaps: Gaps) -> _Judged:
-        kept = [one.name for one in fields(Gaps) if one.name not in _NOT_JUDGED]
-        return cls({name: getattr(gaps, name) for name in kept}, gaps.reasons, gaps.settings)
-
-    def gaps(self, coverage: Coverage, dictionary: Dictionary) -> Gaps:
-        shared = {name: getattr(coverage, name) for name in _OF_COVERAGE}
-        return Gaps(
-            **self.arrays,
-            **shared,
-            reasons=self.reasons,
-            coverage=coverage,
-            settings=self.settings,
-            dictionary=dictionary,
-        )
-
-
-_OF_COVERAGE = ("count", "expected", "rate", "base_rate")
-_NOT_JUDGED = (*_OF_COVERAGE, "reasons", "coverage", "settings", "dictionary")
-
-
-@dataclass(frozen=True, slots=True)
-class _Evidence:
-    items: Mapping[str, Mapping[int, tuple[TokenEvidence, ...]]] = field(default_factory=dict)
-    """By `Item.digest`, then concept id."""
 
 
 def run_workspace(
@@ -268,20 +227,20 @@ class _Run:
     def find_gaps(self) -> dict[str, Any]:
         self.tell("finding gaps")
         coverage = measure_coverage(self.benchmark_map, self.dictionary, reference=self.reference())
-        both = self._both_maps()
-        areas = group_areas(self.dictionary, concept_map=both)
+        maps = [one for one in (self.benchmark_map, self.pool_map) if one is not None]
+        areas = group_areas(self.dictionary, concept_map=maps)
         scope = scope_with_decisions(self.scope(), self.workspace.decisions, areas)
         relevance = None
         if not scope.is_empty:
             self.tell("measuring relevance to the scope")
             relevance = measure_relevance(
-                scope, self.dictionary, mapper=self.reader, concept_map=both
+                scope, self.dictionary, mapper=self.reader, concept_map=maps
             )
         gaps = self.judge(coverage, relevance)
         self.workspace.save_result("coverage", coverage)
         self.workspace.save_result("merged", self.merged)
         self.workspace.save_result("areas", areas)
-        self.workspace.save_result("gaps", _Judged.of(gaps))
+        self.workspace.save_result("gaps", Judged.of(gaps))
         self.workspace.drop_result("relevance")
         if relevance is not None:
             self.workspace.save_result("relevance", relevance)
@@ -296,9 +255,14 @@ class _Run:
         self.check_stop()
         additions: tuple[Proposal, ...] = ()
         left_out: Mapping[str, int] = {}
+        required: tuple[str, ...] = ()
         if pool is not None and self.pool_map is not None and settings.n_add:
             contaminated = self._contaminated(pool)
             self.check_stop()
+            constraints = self.constraints()
+            if "required_fields" not in settings.constraints:
+                parts = usual_parts(benchmark.items, pool.items, n=settings.n_add)
+                constraints = replace(constraints, required_fields=parts)
             self.tell("choosing items to add")
             plan = plan_additions(
                 self.benchmark_map,
@@ -308,12 +272,13 @@ class _Run:
                 n=settings.n_add,
                 pool_items=pool.items,
                 benchmark_items=benchmark.items,
-                constraints=self.constraints(),
+                constraints=constraints,
                 rng=rng,
                 record_of=pool.record,
                 contaminated=contaminated,
             )
             additions, left_out = plan.proposals, plan.left_out
+            required = constraints.required_fields
         removals: tuple[Proposal, ...] = ()
         if settings.n_remove:
             self.tell("choosing items to remove")
@@ -326,7 +291,7 @@ class _Run:
                 min_items=1,
             )
         self.workspace.save_result(
-            "proposals", _Proposed(additions, removals, duplicates, left_out)
+            "proposals", Proposed(additions, removals, duplicates, left_out, required)
         )
         return {"n_additions": len(additions), "n_removals": len(removals)}
 
@@ -339,7 +304,7 @@ class _Run:
             self.check_stop()
             found[item.digest] = self.evidence(item, concept_ids)
             ticker.advance(1)
-        self.workspace.save_result("evidence", _Evidence(found))
+        self.workspace.save_result("evidence", Evidence(found))
         return {"n_items": len(found)}
 
     def analysis(self, *, with_proposals: bool = True) -> Analysis:
@@ -349,17 +314,17 @@ class _Run:
         relevance = None
         if workspace.has_result("relevance"):
             relevance = workspace.load_result("relevance", Relevance)
-        proposed, evidence = _Proposed((), (), ()), _Evidence()
+        proposed, evidence = Proposed((), (), ()), Evidence()
         fresh = set(STAGES) - set(workspace.stale_stages())
         if "gaps" in fresh and workspace.has_result("gaps"):
-            gaps = workspace.load_result("gaps", _Judged).gaps(coverage, self.dictionary)
+            gaps = workspace.load_result("gaps", Judged).gaps(coverage, self.dictionary)
         else:
             # Settings changed since: judging again takes a moment, mapping again would not.
             gaps = self.judge(coverage, relevance)
         if with_proposals and "propose" in fresh:
-            proposed = workspace.load_result("proposals", _Proposed)
+            proposed = workspace.load_result("proposals", Proposed)
         if with_proposals and "evidence" in fresh:
-            evidence = workspace.load_result("evidence", _Evidence)
+            evidence = workspace.load_result("evidence", Evidence)
         pool = self.pool
         given_paths = {"benchmark": workspace.benchmark_file.given}
         if workspace.pool_file is not None:
@@ -378,6 +343,7 @@ class _Run:
             removals=proposed.removals,
             duplicates=proposed.duplicates,
             left_out=proposed.left_out,
+            required=proposed.required,
             findings=self.benchmark.findings + (() if pool is None else pool.findings),
             settings=self.settings,
             given_paths=given_paths,
@@ -437,11 +403,6 @@ class _Run:
                 f"Run again: benchdesign open {self.workspace.folder}"
             )
         return merge_concepts(concept_map, self.dictionary, self.merged.concepts)
-
-    def _both_maps(self) -> ConceptMap:
-        if self.pool_map is None:
-            return self.benchmark_map
-        return ConceptMap.concatenate([self.benchmark_map, self.pool_map])
 
     def _contaminated(self, pool: Benchmark) -> frozenset[str]:
         from benchdesign.formats import load_benchmark

@@ -101,6 +101,7 @@ def collect_report(analysis: Analysis, revision: Revision) -> ReportData:
         n_areas_under_after=lacking[1],
         added=_added_lines(analysis, revision),
         n_added=len(revision.added),
+        required=analysis.required,
         left_out=dict(Counter(analysis.left_out).most_common()),
         removed=tuple(_removed_line(one) for one in revision.removed[:_MOST_REMOVED]),
         n_removed=len(revision.removed),

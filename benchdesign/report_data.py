@@ -277,6 +277,9 @@ class ReportData:
     left_out: Mapping[str, int]
     """Pool items passed over while choosing, by reason."""
 
+    required: tuple[str, ...]
+    """What candidates had to have."""
+
     removed: tuple[RemovedLine, ...]
     n_removed: int
     categories: tuple[Tally, ...]

@@ -118,7 +118,10 @@ def run(
     require: Annotated[
         list[str] | None,
         typer.Option(
-            "--require", metavar="FIELD", help="Add only items that have it (answer). Repeatable."
+            "--require",
+            metavar="FIELD",
+            help="Add only items that have it (answer); `none` takes any. Repeatable. "
+            "[default: choices and answer, where the benchmark's items have them]",
         ),
     ] = None,
     min_tokens: Annotated[
@@ -163,10 +166,12 @@ def run(
 
     constraints: dict[str, object] = {
         "quotas_by_category": whole_numbers(quota, "--quota"),
-        "required_fields": tuple(require or ()),
         "min_tokens": min_tokens,
         "max_tokens": max_tokens,
     }
+    constraints = {name: value for name, value in constraints.items() if value}
+    if require:
+        constraints["required_fields"] = tuple(one for one in require if one != "none")
     settings = Settings(
         n_add=add,
         n_remove=remove,
@@ -185,7 +190,7 @@ def run(
         pool_limit=pool_limit,
         scope={"sentence": scope} if scope.strip() else {},
         gaps={} if fdr is None else {"fdr": fdr},
-        constraints={name: value for name, value in constraints.items() if value},
+        constraints=constraints,
         keep_out=tuple(keep_out or ()),
     )
     run_job(

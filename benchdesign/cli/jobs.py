@@ -70,6 +70,11 @@ def run_job(request: RunRequest, *, force: bool, as_json: bool, quiet: bool) -> 
             raise WorkspaceError(f"{workspace.folder}: the run did not finish; run it again.")
         check_targets(out, planned_files(analysis.benchmark, format=request.format), force=force)
         _say_findings(talk, analysis)
+        if analysis.required and "required_fields" not in request.settings.constraints:
+            talk.say(
+                f"note: only candidates with {' and '.join(analysis.required)} were considered, as "
+                "the benchmark's items have them; --require none takes any."
+            )
         if request.settings.limit == len(analysis.benchmark):
             talk.say(
                 f"note: only the first {request.settings.limit} items were read (--limit), and "

@@ -363,7 +363,10 @@ def test_hostile_ids_and_text_are_shown_as_pictures(command: Command) -> None:
         for row in range(30):
             record = {"id": f"{hostile}{row}", "question": f"{hostile} {row}?", "answer": "yes"}
             file.write(json.dumps(record) + "\n")
-    command("run", "animals.jsonl", "--pool", "pool.jsonl", "--add", "70", "-q")
+    command(
+        *("run", "animals.jsonl", "--pool", "pool.jsonl", "--add", "70", "-q"),
+        *("--require", "none"),
+    )
     listed = command("proposals", "animals-workspace").out
     assert "owned" in listed
     assert "\x1b" not in listed

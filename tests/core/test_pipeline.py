@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from benchdesign.candidates import usual_parts
 from benchdesign.config import Settings
 from benchdesign.decisions import Subject, Verdict
 from benchdesign.errors import Interrupted, UsageError, WorkspaceError
+from benchdesign.formats import load_benchmark
 from benchdesign.gaps import Status
 from benchdesign.pipeline import run_pipeline, run_workspace
 from benchdesign.progress import Progress
@@ -194,3 +197,40 @@ def test_what_was_passed_over_is_counted_by_reason(workspace: Workspace) -> None
     assert analysis is not None
     assert (len(analysis.proposals), dict(analysis.left_out)) == (3, {"quota of category": 37})
     assert workspace.load_analysis().left_out == analysis.left_out
+
+
+def write_mixed(folder: Path, *, n_whole: int) -> tuple[Path, Path]:
+    """A benchmark of multiple choice, and a pool of which only the first foxes have choices."""
+    benchmark, pool = write_sets(folder)
+    rows = [json.loads(line) for line in pool.read_text("utf-8").splitlines()]
+    kept = [row["id"] for row in rows if row["category"] == "fox"][:n_whole]
+    for row in rows:
+        if row["category"] == "fox" and row["id"] not in kept:
+            row |= {"choices": None, "answer": "fish"}
+    pool.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    return benchmark, pool
+
+
+def test_candidates_must_have_what_the_benchmarks_items_have(
+    tmp_path: Path, mapper: KeywordMapper
+) -> None:
+    benchmark, pool = write_mixed(tmp_path, n_whole=25)
+    with Workspace.create(
+        tmp_path / "work", benchmark, pool=pool, settings=Settings(n_add=30)
+    ) as workspace:
+        analysis = run_pipeline(workspace)
+        assert analysis is not None
+        assert analysis.required == ("choices", "answer")
+        assert (len(analysis.proposals), analysis.left_out["no choices"]) == (25, 15)
+        workspace.change_settings(replace(workspace.settings, constraints={"required_fields": ()}))
+        analysis = run_pipeline(workspace)
+    assert analysis is not None
+    assert (len(analysis.proposals), analysis.required) == (30, ())
+
+
+def test_nothing_is_asked_for_where_too_few_candidates_have_it(tmp_path: Path) -> None:
+    benchmark, pool = write_mixed(tmp_path, n_whole=0)
+    sets = load_benchmark(benchmark).items, load_benchmark(pool).items
+    assert usual_parts(*sets, n=5) == ("choices", "answer")
+    free = [replace(one, choices=()) for one in sets[1]]
+    assert usual_parts(sets[0], free, n=5) == ("answer",)

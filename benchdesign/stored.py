@@ -1,0 +1,68 @@
+"""What the stages of the pipeline keep in a workspace, beside coverage, areas and relevance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
+
+from benchdesign.duplicates import DuplicatePair
+from benchdesign.gaps import Gaps, GapSettings
+from benchdesign.mapping import TokenEvidence
+from benchdesign.proposals import Proposal
+
+if TYPE_CHECKING:
+    from benchdesign.coverage import Coverage
+    from benchdesign.dictionary import Dictionary
+
+__all__ = ["Evidence", "Judged", "Proposed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Proposed:
+    """What the propose stage found."""
+
+    additions: tuple[Proposal, ...]
+    removals: tuple[Proposal, ...]
+    duplicates: tuple[DuplicatePair, ...]
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    required: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """What `Gaps` holds beside coverage and dictionary, so that loading works nothing out again."""
+
+    arrays: Mapping[str, Any]
+    reasons: tuple[str, ...]
+    settings: GapSettings
+
+    @classmethod
+    def of(cls, gaps: Gaps) -> Judged:
+        """Take what was judged out of gaps."""
+        kept = [one.name for one in fields(Gaps) if one.name not in _NOT_JUDGED]
+        return cls({name: getattr(gaps, name) for name in kept}, gaps.reasons, gaps.settings)
+
+    def gaps(self, coverage: Coverage, dictionary: Dictionary) -> Gaps:
+        """Put it back beside its coverage and dictionary."""
+        shared = {name: getattr(coverage, name) for name in _OF_COVERAGE}
+        return Gaps(
+            **self.arrays,
+            **shared,
+            reasons=self.reasons,
+            coverage=coverage,
+            settings=self.settings,
+            dictionary=dictionary,
+        )
+
+
+_OF_COVERAGE = ("count", "expected", "rate", "base_rate")
+_NOT_JUDGED = (*_OF_COVERAGE, "reasons", "coverage", "settings", "dictionary")
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Which characters show the concepts, for what a person will look at."""
+
+    items: Mapping[str, Mapping[int, tuple[TokenEvidence, ...]]] = field(default_factory=dict)
+    """By `Item.digest`, then concept id."""
