@@ -253,7 +253,12 @@ def label(
         ),
     ] = None,
     only_missing: Annotated[
-        bool, typer.Option("--only-missing", help="Leave concepts alone that have a label.")
+        bool,
+        typer.Option(
+            "--only-missing",
+            help="Leave concepts alone that have a label; where labels are only scored, those that "
+            "have a score.",
+        ),
     ] = False,
     level: Annotated[
         str | None, typer.Option("--level", help="Only this level; the level of a file's indices.")

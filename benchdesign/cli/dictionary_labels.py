@@ -52,6 +52,12 @@ class LabelRequest:
     device: str | None
     force: bool
 
+    @property
+    def makes_labels(self) -> bool:
+        """Are there new labels, or only scores for those that are there?"""
+        asks = self.endpoint is not None and not self.judge
+        return asks or bool(self.from_file or self.keywords or self.neuronpedia)
+
     def check(self) -> None:
         """Refuse options that do not go together."""
         asks = self.endpoint is not None and not self.judge
@@ -101,7 +107,11 @@ def label_job(request: LabelRequest, *, as_json: bool, quiet: bool) -> None:
             for one in labels
         ]
     apply_labels(
-        dictionary, labels, target, only_missing=request.only_missing, overwrite=request.force
+        dictionary,
+        labels,
+        target,
+        only_missing=request.only_missing and request.makes_labels,
+        overwrite=request.force,
     )
     if request.save is not None:
         write_labels(labels, request.save)
@@ -148,6 +158,8 @@ def _get_labels(
     stop: StopCheck,
 ) -> list[ConceptLabel]:
     """Return labels from the place asked for; those there are if none was."""
+    import numpy as np
+
     from benchdesign.config import cache_folder, load_preferences
     from benchdesign.mapping.label import ConceptLabel, read_labels
     from benchdesign.mapping.label_keywords import label_by_keywords
@@ -188,10 +200,14 @@ def _get_labels(
             )
         )
     table = dictionary.table
+    scored = np.isfinite(table.label_score)
+    levels = [level.name for level in dictionary.levels]
     return [
         ConceptLabel(concept, label, table.label_source[concept])
         for concept, label in enumerate(table.label)
         if label
+        and not (request.only_missing and scored[concept])
+        and request.level in (None, levels[int(table.level[concept])])
     ]
 
 
@@ -258,7 +274,7 @@ def _score(
             )
         )
     embed = builtin_embedder(device=request.device)
-    return list(score_labels(labels, contexts, embed=embed, progress=talk.progress))
+    return list(score_labels(labels, contexts, embed=embed, progress=talk.progress, stop=stop))
 
 
 def _print_summary(

@@ -10,9 +10,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from benchdesign.errors import Interrupted
 from benchdesign.mapping.contexts import ConceptContexts
 from benchdesign.mapping.label import ConceptLabel
-from benchdesign.progress import ProgressCallback, Ticker
+from benchdesign.progress import ProgressCallback, StopCheck, Ticker
 
 if TYPE_CHECKING:
     import numpy as np
@@ -33,12 +34,15 @@ def score_labels(
     *,
     embed: Embedder,
     progress: ProgressCallback | None = None,
+    stop: StopCheck | None = None,
 ) -> tuple[ConceptLabel, ...]:
     """Return the labels with their scores; a label without held-out contexts has none."""
-    by_id = {one.concept_id: one for one in contexts}
+    by_id = {one.concept_id: one for one in contexts if one.scored_present and one.scored_absent}
     ticker = Ticker("scoring labels", len(labels), progress=progress)
     scored: list[ConceptLabel] = []
     for low in range(0, len(labels), _CONCEPTS_AT_ONCE):
+        if stop is not None and stop():
+            raise Interrupted("Stopped while scoring labels; nothing was written.")
         part = labels[low : low + _CONCEPTS_AT_ONCE]
         texts: list[str] = []
         for one in part:
@@ -56,7 +60,7 @@ def score_labels(
             n, m = len(shown.scored_present), len(shown.scored_absent)
             likeness = vectors[place + 1 : place + 1 + n + m] @ vectors[place]
             place += 1 + n + m
-            scored.append(replace(one, score=auc(likeness[:n], likeness[n:]) if n and m else None))
+            scored.append(replace(one, score=auc(likeness[:n], likeness[n:])))
         ticker.advance(len(part))
     return tuple(scored)
 

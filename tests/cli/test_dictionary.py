@@ -225,6 +225,36 @@ def test_labels_that_score_low_are_taken_away(
     assert not np.isfinite(table.label_score).any()
 
 
+def test_only_new_labels_are_scored_again(
+    made: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from benchdesign.mapping import label_score, load_dictionary
+
+    asked: list[str] = []
+
+    def embed(texts: list[str]) -> np.ndarray:
+        asked.extend(texts)
+        return np.array([[float(word in one) for word in WORDS] for one in texts], dtype=np.float32)
+
+    monkeypatch.setattr(label_score, "builtin_embedder", lambda **_: embed)
+    folder = tmp_path / "labelled"
+    contexts = ("--contexts", made / "contexts.jsonl.gz")
+    run("label", made / "dictionary", "--keywords", *contexts, "--score", "--out", folder)
+    before = load_dictionary(folder).table.label_score
+    concept = int(np.flatnonzero(np.isfinite(before))[0])
+    (tmp_path / "new.csv").write_text(f"concept_id,label\n{concept},rivers and stones\n")
+    assert run("label", folder, "--from", tmp_path / "new.csv")[0] == 0
+    assert np.isnan(load_dictionary(folder).table.label_score[concept])
+    asked.clear()
+    assert run("label", folder, "--score", "--only-missing", *contexts)[0] == 0
+    assert asked[0] == "rivers and stones"
+    assert not set(load_dictionary(folder).table.label) & set(asked[1:])
+    after = load_dictionary(folder).table.label_score
+    assert np.isfinite(after[concept])
+    others = np.arange(len(after)) != concept
+    assert np.array_equal(after[others], before[others], equal_nan=True)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
