@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual.app import SystemCommand
+from textual.app import App, SystemCommand
 from textual.binding import BindingType
 from textual.screen import Screen
 
@@ -15,6 +15,8 @@ from benchdesign.tui.keys import APP_KEYS, KEYS, SCREENS, bindings
 from benchdesign.tui.working import WorkingApp
 
 if TYPE_CHECKING:
+    from textual.command import Provider
+
     from benchdesign.decisions import Step
     from benchdesign.tui.model import Session
 
@@ -32,6 +34,12 @@ def _factory(mode: str) -> Callable[[], Screen[Any]]:
     return make
 
 
+def _finder() -> type[Provider]:
+    from benchdesign.tui.finder import WorkspaceFinder
+
+    return WorkspaceFinder
+
+
 class BenchdesignApp(WorkingApp):
     """benchdesign in the terminal."""
 
@@ -41,6 +49,7 @@ class BenchdesignApp(WorkingApp):
     MODES: ClassVar[dict[str, Any]] = {one.mode: _factory(one.mode) for one in SCREENS}
     DEFAULT_MODE = "open"
     ENABLE_COMMAND_PALETTE = True
+    COMMANDS = App.COMMANDS | {_finder}
 
     _leave_asked = False
 

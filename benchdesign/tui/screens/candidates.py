@@ -155,6 +155,12 @@ class CandidatesScreen(ListScreen):
     def _by_key(self, key: str) -> Candidate | None:
         return next((one for one in self._shown if one.key == key), None)
 
+    def reveal(self, row_id: str) -> None:
+        """Go to a candidate, also where only those of one gap are shown."""
+        if self._by_key(row_id) is None:
+            self.go_back()
+        super().reveal(row_id)
+
     def go_back(self) -> None:
         """Show the candidates of all gaps again."""
         session = self.session

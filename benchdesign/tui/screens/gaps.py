@@ -89,6 +89,14 @@ class GapsScreen(JudgingScreen):
             session, int(row_id), part=self.part, marks=self.owner.marks, width=self.page_width
         )
 
+    def reveal(self, row_id: str) -> None:
+        """Open the area of the gap and go to it."""
+        parent = None if row_id.startswith("area:") else self._rows.parent(row_id)
+        if parent is not None and not self._rows.is_flat:
+            self.filter_bar.restore("")
+            self._fold(parent, is_open=True)
+        super().reveal(row_id)
+
     def open_row(self, row_id: str) -> None:
         """Review what would fill the gap (or any gap of the area)."""
         session = self.session

@@ -160,6 +160,23 @@ class ListScreen(BaseScreen):
 
         self.table.test = facet if wanted.is_empty else keep
 
+    def reveal(self, row_id: str) -> None:
+        """Put the cursor on a row, also where filter or state hide it."""
+        if not self.table.move_to(row_id):
+            rows = self.table.rows
+            row = next((one for one in range(len(rows)) if rows.row_id(one) == row_id), None)
+            if row is None:
+                self.say("It is not in this list any more.")
+                return
+            self.filter_bar.restore("")
+            tests = (test for _, test in self.facets())
+            self.facet = next(
+                (place for place, test in enumerate(tests) if test is None or test(row)), 0
+            )
+            self.refresh_session()
+            self.table.move_to(row_id)
+        self.table.focus()
+
     def _draw_facets(self) -> None:
         parts = []
         for place, (name, _) in enumerate(self.facets()):
