@@ -78,7 +78,7 @@ async def test_a_candidate_is_found_though_only_those_of_another_gap_are_shown(
         await go(pilot, app, "candidates")
         assert isinstance(app.screen, ListScreen) and not len(app.screen.table.rows)
         await choose(pilot, app, "fox", "candidate")
-        assert app.session.focus_concepts == ()
+        assert not app.session.focus_concepts
         assert isinstance(app.screen, ListScreen)
         assert (app.screen.table.cursor_id or "").startswith("add:")
 
