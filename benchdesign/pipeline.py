@@ -391,7 +391,7 @@ class _Run:
 
     def _map_one(self, which: str, benchmark: Benchmark) -> None:
         concept_map = self.reader.map(benchmark.items)
-        concept_map.save(self.workspace.folder / "maps" / f"{which}.parquet")
+        self.workspace.save_map(which, concept_map)
         concept_map = merge_concepts(concept_map, self.dictionary, self.merged.concepts)
         setattr(self, f"{which}_map", concept_map)
 

@@ -21,7 +21,7 @@ import json
 import os
 import socket
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -294,6 +294,12 @@ class Workspace:
                 thresholds = self.load_dictionary().table.threshold
         return ConceptMap.load(path, thresholds=thresholds)
 
+    def save_map(self, which: str, concept_map: ConceptMap) -> None:
+        """Keep a finished map."""
+        self._must_write()
+        with self._writing():
+            concept_map.save(self.folder / "maps" / f"{which}.parquet")
+
     def load_analysis(self) -> Analysis:
         """Load everything computed so far; needs the gaps stage, has proposals if any were made."""
         from benchdesign.pipeline import load_analysis
@@ -308,7 +314,8 @@ class Workspace:
     def save_result(self, name: str, value: object) -> None:
         """Keep a data class (arrays included) under a name."""
         self._must_write()
-        save_bundle(self.folder / "results" / f"{name}.npz", value)
+        with self._writing():
+            save_bundle(self.folder / "results" / f"{name}.npz", value)
 
     def load_result(self, name: str, kind: type[T]) -> T:
         """Read what `save_result` kept."""
@@ -327,7 +334,8 @@ class Workspace:
     def drop_result(self, name: str) -> None:
         """Forget what `save_result` kept under a name, if anything."""
         self._must_write()
-        (self.folder / "results" / f"{name}.npz").unlink(missing_ok=True)
+        with self._writing():
+            (self.folder / "results" / f"{name}.npz").unlink(missing_ok=True)
 
     def stage_runs(self) -> dict[str, StageRun]:
         """Return the stages that finished, by name."""
@@ -349,7 +357,8 @@ class Workspace:
         run = StageRun(
             self.stage_key(stage), self.clock().isoformat(timespec="seconds"), figures or {}
         )
-        write_json(self.folder / "stages.json", {**self.stage_runs(), stage: run})
+        with self._writing():
+            write_json(self.folder / "stages.json", {**self.stage_runs(), stage: run})
 
     def stale_stages(self) -> tuple[str, ...]:
         """Return the stages that never ran or ran on something else, in order."""
@@ -433,13 +442,18 @@ class Workspace:
     def _replace(self, **changes: Any) -> None:
         self._must_write()
         self._content = replace(self._content, **changes)
-        try:
+        with self._writing():
             self._write_content()
-        except OSError as problem:
-            raise _unwritable(self.folder, problem) from None
 
     def _write_content(self) -> None:
         write_json(self.folder / "workspace.json", self._content)
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as problem:
+            raise _unwritable(self.folder, problem) from None
 
     def _must_write(self) -> None:
         if self.access == "read":
@@ -538,5 +552,6 @@ def _upgradeable(data: Any, path: Path) -> Any:
 
 def _unwritable(folder: Path, problem: OSError) -> WorkspaceError:
     return WorkspaceError(
-        f"{folder}: cannot be written ({problem.strerror}). Choose another folder, or free space."
+        f"{folder}: cannot be written ({problem.strerror or problem}). "
+        "Choose another folder, or free space."
     )
