@@ -289,6 +289,7 @@ def label(
         typer.Option("--save", metavar="FILE", help="Also write the labels as CSV."),
     ] = None,
     device: Device = None,
+    dtype: Dtype = None,
     force: Annotated[
         bool, typer.Option("--force", help="Replace a folder that is there already.")
     ] = False,
@@ -327,6 +328,7 @@ def label(
             out=out,
             save=save,
             device=device,
+            dtype=dtype,
             force=force,
         ),
         as_json=as_json,

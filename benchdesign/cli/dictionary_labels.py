@@ -50,6 +50,7 @@ class LabelRequest:
     out: Path | None
     save: Path | None
     device: str | None
+    dtype: str | None
     force: bool
 
     @property
@@ -273,7 +274,7 @@ def _score(
                 labels, contexts, _open_endpoint(request), progress=talk.progress, stop=stop
             )
         )
-    embed = builtin_embedder(device=request.device)
+    embed = builtin_embedder(device=request.device, dtype=request.dtype)
     return list(score_labels(labels, contexts, embed=embed, progress=talk.progress, stop=stop))
 
 

@@ -71,7 +71,7 @@ def auc(present: NDArray[np.float32], absent: NDArray[np.float32]) -> float:
     return float(((difference > 0) + 0.5 * (difference == 0)).mean())
 
 
-def builtin_embedder(*, device: str | None = None) -> Embedder:
+def builtin_embedder(*, device: str | None = None, dtype: str | None = None) -> Embedder:
     """Return the built-in model as an embedder of short texts."""
     import numpy as np
     import torch
@@ -79,7 +79,9 @@ def builtin_embedder(*, device: str | None = None) -> Embedder:
     from benchdesign.items import Item
     from benchdesign.mapping.reference import ReferenceModel, pool_passages
 
-    model = ReferenceModel.from_spec("builtin", hook_points=(_SENTENCE_HOOK,), device=device)
+    model = ReferenceModel.from_spec(
+        "builtin", hook_points=(_SENTENCE_HOOK,), device=device, dtype=dtype
+    )
     batch_size = 512 if model.device.type == "cuda" else 32
 
     def embed(texts: Sequence[str]) -> NDArray[np.float32]:
@@ -90,7 +92,7 @@ def builtin_embedder(*, device: str | None = None) -> Embedder:
         windows = sorted(first.values(), key=len)
         for low in range(0, len(windows), batch_size):
             batch = windows[low : low + batch_size]
-            states = model.activations(batch)[_SENTENCE_HOOK]
+            states = model.activations(batch)[_SENTENCE_HOOK].float()
             pooled = pool_passages(states, [window.n_content for window in batch])
             made[[window.item for window in batch]] = pooled.to("cpu", torch.float32).numpy()
         return made
