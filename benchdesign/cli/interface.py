@@ -39,8 +39,9 @@ def serve_job(folder: Path, *, port: int) -> None:
         raise WorkspaceError(f"{folder}: not a workspace (no workspace.json).")
     if find_spec("textual_serve") is None:
         raise MissingExtraError("Serving needs an extra: pip install 'benchdesign[web]'")
-    from textual_serve.server import Server
+    from benchdesign.tui.web import LocalServer, free_port
 
     command = shlex.join([sys.executable, "-m", "benchdesign", "open", str(folder.resolve())])
-    Talk().say(f"Open http://127.0.0.1:{port} in a browser on this machine; Ctrl-C ends it.")
-    Server(command, host="127.0.0.1", port=port, title="benchdesign").serve()
+    server = LocalServer(command, port=free_port(port))
+    Talk().say(f"Open {server.address} in a browser on this machine; Ctrl-C ends it.")
+    server.serve()
