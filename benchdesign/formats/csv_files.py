@@ -92,8 +92,8 @@ class CsvFile(Source):
         self.dialect = _find_dialect(self._sample, tabs_first=tabs_first)
         self.format = "tsv" if self.dialect.delimiter == "\t" else "csv"
         self.suffix = suffix_of(path, f".{self.format}")
-        first: list[str] = next(self.dialect.reader(iter(self._sample)), [])
-        self.has_header = _is_header(first, self._second_row())
+        first, second = self._first_rows()
+        self.has_header = _is_header(first, second)
         names = map(unguarded, first) if self.has_header else _made_up_columns(len(first))
         self.columns = _unique(list(names))
         self._starts = array("Q")
@@ -116,10 +116,16 @@ class CsvFile(Source):
             raise FormatError(f"{self.path}: nothing but blank lines. Check the file.")
         return lines
 
-    def _second_row(self) -> list[str]:
+    def _first_rows(self) -> tuple[list[str], list[str]]:
         reader = self.dialect.reader(iter(self._sample))
-        next(reader, None)
-        return next((row for row in reader if row), [])
+        try:
+            first: list[str] = next(reader, [])
+        except csv.Error as error:
+            raise FormatError(f"{self.path}:1: not a table ({error}). Check the file.") from None
+        try:
+            return first, next((row for row in reader if row), [])
+        except csv.Error:
+            return first, []
 
     @property
     def sha256(self) -> str:

@@ -50,6 +50,9 @@ def load_and_write_back(path: Path) -> None:
     out = path.parent / f"out{benchmark.source.suffix}"
     write_benchmark(benchmark, out, keep=range(len(benchmark)))
     again = load_benchmark(out)
+    if any(one.kind == "skipped-row" for one in benchmark.findings):
+        # Without the rows that could not be read a file may look like another kind of table.
+        return
     if [item.text for item in again] != [item.text for item in benchmark]:
         raise NotIdenticalError("texts")
     if [repr(again.record(one)) for one in again] != [

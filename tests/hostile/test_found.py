@@ -47,6 +47,7 @@ FOUND = {
         "dictionary",
         b"\x07\x1f\x8b\x08\x00\x00\x00\x00\x00\x00\x03" + b"\xff" * 40,
     ),
+    "carriage return inside the first line": ("CSV", b"\x83\x00\x00\r?. \n"),
     "comma after the last member": (
         "JSON",
         b'{"a": {"question": "a?"}, "b": {"other": "b?"},}',
@@ -58,6 +59,7 @@ READ = {
         "JSON Lines",
         b'{"x":  "y":\xff\n' + lines(9).decode().encode("utf-16-be"),
     ),
+    "carriage returns inside lines": ("CSV", b"question,answer\n\rWho?,me\r\nWhy?,so\nHow\r"),
     "lone surrogate in an id": ("workspace", decision(b'"id": "\\ud800", "verdict": "accept"')),
     "deep state of the interface": ("workspace", b"\x03" + DEEP),
     "decision cut off": ("workspace", decision(b'"note": "n"')[:-3]),
