@@ -10,7 +10,6 @@ dropped before anything else is computed.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,7 +52,7 @@ class GainSettings:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GainTable:
-    """Soft presences of the weighted concepts in a pool, as compressed rows."""
+    """What every item of a pool is worth; nothing is kept for an item but two numbers."""
 
     concept_ids: NDArray[np.int64]
     """(n_weighted,): the concepts with a weight; columns refer to positions here."""
@@ -64,11 +63,6 @@ class GainTable:
     needs: Floats
     """(n_weighted,): soft presence still wanted, in units of items fully showing the concept."""
 
-    indptr: NDArray[np.int64]
-    columns: NDArray[np.int32]
-    presence: NDArray[np.float32]
-    """Soft presence of each entry, in (0, 1]."""
-
     support: Floats
     """(n_items,): factor of each item's gain, from how far its closest items fill the same gaps.
 
@@ -78,6 +72,8 @@ class GainTable:
 
     bounds: Floats
     """(n_items,): gain of each item were nothing filled yet, so never more than this."""
+
+    presences: SoftPresence
 
     @classmethod
     def build(
@@ -95,16 +91,15 @@ class GainTable:
         all_weights = concept_weights(gaps, dictionary, zmin=zmin, settings=settings)
         concept_ids = np.flatnonzero(all_weights > 0)
         weights = all_weights[concept_ids]
-        entries = _soft_presences(
+        presences = SoftPresence.of(
             pool_map,
             concept_ids,
             thresholds=gaps.coverage.thresholds,
             scale=saliency_scale(pool_map, dictionary, gaps.coverage.thresholds),
         )
-        linear = entries.sum_rows(weights)
+        linear, shown, total = presences.sums(weights)
         support = _support(linear, benchmark_map, pool_map, n=n, settings=settings)
         bounds = linear * support
-        shown, total = entries.sum_columns(len(concept_ids))
         # What the set should hold once it has grown, less what it holds, in soft presence.
         wanted = targets_after(gaps, n_added=n)[concept_ids] - gaps.count[concept_ids]
         needs = np.maximum(wanted, 1.0) * total / np.maximum(shown, 1)
@@ -113,32 +108,21 @@ class GainTable:
         room = float(weights @ needs)
         best = np.partition(linear, -n)[-n:].sum() if 0 < n < len(linear) else linear.sum()
         stretch = max(1.0, _STRETCH * best / room) if room > 0 else 1.0
-        return cls(
-            concept_ids,
-            weights,
-            needs * stretch,
-            entries.indptr,
-            entries.columns,
-            entries.presence,
-            support,
-            bounds,
-        )
+        return cls(concept_ids, weights, needs * stretch, support, bounds, presences)
 
     def __len__(self) -> int:
         """Count the items."""
-        return len(self.indptr) - 1
+        return len(self.bounds)
 
     def row_gains(self, row: int, left: Floats) -> tuple[NDArray[np.int32], Floats]:
         """Return the columns of one item and its gain in each, given what is left to fill."""
-        part = slice(int(self.indptr[row]), int(self.indptr[row + 1]))
-        columns = self.columns[part]
+        columns, presence = self.presences.row(row)
         room = left[columns]
-        fill = np.minimum(self.presence[part], room)
+        fill = np.minimum(presence, room)
         share = fill * (room - fill / 2) / np.maximum(self.needs[columns], _TINY)
         return columns, self.support[row] * self.weights[columns] * share
 
 
-_BLOCK = 1 << 22
 _STRETCH = 25.0
 _TINY = 1e-12
 _SHORTLIST = 2_000
@@ -147,71 +131,72 @@ _NEIGHBOURS_AMONG = 32_768
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class _Entries:
-    """Soft presences of some concepts, as compressed rows."""
+class SoftPresence:
+    """Soft presence of some concepts, min(1, saliency / scale), straight from the map.
 
-    indptr: NDArray[np.int64]
-    columns: NDArray[np.int32]
-    presence: NDArray[np.float32]
+    Nothing is copied: one pass over the entries gives the sums, and of a million items only the
+    few thousand that are candidates are ever read again.
+    """
 
-    def _blocks(self) -> Iterator[tuple[slice, slice]]:
-        """Yield rows and their entries, a few million of these at a time."""
-        first, n = 0, len(self.indptr) - 1
-        while first < n:
-            last = int(np.searchsorted(self.indptr, self.indptr[first] + _BLOCK, side="right")) - 1
-            last = max(last, first + 1)
-            yield slice(first, last), slice(int(self.indptr[first]), int(self.indptr[last]))
-            first = last
+    concept_map: ConceptMap
+    position: NDArray[np.int32]
+    """(n_concepts,): column of each concept; -1 for those left out."""
 
-    def sum_rows(self, weights: Floats) -> Floats:
-        """Return the weighted sum of every row."""
-        sums = np.zeros(len(self.indptr) - 1)
-        for rows, part in self._blocks():
-            row_of = np.repeat(
-                np.arange(rows.stop - rows.start),
-                np.diff(self.indptr[rows.start : rows.stop + 1]),
-            )
-            values = self.presence[part] * weights[self.columns[part]]
-            sums[rows] = np.bincount(row_of, weights=values, minlength=rows.stop - rows.start)
-        return sums
+    limit: NDArray[np.float32]
+    """(n_concepts,): peak from which it is present; infinite for those left out."""
 
-    def sum_columns(self, n_columns: int) -> tuple[NDArray[np.int64], Floats]:
-        """Return count and sum of every column."""
+    scale: NDArray[np.float32]
+    """(n_concepts,): saliency that counts as full presence."""
+
+    @classmethod
+    def of(
+        cls,
+        concept_map: ConceptMap,
+        concept_ids: NDArray[np.int64],
+        *,
+        thresholds: NDArray[np.float32],
+        scale: NDArray[np.float32],
+    ) -> SoftPresence:
+        """Look at the concepts of `concept_ids` (n_columns,)."""
+        position = np.full(concept_map.n_concepts, -1, dtype=np.int32)
+        position[concept_ids] = np.arange(len(concept_ids), dtype=np.int32)
+        # One look-up an entry decides both: no peak reaches what a concept left out asks for.
+        limit = np.where(position >= 0, thresholds, np.inf).astype(np.float32)
+        return cls(concept_map, position, limit, scale)
+
+    def _part(
+        self, low: int, high: int
+    ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]:
+        """Return which of some entries count, with their columns and soft presences."""
+        ids = self.concept_map.indices[low:high]
+        kept = np.flatnonzero(self.concept_map.peak[low:high] >= self.limit[ids])
+        ids = ids[kept]
+        saliency = self.concept_map.saliency[low:high][kept]
+        return kept, self.position[ids], np.minimum(saliency / self.scale[ids], np.float32(1))
+
+    def row(self, row: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """Return the columns that one item shows, and how far."""
+        ends = self.concept_map.indptr
+        return self._part(int(ends[row]), int(ends[row + 1]))[1:]
+
+    def sums(self, weights: Floats) -> tuple[Floats, NDArray[np.int64], Floats]:
+        """Return the weighted sum of each item, and count and sum of each column."""
+        n_columns = len(weights)
+        by_item = np.zeros(len(self.concept_map))
         count, total = np.zeros(n_columns, dtype=np.int64), np.zeros(n_columns)
-        for _, part in self._blocks():
-            columns = self.columns[part]
+        ends = self.concept_map.indptr
+        for first, last in self.concept_map.row_blocks():
+            low, high = int(ends[first]), int(ends[last])
+            kept, columns, presence = self._part(low, high)
+            runs = np.diff(np.searchsorted(kept, ends[first : last + 1] - low))
+            by_item[first:last] = np.bincount(
+                np.repeat(np.arange(last - first), runs),
+                weights=presence * weights[columns],
+                minlength=last - first,
+            )
             count += np.bincount(columns, minlength=n_columns)
-            total += np.bincount(columns, weights=self.presence[part], minlength=n_columns)
-        return count, total
-
-
-def _soft_presences(
-    pool_map: ConceptMap,
-    concept_ids: NDArray[np.int64],
-    *,
-    thresholds: NDArray[np.float32],
-    scale: NDArray[np.float32],
-) -> _Entries:
-    """Return min(1, saliency / scale) where a concept of `concept_ids` is present."""
-    position = np.full(pool_map.n_concepts, -1, dtype=np.int32)
-    position[concept_ids] = np.arange(len(concept_ids), dtype=np.int32)
-    # One look-up an entry decides both: no peak reaches what a concept without weight asks for.
-    limit = np.where(position >= 0, thresholds, np.inf).astype(np.float32)
-    columns: list[NDArray[np.int32]] = [np.empty(0, dtype=np.int32)]
-    presence: list[NDArray[np.float32]] = [np.empty(0, dtype=np.float32)]
-    indptr = np.zeros(len(pool_map) + 1, dtype=np.int64)
-    used = 0
-    for first, last in pool_map.row_blocks():
-        low, high = int(pool_map.indptr[first]), int(pool_map.indptr[last])
-        kept = np.flatnonzero(pool_map.peak[low:high] >= limit[pool_map.indices[low:high]])
-        ids = pool_map.indices[low:high][kept]
-        columns.append(position[ids])
-        presence.append(np.minimum(pool_map.saliency[low:high][kept] / scale[ids], np.float32(1)))
-        indptr[first + 1 : last + 1] = used + np.searchsorted(
-            kept, pool_map.indptr[first + 1 : last + 1] - low
-        )
-        used += len(kept)
-    return _Entries(indptr, np.concatenate(columns), np.concatenate(presence))
+            total += np.bincount(columns, weights=presence, minlength=n_columns)
+        return by_item, count, total
 
 
 def _support(

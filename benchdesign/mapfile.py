@@ -106,9 +106,9 @@ def read_map(path: Path, *, thresholds: NDArray[np.float32] | None) -> ConceptMa
         for group in _groups(file, with_places=thresholds is None):
             lengths, columns = np.diff(group.offsets), group.values
             if thresholds is not None:
-                keep = columns["peak"] >= thresholds[columns["concept"]]
-                columns = {name: one[keep] for name, one in columns.items()}
-                lengths = np.diff(np.concatenate([[0], np.cumsum(keep)])[group.offsets])
+                kept = np.flatnonzero(columns["peak"] >= thresholds[columns["concept"]])
+                columns = {name: one[kept] for name, one in columns.items()}
+                lengths = np.diff(np.searchsorted(kept, group.offsets))
             n = len(lengths)
             stop = used + int(lengths.sum())
             for name, one in columns.items():

@@ -236,5 +236,5 @@ class _Ledger:
         )
         self.entries.append((row, float(gains.sum()), filled))
         self._counts[columns] += 1
-        low, high = int(self._table.indptr[row]), int(self._table.indptr[row + 1])
-        self._left[columns] = np.maximum(self._left[columns] - self._table.presence[low:high], 0.0)
+        presence = self._table.presences.row(row)[1]
+        self._left[columns] = np.maximum(self._left[columns] - presence, 0.0)

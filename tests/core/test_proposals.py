@@ -154,9 +154,8 @@ def test_lazy_choice_equals_looking_at_every_item_every_time() -> None:
         ]
         row = int(np.argmax(gains))
         chosen.append(row)
-        part = slice(int(table.indptr[row]), int(table.indptr[row + 1]))
-        columns = table.columns[part]
-        left[columns] = np.maximum(left[columns] - table.presence[part], 0)
+        columns, presence = table.presences.row(row)
+        left[columns] = np.maximum(left[columns] - presence, 0)
     assert [proposal.row for proposal in made.proposals] == chosen
 
 

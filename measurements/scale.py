@@ -1,0 +1,385 @@
+"""How time and memory grow with the pool: 10,000, 100,000 and 1,000,000 items.
+
+The maps are made up, with the sparsity that 500 items of a mixed pool of real benchmarks have
+under the built-in dictionary: 87 content tokens an item (median 50), 582 concepts an item of which
+206 are present, concepts as common as they are there. Items have one of 40 subjects; the benchmark
+lacks three of them.
+
+    load        the pool's map, from Parquet, and the benchmark's
+    coverage    reference rates of the pool, coverage of the benchmark
+    gaps        statuses of concepts, areas and their statuses
+    proposals   500 items to add
+    workspace   (--workspace) pool and benchmark as JSONL files in a workspace: `run` after mapping,
+                then what `proposals` and `open` load, the pool's items and their digests included
+
+Every stage runs in a process of its own, which first does the stages before it; its time is its
+own, its memory the largest the process ever had. Time by the clock, one thread for arithmetic.
+
+python measurements/scale.py                              10,000 and 100,000 items
+python measurements/scale.py --items 10000 100000 1000000 --workspace
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import resource
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchdesign.conceptmap import ConceptMap
+from benchdesign.coverage import Reference, measure_coverage
+from benchdesign.dictionary import Dictionary
+from benchdesign.gaps import find_gaps
+from benchdesign.items import Item
+from benchdesign.mapping.dictionaries import load_dictionary
+
+HERE = Path(__file__).resolve().parent
+STAGES = ("load", "coverage", "gaps", "proposals")
+N_BENCHMARK = 2_000
+N_PROPOSALS = 500
+N_SUBJECTS = 40
+LACKING = 3
+SUBJECT_CONCEPTS = 60
+BLOCK = 4_096
+WORDS_AN_ITEM = 30
+
+SHARE_BY_RANK = (
+    (0, 1.0),
+    (10, 0.976),
+    (30, 0.926),
+    (100, 0.786),
+    (200, 0.63),
+    (500, 0.364),
+    (1000, 0.17),
+    (2000, 0.058),
+    (3000, 0.022),
+    (4000, 0.006),
+    (4607, 0.001),
+)
+"""Share of real items in which the concept of a rank fires at all."""
+
+
+def make_items(n: int, *, prefix: str, seed: int) -> Iterator[tuple[str, str]]:
+    """Yield ids and texts of made-up words; no two texts are alike."""
+    rng = np.random.default_rng(seed)
+    syllables = np.asarray([a + b for a in "bdfgklmnprstvz" for b in "aeiou"])
+    words = ["".join(rng.choice(syllables, 3)) for _ in range(5_000)]
+    for start in range(0, n, BLOCK):
+        size = min(BLOCK, n - start)
+        chosen = rng.integers(0, len(words), (size, WORDS_AN_ITEM)).tolist()
+        for row, places in enumerate(chosen, start):
+            yield f"{prefix}{row}", " ".join([words[place] for place in places])
+
+
+def as_item(item_id: str, row: int, text: str) -> Item:
+    """Return what reading a JSONL line with one prompt gives."""
+    return Item(item_id, row, text, ((0, len(text)),), text)
+
+
+class MapMaker:
+    """Makes maps with the sparsity of real ones, a block of items at a time."""
+
+    def __init__(self, dictionary: Dictionary) -> None:
+        self._dictionary = dictionary
+        rng = np.random.default_rng(0)
+        n = dictionary.n_concepts
+        ranks, shares = np.asarray(SHARE_BY_RANK).T
+        share = np.exp(np.interp(np.arange(n), ranks * (n - 1) / ranks[-1], np.log(shares)))
+        rate = -np.log1p(-np.minimum(rng.permutation(share), 0.999))
+        self._rates = np.tile(rate, (N_SUBJECTS, 1)).astype(np.float32)
+        for subject in range(N_SUBJECTS):
+            own = rng.permutation(np.flatnonzero(rate < 0.05))[:SUBJECT_CONCEPTS]
+            self._rates[subject, own] += 0.4
+        centres = rng.standard_normal((N_SUBJECTS, 384)).astype(np.float32)
+        self._centres = centres / np.linalg.norm(centres, axis=1, keepdims=True)
+
+    def blocks(self, digests: list[str], *, subjects: int, seed: int) -> Iterator[ConceptMap]:
+        """Yield the map of some items in parts."""
+        rng = np.random.default_rng(seed)
+        for start in range(0, len(digests), BLOCK):
+            yield self._block(tuple(digests[start : start + BLOCK]), subjects, rng)
+
+    def _block(
+        self, digests: tuple[str, ...], subjects: int, rng: np.random.Generator
+    ) -> ConceptMap:
+        n, table = len(digests), self._dictionary.table
+        tokens = np.clip(np.exp(rng.normal(3.93, 0.99, n)), 3, 2_000).astype(np.int32)
+        subject = rng.integers(0, subjects, n)
+        # Longer items show more concepts, by the power that real ones have.
+        factor = ((tokens / 50) ** 0.7).astype(np.float32)[:, None]
+        fires = rng.random((n, self._dictionary.n_concepts), dtype=np.float32) < -np.expm1(
+            -self._rates[subject] * factor
+        )
+        rows, ids = np.nonzero(fires)
+        strength = np.exp(rng.normal(-0.26, 0.66, len(ids))).astype(np.float32)
+        peak = table.threshold[ids] * strength
+        scale = np.nan_to_num(table.q90[ids], nan=1.0)
+        saliency = scale * np.exp(rng.normal(-1.4, 0.8, len(ids))).astype(np.float32) * strength
+        begin = (rng.random(len(ids), dtype=np.float32) * tokens[rows] * 4).astype(np.int32)
+        noise = rng.standard_normal((n, 384)).astype(np.float32) / np.sqrt(384)
+        vectors = self._centres[subject] + noise
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        return ConceptMap(
+            digests=digests,
+            n_concepts=self._dictionary.n_concepts,
+            dictionary=self._dictionary.fingerprint,
+            indptr=np.concatenate([[0], np.cumsum(np.bincount(rows, minlength=n))]).astype(
+                np.int64
+            ),
+            indices=ids.astype(np.int32),
+            saliency=saliency.astype(np.float32),
+            peak=peak.astype(np.float32),
+            start=begin,
+            end=begin + 5,
+            n_tokens=tokens,
+            embeddings=vectors.astype(np.float16),
+        )
+
+
+def make_set(folder: Path, name: str, n: int, *, subjects: int, seed: int) -> int:
+    """Write items as JSONL and their map as Parquet; returns the entries of the map."""
+    from benchdesign.mapfile import MapWriter
+
+    digests = []
+    with (folder / f"{name}.jsonl").open("w", encoding="utf-8") as stream:
+        for row, (item_id, text) in enumerate(make_items(n, prefix=name, seed=seed)):
+            stream.write(json.dumps({"id": item_id, "prompt": text}) + "\n")
+            digests.append(as_item(item_id, row, text).digest)
+    maker = MapMaker(load_dictionary("builtin"))
+    entries = 0
+    with MapWriter(folder / f"{name}.parquet") as writer:
+        for block in maker.blocks(digests, subjects=subjects, seed=seed):
+            entries += len(block.indices)
+            writer.write(block)
+    return entries
+
+
+def make_pool(folder: Path, n: int) -> dict[str, Any]:
+    """Make pool and benchmark, unless they are there."""
+    facts = folder / "facts.json"
+    if facts.exists():
+        return dict(json.loads(facts.read_text("utf-8")))
+    folder.mkdir(parents=True, exist_ok=True)
+    entries = make_set(folder, "pool", n, subjects=N_SUBJECTS, seed=1)
+    make_set(folder, "benchmark", N_BENCHMARK, subjects=N_SUBJECTS - LACKING, seed=2)
+    found = {"entries": entries, "megabytes": (folder / "pool.parquet").stat().st_size / 1e6}
+    facts.write_text(json.dumps(found), "utf-8")
+    return found
+
+
+def peak_gigabytes() -> float:
+    """Largest memory this process ever had."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+
+
+def run_stage(folder: Path, stage: str) -> dict[str, float]:
+    """Do the stages up to one, and say how long that one took and how large the process got."""
+    from benchdesign.areas import find_area_gaps, group_areas
+    from benchdesign.proposals import plan_additions
+
+    dictionary = load_dictionary("builtin")
+    known: dict[str, Any] = {}
+    if stage == "proposals":
+        for name in ("pool", "benchmark"):
+            known[name] = read_items(folder / f"{name}.jsonl")
+
+    def load() -> None:
+        known["pool map"] = ConceptMap.load(
+            folder / "pool.parquet", thresholds=dictionary.table.threshold
+        )
+        known["benchmark map"] = ConceptMap.load(folder / "benchmark.parquet")
+
+    def coverage() -> None:
+        known["coverage"] = measure_coverage(
+            known["benchmark map"],
+            dictionary,
+            reference=Reference.from_map(known["pool map"], dictionary),
+        )
+
+    def gaps() -> None:
+        known["gaps"] = find_gaps(known["coverage"], dictionary)
+        areas = group_areas(dictionary, concept_map=known["pool map"])
+        find_area_gaps(
+            areas,
+            known["gaps"],
+            concept_map=known["benchmark map"],
+            reference_map=known["pool map"],
+        )
+
+    def proposals() -> None:
+        plan = plan_additions(
+            known["benchmark map"],
+            known["pool map"],
+            known["gaps"],
+            dictionary,
+            n=N_PROPOSALS,
+            pool_items=known["pool"],
+            benchmark_items=known["benchmark"],
+            rng=np.random.default_rng(0),
+        )
+        known["n"] = len(plan.proposals)
+
+    steps: dict[str, Callable[[], None]] = dict(
+        zip(STAGES, (load, coverage, gaps, proposals), strict=True)
+    )
+    seconds, processor = 0.0, 0.0
+    for name in STAGES[: STAGES.index(stage) + 1]:
+        started, used = time.perf_counter(), time.process_time()
+        steps[name]()
+        seconds, processor = time.perf_counter() - started, time.process_time() - used
+    if stage == "gaps":
+        known["n"] = int(known["gaps"].is_gap.sum())
+    return {
+        "seconds": seconds,
+        "cpu": processor,
+        "gigabytes": peak_gigabytes(),
+        "found": known.get("n", 0),
+    }
+
+
+def read_items(path: Path) -> list[Item]:
+    """Read items without the loader's checks."""
+    with path.open(encoding="utf-8") as stream:
+        return [
+            as_item(record["id"], row, record["prompt"])
+            for row, record in enumerate(map(json.loads, stream))
+        ]
+
+
+def run_workspace(folder: Path, stage: str) -> dict[str, float]:
+    """Do what a user's command does in a workspace whose maps are there."""
+    from benchdesign.config import Settings
+    from benchdesign.pipeline import run_pipeline
+    from benchdesign.workspace import Workspace
+
+    place = folder / "workspace"
+    started, used = time.perf_counter(), time.process_time()
+    if stage == "run":
+        shutil.rmtree(place, ignore_errors=True)
+        settings = Settings(n_add=N_PROPOSALS)
+        with Workspace.create(
+            place, folder / "benchmark.jsonl", pool=folder / "pool.jsonl", settings=settings
+        ) as workspace:
+            for name in ("benchmark", "pool"):
+                os.link(folder / f"{name}.parquet", workspace.folder / "maps" / f"{name}.parquet")
+            run_pipeline(workspace, until="read")
+            workspace.record_stage("map")
+            run_pipeline(workspace, until="propose")
+        n = N_PROPOSALS
+    else:
+        with Workspace.open(place, access="read") as workspace:
+            n = len(workspace.load_analysis().proposals)
+    return {
+        "seconds": time.perf_counter() - started,
+        "cpu": time.process_time() - used,
+        "gigabytes": peak_gigabytes(),
+        "found": n,
+    }
+
+
+def measure(folder: Path, kind: str, stage: str) -> dict[str, float]:
+    """Run one stage in a process of its own."""
+    done = subprocess.run(
+        [sys.executable, __file__, "--folder", str(folder), f"--{kind}", stage],
+        env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
+        check=True,
+        text=True,
+    )
+    return dict(json.loads(done.stdout.splitlines()[-1]))
+
+
+def growth(values: NDArray[np.float64] | list[float], sizes: list[int]) -> str:
+    """Return the power of the number of items that the last step grew by."""
+    if len(sizes) < 2 or not values[-2]:
+        return "-"
+    return f"{np.log(values[-1] / values[-2]) / np.log(sizes[-1] / sizes[-2]):.2f}"
+
+
+def describe(
+    sizes: list[int], facts: list[dict[str, Any]], results: dict[str, list[dict[str, float]]]
+) -> list[str]:
+    """Return the tables in Markdown."""
+    header = " | ".join(f"{size:,} items" for size in sizes)
+    lines = [
+        f"| stage | {header} | grows by power |",
+        "|---" * (len(sizes) + 2) + "|",
+        "| entries of the pool's map, millions | "
+        + " | ".join(f"{one['entries'] / 1e6:.1f}" for one in facts)
+        + " | |",
+        "| its file, MB | " + " | ".join(f"{one['megabytes']:.0f}" for one in facts) + " | |",
+    ]
+    for stage, found in results.items():
+        cells = [
+            f"{one['seconds']:.1f} s ({one['cpu']:.1f} s), {one['gigabytes']:.2f} GB"
+            for one in found
+        ]
+        power = growth([one["cpu"] for one in found], sizes)
+        lines.append(f"| {stage} | " + " | ".join(cells) + f" | {power} |")
+    stages = [results[stage] for stage in STAGES if stage in results]
+    total = [sum(stage[at]["seconds"] for stage in stages) for at in range(len(sizes))]
+    largest = [max(stage[at]["gigabytes"] for stage in stages) for at in range(len(sizes))]
+    cells = [f"{s:.1f} s, {g:.2f} GB" for s, g in zip(total, largest, strict=True)]
+    lines.append("| **load to proposals** | " + " | ".join(cells) + f" | {growth(total, sizes)} |")
+    return lines
+
+
+def main() -> None:
+    """Measure, print, and write the results."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--items", type=int, nargs="+", default=[10_000, 100_000])
+    parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "scale-maps")
+    parser.add_argument("--workspace", action="store_true", help="also what commands load")
+    parser.add_argument("--out", type=Path, default=HERE / "results" / "scale.md")
+    parser.add_argument("--stage", choices=STAGES, help=argparse.SUPPRESS)
+    parser.add_argument("--command", choices=("run", "open"), help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.stage or options.command:
+        found = (
+            run_stage(options.folder, options.stage)
+            if options.stage
+            else run_workspace(options.folder, options.command)
+        )
+        print(json.dumps(found))
+        return
+    facts: list[dict[str, Any]] = []
+    results: dict[str, list[dict[str, float]]] = {}
+    for size in options.items:
+        folder = options.folder / str(size)
+        facts.append(make_pool(folder, size))
+        wanted = [("stage", stage) for stage in STAGES]
+        if options.workspace:
+            wanted += [("command", "run"), ("command", "open")]
+        for kind, stage in wanted:
+            found = measure(folder, kind, stage)
+            results.setdefault(stage, []).append(found)
+            print(size, stage, json.dumps(found), flush=True)
+    lines = [
+        "# Scale",
+        "",
+        f"Command: `python measurements/{Path(sys.argv[0]).name} {' '.join(sys.argv[1:])}`",
+        "",
+        f"Python {platform.python_version()}, numpy {np.__version__}, {os.cpu_count()} processors "
+        "shared with other work; seconds by the clock (of processor), peak memory of the process.",
+        "",
+        *describe(options.items, facts, results),
+        "",
+    ]
+    print("\n".join(lines))
+    options.out.write_text("\n".join(lines), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
