@@ -116,8 +116,13 @@ class ModelGaps:
             yield self.areas.row(int(area)), self._broad_to_narrow(inside[weak])
 
     def other_groups(self) -> Iterator[tuple[ScoreRow, ...]]:
-        """Iterate over the weak concepts outside the weak areas: groups, each broad to narrow."""
-        return (self._broad_to_narrow(np.asarray(group)) for group in self.groups)
+        """Iterate over the weak concepts outside the weak areas, in groups.
+
+        The one with the strongest evidence leads its group, the others follow broad to narrow.
+        """
+        for head, *others in self.groups:
+            rest = np.asarray(others, dtype=np.int64)
+            yield (self.concepts.row(head), *self._broad_to_narrow(rest))
 
     def _broad_to_narrow(self, concept_ids: NDArray[np.int64]) -> tuple[ScoreRow, ...]:
         order = np.argsort(-self.concepts.n_items[concept_ids], kind="stable")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from benchdesign.areas import AreaGaps, Areas, find_area_gaps
 from benchdesign.conceptmap import ConceptMap
 from benchdesign.coverage import Coverage, Reference, measure_coverage
 from benchdesign.dictionary import Dictionary
@@ -18,7 +19,14 @@ from benchdesign.errors import UsageError
 from benchdesign.gaps import Gaps, GapSettings, Status, find_gaps
 from benchdesign.scope import Relevance
 
-__all__ = ["NearDuplicate", "Suite", "SuiteRow", "compare_suite", "join_coverages"]
+__all__ = [
+    "NearDuplicate",
+    "Suite",
+    "SuiteRow",
+    "compare_areas",
+    "compare_suite",
+    "join_coverages",
+]
 
 Floats = NDArray[np.float64]
 
@@ -182,6 +190,20 @@ def compare_suite(
         closed=closed,
         near_duplicates=counts,
         pairs=pairs,
+    )
+
+
+def compare_areas(
+    suite: Suite,
+    maps: Sequence[ConceptMap],
+    areas: Areas,
+    *,
+    reference_map: ConceptMap | None = None,
+) -> tuple[AreaGaps, ...]:
+    """Judge every area in each benchmark of a suite, at its own lengths and size."""
+    return tuple(
+        find_area_gaps(areas, gaps, concept_map=one, reference_map=reference_map)
+        for gaps, one in zip(suite.gaps, maps, strict=True)
     )
 
 

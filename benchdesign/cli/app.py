@@ -6,6 +6,7 @@ Commands import those modules when they run, so that `--help` costs no more than
 
 from __future__ import annotations
 
+from dataclasses import replace
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -55,6 +56,12 @@ OutFolder = Annotated[
     typer.Option("--out", metavar="DIR", help="Where to write. [default: BENCHMARK-revised]"),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace files that are there already.")]
+ReportFolder = Annotated[
+    Path | None,
+    typer.Option(
+        "--report", metavar="DIR", help="Also write a page, Markdown and JSON into this folder."
+    ),
+]
 Format = Annotated[
     str | None,
     typer.Option("--format", metavar="FMT", help="Write another format (jsonl, csv, parquet ...)."),
@@ -257,6 +264,8 @@ def coverage(
     limit: Annotated[
         int | None, typer.Option("--limit", min=1, metavar="N", help="Read only the first N items.")
     ] = None,
+    report: ReportFolder = None,
+    force: Force = False,
     top: Annotated[int, typer.Option("--top", min=0, help="Concepts to list.")] = 20,
     device: Device = None,
     as_json: AsJson = False,
@@ -282,7 +291,16 @@ def coverage(
         split=split,
         limit=limit,
     )
-    coverage_job(benchmarks, pool, settings, top=top, as_json=as_json, quiet=quiet)
+    coverage_job(
+        benchmarks,
+        pool,
+        settings,
+        top=top,
+        report=report,
+        force=force,
+        as_json=as_json,
+        quiet=quiet,
+    )
 
 
 @app.command()
@@ -327,6 +345,8 @@ def models(
     field: Fields = None,
     template: TemplateFile = None,
     split: Split = None,
+    report: ReportFolder = None,
+    force: Force = False,
     top: Annotated[int, typer.Option("--top", min=0, help="Rows to list of each kind.")] = 10,
     seed: Annotated[int, typer.Option("--seed", min=0, metavar="N", help="Random seed.")] = 0,
     device: Device = None,
@@ -354,6 +374,8 @@ def models(
     request = ModelsRequest(
         benchmarks, results, settings, metrics=metric or (), compare=compare or (), top=top
     )
+    if report is not None:
+        request = replace(request, report=report, force=force)
     models_job(request, as_json=as_json, quiet=quiet)
 
 

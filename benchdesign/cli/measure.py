@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from benchdesign.cli.options import stopping
 from benchdesign.cli.output import Talk, print_json, print_lines, print_table, share
 from benchdesign.config import Settings, cache_folder, load_preferences
+from benchdesign.errors import UsageError
 from benchdesign.records import plain
 from benchdesign.text import display
 
@@ -19,8 +20,8 @@ if TYPE_CHECKING:
     from benchdesign.coverage import Reference
     from benchdesign.dictionary import Dictionary
     from benchdesign.gaps import Gaps
-    from benchdesign.items import Benchmark
-    from benchdesign.suites import Suite
+    from benchdesign.items import Benchmark, Item
+    from benchdesign.suites import NearDuplicate, Suite
 
 __all__ = ["Measured", "coverage_job", "distinct_names", "figures_of", "measure", "print_gaps"]
 
@@ -98,11 +99,22 @@ def coverage_job(
     top: int,
     as_json: bool,
     quiet: bool,
+    report: Path | None = None,
+    force: bool = False,
 ) -> None:
     """Print coverage and gaps of one benchmark, or the overlap of several."""
+    if report is not None:
+        if len(paths) < 2:
+            raise UsageError("--report of coverage compares several benchmarks; give two or more.")
+        from benchdesign.report_models import refuse_existing
+        from benchdesign.report_suite import SUITE_FILES
+
+        refuse_existing(report, SUITE_FILES, force=force)
     measured = measure(paths, pool, settings, talk=Talk(quiet=quiet))
     if len(paths) > 1:
-        _print_suite(measured, top=top, as_json=as_json)
+        _report_suite(
+            measured, top=top, as_json=as_json, report=report, force=force, talk=Talk(quiet=quiet)
+        )
         return
     benchmark, gaps = measured.benchmarks[0], measured.gaps()
     area_gaps = _area_gaps(measured, gaps)
@@ -202,8 +214,16 @@ def _identity(benchmark: Benchmark) -> dict[str, Any]:
     }
 
 
-def _print_suite(measured: Measured, *, top: int, as_json: bool) -> None:
-    from benchdesign.suites import compare_suite
+def _report_suite(
+    measured: Measured,
+    *,
+    top: int,
+    as_json: bool,
+    report: Path | None,
+    force: bool,
+    talk: Talk,
+) -> None:
+    from benchdesign.suites import compare_areas, compare_suite
 
     suite = compare_suite(
         measured.maps,
@@ -211,24 +231,63 @@ def _print_suite(measured: Measured, *, top: int, as_json: bool) -> None:
         names=distinct_names(measured.benchmarks),
         reference=measured.reference,
     )
-    if as_json:
-        print_json(
-            {
-                "benchmarks": [
-                    {**_identity(benchmark), **plain(row), "share_missing": row.share_missing}
-                    for benchmark, row in zip(measured.benchmarks, suite.rows(), strict=True)
-                ],
-                "dictionary": measured.dictionary.name,
-                "coverage": figures_of(suite.joint),
-                "overlap": suite.overlap,
-                "gaps": [plain(row) for row in suite.joint.rows()],
-            }
+    area_gaps = compare_areas(
+        suite, measured.maps, measured.areas(), reference_map=measured.pool_map
+    )
+    figures = _suite_figures(measured, suite, area_gaps) if as_json or report is not None else {}
+    if report is not None:
+        from benchdesign.report_suite import collect_suite, write_suite_report
+
+        data = collect_suite(
+            suite, area_gaps, measured.benchmarks, measured.dictionary, measured.reference
         )
+        for path in write_suite_report(report, data, figures, force=force):
+            talk.say(f"wrote {display(str(path))}")
+    if as_json:
+        print_json(figures)
         return
-    _print_suite_tables(suite, top=top)
+    _print_suite_tables(suite, measured.benchmarks, top=top)
 
 
-def _print_suite_tables(suite: Suite, *, top: int) -> None:
+def _suite_figures(
+    measured: Measured, suite: Suite, area_gaps: Sequence[AreaGaps]
+) -> dict[str, Any]:
+    label = measured.dictionary.label
+    added = zip(suite.only_here, suite.closed, strict=True)
+    return {
+        "benchmarks": [
+            {
+                **_identity(benchmark),
+                **plain(row),
+                "share_missing": row.share_missing,
+                "only_here": [label(int(one)) for one in only_here.nonzero()[0]],
+                "closed": [label(int(one)) for one in closed.nonzero()[0]],
+                "areas": [_area_row(one) for one in areas.rows()],
+            }
+            for benchmark, row, areas, (only_here, closed) in zip(
+                measured.benchmarks, suite.rows(), area_gaps, added, strict=True
+            )
+        ],
+        "dictionary": measured.dictionary.name,
+        "reference": measured.reference.kind,
+        "coverage": figures_of(suite.joint),
+        "overlap": suite.overlap,
+        "near_duplicates": suite.near_duplicates,
+        "pairs": [
+            {
+                "benchmark_a": suite.names[pair.benchmark_a],
+                "item_a": measured.benchmarks[pair.benchmark_a].items[pair.row_a].id,
+                "benchmark_b": suite.names[pair.benchmark_b],
+                "item_b": measured.benchmarks[pair.benchmark_b].items[pair.row_b].id,
+                "similarity": pair.similarity,
+            }
+            for pair in suite.pairs
+        ],
+        "gaps": [plain(row) for row in suite.joint.rows()],
+    }
+
+
+def _print_suite_tables(suite: Suite, benchmarks: Sequence[Benchmark], *, top: int) -> None:
     figures = figures_of(suite.joint)
     print_lines(
         f"{len(suite)} benchmarks, {figures['n_items']:,} items together",
@@ -237,7 +296,17 @@ def _print_suite_tables(suite: Suite, *, top: int) -> None:
         "",
     )
     print_table(
-        ("BENCHMARK", "ITEMS", "SHOWN", "MISSING", "UNDER", "ONLY HERE", "CLOSES", "REPEATS"),
+        (
+            "BENCHMARK",
+            "ITEMS",
+            "SHOWN",
+            "MISSING",
+            "UNDER",
+            "LACKING",
+            "ONLY HERE",
+            "CLOSES",
+            "REPEATS",
+        ),
         [
             [
                 display(row.name),
@@ -245,13 +314,17 @@ def _print_suite_tables(suite: Suite, *, top: int) -> None:
                 str(row.n_present),
                 str(row.n_missing),
                 str(row.n_under),
+                share(row.share_missing),
                 str(row.n_only_here),
                 str(row.n_closed),
                 "-" if row.n_near_duplicates is None else str(row.n_near_duplicates),
             ]
             for row in suite.rows()
         ],
-        right="lrrrrrrr",
+        right="lrrrrrrrr",
+    )
+    print_lines(
+        "  Lacking: share of what could be tested at its lengths and size; closes: gaps of the rest"
     )
     print_lines("", "Overlap (share of the concepts that either shows)")
     print_table(
@@ -262,6 +335,21 @@ def _print_suite_tables(suite: Suite, *, top: int) -> None:
         ],
         right="l" + "r" * len(suite),
     )
+    if suite.pairs:
+        print_lines("", f"Almost the same item in two of them ({len(suite.pairs):,} pairs)")
+        print_table(
+            ("ALIKE", "ONE", "OTHER", "QUESTION"),
+            [
+                [
+                    f"{pair.similarity:.2f}",
+                    f"{display(suite.names[pair.benchmark_a])} {_item(benchmarks, pair, 0).id}",
+                    f"{display(suite.names[pair.benchmark_b])} {_item(benchmarks, pair, 1).id}",
+                    display(_item(benchmarks, pair, 0).prompt, width=60, newline=" "),
+                ]
+                for pair in suite.pairs[: max(top // 2, 1)]
+            ],
+            right="rlll",
+        )
     rows = list(suite.joint.rows())[:top]
     if rows:
         print_lines("", "Concepts that all of them lack")
@@ -279,6 +367,12 @@ def _print_suite_tables(suite: Suite, *, top: int) -> None:
             ],
             right="rlrrl",
         )
+
+
+def _item(benchmarks: Sequence[Benchmark], pair: NearDuplicate, side: int) -> Item:
+    places = ((pair.benchmark_a, pair.row_a), (pair.benchmark_b, pair.row_b))
+    benchmark, row = places[side]
+    return benchmarks[benchmark].items[row]
 
 
 def distinct_names(benchmarks: Sequence[Benchmark]) -> tuple[str, ...]:

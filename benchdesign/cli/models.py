@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -40,6 +41,10 @@ class ModelsRequest:
     """Pairs as `A,B`."""
 
     top: int = 10
+    report: Path | None = None
+    """Folder for the report."""
+
+    force: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,17 +61,24 @@ def models_job(request: ModelsRequest, *, as_json: bool, quiet: bool) -> None:
 
     talk = Talk(quiet=quiet)
     # Before anything is mapped: a wrong path is told at once.
+    if request.report is not None:
+        from benchdesign.report_models import MODEL_FILES, refuse_existing
+
+        refuse_existing(request.report, MODEL_FILES, force=request.force)
     results = read_results(*request.results, metrics=request.metrics)
     measured = measure(request.benchmarks, None, request.settings, talk=talk)
     studied = list(_study_all(measured, results, request, talk))
     across = _across(studied) if len(studied) > 1 else {}
+    figures: dict[str, Any] = {}
+    if as_json or request.report is not None:
+        each = [_figures(one) for one in studied]
+        figures = {"benchmarks": each, "across": across} if across else each[0]
+        figures |= {"dictionary": measured.dictionary.name, "seed": request.settings.seed}
+    if request.report is not None:
+        for path in _write_report(request, studied, across, figures):
+            talk.say(f"wrote {display(str(path))}")
     if as_json:
-        figures = [_figures(one) for one in studied]
-        shared = {"dictionary": measured.dictionary.name, "seed": request.settings.seed}
-        if across:
-            print_json({"benchmarks": figures, "across": across, **shared})
-        else:
-            print_json({**figures[0], **shared})
+        print_json(figures)
         return
     for one in studied:
         if across:
@@ -77,6 +89,38 @@ def models_job(request: ModelsRequest, *, as_json: bool, quiet: bool) -> None:
             print_lines("")
     if across:
         print_across(across, [one.name for one in studied], top=request.top)
+
+
+def _write_report(
+    request: ModelsRequest,
+    studied: Sequence[_Studied],
+    across: Mapping[str, Any],
+    figures: Mapping[str, Any],
+) -> tuple[Path, ...]:
+    from benchdesign import __version__
+    from benchdesign.report_models import FEW, ModelsReport, collect_study, write_models_report
+
+    assert request.report is not None
+    settings = studied[0].study.settings
+    report = ModelsReport(
+        title=" and ".join(one.name for one in studied),
+        parts=tuple(
+            collect_study(one.name, one.benchmark, one.joined, one.study, place=place)
+            for place, one in enumerate(studied, 1)
+        ),
+        across=across,
+        dictionary=str(figures["dictionary"]),
+        seed=request.settings.seed,
+        version=__version__,
+        fdr=settings.fdr,
+        poor=settings.poor,
+        very_poor=settings.very_poor,
+        level=settings.level,
+        min_items=settings.min_items,
+        n_bootstrap=settings.n_bootstrap,
+        few=FEW,
+    )
+    return write_models_report(request.report, report, figures, force=request.force)
 
 
 def _study_all(
@@ -139,6 +183,8 @@ def _pairs(given: Sequence[str], scores: Mapping[str, Any]) -> list[tuple[str, s
 
 
 def _figures(one: _Studied) -> dict[str, Any]:
+    from benchdesign.report_models import joined_facts
+
     study, items = one.study, one.benchmark.items
     analysis = study.items
     return {
@@ -147,29 +193,17 @@ def _figures(one: _Studied) -> dict[str, Any]:
             "sha256": one.benchmark.sha256,
             "n_items": len(one.benchmark),
         },
-        "results": _joined_figures(one.joined),
+        "results": joined_facts(one.joined),
         "models": [_model_figures(study, model, items) for model in study.models],
         "comparisons": [_comparison_figures(pair) for pair in study.comparisons],
         "items": None
         if analysis is None
         else [{**plain(analysis.row(row)), "item_id": item.id} for row, item in enumerate(items)],
+        "suspects_by_chance": None if analysis is None else analysis.expected_suspects,
         "power": {
             "areas": [plain(row) for row in study.area_power()],
             "concepts": [plain(row) for row in study.concept_power()],
         },
-    }
-
-
-def _joined_figures(joined: JoinedResults) -> dict[str, Any]:
-    names = ("rows", "joined", "unmatched", "ambiguous", "missing", "repeated", "conflicting")
-    return {
-        **{f"n_{name}": getattr(joined, f"n_{name}") for name in names},
-        "n_disagreeing": joined.n_disagreeing,
-        "n_unreadable": joined.n_unreadable,
-        "joined_by": dict(joined.joined_by),
-        "metrics": dict(joined.metrics),
-        "problems": [plain(one) for one in joined.problems],
-        "notes": list(joined.notes),
     }
 
 
@@ -203,6 +237,7 @@ def _model_figures(study: ModelStudy, one: ModelGaps, items: Sequence[Any]) -> d
             }
             for row, concepts in one.profile()
         ],
+        "weak_groups": [[plain(row) for row in group] for group in one.other_groups()],
         "strong_areas": [{**plain(row), "examples": area(row.unit)} for row in strong],
         "weak_concepts": [
             {**plain(row), "examples": concept(row.unit)} for row in tables.rows(tables.weak())

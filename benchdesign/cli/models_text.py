@@ -23,6 +23,7 @@ _FEW = 30
 
 _NAME = 46
 _TEXT = 76
+_ANSWER = 24
 _MOST_CONCEPTS = 3
 _MOST_EXAMPLES = 2
 
@@ -88,20 +89,27 @@ def _print_model(study: ModelStudy, one: ModelGaps, items: Sequence[Item], *, to
         print_lines("  Strong areas:")
         named = [(display(row.name), row) for row in one.areas.rows(strong[:top])]
         _print_scores("AREA", named, level=one.settings.level)
-    _print_concepts(study, one, items, top=top)
-    _print_held_out(one.held_out)
+    _print_groups(study, one, items, top=top)
+    if len(strong := one.concepts.strong()):
+        print_lines("  Strongest single concepts, which are more fragile than areas:")
+        named = [(display(row.name), row) for row in one.concepts.rows(strong[:top])]
+        _print_scores("CONCEPT", named, level=one.settings.level)
+    _print_held_out(one.held_out, top=top)
 
 
-def _print_concepts(study: ModelStudy, one: ModelGaps, items: Sequence[Item], *, top: int) -> None:
-    for title, units in (("Weakest", one.concepts.weak()), ("Strongest", one.concepts.strong())):
-        if len(units):
-            print_lines(f"  {title} single concepts, which are more fragile than areas:")
-            rows = list(one.concepts.rows(units[:top]))
-            named = [(display(row.name), row) for row in rows]
-            _print_scores("CONCEPT", named, level=one.settings.level)
-            sides = study.concept_examples(one.model, rows[0].unit, n=_MOST_EXAMPLES)
-            word, side = ("missed", sides[0]) if title == "Weakest" else ("solved", sides[1])
-            _print_examples(f"{word} in {display(rows[0].name)}", side, items)
+def _print_groups(study: ModelStudy, one: ModelGaps, items: Sequence[Item], *, top: int) -> None:
+    groups = list(one.other_groups())[:top]
+    if not groups:
+        return
+    print_lines("  Other weak concepts; what the same items show is together:")
+    rows: list[tuple[str, ScoreRow]] = []
+    for head, *others in groups:
+        rows.append((display(head.name), head))
+        rows += [(f"- {display(of.name)}", of) for of in others[:_MOST_CONCEPTS]]
+    _print_scores("CONCEPT, ALONG WITH IT", rows, level=one.settings.level)
+    for head, *_ in groups:
+        missed, _ = study.concept_examples(one.model, head.unit, n=_MOST_EXAMPLES)
+        _print_examples(f"missed in {display(head.name)}", missed, items)
 
 
 def _print_scores(title: str, rows: Sequence[tuple[str, ScoreRow]], *, level: float) -> None:
@@ -138,13 +146,13 @@ def _print_examples(what: str, examples: Iterable[Example], items: Sequence[Item
         )
 
 
-def _print_held_out(found: Sequence[HeldOut]) -> None:
+def _print_held_out(found: Sequence[HeldOut], *, top: int) -> None:
     if not found:
-        print_lines("  Held-out check: no area was weak enough on one half to look at the other.")
+        print_lines("  Held-out check: nothing was weak enough on one half to look at the other.")
         return
     print_lines("  Held-out check: found weak on a random half, measured on the other half:")
     print_table(
-        ("  AREA", "FOUND", "MEASURED", "ITEMS THERE", "P"),
+        ("  AREA OR CONCEPT", "FOUND", "MEASURED", "ITEMS THERE", "P"),
         [
             [
                 f"  {display(one.name, width=_NAME)}",
@@ -153,7 +161,7 @@ def _print_held_out(found: Sequence[HeldOut]) -> None:
                 f"{one.n_held_out:,}",
                 "too few" if one.p_held_out != one.p_held_out else f"{one.p_held_out:.2g}",
             ]
-            for one in found
+            for one in found[:top]
         ],
         right="lrrrr",
     )
@@ -212,47 +220,51 @@ def _print_items(analysis: ItemAnalysis, items: Sequence[Item], *, top: int) -> 
     suspects = list(analysis.suspects())
     if suspects:
         print_lines(
-            f"  {len(suspects):,} keys worth checking (the better models miss what others get):"
+            f"  {len(suspects):,} keys worth checking: the better models all miss them "
+            f"(about {analysis.expected_suspects:.0f} would be by chance)"
         )
         print_table(
-            ("  ITEM", "SOLVED BY", "BY CHANCE", "QUESTION"),
+            ("  ITEM", "SOLVED BY", "BETTER ONES SAY", "QUESTION"),
             [
                 [
                     f"  {display(items[row.row].id)}",
                     f"{row.n_passed} of {row.n_models}",
-                    f"{row.surprise:.2g}",
+                    display(row.agreed, width=_ANSWER) if row.agreed else "-",
                     display(items[row.row].prompt, width=_TEXT, newline=" "),
                 ]
                 for row in suspects[:top]
             ],
-            right="lrrl",
+            right="lrll",
         )
 
 
 def _print_power(study: ModelStudy, *, top: int) -> None:
-    rows = study.area_power() or study.concept_power()
-    if not rows:
+    found = study.area_power() or study.concept_power()
+    if not found:
         return
+    rows = sorted(found, key=lambda row: row.detectable)
+    what = "areas" if study.area_power() else "concepts"
     print_lines(
         "",
-        "Power: the gap that shows 80 times in 100 now, and the items that 10 and 5 points need",
+        f"Power: {sum(row.detectable <= 0.10 for row in rows):,} of {len(rows):,} {what} can show "
+        "a gap of 10 points today (80 times in 100)",
     )
     print_table(
-        ("  AREA" if study.area_power() else "  CONCEPT", "ITEMS", "NOW", "10 POINTS", "5 POINTS"),
+        (f"  {what[:-1].upper()}", "ITEMS", "SHOWS TODAY", "FOR 10 POINTS", "FOR 5 POINTS"),
         [
             [
                 f"  {display(row.name, width=_NAME)}",
                 f"{row.n_items:,}",
                 f"{100 * row.detectable:.0f} points",
-                "-" if row.needed_10 is None else f"{row.needed_10:,}",
-                "-" if row.needed_5 is None else f"{row.needed_5:,}",
+                "-" if row.needed_10 is None else f"{row.needed_10:,} items",
+                "-" if row.needed_5 is None else f"{row.needed_5:,} items",
             ]
             for row in rows[:top]
         ],
         right="lrrrr",
     )
     if len(rows) > top:
-        print_lines(f"  and {len(rows) - top:,} more, with more power; --json lists all")
+        print_lines(f"  and {len(rows) - top:,} more, with less power; --json lists all")
 
 
 def print_across(across: Mapping[str, Any], names: Sequence[str], *, top: int) -> None:

@@ -1,0 +1,482 @@
+"""The report on models: where each is weak and what showed it, as a page, Markdown and JSON.
+
+Collects plain values from studies; how they look is the templates' business. Groups of few items
+are told by counts, because a share would say more than is known.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from benchdesign.errors import UsageError
+from benchdesign.highlights import Mark, Piece, cut, marks_of
+from benchdesign.modelgaps import HeldOut, ModelGaps, PairedComparison
+from benchdesign.modelstudy import Example, ModelStudy, PowerRow
+from benchdesign.records import write_json
+from benchdesign.report import render_page, render_text
+from benchdesign.scoring import ScoreRow, Standing
+
+if TYPE_CHECKING:
+    from benchdesign.formats.results import JoinedResults
+    from benchdesign.itemanalysis import ItemAnalysis
+    from benchdesign.items import Benchmark, Item
+
+__all__ = [
+    "FEW",
+    "MODEL_FILES",
+    "ModelsReport",
+    "StudyPart",
+    "collect_study",
+    "joined_facts",
+    "refuse_existing",
+    "replace_file",
+    "write_models_report",
+]
+
+FEW = 30
+"""Below this many items counts stand in place of shares."""
+
+_MOST_DRAWN = 6
+_LINE = 400
+"""Length of the line on which scores are drawn."""
+
+_MOST_SPOTS = 12
+_MOST_NESTED = 6
+_MOST_SUSPECTS = 15
+_MOST_POWER = 60
+_EXAMPLES = 3
+_FOUND = (Standing.VERY_POOR, Standing.POOR, Standing.GOOD, Standing.VERY_GOOD)
+MODEL_FILES = ("models.html", "models.md", "models.json")
+
+
+@dataclass(frozen=True, slots=True)
+class ItemLine:
+    """An item that drove a score."""
+
+    item_id: str
+    pieces: tuple[Piece, ...]
+    """Its text, with what shows the concept marked."""
+
+    strength: float
+    """Saliency of the concept, or share of the area in the item."""
+
+    score: float
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """Where a model is weak or strong: an area or a group of concepts, with what is inside."""
+
+    row: ScoreRow
+    is_area: bool
+    nested: tuple[ScoreRow, ...]
+    """Narrower concepts, broad to narrow."""
+
+    n_more: int
+    """Nested concepts that are not listed."""
+
+    missed: tuple[ItemLine, ...]
+    solved: tuple[ItemLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelPart:
+    """One model."""
+
+    name: str
+    place: int
+    """1 and up: its colour and mark in every chart."""
+
+    metric: str
+    overall: float
+    low: float
+    high: float
+    n_items: int
+    controls: tuple[str, ...]
+    n_weak_areas: int
+    n_strong_areas: int
+    weak: tuple[Spot, ...]
+    strong: tuple[Spot, ...]
+    held_out: tuple[HeldOut, ...]
+    found: float
+    """Mean gap of what was found on one half; NaN if nothing was."""
+
+    held: float
+    """Mean gap of the same on the other half."""
+
+
+@dataclass(frozen=True, slots=True)
+class Dot:
+    """One model's score in one area, on a line of `_LINE`."""
+
+    place: int
+    x: float
+    low: float
+    high: float
+    y: float
+
+
+@dataclass(frozen=True, slots=True)
+class AreaLine:
+    """One area over all models."""
+
+    name: str
+    n_items: int
+    rows: tuple[ScoreRow | None, ...]
+    """By model; None where it has no result there."""
+
+    dots: tuple[Dot, ...]
+    height: int
+    worst: float
+    """Lowest gap of any model with enough items."""
+
+    is_telling: bool
+    """Whether it has enough items for a share, or a finding, and is no area of most items."""
+
+
+@dataclass(frozen=True, slots=True)
+class PairLine:
+    """One area or concept in which two models differ otherwise than overall."""
+
+    row: ScoreRow
+    kind: str
+    better: str
+    """The model that does better here than its lead overall."""
+
+    bar: tuple[float, float]
+    """Start and length of the bar around the middle, in thousandths."""
+
+
+@dataclass(frozen=True, slots=True)
+class PairPart:
+    """Two models compared."""
+
+    model_a: str
+    model_b: str
+    n_items: int
+    overall: float
+    lines: tuple[PairLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SuspectLine:
+    """An item whose key is worth checking."""
+
+    item_id: str
+    text: str
+    key: str
+    n_passed: int
+    n_models: int
+    surprise: float
+    agreed: str
+    """The other answer that the better models give, where the results hold answers."""
+
+
+@dataclass(frozen=True, slots=True)
+class ItemsPart:
+    """What several models' results say about the items."""
+
+    n_models: int
+    n_items: int
+    n_all_miss: int
+    n_all_pass: int
+    share_uninformative: float
+    solved_by: tuple[tuple[int, int, float], ...]
+    """(models, items, bar in hundredths): how many items so many models solve."""
+
+    n_negative: int
+    """Items that better models solve less; -1 where discrimination was not measured."""
+
+    n_suspects: int
+    n_expected: float
+    """Suspects that would be seen if every key were right and misses independent."""
+
+    suspects: tuple[SuspectLine, ...]
+    knows_answers: bool
+
+
+@dataclass(frozen=True, slots=True)
+class StudyPart:
+    """One benchmark."""
+
+    key: str
+    """For links."""
+
+    name: str
+    path: str
+    n_items: int
+    facts: Mapping[str, Any]
+    models: tuple[ModelPart, ...]
+    areas: tuple[AreaLine, ...]
+    small_areas: tuple[AreaLine, ...]
+    """Areas of few items in which nothing was found, and those that most items are about."""
+
+    pairs: tuple[PairPart, ...]
+    items: ItemsPart | None
+    power: tuple[PowerRow, ...]
+    power_unit: str
+    n_see_10: int
+    """Areas whose items can show 10 points today."""
+
+    n_power: int
+
+
+@dataclass(frozen=True, slots=True)
+class ModelsReport:
+    """Everything the page says."""
+
+    title: str
+    parts: tuple[StudyPart, ...]
+    across: Mapping[str, Any]
+    dictionary: str
+    seed: int
+    version: str
+    fdr: float
+    poor: float
+    very_poor: float
+    level: float
+    min_items: float
+    n_bootstrap: int
+    few: int
+
+
+def write_models_report(
+    folder: Path, report: ModelsReport, figures: Mapping[str, Any], *, force: bool = False
+) -> tuple[Path, ...]:
+    """Write the page, the Markdown and the JSON into a folder; returns their paths."""
+    refuse_existing(folder, MODEL_FILES, force=force)
+    folder.mkdir(parents=True, exist_ok=True)
+    page, text, data = (folder / name for name in MODEL_FILES)
+    styles = ("report.css", "models.css")
+    replace_file(page, render_page("models.html.j2", styles=styles, report=report))
+    replace_file(text, render_text("models.md.j2", report=report))
+    write_json(data, dict(figures))
+    return page, text, data
+
+
+def refuse_existing(folder: Path, names: Sequence[str], *, force: bool) -> None:
+    """Refuse to replace files unless told to."""
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder}: is a file; name a folder for the report.")
+    there = [name for name in names if (folder / name).exists()]
+    if there and not force:
+        raise UsageError(f"{folder / there[0]}: is there already; use --force to replace it.")
+
+
+def replace_file(path: Path, text: str) -> None:
+    """Write a text whole or not at all."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary.write_text(text, encoding="utf-8", newline="\n")
+    temporary.replace(path)
+
+
+def collect_study(
+    name: str, benchmark: Benchmark, joined: JoinedResults, study: ModelStudy, *, place: int = 1
+) -> StudyPart:
+    """Collect what the report says of one benchmark."""
+    areas = list(_area_lines(study))
+    power = study.area_power() or study.concept_power()
+    return StudyPart(
+        key=f"b{place}",
+        name=name,
+        path=str(benchmark.path),
+        n_items=len(benchmark),
+        facts=joined_facts(joined),
+        models=tuple(
+            _model_part(study, one, benchmark.items, number)
+            for number, one in enumerate(study.models, 1)
+        ),
+        areas=tuple(one for one in areas if one.is_telling),
+        small_areas=tuple(one for one in areas if not one.is_telling),
+        pairs=tuple(_pair_part(pair) for pair in study.comparisons),
+        items=None if study.items is None else _items_part(study.items, benchmark),
+        power=tuple(sorted(power, key=lambda row: row.detectable)[:_MOST_POWER]),
+        power_unit="area" if study.area_power() else "concept",
+        n_see_10=sum(row.detectable <= 0.10 for row in power),
+        n_power=len(power),
+    )
+
+
+def joined_facts(joined: JoinedResults) -> dict[str, Any]:
+    """Return how results were lined up with items, as JSON types."""
+    from benchdesign.records import plain
+
+    names = ("rows", "joined", "unmatched", "ambiguous", "missing", "repeated", "conflicting")
+    return {
+        **{f"n_{name}": getattr(joined, f"n_{name}") for name in names},
+        "n_disagreeing": joined.n_disagreeing,
+        "n_unreadable": joined.n_unreadable,
+        "joined_by": dict(joined.joined_by),
+        "metrics": dict(joined.metrics),
+        "problems": [plain(one) for one in joined.problems],
+        "notes": list(joined.notes),
+    }
+
+
+def _model_part(study: ModelStudy, one: ModelGaps, items: Sequence[Item], place: int) -> ModelPart:
+    scores = study.scores[one.model]
+    known = scores[~np.isnan(scores)]
+    # The mean of some hundred scores in [0, 1] is close to normal.
+    reach = 1.645 * float(known.std()) / max(len(known), 1) ** 0.5 if len(known) else float("nan")
+    held = [row for row in one.held_out if row.p_held_out == row.p_held_out]
+    strong_areas = () if one.areas is None else one.areas.rows(one.areas.strong())
+    weak = [_area_spot(study, one, items, row, nested) for row, nested in one.profile()]
+    weak += [_group_spot(study, one, items, group) for group in one.other_groups()]
+    strong = [_area_spot(study, one, items, row, ()) for row in strong_areas]
+    return ModelPart(
+        name=one.model,
+        place=place,
+        metric=study.metrics.get(one.model, ""),
+        overall=one.overall,
+        low=max(one.overall - reach, 0.0),
+        high=min(one.overall + reach, 1.0),
+        n_items=one.n_items,
+        controls=one.controls,
+        n_weak_areas=0 if one.areas is None else len(one.areas.weak()),
+        n_strong_areas=len(strong),
+        weak=tuple(weak[:_MOST_SPOTS]),
+        strong=tuple(strong[:_MOST_SPOTS]),
+        held_out=tuple(held[:_MOST_SPOTS]),
+        found=float(np.mean([row.gap_found for row in held])) if held else float("nan"),
+        held=float(np.mean([row.gap_held_out for row in held])) if held else float("nan"),
+    )
+
+
+def _area_spot(
+    study: ModelStudy,
+    one: ModelGaps,
+    items: Sequence[Item],
+    row: ScoreRow,
+    nested: Sequence[ScoreRow],
+) -> Spot:
+    sides = study.area_examples(one.model, row.unit, n=_EXAMPLES)
+    members = () if one.area_of is None else np.flatnonzero(one.area_of == row.unit).tolist()
+    missed, solved = (tuple(_lines(study, items, side, members)) for side in sides)
+    more = max(len(nested) - _MOST_NESTED, 0)
+    return Spot(row, True, tuple(nested[:_MOST_NESTED]), more, missed, solved)
+
+
+def _group_spot(
+    study: ModelStudy, one: ModelGaps, items: Sequence[Item], group: Sequence[ScoreRow]
+) -> Spot:
+    head = group[0]
+    sides = study.concept_examples(one.model, head.unit, n=_EXAMPLES)
+    missed, solved = (tuple(_lines(study, items, side, [head.unit])) for side in sides)
+    more = max(len(group) - 1 - _MOST_NESTED, 0)
+    return Spot(head, False, tuple(group[1 : 1 + _MOST_NESTED]), more, missed, solved)
+
+
+def _lines(
+    study: ModelStudy, items: Sequence[Item], examples: Sequence[Example], members: Sequence[int]
+) -> Iterator[ItemLine]:
+    """Show items with the place where the strongest of some concepts peaks."""
+    shown = study.concept_map
+    for one in examples:
+        part = slice(int(shown.indptr[one.row]), int(shown.indptr[one.row + 1]))
+        here = np.flatnonzero(np.isin(shown.indices[part], members))
+        marks: tuple[Mark, ...] = ()
+        if len(here):
+            strongest = here[np.argsort(-shown.saliency[part][here], kind="stable")[:3]]
+            marks = tuple(
+                mark
+                for place in strongest
+                for mark in marks_of(
+                    (), shown, row=one.row, concept_id=int(shown.indices[part][place])
+                )
+                # A theme peaks in a whole passage, which points at nothing.
+                if 2 * (mark.end - mark.start) < len(items[one.row].text)
+            )
+        item = items[one.row]
+        yield ItemLine(item.id, cut(item.text, marks, limit=300), one.strength, one.score)
+
+
+def _area_lines(study: ModelStudy) -> Iterator[AreaLine]:
+    """Return the areas with results, that in which some model is weakest first."""
+    tables = [one.areas for one in study.models if one.areas is not None]
+    if len(tables) < len(study.models) or not tables:
+        return
+    # An area that most items are about is no topic of theirs.
+    most = 0.5 * max(one.n_items for one in study.models)
+    lines = []
+    for unit in range(len(tables[0])):
+        rows = tuple(table.row(unit) if table.n_items[unit] else None for table in tables)
+        n_items = max((row.n_items for row in rows if row is not None), default=0)
+        if not n_items:
+            continue
+        drawn = [(place, row) for place, row in enumerate(rows[:_MOST_DRAWN], 1) if row is not None]
+        dots = tuple(
+            Dot(
+                place,
+                round(_LINE * row.chi_model, 1),
+                round(_LINE * row.low, 1),
+                round(_LINE * row.high, 1),
+                9.0 + 13.0 * number,
+            )
+            for number, (place, row) in enumerate(drawn)
+            if row.n_items >= FEW
+        )
+        gaps = [row.gap for row in rows if row is not None and row.standing != Standing.TOO_FEW]
+        height = 18 + 13 * (max(len(drawn), 1) - 1)
+        worst = min(gaps, default=float("nan"))
+        is_found = any(row is not None and row.standing in _FOUND for row in rows)
+        is_telling = is_found or (FEW <= n_items <= most)
+        name = tables[0].names[unit]
+        lines.append(AreaLine(name, n_items, rows, dots, height, worst, is_telling))
+    lines.sort(key=lambda one: np.nan_to_num(one.worst, nan=9.0))
+    yield from lines
+
+
+def _pair_part(pair: PairedComparison) -> PairPart:
+    found: list[PairLine] = []
+    for kind, table in (("area", pair.areas), ("concept", pair.concepts)):
+        if table is None:
+            continue
+        units = [*table.strong()[:_MOST_NESTED], *table.weak()[:_MOST_NESTED]]
+        for row in table.rows(np.asarray(units, dtype=np.int64)):
+            better = pair.model_a if row.gap > 0 else pair.model_b
+            size = round(1000 * min(abs(row.gap), 0.5), 1)
+            bar = (500.0 if row.gap > 0 else 500.0 - size, size)
+            found.append(PairLine(row, kind, better, bar))
+    return PairPart(pair.model_a, pair.model_b, pair.n_items, pair.overall, tuple(found))
+
+
+def _items_part(analysis: ItemAnalysis, benchmark: Benchmark) -> ItemsPart:
+    known = analysis.n_models > 0
+    full = analysis.n_models == len(analysis.models)
+    counts = np.bincount(analysis.n_passed[full], minlength=len(analysis.models) + 1)
+    top = max(int(counts.max(initial=0)), 1)
+    measured = analysis.discrimination[~np.isnan(analysis.discrimination)]
+    suspects = list(analysis.suspects())
+    n_known = int(known.sum())
+    return ItemsPart(
+        n_models=len(analysis.models),
+        n_items=n_known,
+        n_all_miss=int(analysis.all_miss.sum()),
+        n_all_pass=int(analysis.all_pass.sum()),
+        share_uninformative=float(analysis.uninformative.sum()) / max(n_known, 1),
+        solved_by=tuple(
+            (models, int(n), round(100 * int(n) / top, 1)) for models, n in enumerate(counts)
+        ),
+        n_negative=int((measured < 0).sum()) if len(measured) else -1,
+        n_suspects=len(suspects),
+        n_expected=analysis.expected_suspects,
+        suspects=tuple(
+            SuspectLine(
+                (item := benchmark.items[row.row]).id,
+                item.prompt,
+                item.answer or "",
+                row.n_passed,
+                row.n_models,
+                row.surprise,
+                row.agreed,
+            )
+            for row in suspects[:_MOST_SUSPECTS]
+        ),
+        knows_answers=bool(analysis.agreed),
+    )
