@@ -8,6 +8,7 @@ that the same hooks fit; states equal its states.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,44 +20,16 @@ if TYPE_CHECKING:
 
 __all__ = ["load_bert", "load_bert_windows"]
 
+_NORM_EPS = 1e-12
+
 
 def load_bert(folder: Path, *, n_layers: int, device: torch.device, dtype: torch.dtype) -> Any:
     """Load the first `n_layers` layers; call the model with `input_ids` and `attention_mask`."""
-    import torch
     from safetensors import safe_open
 
     config = json.loads((folder / "config.json").read_text("utf-8"))
-    weights: dict[str, torch.Tensor] = {}
     with safe_open(folder / "model.safetensors", framework="pt") as stored:
-
-        def take(*names: str) -> None:
-            for name in names:
-                for kind in ("weight", "bias"):
-                    weights[f"{name}.{kind}"] = stored.get_tensor(f"{name}.{kind}")
-
-        words = "embeddings.word_embeddings.weight"
-        weights[words] = stored.get_tensor(words)
-        take("embeddings.LayerNorm")
-        # Items are one text, so every token is of the first type.
-        weights["embeddings.places.weight"] = (
-            stored.get_tensor("embeddings.position_embeddings.weight")
-            + stored.get_tensor("embeddings.token_type_embeddings.weight")[:1]
-        )
-        for number in range(n_layers):
-            layer = f"encoder.layer.{number}"
-            for inside in ("attention.output", "output"):
-                take(f"{layer}.{inside}.dense", f"{layer}.{inside}.LayerNorm")
-            take(f"{layer}.intermediate.dense")
-            for kind in ("weight", "bias"):
-                weights[f"{layer}.attention.self.all.{kind}"] = torch.cat(
-                    [
-                        stored.get_tensor(f"{layer}.attention.self.{name}.{kind}")
-                        for name in ("query", "key", "value")
-                    ]
-                )
-    with torch.device("meta"):
-        model = _classes()(config, n_layers)
-    model.load_state_dict(weights, assign=True)
+        model = _classes()(config, n_layers, stored.get_tensor)
     return model.to(device, dtype).eval().requires_grad_(False)
 
 
@@ -77,80 +50,117 @@ def load_bert_windows(folder: Path, *, limit: int) -> tuple[WindowMaker, int]:
 
 @lru_cache(maxsize=1)
 def _classes() -> Any:
-    """Make the module classes; torch is imported here and not before."""
-    from torch import nn
+    """Make the module classes; torch is imported here and not before.
 
-    class Heads(nn.Module):
+    Layers are given their weights when they are made: torch's own would first make up random ones,
+    and its way around that (the meta device) imports another 100 MB.
+    """
+    import torch
+    from torch.nn import Module, ModuleList, Parameter, functional
+
+    Stored = Callable[[str], torch.Tensor]
+
+    class Affine(Module):
+        """What has a weight and a bias."""
+
+        def __init__(self, weight: torch.Tensor, bias: torch.Tensor) -> None:
+            super().__init__()
+            self.weight = Parameter(weight, requires_grad=False)
+            self.bias = Parameter(bias, requires_grad=False)
+
+    class Linear(Affine):
+        def forward(self, states: torch.Tensor) -> torch.Tensor:
+            return functional.linear(states, self.weight, self.bias)
+
+    class Norm(Affine):
+        def forward(self, states: torch.Tensor) -> torch.Tensor:
+            return functional.layer_norm(
+                states, self.bias.shape, self.weight, self.bias, eps=_NORM_EPS
+            )
+
+    def named(kind: type[Affine], stored: Stored, name: str) -> Affine:
+        return kind(stored(f"{name}.weight"), stored(f"{name}.bias"))
+
+    class Embeddings(Module):
+        def __init__(self, stored: Stored) -> None:
+            super().__init__()
+            self.words = Parameter(stored("embeddings.word_embeddings.weight"), requires_grad=False)
+            # Items are one text, so every token is of the first type.
+            places = stored("embeddings.position_embeddings.weight")
+            places = places + stored("embeddings.token_type_embeddings.weight")[:1]
+            self.places = Parameter(places, requires_grad=False)
+            self.LayerNorm = named(Norm, stored, "embeddings.LayerNorm")
+
+        def forward(self, input_ids: torch.Tensor) -> Any:
+            words = functional.embedding(input_ids, self.words)
+            return self.LayerNorm(words.add_(self.places[: words.shape[1]]))
+
+    class Heads(Module):
         """Attention up to what the heads give, side by side."""
 
-        def __init__(self, width: int, n_heads: int) -> None:
+        def __init__(self, stored: Stored, name: str, n_heads: int) -> None:
             super().__init__()
             self.n_heads = n_heads
-            self.all = nn.Linear(width, 3 * width)
+            weight, bias = (
+                torch.cat([stored(f"{name}.{part}.{kind}") for part in ("query", "key", "value")])
+                for kind in ("weight", "bias")
+            )
+            self.all = Linear(weight, bias)
 
         def forward(self, states: torch.Tensor, seen: torch.Tensor | None) -> torch.Tensor:
             n, length, width = states.shape
             parts = self.all(states).view(n, length, 3, self.n_heads, -1).permute(2, 0, 3, 1, 4)
             query, key, value = parts.unbind()
-            mixed = nn.functional.scaled_dot_product_attention(query, key, value, attn_mask=seen)
+            mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=seen)
             return mixed.transpose(1, 2).reshape(n, length, width)
 
-    class Residual(nn.Module):
+    class Residual(Module):
         """A product added to what was there, and normalised."""
 
-        def __init__(self, width: int, width_in: int, eps: float) -> None:
+        def __init__(self, stored: Stored, name: str) -> None:
             super().__init__()
-            self.dense = nn.Linear(width_in, width)
-            self.LayerNorm = nn.LayerNorm(width, eps=eps)
+            self.dense = named(Linear, stored, f"{name}.dense")
+            self.LayerNorm = named(Norm, stored, f"{name}.LayerNorm")
 
-        def forward(self, states: torch.Tensor, before: torch.Tensor) -> torch.Tensor:
-            return self.LayerNorm(self.dense(states).add_(before))  # type: ignore[no-any-return]
+        def forward(self, states: torch.Tensor, before: torch.Tensor) -> Any:
+            return self.LayerNorm(self.dense(states).add_(before))
 
-    class Attention(nn.Module):
-        def __init__(self, width: int, n_heads: int, eps: float) -> None:
+    class Attention(Module):
+        def __init__(self, stored: Stored, name: str, n_heads: int) -> None:
             super().__init__()
-            self.add_module("self", Heads(width, n_heads))
-            self.output = Residual(width, width, eps)
+            self.add_module("self", Heads(stored, f"{name}.self", n_heads))
+            self.output = Residual(stored, f"{name}.output")
 
-        def forward(self, states: torch.Tensor, seen: torch.Tensor | None) -> torch.Tensor:
-            mixed = self.get_submodule("self")(states, seen)
-            return self.output(mixed, states)  # type: ignore[no-any-return]
+        def forward(self, states: torch.Tensor, seen: torch.Tensor | None) -> Any:
+            return self.output(self.get_submodule("self")(states, seen), states)
 
-    class Layer(nn.Module):
-        def __init__(self, width: int, wide: int, n_heads: int, eps: float) -> None:
+    class Intermediate(Module):
+        def __init__(self, stored: Stored, name: str) -> None:
             super().__init__()
-            self.attention = Attention(width, n_heads, eps)
-            self.intermediate = nn.Sequential()
-            self.intermediate.add_module("dense", nn.Linear(width, wide))
-            self.intermediate.add_module("act", nn.GELU())
-            self.output = Residual(width, wide, eps)
+            self.dense = named(Linear, stored, f"{name}.dense")
 
-        def forward(self, states: torch.Tensor, seen: torch.Tensor | None) -> torch.Tensor:
+        def forward(self, states: torch.Tensor) -> torch.Tensor:
+            return functional.gelu(self.dense(states))
+
+    class Layer(Module):
+        def __init__(self, stored: Stored, name: str, n_heads: int) -> None:
+            super().__init__()
+            self.attention = Attention(stored, f"{name}.attention", n_heads)
+            self.intermediate = Intermediate(stored, f"{name}.intermediate")
+            self.output = Residual(stored, f"{name}.output")
+
+        def forward(self, states: torch.Tensor, seen: torch.Tensor | None) -> Any:
             mixed = self.attention(states, seen)
-            return self.output(self.intermediate(mixed), mixed)  # type: ignore[no-any-return]
+            return self.output(self.intermediate(mixed), mixed)
 
-    class Embeddings(nn.Module):
-        def __init__(self, n_words: int, n_places: int, width: int, eps: float) -> None:
+    class Bert(Module):
+        def __init__(self, config: dict[str, Any], n_layers: int, stored: Stored) -> None:
             super().__init__()
-            self.word_embeddings = nn.Embedding(n_words, width)
-            self.places = nn.Embedding(n_places, width)
-            self.LayerNorm = nn.LayerNorm(width, eps=eps)
-
-        def forward(self, input_ids: torch.Tensor) -> torch.Tensor:
-            words = self.word_embeddings(input_ids)
-            return self.LayerNorm(words.add_(self.places.weight[: words.shape[1]]))  # type: ignore[no-any-return]
-
-    class Bert(nn.Module):
-        def __init__(self, config: dict[str, Any], n_layers: int) -> None:
-            super().__init__()
-            width, eps = config["hidden_size"], config["layer_norm_eps"]
-            self.embeddings = Embeddings(
-                config["vocab_size"], config["max_position_embeddings"], width, eps
-            )
-            self.encoder = nn.Module()
-            self.encoder.layer = nn.ModuleList(
-                Layer(width, config["intermediate_size"], config["num_attention_heads"], eps)
-                for _ in range(n_layers)
+            self.embeddings = Embeddings(stored)
+            self.encoder = Module()
+            self.encoder.layer = ModuleList(
+                Layer(stored, f"encoder.layer.{number}", config["num_attention_heads"])
+                for number in range(n_layers)
             )
 
         def forward(self, *, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> None:
@@ -158,7 +168,7 @@ def _classes() -> Any:
             states = self.embeddings(input_ids)
             padded = bool((attention_mask == 0).any())
             seen = attention_mask[:, None, None].bool() if padded else None
-            for layer in self.encoder.layer:  # type: ignore[union-attr]
+            for layer in self.encoder.get_submodule("layer").children():
                 states = layer(states, seen)
 
     return Bert
