@@ -1,4 +1,4 @@
-"""`benchdesign dictionary`: train, join, label, show and list concept dictionaries."""
+"""`benchdesign dictionary`: train, join, measure, label, show and list concept dictionaries."""
 # ruff: noqa: D301 - the parser wants a real backspace where it must keep lines as they are
 
 from __future__ import annotations
@@ -21,8 +21,42 @@ from benchdesign.cli.options import (
 
 __all__ = ["app"]
 
+CorpusArgument = Annotated[
+    Path,
+    typer.Argument(
+        metavar="CORPUS", help="JSON lines, Parquet or text; a file or a folder of them."
+    ),
+]
+ContextsFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--contexts",
+        metavar="FILE",
+        help="Also write the passages that labels are made from (.jsonl or .jsonl.gz).",
+    ),
+]
+MaxTokens = Annotated[
+    int | None,
+    typer.Option("--max-tokens", min=1, metavar="N", help="Read only this much of the corpus."),
+]
+PerSourceCap = Annotated[
+    int | None,
+    typer.Option("--per-source-cap", min=1, metavar="N", help="Most texts of one source."),
+]
+SameOpeningCap = Annotated[
+    int,
+    typer.Option(
+        "--same-opening-cap",
+        min=1,
+        metavar="N",
+        help="Most texts of one source that begin with the same eight words.",
+    ),
+]
+TextField = Annotated[str, typer.Option("--text-field", help="Field with the text.")]
+SourceField = Annotated[str, typer.Option("--source-field", help="Field with the source.")]
+
 app = typer.Typer(
-    help="Concept dictionaries: train, join, label, inspect and list them.",
+    help="Concept dictionaries: train, join, measure, label, inspect and list them.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -30,12 +64,7 @@ app = typer.Typer(
 
 @app.command()
 def train(
-    corpus: Annotated[
-        Path,
-        typer.Argument(
-            metavar="CORPUS", help="JSON lines, Parquet or text; a file or a folder of them."
-        ),
-    ],
+    corpus: CorpusArgument,
     out: Annotated[
         Path, typer.Option("--out", metavar="DIR", help="Folder to write.", show_default=False)
     ],
@@ -54,14 +83,7 @@ def train(
     name: Annotated[
         str | None, typer.Option("--name", help="Name in reports. [default: the folder's]")
     ] = None,
-    contexts: Annotated[
-        Path | None,
-        typer.Option(
-            "--contexts",
-            metavar="FILE",
-            help="Also write the passages that labels are made from (.jsonl or .jsonl.gz).",
-        ),
-    ] = None,
+    contexts: ContextsFile = None,
     passes: Annotated[
         float, typer.Option("--passes", min=0.001, help="Times the corpus is seen.")
     ] = 1.0,
@@ -69,27 +91,11 @@ def train(
         int, typer.Option("--batch-size", min=2, help="Tokens or passages a step.")
     ] = 4096,
     lr: Annotated[float, typer.Option("--lr", min=0, help="Learning rate.")] = 3e-3,
-    max_tokens: Annotated[
-        int | None,
-        typer.Option("--max-tokens", min=1, metavar="N", help="Read only this much of the corpus."),
-    ] = None,
-    per_source_cap: Annotated[
-        int | None,
-        typer.Option("--per-source-cap", min=1, metavar="N", help="Most texts of one source."),
-    ] = None,
-    same_opening_cap: Annotated[
-        int,
-        typer.Option(
-            "--same-opening-cap",
-            min=1,
-            metavar="N",
-            help="Most texts of one source that begin with the same eight words.",
-        ),
-    ] = 20,
-    text_field: Annotated[str, typer.Option("--text-field", help="Field with the text.")] = "text",
-    source_field: Annotated[
-        str, typer.Option("--source-field", help="Field with the source.")
-    ] = "source",
+    max_tokens: MaxTokens = None,
+    per_source_cap: PerSourceCap = None,
+    same_opening_cap: SameOpeningCap = 20,
+    text_field: TextField = "text",
+    source_field: SourceField = "source",
     held_out: Annotated[
         float, typer.Option("--held-out", min=0.0, max=0.5, help="Share never trained on.")
     ] = 0.02,
@@ -187,6 +193,76 @@ def join(
     from benchdesign.cli.dictionary_jobs import join_job
 
     join_job(level, out, name=name, force=force, as_json=as_json)
+
+
+@app.command()
+def measure(
+    dictionary: Annotated[
+        str,
+        typer.Argument(
+            metavar="DICTIONARY", help="A folder, sae-lens:RELEASE/SAE_ID or a hub repository."
+        ),
+    ],
+    corpus: CorpusArgument,
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out",
+            metavar="DIR",
+            help="Folder to write; the dictionary's own where it is one of ours.",
+            show_default=False,
+        ),
+    ],
+    model: Annotated[
+        str | None,
+        typer.Option("--model", metavar="NAME", help="Reference model. [default: the SAE's own]"),
+    ] = None,
+    contexts: ContextsFile = None,
+    max_tokens: MaxTokens = None,
+    per_source_cap: PerSourceCap = None,
+    same_opening_cap: SameOpeningCap = 20,
+    text_field: TextField = "text",
+    source_field: SourceField = "source",
+    device: Device = None,
+    dtype: Dtype = None,
+    force: Annotated[
+        bool, typer.Option("--force", help="Replace a folder that is there already.")
+    ] = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+) -> None:
+    """Measure a dictionary on a corpus: thresholds, base rates and flags; labels stay.
+
+    A public SAE comes without them; until they are measured, its concepts count as present
+    wherever they fire.
+
+    \b
+    Example:
+      benchdesign dictionary measure sae-lens:gpt2-small-res-jb/blocks.8.hook_resid_pre
+        corpus.jsonl.gz --out gpt2-layer-8 --contexts contexts.jsonl.gz
+    """
+    from benchdesign.cli.dictionary_jobs import measure_job
+    from benchdesign.mapping.corpus import CorpusSettings
+
+    measure_job(
+        dictionary,
+        corpus,
+        out,
+        model=model,
+        contexts=contexts,
+        corpus_settings=CorpusSettings(
+            per_source_cap=per_source_cap,
+            same_opening_cap=same_opening_cap,
+            text_field=text_field,
+            source_field=source_field,
+        ),
+        max_tokens=max_tokens,
+        device=device,
+        dtype=dtype,
+        force=force,
+        as_json=as_json,
+        quiet=quiet,
+    )
 
 
 @app.command()

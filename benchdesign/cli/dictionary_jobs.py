@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from benchdesign.mapping.corpus import CorpusSettings
     from benchdesign.mapping.train import LevelSpec, TrainSettings
 
-__all__ = ["info_job", "join_job", "list_job", "train_job"]
+__all__ = ["info_job", "join_job", "list_job", "measure_job", "train_job"]
 
 
 def train_job(
@@ -88,6 +88,66 @@ def _print_report(report: BuildReport, out: Path) -> None:
             for level in report.levels
         ],
         right=" rrrrrrr",
+    )
+    print_lines("", f"Wrote {out}. Give it as --dictionary {out}.")
+
+
+def measure_job(
+    spec: str,
+    corpus: Path,
+    out: Path,
+    *,
+    model: str | None,
+    contexts: Path | None,
+    corpus_settings: CorpusSettings,
+    max_tokens: int | None,
+    device: str | None,
+    dtype: str | None,
+    force: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Measure a dictionary on a corpus and print what it knows now."""
+    from benchdesign.mapping.dictionaries import load_dictionary
+    from benchdesign.mapping.measure import measure_dictionary
+
+    talk = Talk(quiet=quiet)
+    with stopping(talk.say) as stop:
+        report = measure_dictionary(
+            load_dictionary(spec),
+            corpus,
+            out,
+            model=model,
+            corpus_settings=corpus_settings,
+            contexts_path=contexts,
+            max_tokens=max_tokens,
+            device=device,
+            dtype=dtype,
+            overwrite=force,
+            progress=talk.progress,
+            stop=stop,
+        )
+    talk.done()
+    if as_json:
+        print_json(asdict(report))
+        return
+    read = report.corpus
+    print_lines(
+        f"Measured on {read['n_tokens']:,} tokens of {read['n_texts']:,} texts from "
+        f"{read['n_sources']:,} sources.",
+        "",
+    )
+    print_table(
+        ["level", "usable", "kept out, and why"],
+        [
+            [
+                level,
+                f"{counts['usable']:,}",
+                ", ".join(f"{n:,} {flag}" for flag, n in counts.items() if flag != "usable"),
+            ]
+            for level, counts in report.flags.items()
+        ],
+        right=" r ",
     )
     print_lines("", f"Wrote {out}. Give it as --dictionary {out}.")
 

@@ -16,7 +16,12 @@ from typing import Any
 from benchdesign.dictionary import ConceptTable, Dictionary, Level
 from benchdesign.errors import UsageError
 from benchdesign.mapping.activations import Collected, collect_activations
-from benchdesign.mapping.contexts import ConceptContexts, ContextSettings, write_contexts
+from benchdesign.mapping.contexts import (
+    ConceptContexts,
+    ContextSettings,
+    digest_of,
+    write_contexts,
+)
 from benchdesign.mapping.corpus import Corpus, CorpusSettings, read_corpus
 from benchdesign.mapping.folders import check_file, check_folder, put_in_place
 from benchdesign.mapping.reference import ReferenceModel
@@ -103,7 +108,7 @@ def build_dictionary(
         reports,
         name=name or out.name,
         model=model,
-        corpus=_describe_corpus(corpus, collected),
+        corpus=describe_corpus(corpus, collected),
         recipe={
             "corpus": asdict(corpus_settings or CorpusSettings()),
             "seed": chosen.seed,
@@ -154,8 +159,11 @@ def complete_dictionary(
             stop=stop,
         )
         measured.append(statistics)
+        level = Level(spec.name, spec.unit, spec.hook_point, offset, spec.width, folder / spec.name)
+        mark = digest_of(level)
         contexts += [
-            replace(one, concept_id=one.concept_id + offset, level=spec.name) for one in found
+            replace(one, concept_id=one.concept_id + offset, level=spec.name, weights=mark)
+            for one in found
         ]
         offset += spec.width
     report = BuildReport(
@@ -164,7 +172,7 @@ def complete_dictionary(
         corpus=corpus,
         levels=tuple(reports),
         flags={
-            spec.name: _count_flags(statistics)
+            spec.name: count_flags(statistics)
             for spec, statistics in zip(specs, measured, strict=True)
         },
     )
@@ -183,15 +191,7 @@ def complete_dictionary(
         },
     )
     if contexts_path is not None:
-        joined = {
-            "n_present": [int(n) for one in measured for n in one.n_present],
-            "source_entropy": [round(float(x), 3) for one in measured for x in one.source_entropy],
-            "top_source_share": [
-                round(float(x), 3) for one in measured for x in one.top_source_share
-            ],
-            "flags": [sorted(flags) for one in measured for flags in one.flags],
-        }
-        write_contexts(contexts, contexts_path, **joined)
+        write_measured(contexts, measured, contexts_path)
     return report
 
 
@@ -217,26 +217,14 @@ def assemble_dictionary(
             Level(spec.name, spec.unit, spec.hook_point, offset, spec.width, folder / spec.name)
         )
         offset += spec.width
-    joined = {
-        column: np.concatenate([getattr(one, column) for one in measured])
-        for column in (
-            "threshold",
-            "base_rates",
-            "mean_activation",
-            "max_activation",
-            "q90",
-            "density",
-        )
-    }
     nothing = (None,) * offset
     table = ConceptTable(
         level=np.repeat(np.arange(len(levels), dtype=np.int8), [level.width for level in levels]),
-        flags=tuple(flags for one in measured for flags in one.flags),
         label=nothing,
         label_source=nothing,
         label_score=np.full(offset, np.nan, dtype=np.float32),
         area=nothing,
-        **joined,
+        **join_statistics(measured),
     )
     dictionary = Dictionary(
         name=name,
@@ -248,6 +236,37 @@ def assemble_dictionary(
     )
     save_dictionary(dictionary, folder, recipe=recipe)
     return dictionary
+
+
+def write_measured(
+    contexts: Sequence[ConceptContexts], measured: Sequence[LevelStatistics], path: Path
+) -> None:
+    """Write the contexts of all levels with what is known of each concept's texts."""
+    write_contexts(
+        contexts,
+        path,
+        n_present=[int(n) for one in measured for n in one.n_present],
+        source_entropy=[round(float(x), 3) for one in measured for x in one.source_entropy],
+        top_source_share=[round(float(x), 3) for one in measured for x in one.top_source_share],
+        flags=[sorted(flags) for one in measured for flags in one.flags],
+    )
+
+
+def join_statistics(measured: Sequence[LevelStatistics]) -> dict[str, Any]:
+    """Return the columns of a concept table that come from a corpus, over all levels."""
+    import numpy as np
+
+    return {
+        column: np.concatenate([getattr(one, column) for one in measured])
+        for column in (
+            "threshold",
+            "base_rates",
+            "mean_activation",
+            "max_activation",
+            "q90",
+            "density",
+        )
+    } | {"flags": tuple(flags for one in measured for flags in one.flags)}
 
 
 def _check(
@@ -265,7 +284,7 @@ def _check(
         check_file(contexts_path, option="--contexts")
 
 
-def _describe_corpus(corpus: Corpus, collected: Collected) -> dict[str, Any]:
+def describe_corpus(corpus: Corpus, collected: Collected) -> dict[str, Any]:
     return {
         "n_read": corpus.n_read,
         "n_texts": len(collected.texts),
@@ -282,7 +301,7 @@ def _describe_corpus(corpus: Corpus, collected: Collected) -> dict[str, Any]:
     }
 
 
-def _count_flags(statistics: LevelStatistics) -> dict[str, int]:
+def count_flags(statistics: LevelStatistics) -> dict[str, int]:
     from collections import Counter
 
     counts = Counter(flag for flags in statistics.flags for flag in flags)

@@ -10,16 +10,15 @@ import csv
 import gzip
 import io
 import json
-import shutil
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from benchdesign.dictionary import ConceptTable, Dictionary, Level
-from benchdesign.errors import InputError, UsageError
-from benchdesign.mapping.folders import check_folder, put_in_place
+from benchdesign.dictionary import ConceptTable, Dictionary
+from benchdesign.errors import InputError
+from benchdesign.mapping.change import store_changed
 from benchdesign.text import display
 
 __all__ = ["ConceptLabel", "apply_labels", "clean_label", "read_labels", "write_labels"]
@@ -103,34 +102,8 @@ def apply_labels(
     `folder` is the dictionary's own folder, or a new one that gets a copy of the weights.
     `only_missing` leaves concepts alone that have a label.
     """
-    from benchdesign.mapping.dictionaries import SUMMARY, save_dictionary
-
     table = _relabelled(dictionary.table, labels, only_missing=only_missing)
-    home = _home(dictionary)
-    in_place = home is not None and home.resolve() == folder.resolve()
-    recipe: dict[str, Any] = {}
-    name = dictionary.name
-    if home is not None and (home / SUMMARY).is_file():
-        summary = json.loads((home / SUMMARY).read_text(encoding="utf-8"))
-        recipe, name = summary.get("recipe", {}), summary.get("name", name)
-    elif in_place:
-        raise UsageError(
-            f"{folder}: a plain sae-lens folder has no place for labels; give --out DIR."
-        )
-    changed = replace(dictionary, table=table, name=name)
-    if in_place:
-        save_dictionary(changed, folder, recipe=recipe)
-        return changed
-    check_folder(folder, overwrite=overwrite)
-    fresh = folder.with_name(f".{folder.name}.tmp")
-    shutil.rmtree(fresh, ignore_errors=True)
-    changed = _copy_levels(changed, fresh)
-    save_dictionary(changed, fresh, recipe=recipe)
-    put_in_place(fresh, folder)
-    return replace(
-        changed,
-        levels=tuple(replace(level, folder=folder / level.name) for level in changed.levels),
-    )
+    return store_changed(dictionary, folder, table=table, overwrite=overwrite)
 
 
 def _relabelled(
@@ -154,31 +127,6 @@ def _relabelled(
         label_score=score,
         area=tuple(area),
     )
-
-
-def _home(dictionary: Dictionary) -> Path | None:
-    """Return the folder that holds the dictionary."""
-    from benchdesign.mapping.dictionaries import SUMMARY
-
-    folder = dictionary.levels[0].folder
-    if folder is None:
-        return None
-    return folder.parent if (folder.parent / SUMMARY).is_file() else folder
-
-
-def _copy_levels(dictionary: Dictionary, folder: Path) -> Dictionary:
-    from benchdesign.mapping.dictionaries import CONFIG, WEIGHTS
-
-    levels: list[Level] = []
-    for level in dictionary.levels:
-        if level.folder is None:
-            raise UsageError(f"{dictionary.name}: has no weights to copy.")
-        inside = folder / level.name
-        inside.mkdir(parents=True, exist_ok=True)
-        for file in (CONFIG, WEIGHTS):
-            shutil.copyfile(level.folder / file, inside / file)
-        levels.append(replace(level, folder=inside))
-    return replace(dictionary, levels=tuple(levels))
 
 
 def _records(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:

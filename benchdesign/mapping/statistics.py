@@ -2,8 +2,9 @@
 
 One pass per block of concepts, so that memory does not grow with their number. Rules:
 
-- threshold: a share (0.4 for tokens, 0.5 for passages, whose weak firings are often off topic) of
-  the 99th percentile of the concept's peaks over the texts where it fires;
+- threshold: a share of the mean of the concept's strongest peaks, which are what it is named after.
+  Of 1,313 concepts named after one word, 0.6 of it leaves the word in 77% of the texts counted
+  (61% at the 0.38 that a quantile of all peaks came to) and keeps 61% of its texts;
 - base rate: per length bin, the share of texts whose peak reaches the threshold;
 - q90: 90th percentile of saliency over those texts;
 - flags: see `FlagRules`.
@@ -67,8 +68,10 @@ class StatisticsRules:
     """Rules for thresholds, bins and flags."""
 
     length_edges: tuple[int, ...] = LENGTH_EDGES
-    peak_quantile: float = 0.99
-    token_share: float = 0.4
+    n_strongest: int = 8
+    """Texts whose peaks say how strong a concept gets."""
+
+    token_share: float = 0.6
     passage_share: float = 0.5
     flags: FlagRules = field(default_factory=FlagRules)
 
@@ -285,8 +288,8 @@ def _describe(
             rates[place] = np.where(texts_per_bin > 0, 0.0, np.nan)
             continue
         peaks = entries.peak[low:high]
-        # Peaks descend, so this is numpy's `lower` quantile without another sort.
-        strong = peaks[len(peaks) - 1 - int(rules.peak_quantile * (len(peaks) - 1))]
+        # Peaks descend.
+        strong = peaks[: rules.n_strongest].mean()
         threshold[place] = max(np.float32(share * strong), peaks[-1])
         n = int(np.count_nonzero(peaks >= threshold[place]))
         shown = entries.text[low : low + n]

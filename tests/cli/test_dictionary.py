@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -109,6 +110,49 @@ def test_training_again_gives_the_same_bytes(made: Path, tmp_path: Path) -> None
         other = tmp_path / "again" / path.relative_to(made / "dictionary")
         if path.name != "dictionary.json":  # its report holds how long it took
             assert path.read_bytes() == other.read_bytes()
+
+
+def test_measuring_on_the_training_corpus_changes_nothing(
+    made: Path, run: Run, tmp_path: Path
+) -> None:
+    contexts = tmp_path / "contexts.jsonl.gz"
+    code, out, _ = run(
+        *("measure", made / "dictionary", made / "corpus.jsonl", "--out", tmp_path / "again"),
+        *("--model", made / "model", "--device", "cpu", "--contexts", contexts, "--json"),
+    )
+    assert code == 0
+    assert json.loads(out)["corpus"]["n_texts"] == 120
+    assert (tmp_path / "again/concepts.parquet").read_bytes() == (
+        made / "dictionary/concepts.parquet"
+    ).read_bytes()
+    assert contexts.read_bytes() == (made / "contexts.jsonl.gz").read_bytes()
+
+
+def test_measuring_gives_a_plain_sae_its_thresholds(made: Path, run: Run, tmp_path: Path) -> None:
+    from benchdesign.mapping import load_dictionary
+
+    plain = made / "dictionary" / "terms"
+    assert not load_dictionary(plain).table.threshold.any()
+    code, out, _ = run(
+        *("measure", plain, made / "corpus.jsonl", "--out", tmp_path / "measured"),
+        *("--model", made / "model", "--device", "cpu", "--quiet"),
+    )
+    assert code == 0
+    assert "Measured on" in out
+    own = load_dictionary(made / "dictionary").table
+    np.testing.assert_array_equal(
+        load_dictionary(tmp_path / "measured").table.threshold, own.threshold[:24]
+    )
+
+
+def test_a_plain_sae_folder_is_not_measured_in_place(made: Path, run: Run, tmp_path: Path) -> None:
+    plain = shutil.copytree(made / "dictionary" / "terms", tmp_path / "plain")
+    code, _, err = run(
+        *("measure", plain, made / "corpus.jsonl", "--out", plain),
+        *("--model", made / "model", "--quiet"),
+    )
+    assert code == 2
+    assert "give --out DIR" in err
 
 
 def test_train_prints_its_report_as_json(made: Path, run: Run, tmp_path: Path) -> None:

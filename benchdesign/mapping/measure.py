@@ -1,0 +1,185 @@
+"""Statistics for a dictionary that exists: thresholds, base rates and flags from a corpus.
+
+A public SAE comes without them, so its concepts count as present wherever they fire. Measuring one
+on text like that of the benchmarks makes it as usable as a dictionary trained here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchdesign.dictionary import Dictionary
+from benchdesign.errors import DictionaryError
+from benchdesign.mapping.activations import ActivationBank, BankKey, Collected, collect_activations
+from benchdesign.mapping.build import (
+    count_flags,
+    describe_corpus,
+    join_statistics,
+    write_measured,
+)
+from benchdesign.mapping.change import check_target, store_changed
+from benchdesign.mapping.contexts import ConceptContexts, ContextSettings, digest_of
+from benchdesign.mapping.corpus import CorpusSettings, read_corpus
+from benchdesign.mapping.folders import check_file
+from benchdesign.mapping.statistics import LevelStatistics, StatisticsRules, measure_level
+from benchdesign.progress import ProgressCallback, StopCheck
+
+if TYPE_CHECKING:
+    import torch
+
+    from benchdesign.mapping.sae import Encoder
+
+__all__ = ["MeasureReport", "measure_dictionary"]
+
+_ROWS = 8192
+
+
+@dataclass(frozen=True, slots=True)
+class MeasureReport:
+    """What a dictionary was measured on, and what came of it."""
+
+    dictionary: str
+    model: str
+    corpus: dict[str, Any]
+    flags: dict[str, dict[str, int]]
+    """Per level: number of concepts with each flag, and `usable` for those without any."""
+
+
+def measure_dictionary(
+    dictionary: Dictionary,
+    corpus_path: Path,
+    out: Path,
+    *,
+    model: str | None = None,
+    corpus_settings: CorpusSettings | None = None,
+    rules: StatisticsRules | None = None,
+    contexts_path: Path | None = None,
+    max_tokens: int | None = None,
+    device: str | None = None,
+    dtype: str | None = None,
+    overwrite: bool = False,
+    progress: ProgressCallback | None = None,
+    stop: StopCheck | None = None,
+) -> MeasureReport:
+    """Measure every concept on a corpus and write the dictionary to `out`; labels stay.
+
+    `out` is the dictionary's own folder, or a new one that gets a copy of the weights.
+    """
+    from benchdesign.mapping.mapper import SaeMapper
+
+    check_target(dictionary, out, overwrite=overwrite)
+    if contexts_path is not None:
+        check_file(contexts_path, option="--contexts")
+    corpus = read_corpus(corpus_path, settings=corpus_settings)
+    mapper = SaeMapper.from_specs(model, dictionary, device=device, dtype=dtype)
+    keys = [BankKey(level.hook_point, level.unit) for level in dictionary.levels]
+    weights = [
+        _weights(encoder, name=level.name)
+        for level, encoder in zip(dictionary.levels, mapper.encoders, strict=True)
+    ]
+    collected = collect_activations(
+        corpus.texts,
+        mapper.model,
+        keys=tuple(dict.fromkeys(keys)),
+        max_tokens=max_tokens,
+        progress=progress,
+        stop=stop,
+    )
+    chosen = rules or StatisticsRules()
+    measured: list[LevelStatistics] = []
+    contexts: list[ConceptContexts] = []
+    for level, key, encoder, part in zip(
+        dictionary.levels, keys, mapper.encoders, weights, strict=True
+    ):
+        statistics, found = measure_level(
+            collected,
+            _as_seen(collected, key, encoder),
+            part,
+            rules=chosen,
+            contexts=None if contexts_path is None else ContextSettings(),
+            progress=progress,
+            stop=stop,
+        )
+        measured.append(statistics)
+        mark = digest_of(level)
+        contexts += [
+            replace(one, concept_id=one.concept_id + level.offset, level=level.name, weights=mark)
+            for one in found
+        ]
+    described = describe_corpus(corpus, collected)
+    note = {
+        "corpus": described,
+        "settings": asdict(corpus_settings or CorpusSettings()),
+        "rules": asdict(chosen),
+        "max_tokens": max_tokens,
+        "dtype": dtype,
+    }
+    made = store_changed(
+        dictionary,
+        out,
+        table=replace(dictionary.table, **join_statistics(measured)),
+        length_edges=chosen.length_edges,
+        notes={"measured": note},
+        overwrite=overwrite,
+    )
+    if contexts_path is not None:
+        write_measured(contexts, measured, contexts_path)
+    return MeasureReport(
+        dictionary=made.name,
+        model=model or made.model,
+        corpus=described,
+        flags=_flags(dictionary, measured),
+    )
+
+
+def _flags(
+    dictionary: Dictionary, measured: Sequence[LevelStatistics]
+) -> dict[str, dict[str, int]]:
+    return {
+        level.name: count_flags(statistics)
+        for level, statistics in zip(dictionary.levels, measured, strict=True)
+    }
+
+
+def _weights(encoder: Encoder, *, name: str) -> dict[str, torch.Tensor]:
+    """Return what a block of concepts is computed from; some architectures have no blocks."""
+    import torch
+
+    from benchdesign.mapping.sae import LightEncoder
+
+    if not isinstance(encoder, LightEncoder) or encoder.architecture not in {
+        "standard",
+        "jumprelu",
+    }:
+        kind = getattr(encoder, "architecture", "") or "this one"
+        raise DictionaryError(
+            f"{name}: only standard and jumprelu SAEs can be measured, not {kind}; sae-lens can "
+            "save most SAEs as jumprelu."
+        )
+    bar = encoder.threshold
+    return {
+        "W_enc": encoder.weight,
+        "b_enc": encoder.bias,
+        "threshold": torch.zeros_like(encoder.bias) if bar is None else bar,
+    }
+
+
+def _as_seen(collected: Collected, key: BankKey, encoder: Encoder) -> ActivationBank:
+    """Return the bank as the encoder sees it: normalised and shifted where it was trained so."""
+    import torch
+
+    from benchdesign.mapping.sae import LightEncoder
+
+    bank = collected.banks[key]
+    if not isinstance(encoder, LightEncoder) or (
+        encoder.normalise == "none" and encoder.shift is None
+    ):
+        return bank
+    rows = torch.empty_like(bank.rows)
+    for low in range(0, len(rows), _ROWS):
+        part = slice(low, low + _ROWS)
+        rows[part] = encoder.prepare(bank.rows[part]).to(rows.device, rows.dtype)
+    return replace(bank, rows=rows)
