@@ -6,6 +6,7 @@ They are corpus text: they go to a file of their own and never into a dictionary
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -13,7 +14,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchdesign.dictionary import Dictionary
+from benchdesign.dictionary import Dictionary, Level
 from benchdesign.errors import InputError
 from benchdesign.mapping.activations import ActivationBank, Collected
 from benchdesign.mapping.train import encode
@@ -29,6 +30,7 @@ __all__ = [
     "ConceptContexts",
     "Context",
     "ContextSettings",
+    "digest_of",
     "find_contexts",
     "place_contexts",
     "read_contexts",
@@ -62,6 +64,8 @@ class ConceptContexts:
     """Never shown to whoever writes the label: they measure it."""
 
     scored_absent: tuple[Context, ...]
+    weights: str = ""
+    """Digest of the SAE's weights, so that contexts are not taken for another's; may be empty."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +157,7 @@ def read_contexts(path: Path) -> Iterator[ConceptContexts]:
                     yield ConceptContexts(
                         concept_id=int(record["concept_id"]),
                         level=str(record["level"]),
+                        weights=str(record.get("weights", "")),
                         **{
                             name: tuple(Context(**one) for one in record[name])
                             for name in (
@@ -187,8 +192,9 @@ def place_contexts(
     placed: list[ConceptContexts] = []
     for name, found in by_level.items():
         level = levels.get(name)
-        if level is None:
-            # A dictionary may be given some of the levels that were trained together.
+        # A dictionary may have some of the levels that were trained together, or another of
+        # the same name.
+        if level is None or found[0].weights not in ("", digest_of(level)):
             continue
         lowest = min(one.concept_id for one in found)
         shift = level.offset - lowest if len(found) == level.width else 0
@@ -198,8 +204,20 @@ def place_contexts(
         ):
             raise InputError(f"{path}: made for another dictionary; make it again.")
     if not placed:
-        raise InputError(f"{path}: holds no contexts of {', '.join(levels)}; name another file.")
+        raise InputError(
+            f"{path}: made for another dictionary; name the file that was made with this one."
+        )
     return sorted(placed, key=lambda one: one.concept_id)
+
+
+def digest_of(level: Level) -> str:
+    """Return what contexts of a level carry as `weights`; empty for a level without weights."""
+    from benchdesign.mapping.dictionaries import WEIGHTS
+
+    if level.folder is None:
+        return ""
+    with (level.folder / WEIGHTS).open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()[:16]
 
 
 def _spread(

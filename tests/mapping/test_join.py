@@ -12,7 +12,7 @@ import pytest
 from benchdesign.cli import run_command
 from benchdesign.dictionary import Dictionary, Level
 from benchdesign.errors import DictionaryError, InputError, OutputExistsError, UsageError
-from benchdesign.mapping.contexts import ConceptContexts, Context, place_contexts
+from benchdesign.mapping.contexts import ConceptContexts, Context, digest_of, place_contexts
 from benchdesign.mapping.dictionaries import blank_table, load_dictionary, save_dictionary
 from benchdesign.mapping.join import Part, join_levels
 from tests.helpers import make_tiny_dictionary, make_tiny_sae
@@ -157,10 +157,10 @@ def test_join_prints_the_levels_of_the_new_dictionary(
     assert "Give it as --dictionary" in capsys.readouterr().out
 
 
-def make_contexts(level: str, ids: range) -> list[ConceptContexts]:
+def make_contexts(level: str, ids: range, *, weights: str = "") -> list[ConceptContexts]:
     """One context each."""
     shown = (Context("a cat", 2, 5, 1.0, "s"),)
-    return [ConceptContexts(one, level, shown, (), (), (), ()) for one in ids]
+    return [ConceptContexts(one, level, shown, (), (), (), (), weights) for one in ids]
 
 
 def test_contexts_get_the_ids_of_the_joined_dictionary(tmp_path: Path) -> None:
@@ -174,6 +174,10 @@ def test_contexts_get_the_ids_of_the_joined_dictionary(tmp_path: Path) -> None:
     for level, ids in (("terms", range(3)), ("terms", range(30)), ("notes", range(8))):
         with pytest.raises(InputError):
             place_contexts(make_contexts(level, ids), made, path=tmp_path)
+    own = make_contexts("terms", range(24), weights=digest_of(made.levels[1]))
+    assert len(place_contexts(own, made, path=tmp_path)) == 24
+    with pytest.raises(InputError, match="another dictionary"):
+        place_contexts(make_contexts("terms", range(24), weights="0a1b"), made, path=tmp_path)
 
 
 def test_a_level_without_weights_cannot_be_joined(tmp_path: Path) -> None:
