@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -40,11 +40,13 @@ from benchdesign.reader import Reader, usable_cache
 from benchdesign.records import plain, revive
 from benchdesign.scope import Relevance, Scope, measure_relevance, top_items
 from benchdesign.stored import Evidence, Judged, Proposed
+from benchdesign.weighting import ModelWeighting, weigh_by_models
 from benchdesign.workspace import STAGES, Workspace
 
 if TYPE_CHECKING:
     from benchdesign.changes import Choice
     from benchdesign.dictionary import Dictionary
+    from benchdesign.sofar import SoFarWriter
 
 __all__ = [
     "judged_again",
@@ -67,12 +69,17 @@ _SMALLEST_POOL = 50
 
 
 def run_workspace(
-    folder: str, *, progress: ProgressCallback | None = None, stop: StopCheck | None = None
+    folder: str,
+    *,
+    progress: ProgressCallback | None = None,
+    stop: StopCheck | None = None,
+    so_far: SoFarWriter | None = None,
 ) -> None:
     """Run what is out of date in a workspace whose lock the parent process holds."""
     preferences, _ = load_preferences()
+    cache = cache_folder(preferences)
     with Workspace.open(Path(folder), access="child") as workspace:
-        run_pipeline(workspace, cache=cache_folder(preferences), progress=progress, stop=stop)
+        run_pipeline(workspace, cache=cache, progress=progress, stop=stop, so_far=so_far)
 
 
 def run_pipeline(
@@ -82,16 +89,17 @@ def run_pipeline(
     cache: Path | None = None,
     progress: ProgressCallback | None = None,
     stop: StopCheck | None = None,
+    so_far: SoFarWriter | None = None,
 ) -> Analysis | None:
     """Run every stage that is out of date, up to and with `until`; returns what is known then.
 
     `cache` is the folder where what was read through the model is kept for every workspace; None
     keeps it in this one. Returns None where `until` is before the gaps stage. Raises Interrupted
-    when `stop` says so.
+    when `stop` says so. `so_far` is given what was mapped while the rest is being read.
     """
     if until not in STAGES:
         raise UsageError(f"Unknown stage {until!r}; known: {', '.join(STAGES)}.")
-    run = _Run(workspace, progress, stop, cache=cache)
+    run = _Run(workspace, progress, stop, cache=cache, so_far=so_far)
     steps: dict[str, Callable[[], dict[str, Any]]] = {
         "read": run.read,
         "map": run.map,
@@ -167,12 +175,14 @@ class _Run:
         stop: StopCheck | None,
         *,
         cache: Path | None = None,
+        so_far: SoFarWriter | None = None,
     ) -> None:
         self.workspace = workspace
         self.settings = workspace.settings
         self.reader = reader_of(workspace, cache=cache, progress=progress, stop=stop)
         self._progress = progress
         self._stop = stop
+        self._so_far = so_far
 
     def check_stop(self) -> None:
         if self._stop is not None and self._stop():
@@ -256,6 +266,7 @@ class _Run:
         additions: tuple[Proposal, ...] = ()
         left_out: Mapping[str, int] = {}
         required: tuple[str, ...] = ()
+        weighting: ModelWeighting | None = None
         if pool is not None and self.pool_map is not None and settings.n_add:
             contaminated = self._contaminated(pool)
             self.check_stop()
@@ -263,6 +274,7 @@ class _Run:
             if "required_fields" not in settings.constraints:
                 parts = usual_parts(benchmark.items, pool.items, n=settings.n_add)
                 constraints = replace(constraints, required_fields=parts)
+            weighting = self.weigh_by_models(analysis.areas)
             self.tell("choosing items to add")
             plan = plan_additions(
                 self.benchmark_map,
@@ -276,9 +288,13 @@ class _Run:
                 rng=rng,
                 record_of=pool.record,
                 contaminated=contaminated,
+                emphasis=None if weighting is None else weighting.emphasis,
             )
             additions, left_out = plan.proposals, plan.left_out
             required = constraints.required_fields
+        self.workspace.drop_result("model_gaps")
+        if weighting is not None:
+            self.workspace.save_result("model_gaps", weighting)
         removals: tuple[Proposal, ...] = ()
         if settings.n_remove:
             self.tell("choosing items to remove")
@@ -294,6 +310,24 @@ class _Run:
             "proposals", Proposed(additions, removals, duplicates, left_out, required)
         )
         return {"n_additions": len(additions), "n_removals": len(removals)}
+
+    def weigh_by_models(self, areas: Areas) -> ModelWeighting | None:
+        """Return what models are weak at, where that is to decide; None otherwise."""
+        settings = self.settings
+        if settings.weight != "model-gaps":
+            return None
+        if not settings.results:
+            raise UsageError("Weighting by model gaps needs results; give them with --results.")
+        self.tell("reading results of models")
+        return weigh_by_models(
+            settings.results,
+            self.benchmark,
+            self.benchmark_map,
+            self.dictionary,
+            areas=areas,
+            metrics=settings.metrics,
+            seed=settings.seed,
+        )
 
     def show_evidence(self) -> dict[str, Any]:
         analysis = self.analysis()
@@ -315,6 +349,7 @@ class _Run:
         if workspace.has_result("relevance"):
             relevance = workspace.load_result("relevance", Relevance)
         proposed, evidence = Proposed((), (), ()), Evidence()
+        weighting: ModelWeighting | None = None
         fresh = set(STAGES) - set(workspace.stale_stages())
         if "gaps" in fresh and workspace.has_result("gaps"):
             gaps = workspace.load_result("gaps", Judged).gaps(coverage, self.dictionary)
@@ -323,6 +358,8 @@ class _Run:
             gaps = self.judge(coverage, relevance)
         if with_proposals and "propose" in fresh:
             proposed = workspace.load_result("proposals", Proposed)
+            if workspace.has_result("model_gaps"):
+                weighting = workspace.load_result("model_gaps", ModelWeighting)
         if with_proposals and "evidence" in fresh:
             evidence = workspace.load_result("evidence", Evidence)
         pool = self.pool
@@ -344,6 +381,7 @@ class _Run:
             duplicates=proposed.duplicates,
             left_out=proposed.left_out,
             required=proposed.required,
+            weighting=weighting,
             findings=self.benchmark.findings + (() if pool is None else pool.findings),
             settings=self.settings,
             given_paths=given_paths,
@@ -390,10 +428,22 @@ class _Run:
         return _given(Constraints, self.settings.constraints, "constraints")
 
     def _map_one(self, which: str, benchmark: Benchmark) -> None:
-        concept_map = self.reader.map(benchmark.items)
+        of_pool = " of the pool" if which == "pool" else ""
+        concept_map = self.reader.map(
+            benchmark.items, stage=f"mapping items{of_pool}", on_shard=self._tell_so_far(which)
+        )
+        if (tell := self._tell_so_far(which, is_whole=True)) is not None:
+            tell(concept_map)
         self.workspace.save_map(which, concept_map)
         concept_map = merge_concepts(concept_map, self.dictionary, self.merged.concepts)
         setattr(self, f"{which}_map", concept_map)
+
+    def _tell_so_far(
+        self, which: str, *, is_whole: bool = False
+    ) -> Callable[[ConceptMap], None] | None:
+        if self._so_far is None:
+            return None
+        return partial(self._so_far.add, which, self.reader.dictionary, is_whole=is_whole)
 
     def _finished_map(self, which: Any, benchmark: Benchmark) -> ConceptMap:
         concept_map = self.workspace.load_map(which)

@@ -11,7 +11,7 @@ import contextlib
 import json
 import os
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -112,12 +112,27 @@ class Reader:
         sentences = recall_items(items, SENTENCES_KEY, cache=self._maps)
         return None if sentences is None else replace(made, embeddings=sentences.embeddings)
 
-    def map(self, items: Sequence[Item]) -> ConceptMap:
-        """Map items in order, with sentence embeddings; raises Interrupted when told to stop."""
+    def map(
+        self,
+        items: Sequence[Item],
+        *,
+        stage: str = "mapping items",
+        on_shard: Callable[[ConceptMap], None] | None = None,
+    ) -> ConceptMap:
+        """Map items in order, with sentence embeddings; raises Interrupted when told to stop.
+
+        `on_shard` is given what is finished while the rest is still being read.
+        """
         made = self.recall(items)
         if made is None:
             made = map_items(
-                items, self.mapper, cache=self._maps, progress=self._progress, stop=self._stop
+                items,
+                self.mapper,
+                cache=self._maps,
+                progress=self._progress,
+                stop=self._stop,
+                stage=stage,
+                on_shard=on_shard,
             )
         if made.embeddings is None:
             # Another model than the built-in one: its states say nothing of whole sentences.

@@ -56,10 +56,12 @@ def map_items(
     progress: ProgressCallback | None = None,
     stop: StopCheck | None = None,
     stage: str = "mapping items",
+    on_shard: Callable[[ConceptMap], None] | None = None,
 ) -> ConceptMap:
     """Map items, in order; one that occurs twice, or is in `cache`, is not mapped again.
 
-    Raises `Interrupted` when `stop` says so; with a `cache`, finished shards are kept.
+    Raises `Interrupted` when `stop` says so; with a `cache`, finished shards are kept. `on_shard`
+    is given every shard as it is finished, those of an earlier run first.
     """
     digests = [item.digest for item in items]
     unique: dict[str, Item] = {}
@@ -76,8 +78,12 @@ def map_items(
         done = {digest for found in _stored(folder, unique).values() for digest in found}
         ticker.skip(len(done))
         missing = [item for digest, item in unique.items() if digest not in done]
-        for _ in _map_missing(missing, mapper, folder, ticker, stop):
-            pass
+        tell = on_shard or (lambda _shard: None)
+        if on_shard is not None and done:
+            for shard in _load(folder, done):
+                tell(shard)
+        for shard in _map_missing(missing, mapper, folder, ticker, stop):
+            tell(shard)
         return _in_order(digests, list(_load(folder, unique)), mapper)
 
 

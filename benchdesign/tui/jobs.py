@@ -31,9 +31,15 @@ def compute(folder: str, *, progress: ProgressCallback, output: str) -> None:
     What libraries print goes to a file: the child shares the terminal with the interface.
     """
     from benchdesign.pipeline import run_workspace
+    from benchdesign.sofar import SoFarWriter, forget_so_far
 
     _print_to(output)
-    run_workspace(folder, progress=progress)
+    place = Path(folder)
+    forget_so_far(place)
+    try:
+        run_workspace(folder, progress=progress, so_far=SoFarWriter(place))
+    finally:
+        forget_so_far(place)
 
 
 def remap(folder: str, *, progress: ProgressCallback, output: str) -> None:
