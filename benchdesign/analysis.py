@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from benchdesign.mapping import TokenEvidence
     from benchdesign.proposals import Proposal
     from benchdesign.scope import Relevance
+    from benchdesign.weighting import ModelWeighting
 
 __all__ = ["Analysis"]
 
@@ -54,6 +55,9 @@ class Analysis:
 
     required: tuple[str, ...] = ()
     """What candidates had to have."""
+
+    weighting: ModelWeighting | None = None
+    """What models are weak at, where that decided what was proposed."""
 
     findings: tuple[Finding, ...] = ()
     """What was noticed in the benchmark's file, then in the pool's."""

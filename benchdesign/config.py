@@ -77,6 +77,15 @@ class Settings:
     keep_out: tuple[str, ...] = ()
     """Files with known benchmarks whose items are never proposed."""
 
+    weight: str = "gaps"
+    """What proposals prefer: `gaps`, or `model-gaps`: what models are weak at by `results`."""
+
+    results: tuple[str, ...] = ()
+    """Files with results of models on each item, as `models` reads them."""
+
+    metrics: tuple[str, ...] = ()
+    """Which score to use where results have several."""
+
 
 @dataclass(frozen=True, slots=True)
 class Preferences:
@@ -158,7 +167,8 @@ def cache_folder(
 def endpoint_key(*, environ: Mapping[str, str] | None = None) -> str | None:
     """Return the key for a language-model endpoint; never kept in a file or a workspace."""
     environ = os.environ if environ is None else environ
-    return environ.get("BENCHDESIGN_API_KEY") or environ.get("OPENAI_API_KEY") or None
+    given = environ.get("BENCHDESIGN_API_KEY") or environ.get("OPENAI_API_KEY") or ""
+    return given.strip() or None
 
 
 def editor_command(environ: Mapping[str, str] | None = None) -> str:

@@ -22,6 +22,7 @@ from benchdesign.duplicates import nearest
 from benchdesign.gaps import Gaps, find_gaps
 
 __all__ = [
+    "Emphasis",
     "GainSettings",
     "GainTable",
     "calibrate_zmin",
@@ -51,6 +52,27 @@ class GainSettings:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Emphasis:
+    """Concepts to probe whatever their coverage is, because models look weak there."""
+
+    weights: Floats
+    """(n_concepts,): 0 to 1."""
+
+    wanted: Floats
+    """(n_concepts,): how many items more are asked for."""
+
+    def over(self, weights: Floats, gaps: Gaps) -> Floats:
+        """Return weights in which deficits only decide among items that probe alike."""
+        deficits = weights[weights > 0]
+        top = float(np.quantile(deficits, 0.9)) if len(deficits) else 1.0
+        asked = np.where(gaps.in_scope & (self.weights > 0), self.weights, 0.0)
+        if not asked.any():
+            return weights
+        emphasised: Floats = _BESIDE * weights + top * asked
+        return emphasised
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class GainTable:
     """What every item of a pool is worth; nothing is kept for an item but two numbers."""
 
@@ -59,6 +81,9 @@ class GainTable:
 
     weights: Floats
     """(n_weighted,)"""
+
+    targets: Floats
+    """(n_weighted,): items that should show each concept in the end, not rounded."""
 
     needs: Floats
     """(n_weighted,): soft presence still wanted, in units of items fully showing the concept."""
@@ -86,9 +111,15 @@ class GainTable:
         n: int,
         zmin: float,
         settings: GainSettings,
+        emphasis: Emphasis | None = None,
     ) -> GainTable:
         """Prepare a pool for choosing `n` items to add to the set that was judged."""
         all_weights = concept_weights(gaps, dictionary, zmin=zmin, settings=settings)
+        targets = targets_after(gaps, n_added=n)
+        if emphasis is not None:
+            all_weights = emphasis.over(all_weights, gaps)
+            asked = gaps.count + np.minimum(emphasis.wanted, n)
+            targets = np.where(emphasis.weights > 0, np.maximum(targets, asked), targets)
         concept_ids = np.flatnonzero(all_weights > 0)
         weights = all_weights[concept_ids]
         presences = SoftPresence.of(
@@ -101,14 +132,22 @@ class GainTable:
         support = _support(linear, benchmark_map, pool_map, n=n, settings=settings)
         bounds = linear * support
         # What the set should hold once it has grown, less what it holds, in soft presence.
-        wanted = targets_after(gaps, n_added=n)[concept_ids] - gaps.count[concept_ids]
+        wanted = targets[concept_ids] - gaps.count[concept_ids]
         needs = np.maximum(wanted, 1.0) * total / np.maximum(shown, 1)
         # A budget that would fill everything several times over stretches the needs in
         # proportion; otherwise its last items would go to what is left over, which is chance.
         room = float(weights @ needs)
         best = np.partition(linear, -n)[-n:].sum() if 0 < n < len(linear) else linear.sum()
         stretch = max(1.0, _STRETCH * best / room) if room > 0 else 1.0
-        return cls(concept_ids, weights, needs * stretch, support, bounds, presences)
+        return cls(
+            concept_ids,
+            weights,
+            targets[concept_ids],
+            needs * stretch,
+            support,
+            bounds,
+            presences,
+        )
 
     def __len__(self) -> int:
         """Count the items."""
@@ -122,6 +161,9 @@ class GainTable:
         share = fill * (room - fill / 2) / np.maximum(self.needs[columns], _TINY)
         return columns, self.support[row] * self.weights[columns] * share
 
+
+_BESIDE = 0.2
+"""Weight of deficits beside an emphasis: they decide among items that probe alike."""
 
 _STRETCH = 25.0
 _TINY = 1e-12

@@ -85,6 +85,7 @@ def manifest_of(analysis: Analysis, revision: Revision, written: WriteReport) ->
         "kept_out": analysis.gaps.kept_out_counts(),
         "required": list(analysis.required),
         "left_out": dict(sorted(analysis.left_out.items())),
+        "model_gaps": _model_gaps(analysis),
         "added": [_added_row(analysis, one) for one in revision.added],
         "removed": [_removed_row(one) for one in revision.removed],
         "skipped": [
@@ -95,6 +96,18 @@ def manifest_of(analysis: Analysis, revision: Revision, written: WriteReport) ->
         "findings": dict(sorted(n_findings.items())),
     }
     return manifest
+
+
+def _model_gaps(analysis: Analysis) -> dict[str, Any] | None:
+    """Say which models' weaknesses decided what was proposed; None where none did."""
+    weighting = analysis.weighting
+    if weighting is None:
+        return None
+    return {
+        "results": list(weighting.files),
+        "models": [plain(one) for one in weighting.models],
+        "concepts": list(weighting.strongest(analysis.dictionary)),
+    }
 
 
 def _fields(mapping: object) -> dict[str, Any]:

@@ -38,10 +38,10 @@ __all__ = [
     "ModelGaps",
     "PairedComparison",
     "compare_models",
-    "expected_weakness",
     "item_shares",
     "mean_chi_model",
     "measure_models",
+    "probe_weights",
     "rank_weak_items",
 ]
 
@@ -190,28 +190,46 @@ def mean_chi_model(results: Sequence[ModelGaps]) -> Floats:
     return joint
 
 
-def expected_weakness(results: Sequence[ModelGaps]) -> Floats:
-    """Weight each concept by how far below its overall score a model may be there: 0 to 1.
+def probe_weights(results: Sequence[ModelGaps]) -> tuple[Floats, Floats]:
+    """Return how much each concept is worth probing, 0 to 1, and how many items more it takes.
 
-    The mean of the shortfall under what the results leave possible, averaged over models: large
-    where models are weak, and where too little is known to say that they are not.
+    Worth probing is where results speak for a weakness: what they leave possible lies further down
+    than where nothing is known, for the concept or, half as much, for its whole area. It takes as
+    many items as show a gap of 10 points at 80% power, less those that are there.
     """
+    weight = np.zeros(len(results[0].concepts))
+    wanted = np.zeros(len(weight))
+    for one in results:
+        # With no items the mean shortfall is that of the prior.
+        nothing = one.settings.very_poor / np.sqrt(2 * np.pi)
+        found = np.maximum(_shortfall_left(one.concepts, one.settings) - nothing, 0.0)
+        if one.areas is not None and one.area_of is not None:
+            by_area = np.maximum(_shortfall_left(one.areas, one.settings) - nothing, 0.0)
+            inside = (one.area_of >= 0) & (one.concepts.n_items > 0)
+            found[inside] = np.maximum(found[inside], 0.5 * by_area[one.area_of[inside]])
+        weight = np.maximum(weight, found)
+        more = one.concepts.items_needed(0.10) - one.concepts.n_effective
+        wanted = np.maximum(wanted, np.maximum(more, 1.0))
+    # Ten points below overall, known for sure, weigh fully; more does not weigh more.
+    weight = np.minimum(weight / (0.10 - results[0].settings.very_poor / np.sqrt(2 * np.pi)), 1.0)
+    return weight, np.where(weight > 0, wanted, 0.0)
+
+
+def _shortfall_left(scores: Scores, settings: ModelSettings) -> Floats:
+    """Return the mean of max(-gap, 0) given the results, with a normal prior around no gap."""
     from scipy.special import ndtr
 
-    total = np.zeros(len(results[0].concepts))
-    for one in results:
-        # Before any item, a gap is taken to be 0 give or take `very_poor` points.
-        prior = one.settings.very_poor**2
-        error = np.nan_to_num(one.concepts.standard_error**2, nan=np.inf)
-        error = np.where(error > 0, error, np.inf)
-        trust = prior / (prior + error)
-        mean = trust * np.nan_to_num(one.concepts.gap)
-        spread = np.sqrt(prior * (1 - trust))
-        z = -mean / np.maximum(spread, 1e-12)
-        density = np.exp(-0.5 * z**2) / np.sqrt(2 * np.pi)
-        total += spread * density - mean * ndtr(z)
-    weight: Floats = total / max(float(total.max(initial=0.0)), 1e-12)
-    return weight
+    # Before any item, a gap is taken to be 0 give or take `very_poor` points.
+    prior = settings.very_poor**2
+    error = np.nan_to_num(scores.standard_error**2, nan=np.inf)
+    error = np.where(error > 0, error, np.inf)
+    trust = prior / (prior + error)
+    mean = trust * np.nan_to_num(scores.gap)
+    spread = np.sqrt(prior * (1 - trust))
+    z = -mean / np.maximum(spread, 1e-12)
+    density = np.exp(-0.5 * z**2) / np.sqrt(2 * np.pi)
+    left: Floats = spread * density - mean * ndtr(z)
+    return left
 
 
 @dataclass(frozen=True, slots=True, eq=False)

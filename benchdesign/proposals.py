@@ -19,7 +19,7 @@ from benchdesign.candidates import Check, Constraints, GapFilled, Gate, Proposal
 from benchdesign.conceptmap import ConceptMap
 from benchdesign.dictionary import Dictionary
 from benchdesign.duplicates import duplicate_threshold
-from benchdesign.gains import GainSettings, GainTable, calibrate_zmin, targets_after
+from benchdesign.gains import Emphasis, GainSettings, GainTable, calibrate_zmin
 from benchdesign.gaps import Gaps
 from benchdesign.items import Item
 from benchdesign.removals import RemovalSettings, propose_removals
@@ -118,12 +118,14 @@ def plan_additions(
     rng: np.random.Generator | None = None,
     record_of: RecordOf | None = None,
     contaminated: frozenset[str] = frozenset(),
+    emphasis: Emphasis | None = None,
 ) -> AdditionPlan:
     """Choose at most `n` pool items to add, and say what was left out and why.
 
     Fewer come back when nothing is left that fills a gap within the constraints. `contaminated`
     holds ids of pool items found on a list to keep out; `record_of` is needed only where a required
     field is one of the original record. `rng` draws the splits that calibrate the weights.
+    `emphasis` prefers items that probe what models are weak at.
     """
     allowed = constraints or Constraints()
     chosen_settings = settings or ProposalSettings()
@@ -139,6 +141,7 @@ def plan_additions(
         n=wanted,
         zmin=zmin,
         settings=chosen_settings.gains,
+        emphasis=emphasis,
     )
     threshold = chosen_settings.near_duplicate
     if threshold is None:
@@ -153,7 +156,7 @@ def plan_additions(
         record_of=record_of,
         contaminated=contaminated,
     )
-    ledger = _Ledger(gaps, table, n_added=wanted, max_gaps=chosen_settings.max_gaps)
+    ledger = _Ledger(gaps, table, max_gaps=chosen_settings.max_gaps)
     _choose(table, gate, ledger, wanted=wanted)
     proposals = tuple(
         gate.proposal(row, rank=rank, gain=gain, gaps=filled)
@@ -206,13 +209,12 @@ _NEGLIGIBLE = 1e-9
 class _Ledger:
     """What is still needed, and what each choice did for it."""
 
-    def __init__(self, gaps: Gaps, table: GainTable, *, n_added: int, max_gaps: int) -> None:
+    def __init__(self, gaps: Gaps, table: GainTable, *, max_gaps: int) -> None:
         self.entries: list[tuple[int, float, tuple[GapFilled, ...]]] = []
         self._table = table
         self._left = table.needs.copy()
         self._counts = gaps.count[table.concept_ids].copy()
-        targets = targets_after(gaps, n_added=n_added)[table.concept_ids]
-        self._targets = np.ceil(targets - 1e-9).astype(np.int64)
+        self._targets = np.ceil(table.targets - 1e-9).astype(np.int64)
         self._max_gaps = max_gaps
 
     def gains(self, row: int) -> tuple[NDArray[np.int32], NDArray[np.float64]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,9 +31,11 @@ from benchdesign.report_data import (
     SetFacts,
     Snippet,
     Tally,
+    WeightingFacts,
     Worse,
 )
 from benchdesign.report_limits import measure_limits
+from benchdesign.weighting import PROBED
 
 if TYPE_CHECKING:
     from benchdesign.changes import Addition, Removal
@@ -112,6 +115,22 @@ def collect_report(analysis: Analysis, revision: Revision) -> ReportData:
         findings=_findings(analysis),
         n_duplicates=len(analysis.duplicates),
         provenance=tuple(_provenance(analysis, revision)),
+        weighting=_weighting(analysis, revision),
+    )
+
+
+def _weighting(analysis: Analysis, revision: Revision) -> WeightingFacts | None:
+    weighting = analysis.weighting
+    if weighting is None:
+        return None
+    return WeightingFacts(
+        tuple(Path(one).name for one in weighting.files),
+        weighting.models,
+        weighting.strongest(analysis.dictionary),
+        sum(
+            any(weighting.weights[fill.concept_id] >= PROBED for fill in one.fills)
+            for one in revision.added
+        ),
     )
 
 

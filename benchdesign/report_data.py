@@ -13,6 +13,7 @@ from benchdesign.report_limits import Limits
 
 if TYPE_CHECKING:
     from benchdesign.revision import CoverageFigures
+    from benchdesign.weighting import WeighedModel
 
 __all__ = [
     "AddedLine",
@@ -234,6 +235,19 @@ class Noted:
 
 
 @dataclass(frozen=True, slots=True)
+class WeightingFacts:
+    """Whose weaknesses decided what was proposed."""
+
+    files: tuple[str, ...]
+    models: tuple[WeighedModel, ...]
+    concepts: tuple[str, ...]
+    """Those that weighed most."""
+
+    n_probing: int
+    """Added items that show one of the concepts models are clearly weak at."""
+
+
+@dataclass(frozen=True, slots=True)
 class ReportData:
     """Everything the report says."""
 
@@ -290,6 +304,8 @@ class ReportData:
 
     n_duplicates: int
     provenance: tuple[tuple[str, str], ...]
+    weighting: WeightingFacts | None = None
+    """What models are weak at, where that decided what was proposed."""
 
     @property
     def has_pool(self) -> bool:

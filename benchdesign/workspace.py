@@ -412,6 +412,15 @@ class Workspace:
                 settings.keep_out,
                 settings.seed,
             ]
+            if settings.weight != "gaps":
+                # A result file may be named `MODEL=FILE`; one that changed is another one.
+                files = [Path(one.partition("=")[2] or one) for one in settings.results]
+                parts["weight"] = [
+                    settings.weight,
+                    settings.results,
+                    settings.metrics,
+                    [_stamp(one) for one in files],
+                ]
         text = json.dumps(plain(parts), sort_keys=True)
         return hashlib.sha256(text.encode("utf-8")).hexdigest()
 

@@ -30,6 +30,7 @@ from benchdesign.cli.options import (
     WorkspacePath,
     pairs,
     read_template,
+    weighting,
     whole_numbers,
 )
 
@@ -56,6 +57,32 @@ OutFolder = Annotated[
     typer.Option("--out", metavar="DIR", help="Where to write. [default: BENCHMARK-revised]"),
 ]
 Force = Annotated[bool, typer.Option("--force", help="Replace files that are there already.")]
+Metric = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--metric",
+        metavar="NAME",
+        help="Which score to use where a log has several (acc; exact_match,strict). "
+        "Repeatable where logs differ.",
+    ),
+]
+Weight = Annotated[
+    str | None,
+    typer.Option(
+        "--weight",
+        metavar="gaps|model-gaps",
+        help="Prefer items that fill gaps, or that probe what models are weak at by --results. "
+        "[default: gaps]",
+    ),
+]
+WeightResults = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--results",
+        metavar="[MODEL=]FILE",
+        help="Results of models on the benchmark's items, for --weight model-gaps. Repeatable.",
+    ),
+]
 ReportFolder = Annotated[
     Path | None,
     typer.Option(
@@ -158,6 +185,9 @@ def run(
     device: Device = None,
     dtype: Dtype = None,
     hook_module: HookModule = None,
+    weight: Weight = None,
+    results: WeightResults = None,
+    metric: Metric = None,
     force: Force = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
@@ -199,6 +229,7 @@ def run(
         gaps={} if fdr is None else {"fdr": fdr},
         constraints=constraints,
         keep_out=tuple(keep_out or ()),
+        **weighting(weight, results, metric),
     )
     run_job(
         RunRequest(benchmark, pool, settings, out=out, workspace=workspace, format=format),
@@ -323,15 +354,7 @@ def models(
             show_default=False,
         ),
     ],
-    metric: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--metric",
-            metavar="NAME",
-            help="Which score to use where a log has several (acc; exact_match,strict). "
-            "Repeatable where logs differ.",
-        ),
-    ] = None,
+    metric: Metric = None,
     compare: Annotated[
         list[str] | None,
         typer.Option(
@@ -386,9 +409,15 @@ def proposals(
         str | None,
         typer.Option("--only", metavar="STATE", help="open, accepted, rejected or deferred."),
     ] = None,
+    weight: Weight = None,
+    results: WeightResults = None,
+    metric: Metric = None,
     as_json: AsJson = False,
+    quiet: Quiet = False,
 ) -> None:
     """List the review queue: what is proposed, why, and what was decided.
+
+    With --weight proposals are made anew first; decisions stay.
 
     \b
     Example:
@@ -396,6 +425,10 @@ def proposals(
     """
     from benchdesign.cli.review import proposals_job
 
+    if weight or results:
+        from benchdesign.cli.jobs import weigh_job
+
+        weigh_job(workspace, weighting(weight, results, metric), quiet=quiet)
     proposals_job(workspace, only=only, as_json=as_json)
 
 

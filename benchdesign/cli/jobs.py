@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from benchdesign.analysis import Analysis
     from benchdesign.revision import Revision
 
-__all__ = ["RunRequest", "demo_job", "export_job", "run_job"]
+__all__ = ["RunRequest", "demo_job", "export_job", "run_job", "weigh_job"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +85,18 @@ def run_job(request: RunRequest, *, force: bool, as_json: bool, quiet: bool) -> 
         revision = write_revision(analysis, out, format=request.format, force=force)
         folder = workspace.folder
     _print_revision(analysis, revision, folder, as_json=as_json)
+
+
+def weigh_job(folder: Path, wanted: Mapping[str, Any], *, quiet: bool) -> None:
+    """Change what proposals prefer and make them anew; decisions stay."""
+    from benchdesign.pipeline import run_pipeline
+
+    talk = Talk(quiet=quiet)
+    preferences, _ = load_preferences()
+    with Workspace.open(folder) as workspace, stopping(talk.say) as stop:
+        workspace.change_settings(replace(workspace.settings, **wanted))
+        run_pipeline(workspace, cache=cache_folder(preferences), progress=talk.progress, stop=stop)
+    talk.done()
 
 
 def export_job(

@@ -33,6 +33,7 @@ __all__ = [
     "pairs",
     "read_template",
     "stopping",
+    "weighting",
     "whole_numbers",
 ]
 
@@ -123,6 +124,28 @@ def whole_numbers(given: Sequence[str] | None, option: str) -> dict[str, int]:
             raise UsageError(f"{option} {name}={value}: {value} is not a whole number.")
         found[name] = int(value)
     return found
+
+
+def weighting(
+    weight: str | None, results: Sequence[str] | None, metrics: Sequence[str] | None
+) -> dict[str, Any]:
+    """Return the settings of `--weight`, with results at their full paths."""
+    if weight not in (None, "gaps", "model-gaps"):
+        raise UsageError(f"--weight {weight}: unknown; it is gaps or model-gaps.")
+    if (weight == "model-gaps") != bool(results):
+        raise UsageError("--weight model-gaps and --results FILE belong together; give both.")
+    if not results:
+        return {"weight": "gaps", "results": (), "metrics": ()}
+    files = []
+    for given in results:
+        name, sign, rest = given.partition("=")
+        path = Path(rest) if sign and name and rest and not Path(given).exists() else Path(given)
+        if not path.exists():
+            raise UsageError(f"--results {given}: no such file or folder.")
+        prefix = f"{name}=" if path != Path(given) else ""
+        # A workspace may be opened from anywhere.
+        files.append(f"{prefix}{path.resolve()}")
+    return {"weight": weight, "results": tuple(files), "metrics": tuple(metrics or ())}
 
 
 def read_template(path: Path | None) -> str | None:

@@ -90,3 +90,60 @@ def test_means_across_benchmarks_stand_beside_each(
     assert result.code == 0
     page = (tmp_path / "out" / "models.html").read_text()
     assert ("Across benchmarks" in page) == (others > 1)
+
+
+def write_weak_on_owls(folder: Path) -> None:
+    items = [json.loads(line) for line in (folder / "animals.jsonl").read_text().splitlines()]
+    with (folder / "owls.csv").open("w") as out:
+        out.write("id,model,score\n")
+        for row, item in enumerate(items):
+            solved = row % 5 if "owl" not in item["question"] else row % 10 == 0
+            out.write(f"{item['id']},m,{int(bool(solved))}\n")
+
+
+def test_run_prefers_what_models_are_weak_at(command: Command, tmp_path: Path) -> None:
+    write_weak_on_owls(tmp_path)
+    asked = ("run", "animals.jsonl", "--pool", "pool.jsonl", "--add", "12", "-q", "--force")
+    assert command(*asked).code == 0
+    manifest = json.loads((tmp_path / "animals-revised" / "revision.json").read_text())
+    assert manifest["model_gaps"] is None
+    assert {one["category"] for one in manifest["added"]} == {"fox"}
+    assert command(*asked, "--weight", "model-gaps", "--results", "owls.csv").code == 0
+    manifest = json.loads((tmp_path / "animals-revised" / "revision.json").read_text())
+    assert sum(one["category"] == "owl" for one in manifest["added"]) >= 9
+    assert manifest["model_gaps"]["models"][0]["weak"] == ["owl"]
+    assert manifest["model_gaps"]["concepts"][0] == "owl"
+    report = (tmp_path / "animals-revised" / "report.html").read_text()
+    assert "Where models are weak came first" in report
+    assert str(tmp_path) not in report
+    assert "Preferred what models are weak at, by owls.csv" in (
+        tmp_path / "animals-revised" / "report.md"
+    ).read_text().replace("\\", "")
+
+
+def test_proposals_are_made_anew_by_model_gaps_and_back(command: Command, tmp_path: Path) -> None:
+    write_weak_on_owls(tmp_path)
+    command("run", "animals.jsonl", "--pool", "pool.jsonl", "--add", "12", "-q")
+    assert command("decide", "animals-workspace", "p-3", "accept").code == 0
+    weighed = ("proposals", "animals-workspace", "--weight", "model-gaps", "--results", "owls.csv")
+    found = command(*weighed, "--json").json["proposals"]
+    assert sum("owl" in one["prompt"] for one in found) >= 9
+    assert found == command("proposals", "animals-workspace", "--json").json["proposals"]
+    back = command("proposals", "animals-workspace", "--weight", "gaps", "--json").json
+    assert all("fox" in one["prompt"] for one in back["proposals"])
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--weight", "model-gaps"), "belong together"),
+        (("--results", "owls.csv"), "belong together"),
+        (("--weight", "luck"), "it is gaps or model-gaps"),
+        (("--weight", "model-gaps", "--results", "gone.csv"), "no such file"),
+    ],
+)
+def test_a_weight_that_cannot_be_used_is_one_line(
+    command: Command, options: tuple[str, ...], said: str
+) -> None:
+    result = command("run", "animals.jsonl", "--pool", "pool.jsonl", *options)
+    assert result.code == 2 and one_line(result.err) and said in result.err

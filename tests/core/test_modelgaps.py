@@ -9,9 +9,9 @@ from benchdesign.conceptmap import ConceptMap
 from benchdesign.errors import UsageError
 from benchdesign.modelgaps import (
     compare_models,
-    expected_weakness,
     mean_chi_model,
     measure_models,
+    probe_weights,
     rank_weak_items,
 )
 from benchdesign.scoring import ModelSettings, Standing
@@ -235,10 +235,10 @@ def test_power_follows_the_number_of_items() -> None:
     assert row.detectable == pytest.approx(0.121, abs=0.003)
 
 
-def test_expected_weakness_prefers_weak_concepts_then_unknown_ones() -> None:
+def test_what_is_worth_probing_is_weak_and_takes_items_until_it_is_settled() -> None:
     rows = [{0: 1.0}] * 100 + [{1: 1.0}] * 100
     scores = {"m": np.asarray(([0.0] * 9 + [1.0]) * 10 + ([1.0] * 9 + [0.0]) * 10)}
-    weak, strong, unknown = expected_weakness(
+    weights, wanted = probe_weights(
         measure_models(
             make_map(rows, n_concepts=3),
             scores,
@@ -246,7 +246,9 @@ def test_expected_weakness_prefers_weak_concepts_then_unknown_ones() -> None:
             rng=np.random.default_rng(0),
         )
     )
-    assert 1.0 == weak > unknown > strong
+    assert weights.tolist() == [1.0, 0.0, 0.0]
+    # (1.96 + 0.84) ** 2 * 0.25 / 0.1 ** 2 = 197.4 items show 10 points, and 100 are there.
+    assert wanted.tolist() == [98.0, 0.0, 0.0]
 
 
 @pytest.mark.parametrize(
