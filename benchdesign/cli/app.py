@@ -70,8 +70,8 @@ Weight = Annotated[
     str | None,
     typer.Option(
         "--weight",
-        metavar="gaps|model-gaps",
-        help="Prefer items that fill gaps, or that probe what models are weak at by --results. "
+        metavar="WHAT",
+        help="gaps, or model-gaps: prefer items that probe what models are weak at by --results. "
         "[default: gaps]",
     ),
 ]
