@@ -10,7 +10,7 @@ import re
 import unicodedata
 from functools import lru_cache
 
-__all__ = ["cell_width", "display", "ellipsis", "replace_surrogates"]
+__all__ = ["cell_width", "display", "ellipsis", "ellipsis_start", "replace_surrogates"]
 
 _ZERO_WIDTH = {
     0x00AD: "[SHY]",
@@ -72,6 +72,20 @@ def ellipsis(text: str, width: int) -> str:
         if used <= width - 1:
             kept = position + 1
     return text
+
+
+def ellipsis_start(text: str, width: int) -> str:
+    """Cut `text` to at most `width` terminal cells from its start, keeping its end."""
+    if width <= 0 or cell_width(text) <= width:
+        return text if width > 0 else ""
+    used, first = 0, len(text)
+    while first and used + _cells(text[first - 1]) <= width - 1:
+        first -= 1
+        used += _cells(text[first])
+    # Marks that combine belong to the letter before them, which is gone.
+    while first < len(text) and not _cells(text[first]):
+        first += 1
+    return "…" + text[first:]
 
 
 def cell_width(text: str) -> int:

@@ -212,7 +212,7 @@ class GapRows:
         if key == "concept":
             is_open = self._area_id(area) in self.unfolded
             fold = self._marks.glyph("unfolded" if is_open else "folded")
-            return Cell(f"{fold} {len(ids):>3}  {self.area_name(area)}", "head")
+            return Cell(f"{fold} {len(ids):>3} {self.area_name(area)}", "head")
         value = self._area_value(area, key)
         if key == "add":
             return Cell(f"+{value}" if value else "", "good")
@@ -394,10 +394,14 @@ class ItemRows:
             if item.id in accepted
         ]
         self.dropped = set(session.log.dropped)
-        self._present: Any = None
 
     def __len__(self) -> int:
         return self._n_benchmark + len(self._added)
+
+    @property
+    def has_categories(self) -> bool:
+        """Whether any original item has a category."""
+        return any(one.category for one in self._analysis.benchmark.items)
 
     def at(self, row: int) -> ItemRow:
         """Return a line."""

@@ -10,9 +10,10 @@ from textual.content import Content
 
 from benchdesign.decisions import Decision, Subject, Verdict
 from benchdesign.errors import WorkspaceError
+from benchdesign.tui.item_pages import candidate_page
 from benchdesign.tui.keys import SCREEN_KEYS, bindings
 from benchdesign.tui.model import Candidate
-from benchdesign.tui.pages import candidate_page
+from benchdesign.tui.page_parts import id_end
 from benchdesign.tui.rows import CandidateRows
 from benchdesign.tui.screens.dialogs import AskChoice, AskText
 from benchdesign.tui.screens.lists import Facet, ListScreen
@@ -39,7 +40,7 @@ class CandidatesScreen(ListScreen):
     BINDINGS: ClassVar[list[BindingType]] = bindings(*SCREEN_KEYS["candidates"])
     COLUMNS: ClassVar[tuple[Column, ...]] = (
         Column("mark", "", 2),
-        Column("id", "ID", 9),
+        Column("id", "ID", 9, cut="start"),
         Column("prompt", "QUESTION", 0),
         Column("fills", "FILLS", 5, "right", narrow=False),
         Column("gain", "GAIN", 5, "right"),
@@ -196,7 +197,7 @@ class CandidatesScreen(ListScreen):
             self.table.move_to(next_key)
         assert self.session is not None
         word = self.owner.marks.word(verdict.value)
-        what = last.item.id if len(chosen) == 1 else f"{len(chosen)} candidates"
+        what = id_end(last.item.id, 24) if len(chosen) == 1 else f"{len(chosen)} candidates"
         self.say(f"{what} {word}. u undoes ({self.session.log.n_undoable} kept). c says why.")
         if next_key is None:
             self.say(f"{what} {word}. No open candidate is left here; 9 exports.")

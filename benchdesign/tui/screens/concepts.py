@@ -8,8 +8,8 @@ from textual.binding import BindingType
 from textual.content import Content
 
 from benchdesign.decisions import Verdict
+from benchdesign.tui.concept_pages import concept_page
 from benchdesign.tui.keys import SCREEN_KEYS, bindings
-from benchdesign.tui.pages import concept_page
 from benchdesign.tui.rows import OUT, ConceptRows, is_gap_state
 from benchdesign.tui.screens.judging import JudgingScreen
 from benchdesign.tui.screens.lists import Facet

@@ -9,8 +9,8 @@ from textual.content import Content
 
 from benchdesign.decisions import Verdict
 from benchdesign.errors import BenchdesignError
+from benchdesign.tui.concept_pages import area_page, concept_page
 from benchdesign.tui.keys import SCREEN_KEYS, bindings
-from benchdesign.tui.pages import area_page, concept_page
 from benchdesign.tui.rows import GapRows
 from benchdesign.tui.screens.dialogs import AskChoice, AskText
 from benchdesign.tui.screens.judging import JudgingScreen
@@ -34,12 +34,12 @@ class GapsScreen(JudgingScreen):
     BINDINGS: ClassVar[list[BindingType]] = bindings(*SCREEN_KEYS["gaps"])
     COLUMNS: ClassVar[tuple[Column, ...]] = (
         Column("mark", "", 2),
-        Column("concept", "GAPS  AREA / CONCEPT", 0),
-        Column("have", "HAVE", 6, "right"),
+        Column("concept", "GAPS AREA / CONCEPT", 0),
+        Column("have", "HAVE", 5, "right"),
         Column("add", "ADD", 4, "right"),
-        Column("want", "WANT", 6, "right"),
-        Column("lift", "LIFT", 5, "right", narrow=False),
-        Column("pool", "POOL", 6, "right", narrow=False),
+        Column("want", "WANT", 5, "right"),
+        Column("lift", "LIFT", 4, "right", narrow=False),
+        Column("pool", "POOL", 5, "right", narrow=False),
         Column("queue", "QUEUE", 5, "right"),
     )
     FIELDS = GapRows.FIELDS

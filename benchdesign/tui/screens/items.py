@@ -9,8 +9,8 @@ from textual.content import Content
 
 from benchdesign.decisions import Decision, Subject, Verdict
 from benchdesign.errors import WorkspaceError
+from benchdesign.tui.item_pages import item_page
 from benchdesign.tui.keys import SCREEN_KEYS, bindings
-from benchdesign.tui.pages import item_page
 from benchdesign.tui.rows import ItemRows
 from benchdesign.tui.screens.dialogs import AskChoice, AskText
 from benchdesign.tui.screens.lists import Facet, ListScreen
@@ -29,7 +29,7 @@ class ItemsScreen(ListScreen):
     SIDE_BY_SIDE = False
     COLUMNS: ClassVar[tuple[Column, ...]] = (
         Column("mark", "", 2),
-        Column("id", "ID", 16, narrow=False),
+        Column("id", "ID", 16, narrow=False, cut="start"),
         Column("category", "CATEGORY", 16, narrow=False),
         Column("question", "QUESTION", 0),
         Column("tokens", "TOKENS", 7, "right", narrow=False),
@@ -47,6 +47,9 @@ class ItemsScreen(ListScreen):
         """Return the items, then what was accepted."""
         assert self.session is not None
         self._rows = ItemRows(self.session, marks=self.owner.marks)
+        # A column with nothing in it takes room from the questions.
+        empty = {"category"} if not self._rows.has_categories else set()
+        self.table.columns = tuple(one for one in self.COLUMNS if one.key not in empty)
         return self._rows
 
     def facets(self) -> tuple[Facet, ...]:
@@ -72,7 +75,9 @@ class ItemsScreen(ListScreen):
         if row is None or self.session is None:
             return Content("")
         shown = self._rows.at(row)
-        return item_page(self.session, shown, marks=self.owner.marks, width=self.page_width)
+        return item_page(
+            self.session, shown, part=self.part, marks=self.owner.marks, width=self.page_width
+        )
 
     def action_drop(self) -> None:
         """Leave the chosen items out of the revision, or bring them back."""

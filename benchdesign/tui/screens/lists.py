@@ -202,7 +202,7 @@ class ListScreen(BaseScreen):
         if table.marked:
             text += f" · {len(table.marked):,} marked"
         if table.sort_key:
-            text += f" · by {table.sort_key}{' reversed' if table.reverse else ''}"
+            text += f" · by {table.sort_key}, {'descending' if table.reverse else 'ascending'}"
         return text
 
     def on_line_table_highlighted(self, event: LineTable.Highlighted) -> None:

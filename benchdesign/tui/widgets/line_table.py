@@ -20,7 +20,7 @@ from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from benchdesign.text import cell_width, display, ellipsis
+from benchdesign.text import cell_width, display, ellipsis, ellipsis_start
 from benchdesign.tui.keys import TABLE_KEYS, bindings
 from benchdesign.tui.marks import Marks
 
@@ -49,6 +49,8 @@ class Column:
     """Whether it stays on a narrow terminal."""
 
     sortable: bool = True
+    cut: str = "end"
+    """Which end of a text too long is left out: ids differ in theirs."""
 
 
 class Rows(Protocol):
@@ -452,9 +454,8 @@ class LineTable(ScrollView, can_focus=True):
         used = 3
         for column, size in self._widths():
             cell = self.rows.cell(row, column.key)
-            segments.append(
-                Segment(_fit(cell.text, size, column.align) + " ", self._style(cell.style, over))
-            )
+            shown = _fit(cell.text, size, column.align, cut=column.cut)
+            segments.append(Segment(shown + " ", self._style(cell.style, over)))
             used += size + 1
         if used < width:
             segments.append(Segment(" " * (width - used), self._style(over)))
@@ -469,9 +470,12 @@ class LineTable(ScrollView, can_focus=True):
         self.refresh()
 
 
-def _fit(text: str, width: int, align: str) -> str:
+def _fit(text: str, width: int, align: str, *, cut: str = "end") -> str:
     """Cut or fill to an exact number of cells; safe for any text."""
     # Text far longer than the cell is cut before it is cleaned: cleaning is per character.
-    shown = ellipsis(display(text[: width * 4 + 8]), width)
+    if cut == "start":
+        shown = ellipsis_start(display(text[-width * 4 - 8 :]), width)
+    else:
+        shown = ellipsis(display(text[: width * 4 + 8]), width)
     fill = " " * (width - cell_width(shown))
     return fill + shown if align == "right" else shown + fill

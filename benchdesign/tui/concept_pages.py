@@ -1,0 +1,224 @@
+"""The pages about one concept and one area: content made from the model."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from textual.content import Content
+
+from benchdesign.decisions import Subject, Verdict
+from benchdesign.items import Item
+from benchdesign.text import display
+from benchdesign.tui.marks import Marks
+from benchdesign.tui.model import Session, token_evidence
+from benchdesign.tui.nearby import closest_row, neighbours
+from benchdesign.tui.page_parts import Hung, Part, field_line, id_end, page_lines, said_lines
+from benchdesign.tui.rows import is_gap_state
+from benchdesign.tui.widgets.detail import heading
+from benchdesign.tui.widgets.evidence import evidence_content, literal
+
+__all__ = ["area_page", "concept_page"]
+
+_EXAMPLES = 6
+_NEIGHBOURS = 2
+
+
+def _number(value: float, pattern: str = ".1f") -> str:
+    return "unknown" if math.isnan(value) else format(value, pattern)
+
+
+def _q(value: float) -> str:
+    if math.isnan(value):
+        return "not tested"
+    return "q < 0.0001" if value < 0.0001 else f"q {value:.2g}"
+
+
+def _percent(rate: float) -> str:
+    return "unknown" if math.isnan(rate) else f"{100 * rate:.3g} %"
+
+
+def concept_page(
+    session: Session, concept_id: int, *, part: int, marks: Marks, width: int
+) -> Content:
+    """Return what is known of a concept, with the items that show it most."""
+    analysis = session.analysis
+    assert analysis is not None
+    row = analysis.gaps.row(concept_id)
+    table = analysis.dictionary.table
+    state = session.concept_states[concept_id]
+    source = table.label_source[concept_id] or "none"
+    score = float(table.label_score[concept_id])
+    trust = " · fit not measured" if math.isnan(score) else f" · fits unseen text, AUC {score:.2f}"
+    if table.label[concept_id] is None:
+        trust = ""
+    added = int(session.added_counts[concept_id])
+    target = session.target(concept_id)
+    area = analysis.areas.name_of(concept_id)
+    more = f" + {added} accepted" if added else ""
+    by_hand = " by hand" if analysis.gaps.is_wanted(concept_id) else ""
+    against = "the pool" if session.loaded and session.loaded.pool_count is not None else "text"
+    parts: list[Part] = [
+        Content.assemble((f"{concept_id:05d} ", "$foreground-muted"), literal(row.label, "bold")),
+        _state_line(state, row.reason, marks=marks),
+        "",
+        field_line("have", f"{row.count} of {row.n_items:,} items{more}   want {target}{by_hand}"),
+        field_line("rate", f"{_percent(row.rate)} here, {_percent(row.base_rate)} in {against}"),
+        field_line(
+            "lift",
+            f"{_number(row.lift, '+.1f')}  ({_number(row.lift_low, '+.1f')} to "
+            f"{_number(row.lift_high, '+.1f')})   {_q(row.q_value)}",
+        ),
+    ]
+    if row.items_needed is not None and state == "untestable":
+        parts.append(field_line("needs", f"{row.items_needed:,} items before a gap could show"))
+    parts.append(field_line("label", f"{source}{trust}"))
+    parts += _merged_lines(session, concept_id)
+    parts.append(field_line("level", row.level + (f" · area {area}" if area else "")))
+    if analysis.relevance is not None:
+        evidence = analysis.relevance.evidence(concept_id, analysis.dictionary)
+        where = evidence.overridden or ("in scope" if evidence.in_scope else "out of scope")
+        parts.append(field_line("scope", f"{evidence.score:.2f} · {where}"))
+    parts += [field_line(*one) for one in _queue_lines(session, concept_id)]
+    parts += _nearby_lines(session, concept_id, width=width)
+    said = session.log.standing(Subject.CONCEPT, str(concept_id))
+    if said is not None:
+        parts += said_lines(said)
+    parts += ["", *_examples(session, concept_id, part=part, marks=marks, width=width)]
+    return page_lines(parts, width=width)
+
+
+def _state_line(state: str, reason: str | None, *, marks: Marks) -> Content:
+    text = f"{marks.glyph(state)} {marks.word(state)}".strip()
+    if reason and state == "kept_out":
+        text += f": {reason}"
+    return literal(text, marks.style(state))
+
+
+def _merged_lines(session: Session, concept_id: int) -> list[Hung]:
+    assert session.loaded is not None
+    label, merged = session.loaded.analysis.dictionary.label, session.loaded.merged
+    if concept_id in merged:
+        keeper = merged[concept_id]
+        return [field_line("counted as", f"{keeper:05d} {label(keeper)}   m counts it apart again")]
+    names = [f"{one:05d} {label(one)}" for one in session.members(concept_id)]
+    heads = ["with", *[""] * len(names)]
+    return [field_line(head, name) for head, name in zip(heads, names, strict=False)]
+
+
+def _nearby_lines(session: Session, concept_id: int, *, width: int) -> list[Part]:
+    analysis = session.analysis
+    assert analysis is not None
+    label = analysis.dictionary.label
+    parts: list[Part] = []
+    heads = ["often with", *[""] * _NEIGHBOURS]
+    near = neighbours(session, concept_id, _NEIGHBOURS)
+    for head, (one, shared) in zip(heads, near, strict=False):
+        name = display(label(one), width=max(width - 30, 16))
+        parts.append(field_line(head, f"{one:05d} {name} · {100 * shared:.0f} % shared"))
+    if is_gap_state(session.concept_states[concept_id]):
+        row = closest_row(session, concept_id)
+        if row is not None:
+            item = analysis.benchmark.items[row]
+            parts.append(field_line("closest", f"{id_end(item.id, 16)}  {_begin(item)}"))
+    return parts
+
+
+def _begin(item: Item) -> str:
+    return display((item.prompt or item.text)[:400], width=90, newline=" ")
+
+
+def _queue_lines(session: Session, concept_id: int) -> list[tuple[str, str]]:
+    loaded = session.loaded
+    assert loaded is not None
+    lines = []
+    if loaded.pool_count is not None:
+        n = int(loaded.pool_count[concept_id])
+        lines.append(("pool", f"{n:,} items show it" if n else "0 items show it: nothing to add"))
+    places = loaded.by_concept.get(concept_id, ())
+    if places:
+        counts = session.verdict_counts([loaded.candidates[one] for one in places])
+        words = {Verdict.OPEN: "open", Verdict.ACCEPT: "accepted", Verdict.REJECT: "rejected"}
+        said = ", ".join(f"{counts[one]} {word}" for one, word in words.items() if counts[one])
+        lines.append(("candidates", said or f"{len(places)} deferred"))
+    return lines
+
+
+def _examples(
+    session: Session, concept_id: int, *, part: int, marks: Marks, width: int
+) -> list[Part]:
+    analysis = session.analysis
+    assert analysis is not None
+    found: list[tuple[float, Item, int, bool]] = []
+    for source, in_pool in ((analysis.benchmark, False), (analysis.pool, True)):
+        if source is not None:
+            rows = session.top_rows(concept_id, _EXAMPLES, in_pool=in_pool)
+            found += [(peak, source.items[row], row, in_pool) for row, peak in rows]
+    # The strongest first, wherever it is: of a gap, the benchmark's own items show little.
+    shown = [one[1:] for one in sorted(found, key=lambda one: -one[0])]
+    if not shown:
+        return [
+            heading("Evidence"),
+            literal("No item here or in the pool shows it.", "$foreground-muted"),
+        ]
+    first = part % len(shown)
+    parts: list[Part] = []
+    for place in range(first, min(first + 2, len(shown))):
+        item, row, in_pool = shown[place]
+        where = "pool" if in_pool else "benchmark"
+        tokens = token_evidence(analysis, item, row, [concept_id], in_pool=in_pool)
+        parts += [
+            Content.assemble(
+                (f"Evidence {place + 1} of {len(shown)}", "bold $text-accent"),
+                (f"   {where} · ", "$foreground-muted"),
+                (id_end(item.id, max(width - 29, 12)), "$foreground-muted"),
+            ),
+            evidence_content(item.text, tokens, marks=marks),
+            "",
+        ]
+    if len(shown) > 2:
+        turn = "right shows the next, left the one before"
+        parts.append(literal(turn, "$foreground-muted"))
+    return parts
+
+
+def area_page(
+    session: Session, name: str, ids: Sequence[int], *, marks: Marks, width: int
+) -> Content:
+    """Return what is known of an area and its gaps."""
+    analysis, loaded = session.analysis, session.loaded
+    assert analysis is not None and loaded is not None
+    parts: list[Part] = [literal(name, "bold"), ""]
+    if loaded.area_gaps is not None and name in analysis.areas.names:
+        area = analysis.areas.names.index(name)
+        parts.append(
+            field_line(
+                "together",
+                f"lift {float(loaded.area_gaps.lift[area]):+.1f} over all its concepts, "
+                f"{_q(float(loaded.area_gaps.q_value[area]))}",
+            )
+        )
+        parts.append(field_line("concepts", f"{len(analysis.areas.members(area)):,}"))
+    missing = sum(session.concept_states[one] == "missing" for one in ids)
+    parts.append(field_line("gaps", f"{len(ids)}: {missing} missing, {len(ids) - missing} under"))
+    said = session.log.standing(Subject.AREA, name)
+    if said is not None:
+        parts += said_lines(said)
+    parts += ["", heading("Its gaps, largest first")]
+    for concept_id in ids[:24]:
+        row = analysis.gaps.row(concept_id)
+        glyph = marks.glyph(session.concept_states[concept_id])
+        parts.append(
+            Content.assemble(
+                (f"{glyph:<3}", marks.style(session.concept_states[concept_id])),
+                (f"{row.count:>4} of {session.target(concept_id):<5}", ""),
+                literal(row.label),
+            )
+        )
+    if len(ids) > 24:
+        parts.append(f"... {len(ids) - 24} more")
+    parts += [
+        "",
+        literal("right opens the area, enter reviews what would fill it", "$foreground-muted"),
+    ]
+    return page_lines(parts, width=width)
