@@ -20,6 +20,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         # A lone surrogate in an item must not end the program.
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+    # Retries of a hub that cannot be reached are no news; the one line at the end is.
+    os.environ.setdefault("HF_HUB_VERBOSITY", "error")
     code = run_command(arguments)
     try:
         sys.stdout.flush()

@@ -6,6 +6,7 @@ here puts it into a message.
 
 from __future__ import annotations
 
+import http.client
 import json
 import time
 import urllib.error
@@ -21,6 +22,7 @@ __all__ = ["Endpoint", "EndpointError"]
 
 _RETRIED = {408, 409, 425, 429, 500, 502, 503, 504, 529}
 _LONGEST_WAIT = 60.0
+_LONGEST_ANSWER = 16 << 20
 
 
 class EndpointError(BenchdesignError):
@@ -41,8 +43,14 @@ class Endpoint:
     wait: Callable[[float], object] = time.sleep
 
     def __post_init__(self) -> None:
-        """Refuse addresses that are not web addresses."""
-        if urllib.parse.urlsplit(self.url).scheme not in ("http", "https"):
+        """Refuse addresses that are not web addresses, and passwords in them."""
+        parts = urllib.parse.urlsplit(self.url)
+        if "@" in parts.netloc:
+            raise InputError(
+                "--endpoint: a name or password in the address shows in the list of processes; "
+                "set BENCHDESIGN_API_KEY instead."
+            )
+        if parts.scheme not in ("http", "https"):
             raise InputError(f"--endpoint {self.url}: give an http or https address ending in /v1.")
 
     def ask(self, instructions: str, question: str) -> Any:
@@ -59,7 +67,7 @@ class Endpoint:
         try:
             content = answer["choices"][0]["message"]["content"]
             return _first_json(str(content))
-        except (KeyError, IndexError, TypeError, ValueError):
+        except (KeyError, IndexError, TypeError, ValueError, RecursionError):
             raise EndpointError(
                 f"{self.model}: the answer holds no JSON; try another model."
             ) from None
@@ -74,11 +82,11 @@ class Endpoint:
         for attempt in range(self.n_tries):
             pause = min(2.0**attempt, _LONGEST_WAIT)
             try:
-                with urllib.request.urlopen(request, timeout=self.timeout) as response:
-                    return json.loads(response.read())
+                with _opener().open(request, timeout=self.timeout) as response:
+                    return json.loads(response.read(_LONGEST_ANSWER))
             except urllib.error.HTTPError as problem:
                 with problem:
-                    reason = f"{problem.code} {problem.reason}"
+                    reason = self._without_key(f"{problem.code} {problem.reason}")
                     asked = problem.headers.get("Retry-After") or ""
                 if problem.code not in _RETRIED:
                     raise EndpointError(
@@ -86,13 +94,31 @@ class Endpoint:
                     ) from None
                 if asked.isdecimal():
                     pause = min(float(asked), _LONGEST_WAIT)
-            except (urllib.error.URLError, TimeoutError, ConnectionError) as problem:
-                reason = str(getattr(problem, "reason", problem))
-            except ValueError:
+            except (
+                *(urllib.error.URLError, TimeoutError, ConnectionError),
+                http.client.HTTPException,
+            ) as problem:
+                reason = self._without_key(str(getattr(problem, "reason", problem)))
+            except (ValueError, RecursionError):
                 raise EndpointError(f"{url}: the answer is not JSON; check the address.") from None
             if attempt + 1 < self.n_tries:
                 self.wait(pause)
         raise EndpointError(f"{url}: no answer after {self.n_tries} tries ({reason}).")
+
+    def _without_key(self, text: str) -> str:
+        """Take the key out of what somebody else's server says."""
+        return text.replace(self.key, "[key]") if self.key else text
+
+
+class _Stay(urllib.request.HTTPRedirectHandler):
+    """Follows no redirection: the key would go to whatever host it names."""
+
+    def redirect_request(self, *_: Any) -> None:
+        """Refuse; the answer then counts as an error."""
+
+
+def _opener() -> urllib.request.OpenerDirector:
+    return urllib.request.build_opener(_Stay)
 
 
 def _first_json(text: str) -> Any:

@@ -45,7 +45,8 @@ def full_disk_while_running(folder: Path) -> Ended:
         ended = command(folder, *RUN, "--out", "small/out").wait()
         assert not (folder / "small" / "out").exists()
         resize(kilobytes=64 << 10)
-        assert command(folder, *RUN, "--out", "small/out").wait().code == 0
+        again = command(folder, *RUN, "--out", "small/out").wait()
+        assert again.code == 0, again.err
     return ended
 
 
