@@ -237,10 +237,12 @@ def info_job(
         return
     _print_facts(dictionary, facts)
     if items is not None:
-        print_lines("", f"Strongest items of {display(items)}:" if shown else "No item shows it.")
+        title = f"Strongest items of {display(items)} (~ marks those too weak to count):"
+        print_lines("", title if shown else "It fires in no item.")
     for one in shown:
         marked = display(one["marked"], newline=" ")
-        print_lines(f"  {one['peak']:8.2f}  {display(one['id'])}  {marked}")
+        weak = " " if one["present"] else "~"
+        print_lines(f"  {weak}{one['peak']:7.2f}  {display(one['id'])}  {marked}")
 
 
 def list_job(*, model: str | None, release: str | None, on_disk: bool, as_json: bool) -> None:
@@ -331,13 +333,14 @@ def _print_matches(dictionary: Dictionary, found: Sequence[int], *, as_json: boo
         print_json({"concepts": [_facts(dictionary, concept) for concept in found]})
         return
     print_table(
-        ["concept", "level", "label", "trust"],
+        ["concept", "level", "label", "trust", "kept out as"],
         [
             [
                 str(concept),
                 dictionary.level_of(concept).name,
                 display(dictionary.label(concept)),
                 _number(float(dictionary.table.label_score[concept])),
+                dictionary.kept_out(concept) or "",
             ]
             for concept in found[:_MOST_MATCHES]
         ],
@@ -432,6 +435,8 @@ def _strongest_items(
                 "id": item.id,
                 "row": item.row,
                 "peak": float(peak.peak) if peak else 0.0,
+                "present": peak is not None
+                and bool(peak.peak >= dictionary.table.threshold[concept]),
                 "saliency": float(peak.saliency) if peak else 0.0,
                 "marked": "".join(
                     f"[{piece.text}]" if piece.strength else piece.text for piece in pieces

@@ -354,6 +354,7 @@ def test_info_shows_a_concept_and_its_strongest_items(made: Path, run: Run) -> N
     best = shown[0]["items"]
     assert [one["peak"] for one in best] == sorted((one["peak"] for one in best), reverse=True)
     assert "[" in best[0]["marked"]
+    assert all(one["present"] == (one["peak"] >= shown[0]["threshold"]) for one in best)
     code, out, _ = run(*arguments, shown[0]["concept_id"], "--quiet", "--device", "cpu")
     assert code == 0
     assert "Strongest items" in out
