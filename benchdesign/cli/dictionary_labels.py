@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from benchdesign.mapping.contexts import ConceptContexts
     from benchdesign.mapping.endpoint import Endpoint
     from benchdesign.mapping.label import ConceptLabel
+    from benchdesign.mapping.label_model import CostEstimate
     from benchdesign.progress import StopCheck
 
 __all__ = ["LabelRequest", "label_job"]
@@ -114,6 +115,7 @@ def label_job(request: LabelRequest, *, as_json: bool, quiet: bool) -> None:
         only_missing=request.only_missing and request.makes_labels,
         overwrite=request.force,
     )
+    _journal(target).unlink(missing_ok=True)
     if request.save is not None:
         write_labels(labels, request.save)
     _print_summary(target, labels, n_dropped, as_json=as_json)
@@ -140,6 +142,8 @@ def _target(request: LabelRequest) -> Path:
 def _contexts(request: LabelRequest, dictionary: Dictionary) -> list[ConceptContexts]:
     from benchdesign.mapping.contexts import place_contexts, read_contexts
 
+    if not request.contexts:
+        return []
     found: list[ConceptContexts] = []
     for path in request.contexts:
         found += place_contexts(read_contexts(path), dictionary, path=path)
@@ -164,7 +168,12 @@ def _get_labels(
     from benchdesign.config import cache_folder, load_preferences
     from benchdesign.mapping.label import ConceptLabel, read_labels
     from benchdesign.mapping.label_keywords import label_by_keywords
-    from benchdesign.mapping.label_model import LABEL_TEMPLATE, label_by_model
+    from benchdesign.mapping.label_model import (
+        LABEL_TEMPLATE,
+        answered,
+        estimate_cost,
+        label_by_model,
+    )
     from benchdesign.mapping.label_neuronpedia import fetch_labels, neuronpedia_id
 
     if request.from_file is not None:
@@ -187,13 +196,16 @@ def _get_labels(
                 raise UsageError(
                     f"--prompt {request.template}: cannot be read ({reason})."
                 ) from None
-        _agree_to_cost(request, asked, template, talk)
+        endpoint, journal = _open_endpoint(request), _journal(target)
+        known = answered(journal, model=endpoint.model, template=template)
+        missing = [one for one in asked if one.concept_id not in known]
+        cost = estimate_cost(missing, per_request=request.per_request, template=template)
+        _agree_to_cost(request, cost, talk)
         return list(
             label_by_model(
                 asked,
-                _open_endpoint(request),
-                # Beside the dictionary, not in it: answers outlive a run that is stopped.
-                journal=target.with_name(f"{target.name}.labels.jsonl"),
+                endpoint,
+                journal=journal,
                 template=template,
                 per_request=request.per_request,
                 progress=talk.progress,
@@ -235,15 +247,17 @@ def _open_endpoint(request: LabelRequest) -> Endpoint:
     return Endpoint(request.endpoint, request.llm, key=endpoint_key())
 
 
-def _agree_to_cost(
-    request: LabelRequest, contexts: Sequence[ConceptContexts], template: str, talk: Talk
-) -> None:
+def _journal(target: Path) -> Path:
+    """Return where answers are kept: beside the dictionary, so that they outlive a stopped run."""
+    return target.with_name(f"{target.name}.labels.jsonl")
+
+
+def _agree_to_cost(request: LabelRequest, cost: CostEstimate, talk: Talk) -> None:
     """Say what asking will take; a person agrees, or --yes did."""
     import typer
 
-    from benchdesign.mapping.label_model import estimate_cost
-
-    cost = estimate_cost(contexts, per_request=request.per_request, template=template)
+    if not cost.n_requests:
+        return
     line = (
         f"{cost.n_concepts:,} concepts in {cost.n_requests:,} requests: about "
         f"{cost.n_tokens_in:,} tokens to read and {cost.n_tokens_out:,} to write"
@@ -265,10 +279,11 @@ def _score(
     talk: Talk,
     stop: StopCheck,
 ) -> list[ConceptLabel]:
-    from benchdesign.mapping.label_model import judge_labels
+    from benchdesign.mapping.label_model import estimate_judging, judge_labels
     from benchdesign.mapping.label_score import builtin_embedder, score_labels
 
     if request.judge:
+        _agree_to_cost(request, estimate_judging(labels, contexts), talk)
         return list(
             judge_labels(
                 labels, contexts, _open_endpoint(request), progress=talk.progress, stop=stop
@@ -301,7 +316,8 @@ def _print_summary(
     if as_json:
         print_json(summary)
         return
-    print_lines(f"{summary['n_labelled']:,} concepts labelled in {target}.")
+    n = summary["n_labelled"]
+    print_lines(f"{n:,} {'concept' if n == 1 else 'concepts'} labelled in {target}.")
     if n_dropped:
         print_lines(f"{n_dropped:,} labels scored too low and were taken away.")
     if scores:

@@ -175,7 +175,8 @@ def read_contexts(path: Path) -> Iterator[ConceptContexts]:
                         "`benchdesign dictionary train --contexts`."
                     ) from None
     except (OSError, EOFError) as problem:
-        raise InputError(f"{path}: cannot be read ({problem}); check the path.") from None
+        reason = getattr(problem, "strerror", None) or str(problem)
+        raise InputError(f"{path}: cannot be read ({reason}); check the path.") from None
 
 
 def place_contexts(

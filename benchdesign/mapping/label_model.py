@@ -7,6 +7,7 @@ as they come, so that an interrupted run pays for nothing twice.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -20,7 +21,15 @@ from benchdesign.mapping.endpoint import Endpoint, EndpointError
 from benchdesign.mapping.label import ConceptLabel, clean_label
 from benchdesign.progress import ProgressCallback, StopCheck, Ticker
 
-__all__ = ["LABEL_TEMPLATE", "CostEstimate", "estimate_cost", "judge_labels", "label_by_model"]
+__all__ = [
+    "LABEL_TEMPLATE",
+    "CostEstimate",
+    "answered",
+    "estimate_cost",
+    "estimate_judging",
+    "judge_labels",
+    "label_by_model",
+]
 
 LABEL_TEMPLATE = """\
 You name the concepts that a neural network has learned, for someone who designs tests.
@@ -78,6 +87,28 @@ def estimate_cost(
     )
 
 
+def estimate_judging(
+    labels: Sequence[ConceptLabel], contexts: Sequence[ConceptContexts], *, per_request: int = 2
+) -> CostEstimate:
+    """Estimate what scoring labels by a judge takes."""
+    by_id = {one.concept_id: one for one in contexts}
+    asked = [one for one in labels if one.label and one.concept_id in by_id]
+    n_requests = -(-len(asked) // per_request)
+    characters = n_requests * len(_JUDGE_TEMPLATE)
+    n_marks = 0
+    for one in asked:
+        shown = by_id[one.concept_id]
+        texts = [*shown.scored_present, *shown.scored_absent]
+        characters += len(one.label or "") + sum(len(each.text) + 4 for each in texts)
+        n_marks += len(texts)
+    return CostEstimate(len(asked), n_requests, characters // _CHARACTERS_PER_TOKEN, 2 * n_marks)
+
+
+def answered(journal: Path, *, model: str, template: str = LABEL_TEMPLATE) -> frozenset[int]:
+    """Return the concepts that an unfinished run with these instructions has answers for."""
+    return frozenset(_read_journal(journal, _asked_as(model, template)))
+
+
 def label_by_model(
     contexts: Sequence[ConceptContexts],
     endpoint: Endpoint,
@@ -91,7 +122,8 @@ def label_by_model(
 ) -> tuple[ConceptLabel, ...]:
     """Ask for a label for every concept; concepts in the journal are not asked about again."""
     source = f"model:{endpoint.model}"
-    found = _read_journal(journal, source)
+    asked_as = _asked_as(endpoint.model, template)
+    found = _read_journal(journal, asked_as)
     todo = [one for one in contexts if one.concept_id not in found]
     ticker = Ticker("asking for labels", len(contexts), progress=progress)
     ticker.skip(len(contexts) - len(todo))
@@ -100,11 +132,12 @@ def label_by_model(
         answer = endpoint.ask(template, _show(batch))
         return {one.concept_id: _label_in(answer, one.concept_id) for one in batch}
 
+    journal.parent.mkdir(parents=True, exist_ok=True)
     with journal.open("a", encoding="utf-8") as log:
         for made in _side_by_side(ask, list(_batches(todo, per_request)), n_at_once, stop):
             for concept, label in made.items():
                 found[concept] = label
-                record = {"concept_id": concept, "label": label, "source": source}
+                record = {"concept_id": concept, "label": label, "asked": asked_as}
                 log.write(json.dumps(record, sort_keys=True) + "\n")
             log.flush()
             ticker.advance(len(made))
@@ -183,24 +216,32 @@ def _judge(
 def _side_by_side(
     work: Callable[[_Part], _Result], parts: Sequence[_Part], n_at_once: int, stop: StopCheck | None
 ) -> Iterator[_Result]:
-    """Yield results as they come, a few at a time; the first failure ends it."""
+    """Yield results as they come, a few at a time.
+
+    After a failure or a stop nothing new is begun, but what is under way is paid for, so its
+    results still come before the error.
+    """
     pending: set[Future[_Result]] = set()
     queue = iter(parts)
+    failure: BaseException | None = None
+    stopped = False
     with ThreadPoolExecutor(n_at_once) as pool:
-        try:
-            while True:
-                while len(pending) < n_at_once and (part := next(queue, None)) is not None:
-                    pending.add(pool.submit(work, part))
-                if not pending:
-                    return
-                done, pending = wait(pending, return_when=FIRST_COMPLETED)
-                for one in done:
+        while True:
+            going_on = failure is None and not stopped
+            while going_on and len(pending) < n_at_once and (part := next(queue, None)) is not None:
+                pending.add(pool.submit(work, part))
+            if not pending:
+                break
+            done, pending = wait(pending, return_when=FIRST_COMPLETED)
+            for one in done:
+                failure = failure or one.exception()
+                if one.exception() is None:
                     yield one.result()
-                if stop is not None and stop():
-                    raise Interrupted("Stopped; answers so far are kept. Run it again to go on.")
-        finally:
-            for one in pending:
-                one.cancel()
+            stopped = stopped or (stop is not None and stop())
+    if failure is not None:
+        raise failure
+    if stopped:
+        raise Interrupted("Stopped; answers so far are kept. Run it again to go on.")
 
 
 def _batches(contexts: Sequence[ConceptContexts], size: int) -> Iterator[Sequence[ConceptContexts]]:
@@ -235,7 +276,12 @@ def _label_in(answer: object, concept_id: int) -> str | None:
     return (clean_label(value) or None) if isinstance(value, str) else None
 
 
-def _read_journal(path: Path, source: str) -> dict[int, str | None]:
+def _asked_as(model: str, template: str) -> str:
+    """Return what tells answers to one question from answers to another."""
+    return f"{model}/{hashlib.sha256(template.encode()).hexdigest()[:16]}"
+
+
+def _read_journal(path: Path, asked_as: str) -> dict[int, str | None]:
     """Return what was answered before; a line cut off by a crash is dropped."""
     if not path.is_file():
         return {}
@@ -246,7 +292,7 @@ def _read_journal(path: Path, source: str) -> dict[int, str | None]:
             continue
         try:
             record = json.loads(line)
-            if record["source"] == source:
+            if record["asked"] == asked_as:
                 found[int(record["concept_id"])] = record["label"]
         except (ValueError, KeyError, TypeError):
             if number < len(lines) - 1:

@@ -6,12 +6,14 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from benchdesign.cli import run_command
 from tests.helpers import make_tiny_bert, make_tiny_dictionary, make_tiny_sae
+from tests.mapping.test_label import label_all, serve
 
 WORDS = ("cat", "dog", "house", "river", "stone", "music", "number", "seven", "market", "garden")
 LEVELS = (
@@ -329,6 +331,56 @@ def test_a_model_is_not_asked_before_the_cost_is_agreed(made: Path, run: Run) ->
     assert "requests: about" in err
     assert "at the prices given" in err
     assert "Give --yes" in err
+
+
+def test_a_stopped_run_of_a_model_pays_for_nothing_twice(
+    made: Path, run: Run, tmp_path: Path
+) -> None:
+    from benchdesign.mapping import load_dictionary
+
+    n_answers = iter([3, 1000])
+    left = [next(n_answers)]
+
+    def reply(body: dict[str, Any]) -> tuple[int, object]:
+        left[0] -= 1
+        return label_all(body) if left[0] >= 0 else (401, {})
+
+    folder = tmp_path / "labelled"
+    with serve(reply) as (url, asked):
+        arguments = (
+            *("label", made / "dictionary", "--out", folder, "--endpoint", url, "--llm", "tiny"),
+            *("--contexts", made / "contexts.jsonl.gz", "--per-request", "1", "--yes"),
+        )
+        code, _, err = run(*arguments)
+        assert code == 1
+        assert "401" in err
+        assert not folder.exists()
+        first = int(err.split(" ")[0])
+        left[0] = next(n_answers)
+        code, _, err = run(*arguments)
+        assert code == 0
+        assert int(err.split(" ")[0]) == first - 3
+        n_asked = len(asked)
+        assert run(*arguments, "--only-missing", "--force")[0] == 0
+        assert len(asked) - n_asked == first
+    table = load_dictionary(folder).table
+    assert {one for one in table.label_source if one} == {"model:tiny"}
+    assert not list(tmp_path.glob("*.labels.jsonl"))
+
+
+def test_a_neuronpedia_export_is_for_the_level_named(made: Path, run: Run, tmp_path: Path) -> None:
+    from benchdesign.mapping import load_dictionary
+
+    export = [{"modelId": "m", "layer": "l", "index": "2", "description": "birds"}]
+    (tmp_path / "export.json").write_text(json.dumps(export))
+    code, out, _ = run(
+        *("label", made / "dictionary", "--from", tmp_path / "export.json"),
+        *("--level", "themes", "--out", tmp_path / "labelled"),
+    )
+    assert code == 0
+    assert out.startswith("1 concept labelled")
+    table = load_dictionary(tmp_path / "labelled").table
+    assert (table.label[26], table.label_source[26]) == ("birds", "neuronpedia")
 
 
 def test_the_builtin_dictionary_is_not_labelled_in_place(run: Run, tmp_path: Path) -> None:
