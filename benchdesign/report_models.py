@@ -20,7 +20,7 @@ from benchdesign.modelgaps import HeldOut, ModelGaps, PairedComparison
 from benchdesign.modelstudy import Example, ModelStudy, PowerRow
 from benchdesign.records import write_json
 from benchdesign.report import render_page, render_text
-from benchdesign.scoring import ScoreRow, Standing
+from benchdesign.scoring import FEW, ScoreRow, Standing
 
 if TYPE_CHECKING:
     from benchdesign.formats.results import JoinedResults
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     from benchdesign.items import Benchmark, Item
 
 __all__ = [
-    "FEW",
     "MODEL_FILES",
     "ModelsReport",
     "StudyPart",
@@ -39,8 +38,8 @@ __all__ = [
     "write_models_report",
 ]
 
-FEW = 30
-"""Below this many items counts stand in place of shares."""
+_ENOUGH = 30
+"""Items from which an area is listed where nothing was found in it."""
 
 _MOST_DRAWN = 6
 _LINE = 400
@@ -425,7 +424,7 @@ def _area_lines(study: ModelStudy) -> Iterator[AreaLine]:
         height = 18 + 13 * (max(len(drawn), 1) - 1)
         worst = min(gaps, default=float("nan"))
         is_found = any(row is not None and row.standing in _FOUND for row in rows)
-        is_telling = is_found or (FEW <= n_items <= most)
+        is_telling = is_found or (_ENOUGH <= n_items <= most)
         name = tables[0].names[unit]
         lines.append(AreaLine(name, n_items, rows, dots, height, worst, is_telling))
     lines.sort(key=lambda one: np.nan_to_num(one.worst, nan=9.0))

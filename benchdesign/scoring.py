@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 __all__ = [
+    "FEW",
     "STANDINGS",
     "ColumnTest",
     "ModelSettings",
@@ -32,6 +33,9 @@ __all__ = [
 ]
 
 Floats = NDArray[np.float64]
+
+FEW = 10
+"""Below this many items counts stand in place of shares, which would say more than is known."""
 
 _LENGTH_BINS = 5
 _REPLICATES_AT_ONCE = 25

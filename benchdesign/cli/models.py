@@ -98,7 +98,8 @@ def _write_report(
     figures: Mapping[str, Any],
 ) -> tuple[Path, ...]:
     from benchdesign import __version__
-    from benchdesign.report_models import FEW, ModelsReport, collect_study, write_models_report
+    from benchdesign.report_models import ModelsReport, collect_study, write_models_report
+    from benchdesign.scoring import FEW
 
     assert request.report is not None
     settings = studied[0].study.settings

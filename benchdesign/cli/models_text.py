@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from benchdesign.cli.output import print_lines, print_table, share
+from benchdesign.scoring import FEW
 from benchdesign.text import display, ellipsis
 
 if TYPE_CHECKING:
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
     from benchdesign.scoring import ScoreRow
 
 __all__ = ["print_across", "print_joined", "print_study"]
-
-_FEW = 30
-"""Below this many items a share would say more than is known; counts stand in its place."""
 
 _NAME = 46
 _TEXT = 76
@@ -132,7 +130,7 @@ def _print_scores(title: str, rows: Sequence[tuple[str, ScoreRow]], *, level: fl
 
 
 def _score(row: ScoreRow) -> str:
-    if row.n_items < _FEW:
+    if row.n_items < FEW:
         return f"{row.n_passed} of {row.n_items}"
     return f"{row.chi_model:.2f}"
 

@@ -84,12 +84,12 @@ class ItemIndex:
         return Match(None, problem=f"no such item in {self._benchmark.path}")
 
     def _ids(self, row: ResultRow) -> Iterator[str]:
-        yield from row.ids
+        yield from (_plain_id(one) for one in row.ids)
         path = self._benchmark.mapping.id
         if row.record is not None and path is not None:
             value = get_value(row.record, path)
             if value is not None:
-                yield replace_surrogates(as_text(value)).strip()
+                yield _plain_id(as_text(value))
 
     def _places_by_text(self, row: ResultRow) -> tuple[list[int], bool]:
         """Return the items a row's text fits, and whether it is the whole text that does."""
@@ -177,6 +177,11 @@ class ItemIndex:
         asked = set(_WORD.findall(self._items[place].prompt.casefold()))
         words = set(_WORD.findall(told.casefold()))
         return bool(asked) and asked <= words
+
+
+def _plain_id(text: str) -> str:
+    """Return an id as items have it."""
+    return replace_surrogates(text).strip()
 
 
 def _key(text: str, choices: Sequence[str] = ()) -> bytes:

@@ -30,6 +30,16 @@ def test_results_are_joined_by_id(tmp_path: Path, benchmark: Benchmark) -> None:
     assert np.isnan(joined.scores["m"][2:]).all()
 
 
+def test_ids_are_compared_as_items_have_them(tmp_path: Path) -> None:
+    from benchdesign.formats import load_benchmark
+
+    path = tmp_path / "items.jsonl"
+    path.write_text('{"id": "a \\ud800 ", "question": "What?", "answer": "x"}\n')
+    text = '{"id": "a \\ud800 ", "score": 1}\n'
+    joined = join_results(read_results(results(tmp_path, text, "m.jsonl")), load_benchmark(path))
+    assert joined.scores["m"].tolist() == [1.0]
+
+
 def test_results_are_joined_by_row_and_model(tmp_path: Path, benchmark: Benchmark) -> None:
     text = '{"row": 0, "model": "a", "correct": true}\n{"row": 0, "model": "b", "correct": false}\n'
     joined = join_results(read_results(results(tmp_path, text, "m.jsonl")), benchmark)

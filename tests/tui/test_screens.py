@@ -221,7 +221,7 @@ async def test_models_say_what_to_do_and_then_show_results(bench: Bench) -> None
         await go(pilot, app, "models")
         assert "Press c" in visible_text(app)
         app.screen.read_results([str(results)])
-        await until(pilot, lambda: bool(app.screen.results))
+        await until(pilot, lambda: app.screen.study is not None)
         await pilot.press("f")
         table = app.screen.query_one(LineTable)
         assert len(table.view) >= 3

@@ -1,13 +1,12 @@
-"""Models, key 7: where do models differ, area by area and concept by concept?"""
+"""Models, key 7: where is each weak, how do two differ, and what do the items tell?"""
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from textual import work
-from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.content import Content
 from textual.worker import get_current_worker
@@ -15,298 +14,332 @@ from textual.worker import get_current_worker
 from benchdesign.errors import BenchdesignError
 from benchdesign.text import display
 from benchdesign.tui.keys import SCREEN_KEYS, bindings
-from benchdesign.tui.marks import Marks
 from benchdesign.tui.screens.dialogs import AskChoice, AskText
 from benchdesign.tui.screens.lists import Facet, ListScreen
-from benchdesign.tui.widgets.bars import interval
-from benchdesign.tui.widgets.evidence import literal
-from benchdesign.tui.widgets.line_table import Cell, Column, LineTable, Rows
+from benchdesign.tui.widgets.line_table import Column, ListRows, Rows
 
 if TYPE_CHECKING:
-    from benchdesign.modelgaps import ModelGaps
-    from benchdesign.scoring import Scores
+    from benchdesign.formats.results import JoinedResults
+    from benchdesign.modelgaps import PairedComparison
+    from benchdesign.modelstudy import ModelStudy
 
 __all__ = ["ModelsScreen"]
 
-_FEW = 10
-"""Below this many items a share says nothing; counts are shown."""
-
-_MOST_MODELS = 4
-
-
-class _ModelRows:
-    """Areas (or concepts) with one score a model."""
-
-    def __init__(
-        self, results: tuple[ModelGaps, ...], *, use_areas: bool, baseline: bool, marks: Marks
-    ) -> None:
-        self.results = results
-        self.scores: list[Scores] = []
-        for one in results:
-            self.scores.append(one.areas if use_areas and one.areas is not None else one.concepts)
-        self._marks = marks
-        self._baseline = baseline
-        first = self.scores[0]
-        support = np.max([one.n_items for one in self.scores], axis=0)
-        with np.errstate(invalid="ignore"):
-            units = np.flatnonzero(support > 0)
-            worst = np.nanmin(
-                np.where(
-                    np.isnan([one.gap for one in self.scores]),
-                    9.0,
-                    [one.gap for one in self.scores],
-                ),
-                axis=0,
-            )
-        self.units = units[np.argsort(worst[units], kind="stable")]
-        self.names = first.names
-        self.support = support
-
-    def __len__(self) -> int:
-        return len(self.units)
-
-    def row_id(self, row: int) -> str:
-        """Return the unit's number."""
-        return str(int(self.units[row]))
-
-    def text(self, row: int) -> str:
-        """Return what the filter searches."""
-        return self.names[int(self.units[row])]
-
-    def value(self, row: int, name: str) -> object:
-        """Return a field the filter can name."""
-        return self.sort_value(row, name)
-
-    def cell(self, row: int, key: str) -> Cell:
-        """Return one cell."""
-        unit = int(self.units[row])
-        if key == "name":
-            return Cell(self.names[unit])
-        if key == "n":
-            return Cell(f"{int(self.support[unit]):,}")
-        if key == "spread":
-            spread = self.sort_value(row, key)
-            return Cell("" if spread < 0 else f"{100 * spread:.0f} pt")
-        place = int(key.removeprefix("model"))
-        if place >= len(self.scores):
-            return Cell("")
-        scores = self.scores[place]
-        value, n = float(scores.chi_model[unit]), int(scores.n_items[unit])
-        if np.isnan(value) or not n:
-            return Cell("", "muted")
-        if n < _FEW:
-            return Cell(f"few {value * n:.0f}/{n}", "muted")
-        standing = scores.standing(unit).value
-        style = {"weak": "warn", "strong": "good"}.get(standing, "")
-        if self._baseline:
-            return Cell(f"{100 * float(scores.gap[unit]):+.0f} pt", style)
-        return Cell(f"{self._marks.bar(value, 6)} {100 * value:>3.0f} %", style)
-
-    def sort_value(self, row: int, key: str) -> Any:
-        """Return what a column sorts by."""
-        unit = int(self.units[row])
-        if key == "name":
-            return self.names[unit].lower()
-        if key == "n":
-            return int(self.support[unit])
-        values = [float(one.chi_model[unit]) for one in self.scores if one.n_items[unit] >= _FEW]
-        if key == "spread":
-            return max(values) - min(values) if len(values) > 1 else -1.0
-        place = int(key.removeprefix("model")) if key.startswith("model") else 0
-        value = float(self.scores[place].chi_model[unit]) if place < len(self.scores) else -1.0
-        return -1.0 if np.isnan(value) else value
+_N_BOOTSTRAP = 100
+_MOST_PAIRS = 20
+_LISTS = ("areas", "concepts", "weak", "pair", "items")
 
 
 class ModelsScreen(ListScreen):
-    """Per-concept results of models."""
+    """Results of models: scores, weak spots, pairs, items."""
 
     MODE = "models"
     BINDINGS: ClassVar[list[BindingType]] = bindings(*SCREEN_KEYS["models"])
     SIDE_BY_SIDE = False
     COLUMNS: ClassVar[tuple[Column, ...]] = (
-        Column("name", "AREA / CONCEPT", 0),
+        Column("name", "AREA", 0),
         Column("n", "N", 6, "right"),
     )
-    FIELDS = ("n", "spread")
-    EMPTY = "No results yet. c names a file with one score per item and model."
+    FIELDS = ("n", "spread", "model")
+    EMPTY = "Nothing to list."
 
-    results: tuple[ModelGaps, ...] = ()
+    study: ModelStudy | None = None
+    joined: JoinedResults | None = None
+    pair: PairedComparison | None = None
     baseline = False
-    _problems = ""
     _for = ""
 
-    def compose_body(self) -> ComposeResult:
-        """Lay out the list with room for the models."""
-        yield from super().compose_body()
-
     def make_rows(self) -> Rows:
-        """Return areas or concepts, weakest first."""
-        from benchdesign.tui.widgets.line_table import ListRows
-
+        """Return the rows of the list that is shown."""
         session = self.session
         assert session is not None
         if self._for != str(session.folder):
-            self._for, self.results = str(session.folder), ()
-            paths = self.owner.ui.of_screen("models").get("results", [])
-            if paths:
-                self.read_results([str(one) for one in paths])
-        if not self.results:
-            self.table.columns = self.COLUMNS
+            self._for, self.study, self.joined = str(session.folder), None, None
+            if self._paths():
+                self.read_results(self._paths(), self._metrics())
+        rows: Any = self._rows_of(self._list)
+        self.table.columns = getattr(rows, "columns", self.COLUMNS)
+        if self.table.sort_key not in {one.key for one in self.table.columns}:
+            self.table.sort_key = None
+        shown: Rows = rows
+        return shown
+
+    @property
+    def _list(self) -> str:
+        names = [name for name, _ in self.facets()]
+        return names[min(self.facet, len(names) - 1)]
+
+    def _rows_of(self, name: str) -> object:
+        from benchdesign.tui.model_rows import ItemRows, PairRows, ScoreRows, SpotRows
+
+        study, session = self.study, self.session
+        if study is None or session is None or session.analysis is None:
             return ListRows((), ())
-        names = [display(one.model, width=12) for one in self.results[:_MOST_MODELS]]
-        self.table.columns = (
-            *self.COLUMNS,
-            *(Column(f"model{place}", name, 13, "right") for place, name in enumerate(names)),
-            Column("spread", "SPREAD", 7, "right", narrow=False),
-        )
-        return _ModelRows(
-            self.results,
-            use_areas=self.facet == 0 and self.results[0].areas is not None,
+        if name == "weak":
+            return SpotRows(study)
+        if name == "pair" and self.pair is not None:
+            return PairRows(study, self.pair, marks=self.owner.marks)
+        if name == "items":
+            return ItemRows(study, tuple(session.analysis.benchmark.items))
+        return ScoreRows(
+            study,
+            use_areas=name == "areas" and study.models[0].areas is not None,
             baseline=self.baseline,
             marks=self.owner.marks,
+            narrow=self.is_narrow,
         )
 
     def facets(self) -> tuple[Facet, ...]:
-        """Return areas or concepts."""
-        return (("areas", None), ("concepts", None))
+        """Return the lists there are for what was read."""
+        if self.study is None:
+            return (("areas", None),)
+        hidden = {"pair"} if self.pair is None else set()
+        if self.study.items is None:
+            hidden.add("items")
+        return tuple((name, None) for name in _LISTS if name not in hidden)
 
     def action_facet(self, place: int) -> None:
-        """Show areas or concepts."""
+        """Show another list."""
         self.facet = place
+        self.table.sort_key = None
         self.refresh_session()
-
-    def filter_text(self, row: int) -> str:
-        """Return what filter words search."""
-        return "" if not self.results else super().filter_text(row)
 
     def count_text(self) -> str:
         """Return what the results cover."""
-        if self._problems:
-            return self._problems
-        if not self.results:
+        study, joined = self.study, self.joined
+        if study is None or joined is None:
             return "no results"
-        low = min(one.n_items for one in self.results)
-        models = f"{len(self.results)} model{'s' if len(self.results) > 1 else ''}"
-        scale = " · against each model's overall score" if self.baseline else ""
-        return f"{models} · {low:,} items with results{scale}"
+        if self._list == "pair" and self.pair is not None:
+            pair = self.pair
+            names = [display(one, width=20) for one in (pair.model_a, pair.model_b)]
+            return f"{names[0]} against {names[1]}: {100 * pair.overall:+.1f} points   c another"
+        if self._list == "items" and study.items is not None:
+            items = study.items
+            n = int((items.n_models > 0).sum())
+            alike = int(items.uninformative.sum())
+            return (
+                f"{n:,} items · {alike:,} tell no two models apart · {int(items.check_key.sum())} "
+                f"keys to check, about {items.expected_suspects:.0f} by chance"
+            )
+        n_items, without = joined.n_items, joined.n_unmatched + joined.n_ambiguous
+        text = f"{len(study.models)} model{'s' if len(study.models) > 1 else ''}"
+        text += f" · {n_items:,} of {len(study.concept_map):,} items have results"
+        if without:
+            text += f" · {without:,} results fit no item"
+        if self._list == "weak":
+            return f"{text} · at most {study.settings.fdr:.0%} of these are chance"
+        return text + (" · points against overall" if self.baseline else "")
 
     def show_detail(self) -> None:
-        """Show the intervals of the row, or how to begin."""
-        if not self.results:
+        """Show the page of the row, or how to begin."""
+        if self.study is None:
             self.detail.show(_HOW)
-            return
-        super().show_detail()
+        elif not len(self.table.rows) and self._list == "weak":
+            self.detail.show("No model is significantly weak anywhere with these results.")
+        else:
+            super().show_detail()
 
     def detail_of(self, row_id: str) -> Content:
-        """Return every model's score with its interval."""
-        rows = self.table.rows
-        if not isinstance(rows, _ModelRows):
+        """Return the page about a row of whichever list is shown."""
+        from benchdesign.tui import model_pages
+        from benchdesign.tui.model_rows import ItemRows, PairRows, ScoreRows, SpotRows
+
+        session, rows, study = self.session, self.table.rows, self.study
+        if study is None or session is None or session.analysis is None:
             return _HOW
-        unit = int(row_id)
-        lines = [literal(rows.names[unit], "bold"), Content("")]
-        for result, scores in zip(rows.results, rows.scores, strict=True):
-            row = scores.row(unit)
-            name = display(result.model, width=18)
-            if row.n_items < _FEW:
-                lines.append(Content(f"  {name:<18}  {row.n_items} items: too few for a share"))
-                continue
-            drawn = interval(row.low, row.chi_model, row.high, marks=self.owner.marks)
-            lines.append(
-                Content.assemble(
-                    f"  {name:<18}",
-                    (f"{100 * row.chi_model:>4.0f} %  ", "bold"),
-                    (drawn, "$text-primary"),
-                    f"  {100 * row.low:.0f} to {100 * row.high:.0f} %   ",
-                    (f"{row.standing.value}, {100 * row.gap:+.0f} pt, q {row.q_value:.2g}", ""),
-                )
+        items = session.analysis.benchmark.items
+        if isinstance(rows, ScoreRows):
+            return model_pages.score_page(
+                study,
+                rows.tables,
+                int(row_id),
+                is_area=rows.use_areas,
+                items=items,
+                marks=self.owner.marks,
+                width=self.page_width,
             )
-        lines += [
-            Content(""),
-            literal(
-                "Many are tested at once: q is the expected share of false findings among those "
-                "called weak or strong.",
-                "$foreground-muted",
-            ),
-        ]
-        return Content("\n").join(lines)
+        if isinstance(rows, SpotRows):
+            spot = rows.spot_of(row_id)
+            if spot is not None:
+                return model_pages.spot_page(study, spot, items=items, width=self.page_width)
+        if isinstance(rows, PairRows):
+            return model_pages.pair_page(rows, row_id, items=items, width=self.page_width)
+        if isinstance(rows, ItemRows):
+            place = next((at for at, item in enumerate(items) if item.id == row_id), None)
+            if place is not None:
+                answers = {} if self.joined is None else self.joined.answers
+                return model_pages.item_page(study, place, items[place], answers=answers)
+        return Content("")
+
+    # results
 
     def action_choose(self) -> None:
-        """Name a results file, or forget those there are."""
-
-        def take_path(path: str | None) -> None:
-            if path and path.strip():
-                paths = [*self._paths(), path.strip()]
-                self.read_results(paths)
+        """Add results, choose two models, or forget what was read."""
+        if not self._paths():
+            self._ask_path()
+            return
+        choices = [("add", "add results ...")]
+        pairs: dict[str, tuple[str, str]] = {}
+        if self.study is not None:
+            names = [one.model for one in self.study.models]
+            for a in names:
+                for b in names[names.index(a) + 1 :]:
+                    pairs[f"pair{len(pairs)}"] = (a, b)
+        for key, (a, b) in list(pairs.items())[:_MOST_PAIRS]:
+            shown = f"{display(a, width=28)} against {display(b, width=28)}"
+            choices.append((key, f"side by side: {shown}"))
+        choices.append(("none", "forget the results"))
 
         def take(choice: str | None) -> None:
             if choice == "add":
-                self.app.push_screen(AskText("File of results (JSONL or CSV)"), take_path)
+                self._ask_path()
             elif choice == "none":
-                self.owner.ui.of_screen("models")["results"] = []
-                self.results = ()
+                self._keep([], [])
+                self.study = self.joined = self.pair = None
+                self.facet = 0
                 self.refresh_session()
+            elif choice in pairs:
+                self.compare(*pairs[choice])
 
-        if not self._paths():
-            self.app.push_screen(
-                AskText("File of results", hint="item id, score in 0 to 1, model."), take_path
-            )
-            return
-        choices = [("add", "add a file of results ..."), ("none", "forget the results")]
         self.app.push_screen(AskChoice("Results", choices, text="\n".join(self._paths())), take)
+
+    def _ask_path(self) -> None:
+        def take(path: str | None) -> None:
+            if path and path.strip():
+                self.read_results([*self._paths(), path.strip()], self._metrics())
+
+        self.app.push_screen(
+            AskText(
+                "File or folder of results",
+                hint="lm-eval, Inspect or HELM logs, JSONL or CSV; MODEL=FILE names the model.",
+            ),
+            take,
+        )
 
     def _paths(self) -> list[str]:
         return [str(one) for one in self.owner.ui.of_screen("models").get("results", [])]
 
+    def _metrics(self) -> list[str]:
+        return [str(one) for one in self.owner.ui.of_screen("models").get("metrics", [])]
+
+    def _keep(self, paths: list[str], metrics: list[str]) -> None:
+        self.owner.ui.of_screen("models").update(results=paths, metrics=metrics)
+
     @work(thread=True, exclusive=True, group="results", exit_on_error=False)
-    def read_results(self, paths: list[str]) -> None:
+    def read_results(self, paths: list[str], metrics: list[str] | None = None) -> None:
         """Read results and measure every model."""
         from benchdesign.formats.results import load_results
-        from benchdesign.modelgaps import measure_models
+        from benchdesign.modelstudy import study_models
+        from benchdesign.scoring import ModelSettings
 
         session = self.session
         if session is None or session.analysis is None:
             return
         analysis, worker = session.analysis, get_current_worker()
-        results: tuple[ModelGaps, ...] = ()
-        problem = ""
+        chosen = list(metrics or ())
+
+        def tell(act: Callable[..., None], *arguments: object) -> None:
+            if not worker.is_cancelled:
+                self.app.call_from_thread(act, *arguments)
+
+        tell(self.say, "Reading results ...")
         try:
-            files = [Path(path).expanduser() for path in paths]
-            joined = load_results(files, analysis.benchmark)
-            results = measure_models(
+            joined = load_results(map(_expanded, paths), analysis.benchmark, metrics=chosen)
+            tell(self.say, f"Measuring {len(joined.scores)} models ...")
+            study = study_models(
                 analysis.benchmark_map,
                 joined.scores,
                 analysis.dictionary,
                 rng=np.random.default_rng(analysis.settings.seed),
                 areas=analysis.areas,
+                metrics=joined.metrics,
+                answers=joined.answers,
+                settings=ModelSettings(n_bootstrap=_N_BOOTSTRAP),
             )
         except BenchdesignError as error:
-            problem = str(error)
-        if not worker.is_cancelled:
-            self.app.call_from_thread(self._measured, paths, results, problem)
+            tell(self._refused, paths, chosen, str(error))
+            return
+        tell(self._measured, paths, chosen, joined, study)
 
-    def _measured(self, paths: list[str], results: tuple[ModelGaps, ...], problem: str) -> None:
-        if problem:
+    def _refused(self, paths: list[str], metrics: list[str], problem: str) -> None:
+        if "--metric" not in problem:
             self.say(problem, is_error=True)
             return
-        self.owner.ui.of_screen("models")["results"] = paths
-        self.results = results
-        self.say(f"Measured {len(results)} models.")
+
+        def take(metric: str | None) -> None:
+            if metric and metric.strip():
+                self.read_results(paths, [*metrics, metric.strip()])
+
+        known = problem.removesuffix(" Choose one with --metric.")
+        self.app.push_screen(AskText("Which score counts?", hint=known), take)
+
+    def _measured(
+        self, paths: list[str], metrics: list[str], joined: JoinedResults, study: ModelStudy
+    ) -> None:
+        self._keep(paths, metrics)
+        self.joined, self.study = joined, study
+        self.pair = study.comparisons[0] if study.comparisons else None
+        odd = len(joined.problems)
+        told = f"; {odd:,} rows need a look, benchdesign models lists them" if odd else ""
+        self.say(f"Measured {len(study.models)} models by {joined.n_joined:,} results{told}.")
         self.refresh_session()
+
+    @work(thread=True, exclusive=True, group="pair", exit_on_error=False)
+    def compare(self, model_a: str, model_b: str) -> None:
+        """Compare two models and show them side by side."""
+        from benchdesign.modelgaps import compare_models
+        from benchdesign.scoring import ModelSettings
+
+        session, study, worker = self.session, self.study, get_current_worker()
+        if study is None or session is None or session.analysis is None:
+            return
+        pair = next(
+            (one for one in study.comparisons if {one.model_a, one.model_b} == {model_a, model_b}),
+            None,
+        ) or compare_models(
+            study.concept_map,
+            study.scores,
+            study.dictionary,
+            models=(model_a, model_b),
+            rng=np.random.default_rng(session.analysis.settings.seed),
+            areas=study.area_groups,
+            settings=ModelSettings(n_bootstrap=0),
+        )
+        if not worker.is_cancelled:
+            self.app.call_from_thread(self._compared, pair)
+
+    def _compared(self, pair: PairedComparison) -> None:
+        self.pair = pair
+        self.action_facet([name for name, _ in self.facets()].index("pair"))
 
     def action_baseline(self) -> None:
         """Show scores, or differences from each model's overall score."""
         self.baseline = not self.baseline
         self.refresh_session()
 
-    @property
-    def table(self) -> LineTable:
-        """The list."""
-        return self.query_one("#table", LineTable)
+    def help_lines(self) -> tuple[str, ...]:
+        """Return what the help says beyond the keys."""
+        return (
+            "f steps through areas, concepts, weak spots, two models side by side, and items.",
+            "! and + mark scores significantly below and above what a model gives elsewhere.",
+            "Fewer than ten items show counts. The same as text: benchdesign models.",
+        )
+
+
+def _expanded(path: str) -> str:
+    """Replace a leading tilde, also behind `MODEL=`."""
+    from pathlib import Path
+
+    name, sign, rest = path.partition("=")
+    if sign and rest.startswith("~"):
+        return f"{name}={Path(rest).expanduser()}"
+    return str(Path(path).expanduser())
 
 
 _HOW = Content(
-    "Press c and name a file with results: JSONL or CSV, one row per item and model,\n"
-    "with an item id (or row number), a score from 0 to 1, and the model's name.\n\n"
-    "The same numbers without the interface:\n"
-    "  benchdesign models BENCHMARK --results FILE"
+    "Press c and name results of models on these items: a log of lm-eval, Inspect or HELM,\n"
+    "a folder of them, or a table (JSONL, CSV) with one row an item and model: an item id,\n"
+    "a score from 0 to 1, and the model's name.\n\n"
+    "The same numbers without the interface, and a report:\n"
+    "  benchdesign models BENCHMARK --results FILE --report DIR"
 )

@@ -1,0 +1,223 @@
+"""The page beside each list of the Models screen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from textual.content import Content
+
+from benchdesign.modelstudy import Example, ModelStudy
+from benchdesign.scoring import FEW, ScoreRow, Scores
+from benchdesign.text import cell_width, display
+from benchdesign.tui.marks import Marks
+from benchdesign.tui.model_rows import PairRows, Spot, score_text
+from benchdesign.tui.widgets.bars import interval
+from benchdesign.tui.widgets.detail import heading
+from benchdesign.tui.widgets.evidence import literal
+
+if TYPE_CHECKING:
+    from benchdesign.items import Item
+
+__all__ = ["item_page", "pair_page", "score_page", "spot_page"]
+
+_MOST_NESTED = 8
+_NAME = 18
+
+
+def score_page(
+    study: ModelStudy,
+    tables: Sequence[Scores],
+    unit: int,
+    *,
+    is_area: bool,
+    items: Sequence[Item],
+    marks: Marks,
+    width: int,
+) -> Content:
+    """Return every model's score on a row with its interval, what it can show, and items."""
+    lines: list[Content | str] = [literal(tables[0].names[unit], "bold"), ""]
+    for one, scores in zip(study.models, tables, strict=True):
+        row = scores.row(unit)
+        name = _padded(one.model, _NAME)
+        if row.n_items < FEW:
+            lines.append(Content(f"  {name}  {score_text(row)} solved: too few for a share"))
+            continue
+        room = max(min(width - 60, 30), 0)
+        drawn = interval(row.low, row.chi_model, row.high, marks=marks, width=room) if room else ""
+        lines.append(
+            Content.assemble(
+                f"  {name}",
+                (f"{100 * row.chi_model:>4.0f} %  ", "bold"),
+                (drawn, "$text-primary"),
+                f"  {100 * row.low:.0f} to {100 * row.high:.0f} %  "
+                f"{row.standing.value}, {100 * row.gap:+.0f} pt, q {row.q_value:.2g}",
+            )
+        )
+    lines += ["", *_power_lines([one.row(unit) for one in tables])]
+    for one in study.models:
+        find = study.area_examples if is_area else study.concept_examples
+        missed, _ = find(one.model, unit, n=2)
+        if missed:
+            lines += ["", heading(f"{display(one.model, width=_NAME)} misses")]
+            lines += list(_examples(missed, items, width=width))
+    return _joined(lines)
+
+
+def spot_page(study: ModelStudy, spot: Spot, *, items: Sequence[Item], width: int) -> Content:
+    """Return one weakness: what is inside it and the items that showed it."""
+    row = spot.row
+    what = "area" if spot.is_area else "concept"
+    lines: list[Content | str] = [
+        literal(row.name, "bold"),
+        Content(
+            f"  {what} · {display(spot.model, width=30)} · {score_text(row)} over {row.n_items:,} "
+            f"items · {100 * row.gap:+.0f} points at like length and difficulty · "
+            f"q {row.q_value:.2g}"
+        ),
+    ]
+    if spot.nested:
+        title = "Inside it, from broad to narrow" if spot.is_area else "The same items show"
+        lines += ["", heading(title)]
+        lines += [
+            Content(
+                f"  {_padded(one.name, 44)} {one.n_items:>6,} items  {score_text(one):>9}  "
+                f"{100 * one.gap:+.0f}"
+            )
+            for one in spot.nested[:_MOST_NESTED]
+        ]
+        if len(spot.nested) > _MOST_NESTED:
+            lines.append(Content(f"  and {len(spot.nested) - _MOST_NESTED:,} more"))
+    find = study.area_examples if spot.is_area else study.concept_examples
+    for title, side in zip(("Missed", "Solved"), find(spot.model, row.unit, n=4), strict=True):
+        if side:
+            lines += ["", heading(title), *_examples(side, items, width=width)]
+    held = next(
+        (
+            one
+            for result in study.models
+            if result.model == spot.model
+            for one in result.held_out
+            if one.unit == row.unit and one.kind == what
+        ),
+        None,
+    )
+    lines.append("")
+    if held is None:
+        text = "Not weak enough on a random half of the items to be measured on the other."
+    else:
+        text = (
+            f"Held-out check: {100 * held.gap_found:+.0f} points on a random half, "
+            f"{100 * held.gap_held_out:+.0f} on the other ({held.n_held_out:,} items)."
+        )
+    lines.append(literal(text, "$foreground-muted"))
+    return _joined(lines)
+
+
+def pair_page(rows: PairRows, row_id: str, *, items: Sequence[Item], width: int) -> Content:
+    """Return what two models do on a row, and the items they differ on."""
+    found = rows.row_of(row_id)
+    if found is None:
+        return Content("")
+    kind, row = found
+    pair, study = rows.pair, rows.study
+    a, b = display(pair.model_a, width=24), display(pair.model_b, width=24)
+    lines: list[Content | str] = [
+        literal(row.name, "bold"),
+        Content(
+            f"  {a} against {b}: {100 * row.chi_model:+.0f} points here, "
+            f"{100 * pair.overall:+.1f} overall, over {row.n_items:,} items · q {row.q_value:.2g}"
+        ),
+    ]
+    find = study.area_examples if kind == "area" else study.concept_examples
+    for name, other in ((pair.model_a, pair.model_b), (pair.model_b, pair.model_a)):
+        # What one solves and the other misses, the most telling first.
+        solved = find(name, row.unit, n=len(items))[1]
+        apart = [one for one in solved if study.scores[other][one.row] < 0.5][:3]
+        if apart:
+            title = f"Only {display(name, width=24)} solves"
+            lines += ["", heading(title), *_examples(apart, items, width=width)]
+    return _joined(lines)
+
+
+def item_page(
+    study: ModelStudy,
+    place: int,
+    item: Item,
+    *,
+    answers: Mapping[str, Mapping[int, str]],
+) -> Content:
+    """Return one item with its key and what each model scored and said."""
+    assert study.items is not None
+    row = study.items.row(place)
+    lines: list[Content | str] = [literal(item.prompt, "bold")]
+    for number, choice in enumerate(item.choices):
+        is_key = number == item.answer_index
+        lines.append(
+            Content.assemble(
+                f"  {chr(ord('A') + number) if number < 26 else number + 1}  ",
+                literal(choice),
+                ("   key", "$text-primary") if is_key else "",
+            )
+        )
+    if not item.choices and item.answer:
+        lines.append(Content.assemble("  key  ", literal(item.answer, "$text-primary")))
+    lines.append("")
+    for model in study.items.models:
+        score = float(study.scores[model][place])
+        said = answers.get(model, {}).get(place, "")
+        told = "no result" if np.isnan(score) else f"{score:.2g}"
+        lines.append(
+            Content.assemble(
+                f"  {_padded(model, _NAME + 6)}{told:>9}  ",
+                literal(display(said, width=60) if said else "", "$foreground-muted"),
+            )
+        )
+    lines.append("")
+    if "check-key" in row.notes:
+        text = "The better models all miss it. Check the key."
+        if row.agreed:
+            text += f" They say: {row.agreed}"
+        lines.append(literal(text, "$text-warning"))
+    elif row.notes:
+        lines.append(literal("It tells no two of these models apart.", "$foreground-muted"))
+    return _joined(lines)
+
+
+def _power_lines(rows: Sequence[ScoreRow]) -> list[Content | str]:
+    known = [one for one in rows if one.detectable > 0]
+    if not known:
+        return []
+    hardest = max(known, key=lambda one: one.detectable)
+    needed = [
+        max((getattr(one, name) or 0 for one in known), default=0)
+        for name in ("needed_10", "needed_5")
+    ]
+    return [
+        literal(
+            f"Shows a gap of {100 * hardest.detectable:.0f} points today; 10 points need "
+            f"{needed[0]:,} items, 5 points {needed[1]:,} (80 % power).",
+            "$foreground-muted",
+        )
+    ]
+
+
+def _examples(
+    examples: Sequence[Example], items: Sequence[Item], *, width: int
+) -> Iterator[Content | str]:
+    for one in examples:
+        item = items[one.row]
+        label = f"  {one.strength:>5.2f}  score {one.score:.2g}  "
+        room = max(width - cell_width(label) - 2, 20)
+        text = literal(display(item.prompt, width=room, newline=" "))
+        yield Content.assemble((label, "$foreground-muted"), text)
+
+
+def _padded(text: str, width: int) -> str:
+    shown = display(text, width=width)
+    return shown + " " * max(width - cell_width(shown), 0) + " "
+
+
+def _joined(lines: Sequence[Content | str]) -> Content:
+    return Content("\n").join([Content(one) if isinstance(one, str) else one for one in lines])
