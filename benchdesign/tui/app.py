@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import App, SystemCommand
 from textual.binding import BindingType
 from textual.screen import Screen
+from textual.theme import Theme
 
 from benchdesign.errors import WorkspaceError
 from benchdesign.tui.keys import APP_KEYS, KEYS, SCREENS, bindings
+from benchdesign.tui.memory import keep_preference
 from benchdesign.tui.working import WorkingApp
 
 if TYPE_CHECKING:
@@ -67,9 +70,17 @@ class BenchdesignApp(WorkingApp):
             self.theme = theme
         if self.preferences.keys:
             self.set_keymap(dict(self.preferences.keys))
+        self.theme_changed_signal.subscribe(self, self._keep_theme)
         self.set_interval(0.1, self.watch_job)
+        self.set_interval(1.0, self.try_writing)
         if self.target is not None and (Path(self.target) / "workspace.json").is_file():
             self.open_workspace(Path(self.target))
+
+    def _keep_theme(self, theme: Theme) -> None:
+        if self.config is not None and theme.name != self.preferences.theme:
+            self.preferences = replace(self.preferences, theme=theme.name)
+            problem = keep_preference(self.config, "theme", theme.name)
+            self.say(problem or f"Theme {theme.name}, next time too.", is_error=bool(problem))
 
     def key_of(self, binding_id: str) -> str:
         """Return the key that does something now, the person's key map included."""

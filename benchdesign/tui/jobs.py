@@ -101,7 +101,7 @@ class Job:
     def __init__(self, child: ChildJob, *, log: Path) -> None:
         self._child = child
         self.log = log
-        self.started = time.monotonic()
+        self.started = self._heard = time.monotonic()
         self.progress: Progress | None = None
 
     @classmethod
@@ -119,12 +119,18 @@ class Job:
         """How long it has been running."""
         return time.monotonic() - self.started
 
+    @property
+    def seconds_silent(self) -> float:
+        """How long nothing was heard of it."""
+        return time.monotonic() - self._heard
+
     def poll(self) -> Finished | Failed | Stopped | None:
         """Take in all progress there is; returns how it ended, once it has."""
         while (event := self._child.poll()) is not None:
             if not isinstance(event, Progress):
                 return event
             self.progress = event
+            self._heard = time.monotonic()
         return None
 
     def stop(self) -> None:

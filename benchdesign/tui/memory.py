@@ -7,6 +7,7 @@ error.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from benchdesign.workspace import Workspace
 
-__all__ = ["Recent", "RecentList", "UiState"]
+__all__ = ["Recent", "RecentList", "UiState", "keep_preference"]
 
 _VERSION = 1
 _MOST = 30
@@ -118,3 +119,29 @@ class UiState:
             workspace.save_ui(json.loads(json.dumps(self.values)))
         except OSError:
             return
+
+
+def keep_preference(path: Path, name: str, value: str) -> str:
+    """Set one preference in the person's settings file, and leave the rest of it as it is.
+
+    Returns why it could not be kept; empty if it was.
+    """
+    line = f"{name} = {json.dumps(value)}"
+    try:
+        text = path.read_text("utf-8") if path.exists() else ""
+        # Preferences stand before the first table; whatever comes after it belongs to that table.
+        table = re.search(r"^[ \t]*\[", text, re.MULTILINE)
+        end = len(text) if table is None else table.start()
+        head, rest = text[:end], text[end:]
+        found = re.compile(rf"^{re.escape(name)}\s*=.*$", re.MULTILINE)
+        if found.search(head):
+            head = found.sub(lambda _match: line, head, count=1)
+        else:
+            head = f"{line}\n{head}"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.tmp")
+        temporary.write_text(head + rest, "utf-8")
+        temporary.replace(path)
+    except (OSError, UnicodeDecodeError) as problem:
+        return f"{path}: cannot be written ({problem}); {name} holds for this time only."
+    return ""

@@ -23,7 +23,7 @@ from benchdesign.gaps import STATUSES, Gaps, Status
 from benchdesign.items import Item
 from benchdesign.overrides import Merged, wanted_counts
 from benchdesign.proposals import Proposal
-from benchdesign.workspace import Workspace
+from benchdesign.workspace import Access, Workspace
 
 if TYPE_CHECKING:
     from benchdesign.mapping import TokenEvidence
@@ -200,12 +200,14 @@ class Session:
         self.loaded = loaded
         self._changed()
 
-    def reopen(self) -> None:
-        """Read the workspace's settings anew, after a child process wrote them."""
+    def reopen(self, *, access: Access | None = None) -> None:
+        """Read the workspace's settings anew, after a child process wrote them, or to write."""
         old = self.workspace
-        who = old.decisions.who
-        old.close()
-        self.workspace = Workspace.open(old.folder, access=old.access, who=who, clock=old.clock)
+        if old.access == "write":
+            old.close()
+        self.workspace = Workspace.open(
+            old.folder, access=access or old.access, who=old.decisions.who, clock=old.clock
+        )
         self._changed()
 
     @property

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import traceback
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual import work
 from textual.app import App
-from textual.worker import get_current_worker
+from textual.content import Content
+from textual.worker import Worker, WorkerState, get_current_worker
 
 from benchdesign.config import Preferences
 from benchdesign.errors import BenchdesignError, WorkspaceLockedError
 from benchdesign.tui.keys import SCREENS
 from benchdesign.tui.marks import Marks
 from benchdesign.tui.memory import Recent, RecentList, UiState
+from benchdesign.tui.widgets.evidence import literal
 from benchdesign.tui.widgets.job_line import JobLine
 
 if TYPE_CHECKING:
+    from benchdesign.sofar import SoFar
     from benchdesign.tui.jobs import Job
     from benchdesign.tui.model import Loaded, Session
 
@@ -34,6 +38,7 @@ class OpenedApp(App[None]):
         pool: str | None = None,
         preferences: Preferences | None = None,
         recents: RecentList,
+        config: Path | None = None,
         editor: str = "vi",
     ) -> None:
         super().__init__()
@@ -44,10 +49,16 @@ class OpenedApp(App[None]):
         self.target = target
         self.pool = pool
         self.recents = recents
+        self.config = config
+        """The person's settings file; what is chosen here is kept there."""
+
         self.editor = editor
         self.session: Session | None = None
         self.ui = UiState()
         self.job: Job | None = None
+        self.so_far: SoFar | None = None
+        """What the running job knows before it is done."""
+
         self.is_loading = False
         self.problem = ""
         """Why the analysis of the open workspace cannot be shown."""
@@ -79,11 +90,26 @@ class OpenedApp(App[None]):
             workspace = Workspace.open(folder, who=who)
         except WorkspaceLockedError as problem:
             workspace = Workspace.open(folder, access="read", who=who)
-            self.say(f"Read only: {problem}", is_error=True)
+            self.say(f"Read only until it is free: {problem}", is_error=True)
         except BenchdesignError as problem:
             self.say(str(problem), is_error=True)
             return
         self.start_session(Session(workspace))
+
+    def try_writing(self) -> None:
+        """Take a workspace over that was in use elsewhere, once it is free; called on a timer."""
+        session = self.session
+        if session is None or session.can_write:
+            return
+        try:
+            session.reopen(access="write")
+        except BenchdesignError:
+            return
+        self.say("The other one has left: decisions can be made here now.")
+        self.problem = ""
+        if "gaps" in session.workspace.stage_runs():
+            self.load_analysis()
+        self.touch()
 
     def start_session(self, session: Session) -> None:
         """Show a workspace that was just opened or made."""
@@ -151,8 +177,8 @@ class OpenedApp(App[None]):
         )
 
     @work(thread=True, exclusive=True, group="load", exit_on_error=False)
-    def load_analysis(self) -> None:
-        """Load what was computed, without holding the screen up."""
+    def load_analysis(self, *, is_quiet: bool = False) -> None:
+        """Load what was computed, without holding the screen up; `is_quiet` keeps the status."""
         from benchdesign.tui.model import load_session
 
         session = self.session
@@ -168,9 +194,11 @@ class OpenedApp(App[None]):
         finally:
             self.is_loading = False
         if not worker.is_cancelled:
-            self.call_from_thread(self._loaded, session, loaded, problem)
+            self.call_from_thread(self._loaded, session, loaded, problem, is_quiet)
 
-    def _loaded(self, session: Session, loaded: Loaded | None, problem: str) -> None:
+    def _loaded(
+        self, session: Session, loaded: Loaded | None, problem: str, is_quiet: bool
+    ) -> None:
         if session is not self.session:
             return
         self.problem = problem
@@ -179,8 +207,11 @@ class OpenedApp(App[None]):
         else:
             session.replace(loaded)
             self._remember_recent()
-            stale = session.workspace.stale_stages()
-            self.say(f"Out of date: {', '.join(stale)}. R computes it." if stale else "Up to date.")
+            stale = () if is_quiet else session.workspace.stale_stages()
+            if stale:
+                self.say(f"Out of date: {', '.join(stale)}. R computes it.")
+            elif not is_quiet:
+                self.say("Up to date.")
         self.touch()
 
     @work(thread=True, exclusive=True, group="load", exit_on_error=False)
@@ -221,23 +252,30 @@ class OpenedApp(App[None]):
             screen.draw_frame()
             screen.catch_up()
 
-    def waiting_text(self) -> str:
-        """Say what to do where there is nothing to show yet."""
+    def waiting_text(self) -> Content:
+        """Say what to do where there is nothing to show yet, and what is known so far."""
         if self.session is None:
-            return (
+            return Content(
                 "No workspace is open.\n\n"
                 "Press 1 and open one, or ^n to make one from a benchmark file."
             )
         if self.problem:
-            return f"{self.problem}\n\nR runs what is missing; 1 goes to the workspaces."
+            return literal(f"{self.problem}\n\nR runs what is missing; 1 goes to the workspaces.")
         if self.job is not None:
-            return (
-                "The items are being read through the reference model.\n\n"
+            said = Content(
+                "The items are being read through the reference model.\n"
                 "The line below says how far it is. X stops it; what is done is kept."
             )
+            if self.so_far is None:
+                return said
+            from benchdesign.tui.widgets.so_far import so_far_content
+
+            width = min(self.size.width - 14, 96)
+            known = so_far_content(self.so_far, marks=self.marks, width=width)
+            return Content("\n\n").join([said, known])
         if self.is_loading:
-            return "Loading ..."
-        return "Nothing is computed yet.\n\nR maps the items and finds the gaps."
+            return Content("Loading ...")
+        return Content("Nothing is computed yet.\n\nR maps the items and finds the gaps.")
 
     # the status line
 
@@ -246,6 +284,25 @@ class OpenedApp(App[None]):
         self.status, self.status_is_error = text, is_error
         self.messages.append(text)
         self.draw_jobs()
+
+    def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
+        """Say that something unexpected went wrong in the background, and where it is written."""
+        error = event.worker.error
+        if event.state is not WorkerState.ERROR or error is None:
+            return
+        log = self.recents.path.with_name("interface.log")
+        try:
+            log.parent.mkdir(parents=True, exist_ok=True)
+            with log.open("a", encoding="utf-8", errors="backslashreplace") as stream:
+                stream.write("".join(traceback.format_exception(error)) + "\n")
+            where = f" Details: {log}"
+        except OSError:
+            where = ""
+        text = " ".join(str(error).split())
+        self.say(
+            f"Unexpected {type(error).__name__}: {text}. Decisions are safe; try again.{where}",
+            is_error=True,
+        )
 
     def draw_jobs(self) -> None:
         """Draw the row above the keys on whatever is shown."""
@@ -258,6 +315,7 @@ class OpenedApp(App[None]):
     def draw_job(self, line: JobLine) -> None:
         """Draw one row above the keys."""
         if self.job is not None:
-            line.busy(self.job.progress, note=self.job.note, marks=self.marks)
+            job = self.job
+            line.busy(job.progress, note=job.note, silent=job.seconds_silent, marks=self.marks)
         else:
             line.say(self.status, is_error=self.status_is_error)

@@ -15,6 +15,7 @@ class WorkingApp(OpenedApp):
     """One job at a time, in a child process."""
 
     _stop_asked = False
+    _n_watched = 0
 
     def start_job(self) -> None:
         """Compute what is out of date in a child process."""
@@ -29,6 +30,7 @@ class WorkingApp(OpenedApp):
         self.save_ui()
         self.problem = ""
         self._stop_asked = False
+        self.so_far = None
         self.job = Job.start(session.folder)
         self.touch()
         self.draw_jobs()
@@ -40,21 +42,35 @@ class WorkingApp(OpenedApp):
         ended = self.job.poll()
         if ended is None:
             self.draw_jobs()
+            self._read_so_far()
             return
         from benchdesign.tui.jobs import Failed, Stopped
 
-        seconds, self.job = self.job.seconds, None
+        seconds, log, self.job = self.job.seconds, self.job.log, None
         if isinstance(ended, Failed):
-            where = (
-                f" Log: {ended.log}" if ended.log and str(ended.log) not in ended.message else ""
-            )
-            self.problem = ended.message + where
-            self.say(self.problem, is_error=True)
+            log = ended.log or log
+            is_told = str(log) in ended.message or not (log.is_file() and log.stat().st_size)
+            where = "" if is_told else f" Log: {log}"
+            self.problem = f"{ended.message}{where}"
+            self.say(f"{self.problem} What was done is kept; R goes on.", is_error=True)
         elif isinstance(ended, Stopped):
             self.say("Stopped. What was done is kept; R goes on.")
         else:
             self.say(f"Computed in {seconds:.0f} s.")
         self._reload()
+
+    def _read_so_far(self) -> None:
+        session = self.session
+        # Ten times a second is for the line; what is known changes every few seconds at most.
+        self._n_watched += 1
+        if session is None or session.loaded is not None or self._n_watched % 10:
+            return
+        from benchdesign.sofar import read_so_far
+
+        found = read_so_far(session.folder)
+        if found is not None and found != self.so_far:
+            self.so_far = found
+            self.touch()
 
     def _reload(self) -> None:
         session = self.session
@@ -66,7 +82,7 @@ class WorkingApp(OpenedApp):
             self.say(str(problem), is_error=True)
             return
         if "gaps" in session.workspace.stage_runs() and not self.problem:
-            self.load_analysis()
+            self.load_analysis(is_quiet=True)
         self.touch()
 
     def action_stop(self) -> None:
@@ -81,7 +97,7 @@ class WorkingApp(OpenedApp):
             self.job.stop()
             self.job = None
             self.say("Stopped. What was done is kept; R goes on.")
-            self.touch()
+            self._reload()
 
     def action_recompute(self) -> None:
         """Compute what is out of date."""

@@ -109,6 +109,8 @@ class FakeJob:
 
     note = "starting"
     seconds = 1.0
+    seconds_silent = 0.0
+    log = Path("/nonexistent/job.log")
 
     def __init__(self) -> None:
         self.progress: Progress | None = Progress("mapping items", 3, 10, 38.0, 16.0)

@@ -1,11 +1,19 @@
 """Long work as the interface shows it, with a job that is not one; and one real child."""
 
+import os
+import signal
 from pathlib import Path
 
+import pytest
+
 from benchdesign.progress import Progress
+from benchdesign.records import plain, write_json
+from benchdesign.sofar import SoFar
 from benchdesign.tui import jobs
 from benchdesign.tui.widgets.job_line import JobLine, progress_text
+from tests.tui import hanging
 from tests.tui.conftest import Bench, FakeJob, until
+from tests.tui.test_screens import visible_text
 
 
 def test_progress_reads_as_a_sentence() -> None:
@@ -27,13 +35,70 @@ async def test_a_job_shows_its_progress_and_stops_at_once(bench: Bench, fake_job
         assert app.status.startswith("Stopped")
 
 
-async def test_an_error_is_shown_in_place_with_its_log(bench: Bench, fake_job: FakeJob) -> None:
+async def test_an_error_is_shown_in_place_with_its_log_and_what_to_do(
+    bench: Bench, fake_job: FakeJob
+) -> None:
+    log = bench.folder / "job.log"
+    log.write_text("Traceback")
     async with bench.opened() as (app, pilot):
         await pilot.press("3", "plus_sign", "R")
-        fake_job.end = jobs.Failed("pool.jsonl:3: not JSON. Fix the line.", 2, Path("/x/job.log"))
+        fake_job.end = jobs.Failed("pool.jsonl:3: not JSON. Fix the line.", 2, log)
         await until(pilot, lambda: app.job is None)
-        assert app.status == "pool.jsonl:3: not JSON. Fix the line. Log: /x/job.log"
+        assert app.status == (
+            f"pool.jsonl:3: not JSON. Fix the line. Log: {log} What was done is kept; R goes on."
+        )
         assert app.status_is_error
+
+
+async def test_a_job_that_says_nothing_for_long_is_called_silent(
+    bench: Bench, fake_job: FakeJob
+) -> None:
+    async with bench.opened() as (app, pilot):
+        await pilot.press("3", "plus_sign", "R")
+        line = app.screen.query_one(JobLine)
+        await until(pilot, lambda: "X stop" in str(line.content))
+        assert "nothing new" not in str(line.content)
+        fake_job.seconds_silent = 45.0
+        await until(pilot, lambda: "nothing new for 45 s" in str(line.content))
+
+
+async def test_what_is_known_so_far_is_shown_while_the_rest_is_read(
+    bench: Bench, fake_job: FakeJob
+) -> None:
+    (bench.work / "stages.json").unlink()
+    app = bench.app()
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: app.job is not None)
+        known = SoFar(40, 100, 6, 3, 1, 0, "pool", (("fox", 0, 20.0),), (("cat", 27),))
+        write_json(bench.work / "results" / "so_far.json", plain(known))
+        await until(pilot, lambda: app.so_far is not None)
+        await until(pilot, lambda: "Worst gaps so far" in visible_text(app))
+        text = visible_text(app)
+        assert "3 of 6 concepts touched" in text and "against the 100 pool items" in text
+        assert "fox" in text and "0 / 20" in text
+
+
+@pytest.mark.parametrize("how", ["X", "kill"])
+async def test_a_child_that_hangs_is_stopped_and_one_that_dies_is_reported(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    monkeypatch.setattr(jobs, "compute", hanging.hang)
+    async with bench.opened() as (app, pilot):
+        await pilot.press("3", "plus_sign", "R")
+        job = app.job
+        assert job is not None
+        child = job._child.process
+        await until(pilot, lambda: job.progress is not None)
+        if how == "X":
+            await pilot.press("X")
+            assert app.job is None and "R goes on" in app.status
+        else:
+            os.kill(child.pid, signal.SIGKILL)
+            await until(pilot, lambda: app.job is None)
+            assert "ended by SIGKILL (out of memory?)" in app.status
+            assert "R goes on" in app.status and app.status_is_error
+        assert not child.is_alive()
+        await until(pilot, lambda: not app.is_loading)
 
 
 async def test_leaving_while_a_job_runs_asks_once(bench: Bench, fake_job: FakeJob) -> None:

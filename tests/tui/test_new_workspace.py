@@ -7,6 +7,7 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
+from benchdesign.items import Benchmark
 from benchdesign.tui.app import BenchdesignApp
 from benchdesign.tui.screens.new_form import NewForm, free_folder
 from tests.tui.conftest import Bench, FakeJob, until
@@ -54,7 +55,13 @@ async def test_a_field_set_by_hand_is_read_at_once_and_kept(
         # The rest of the column's name is offered; the arrow takes it.
         await pilot.press("right")
         await until(pilot, lambda: form.value("field-prompt") == "category")
-        await until(pilot, lambda: form.found.benchmark.items[0].prompt == "cat")
+        await until(pilot, lambda: "A  fish   key" in visible_text(app))
+
+        def is_read_so() -> bool:
+            found = form.found.benchmark
+            return isinstance(found, Benchmark) and found.items[0].prompt == "cat"
+
+        await until(pilot, is_read_so)
         await pilot.press("ctrl+n")
         await until(pilot, lambda: app.session is not None)
         assert app.session.workspace.settings.fields == {"prompt": "category"}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -15,11 +16,13 @@ from benchdesign.gaps import Status
 from benchdesign.tui.keys import SCREEN_KEYS, bindings
 from benchdesign.tui.model import Session
 from benchdesign.tui.screens.base import BaseScreen
-from benchdesign.tui.screens.dialogs import AskText
 from benchdesign.tui.widgets.bars import histogram
 from benchdesign.tui.widgets.detail import Line, heading
 from benchdesign.tui.widgets.evidence import literal
 from benchdesign.workspace import STAGES
+
+if TYPE_CHECKING:
+    from benchdesign.tui.screens.scope import ByHand, ScopeAnswer
 
 __all__ = ["OverviewScreen"]
 
@@ -164,16 +167,22 @@ class OverviewScreen(BaseScreen):
     def _below(self, session: Session) -> Content:
         analysis = session.analysis
         assert analysis is not None
+        from benchdesign.tui.screens.scope import scope_words
+
         scope = session.workspace.settings.scope
-        sentence = str(scope.get("sentence", "")) if scope else ""
-        examples = len(scope.get("examples", ())) if scope else 0
+        sentence, more = scope_words(
+            str(scope.get("sentence", "")), len(scope.get("examples", ())), self._by_hand(session)
+        )
         counts = session.verdict_counts()
-        shown = literal(sentence) if sentence else literal("everything", "$foreground-muted")
-        more = f"   + {examples} example items" if examples else ""
+        has_examples = bool(scope.get("examples", ()))
+        shown = Content(sentence or ("what the examples test" if has_examples else "everything"))
         lines = [
             *([] if self.app.size.height < 30 else [Content("")]),
             Content.assemble(
-                ("Scope     ", "bold $text-accent"), shown, (more, "$foreground-muted")
+                ("Scope     ", "bold $text-accent"),
+                shown,
+                (f"   {more}" if more else "", "$foreground-muted"),
+                ("   c changes it", "$foreground-muted"),
             ),
             Content.assemble(
                 ("Revision  ", "bold $text-accent"),
@@ -207,34 +216,60 @@ class OverviewScreen(BaseScreen):
         await self.perform(self.next_step()[1])
 
     def action_choose(self) -> None:
-        """Write what the benchmark is meant to test."""
+        """Say what the benchmark is meant to test: a sentence, example items, pins."""
+        from benchdesign.tui.screens.scope import ScopeScreen
+
         session = self.session
-        if session is None or not session.can_write:
+        if session is None or session.analysis is None:
+            return
+        if not session.can_write:
             self.say("Read only: the scope cannot be changed here.", is_error=True)
             return
-        settings = session.workspace.settings
+        scope = session.workspace.settings.scope
 
-        def take(text: str | None) -> None:
-            if text is None or session is not self.session:
-                return
-            from dataclasses import replace
-
-            scope = {**settings.scope, "sentence": text.strip()}
-            try:
-                session.workspace.change_settings(replace(settings, scope=scope))
-            except BenchdesignError as problem:
-                self.say(str(problem), is_error=True)
-                return
-            self.say("Scope kept. R finds the gaps within it.")
-            self.owner.touch()
+        def take(answer: ScopeAnswer | None) -> None:
+            if answer is not None and session is self.session:
+                self._keep_scope(session, answer)
 
         self.app.push_screen(
-            AskText(
-                "What is the benchmark meant to test? One sentence; empty for everything.",
-                value=str(settings.scope.get("sentence", "")),
+            ScopeScreen(
+                sentence=str(scope.get("sentence", "")),
+                examples=[str(one) for one in scope.get("examples", ())],
+                hand=self._by_hand(session),
+                items=session.analysis.benchmark.items,
+                marks=self.owner.marks,
             ),
             take,
         )
+
+    def _keep_scope(self, session: Session, answer: ScopeAnswer) -> None:
+        settings = session.workspace.settings
+        scope = {
+            **settings.scope,
+            "sentence": answer.sentence,
+            "examples": list(answer.examples),
+        }
+        is_same = scope == {"sentence": "", "examples": [], **settings.scope}
+        if is_same and not answer.lifted:
+            self.say("The scope is as it was.")
+            return
+        try:
+            if not is_same:
+                session.workspace.change_settings(replace(settings, scope=scope))
+            if answer.lifted:
+                session.record(*answer.lifted)
+        except BenchdesignError as problem:
+            self.say(str(problem), is_error=True)
+            return
+        self.say("Scope kept. R finds the gaps within it.")
+        self.owner.touch()
+
+    def _by_hand(self, session: Session) -> tuple[ByHand, ...]:
+        from benchdesign.tui.screens.scope import by_hand
+
+        analysis = session.analysis
+        assert analysis is not None
+        return by_hand(session.log, analysis.dictionary.table.label)
 
     def action_open_outside(self) -> None:
         """Open the last report."""

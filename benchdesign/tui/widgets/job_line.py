@@ -11,6 +11,9 @@ from benchdesign.tui.widgets.evidence import literal
 
 __all__ = ["JobLine", "progress_text"]
 
+_LONG_SILENCE = 20.0
+"""Seconds without news after which the line says so: it may hang, or the machine swaps."""
+
 
 def progress_text(progress: Progress) -> str:
     """Say how far a job is: `mapping items  612/1,240  49 %  38/s  16 s left`."""
@@ -48,13 +51,16 @@ class JobLine(Line):
         self.remove_class("-busy")
         self.show(literal(text.replace("\n", " ")))
 
-    def busy(self, progress: Progress | None, *, note: str, marks: Marks) -> None:
-        """Show how far the job is."""
+    def busy(self, progress: Progress | None, *, note: str, silent: float, marks: Marks) -> None:
+        """Show how far the job is, and whether it was heard of lately."""
         self.remove_class("-error")
         self.add_class("-busy")
+        end = ("   X stop", "bold")
+        if silent > _LONG_SILENCE:
+            end = (f"   nothing new for {_duration(silent)}   X stop, R goes on", "bold")
         if progress is None:
-            self.show(Content.assemble(literal(note), ("   X stop", "bold")))
+            self.show(Content.assemble(literal(note), end))
             return
         share = progress.done / progress.total if progress.total else 0.0
         bar = (f" {marks.bar(share, 12)} ", "$text-primary") if progress.total else ""
-        self.show(Content.assemble(bar, literal(progress_text(progress)), ("   X stop", "bold")))
+        self.show(Content.assemble(bar, literal(progress_text(progress)), end))
