@@ -29,6 +29,8 @@ MAX_STEPS = 100_000
 """Turns of loops, calls and filters that a template may take for one record."""
 
 MAX_SECONDS = 2.0
+"""Of processor time: a busy machine makes no template slow."""
+
 MAX_BITS = 4096
 
 # Noncharacters: Unicode promises that no text means anything by them.
@@ -101,8 +103,11 @@ class Template:
             raise TemplateError(
                 f"template:{error.lineno}: {str(error.message).rstrip('.')}. Correct the template."
             ) from error
-        except RecursionError:
+        except (RecursionError, MemoryError):
             raise TemplateError("template: nested too deeply. Simplify it.") from None
+        except (SyntaxError, ValueError, OverflowError) as error:
+            problem = str(getattr(error, "msg", None) or error)
+            raise TemplateError(f"template: {problem}. Simplify it.") from None
         self._template = jinja2.Template.from_code(
             self._environment, code, self._environment.make_globals(None)
         )
@@ -127,12 +132,14 @@ class Template:
         except (
             jinja2.TemplateError,
             ArithmeticError,
+            AssertionError,
             AttributeError,
             LookupError,
+            MemoryError,
+            NameError,
+            RuntimeError,
             TypeError,
             ValueError,
-            RecursionError,
-            MemoryError,
         ) as error:
             problem = " ".join(str(error).split())[:200] or type(error).__name__
             raise TemplateError(f"template: {problem}. Correct the template.") from error
@@ -169,14 +176,14 @@ class _Budget:
         """Begin a record with a full budget."""
         self._steps = 0
         self._made = 0
-        self._deadline = time.monotonic() + MAX_SECONDS
+        self._deadline = time.thread_time() + MAX_SECONDS
 
     def step(self) -> str:
         """Count one turn; return nothing to print."""
         self._steps += 1
         if self._steps > MAX_STEPS:
             raise TemplateError(f"template: more than {MAX_STEPS} steps. Simplify its loops.")
-        if self._steps % 64 == 0 and time.monotonic() > self._deadline:
+        if self._steps % 64 == 0 and time.thread_time() > self._deadline:
             raise TemplateError(f"template: took over {MAX_SECONDS:g} seconds. Simplify its loops.")
         return ""
 
@@ -321,20 +328,34 @@ def _bounded(function: Callable[..., Any], budget: _Budget) -> Callable[..., Any
     @wraps(function)
     def bounded(*values: Any, **options: Any) -> Any:
         budget.step()
+        if function.__name__ in _JOINS and len(values) > 1:
+            values = (values[0], _as_list(values[1], budget), *values[2:])
         plain = [value for value in values if isinstance(value, str | list | tuple | Mapping | int)]
         for value in plain:
             budget.weigh(value)
         if function.__name__ == "do_replace":
             _check_replace(plain, budget)
-        if function.__name__ == "do_join" or function.__name__ == "sync_do_join":
-            count = len(plain[0]) if plain and not isinstance(plain[0], int) else 1
-            budget.weigh(plain[1:], times=count)
+        if function.__name__ in _JOINS:
+            separator = [*plain[1:], *options.values()]
+            budget.weigh(separator, times=len(plain[0]) if plain else 1)  # type: ignore[arg-type]
         result = function(*values, **options)
         if isinstance(result, str | list | dict):
             budget.weigh(result)
         return result
 
     return bounded
+
+
+_JOINS = {"do_join", "sync_do_join"}
+
+
+def _as_list(values: Any, budget: _Budget) -> list[Any]:
+    """Return what is to be joined as a list of bounded length."""
+    found = []
+    for value in values:
+        budget.step()
+        found.append(value)
+    return found
 
 
 def _held(value: Any) -> Any:
@@ -431,7 +452,9 @@ def _guarded(tree: nodes.Template) -> nodes.Template:
             return self._held(node)
 
         def visit_Tuple(self, node: nodes.Tuple) -> nodes.Node:  # noqa: N802
-            return self._held(node) if node.ctx == "load" else node
+            if node.ctx == "load" and not any(isinstance(one, nodes.Slice) for one in node.items):
+                return self._held(node)
+            return self.generic_visit(node)
 
         def _held(self, node: nodes.Expr) -> nodes.Node:
             # A list of a list of a list takes no room until something walks through all of it.

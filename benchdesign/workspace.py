@@ -552,7 +552,9 @@ def _stamp(path: Path) -> tuple[int, int]:
 
 
 def _upgradeable(data: Any, path: Path) -> Any:
-    if isinstance(data, dict) and int(data.get("version", 0)) > _VERSION:
+    if not isinstance(data, dict):
+        raise ValueError("not an object")
+    if int(data.get("version", 0)) > _VERSION:
         raise WorkspaceError(
             f"{path}: made by a newer benchdesign (version {data['version']}); upgrade to open it."
         )

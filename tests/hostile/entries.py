@@ -108,9 +108,7 @@ def template(folder: Path, data: bytes) -> None:
     """An item template."""
     from benchdesign.render import Template
 
-    Template(data.decode("utf-8", "surrogatepass" if data[:1] == b"\xed" else "replace")).render(
-        RECORD
-    )
+    Template(data.decode("utf-8", "replace")).render(RECORD)
 
 
 def _clock() -> datetime:

@@ -30,6 +30,7 @@ FOUND = {
     "undo of nothing": ("workspace", b'\x01{"action": "undo", "of": 1, "step": 1}\n'),
     "deep workspace": ("workspace", b"\x00" + DEEP),
     "version without end": ("workspace", b'\x00{"version": 1e999}'),
+    "workspace that is nothing": ("workspace", b"\x00null"),
     "deep stages": ("workspace", b"\x02" + DEEP),
     "stages that are a list": ("workspace", b"\x02[]"),
     "deep settings": ("workspace", b"\x04who = " + b"[" * 100_000),
@@ -52,6 +53,7 @@ FOUND = {
         "JSON",
         b'{"a": {"question": "a?"}, "b": {"other": "b?"},}',
     ),
+    "slice among indices": ("template", b"{{ choices[0, 1:] }}"),
     "deep list in labels": ("dictionary", b"\x06" + DEEP),
 }
 READ = {
