@@ -1,11 +1,14 @@
 """How well a label picks out its concept: ranks contexts it was not made from.
 
 Per concept, held-out contexts where it fires are ranked against ones where it does not by their
-likeness to the label; the area under that curve is the score, 0.5 being chance.
+likeness to the label; the area under that curve is the score, 0.5 being chance. Likeness is that of
+sentence embeddings, plus the label's own words where a context has them: an embedding hardly sees
+whether a text holds the word "exactly", and many concepts are just that.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -23,6 +26,20 @@ __all__ = ["Embedder", "auc", "builtin_embedder", "score_labels"]
 
 Embedder = Callable[[Sequence[str]], "NDArray[np.float32]"]
 """Texts to unit vectors (n, d)."""
+
+WORDS_WEIGHT = 0.5
+"""Of the label's own words, against the cosine of embeddings, which rarely leaves 0 to 0.6."""
+
+_WORD = re.compile(r"[^\W_]+")
+_QUOTED = re.compile(r"[“\"]([^”\"]+)[”\"]")
+_PARTS = re.compile(r"\b(?:pieces?|prefix(?:es)?|suffix(?:es)?|letters?|endings?)\b")
+_GENERIC = frozenset(
+    """
+    a an and any are as at before by ending endings for form forms from in into is it its letter
+    letters like name names of on or other out over piece pieces plural prefix sense senses some
+    such suffix tense than that the their this to up use used uses using verb verbs with word words
+    """.split()  # noqa: SIM905 - a list of fifty quoted words is harder to read
+)
 
 _SENTENCE_HOOK = "blocks.5.hook_resid_post"
 _CONCEPTS_AT_ONCE = 64
@@ -59,10 +76,42 @@ def score_labels(
                 continue
             n, m = len(shown.scored_present), len(shown.scored_absent)
             likeness = vectors[place + 1 : place + 1 + n + m] @ vectors[place]
+            contexts_of = (*shown.scored_present, *shown.scored_absent)
+            likeness += WORDS_WEIGHT * word_likeness(one.label, [each.text for each in contexts_of])
             place += 1 + n + m
             scored.append(replace(one, score=auc(likeness[:n], likeness[n:])))
         ticker.advance(len(part))
     return tuple(scored)
+
+
+def word_likeness(label: str, texts: Sequence[str]) -> NDArray[np.float32]:
+    """Return the share of the label's words that each text holds; of its quoted ones if it quotes.
+
+    Forms of a word count. Words that only say what kind of thing a label names are left out.
+    """
+    import numpy as np
+
+    quoted = [word for part in _QUOTED.findall(label) for word in _WORD.findall(part.lower())]
+    inside = bool(_PARTS.search(label))
+    words = quoted or [
+        word for word in _WORD.findall(label.lower()) if word not in _GENERIC and len(word) > 1
+    ]
+    if not words:
+        return np.zeros(len(texts), dtype=np.float32)
+    shares = []
+    for text in texts:
+        there = set(_WORD.findall(text.lower()))
+        found = [any(_is_form(word, other, inside=inside) for other in there) for word in words]
+        # Of several quoted words each is an example: one is enough.
+        shares.append(float(any(found)) if quoted else sum(found) / len(found))
+    return np.asarray(shares, dtype=np.float32)
+
+
+def _is_form(word: str, other: str, *, inside: bool) -> bool:
+    """Is `other` the word, a form of it, or, for pieces of words, something that holds it?"""
+    if inside and word in other:
+        return True
+    return word == other or (len(word) >= 4 and other.startswith(word[: max(4, len(word) - 2)]))
 
 
 def auc(present: NDArray[np.float32], absent: NDArray[np.float32]) -> float:

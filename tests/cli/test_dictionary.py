@@ -261,8 +261,11 @@ def test_labels_that_score_low_are_taken_away(
         return lambda texts: np.zeros((len(texts), 2), dtype=np.float32)
 
     monkeypatch.setattr(label_score, "builtin_embedder", nothing)
+    rows = "".join(f"{concept},zebras\n" for concept in range(32))
+    (tmp_path / "labels.csv").write_text(f"concept_id,label\n{rows}")
     code, out, _ = run(
-        *("label", made / "dictionary", "--keywords", "--contexts", made / "contexts.jsonl.gz"),
+        *("label", made / "dictionary", "--from", tmp_path / "labels.csv"),
+        *("--contexts", made / "contexts.jsonl.gz"),
         *("--score", "--drop-below", "0.55", "--out", tmp_path / "labelled"),
     )
     assert code == 0

@@ -22,7 +22,7 @@ from benchdesign.mapping.label import ConceptLabel, apply_labels, read_labels, w
 from benchdesign.mapping.label_keywords import label_by_keywords
 from benchdesign.mapping.label_model import estimate_cost, judge_labels, label_by_model
 from benchdesign.mapping.label_neuronpedia import fetch_labels, neuronpedia_id
-from benchdesign.mapping.label_score import auc, score_labels
+from benchdesign.mapping.label_score import auc, score_labels, word_likeness
 from tests.helpers import make_dictionary, make_tiny_sae
 
 TWO_LEVELS = make_dictionary([None] * 5, levels=[("terms", "token", 3), ("themes", "passage", 2)])
@@ -187,6 +187,22 @@ def test_what_cannot_be_scored_has_no_score() -> None:
     labels = [ConceptLabel(0, None, None), ConceptLabel(7, "cats", "file")]
     scored = score_labels(labels, [make_contexts(0, "cat")], embed=by_word)
     assert [one.score for one in scored] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("label", "shares"),
+    [
+        ("the word “exactly”", [1, 0, 0]),
+        ("forms of “operate”", [0, 1, 0]),
+        ("word pieces “xa” and “qu”", [1, 0, 0]),
+        ("operating rooms", [0, 1, 0]),
+        ("operating theatres", [0, 0.5, 0]),
+        ("the word of", [0, 0, 0]),
+    ],
+)
+def test_a_labels_own_words_are_looked_for(label: str, shares: list[float]) -> None:
+    texts = ["It is Exactly so.", "the operating room", "a cat of mine"]
+    assert word_likeness(label, texts).tolist() == shares
 
 
 def test_auc_counts_pairs_and_halves_ties() -> None:
