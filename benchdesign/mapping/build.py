@@ -29,7 +29,16 @@ from benchdesign.mapping.statistics import LevelStatistics, StatisticsRules, mea
 from benchdesign.mapping.train import LevelReport, LevelSpec, TrainSettings, train_sae
 from benchdesign.progress import ProgressCallback, StopCheck
 
-__all__ = ["BuildReport", "assemble_dictionary", "build_dictionary", "complete_dictionary"]
+__all__ = [
+    "BuildReport",
+    "assemble_dictionary",
+    "build_dictionary",
+    "complete_dictionary",
+    "count_flags",
+    "describe_corpus",
+    "join_statistics",
+    "write_measured",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -285,6 +294,7 @@ def _check(
 
 
 def describe_corpus(corpus: Corpus, collected: Collected) -> dict[str, Any]:
+    """Return what is recorded of a corpus: counts and a digest, no text."""
     return {
         "n_read": corpus.n_read,
         "n_texts": len(collected.texts),
@@ -302,6 +312,7 @@ def describe_corpus(corpus: Corpus, collected: Collected) -> dict[str, Any]:
 
 
 def count_flags(statistics: LevelStatistics) -> dict[str, int]:
+    """Count the concepts with each flag, and as `usable` those with none."""
     from collections import Counter
 
     counts = Counter(flag for flags in statistics.flags for flag in flags)
