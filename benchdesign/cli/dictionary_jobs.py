@@ -203,6 +203,17 @@ def join_job(
 
 _MOST_MATCHES = 30
 
+_FLAGS = {
+    "dead": "never fires",
+    "dense": "fires on more than a tenth of everything",
+    "rare": "in too few texts of the corpus for its rates to mean anything",
+    "structural:punctuation": "fires on punctuation",
+    "structural:position": "fires at the start of a text, whatever is there",
+    "structural:wordpiece": "fires inside words, whatever they are",
+    "structural:template": "fires on the template of one source",
+}
+"""Why a concept is kept out of the counts, in words."""
+
 
 def info_job(
     concept: str,
@@ -391,7 +402,7 @@ def _print_facts(dictionary: Dictionary, facts: Mapping[str, Any]) -> None:
         f"  label        from {display(origin)}, trust {trust}",
         f"  level        {facts['level']} ({unit} at {facts['hook_point']}) of {dictionary.name}",
         f"  area         {display(facts['area'] or 'none')}",
-        f"  flags        {', '.join(facts['flags']) or 'none'}",
+        *(f"  kept out     {flag}: {_FLAGS.get(flag, 'by its maker')}" for flag in facts["flags"]),
         f"  present at   {_number(facts['threshold'])} and above",
         f"  activation   mean {_number(facts['mean_activation'])}, "
         f"largest {_number(facts['max_activation'])}",
