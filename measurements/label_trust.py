@@ -1,9 +1,10 @@
 """How far the labels of a dictionary can be trusted, beside what chance would give.
 
-A label's score is the area under the curve with which its likeness to held-out contexts tells those
-where its concept fires from those where it does not (`benchdesign dictionary label --score`). The
-contexts were not shown to whoever wrote the label. The baseline gives every concept of a random
-sample the label of another concept of its level.
+A label's score is the area under the curve with which its likeness to held-out contexts (of
+sentence embeddings, and of the words it names) tells those where its concept fires from those where
+it does not (`benchdesign dictionary label --score`). The contexts were not shown to whoever wrote
+the label. The baseline gives every concept of a random sample the label of another concept of its
+level.
 
     benchdesign dictionary label FOLDER --score --contexts contexts.jsonl.gz
     python measurements/label_trust.py FOLDER --contexts contexts.jsonl.gz
@@ -27,7 +28,7 @@ from benchdesign.dictionary import Dictionary, Level
 from benchdesign.mapping import load_dictionary
 from benchdesign.mapping.contexts import ConceptContexts, place_contexts, read_contexts
 from benchdesign.mapping.label import ConceptLabel
-from benchdesign.mapping.label_score import builtin_embedder, score_labels
+from benchdesign.mapping.label_score import Embedder, builtin_embedder, score_labels
 
 HERE = Path(__file__).resolve().parent
 CHANCE = 0.6
@@ -47,7 +48,12 @@ def labelled(dictionary: Dictionary, level: Level) -> list[int]:
 
 
 def shuffled_scores(
-    dictionary: Dictionary, contexts: Sequence[ConceptContexts], concepts: Sequence[int], n: int
+    dictionary: Dictionary,
+    contexts: Sequence[ConceptContexts],
+    concepts: Sequence[int],
+    *,
+    n: int,
+    embed: Embedder,
 ) -> NDArray[np.float64]:
     """Return the scores of a sample of concepts that were given another concept's label."""
     random = np.random.default_rng(0)
@@ -57,7 +63,7 @@ def shuffled_scores(
         ConceptLabel(int(concept), dictionary.table.label[other], "written")
         for concept, other in zip(sample, np.roll(sample, 1), strict=True)
     ]
-    scored = score_labels(labels, contexts, embed=builtin_embedder())
+    scored = score_labels(labels, contexts, embed=embed)
     return np.asarray([one.score for one in scored if one.score is not None])
 
 
@@ -106,6 +112,7 @@ def main() -> None:
     parser.add_argument(
         "--sample", type=int, default=400, help="concepts for the baseline, a level"
     )
+    parser.add_argument("--dtype", default=None, help="precision of the embeddings")
     parser.add_argument("--doubtful", type=Path, help="also write ids, reasons and labels there")
     parser.add_argument("--out", type=Path, default=HERE / "results" / "label_trust.md")
     options = parser.parse_args()
@@ -115,12 +122,13 @@ def main() -> None:
         contexts += place_contexts(read_contexts(path), dictionary, path=path)
     # Only what scoring looks at is kept: a file of contexts is large.
     contexts = [replace(one, strong=(), middle=(), absent=()) for one in contexts]
+    embed = builtin_embedder(dtype=options.dtype)
     rows, bars = [], []
     for level in dictionary.levels:
         concepts = labelled(dictionary, level)
         scores = dictionary.table.label_score[concepts].astype(np.float64)
         scores = scores[np.isfinite(scores)]
-        chance = shuffled_scores(dictionary, contexts, concepts, options.sample)
+        chance = shuffled_scores(dictionary, contexts, concepts, n=options.sample, embed=embed)
         rows += [row(level.name, scores), row(f"{level.name}, labels shuffled", chance)]
         bars.append((level.name, np.histogram(scores, EDGES)[0], np.histogram(chance, EDGES)[0]))
     found = doubtful(dictionary)
