@@ -12,6 +12,7 @@ from textual.timer import Timer
 from textual.widgets import Input
 
 from benchdesign.text import display
+from benchdesign.tui.memory import UiState
 from benchdesign.tui.screens.base import ActionLine, BaseScreen, Part
 from benchdesign.tui.widgets.detail import Detail, Line
 from benchdesign.tui.widgets.filter_bar import FilterBar, parse_filter
@@ -21,6 +22,8 @@ __all__ = ["Facet", "ListScreen"]
 
 Facet = tuple[str, Callable[[int], bool] | None]
 """Name and the test of a row number; None shows all."""
+
+_ZOOMS = ("-zoom-list", "-zoom-detail")
 
 _DETAIL_DELAY = 0.04
 """Seconds the cursor rests before the page is made: holding an arrow key down stays fast."""
@@ -40,6 +43,11 @@ class ListScreen(BaseScreen):
     SIDE_BY_SIDE: ClassVar[bool] = True
 
     _timer: Timer | None = None
+    _restored_from: UiState | None = None
+    _wanted: object = None
+    """Row to go back to once the rows are there."""
+
+    _wanted_pane = "table"
     facet = 0
     part = 0
     """Which piece of evidence is shown."""
@@ -112,8 +120,13 @@ class ListScreen(BaseScreen):
         self.table.focus()
 
     def _restore(self) -> None:
+        self._restored_from = self.owner.ui
         state = self.owner.ui.of_screen(self.MODE)
-        self.facet = int(state.get("facet", 0))
+        facet, zoom = state.get("facet", 0), state.get("zoom")
+        self.facet = facet if isinstance(facet, int) and facet >= 0 else 0
+        for one in _ZOOMS:
+            self.set_class(zoom == one, one)
+        self._wanted_pane = "detail" if state.get("pane") == "detail" else "table"
         self.filter_bar.restore(str(state.get("filter", "")))
         key = state.get("sort", self.ORDER[0])
         self.table.sort_key = key if key in {one.key for one in self.COLUMNS} else None
@@ -128,11 +141,15 @@ class ListScreen(BaseScreen):
             sort=self.table.sort_key,
             reverse=self.table.reverse,
             cursor=self.table.cursor_id,
+            pane="detail" if self.detail.has_focus else "table",
+            zoom=next((one for one in _ZOOMS if self.has_class(one)), None),
         )
 
     def refresh_session(self) -> None:
         """Show the rows as they are now, cursor and filter kept."""
-        wanted, self._wanted = getattr(self, "_wanted", None), None
+        if self._restored_from is not self.owner.ui:
+            self._restore()
+        wanted, self._wanted = self._wanted, None
         rows = self.make_rows()
         self.table.rows = rows
         self._set_test(rows)
@@ -141,6 +158,9 @@ class ListScreen(BaseScreen):
             self.table.show(rows)
         self._draw_facets()
         self.show_detail()
+        if self._wanted_pane == "detail":
+            self.detail.focus()
+        self._wanted_pane = "table"
 
     def _set_test(self, rows: Rows) -> None:
         facets = self.facets()
@@ -278,8 +298,8 @@ class ListScreen(BaseScreen):
         if self.has_class("-detail"):
             self.remove_class("-detail")
             self.table.focus()
-        elif self.has_class("-zoom-list", "-zoom-detail"):
-            self.remove_class("-zoom-list", "-zoom-detail")
+        elif any(self.has_class(one) for one in _ZOOMS):
+            self.remove_class(*_ZOOMS)
         elif self.detail.has_focus:
             self.table.focus()
         elif self.table.marked:
@@ -295,7 +315,7 @@ class ListScreen(BaseScreen):
     def action_zoom(self) -> None:
         """Give the focused pane all the room, or give it back."""
         if self.has_class("-zoom-list") or self.has_class("-zoom-detail"):
-            self.remove_class("-zoom-list", "-zoom-detail")
+            self.remove_class(*_ZOOMS)
         elif self.detail.has_focus:
             self.add_class("-zoom-detail")
         else:
