@@ -1,6 +1,7 @@
 """What commands print: results on standard output, talk and progress on standard error.
 
-The only module that prints. Text from items goes through `text.display` before it comes here.
+The only module that prints. Text from items goes through `text.display` before it comes here; so
+does every line once more, for what nobody thought of, such as the name of a file.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from benchdesign.progress import Progress
-from benchdesign.text import cell_width, ellipsis
+from benchdesign.text import cell_width, display, ellipsis
 
 __all__ = ["Talk", "print_json", "print_lines", "print_table", "share"]
 
@@ -32,7 +33,7 @@ def print_json(value: object) -> None:
 def print_lines(*lines: str) -> None:
     """Print lines on standard output."""
     for line in lines:
-        print(line)
+        print(display(line, newline="\n"))
 
 
 def print_table(head: Sequence[str], rows: Sequence[Sequence[str]], *, right: str = "") -> None:
@@ -48,7 +49,7 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]], *, right: st
         for at, cell in enumerate(row):
             gap = " " * (widths[at] - cell_width(cell))
             parts.append(gap + cell if right[at : at + 1] == "r" else cell + gap)
-        line = "  ".join(parts).rstrip()
+        line = display("  ".join(parts).rstrip())
         print(line if room is None else ellipsis(line, room))
 
 
@@ -71,12 +72,12 @@ class Talk:
         """Write one line, unless quiet."""
         if not self._quiet:
             self._end_line()
-            print(message, file=sys.stderr, flush=True)
+            print(display(message, newline="\n"), file=sys.stderr, flush=True)
 
     def fail(self, message: str) -> None:
         """Write one line, quiet or not."""
         self._end_line()
-        print(message, file=sys.stderr, flush=True)
+        print(display(message, newline="\n"), file=sys.stderr, flush=True)
 
     def progress(self, step: Progress) -> None:
         """Show how far a job is: one line rewritten in place, or a line now and then in a file."""
