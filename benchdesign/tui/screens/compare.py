@@ -1,19 +1,21 @@
-"""Compare, key 8: how does it differ from another set of items?
+"""Compare, key 8: how does it differ from another set of items, and what does each of several add?
 
-The pool, and the revision with what was accepted so far, are mapped already; another workspace can
-be chosen when it was mapped with the same dictionary.
+The pool, and the revision with what was accepted so far, are mapped already; other workspaces can
+be chosen when they were mapped with the same dictionary.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
+from textual import work
 from textual.binding import BindingType
 from textual.content import Content
+from textual.worker import get_current_worker
 
 from benchdesign.coverage import count_items
 from benchdesign.errors import BenchdesignError
@@ -28,6 +30,11 @@ from benchdesign.tui.widgets.detail import heading
 from benchdesign.tui.widgets.evidence import literal
 from benchdesign.tui.widgets.line_table import Cell, Column, Rows
 from benchdesign.workspace import Workspace
+
+if TYPE_CHECKING:
+    from benchdesign.areas import AreaGaps
+    from benchdesign.conceptmap import ConceptMap
+    from benchdesign.suites import Suite
 
 __all__ = ["CompareScreen"]
 
@@ -109,12 +116,43 @@ class CompareScreen(ListScreen):
     EMPTY = "Nothing to compare. c chooses the other set."
 
     other = ""
+    suite: Suite | None = None
+    _area_gaps: tuple[AreaGaps, ...] = ()
     _sides: tuple[_Side, _Side] | None = None
+    _for = ""
 
     def make_rows(self) -> Rows:
-        """Return concepts by difference."""
+        """Return concepts by difference, or several benchmarks side by side."""
         session = self.session
         assert session is not None and session.analysis is not None
+        if self._for != str(session.folder):
+            self._for, self.suite = str(session.folder), None
+            if self._members():
+                self.measure_suite(self._members())
+        rows: Any = self._rows_of(self._list, session)
+        self.table.columns = getattr(rows, "columns", self.COLUMNS)
+        if self.table.sort_key not in {one.key for one in self.table.columns}:
+            self.table.sort_key = None
+        shown: Rows = rows
+        return shown
+
+    @property
+    def _list(self) -> str:
+        names = [name for name, _ in self.facets()]
+        return names[min(self.facet, len(names) - 1)]
+
+    def _rows_of(self, name: str, session: Session) -> object:
+        from benchdesign.tui.suite_rows import HeatRows, OverlapRows
+
+        assert session.analysis is not None
+        if name == "suite" and self.suite is not None:
+            return HeatRows(self.suite, self._area_gaps, marks=self.owner.marks)
+        if name == "overlap" and self.suite is not None:
+            return OverlapRows(self.suite, session.analysis.dictionary)
+        return self._two_sides(session)
+
+    def _two_sides(self, session: Session) -> _CompareRows:
+        assert session.analysis is not None
         if not self.other:
             self.other = "pool" if session.analysis.pool_map is not None else "revision"
         a = _Side("benchmark", session.analysis.gaps.n_items, session.analysis.gaps.count)
@@ -142,19 +180,33 @@ class CompareScreen(ListScreen):
         return _Side("revision", n, count)
 
     def facets(self) -> tuple[Facet, ...]:
-        """Return all, more in A, more in B."""
-        rows = self.table.rows
-        if not isinstance(rows, _CompareRows):
-            return (("all", None),)
-        difference, ids = rows.difference, rows.ids
+        """Return all, more in A, more in B; and the suite where there is one."""
         return (
             ("all", None),
-            ("more in A", lambda row: bool(difference[ids[row]] < 0)),
-            ("more in B", lambda row: bool(difference[ids[row]] > 0)),
+            ("more in A", lambda row: self._sign(row) < 0),
+            ("more in B", lambda row: self._sign(row) > 0),
+            *(() if self.suite is None else (("suite", None), ("overlap", None))),
         )
+
+    def _sign(self, row: int) -> float:
+        rows = self.table.rows
+        if not isinstance(rows, _CompareRows):
+            return 0.0
+        return float(rows.difference[rows.ids[row]])
+
+    def action_facet(self, place: int) -> None:
+        """Show other rows."""
+        self.facet = place
+        self.refresh_session()
 
     def count_text(self) -> str:
         """Return what is compared."""
+        if self._list in ("suite", "overlap") and self.suite is not None:
+            joint = self.suite.joint
+            return (
+                f"{len(self.suite)} benchmarks, {joint.n_items:,} items together; "
+                f"{int(joint.is_gap.sum()):,} gaps that all of them leave   c chooses"
+            )
         if self._sides is None:
             return ""
         a, b = self._sides
@@ -162,7 +214,12 @@ class CompareScreen(ListScreen):
         return f"A {a.name} ({a.n_items:,})   B {name} ({b.n_items:,})   c chooses"
 
     def detail_of(self, row_id: str) -> Content:
-        """Return the summary and the concept under the cursor."""
+        """Return the summary and the row under the cursor."""
+        from benchdesign.tui.suite_rows import HeatRows, OverlapRows
+
+        rows = self.table.rows
+        if isinstance(rows, (HeatRows, OverlapRows)):
+            return rows.page(row_id)
         session = self.session
         assert session is not None and session.analysis is not None and self._sides is not None
         a, b = self._sides
@@ -204,24 +261,100 @@ class CompareScreen(ListScreen):
         if session.analysis.pool_map is not None:
             choices.append(("pool", "the pool"))
         choices.append(("revision", "the revision as decided so far"))
-        choices += [
-            (one.folder, f"workspace {one.name}  {one.folder}")
+        members = self._members()
+        known = [
+            one
             for one in self.owner.recents.load()
             if not one.is_missing and one.folder != str(session.folder.resolve())
-        ][:8]
+        ][:6]
+        choices += [(one.folder, f"workspace {one.name}  {one.folder}") for one in known]
         choices.append(("another", "another workspace ..."))
+        choices += [
+            (f"add:{one.folder}", f"suite: add {one.name}  {one.folder}")
+            for one in known
+            if one.folder not in members
+        ]
+        choices.append(("add:", "suite: add another workspace ..."))
+        if members:
+            choices.append(("none", "suite: forget it"))
 
         def take(choice: str | None) -> None:
             if choice == "another":
                 self.app.push_screen(AskText("Folder of the workspace"), take)
+            elif choice == "add:":
+                self.app.push_screen(AskText("Folder of the workspace"), add)
+            elif choice == "none":
+                self._keep([])
+                self.suite = None
+                self.action_facet(0)
+            elif choice and choice.startswith("add:"):
+                add(choice.removeprefix("add:"))
             elif choice:
                 self.other = choice
+                self.facet = 0
                 self.refresh_session()
+
+        def add(folder: str | None) -> None:
+            if folder and folder.strip():
+                self.measure_suite([*members, folder.strip()])
 
         self.app.push_screen(AskChoice("Compare the benchmark with", choices), take)
 
+    def _members(self) -> list[str]:
+        return [str(one) for one in self.owner.ui.of_screen("compare").get("suite", [])]
+
+    def _keep(self, folders: list[str]) -> None:
+        self.owner.ui.of_screen("compare").update(suite=folders)
+
+    @work(thread=True, exclusive=True, group="suite", exit_on_error=False)
+    def measure_suite(self, folders: list[str]) -> None:
+        """Compare this benchmark with those of other workspaces."""
+        from benchdesign.pipeline import reference_of
+        from benchdesign.suites import compare_areas, compare_suite
+
+        session, worker = self.session, get_current_worker()
+        if session is None or session.analysis is None:
+            return
+        analysis = session.analysis
+        names, maps = [session.title], [analysis.benchmark_map]
+        try:
+            for folder in folders:
+                name, concept_map = _read_map(Path(folder), session)
+                # Two workspaces may be called alike.
+                names.append(name if name not in names else f"{name} ({len(names) + 1})")
+                maps.append(concept_map)
+            suite = compare_suite(
+                maps,
+                analysis.dictionary,
+                names=names,
+                reference=reference_of(analysis.pool_map, analysis.dictionary),
+                relevance=analysis.relevance,
+            )
+            areas = compare_areas(suite, maps, analysis.areas, reference_map=analysis.pool_map)
+        except BenchdesignError as problem:
+            if not worker.is_cancelled:
+                self.app.call_from_thread(self.say, str(problem), is_error=True)
+            return
+        if not worker.is_cancelled:
+            self.app.call_from_thread(self._measured, folders, suite, areas)
+
+    def _measured(self, folders: list[str], suite: Suite, areas: tuple[AreaGaps, ...]) -> None:
+        self._keep(folders)
+        self.suite, self._area_gaps = suite, areas
+        self.say(f"Compared {len(suite)} benchmarks.")
+        self.action_facet([name for name, _ in self.facets()].index("suite"))
+
 
 def _read_side(folder: Path, session: Session) -> _Side:
+    """Count the items of another workspace's benchmark that show each concept."""
+    analysis = session.analysis
+    assert analysis is not None
+    name, concept_map = _read_map(folder, session)
+    count = count_items(concept_map, analysis.gaps.coverage.thresholds)
+    return _Side(name, len(concept_map), count)
+
+
+def _read_map(folder: Path, session: Session) -> tuple[str, ConceptMap]:
     """Read another workspace's benchmark map; it must come from the same dictionary."""
     analysis = session.analysis
     assert analysis is not None
@@ -232,5 +365,4 @@ def _read_side(folder: Path, session: Session) -> _Side:
             f"{folder}: mapped with another dictionary, so the two cannot be compared. "
             "Map both with the same one."
         )
-    count = count_items(concept_map, analysis.gaps.coverage.thresholds)
-    return _Side(other.name, len(concept_map), count)
+    return other.name, concept_map
