@@ -29,9 +29,11 @@ format: $(VENV)/.installed
 	$(BIN)/ruff format benchdesign tests measurements examples
 	$(BIN)/ruff check --fix benchdesign tests measurements examples
 
+# Strict: a package whose advisories cannot be looked up is a failure, not a pass.
 audit: $(VENV)/.installed
 	$(BIN)/pip install --quiet pip-audit
-	$(BIN)/pip-audit
+	$(BIN)/pip freeze --exclude-editable | sed 's/+.*//' > $(VENV)/audited.txt
+	$(BIN)/pip-audit --strict --no-deps --disable-pip -r $(VENV)/audited.txt
 
 # torch comes first and pinned: a range would let the resolver pick a build with gigabytes of
 # accelerator libraries. The rest is pinned by constraints.txt.
