@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from benchdesign.changes import Addition, Removal
     from benchdesign.decisions import Standing
     from benchdesign.formats import WriteReport
+    from benchdesign.items import Finding
     from benchdesign.revision import Revision
 
 __all__ = ["SCHEMA_VERSION", "manifest_of", "write_concepts"]
@@ -30,9 +32,6 @@ def manifest_of(analysis: Analysis, revision: Revision, written: WriteReport) ->
     """Return what `revision.json` holds for a revision whose benchmark is written."""
     benchmark, pool, dictionary = analysis.benchmark, analysis.pool, analysis.dictionary
     choice = revision.choice
-    n_findings: Counter[str] = Counter()
-    for finding in analysis.findings:
-        n_findings[finding.kind] += finding.n_rows
     manifest: dict[str, Any] = {
         "schema_version": SCHEMA_VERSION,
         "program": {"name": "benchdesign", "version": __version__},
@@ -41,6 +40,7 @@ def manifest_of(analysis: Analysis, revision: Revision, written: WriteReport) ->
             "sha256": benchmark.sha256,
             "n_items": len(benchmark),
             "fields": _fields(benchmark.mapping),
+            "findings": _count(benchmark.findings),
         },
         "pool": None
         if pool is None
@@ -49,6 +49,7 @@ def manifest_of(analysis: Analysis, revision: Revision, written: WriteReport) ->
             "sha256": pool.sha256,
             "n_items": len(pool),
             "fields": _fields(pool.mapping),
+            "findings": _count(pool.findings),
         },
         "revised": {
             "file": Path(written.path).name,
@@ -93,7 +94,7 @@ def manifest_of(analysis: Analysis, revision: Revision, written: WriteReport) ->
             for one in analysis.findings
             if one.kind == "skipped-row"
         ],
-        "findings": dict(sorted(n_findings.items())),
+        "findings": _count(analysis.findings),
     }
     return manifest
 
@@ -108,6 +109,14 @@ def _model_gaps(analysis: Analysis) -> dict[str, Any] | None:
         "models": [plain(one) for one in weighting.models],
         "concepts": list(weighting.strongest(analysis.dictionary)),
     }
+
+
+def _count(findings: Iterable[Finding]) -> dict[str, int]:
+    """Count the rows of findings by kind."""
+    counts: Counter[str] = Counter()
+    for one in findings:
+        counts[one.kind] += one.n_rows
+    return dict(sorted(counts.items()))
 
 
 def _fields(mapping: object) -> dict[str, Any]:

@@ -49,6 +49,9 @@ class CoverageFigures:
     n_items: int
     n_concepts: int
     n_in_scope: int
+    n_tested: int
+    """Concepts common enough to be judged."""
+
     n_missing: int
     n_under: int
     n_over: int
@@ -64,6 +67,7 @@ class CoverageFigures:
             n_items=gaps.n_items,
             n_concepts=len(gaps),
             n_in_scope=int(gaps.in_scope.sum()),
+            n_tested=int(gaps.is_tested.sum()),
             n_missing=counts[Status.MISSING],
             n_under=counts[Status.UNDER],
             n_over=counts[Status.OVER],

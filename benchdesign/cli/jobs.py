@@ -240,6 +240,8 @@ def _print_revision(
         f"{analysis.benchmark.name}: {before.n_items:,} items, {changes}",
         f"  covered     {share(before.covered_share)} -> {share(after.covered_share)} "
         "of the concepts that can be judged",
+        f"  judged      {before.n_tested:,} -> {after.n_tested:,} "
+        f"of {before.n_in_scope:,} concepts in scope; the others are too rare to tell",
         f"  missing     {before.n_missing} -> {after.n_missing}",
         f"  under       {before.n_under} -> {after.n_under}",
         f"  gaps closed {revision.n_gaps_closed} of {gaps}{besides}",

@@ -265,7 +265,7 @@ def test_an_item_rewritten_by_hand_is_exported_and_counted_as_it_reads_now(
         "--edit",
         'choices=["yes", "no", "a", "b"]',
     )
-    said = finished("decide", "animals-workspace", "p-3", "accept", *edits, "--json").json
+    said = finished("decide", "animals-workspace", first, "accept", *edits, "--json").json
     assert (said["verdict"], said["edited"]) == ("accept", ["choices", "question"])
     (row,) = finished("proposals", "animals-workspace", "--only", "accepted", "--json").json[
         "proposals"
