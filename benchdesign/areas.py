@@ -339,8 +339,9 @@ class AreaGaps:
         )
 
     def rows(self) -> Iterator[AreaRow]:
-        """Iterate over the areas for people, largest deficit first."""
-        return (self.row(int(area)) for area in np.argsort(-self.deficit, kind="stable"))
+        """Iterate over the areas for people, largest deficit first, those kept out last."""
+        kept_out = self.status_codes == STATUSES.index(Status.KEPT_OUT)
+        return (self.row(int(area)) for area in np.lexsort((-self.deficit, kept_out)))
 
 
 def find_area_gaps(

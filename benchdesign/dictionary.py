@@ -21,7 +21,15 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["ConceptTable", "Dictionary", "Level"]
+__all__ = ["FORM_AREAS", "ConceptTable", "Dictionary", "Level"]
+
+FORM_AREAS = frozenset(
+    {
+        "symbols, layout and word fragments",
+        "function words and connectives",
+    }
+)
+"""Areas of how a text is written, whatever it is about: no benchmark is short of these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +129,11 @@ class Dictionary:
         """Return why a concept is never counted (its first flag), or None if it can be."""
         flags = sorted(self.table.flags[concept_id])
         return flags[0] if flags else None
+
+    @property
+    def form_concepts(self) -> tuple[int, ...]:
+        """Ids of the concepts that are about form and not about a subject."""
+        return tuple(one for one, area in enumerate(self.table.area) if area in FORM_AREAS)
 
     def length_bins(self, n_tokens: Sequence[int] | NDArray[np.int32]) -> NDArray[np.int64]:
         """Return the length bin of each item from its content-token count."""

@@ -168,8 +168,8 @@ _BESIDE = 0.2
 _STRETCH = 25.0
 _TINY = 1e-12
 _SHORTLIST = 2_000
-_NEIGHBOURS_AMONG = 32_768
-"""Pool items that neighbours are looked for among, evenly taken from a larger pool."""
+_NEIGHBOURS_AMONG = 8_192
+"""Items that neighbours are looked for among, evenly taken from a larger pool or benchmark."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -249,10 +249,12 @@ def _support(
     n: int,
     settings: GainSettings,
 ) -> Floats:
-    """Return the factor of each item: its own gain blended with that of its closest items.
+    """Return the factor of each item: its own gain blended with that of its neighbourhood.
 
-    Only the items with the largest gains of their own are looked at; the rest get the smallest
-    factor among those, which keeps them behind without ruling them out.
+    Gains are averaged over the closest items twice, so that a neighbour counts for what is around
+    it too, and the result is scaled by the share of the pool in a wider neighbourhood. Only the
+    items with the largest gains of their own are looked at; the rest get the smallest factor among
+    those, which keeps them behind without ruling them out.
     """
     support = np.ones(len(linear))
     own, others = pool_map.embeddings, benchmark_map.embeddings
@@ -261,25 +263,67 @@ def _support(
         return support
     n_looked_at = min(len(linear), max(_SHORTLIST, 20 * n))
     rows = np.argpartition(-linear, n_looked_at - 1)[:n_looked_at]
-    rows = rows[linear[rows] > 0]
+    rows = np.sort(rows[linear[rows] > 0])
     if not len(rows):
         return support
-    among = np.arange(len(own))
-    if len(own) > _NEIGHBOURS_AMONG:
-        among = np.linspace(0, len(own) - 1, _NEIGHBOURS_AMONG).astype(np.int64)
-    inside = nearest(own[rows], own[among], k=k + 1)
-    inside_rows = among[inside.rows]
-    similarities = np.where(inside_rows == rows[:, None], -2.0, inside.similarities)
-    outside = nearest(own[rows], others, k=min(k, len(others)))
-    together = np.concatenate([similarities, outside.similarities], axis=1)
-    # An item of the benchmark fills no gap: whoever lives among those has little support.
-    gains = np.concatenate([linear[inside_rows], np.zeros(outside.rows.shape)], axis=1)
-    closest = np.argpartition(-together, k - 1, axis=1)[:, :k]
-    around = np.take_along_axis(gains, closest, axis=1).mean(axis=1)
-    factors = settings.own_share + around / linear[rows]
+    among = _evenly(len(own), _NEIGHBOURS_AMONG)
+    asked = np.union1d(rows, among)
+    found = _Neighbours.find(
+        own, others[_evenly(len(others), _NEIGHBOURS_AMONG)], asked=asked, among=among, k=k
+    )
+    once = np.zeros(len(linear))
+    once[asked] = settings.own_share * linear[asked] + found.mean_of(linear)
+    twice = settings.own_share * once[asked] + found.mean_of(once)
+    factors = (twice * found.pool_share)[np.searchsorted(asked, rows)] / linear[rows]
     support[:] = factors.min()
     support[rows] = factors
     return support
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Neighbours:
+    """The closest items of pool and benchmark of some pool items."""
+
+    rows: NDArray[np.int64]
+    """(n_asked, k): rows of the pool, closest first; -1 for an item of the benchmark."""
+
+    pool_share: Floats
+    """(n_asked,): share of the pool among twice as many."""
+
+    @classmethod
+    def find(
+        cls,
+        own: NDArray[np.float16],
+        others: NDArray[np.float16],
+        *,
+        asked: NDArray[np.int64],
+        among: NDArray[np.int64],
+        k: int,
+    ) -> _Neighbours:
+        """Look for them among some pool items and among `others`, the benchmark's."""
+        wide = min(2 * k, len(among) - 1)
+        inside = nearest(own[asked], own[among], k=wide + 1)
+        inside_rows = among[inside.rows]
+        similarities = np.where(inside_rows == asked[:, None], -2.0, inside.similarities)
+        outside = nearest(own[asked], others, k=wide)
+        together = np.concatenate([similarities, outside.similarities], axis=1)
+        rows = np.concatenate([inside_rows, np.full(outside.rows.shape, -1)], axis=1)
+        order = np.argsort(-together, axis=1, kind="stable")[:, :wide]
+        closest = np.take_along_axis(rows, order, axis=1)
+        return cls(closest[:, :k], (closest >= 0).mean(axis=1))
+
+    def mean_of(self, gains: Floats) -> Floats:
+        """Return the mean gain of each item's neighbours: an item of the benchmark fills no gap."""
+        around = np.where(self.rows >= 0, gains[self.rows], 0.0)
+        mean: Floats = around.mean(axis=1)
+        return mean
+
+
+def _evenly(total: int, most: int) -> NDArray[np.int64]:
+    """Return at most `most` of `total` positions, evenly spread."""
+    if total <= most:
+        return np.arange(total)
+    return np.linspace(0, total - 1, most).astype(np.int64)
 
 
 def concept_weights(

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,12 +20,14 @@ from benchdesign.conceptmap import ConceptMap
 from benchdesign.coverage import Coverage, Reference, measure_coverage
 from benchdesign.dictionary import Dictionary
 from benchdesign.errors import UsageError
+from benchdesign.keptout import FORM, KeptOut, find_kept_out
 from benchdesign.stats import adjust_p_values, items_to_show_absence, predictive_tails
 
 if TYPE_CHECKING:
     from benchdesign.scope import Relevance
 
 __all__ = [
+    "FORM",
     "STATUSES",
     "GapRow",
     "GapSettings",
@@ -62,7 +64,7 @@ class Status(StrEnum):
     """Too rare for a set of this size to show a deficit."""
 
     KEPT_OUT = "kept_out"
-    """Never judged: dead, dense, structural or out of scope."""
+    """Never judged: dead, dense, structural, form or out of scope."""
 
 
 STATUSES: tuple[Status, ...] = tuple(Status)
@@ -105,15 +107,6 @@ class GapSettings:
             inside = low < value < high if name != "min_effect" else low <= value < high
             if not inside:
                 raise UsageError(f"{name} is {value}; give a value between {low:g} and {high:g}.")
-
-
-class KeptOut(NamedTuple):
-    """Why each concept is kept out."""
-
-    codes: NDArray[np.int8]
-    """(n_concepts,): position in `reasons`; -1 where not kept out."""
-
-    reasons: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +186,9 @@ class Gaps:
     kept_out_by_scope: NDArray[np.bool_] | None
     wanted: NDArray[np.int64] | None = None
     """Target counts given by hand; -1 where the rule says it. None where none was given."""
+
+    pinned: NDArray[np.bool_] | None = None
+    """Concepts that are in scope because somebody said so; None where none was pinned."""
 
     def __len__(self) -> int:
         """Count the concepts."""
@@ -293,6 +289,7 @@ class Gaps:
             self.kept_out_by_scope,
             settings,
             wanted=self.wanted,
+            pinned=self.pinned,
         )
 
     def with_wanted(self, wanted: NDArray[np.int64] | None) -> Gaps:
@@ -323,29 +320,8 @@ def find_gaps(
         None if relevance is None else ~relevance.in_scope,
         settings or GapSettings(),
         wanted=wanted,
+        pinned=None if relevance is None else relevance.overridden == 1,
     )
-
-
-def find_kept_out(
-    dictionary: Dictionary,
-    *,
-    max_density: float = 0.10,
-    out_of_scope: NDArray[np.bool_] | None = None,
-) -> KeptOut:
-    """Return why concepts are kept out: by the dictionary's flags, by density, by scope."""
-    found: dict[str, int] = {}
-    codes = np.full(dictionary.n_concepts, -1, dtype=np.int8)
-    if out_of_scope is not None and out_of_scope.any():
-        codes[out_of_scope] = found.setdefault("out of scope", len(found))
-    with np.errstate(invalid="ignore"):
-        dense = dictionary.table.density > max_density
-    if dense.any():
-        codes[dense] = found.setdefault("dense", len(found))
-    # A flag of the dictionary is the stronger reason, so it is the one that is shown.
-    for concept_id, flags in enumerate(dictionary.table.flags):
-        if flags:
-            codes[concept_id] = found.setdefault(min(flags), len(found))
-    return KeptOut(codes, tuple(found))
 
 
 def _judge(
@@ -356,9 +332,14 @@ def _judge(
     settings: GapSettings,
     *,
     wanted: NDArray[np.int64] | None = None,
+    pinned: NDArray[np.bool_] | None = None,
 ) -> Gaps:
+    meant = [mask for mask in (pinned, None if wanted is None else wanted >= 0) if mask is not None]
     reason_codes, reasons = find_kept_out(
-        dictionary, max_density=settings.max_density, out_of_scope=out_of_scope
+        dictionary,
+        max_density=settings.max_density,
+        out_of_scope=out_of_scope,
+        pinned=np.logical_or.reduce(meant) if meant else None,
     )
     judged = (reason_codes < 0) & ~np.isnan(coverage.base_rate) & (coverage.n_items > 0)
     exact = np.isinf(coverage.n_reference)
@@ -424,6 +405,7 @@ def _judge(
         dictionary=dictionary,
         kept_out_by_scope=out_of_scope,
         wanted=wanted,
+        pinned=pinned,
     )
 
 

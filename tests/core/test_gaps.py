@@ -12,6 +12,7 @@ from benchdesign.conceptmap import ConceptMap
 from benchdesign.coverage import Reference, measure_coverage
 from benchdesign.errors import UsageError
 from benchdesign.gaps import Gaps, GapSettings, Status, find_gaps, run_null
+from benchdesign.keptout import FORM, find_kept_out
 from tests.helpers import make_dictionary, make_map
 
 
@@ -199,3 +200,14 @@ def test_shorter_items_are_not_a_gap_in_everything() -> None:
 def test_a_null_run_needs_two_items() -> None:
     with pytest.raises(UsageError, match="at least 2 items"):
         run_null(make_map([{}], n_concepts=1), make_dictionary(["a"]), rng=np.random.default_rng(0))
+
+
+def test_what_is_form_and_not_a_subject_is_kept_out_until_it_is_pinned() -> None:
+    area = "function words and connectives"
+    dictionary = make_dictionary(["a", "b"], areas=[area, "music"])
+    assert dictionary.form_concepts == (0,)
+    kept = find_kept_out(dictionary)
+    assert kept.codes.tolist() == [0, -1]
+    assert kept.reasons == (FORM,)
+    pinned = np.asarray([True, False])
+    assert find_kept_out(dictionary, pinned=pinned).codes.tolist() == [-1, -1]
