@@ -259,6 +259,7 @@ def test_export_writes_what_was_accepted(finished: Command) -> None:
 def test_an_item_rewritten_by_hand_is_exported_and_counted_as_it_reads_now(
     finished: Command,
 ) -> None:
+    first = finished("proposals", "animals-workspace", "--json").json["proposals"][0]["id"]
     edits = (
         "--edit",
         "question=Does an owl eat fish?",
