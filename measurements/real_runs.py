@@ -3,8 +3,9 @@
 Each run is a process of its own with nothing but the benchmark, the pool and a number of items to
 add. The table tells how the file was read, what was found, what was added, what it took, and
 whether the exported file is the original with rows added: line formats are compared byte for byte,
-the others value for value after reading both again. Time is processor time (the machine may
-be busy), memory the largest the process ever had. The pool is mapped once, in the first row that needs it.
+the others value for value after reading both again. Time is processor time (the machine may be
+busy), memory the largest the process ever had. The pool is mapped once, in the first row that
+needs it.
 
 python measurements/real_runs.py POOL --benchmarks FOLDER [--add 20] [--only NAME ...]
 """
