@@ -19,6 +19,7 @@ from benchdesign.conceptmap import ConceptMap
 from benchdesign.dictionary import Dictionary
 from benchdesign.errors import UsageError
 from benchdesign.gaps import find_kept_out
+from benchdesign.regions import find_weak_regions
 from benchdesign.scoring import (
     ModelSettings,
     ScoreRow,
@@ -37,15 +38,19 @@ __all__ = [
     "HeldOut",
     "ModelGaps",
     "PairedComparison",
+    "WeakRegion",
     "compare_models",
     "item_shares",
     "mean_chi_model",
     "measure_models",
     "probe_weights",
-    "rank_weak_items",
 ]
 
 Floats = NDArray[np.float64]
+
+_MOST_TELLING = 8
+_MORE_OFTEN = 1.25
+"""How much more often than elsewhere a concept must be shown by alike items to name them."""
 
 _TOGETHER = 0.35
 """Cosine over items from which two weak concepts are shown as one group."""
@@ -73,6 +78,31 @@ class HeldOut:
     n_held_out: int
 
 
+@dataclass(frozen=True, slots=True)
+class WeakRegion:
+    """Alike items in which a model is weak, named by what they show more than others do."""
+
+    name: str
+    rows: tuple[int, ...]
+    """Positions among the benchmark's items."""
+
+    n_passed: int
+    score: float
+    gap: float
+    """Points below what it scores on the other items of like length and difficulty."""
+
+    p_value: float
+    """Chance that any group of alike items would stand out as far."""
+
+    concept_ids: tuple[int, ...]
+    """What the items show more than the others, most telling first."""
+
+    @property
+    def n_items(self) -> int:
+        """Count the items."""
+        return len(self.rows)
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class ModelGaps:
     """Strengths and weaknesses of one model on one benchmark."""
@@ -95,6 +125,10 @@ class ModelGaps:
     area_of: NDArray[np.int32] | None
     groups: tuple[tuple[int, ...], ...]
     """Weak concepts outside the weak areas; those that the same items show are together."""
+
+    regions: tuple[WeakRegion, ...]
+    """Groups of alike items it is weak at, the clearest first; none where a map has no embeddings.
+    They need no dictionary, and so find what no area or concept is about."""
 
     settings: ModelSettings
 
@@ -175,6 +209,16 @@ def measure_models(
                 held_out=held_out,
                 area_of=area_of,
                 groups=_group_weak(concepts, area_scores, area_of, presence),
+                regions=_find_regions(
+                    some,
+                    answered,
+                    y,
+                    y - design @ (design.T @ y),
+                    presence,
+                    dictionary,
+                    rng=rng,
+                    settings=chosen,
+                ),
                 settings=chosen,
             )
         )
@@ -208,6 +252,10 @@ def probe_weights(results: Sequence[ModelGaps]) -> tuple[Floats, Floats]:
             inside = (one.area_of >= 0) & (one.concepts.n_items > 0)
             found[inside] = np.maximum(found[inside], 0.5 * by_area[one.area_of[inside]])
         weight = np.maximum(weight, found)
+        for region in one.regions:
+            found[list(region.concept_ids)] = np.maximum(
+                found[list(region.concept_ids)], max(-region.gap - nothing, 0.0)
+            )
         more = one.concepts.items_needed(0.10) - one.concepts.n_effective
         wanted = np.maximum(wanted, np.maximum(more, 1.0))
     # Ten points below overall, known for sure, weigh fully; more does not weigh more.
@@ -296,38 +344,6 @@ def item_shares(concept_map: ConceptMap, dictionary: Dictionary, areas: Areas) -
     return _area_shares(_soft_presence(concept_map, dictionary), areas, kept_out)
 
 
-def rank_weak_items(
-    concept_map: ConceptMap,
-    result: ModelGaps,
-    dictionary: Dictionary,
-    *,
-    areas: Areas | None = None,
-    z_floor: float = 1.0,
-) -> NDArray[np.int64]:
-    """Rank items, seen or not, by how much they ask for what a model is weak at.
-
-    Concepts and areas that fall short by more than `z_floor` standard errors count, each as far as
-    it does; the item's own scores do not.
-    """
-    presence = _soft_presence(concept_map, dictionary)
-    weight = _shortfall(result.concepts, z_floor)
-    shown = np.sqrt(np.maximum(np.asarray(presence.sum(axis=1)).ravel(), 1e-12))
-    total = (presence @ weight) / shown
-    total /= max(float(total.std()), 1e-12)
-    if areas is not None and result.areas is not None:
-        kept_out = find_kept_out(dictionary).codes >= 0
-        by_area = _area_shares(presence, areas, kept_out) @ _shortfall(result.areas, z_floor)
-        total += by_area / max(float(by_area.std()), 1e-12)
-    return np.argsort(-total, kind="stable")
-
-
-def _shortfall(scores: Scores, z_floor: float) -> Floats:
-    """Standard errors by which each tested unit falls short, beyond a floor; 0 elsewhere."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        z = -scores.gap / scores.standard_error
-    return np.where(np.isnan(scores.p_value), 0.0, np.maximum(z - z_floor, 0.0))
-
-
 def _check_scores(concept_map: ConceptMap, scores: Mapping[str, NDArray[np.float64]]) -> Floats:
     if not scores:
         raise UsageError("There are no model results; give at least one file of results.")
@@ -400,6 +416,54 @@ def _area_shares(presence: csr_array, areas: Areas, kept_out: NDArray[np.bool_])
     shares.data[shares.data < _BELONGS * strongest[row_of]] = 0
     shares.eliminate_zeros()
     return shares
+
+
+def _find_regions(
+    some: ConceptMap,
+    answered: NDArray[np.int64],
+    y: Floats,
+    residuals: Floats,
+    presence: csr_array,
+    dictionary: Dictionary,
+    *,
+    rng: np.random.Generator,
+    settings: ModelSettings,
+) -> tuple[WeakRegion, ...]:
+    """Find groups of alike items with low scores, and what they show more than the others."""
+    if some.embeddings is None:
+        return ()
+    shown = (presence > 0).astype(np.float64)
+    kept_out = find_kept_out(dictionary).codes >= 0
+    labelled = np.asarray([label is not None for label in dictionary.table.label])
+    found = []
+    names: set[str] = set()
+    for one in find_weak_regions(
+        some.embeddings, residuals, rng=rng, level=settings.fdr, least_gap=settings.poor
+    ):
+        rows = np.asarray(one.rows)
+        inside = column_sums(shown[rows])
+        outside = column_sums(shown) - inside
+        rate, others = inside / len(rows), (outside + 0.5) / (len(y) - len(rows) + 1)
+        # How much more often than elsewhere, and by how many: one item's rarity names nothing.
+        telling = np.where(kept_out | ~labelled, 0.0, rate * np.log((rate + 1e-9) / others))
+        telling[rate < _MORE_OFTEN * others] = 0.0
+        order = np.argsort(-telling, kind="stable")[:_MOST_TELLING]
+        ids = [int(concept) for concept in order if telling[concept] > 0]
+        name = " · ".join(dictionary.label(concept) for concept in ids[:2]) or "alike items"
+        name = name if name not in names else f"{name} ({len(names) + 1})"
+        names.add(name)
+        found.append(
+            WeakRegion(
+                name,
+                tuple(answered[rows].tolist()),
+                int((y[rows] >= 0.5).sum()),
+                float(y[rows].mean()),
+                one.gap,
+                one.p_value,
+                tuple(ids),
+            )
+        )
+    return tuple(found)
 
 
 def _group_weak(

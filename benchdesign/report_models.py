@@ -85,6 +85,23 @@ class Spot:
 
 
 @dataclass(frozen=True, slots=True)
+class RegionPart:
+    """A group of alike items a model is weak at."""
+
+    name: str
+    score: float
+    n_passed: int
+    n_items: int
+    gap: float
+    p_value: float
+    shows: tuple[str, ...]
+    """What the items show more than the others."""
+
+    missed: tuple[ItemLine, ...]
+    solved: tuple[ItemLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ModelPart:
     """One model."""
 
@@ -100,6 +117,7 @@ class ModelPart:
     controls: tuple[str, ...]
     n_weak_areas: int
     n_strong_areas: int
+    regions: tuple[RegionPart, ...]
     weak: tuple[Spot, ...]
     strong: tuple[Spot, ...]
     held_out: tuple[HeldOut, ...]
@@ -339,6 +357,7 @@ def _model_part(study: ModelStudy, one: ModelGaps, items: Sequence[Item], place:
         controls=one.controls,
         n_weak_areas=0 if one.areas is None else len(one.areas.weak()),
         n_strong_areas=len(strong),
+        regions=tuple(_regions(study, one, items)),
         weak=tuple(weak[:_MOST_SPOTS]),
         strong=tuple(strong[:_MOST_SPOTS]),
         held_out=tuple(held[:_MOST_SPOTS]),
@@ -369,6 +388,43 @@ def _group_spot(
     missed, solved = (tuple(_lines(study, items, side, [head.unit])) for side in sides)
     more = max(len(group) - 1 - _MOST_NESTED, 0)
     return Spot(head, False, tuple(group[1 : 1 + _MOST_NESTED]), more, missed, solved)
+
+
+def _regions(study: ModelStudy, one: ModelGaps, items: Sequence[Item]) -> Iterator[RegionPart]:
+    scores = study.scores[one.model]
+    for region in one.regions[:_MOST_SPOTS]:
+        # What its items have in common shows best in those that show most of it.
+        rows = sorted(region.rows, key=lambda row: -_told(study, row, region.concept_ids))
+        sides = [
+            [
+                Example(row, _told(study, row, region.concept_ids), float(scores[row]))
+                for row in side
+            ]
+            for side in (
+                [row for row in rows if scores[row] < 0.5][:_EXAMPLES],
+                [row for row in rows if scores[row] >= 0.5][:_EXAMPLES],
+            )
+        ]
+        missed, solved = (tuple(_lines(study, items, side, region.concept_ids)) for side in sides)
+        yield RegionPart(
+            region.name,
+            region.score,
+            region.n_passed,
+            region.n_items,
+            region.gap,
+            region.p_value,
+            tuple(study.dictionary.label(concept) for concept in region.concept_ids),
+            missed,
+            solved,
+        )
+
+
+def _told(study: ModelStudy, row: int, concept_ids: Sequence[int]) -> float:
+    """Return the total saliency of some concepts in one item."""
+    shown = study.concept_map
+    part = slice(int(shown.indptr[row]), int(shown.indptr[row + 1]))
+    inside = np.isin(shown.indices[part], concept_ids)
+    return float(shown.saliency[part][inside].sum())
 
 
 def _lines(

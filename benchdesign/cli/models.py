@@ -238,6 +238,14 @@ def _model_figures(study: ModelStudy, one: ModelGaps, items: Sequence[Any]) -> d
             }
             for row, concepts in one.profile()
         ],
+        "weak_regions": [
+            {
+                **plain(region),
+                "n_items": region.n_items,
+                "item_ids": [items[row].id for row in region.rows],
+            }
+            for region in one.regions
+        ],
         "weak_groups": [[plain(row) for row in group] for group in one.other_groups()],
         "strong_areas": [{**plain(row), "examples": area(row.unit)} for row in strong],
         "weak_concepts": [

@@ -87,12 +87,42 @@ def _print_model(study: ModelStudy, one: ModelGaps, items: Sequence[Item], *, to
         print_lines("  Strong areas:")
         named = [(display(row.name), row) for row in one.areas.rows(strong[:top])]
         _print_scores("AREA", named, level=one.settings.level)
+    _print_regions(one, items, top=top)
     _print_groups(study, one, items, top=top)
     if len(strong := one.concepts.strong()):
         print_lines("  Strongest single concepts, which are more fragile than areas:")
         named = [(display(row.name), row) for row in one.concepts.rows(strong[:top])]
         _print_scores("CONCEPT", named, level=one.settings.level)
     _print_held_out(one.held_out, top=top)
+
+
+def _print_regions(one: ModelGaps, items: Sequence[Item], *, top: int) -> None:
+    if not one.regions:
+        return
+    print_lines(
+        "  Groups of alike items it is weak at, each by less than "
+        f"{one.settings.fdr:.0%} chance however many were looked at:"
+    )
+    print_table(
+        ("  THEY SHOW", "SCORE", "POINTS", "ITEMS", "P"),
+        [
+            [
+                f"  {display(region.name, width=_NAME)}",
+                f"{region.n_passed} of {region.n_items}"
+                if region.n_items < FEW
+                else f"{region.score:.2f}",
+                f"{100 * region.gap:+.0f}",
+                f"{region.n_items:,}",
+                f"{region.p_value:.2g}",
+            ]
+            for region in one.regions[:top]
+        ],
+        right="lrrrr",
+    )
+    for region in one.regions[:top]:
+        for row in region.rows[:_MOST_EXAMPLES]:
+            text = ellipsis(display(items[row].prompt, newline=" "), _TEXT)
+            print_lines(f"    one of {display(region.name)}: {display(items[row].id)} {text}")
 
 
 def _print_groups(study: ModelStudy, one: ModelGaps, items: Sequence[Item], *, top: int) -> None:

@@ -67,8 +67,9 @@ def score_page(
 
 def spot_page(study: ModelStudy, spot: Spot, *, items: Sequence[Item], width: int) -> Content:
     """Return one weakness: what is inside it and the items that showed it."""
-    row = spot.row
-    what = "area" if spot.is_area else "concept"
+    if spot.region is not None or spot.row is None:
+        return _region_page(study, spot, items=items, width=width)
+    row, what = spot.row, spot.kind
     lines: list[Content | str] = [
         literal(row.name, "bold"),
         Content(
@@ -78,7 +79,7 @@ def spot_page(study: ModelStudy, spot: Spot, *, items: Sequence[Item], width: in
         ),
     ]
     if spot.nested:
-        title = "Inside it, from broad to narrow" if spot.is_area else "The same items show"
+        title = "Inside it, from broad to narrow" if what == "area" else "The same items show"
         lines += ["", heading(title)]
         lines += [
             Content(
@@ -89,7 +90,7 @@ def spot_page(study: ModelStudy, spot: Spot, *, items: Sequence[Item], width: in
         ]
         if len(spot.nested) > _MOST_NESTED:
             lines.append(Content(f"  and {len(spot.nested) - _MOST_NESTED:,} more"))
-    find = study.area_examples if spot.is_area else study.concept_examples
+    find = study.area_examples if what == "area" else study.concept_examples
     for title, side in zip(("Missed", "Solved"), find(spot.model, row.unit, n=4), strict=True):
         if side:
             lines += ["", heading(title), *_examples(side, items, width=width)]
@@ -112,6 +113,39 @@ def spot_page(study: ModelStudy, spot: Spot, *, items: Sequence[Item], width: in
             f"{100 * held.gap_held_out:+.0f} on the other ({held.n_held_out:,} items)."
         )
     lines.append(literal(text, "$foreground-muted"))
+    return _joined(lines)
+
+
+def _region_page(study: ModelStudy, spot: Spot, *, items: Sequence[Item], width: int) -> Content:
+    region = spot.region
+    assert region is not None
+    scores = study.scores[spot.model]
+    lines: list[Content | str] = [
+        literal(region.name, "bold"),
+        Content(
+            f"  {region.n_items:,} alike items · {display(spot.model, width=30)} · {spot.score} · "
+            f"{100 * region.gap:+.0f} points against the others · p {region.p_value:.2g}"
+        ),
+        "",
+        heading("They show more than others"),
+    ]
+    lines += [literal(f"  {study.dictionary.label(concept)}") for concept in region.concept_ids[:6]]
+    missed = [row for row in region.rows if scores[row] < 0.5]
+    solved = [row for row in region.rows if scores[row] >= 0.5]
+    for title, rows in ((f"Missed: {len(missed):,}", missed), (f"Solved: {len(solved):,}", solved)):
+        if rows:
+            lines += ["", heading(title)]
+            for row in rows[:6]:
+                text = display(items[row].prompt, width=max(width - 4, 20), newline=" ")
+                lines.append(literal(f"  {text}"))
+    lines += [
+        "",
+        literal(
+            "Every group of alike items was looked at; p is the chance that any would stand out "
+            "as far.",
+            "$foreground-muted",
+        ),
+    ]
     return _joined(lines)
 
 

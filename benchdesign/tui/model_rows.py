@@ -16,7 +16,7 @@ from benchdesign.tui.widgets.line_table import Cell, Column
 
 if TYPE_CHECKING:
     from benchdesign.items import Item
-    from benchdesign.modelgaps import PairedComparison
+    from benchdesign.modelgaps import PairedComparison, WeakRegion
     from benchdesign.modelstudy import ModelStudy
 
 __all__ = ["ItemRows", "PairRows", "ScoreRows", "Spot", "SpotRows"]
@@ -130,12 +130,41 @@ class ScoreRows:
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """Where one model is weak."""
+    """Where one model is weak: an area, a concept with others, or alike items."""
 
     model: str
-    row: ScoreRow
-    is_area: bool
-    nested: tuple[ScoreRow, ...]
+    key: str
+    kind: str
+    """area, concept, or alike items."""
+
+    name: str
+    n_items: int
+    score: str
+    value: float
+    gap: float
+    chance: float
+    """q-value, or p-value for alike items."""
+
+    row: ScoreRow | None
+    nested: tuple[ScoreRow, ...] = ()
+    region: WeakRegion | None = None
+
+    @classmethod
+    def of_row(cls, model: str, kind: str, row: ScoreRow, nested: tuple[ScoreRow, ...]) -> Spot:
+        """Return an area or a concept."""
+        text, key = score_text(row), f"{kind[0]}{row.unit}:{model}"
+        figures = (row.n_items, text, row.chi_model, row.gap, row.q_value)
+        return cls(model, key, kind, row.name, *figures, row, nested)
+
+    @classmethod
+    def of_region(cls, model: str, region: WeakRegion) -> Spot:
+        """Return a group of alike items."""
+        text = f"{100 * region.score:.0f} %"
+        if region.n_items < FEW:
+            text = f"{region.n_passed} of {region.n_items}"
+        figures = (region.n_items, text, region.score, region.gap, region.p_value)
+        key = f"r{region.rows[0]}:{model}"
+        return cls(model, key, "alike items", region.name, *figures, None, (), region)
 
 
 class SpotRows:
@@ -148,24 +177,25 @@ class SpotRows:
         Column("score", "SCORE", 9, "right"),
         Column("points", "POINTS", 7, "right"),
         Column("q", "Q", 8, "right", narrow=False),
-        Column("inside", "INSIDE", 7, "right", narrow=False),
+        Column("kind", "WHAT", 11, narrow=False),
     )
 
     def __init__(self, study: ModelStudy) -> None:
         self.study = study
         self.spots: list[Spot] = []
         for one in study.models:
-            self.spots += [Spot(one.model, row, True, inside) for row, inside in one.profile()]
-            groups = list(one.other_groups())
-            self.spots += [Spot(one.model, group[0], False, group[1:]) for group in groups]
+            for row, inside in one.profile():
+                self.spots.append(Spot.of_row(one.model, "area", row, inside))
+            self.spots += [Spot.of_region(one.model, region) for region in one.regions]
+            for head, *rest in one.other_groups():
+                self.spots.append(Spot.of_row(one.model, "concept", head, tuple(rest)))
 
     def __len__(self) -> int:
         return len(self.spots)
 
     def row_id(self, row: int) -> str:
-        """Return model and unit."""
-        spot = self.spots[row]
-        return f"{'a' if spot.is_area else 'c'}{spot.row.unit}:{spot.model}"
+        """Return what tells the spot from others."""
+        return self.spots[row].key
 
     def spot_of(self, row_id: str) -> Spot | None:
         """Return a row by its id."""
@@ -174,7 +204,7 @@ class SpotRows:
     def text(self, row: int) -> str:
         """Return what the filter searches."""
         spot = self.spots[row]
-        return " ".join((spot.model, spot.row.name, *(one.name for one in spot.nested)))
+        return " ".join((spot.model, spot.name, *(one.name for one in spot.nested)))
 
     def value(self, row: int, name: str) -> object:
         """Return a field the filter can name."""
@@ -184,30 +214,30 @@ class SpotRows:
         """Return one cell."""
         spot = self.spots[row]
         if key == "where":
-            return Cell(spot.row.name + ("" if spot.is_area else "  (concept)"))
+            return Cell(spot.name)
         if key == "model":
             return Cell(spot.model)
         if key == "n":
-            return Cell(f"{spot.row.n_items:,}")
+            return Cell(f"{spot.n_items:,}")
         if key == "score":
-            return Cell(score_text(spot.row))
+            return Cell(spot.score)
         if key == "points":
-            return Cell(f"{100 * spot.row.gap:+.0f}", "warn")
+            return Cell(f"{100 * spot.gap:+.0f}", "warn")
         if key == "q":
-            return Cell(f"{spot.row.q_value:.2g}")
-        return Cell(f"{len(spot.nested)}" if spot.nested else "")
+            return Cell(f"{spot.chance:.2g}")
+        return Cell(spot.kind, "muted")
 
     def sort_value(self, row: int, key: str) -> Any:
         """Return what a column sorts by."""
         spot = self.spots[row]
         values: dict[str, Any] = {
-            "where": spot.row.name.lower(),
+            "where": spot.name.lower(),
             "model": spot.model,
-            "n": spot.row.n_items,
-            "score": spot.row.chi_model,
-            "points": spot.row.gap,
-            "q": spot.row.q_value,
-            "inside": len(spot.nested),
+            "n": spot.n_items,
+            "score": spot.value,
+            "points": spot.gap,
+            "q": spot.chance,
+            "kind": spot.kind,
         }
         return values.get(key, 0)
 

@@ -57,9 +57,12 @@ def test_a_model_s_name_is_only_text(command: Command, tmp_path: Path) -> None:
 
 def test_small_groups_are_told_by_counts(command: Command, tmp_path: Path) -> None:
     write_results(tmp_path)
-    out = command("models", "animals.jsonl", "--results", "results.jsonl").out
-    weak = next(line for line in out.splitlines() if line.startswith("  cat "))
-    assert re.search(r"\b0 of \d+\b", weak)
+    lines = (tmp_path / "results.jsonl").read_text().splitlines(keepends=True)
+    (tmp_path / "results.jsonl").write_text("".join(lines[:24]))
+    asked = ("models", "animals.jsonl", "--results", "results.jsonl", "--report", "out")
+    assert command(*asked).code == 0
+    text = (tmp_path / "out" / "models.md").read_text()
+    assert "| animals | 8 | 5 of 8 | 6 of 8 | 4 of 8 |" in text
 
 
 def test_the_report_on_a_suite_has_a_heat_map_and_what_each_adds(
@@ -110,7 +113,7 @@ def test_run_prefers_what_models_are_weak_at(command: Command, tmp_path: Path) -
     assert {one["category"] for one in manifest["added"]} == {"fox"}
     assert command(*asked, "--weight", "model-gaps", "--results", "owls.csv").code == 0
     manifest = json.loads((tmp_path / "animals-revised" / "revision.json").read_text())
-    assert sum(one["category"] == "owl" for one in manifest["added"]) >= 9
+    assert sum(one["category"] == "owl" for one in manifest["added"]) >= 5
     assert manifest["model_gaps"]["models"][0]["weak"] == ["owl"]
     assert manifest["model_gaps"]["concepts"][0] == "owl"
     report = (tmp_path / "animals-revised" / "report.html").read_text()
@@ -127,7 +130,7 @@ def test_proposals_are_made_anew_by_model_gaps_and_back(command: Command, tmp_pa
     assert command("decide", "animals-workspace", "p-3", "accept").code == 0
     weighed = ("proposals", "animals-workspace", "--weight", "model-gaps", "--results", "owls.csv")
     found = command(*weighed, "--json").json["proposals"]
-    assert sum("owl" in one["prompt"] for one in found) >= 9
+    assert sum("owl" in one["prompt"] for one in found) >= 5
     assert found == command("proposals", "animals-workspace", "--json").json["proposals"]
     back = command("proposals", "animals-workspace", "--weight", "gaps", "--json").json
     assert all("fox" in one["prompt"] for one in back["proposals"])

@@ -12,7 +12,6 @@ from benchdesign.modelgaps import (
     mean_chi_model,
     measure_models,
     probe_weights,
-    rank_weak_items,
 )
 from benchdesign.scoring import ModelSettings, Standing
 from tests.helpers import make_dictionary, make_map
@@ -267,18 +266,6 @@ def test_scores_that_do_not_fit_are_refused(scores: dict[str, NDArray], message:
             make_dictionary(["a"]),
             rng=np.random.default_rng(0),
         )
-
-
-def test_unseen_items_of_a_planted_weakness_rank_first() -> None:
-    rng = np.random.default_rng(7)
-    topics = rng.integers(0, TOPICS, 800)
-    items = make_topical_map(rng, topics)
-    seen, unseen = np.arange(400), np.arange(400, 800)
-    scores = {"m": answer(rng, np.where(topics[seen] == 2, 0.2, 0.8), 400)}
-    (found,) = measure_models(items.take(seen), scores, DICTIONARY, rng=rng, areas=AREAS)
-    ranking = rank_weak_items(items.take(unseen), found, DICTIONARY, areas=AREAS)
-    n = int((topics[unseen] == 2).sum())
-    assert (topics[unseen][ranking[:n]] == 2).mean() > 0.8
 
 
 def test_items_that_passed_are_counted_one_by_one() -> None:
