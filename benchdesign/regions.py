@@ -26,6 +26,9 @@ _PENALTY = 20.0
 _LITTLE = 0.4
 """Share of a part's gap below which the rest of its branch is no part of the weakness."""
 
+_APART = 3.0
+"""Standard errors by which a part must lie below its whole branch to stand for it."""
+
 _SMALLEST_REST = 10
 _MOST_ITEMS = 6_000
 """The tree needs all pairs; of a larger benchmark as many items, evenly spread, are searched."""
@@ -109,13 +112,17 @@ class Tree:
         """
         total = self._sums((residuals * counted)[:, None])[:, 0]
         size = self._sums(counted[:, None])[:, 0]
+        variance = float(residuals @ residuals) / max(float(counted.sum()) - 1, 1.0)
         while True:
             inside = (self.first >= self.first[branch]) & (self.last <= self.last[branch])
             rest = size[branch] - size
             gap = total / np.maximum(size, 1)
             rest_gap = (total[branch] - total) / np.maximum(rest, 1)
             parts = inside & allowed & (size > 0) & (rest >= _SMALLEST_REST)
+            share = np.clip(size / max(float(size[branch]), 1.0), 0.0, 1.0)
+            error = np.sqrt(np.maximum(variance / np.maximum(size, 1) * (1 - share), 1e-12))
             parts &= rest_gap > _LITTLE * gap
+            parts &= gap - gap[branch] < -_APART * error
             parts[branch] = False
             if not parts.any():
                 return branch
