@@ -42,6 +42,7 @@ def run_job(request: RunRequest, *, force: bool, as_json: bool, quiet: bool) -> 
     from benchdesign.revision import check_targets, planned_files, write_revision
 
     talk = Talk(quiet=quiet)
+    _check_request(request)
     if request.pool is None and request.settings.n_add:
         request = replace(request, settings=replace(request.settings, n_add=0))
         talk.say("No --pool: gaps are found against the dictionary's corpus, and nothing is added.")
@@ -76,6 +77,8 @@ def run_job(request: RunRequest, *, force: bool, as_json: bool, quiet: bool) -> 
                 f"note: only candidates with {' and '.join(analysis.required)} were considered, as "
                 "the benchmark's items have them; --require none takes any."
             )
+        if request.settings.n_add and not analysis.proposals:
+            talk.say(f"note: nothing was proposed: {_why_nothing(analysis)}")
         if request.settings.limit == len(analysis.benchmark):
             talk.say(
                 f"note: only the first {request.settings.limit} items were read (--limit), and "
@@ -99,6 +102,35 @@ def weigh_job(folder: Path, wanted: Mapping[str, Any], *, quiet: bool) -> None:
     talk.done()
 
 
+def _check_request(request: RunRequest) -> None:
+    """Refuse what would only be noticed after everything was mapped."""
+    _check_format(request.format)
+    for path in request.settings.keep_out:
+        if not path.startswith("hf:") and not Path(path).expanduser().exists():
+            raise InputError(f"--keep-out {path}: no such file or folder. Check the path.")
+    if request.pool is not None and _is_same(request.benchmark, request.pool):
+        raise UsageError(
+            f"--pool {request.pool}: is the benchmark itself. Give a file with other items."
+        )
+
+
+def _check_format(format: str | None) -> None:
+    """Refuse a format that no benchmark is written in."""
+    from benchdesign.formats.exports import EXPORTS
+
+    if format is not None and format not in EXPORTS:
+        raise UsageError(
+            f"--format {format}: not one of {', '.join(EXPORTS)}. "
+            "Leave it out to keep the benchmark's own form."
+        )
+
+
+def _is_same(one: str, other: str) -> bool:
+    if one.startswith("hf:") or other.startswith("hf:"):
+        return one == other
+    return Path(one).expanduser().resolve() == Path(other).expanduser().resolve()
+
+
 def export_job(
     folder: Path,
     *,
@@ -113,6 +145,7 @@ def export_job(
     from benchdesign.revision import Choice, check_targets, planned_files, write_revision
 
     talk = Talk(quiet=quiet)
+    _check_format(format)
     preferences, _ = load_preferences()
     with Workspace.open(folder, access="read") as workspace:
         analysis = workspace.load_analysis()
@@ -220,6 +253,17 @@ def _say_findings(talk: Talk, analysis: Analysis) -> None:
         talk.say(f"note: {display(one.message)}")
     if len(analysis.findings) > len(shown):
         talk.say(f"note: {len(analysis.findings) - len(shown)} more findings are in the report.")
+
+
+def _why_nothing(analysis: Analysis) -> str:
+    if not analysis.gaps.is_tested.any():
+        return (
+            f"with {len(analysis.benchmark):,} items and this pool no concept is common enough to "
+            "be judged."
+        )
+    if analysis.left_out:
+        return "candidates that would help are duplicates or outside the limits (see the report)."
+    return "no candidate shows a concept that the benchmark has less of than expected."
 
 
 def _print_revision(

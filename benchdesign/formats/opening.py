@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import json
+import re
 from pathlib import Path
 
 from benchdesign.errors import FormatError
@@ -17,6 +18,7 @@ __all__ = ["HUB_PREFIX", "open_source"]
 
 HUB_PREFIX = "hf:"
 TABLE_SUFFIXES = {".csv", ".tsv", ".tab"}
+_WITH_SPLITS = {"json", "lm-eval"}
 
 
 def open_source(path: str | Path, *, split: str | None = None) -> Source:
@@ -42,7 +44,15 @@ def _is_folder(path: Path) -> bool:
 
 
 def open_file(path: Path, *, split: str | None = None) -> Source:
-    """Open one file."""
+    """Open one file; a split that it neither has nor is named after is refused."""
+    source = _open_file(path, split=split)
+    holds_splits = source.format in _WITH_SPLITS
+    if split is not None and not holds_splits and split not in re.split(r"[._-]", path.name):
+        raise FormatError(f"{path}: one set without splits, so no {split!r}. Leave --split out.")
+    return source
+
+
+def _open_file(path: Path, *, split: str | None) -> Source:
     head = read_head(path, 512)
     suffixes = {suffix.lower() for suffix in path.suffixes}
     if head.startswith(b"PAR1"):

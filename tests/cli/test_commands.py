@@ -150,6 +150,10 @@ def test_removals_are_reported(command: Command) -> None:
         (("run", "animals.jsonl", "--quota", "fox=many"), "not a whole number"),
         (("run", "animals.jsonl", "--template", "gone.j2"), "gone.j2: cannot be read"),
         (("run", "animals.jsonl", "--fdr", "2"), "fdr is 2"),
+        (("run", "animals.jsonl", "--format", "pdf"), "--format pdf: not one of jsonl"),
+        (("run", "animals.jsonl", "--split", "test"), "no 'test'. Leave --split out"),
+        (("run", "animals.jsonl", "--pool", "./animals.jsonl"), "is the benchmark itself"),
+        (("run", "animals.jsonl", "--keep-out", "gone.csv"), "--keep-out gone.csv: no such file"),
         (("run", "animals.jsonl", "--frobnicate"), "No such option"),
         (("frobnicate",), "No such command"),
         (("coverage", "gone.jsonl"), "gone.jsonl"),
@@ -168,6 +172,14 @@ def test_bad_input_is_one_line_and_exit_code_2(
     assert said in result.err
     assert result.err.splitlines()[-1].startswith("benchdesign: ")
     assert result.out == ""
+
+
+def test_a_run_that_proposes_nothing_says_why(command: Command) -> None:
+    lines = Path("animals.jsonl").read_text("utf-8").splitlines()
+    Path("two.jsonl").write_text("\n".join(lines[:2]) + "\n", "utf-8")
+    result = command("run", "two.jsonl", "--pool", "pool.jsonl")
+    assert result.code == 0
+    assert "nothing was proposed: with 2 items and this pool no concept" in result.err
 
 
 def test_bad_input_leaves_no_workspace_behind(command: Command) -> None:

@@ -116,3 +116,11 @@ def test_single_keys_among_lists_of_keys_are_found_among_the_choices(tmp_path: P
     benchmark = load_rows(tmp_path, [*lists, *single])
     assert [(one.answer, one.answer_index) for one in benchmark.items[-2:]] == [("no", 1)] * 2
     assert "answer-not-in-choices" not in {one.kind for one in benchmark.findings}
+
+
+def test_a_split_is_refused_where_a_file_has_none_and_is_not_named_after_it(tmp_path: Path) -> None:
+    rows = [{"question": "Who?"}, {"question": "Why?"}]
+    write_jsonl(tmp_path / "quiz.test.jsonl", rows)
+    assert len(load_benchmark(tmp_path / "quiz.test.jsonl", split="test")) == 2
+    with pytest.raises(FormatError, match=r"one set without splits, so no 'train'"):
+        load_benchmark(tmp_path / "quiz.test.jsonl", split="train")
