@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Example", "ModelStudy", "PowerRow", "study_models"]
 
+_NO_ERROR = 1e-6
 _ALL_PAIRS = 3
 """Up to so many models every pair is compared; of more, the best with each other one."""
 
@@ -192,7 +193,7 @@ def _power(tables: Sequence[Scores]) -> Iterator[PowerRow]:
     known = ~np.isnan(detectable).all(axis=0)
     # Where all answers agree the error is 0 and says nothing about what could be seen.
     hardest = np.where(known, np.nan_to_num(detectable, nan=-1.0).max(axis=0), 0.0)
-    units = np.flatnonzero(known & (hardest > 0))
+    units = np.flatnonzero(known & (hardest > _NO_ERROR))
     for unit in units[np.argsort(-hardest[units], kind="stable")]:
         rows = [one.row(int(unit)) for one in tables]
         worst = rows[int(np.nan_to_num(detectable[:, unit], nan=-1.0).argmax())]

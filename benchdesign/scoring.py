@@ -325,7 +325,8 @@ def _bootstrap(
     tail = (1 - settings.level) / 2
     shown = ~np.isnan(drawn).all(axis=0)
     low, high = unknown, unknown.copy()
-    low[shown], high[shown] = np.nanquantile(drawn[:, shown], [tail, 1 - tail], axis=0)
+    if shown.any():
+        low[shown], high[shown] = np.nanquantile(drawn[:, shown], [tail, 1 - tail], axis=0)
     return Interval(low, high)
 
 

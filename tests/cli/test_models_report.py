@@ -8,7 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from benchdesign.formats import load_benchmark
 from tests.cli.test_commands import Command, command, one_line
+from tests.formats.logs import (
+    inspect_log,
+    inspect_sample,
+    write_inspect_archive,
+    write_inspect_json,
+)
+from tests.formats.test_model_logs import EXAMPLES, REAL_RUN
 
 __all__ = ["command"]
 
@@ -150,3 +158,27 @@ def test_a_weight_that_cannot_be_used_is_one_line(
 ) -> None:
     result = command("run", "animals.jsonl", "--pool", "pool.jsonl", *options)
     assert result.code == 2 and one_line(result.err) and said in result.err
+
+
+def test_a_real_lm_eval_folder_goes_through_the_command(command: Command, tmp_path: Path) -> None:
+    result = command(
+        *("models", str(EXAMPLES / "benchmark.jsonl")),
+        *("--results", str(REAL_RUN), "--metric", "acc", "--json"),
+    )
+    assert result.code == 0
+    figures = result.json
+    assert (figures["results"]["n_joined"], figures["results"]["n_unmatched"]) == (5, 0)
+    assert figures["models"][0]["model"] == "models/tiny-a"
+    assert all(one["detectable"] > 0.001 for one in figures["power"]["areas"])
+
+
+@pytest.mark.parametrize("suffix", ["json", "eval"])
+def test_inspect_logs_go_through_the_command(command: Command, tmp_path: Path, suffix: str) -> None:
+    items = load_benchmark(tmp_path / "animals.jsonl").items
+    log = inspect_log([inspect_sample(one.id, one.prompt, "CI"[one.row % 2]) for one in items])
+    path = tmp_path / f"log.{suffix}"
+    (write_inspect_json if suffix == "json" else write_inspect_archive)(path, log)
+    result = command("models", "animals.jsonl", "--results", path.name, "--json")
+    assert result.code == 0
+    assert result.json["results"]["n_joined"] == 80
+    assert result.json["models"][0]["overall"] == 0.5

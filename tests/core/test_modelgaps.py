@@ -217,6 +217,17 @@ def test_held_out_check_covers_single_concepts() -> None:
     assert held_out.gap_found < -0.2 and held_out.gap_held_out < -0.2
 
 
+def test_items_that_show_no_concept_at_all_are_measured_overall() -> None:
+    (found,) = measure_models(
+        make_map([{}] * 6, n_concepts=2),
+        {"m": np.asarray([1.0, 0.0] * 3)},
+        make_dictionary(["a", "b"]),
+        rng=np.random.default_rng(0),
+    )
+    assert found.overall == 0.5
+    assert np.isnan(found.concepts.low).all()
+
+
 def test_power_follows_the_number_of_items() -> None:
     rng = np.random.default_rng(6)
     rows = [{0: 1.0} if row % 4 == 0 else {} for row in range(400)]
