@@ -38,6 +38,7 @@ from benchdesign.report_limits import measure_limits
 from benchdesign.weighting import PROBED
 
 if TYPE_CHECKING:
+    from benchdesign.candidates import GapFilled
     from benchdesign.changes import Addition, Removal
     from benchdesign.conceptmap import ConceptMap
     from benchdesign.items import Benchmark, Finding, Item
@@ -298,7 +299,13 @@ def _added_lines(analysis: Analysis, revision: Revision) -> tuple[AddedLine, ...
 
 def _added_line(analysis: Analysis, one: Addition, concept_map: ConceptMap, row: int) -> AddedLine:
     is_gap = analysis.gaps.is_gap
+    label = analysis.dictionary.label
     fills = sorted(one.fills, key=lambda fill: not is_gap[fill.concept_id])
+    # Several concepts can be called alike; one of a name says all there is to say here.
+    by_label: dict[str, GapFilled] = {}
+    for fill in fills:
+        by_label.setdefault(label(fill.concept_id), fill)
+    shown = list(by_label.values())[:_MOST_FILLS]
     found = analysis.evidence_of(one.item)
     # Where words were before an item was rewritten says nothing of where they are.
     marks = (
@@ -324,15 +331,15 @@ def _added_line(analysis: Analysis, one: Addition, concept_map: ConceptMap, row:
         answer=one.item.answer,
         fills=tuple(
             Fill(
-                analysis.dictionary.label(fill.concept_id),
+                label(fill.concept_id),
                 fill.before,
                 fill.after,
                 fill.target,
                 bool(is_gap[fill.concept_id]),
             )
-            for fill in fills[:_MOST_FILLS]
+            for fill in shown
         ),
-        n_more_fills=max(len(fills) - _MOST_FILLS, 0),
+        n_more_fills=len(fills) - len(shown),
         nearest_id=one.nearest_id,
         nearest_similarity=one.nearest_similarity,
         failed_checks=one.failed_checks,

@@ -523,3 +523,14 @@ def test_page_loads_in_a_browser_without_errors_or_requests(
     assert "CONSOLE" not in done.stderr
     # The script ran: it shows the tools that are hidden without it.
     assert '<div class="tools">' in done.stdout
+
+
+def test_concepts_that_are_called_alike_are_listed_once_with_an_added_item(
+    analysis: Analysis,
+) -> None:
+    table = analysis.dictionary.table
+    alike = replace(table, label=tuple("glacier" for _ in table.label))
+    dictionary = replace(analysis.dictionary, table=alike)
+    for one in report_of(replace(analysis, dictionary=dictionary)).added:
+        assert [fill.label for fill in one.fills] == ["glacier"]
+        assert one.n_more_fills >= 1
