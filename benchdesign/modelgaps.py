@@ -19,6 +19,7 @@ from benchdesign.conceptmap import ConceptMap
 from benchdesign.dictionary import Dictionary
 from benchdesign.errors import UsageError
 from benchdesign.gaps import find_kept_out
+from benchdesign.itemshares import area_shares, soft_presence
 from benchdesign.regions import find_weak_regions
 from benchdesign.scoring import (
     ModelSettings,
@@ -40,7 +41,6 @@ __all__ = [
     "PairedComparison",
     "WeakRegion",
     "compare_models",
-    "item_shares",
     "mean_chi_model",
     "measure_models",
     "probe_weights",
@@ -54,9 +54,6 @@ _MORE_OFTEN = 1.25
 
 _TOGETHER = 0.35
 """Cosine over items from which two weak concepts are shown as one group."""
-
-_BELONGS = 0.5
-"""An item counts for every area that holds at least this much of what its strongest one holds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,7 +180,7 @@ def measure_models(
         y = values[answered]
         difficulty = _difficulty(np.delete(table, place, axis=0)[:, answered])
         design = find_controls(some.n_tokens, difficulty)
-        presence = _soft_presence(some, dictionary)
+        presence = soft_presence(some, dictionary)
         names = tuple(dictionary.label(concept) for concept in range(len(kept_out)))
         concepts = score_columns(
             some.saliency_matrix(), presence, y, design, names, kept_out, chosen, rng
@@ -192,7 +189,7 @@ def measure_models(
         held_out: tuple[HeldOut, ...] = ()
         halves = _halve(len(y), rng)
         if areas is not None and len(areas):
-            shares = _area_shares(presence, areas, kept_out)
+            shares = area_shares(presence, areas, kept_out)
             none = np.zeros(len(areas), dtype=bool)
             area_scores = score_columns(shares, shares, y, design, areas.names, none, chosen, rng)
             held_out = _hold_out("area", shares, y, design, areas.names, none, chosen, halves)
@@ -317,11 +314,11 @@ def compare_models(
     difference = (first - second)[both]
     design = find_controls(some.n_tokens, None)
     kept_out = find_kept_out(dictionary).codes >= 0
-    presence = _soft_presence(some, dictionary)
+    presence = soft_presence(some, dictionary)
     names = tuple(dictionary.label(concept) for concept in range(len(kept_out)))
     area_scores = None
     if areas is not None and len(areas):
-        shares = _area_shares(presence, areas, kept_out)
+        shares = area_shares(presence, areas, kept_out)
         none = np.zeros(len(areas), dtype=bool)
         area_scores = score_columns(
             shares, shares, difference, design, areas.names, none, chosen, rng
@@ -336,12 +333,6 @@ def compare_models(
         ),
         areas=area_scores,
     )
-
-
-def item_shares(concept_map: ConceptMap, dictionary: Dictionary, areas: Areas) -> csr_array:
-    """Return (n_items, n_areas): how far each item is about each of the areas it counts for."""
-    kept_out = find_kept_out(dictionary).codes >= 0
-    return _area_shares(_soft_presence(concept_map, dictionary), areas, kept_out)
 
 
 def _check_scores(concept_map: ConceptMap, scores: Mapping[str, NDArray[np.float64]]) -> Floats:
@@ -373,49 +364,6 @@ def _difficulty(others: Floats) -> Floats | None:
     # One item at the mean, so that an item few models answered is not taken for extreme.
     shrunk: Floats = (total + overall) / (n + 1)
     return shrunk
-
-
-def _soft_presence(concept_map: ConceptMap, dictionary: Dictionary) -> csr_array:
-    """Return min(1, saliency / q90) where present: one very salient item must not decide alone."""
-    from scipy.sparse import csr_array
-
-    keep = concept_map.peak >= dictionary.table.threshold[concept_map.indices]
-    ends = np.concatenate([[0], np.cumsum(keep)])[concept_map.indptr]
-    ids, saliency = concept_map.indices[keep], concept_map.saliency[keep].astype(np.float64)
-    scale = dictionary.table.q90.astype(np.float64)
-    unknown = ~(scale > 0)
-    if unknown.any():
-        largest = np.zeros(concept_map.n_concepts)
-        np.maximum.at(largest, ids, saliency)
-        scale = np.where(unknown, np.maximum(largest, 1e-12), scale)
-    return csr_array(
-        (np.minimum(saliency / scale[ids], 1.0), ids, ends),
-        shape=(len(concept_map), concept_map.n_concepts),
-    )
-
-
-def _area_shares(presence: csr_array, areas: Areas, kept_out: NDArray[np.bool_]) -> csr_array:
-    """Return (n_items, n_areas) shares of each item's concepts in the areas it belongs to."""
-    from scipy.sparse import csr_array, diags_array
-
-    total = column_sums(presence)
-    members = np.flatnonzero((areas.area_of >= 0) & ~kept_out & (total > 0))
-    ends = np.searchsorted(members, np.arange(presence.shape[1] + 1))
-    # A concept everywhere says little about what an item is about.
-    weights = csr_array(
-        (1 / np.sqrt(total[members]), areas.area_of[members], ends),
-        shape=(presence.shape[1], len(areas)),
-    )
-    mass = csr_array(presence @ weights)
-    shares = csr_array(
-        diags_array(1 / np.maximum(np.asarray(mass.sum(axis=1)).ravel(), 1e-12)) @ mass
-    )
-    strongest = np.zeros(shares.shape[0])
-    row_of = np.repeat(np.arange(shares.shape[0]), np.diff(shares.indptr))
-    np.maximum.at(strongest, row_of, shares.data)
-    shares.data[shares.data < _BELONGS * strongest[row_of]] = 0
-    shares.eliminate_zeros()
-    return shares
 
 
 def _find_regions(

@@ -20,11 +20,11 @@ from benchdesign.conceptmap import ConceptMap
 from benchdesign.dictionary import Dictionary
 from benchdesign.errors import UsageError
 from benchdesign.itemanalysis import ItemAnalysis, analyse_items
+from benchdesign.itemshares import item_shares
 from benchdesign.modelgaps import (
     ModelGaps,
     PairedComparison,
     compare_models,
-    item_shares,
     measure_models,
 )
 from benchdesign.scoring import ModelSettings, Scores

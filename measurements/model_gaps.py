@@ -31,8 +31,9 @@ from benchdesign.areas import Areas, group_areas
 from benchdesign.conceptmap import ConceptMap
 from benchdesign.coverage import measure_coverage
 from benchdesign.dictionary import Dictionary
+from benchdesign.itemshares import item_shares
 from benchdesign.mapping import map_items, open_mapper
-from benchdesign.modelgaps import ModelGaps, item_shares, measure_models
+from benchdesign.modelgaps import ModelGaps, measure_models
 from benchdesign.regions import Region, rank_weak_items
 from benchdesign.scoring import ModelSettings, find_controls
 
