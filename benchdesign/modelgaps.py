@@ -235,7 +235,7 @@ def probe_weights(results: Sequence[ModelGaps]) -> tuple[Floats, Floats]:
     """Return how much each concept is worth probing, 0 to 1, and how many items more it takes.
 
     Worth probing is where results speak for a weakness: what they leave possible lies further down
-    than where nothing is known, for the concept or, half as much, for its whole area. It takes as
+    than where nothing is known, for the concept or, a quarter as much, for its area. It takes as
     many items as show a gap of 10 points at 80% power, less those that are there.
     """
     weight = np.zeros(len(results[0].concepts))
@@ -243,11 +243,11 @@ def probe_weights(results: Sequence[ModelGaps]) -> tuple[Floats, Floats]:
     for one in results:
         # With no items the mean shortfall is that of the prior.
         nothing = one.settings.very_poor / np.sqrt(2 * np.pi)
-        found = np.maximum(_shortfall_left(one.concepts, one.settings) - nothing, 0.0)
+        found = _beyond(one.concepts, one.settings, nothing)
         if one.areas is not None and one.area_of is not None:
-            by_area = np.maximum(_shortfall_left(one.areas, one.settings) - nothing, 0.0)
+            by_area = _beyond(one.areas, one.settings, nothing)
             inside = (one.area_of >= 0) & (one.concepts.n_items > 0)
-            found[inside] = np.maximum(found[inside], 0.5 * by_area[one.area_of[inside]])
+            found[inside] = np.maximum(found[inside], by_area[one.area_of[inside]] / 4)
         weight = np.maximum(weight, found)
         for region in one.regions:
             found[list(region.concept_ids)] = np.maximum(
@@ -255,9 +255,20 @@ def probe_weights(results: Sequence[ModelGaps]) -> tuple[Floats, Floats]:
             )
         more = one.concepts.items_needed(0.10) - one.concepts.n_effective
         wanted = np.maximum(wanted, np.maximum(more, 1.0))
-    # Ten points below overall, known for sure, weigh fully; more does not weigh more.
-    weight = np.minimum(weight / (0.10 - results[0].settings.very_poor / np.sqrt(2 * np.pi)), 1.0)
+    # Ten points below overall, known for sure, weigh three quarters; more weighs little more.
+    weight = np.tanh(weight / (0.10 - results[0].settings.very_poor / np.sqrt(2 * np.pi)))
     return weight, np.where(weight > 0, wanted, 0.0)
+
+
+def _beyond(scores: Scores, settings: ModelSettings, nothing: float) -> Floats:
+    """Return the shortfall beyond that of no results, less where it may well be one of many tests.
+
+    A few missed items of a rare concept say nothing among thousands of concepts, so what was not
+    tested, or has a q-value of 1, weighs nothing.
+    """
+    doubt = np.nan_to_num(scores.q_value, nan=1.0)
+    beyond: Floats = np.maximum(_shortfall_left(scores, settings) - nothing, 0.0) * (1 - doubt)
+    return beyond
 
 
 def _shortfall_left(scores: Scores, settings: ModelSettings) -> Floats:

@@ -65,8 +65,10 @@ class ModelWeighting:
 
     def strongest(self, dictionary: Dictionary, *, n: int = 10) -> tuple[str, ...]:
         """Name the concepts that weigh most."""
-        order = np.argsort(-self.weights, kind="stable")[:n]
-        return tuple(dictionary.label(int(one)) for one in order if self.weights[one] > 0)
+        order = np.argsort(-self.weights, kind="stable")[: 4 * n]
+        # Several concepts may go by one name.
+        names = (dictionary.label(int(one)) for one in order if self.weights[one] > 0)
+        return tuple(dict.fromkeys(names))[:n]
 
 
 def weigh_by_models(

@@ -256,7 +256,7 @@ def test_what_is_worth_probing_is_weak_and_takes_items_until_it_is_settled() -> 
             rng=np.random.default_rng(0),
         )
     )
-    assert weights.tolist() == [1.0, 0.0, 0.0]
+    assert weights.tolist() == [pytest.approx(1.0), 0.0, 0.0]
     # (1.96 + 0.84) ** 2 * 0.25 / 0.1 ** 2 = 197.4 items show 10 points, and 100 are there.
     assert wanted.tolist() == [98.0, 0.0, 0.0]
 
