@@ -90,28 +90,18 @@ Split = Annotated[str | None, typer.Option("--split", help="Split or shard group
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only errors.")]
 
-_FIELD_NAMES = (
-    "prompt",
-    "context",
-    "choices",
-    "answer",
-    "id",
-    "category",
-    "source",
-    "licence",
-    "provenance",
-)
-
 
 def pairs(given: Sequence[str] | None, option: str) -> dict[str, str]:
     """Return NAME=VALUE options as a dictionary."""
+    from benchdesign.formats.fields import ROLES
+
     found: dict[str, str] = {}
     for one in given or ():
         name, sign, value = one.partition("=")
         if not sign or not name or not value:
             raise UsageError(f"{option} {one}: write it as NAME=VALUE.")
-        if option.endswith("field") and name not in _FIELD_NAMES:
-            raise UsageError(f"{option} {one}: unknown name; known: {', '.join(_FIELD_NAMES)}.")
+        if option.endswith("field") and name not in ROLES:
+            raise UsageError(f"{option} {one}: unknown name; known: {', '.join(ROLES)}.")
         found[name] = value
     return found
 

@@ -16,7 +16,6 @@ from benchdesign.errors import FormatError
 from benchdesign.formats.files import (
     Content,
     decode_line,
-    digest_file,
     open_content,
     open_output,
     recoding,
@@ -99,7 +98,6 @@ class CsvFile(Source):
         self._starts = array("Q")
         self._ends = array("Q")
         self._lines = array("Q")
-        self._digest: str | None = None
         self._body = 0
 
     def _read_sample(self) -> list[str]:
@@ -126,13 +124,6 @@ class CsvFile(Source):
             return first, next((row for row in reader if row), [])
         except csv.Error:
             return first, []
-
-    @property
-    def sha256(self) -> str:
-        """Digest of the bytes on disk."""
-        if self._digest is None:
-            self._digest = digest_file(self.path)
-        return self._digest
 
     def records(self) -> Iterator[Record]:
         """Parse row by row."""

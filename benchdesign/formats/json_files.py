@@ -14,7 +14,6 @@ from benchdesign.errors import FormatError
 from benchdesign.formats.files import (
     Content,
     decode_line,
-    digest_file,
     open_content,
     open_output,
     recoding,
@@ -62,7 +61,6 @@ class JsonFile(Source):
         self._layout, findings = self._choose(split)
         self.start_findings.extend(findings)
         self._rows: list[int] = []
-        self._digest: str | None = None
 
     def _choose(self, split: str | None) -> tuple[Layout, list[Finding]]:
         layouts = find_layouts(self._text, str(self.path))
@@ -81,13 +79,6 @@ class JsonFile(Source):
         record, _ = parse_object(self._text)
         names = {name.lower() for name in record or ()}
         return bool(names & {"error", "errors"}) and names <= _ERROR_FIELDS
-
-    @property
-    def sha256(self) -> str:
-        """Digest of the bytes on disk."""
-        if self._digest is None:
-            self._digest = digest_file(self.path)
-        return self._digest
 
     def records(self) -> Iterator[Record]:
         """Decode record by record; skip what is not an object, and say so."""

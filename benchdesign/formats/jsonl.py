@@ -19,7 +19,6 @@ from benchdesign.formats.files import (
     COMPRESSIONS,
     Content,
     decode_line,
-    digest_file,
     open_content,
     open_output,
     recoding,
@@ -93,14 +92,6 @@ class JsonLines(Source):
         self._ends = array("Q")
         self._lines = array("Q")
         self._repeated: dict[int, str] = {}
-        self._digest: str | None = None
-
-    @property
-    def sha256(self) -> str:
-        """Digest of the bytes on disk."""
-        if self._digest is None:
-            self._digest = digest_file(self.path)
-        return self._digest
 
     def records(self) -> Iterator[Record]:
         """Parse line by line; skip what is not an object, and say so."""

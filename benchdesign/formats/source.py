@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchdesign.formats.files import digest_file
 from benchdesign.items import Finding
 
 __all__ = ["KNOWN_SUFFIXES", "Record", "Source"]
@@ -44,6 +45,7 @@ class Source(ABC):
         """What opening noticed; kept over every pass."""
         self.limit: int | None = None
         self._n_skipped = 0
+        self._digest: str | None = None
 
     @property
     def name(self) -> str:
@@ -64,9 +66,11 @@ class Source(ABC):
         return {}
 
     @property
-    @abstractmethod
     def sha256(self) -> str:
         """Digest of the bytes on disk."""
+        if self._digest is None:
+            self._digest = digest_file(self.path)
+        return self._digest
 
     @abstractmethod
     def records(self) -> Iterator[Record]:
