@@ -54,6 +54,7 @@ __all__ = [
 _ENOUGH = 30
 """Items from which an area is listed where nothing was found in it."""
 
+_MOST_AREAS = 20
 _MOST_DRAWN = 6
 _LINE = 400
 """Length of the line on which scores are drawn."""
@@ -102,6 +103,7 @@ def collect_study(
 ) -> StudyPart:
     """Collect what the report says of one benchmark."""
     areas = list(_area_lines(study))
+    telling = [one for one in areas if one.is_telling]
     power = study.area_power() or study.concept_power()
     return StudyPart(
         key=f"b{place}",
@@ -113,8 +115,11 @@ def collect_study(
             _model_part(study, one, benchmark.items, number)
             for number, one in enumerate(study.models, 1)
         ),
-        areas=tuple(one for one in areas if one.is_telling),
-        small_areas=tuple(one for one in areas if not one.is_telling),
+        areas=tuple(telling[:_MOST_AREAS]),
+        small_areas=(
+            *telling[_MOST_AREAS:],
+            *(one for one in areas if not one.is_telling),
+        ),
         pairs=tuple(_pair_part(pair) for pair in study.comparisons),
         items=None if study.items is None else _items_part(study.items, benchmark),
         power=tuple(sorted(power, key=lambda row: row.detectable)[:_MOST_POWER]),

@@ -205,7 +205,7 @@ class StudyPart:
     models: tuple[ModelPart, ...]
     areas: tuple[AreaLine, ...]
     small_areas: tuple[AreaLine, ...]
-    """Areas of few items in which nothing was found, and those that most items are about."""
+    """The rest: areas that differ less, of few items, or that most items are about."""
 
     pairs: tuple[PairPart, ...]
     items: ItemsPart | None

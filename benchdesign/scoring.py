@@ -225,7 +225,11 @@ def score_columns(
     settings: ModelSettings,
     rng: np.random.Generator,
 ) -> Scores:
-    """Score, test and classify every column of `weights`."""
+    """Score, test and classify every column of `weights`.
+
+    The score is the paper's, sum s*y / sum s over `saliency`; the test is `assess_columns` over
+    the bounded `weights`; q-values are those of Benjamini and Hochberg (JRSS B 1995).
+    """
     total = column_sums(saliency)
     chi = _ratio(saliency.T @ y, total)
     low, high = _bootstrap(saliency, y, settings, rng)
@@ -279,7 +283,13 @@ class ColumnTest:
 
 
 def assess_columns(weights: csr_array, y: Floats, basis: Floats) -> ColumnTest:
-    """Test whether the weighted mean of what the controls leave unexplained differs from 0."""
+    """Test whether the weighted mean of what the controls leave unexplained differs from 0.
+
+    With weights w, residuals e = (I - BB')y and B orthonormal, gap = w'e / sum w. Its variance is
+    w'(I - BB') D (I - BB')w / (sum w)^2, where D holds each item's own variance, fitted on B as in
+    White (Econometrica 1980); the statistic is Student's with n_effective - 1 degrees of freedom,
+    n_effective = (sum w)^2 / sum w^2 (Kish, Survey Sampling, 1965).
+    """
     from scipy.stats import t as student
 
     n, k = basis.shape
@@ -343,7 +353,7 @@ def _ratio(above: Floats, below: Floats) -> Floats:
 
 
 def _reach() -> float:
-    """Standard errors a gap must measure to be found at the stated power."""
+    """Standard errors a gap must measure to be found at the stated power: z(0.975) + z(0.80)."""
     from scipy.special import ndtri
 
     return float(ndtri(1 - _ALPHA / 2) + ndtri(_POWER))
