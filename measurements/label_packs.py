@@ -3,8 +3,8 @@
 A pack shows concepts without a flag: the label, eight of the strongest contexts across sources and
 four middling ones; the strongest token stands in [[brackets]], a passage fires as a whole. Packs
 hold corpus text and stay outside the repository. The reader writes one line a concept (CSV:
-concept_id, verdict, note; verdict is right, partly or wrong), and only labels and verdicts become
-a page of results.
+concept_id, verdict, note; verdict is right, partly or wrong; optionally broader, yes or no: is it
+more than a word), and only labels and verdicts become a page of results.
 
     python measurements/label_packs.py FOLDER --contexts contexts.jsonl.gz --seed 1 \
         --take terms=30 --take themes=10 --pack pack.md
@@ -81,7 +81,7 @@ def write_verdicts(
     odd = [judged[c]["verdict"] for c in judged if judged[c]["verdict"] not in VERDICTS]
     if missing or odd:
         raise SystemExit(f"{path}: no verdict for {missing}; unknown verdicts {odd}.")
-    rows, counts = [], Counter[str]()
+    rows, counts, n_broader = [], Counter[str](), 0
     by_level: dict[str, Counter[str]] = {}
     for concept in concepts:
         level, verdict = dictionary.level_of(concept).name, judged[concept]["verdict"]
@@ -89,10 +89,14 @@ def write_verdicts(
         by_level.setdefault(level, Counter())[verdict] += 1
         score = dictionary.table.label_score[concept]
         note = (judged[concept].get("note") or "").replace("|", "/")
+        trust = "" if np.isnan(score) else f"{score:.2f}"
+        broader = judged[concept].get("broader") or ""
+        n_broader += broader == "yes"
         rows.append(
-            f"| {concept} | {level} | {dictionary.label(concept)} | {score:.2f} | {verdict} "
-            f"| {note} |"
+            f"| {concept} | {level} | {dictionary.label(concept)} | {trust} | {verdict} "
+            f"| {broader} | {note} |"
         )
+    n_asked = sum(bool(one.get("broader")) for one in judged.values())
     tally = [
         f"- {name}: " + ", ".join(f"{found[verdict]} {verdict}" for verdict in VERDICTS)
         for name, found in by_level.items()
@@ -104,15 +108,16 @@ def write_verdicts(
             f"`{command}`",
             "",
             f"{drawn} The reader saw the label, {N_STRONG} of the strongest contexts across "
-            f"sources and {N_MIDDLE} middling ones, and did not write the labels.",
+            f"sources and {N_MIDDLE} middling ones.",
             "",
             f"**{counts['right']} of {len(concepts)} right "
             f"({counts['right'] / len(concepts):.0%}).**",
             "",
             *tally,
+            *([f"- {n_broader} of {n_asked} are broader than a word"] if n_asked else []),
             "",
-            "| concept | level | label | trust | verdict | note |",
-            "|---:|---|---|---:|---|---|",
+            "| concept | level | label | trust | verdict | broader | note |",
+            "|---:|---|---|---:|---|---|---|",
             *rows,
             "",
         ]
