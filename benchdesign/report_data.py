@@ -32,6 +32,10 @@ __all__ = [
 ]
 
 
+_FEW = 0.1
+"""Share of the concepts in scope."""
+
+
 @dataclass(frozen=True, slots=True)
 class SetFacts:
     """Where one set came from."""
@@ -306,6 +310,11 @@ class ReportData:
     provenance: tuple[tuple[str, str], ...]
     weighting: WeightingFacts | None = None
     """What models are weak at, where that decided what was proposed."""
+
+    @property
+    def judges_few(self) -> bool:
+        """Whether so few concepts could be judged that covered shares say little."""
+        return self.before.n_tested < _FEW * self.before.n_in_scope
 
     @property
     def has_pool(self) -> bool:

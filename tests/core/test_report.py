@@ -534,3 +534,11 @@ def test_concepts_that_are_called_alike_are_listed_once_with_an_added_item(
     for one in report_of(replace(analysis, dictionary=dictionary)).added:
         assert [fill.label for fill in one.fills] == ["glacier"]
         assert one.n_more_fills >= 1
+
+
+def test_a_set_too_small_to_judge_by_says_so(analysis: Analysis) -> None:
+    report = report_of(analysis)
+    few = replace(report, before=replace(report.before, n_tested=2, n_in_scope=3000))
+    assert "with so few items" not in Page(render_html(report)).text
+    said = "Only 2 concepts of 3\u202f000 could be judged with so few items"
+    assert said in Page(render_html(few)).text
