@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import shutil
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib.resources import files
@@ -255,6 +256,13 @@ def _say_findings(talk: Talk, analysis: Analysis) -> None:
         talk.say(f"note: {len(analysis.findings) - len(shown)} more findings are in the report.")
 
 
+def _program() -> str:
+    """Return how this program is called here: `make demo` leaves it in a folder of its own."""
+    called = Path(sys.argv[0])
+    is_elsewhere = called.name == "benchdesign" and shutil.which("benchdesign") is None
+    return shlex.quote(str(called)) if is_elsewhere else "benchdesign"
+
+
 def _why_nothing(analysis: Analysis) -> str:
     if not analysis.gaps.is_tested.any():
         return (
@@ -278,12 +286,14 @@ def _print_revision(
     lapsed = revision.n_gaps_lapsed
     besides = f"; {lapsed} more no longer called gaps, with nothing added" if lapsed else ""
     removed = f", {len(revision.removed)} removed" if revision.removed else ""
-    command = f"benchdesign open {shlex.quote(str(workspace))}"
+    command = f"{_program()} open {shlex.quote(str(workspace))}"
     changes = f"{len(revision.added)} added{removed}, {revision.n_items:,} now"
     print_lines(
         f"{analysis.benchmark.name}: {before.n_items:,} items, {changes}",
         f"  covered     {share(before.covered_share)} -> {share(after.covered_share)} "
-        "of the concepts that can be judged",
+        "of the concepts that can be judged"
+        if before.n_tested or after.n_tested
+        else "  covered     not known: no concept is common enough to be judged",
         f"  judged      {before.n_tested:,} -> {after.n_tested:,} "
         f"of {before.n_in_scope:,} concepts in scope; the others are too rare to tell",
         f"  missing     {before.n_missing} -> {after.n_missing}",

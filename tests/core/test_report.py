@@ -542,3 +542,12 @@ def test_a_set_too_small_to_judge_by_says_so(analysis: Analysis) -> None:
     assert "with so few items" not in Page(render_html(report)).text
     said = "Only 2 concepts of 3\u202f000 could be judged with so few items"
     assert said in Page(render_html(few)).text
+
+
+def test_a_set_in_which_nothing_can_be_judged_is_not_called_complete(analysis: Analysis) -> None:
+    report = report_of(analysis)
+    sides = {one: replace(getattr(report, one), n_tested=0) for one in ("before", "after")}
+    text = Page(render_html(replace(report, n_gaps=0, areas=(), **sides))).text  # type: ignore[arg-type]
+    assert "60 items are too few to judge any concept against the pool" in text
+    assert "no concept is missing" not in text
+    assert "No concept was common enough to be judged." in text
