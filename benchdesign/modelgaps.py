@@ -20,7 +20,7 @@ from benchdesign.dictionary import Dictionary
 from benchdesign.errors import UsageError
 from benchdesign.gaps import find_kept_out
 from benchdesign.itemshares import area_shares, soft_presence
-from benchdesign.regions import find_weak_regions
+from benchdesign.regions import Grove, find_weak_regions
 from benchdesign.scoring import (
     ModelSettings,
     ScoreRow,
@@ -174,6 +174,7 @@ def measure_models(
     table = _check_scores(concept_map, scores)
     kept_out = find_kept_out(dictionary).codes >= 0
     found = []
+    groves: dict[bytes, Grove | None] = {}
     for place, (model, values) in enumerate(zip(scores, table, strict=True)):
         answered = np.flatnonzero(~np.isnan(values))
         some = concept_map.take(answered)
@@ -181,6 +182,9 @@ def measure_models(
         difficulty = _difficulty(np.delete(table, place, axis=0)[:, answered])
         design = find_controls(some.n_tokens, difficulty)
         presence = soft_presence(some, dictionary)
+        key = answered.tobytes()
+        if key not in groves:
+            groves[key] = None if some.embeddings is None else Grove.of_items(some.embeddings)
         names = tuple(dictionary.label(concept) for concept in range(len(kept_out)))
         concepts = score_columns(
             some.saliency_matrix(), presence, y, design, names, kept_out, chosen, rng
@@ -207,7 +211,7 @@ def measure_models(
                 area_of=area_of,
                 groups=_group_weak(concepts, area_scores, area_of, presence),
                 regions=_find_regions(
-                    some,
+                    groves[key],
                     answered,
                     y,
                     y - design @ (design.T @ y),
@@ -378,7 +382,7 @@ def _difficulty(others: Floats) -> Floats | None:
 
 
 def _find_regions(
-    some: ConceptMap,
+    grove: Grove | None,
     answered: NDArray[np.int64],
     y: Floats,
     residuals: Floats,
@@ -389,7 +393,7 @@ def _find_regions(
     settings: ModelSettings,
 ) -> tuple[WeakRegion, ...]:
     """Find groups of alike items with low scores, and what they show more than the others."""
-    if some.embeddings is None:
+    if grove is None:
         return ()
     shown = (presence > 0).astype(np.float64)
     kept_out = find_kept_out(dictionary).codes >= 0
@@ -397,7 +401,7 @@ def _find_regions(
     found = []
     names: set[str] = set()
     for one in find_weak_regions(
-        some.embeddings, residuals, rng=rng, level=settings.fdr, least_gap=settings.poor
+        grove, residuals, rng=rng, level=settings.fdr, least_gap=settings.poor
     ):
         rows = np.asarray(one.rows)
         inside = column_sums(shown[rows])

@@ -14,11 +14,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Region", "Tree", "find_weak_regions", "rank_weak_items"]
+__all__ = ["Grove", "Region", "Tree", "find_weak_regions", "rank_weak_items"]
 
 Floats = NDArray[np.float64]
 
 _SHUFFLES = 199
+_SMALLEST = 15
+"""Fewest items of a region."""
+
 _MOST_REGIONS = 12
 _PENALTY = 20.0
 """Of 5, 20 and 50 this did best on most of the sets of `measurements/model_gaps.py`."""
@@ -136,37 +139,46 @@ class Tree:
         return sums
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Grove:
+    """The items that are searched and their tree; grown once for all models that answered them."""
+
+    rows: NDArray[np.int64]
+    tree: Tree
+
+    @classmethod
+    def of_items(cls, vectors: NDArray[np.floating], *, smallest: int = _SMALLEST) -> Grove | None:
+        """Grow the tree of some items; None where there are too few to find anything."""
+        rows = np.arange(len(vectors))
+        if len(rows) > _MOST_ITEMS:
+            rows = np.linspace(0, len(vectors) - 1, _MOST_ITEMS).astype(np.int64)
+        if len(rows) < 4 * smallest:
+            return None
+        chosen = np.asarray(vectors, dtype=np.float64)[rows]
+        tree = Tree.grow(chosen, smallest=smallest, largest=len(rows) // 2)
+        return cls(rows, tree) if len(tree.first) else None
+
+
 def find_weak_regions(
-    vectors: NDArray[np.floating],
+    grove: Grove | None,
     residuals: Floats,
     *,
     rng: np.random.Generator,
     level: float = 0.05,
     least_gap: float = 0.05,
-    smallest: int = 15,
 ) -> tuple[Region, ...]:
     """Find groups of alike items whose residual scores are low, the clearest first.
 
-    `vectors` are unit embeddings (n, d), `residuals` (n,) are scores less what length and
-    difficulty explain. Each region is found at a family-wise error of `level`.
+    `residuals` (n,) are scores less what length and difficulty explain. Each region is found at a
+    family-wise error of `level`.
     """
-    n = len(residuals)
-    sampled = np.arange(n)
-    if n > _MOST_ITEMS:
-        sampled = np.linspace(0, n - 1, _MOST_ITEMS).astype(np.int64)
-    if len(sampled) < 4 * smallest:
+    if grove is None:
         return ()
-    tree = Tree.grow(
-        np.asarray(vectors, dtype=np.float64)[sampled],
-        smallest=smallest,
-        largest=len(sampled) // 2,
-    )
-    if not len(tree.first):
-        return ()
+    sampled, tree = grove.rows, grove.tree
     scores = residuals[sampled]
     left = np.ones(len(sampled))
     found: list[Region] = []
-    while len(found) < _MOST_REGIONS and left.sum() >= 4 * smallest:
+    while len(found) < _MOST_REGIONS and left.sum() >= 4 * _SMALLEST:
         inside = np.flatnonzero(left)
         centred = np.where(left > 0, scores - scores[inside].mean(), 0.0)
         here = tree.deviations(centred[:, None], left[:, None])[:, 0]

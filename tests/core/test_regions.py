@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchdesign.modelgaps import measure_models
-from benchdesign.regions import Tree, find_weak_regions, rank_weak_items
+from benchdesign.regions import Grove, Tree, find_weak_regions, rank_weak_items
 from tests.helpers import make_dictionary, make_map
 
 
@@ -35,7 +35,7 @@ def test_a_weak_cluster_is_found_and_ranked_first() -> None:
     vectors, labels = make_clusters(rng)
     scores = (rng.random(len(labels)) < np.where(labels == 2, 0.3, 0.8)).astype(float)
     residuals = scores - scores.mean()
-    first, *_ = find_weak_regions(vectors, residuals, rng=rng)
+    first, *_ = find_weak_regions(Grove.of_items(vectors), residuals, rng=rng)
     assert (labels[list(first.rows)] == 2).mean() > 0.95
     assert len(first.rows) > 50 and first.gap < -0.3 and first.p_value <= 0.01
     ranking = rank_weak_items(vectors, residuals, (first,))
@@ -47,7 +47,7 @@ def test_two_weak_clusters_are_two_regions() -> None:
     vectors, labels = make_clusters(rng)
     weak = np.isin(labels, [1, 4])
     scores = (rng.random(len(labels)) < np.where(weak, 0.2, 0.9)).astype(float)
-    found = find_weak_regions(vectors, scores - scores.mean(), rng=rng)
+    found = find_weak_regions(Grove.of_items(vectors), scores - scores.mean(), rng=rng)
     assert len(found) == 2
     assert sorted(int(np.bincount(labels[list(one.rows)]).argmax()) for one in found) == [1, 4]
 
@@ -56,7 +56,11 @@ def test_scores_without_a_pattern_rarely_give_a_region() -> None:
     rng = np.random.default_rng(2)
     vectors, labels = make_clusters(rng, size=40)
     runs = sum(
-        bool(find_weak_regions(vectors, rng.permutation(rng.random(len(labels))), rng=rng))
+        bool(
+            find_weak_regions(
+                Grove.of_items(vectors), rng.permutation(rng.random(len(labels))), rng=rng
+            )
+        )
         for _ in range(40)
     )
     assert runs <= 5
@@ -64,7 +68,8 @@ def test_scores_without_a_pattern_rarely_give_a_region() -> None:
 
 def test_a_few_items_are_no_benchmark_to_search() -> None:
     rng = np.random.default_rng(3)
-    assert find_weak_regions(np.eye(20), np.zeros(20), rng=rng) == ()
+    assert Grove.of_items(np.eye(20)) is None
+    assert find_weak_regions(None, np.zeros(20), rng=rng) == ()
 
 
 def test_a_region_is_named_by_what_its_items_show_more() -> None:
