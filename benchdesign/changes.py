@@ -19,6 +19,7 @@ from benchdesign.decisions import DecisionLog, Standing, Subject, Verdict
 from benchdesign.duplicates import nearest
 from benchdesign.edits import edit_of
 from benchdesign.errors import WorkspaceError
+from benchdesign.gains import targets_after
 from benchdesign.items import Item
 from benchdesign.records import plain
 
@@ -231,7 +232,8 @@ class _Reasons:
         lost = analysis.benchmark_map.take(gone).presence(thresholds).sum(axis=0)
         self._counts = gaps.count - np.asarray(lost).ravel().astype(np.int64)
         n_items = len(kept_rows) + len(added_map)
-        self._targets = np.ceil(np.nan_to_num(gaps.base_rate) * n_items - _ROUNDING)
+        targets = targets_after(gaps, n_added=n_items - gaps.n_items)
+        self._targets = np.ceil(np.nan_to_num(targets) - _ROUNDING)
 
     def fills(self, place: int, proposal: Proposal | None) -> tuple[GapFilled, ...]:
         """Return what the next item does: what it was proposed for, else every gap it shows."""
