@@ -121,7 +121,12 @@ class DatasetFolder(ArrowFiles):
 
 def is_dataset_folder(path: Path) -> bool:
     """Say whether `datasets` saved this folder."""
-    return any((path / name).is_file() for name in ("dataset_dict.json", "state.json"))
+    try:
+        return any((path / name).is_file() for name in ("dataset_dict.json", "state.json"))
+    except OSError as error:
+        raise FormatError(
+            f"{path}: cannot be read ({error.strerror}). Check the permissions."
+        ) from error
 
 
 def open_dataset_folder(path: Path, *, split: str | None) -> DatasetFolder:
