@@ -165,7 +165,7 @@ class GainTable:
 _BESIDE = 0.2
 """Weight of deficits beside an emphasis: they decide among items that probe alike."""
 
-_STRETCH = 25.0
+_STRETCH = 8.0
 _TINY = 1e-12
 _SHORTLIST = 2_000
 _NEIGHBOURS_AMONG = 8_192
