@@ -272,6 +272,7 @@ def main() -> None:
     parser.add_argument("--sets", nargs="*", default=None)
     parser.add_argument("--levels", action="store_true", help="also every level alone")
     parser.add_argument("--draws", type=int, default=20, help="draws a set (default 20)")
+    parser.add_argument("--removed", type=int, nargs="+", default=[1, 3], help="categories")
     parser.add_argument("--tune", action="store_true", help="tuning seeds, nothing is written")
     parser.add_argument("--out", type=Path, default=HERE / "results" / "planted_gaps.md")
     options = parser.parse_args()
@@ -293,7 +294,7 @@ def main() -> None:
         f"Dictionary {dictionary.name}, {len(seeds)} draws a set, seeds {seeds[0]} to {seeds[-1]}.",
         "",
     ]
-    for n_removed in (1, 3):
+    for n_removed in options.removed:
         table = measurement.run(n_removed=n_removed, seeds=seeds, levels=options.levels)
         lines += [*describe(table, n_removed=n_removed), "", *verdicts(table), ""]
         print("\n".join(lines), flush=True)
