@@ -8,6 +8,7 @@ from typing import Any
 
 from benchdesign.errors import FormatError
 from benchdesign.formats.files import digest_file
+from benchdesign.formats.parquet_footer import read_chunks
 from benchdesign.formats.source import Record
 from benchdesign.formats.tables import TableSource, arrow_errors
 from benchdesign.formats.unpacked import check_unpacked, may_repeat, unpacked_bytes
@@ -33,6 +34,9 @@ class ParquetFile(TableSource):
             raise FormatError(
                 f"{path}: not a readable Parquet file ({problem}). Fetch it again."
             ) from error
+        self._chunks = read_chunks(path)
+        if len(self._chunks) != self._metadata.num_row_groups:
+            raise FormatError(f"{path}: not a readable Parquet file. Fetch it again.")
         self._digest: str | None = None
         n_said = sum(
             self._metadata.row_group(at).total_byte_size
@@ -75,8 +79,7 @@ class ParquetFile(TableSource):
 
         if block in self._unpacked:
             return
-        group = self._metadata.row_group(block)
-        columns = [group.column(at) for at in range(group.num_columns)]
+        columns = self._chunks[block]
         check_unpacked(
             self.path,
             8 * sum(column.num_values for column in columns),
@@ -98,11 +101,8 @@ class ParquetFile(TableSource):
                 out.write_table(self.table_of(added))
 
     def _compression(self) -> str:
-        metadata = self._metadata
-        if not metadata.num_row_groups or not metadata.num_columns:
-            return "snappy"
-        codec = str(metadata.row_group(0).column(0).compression).lower()
-        return {"uncompressed": "none"}.get(codec, codec)
+        first = next((group[0] for group in self._chunks if group), None)
+        return "snappy" if first is None else first.compression
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave what the reader library holds behind; the child process reads it again."""
