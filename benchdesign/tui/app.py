@@ -73,6 +73,8 @@ class BenchdesignApp(WorkingApp):
         self.theme_changed_signal.subscribe(self, self._keep_theme)
         self.set_interval(0.1, self.watch_job)
         self.set_interval(1.0, self.try_writing)
+        # A killed terminal loses no decision; nor should it lose the place by more than this.
+        self.set_interval(2.0, self.save_ui)
         if self.target is not None and (Path(self.target) / "workspace.json").is_file():
             self.open_workspace(Path(self.target))
 

@@ -95,6 +95,7 @@ class UiState:
 
     def __init__(self, values: Mapping[str, Any] | None = None) -> None:
         self.values: dict[str, Any] = dict(values or {})
+        self._saved = ""
 
     @classmethod
     def from_workspace(cls, workspace: Workspace) -> UiState:
@@ -115,10 +116,14 @@ class UiState:
     def save(self, workspace: Workspace) -> None:
         """Write `ui.json`; does nothing where the workspace is read only."""
         self.values["version"] = _VERSION
+        text = json.dumps(self.values)
+        if text == self._saved:
+            return
         try:
-            workspace.save_ui(json.loads(json.dumps(self.values)))
+            workspace.save_ui(json.loads(text))
         except OSError:
             return
+        self._saved = text
 
 
 def keep_preference(path: Path, name: str, value: str) -> str:

@@ -146,7 +146,9 @@ class OpenedApp(App[None]):
             return
         for stack in self._screen_stacks.values():
             for screen in stack:
-                if hasattr(screen, "remember") and screen.is_mounted:
+                # One that has not shown this workspace yet has nothing to say about it.
+                is_here = getattr(screen, "_restored_from", None) is self.ui
+                if is_here and hasattr(screen, "remember") and screen.is_mounted:
                     screen.remember()
         if self.current_mode != "open":
             self.ui.values["mode"] = self.current_mode

@@ -326,7 +326,7 @@ async def test_brackets_of_an_item_survive(hostile_bench: Bench) -> None:
         await go(pilot, app, "candidates")
         assert "[/INST] x[0] = y[i] [red]no[/red]" in app.screen.query_one(Detail).text
         await pilot.press("a")
-        assert "[/INST]" in app.status
+        assert "a[RLO]b" in app.status
         assert "[/INST]" in visible_text(app)
 
 

@@ -50,7 +50,7 @@ def served(bench: Bench) -> Iterator[str]:
 
 async def get(session: Any, url: str, **options: Any) -> Any:
     """Get a page, once the server is up."""
-    for _ in range(200):
+    for _ in range(1200):
         with contextlib.suppress(aiohttp.ClientConnectorError):
             return await session.get(url, **options)
         await asyncio.sleep(0.05)
@@ -127,8 +127,9 @@ class Chromium:
         return self._answers.pop(number).get("result")
 
     async def evaluate(self, expression: str) -> Any:
-        found = await self.call("Runtime.evaluate", expression=expression)
-        return found["result"].get("value")
+        # Between two pages there is nothing to evaluate in.
+        found = await self.call("Runtime.evaluate", expression=expression) or {}
+        return found.get("result", {}).get("value")
 
     async def press(self, key: str) -> None:
         for kind in ("keyDown", "keyUp"):
@@ -136,7 +137,7 @@ class Chromium:
             await self.call("Input.dispatchKeyEvent", type=kind, key=key, **text)
 
 
-async def wait_until(holds: Callable[[], bool], *, seconds: float = 30.0) -> None:
+async def wait_until(holds: Callable[[], bool], *, seconds: float = 120.0) -> None:
     end = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < end, "the state was never reached"
@@ -182,14 +183,14 @@ async def test_a_candidate_is_reviewed_in_a_browser_and_is_on_disk(bench: Bench)
             for domain in ("Page", "Network", "Log", "Runtime"):
                 await page.call(f"{domain}.enable")
             await page.call("Page.navigate", url=f"{address}/?token=secret")
-            for _ in range(600):
+            for _ in range(2400):
                 if await page.evaluate("document.body.className.includes('-first-byte')"):
                     break
                 await asyncio.sleep(0.05)
             assert await page.evaluate("location.href") == f"{address}/"
             await page.evaluate("document.querySelector('.xterm-helper-textarea').focus()")
             # The analysis may still be loading; a key on an empty list does nothing.
-            for _ in range(100):
+            for _ in range(600):
                 await page.press("5")
                 await page.press("a")
                 if log.is_file() and log.stat().st_size:

@@ -197,7 +197,13 @@ class ListScreen(BaseScreen):
             self.table.move_to(row_id)
         self.table.focus()
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Allow nothing but going back while no workspace is open."""
+        return self.session is not None or action == "back"
+
     def _draw_facets(self) -> None:
+        if self.session is None:
+            return
         parts = []
         for place, (name, _) in enumerate(self.facets()):
             is_here = place == self.facet

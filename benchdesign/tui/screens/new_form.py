@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -72,7 +72,8 @@ class _Read:
     """The folder that was suggested, to be replaced by the next suggestion."""
 
     columns: tuple[str, ...] = ()
-    examples: dict[str, str] = field(default_factory=dict)
+    asked: tuple[str, ...] | None = None
+    """What was typed when this was read."""
 
 
 class _Paths(Suggester):
@@ -112,6 +113,7 @@ class NewForm(VerticalScroll, can_focus=False):
         super().__init__(id=id)
         self._marks = marks
         self._timer: Timer | None = None
+        self._is_wanted = False
         self.found = _Read()
 
     def compose(self) -> ComposeResult:
@@ -167,6 +169,19 @@ class NewForm(VerticalScroll, can_focus=False):
             n_add=self.value("n-add") or "0",
         )
 
+    @property
+    def is_reading(self) -> bool:
+        """Whether what is shown is not yet what was typed."""
+        return self.found.asked != self._asked()
+
+    def create_when_read(self) -> None:
+        """Ask for the workspace as soon as everything that was typed is read."""
+        self._is_wanted = True
+        self.read_files()
+
+    def _asked(self) -> tuple[str, ...]:
+        return (self.value("benchmark"), self.value("pool"), *map(str, self._fields().items()))
+
     def problem(self) -> str:
         """Return what keeps a workspace from being made; empty if nothing does."""
         found = self.found
@@ -198,24 +213,29 @@ class NewForm(VerticalScroll, can_focus=False):
         folder = self.query_one("#folder", Input)
         if path and folder.value in ("", self.found.folder):
             folder.value = self.found.folder = free_folder(path)
-        self._read(path, self.value("pool"), self._fields())
+        self._read(path, self.value("pool"), self._fields(), self._asked())
 
     @work(thread=True, exclusive=True, group="read", exit_on_error=False)
-    def _read(self, path: str, pool: str, fields: dict[str, str]) -> None:
+    def _read(self, path: str, pool: str, fields: dict[str, str], asked: tuple[str, ...]) -> None:
         worker = get_current_worker()
         benchmark = _load(path, fields)
         if not worker.is_cancelled:
             # The benchmark is small as a rule, and the pool can be large: no need to wait for it.
-            self.app.call_from_thread(self._have_read, benchmark, None)
+            self.app.call_from_thread(self._have_read, benchmark, None, None)
         pooled = _load(pool, {})
         if not worker.is_cancelled:
-            self.app.call_from_thread(self._have_read, benchmark, pooled)
+            self.app.call_from_thread(self._have_read, benchmark, pooled, asked)
 
-    def _have_read(self, benchmark: Benchmark | str | None, pool: Benchmark | str | None) -> None:
+    def _have_read(
+        self,
+        benchmark: Benchmark | str | None,
+        pool: Benchmark | str | None,
+        asked: tuple[str, ...] | None,
+    ) -> None:
         if not self.is_mounted:
             return
         found = self.found
-        found.benchmark, found.pool = benchmark, pool
+        found.benchmark, found.pool, found.asked = benchmark, pool, asked
         if benchmark is not None and not isinstance(benchmark, str):
             record = benchmark.record(benchmark.items[0]) if len(benchmark) else {}
             columns = tuple(str(one) for one in record)
@@ -234,6 +254,9 @@ class NewForm(VerticalScroll, can_focus=False):
         if pool is not None and not isinstance(pool, str):
             self._note("pool", _summary(pool))
         self.draw()
+        if self._is_wanted and not self.is_reading:
+            self._is_wanted = False
+            self.post_message(self.Filled())
 
     def _note(self, name: str, text: str) -> None:
         self.query_one(f"#note-{name}", Line).show(literal(text))

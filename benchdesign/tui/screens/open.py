@@ -202,6 +202,10 @@ class OpenScreen(BaseScreen):
         from benchdesign.tui.model import Session
         from benchdesign.workspace import Workspace
 
+        if self.form.is_reading:
+            self.say("Reading the files first ...")
+            self.form.create_when_read()
+            return
         problem = self.form.problem()
         if problem:
             self.say(problem, is_error=True)
