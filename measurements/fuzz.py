@@ -171,7 +171,7 @@ def fuzz(name: str, folder: Path, minutes: float) -> None:
     words = folder / "words.txt"
     words.write_text("".join(f"{json.dumps(one)}\n" for one in WORDS), "ascii")
     options = [
-        f"-dict={words}",
+        *(f"-dict={words}", f"-artifact_prefix={folder}/"),
         f"-max_total_time={round(minutes * 60)}",
         *("-max_len=4096", "-timeout=300", "-rss_limit_mb=6000", "-print_final_stats=1"),
     ]
