@@ -41,6 +41,10 @@ class BenchdesignError(Exception):
 
     exit_code: int = 1
 
+    def __str__(self) -> str:
+        """Return the message on one line, whatever names of files it quotes."""
+        return " ".join(super().__str__().splitlines())
+
 
 class InputError(BenchdesignError):
     """What was given cannot be used."""

@@ -13,7 +13,7 @@ from benchdesign.errors import FormatError
 from benchdesign.formats.files import digest_file, read_head
 from benchdesign.formats.source import Record
 from benchdesign.formats.splits import choose_split
-from benchdesign.formats.tables import TableSource, arrow_errors
+from benchdesign.formats.tables import TableSource, arrow_errors, check_names
 from benchdesign.formats.unpacked import check_unpacked
 
 __all__ = ["ArrowFiles", "DatasetFolder", "is_dataset_folder", "open_dataset_folder"]
@@ -147,8 +147,9 @@ def open_dataset_folder(path: Path, *, split: str | None) -> DatasetFolder:
 
 
 def _data_files(folder: Path) -> list[Path]:
-    listed = _read_json(folder / "state.json").get("_data_files") or []
-    names = [str(one.get("filename")) for one in listed if isinstance(one, dict)]
+    listed = _read_json(folder / "state.json").get("_data_files")
+    entries = listed if isinstance(listed, list) else []
+    names = [str(one.get("filename")) for one in entries if isinstance(one, dict)]
     # A name that leads out of the folder is not one that `datasets` wrote.
     names = [name for name in names if Path(name).name == name]
     return [folder / name for name in names] or sorted(folder.glob("*.arrow"))
@@ -166,6 +167,7 @@ def _open_table(path: Path) -> Any:
         else:
             opened = pa.ipc.open_stream(mapped)
             batches = iter(opened)
+        check_names(opened.schema)
         return pa.Table.from_batches(_weighed(batches, path), opened.schema)
     except arrow_errors() as error:
         problem = " ".join(str(error).split())[:200]

@@ -10,7 +10,7 @@ from benchdesign.errors import FormatError
 from benchdesign.formats.files import digest_file
 from benchdesign.formats.parquet_footer import read_chunks
 from benchdesign.formats.source import Record
-from benchdesign.formats.tables import TableSource, arrow_errors
+from benchdesign.formats.tables import TableSource, arrow_errors, check_names
 from benchdesign.formats.unpacked import check_unpacked, may_repeat, unpacked_bytes
 
 __all__ = ["ParquetFile"]
@@ -29,6 +29,7 @@ class ParquetFile(TableSource):
         try:
             self._metadata = pq.read_metadata(path)
             self._schema = pq.read_schema(path)
+            check_names(self._schema)
         except arrow_errors() as error:
             problem = " ".join(str(error).split())[:200]
             raise FormatError(

@@ -72,8 +72,6 @@ class _Reader:
 
     def record(self, depth: int) -> dict[int, Any]:
         """Read one record up to its end."""
-        if depth > _DEEPEST:
-            raise ValueError("nested too deeply")
         found: dict[int, Any] = {}
         number = 0
         while head := self._byte():
@@ -83,6 +81,8 @@ class _Reader:
         return found
 
     def _value(self, kind: int, depth: int) -> Any:
+        if depth > _DEEPEST:
+            raise ValueError("nested too deeply")
         if kind in (1, 2, 3):
             return self._byte()
         if kind in (4, 5, 6):

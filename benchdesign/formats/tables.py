@@ -14,7 +14,7 @@ from benchdesign.formats.source import Record, Source
 from benchdesign.formats.unpacked import check_unpacked, unpacked_bytes
 from benchdesign.items import Finding
 
-__all__ = ["TableSource", "arrow_errors"]
+__all__ = ["TableSource", "arrow_errors", "check_names"]
 
 
 def arrow_errors() -> tuple[type[Exception], ...]:
@@ -22,6 +22,11 @@ def arrow_errors() -> tuple[type[Exception], ...]:
     import pyarrow as pa
 
     return (pa.ArrowException, OSError, ValueError, OverflowError, TypeError, KeyError)
+
+
+def check_names(schema: Any) -> None:
+    """Raise UnicodeDecodeError where the name of a column is no text, before anything needs it."""
+    list(schema.names)
 
 
 class TableSource(Source):

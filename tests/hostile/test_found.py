@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import zlib
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from benchdesign.errors import BenchdesignError
@@ -17,6 +19,13 @@ DEEP = deep(100_000, b"[", b"]")
 
 def decision(fields: bytes) -> bytes:
     return b'\x01{"action": "decide", "kind": "add", "id": "p", "step": 1, ' + fields + b"}\n"
+
+
+def arrow_stream(columns: dict[str, list[str]]) -> bytes:
+    table, out = pa.table(columns), io.BytesIO()
+    with pa.ipc.new_stream(out, table.schema) as writer:
+        writer.write_table(table)
+    return out.getvalue()
 
 
 FOUND = {
@@ -55,12 +64,39 @@ FOUND = {
     ),
     "slice among indices": ("template", b"{{ choices[0, 1:] }}"),
     "deep list in labels": ("dictionary", b"\x06" + DEEP),
+    "name of a column that is not text": (
+        "Arrow",
+        arrow_stream({"choices": ["a?"]}).replace(b"choices", b"ch\x9b\x96\x9c\x9as"),
+    ),
+    "data files that are true": ("saved dataset", b'1{"_data_files":true}'),
+    "name of a data file in several lines": (
+        "task file",
+        b"dataset_path: json\ndataset_kwargs: {data_files:\ndata.\r\r\rjsonl}\n",
+    ),
 }
 READ = {
     "eight-bit start of what looks like UTF-16": (
         "JSON Lines",
         b'{"x":  "y":\xff\n' + lines(9).decode().encode("utf-16-be"),
     ),
+    "quote that opens over eight-bit text and never closes": (
+        "CSV",
+        b'<id,qp<i0\xb9h,"stion\0\0jq0,What is 0 plus 0?,It is 0\nq1,What is 12 plus 1?,d,question'
+        b"\0\0jq0,Wha\xc9 is 0 plus 0?,It /\0\x002 plus 2?,It i\0\0s\0 4title\n>",
+    ),
+    "quotes that begin in the middle of a cell": (
+        "CSV",
+        b'question;A;B;answer\r\n"Wio\n""i;answer\r\n"Wio\n"y?;x;y;B\r\n',
+    ),
+    "carriage return after a line end, control characters, bytes of no text": (
+        "CSV",
+        b"question,answer\n\rWh*o,answer\r\nWho?,me\n\x04\x04o\x05\x04?,me\n\x04\xff\xff**\xff\x04ow?,so\r",
+    ),
+    "object of columns and a bracket too many": (
+        "JSON",
+        b'\n\n\n{"question": ["a?", "b?"], "an~struewerof": ["x", "y"]}\n\n\n\n}\n',
+    ),
+    "template that is not UTF-8": ("template", b"\xedaecord.i {{ 2 ** 2 ** 3 }}"),
     "carriage returns inside lines": ("CSV", b"question,answer\n\rWho?,me\r\nWhy?,so\nHow\r"),
     "lone surrogate in an id": ("workspace", decision(b'"id": "\\ud800", "verdict": "accept"')),
     "deep state of the interface": ("workspace", b"\x03" + DEEP),
