@@ -23,7 +23,7 @@ from benchdesign.mapping.windows import Window
 if TYPE_CHECKING:
     import torch
 
-    from benchdesign.mapping.sae import Encoder
+    from benchdesign.mapping.sae import Encoder, Hits
 
 __all__ = ["SaeMapper", "TokenEvidence"]
 
@@ -73,7 +73,7 @@ class SaeMapper:
         device_map: str | None = None,
     ) -> SaeMapper:
         """Load everything; `model` None is the model the dictionary was made for."""
-        from benchdesign.mapping.sae import load_encoder
+        from benchdesign.mapping.sae_folder import load_encoder
 
         if not isinstance(dictionary, Dictionary):
             dictionary = load_dictionary(dictionary)
@@ -104,6 +104,7 @@ class SaeMapper:
             center=bool(loading.get("center_writing_weights")),
         )
         _check_model(reference, dictionary, encoders, spec)
+        reference.keeps_all = _need_whole_windows(dictionary, encoders)
         on_gpu = reference.device.type != "cpu"
         return cls(
             dictionary=dictionary,
@@ -148,7 +149,7 @@ class SaeMapper:
                 for level, encoder in zip(self.dictionary.levels, self.encoders, strict=True)
             ]
             if sums is not None:
-                _add_up(sums, states[SENTENCE_HOOK], chosen)
+                _add_up(sums, self._content(states[SENTENCE_HOOK], chosen), chosen)
             parts.extend(pooled)
 
         for batch in self._run(windows, use):
@@ -194,7 +195,8 @@ class SaeMapper:
         lengths = [len(window) for window in windows]
         for batch in _batches(lengths, self.batch_tokens):
             chosen = [windows[index] for index in batch]
-            _add_up(sums, model.activations(chosen)[SENTENCE_HOOK], chosen)
+            states = model.activations(chosen)[SENTENCE_HOOK]
+            _add_up(sums, self._content(states, chosen) if model is self.model else states, chosen)
         return _unit(sums)
 
     def _run(
@@ -242,7 +244,6 @@ class SaeMapper:
         """Encode one level of one batch and pool it per window."""
         import torch
 
-        own = states[self._point(level)]
         if level.unit == "token":
             counts = [window.n_content for window in windows]
             starts = np.concatenate([window.starts for window in windows])
@@ -255,16 +256,39 @@ class SaeMapper:
                 for low, high in window.passages
             ]
             starts, ends = np.asarray(spans, dtype=np.int32).reshape(-1, 2).T
-            own = pool_passages(own, _passage_lengths(windows))
         with torch.inference_mode():
+            hits = self._encode(level, encoder, states[self._point(level)], windows)
             # Owners are places in the batch, which ascend; they become window numbers below.
             places = np.repeat(np.arange(len(batch), dtype=np.int64), counts)
-            pooled = pool_hits(
-                encoder.encode(own), places, width=level.width, starts=starts, ends=ends
-            )
+            pooled = pool_hits(hits, places, width=level.width, starts=starts, ends=ends)
         return pooled._replace(
             owner=batch[pooled.owner], concept=pooled.concept + np.int32(level.offset)
         )
+
+    def _encode(
+        self, level: Level, encoder: Encoder, states: torch.Tensor, windows: Sequence[Window]
+    ) -> Hits:
+        """Encode the content tokens of windows, or their passages."""
+        import torch
+
+        from benchdesign.mapping.sae import SequenceEncoder
+
+        if isinstance(encoder, SequenceEncoder):
+            masks = [torch.from_numpy(window.content) for window in windows]
+            return encoder.encode_windows(states, masks)
+        states = self._content(states, windows)
+        if level.unit == "passage":
+            states = pool_passages(states, _passage_lengths(windows))
+        return encoder.encode(states)
+
+    def _content(self, states: torch.Tensor, windows: Sequence[Window]) -> torch.Tensor:
+        """Return the states of content tokens, where the model gives those of all tokens."""
+        import torch
+
+        if not self.model.keeps_all:
+            return states
+        kept = np.concatenate([window.content for window in windows])
+        return states[torch.from_numpy(kept).to(states.device)]
 
     def _show(
         self,
@@ -285,13 +309,10 @@ class SaeMapper:
             evidence = TokenEvidence(int(starts[token]), int(ends[token]), share)
             found[concept + level.offset].append(evidence)
 
-        lengths = [1] * len(states)
-        units = states
-        if level.unit == "passage":
-            lengths = _passage_lengths(windows)
-            units = pool_passages(states, lengths)
         with torch.inference_mode():
-            hits = encoder.encode(units)
+            hits = self._encode(level, encoder, states, windows)
+            states = self._content(states, windows)
+            lengths = [1] * len(states) if level.unit == "token" else _passage_lengths(windows)
             wanted = torch.as_tensor(asked, device=hits.concept.device)
             chosen = torch.isin(hits.concept, wanted)
             fired = zip(
@@ -403,6 +424,20 @@ def _check_model(
                 f"{dictionary.name}: reads states {encoder.d_in} wide, and {spec} gives "
                 f"{model.width[point]} at {point}. It was made for another model."
             )
+
+
+def _need_whole_windows(dictionary: Dictionary, encoders: Sequence[Encoder]) -> bool:
+    """Say whether an encoder looks at the tokens before a token."""
+    from benchdesign.mapping.sae import SequenceEncoder
+
+    whole = [isinstance(encoder, SequenceEncoder) for encoder in encoders]
+    for level, is_whole in zip(dictionary.levels, whole, strict=True):
+        if is_whole and level.unit != "token":
+            raise DictionaryError(
+                f"{dictionary.name}: {level.name} is a temporal SAE, which reads tokens in order, "
+                "never passages. Make its unit `token`."
+            )
+    return any(whole)
 
 
 def _passage_lengths(windows: Sequence[Window]) -> list[int]:

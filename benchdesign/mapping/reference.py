@@ -59,6 +59,9 @@ class ReferenceModel:
     """Layers the whole model has; fewer may be loaded."""
 
     pad_id: int = 0
+    keeps_all: bool = False
+    """Give the states of special and boilerplate tokens too."""
+
     center: bool = False
     identity: str = ""
     """Says which weights these are: part of the key under which maps are kept."""
@@ -189,7 +192,8 @@ class ReferenceModel:
     def activations(self, windows: Sequence[Window]) -> dict[str, torch.Tensor]:
         """Run one batch; per hook point, the states (n_content_tokens, d) of the windows in order.
 
-        Windows of similar length waste the least padding: sort them first.
+        With `keeps_all`, the states of all their tokens. Windows of similar length waste the least
+        padding: sort them first.
         """
         import numpy as np
         import torch
@@ -201,12 +205,12 @@ class ReferenceModel:
         for row, window in enumerate(windows):
             ids[row, : len(window)] = window.token_ids
             content[row, : len(window)] = window.content
-        mask = (np.arange(longest) < lengths[:, None]).astype(np.int64)
+        real = np.arange(longest) < lengths[:, None]
         inputs = {
             name: torch.from_numpy(values).to(self.device, non_blocking=True)
-            for name, values in (("input_ids", ids), ("attention_mask", mask))
+            for name, values in (("input_ids", ids), ("attention_mask", real.astype(np.int64)))
         }
-        self._rows = torch.from_numpy(np.flatnonzero(content))
+        self._rows = torch.from_numpy(np.flatnonzero(real if self.keeps_all else content))
         self._seen.clear()
         try:
             with torch.inference_mode():

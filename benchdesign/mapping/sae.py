@@ -1,37 +1,29 @@
 """Encoders of sparse autoencoders: what a state activates, and nothing else.
 
-Standard, topk, jumprelu and gated SAEs are read from cfg.json and safetensors directly (importing
-sae-lens costs seconds and half a gigabyte); every other architecture goes through sae-lens.
-Activations leave here sparse: the dense product exists for one bounded chunk of states at a time.
+One product and a rule for what is kept is all that most architectures are; the others are encoded
+by sae-lens. Activations leave here sparse: the dense product exists for one bounded chunk of states
+at a time.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from benchdesign.errors import DictionaryError
-from benchdesign.mapping.dictionaries import CONFIG, WEIGHTS, read_config
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import torch
 
-__all__ = ["Encoder", "Hits", "LensEncoder", "LightEncoder", "load_encoder"]
+__all__ = ["Encoder", "Hits", "LensEncoder", "LightEncoder", "SequenceEncoder"]
 
 CHUNK_NUMBERS = 1 << 20
 """Largest dense product held at once on a CPU, in numbers; a few times what its caches hold."""
 
 CHUNK_NUMBERS_GPU = 1 << 27
-
-_TENSORS = {
-    "standard": ("b_enc",),
-    "topk": ("b_enc",),
-    "jumprelu": ("b_enc", "threshold"),
-    "gated": ("b_gate", "b_mag", "r_mag"),
-}
-_WHOLE_SEQUENCE = {"temporal"}
 
 
 class Hits(NamedTuple):
@@ -66,13 +58,17 @@ class Encoder(Protocol):
 
 @dataclass(eq=False)
 class LightEncoder:
-    """The four common architectures, computed from their weights."""
+    """Architectures of one product, computed from their weights."""
 
     architecture: str
+    """Its form: standard, topk, abstopk, jumprelu or gated; others are one of these."""
+
     d_in: int
     d_sae: int
     settings: dict[str, Any]
     normalise: str
+    """What is done to each state: none, layer_norm or constant_norm_rescale."""
+
     weight: torch.Tensor
     """(d_in, d_sae)"""
 
@@ -93,8 +89,7 @@ class LightEncoder:
         """Return the activations of (n, d_in) states, sparse."""
         import torch
 
-        on_cpu = self.weight.device.type == "cpu"
-        rows = max((CHUNK_NUMBERS if on_cpu else CHUNK_NUMBERS_GPU) // self.d_sae, 64)
+        rows = _rows_at_once(self.d_sae, self.weight.device)
         buffer = torch.empty((min(rows, len(states)), self.d_sae), device=self.weight.device)
         parts: list[Hits] = []
         for low in range(0, len(states), rows):
@@ -143,7 +138,9 @@ class LightEncoder:
         """Keep what is active in one chunk; `dense` may be overwritten."""
         import torch
 
-        if self.architecture == "topk":
+        if self.architecture in {"topk", "abstopk"}:
+            # Activations that can be negative count by magnitude.
+            dense = dense.abs_() if self.architecture == "abstopk" else dense
             values, concepts = torch.topk(dense, min(self.k, self.d_sae), dim=-1, sorted=False)
             # In concept order, as the other architectures give them.
             concepts, order = concepts.sort(dim=-1)
@@ -171,137 +168,73 @@ class LensEncoder:
     d_in: int
     d_sae: int
     settings: dict[str, Any]
+    scale: float = 1.0
+    """States are multiplied by it first."""
 
     def encode(self, states: torch.Tensor) -> Hits:
         """Return the activations of (n, d_in) states by magnitude, sparse."""
         import torch
 
-        rows = max(CHUNK_NUMBERS // self.d_sae, 64)
+        device = torch.device(self.sae.device)
+        rows = _rows_at_once(self.d_sae, device)
         parts: list[Hits] = []
         with torch.inference_mode():
             for low in range(0, len(states), rows):
-                inputs = states[low : low + rows].to(self.sae.device)
+                inputs = states[low : low + rows].to(device) * self.scale
                 dense = self.sae.encode(inputs).float().abs()
                 parts.append(_nonzero(dense, dense > 0, low))
-        return _joined(parts, torch.device(self.sae.device))
+        return _joined(parts, device)
 
     def contributions(self, states: torch.Tensor, concepts: torch.Tensor) -> None:
         """Return None: these encoders are not linear, so there is nothing exact to say."""
         return
 
 
-def load_encoder(folder: Path, *, device: str | torch.device = "cpu") -> Encoder:
-    """Read the encoder of a sae-lens folder; anything odd about it is an error, never a guess."""
-    config = read_config(folder)
-    place = folder / CONFIG
-    normalise = str(config.get("normalize_activations") or "none")
-    if normalise in {"expected_average_only_in", "covariance_whitening"}:
+@dataclass(eq=False)
+class SequenceEncoder(LensEncoder):
+    """Temporal SAEs: what a token activates depends on the tokens before it.
+
+    They are given whole windows with their special and boilerplate tokens, as the model reads them.
+    """
+
+    def encode(self, states: torch.Tensor) -> Hits:
+        """Refuse loose states."""
         raise DictionaryError(
-            f"{place}: normalize_activations is {normalise!r}, whose scale is not in the folder. "
-            "Fold it into the weights with sae-lens and save again."
+            "Temporal SAEs read whole sequences, so loose states cannot be encoded. "
+            "Use another SAE for this."
         )
-    if normalise not in {"none", "layer_norm", "constant_norm_rescale"}:
-        raise DictionaryError(f"{place}: normalize_activations {normalise!r} is not known.")
-    architecture = config.get("architecture")
-    if architecture not in _TENSORS or "metadata" not in config:
-        return _load_with_lens(folder, architecture, device)
-    return _load_light(folder, config, str(architecture), normalise, device)
+
+    def encode_windows(self, states: torch.Tensor, content: Sequence[torch.Tensor]) -> Hits:
+        """Return the activations of windows whose states follow each other in `states`.
+
+        `content` has a mask per window; activations are numbered by content token, as elsewhere.
+        """
+        import torch
+
+        device = torch.device(self.sae.device)
+        lengths = [len(mask) for mask in content]
+        windows = torch.split(states.to(device) * self.scale, lengths)
+        # Attention, its products and the codes are all as wide as the dictionary.
+        at_once = max(_rows_at_once(self.d_sae, device) // max(lengths, default=1), 1)
+        parts: list[Hits] = []
+        n_tokens = 0
+        with torch.inference_mode():
+            for low in range(0, len(windows), at_once):
+                group = windows[low : low + at_once]
+                # Attention is causal: padding at the end changes nothing before it.
+                padded = torch.nn.utils.rnn.pad_sequence(list(group), batch_first=True)
+                codes = self.sae.encode(padded).float()
+                for one, mask in zip(codes, content[low:], strict=False):
+                    dense = one[: len(mask)][mask.to(device)]
+                    parts.append(_nonzero(dense, dense > 0, n_tokens))
+                    n_tokens += len(dense)
+        return _joined(parts, device)
 
 
-def _load_light(
-    folder: Path,
-    config: dict[str, Any],
-    architecture: str,
-    normalise: str,
-    device: str | torch.device,
-) -> LightEncoder:
-    d_in, d_sae = int(config["d_in"]), int(config["d_sae"])
-    shapes: dict[str, tuple[int, ...]] = {"W_enc": (d_in, d_sae), "W_dec": (d_sae, d_in)}
-    shapes |= {"b_dec": (d_in,)} | dict.fromkeys(_TENSORS[architecture], (d_sae,))
-    rescale = bool(config.get("rescale_acts_by_decoder_norm")) and architecture == "topk"
-    wanted = [name for name in shapes if name != "W_dec" or rescale]
-    tensors = _read_tensors(folder / WEIGHTS, shapes, wanted)
-    tensors = {name: tensor.to(device) for name, tensor in tensors.items()}
-    k = config.get("k", 0)
-    if architecture == "topk" and not (isinstance(k, int | float) and k >= 1):
-        raise DictionaryError(f"{folder / CONFIG}: a topk SAE needs k, at least 1.")
-    gated = architecture == "gated"
-    weight, bias = tensors["W_enc"], tensors["b_gate" if gated else "b_enc"]
-    if rescale:
-        norms = tensors["W_dec"].norm(dim=-1)
-        weight, bias = weight * norms, bias * norms
-    threshold = tensors.get("threshold")
-    return LightEncoder(
-        architecture=architecture,
-        d_in=d_in,
-        d_sae=d_sae,
-        settings=dict(config.get("metadata") or {}),
-        normalise=normalise,
-        weight=weight.contiguous(),
-        bias=bias,
-        shift=tensors["b_dec"] if config.get("apply_b_dec_to_input", True) else None,
-        threshold=None if threshold is None else threshold.clamp(min=0),
-        magnitude=tensors["r_mag"].exp() if gated else None,
-        magnitude_bias=tensors.get("b_mag"),
-        k=int(k),
-    )
-
-
-def _read_tensors(
-    path: Path, shapes: dict[str, tuple[int, ...]], wanted: list[str]
-) -> dict[str, torch.Tensor]:
-    """Read tensors as float32 after checking names, shapes and values."""
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="pt") as stored:
-            names = set(stored.keys())
-            if missing := sorted(set(shapes) - names):
-                raise DictionaryError(f"{path}: lacks {', '.join(missing)}.")
-            if extra := sorted(names - set(shapes)):
-                raise DictionaryError(
-                    f"{path}: holds {', '.join(extra)}, which {CONFIG} does not account for."
-                )
-            for name, shape in shapes.items():
-                found = tuple(stored.get_slice(name).get_shape())
-                if found != shape:
-                    raise DictionaryError(f"{path}: {name} is {found}, {CONFIG} says {shape}.")
-            tensors = {name: stored.get_tensor(name).float() for name in wanted}
-    except (SafetensorError, OSError) as problem:
-        raise DictionaryError(f"{path}: cannot be read ({problem}).") from None
-    for name, tensor in tensors.items():
-        if not tensor.isfinite().all():
-            raise DictionaryError(f"{path}: {name} holds NaN or infinity; get the file again.")
-    return tensors
-
-
-def _load_with_lens(folder: Path, architecture: object, device: str | torch.device) -> LensEncoder:
-    """Load an architecture we do not compute ourselves."""
-    if architecture in _WHOLE_SEQUENCE:
-        raise DictionaryError(
-            f"{folder}: {architecture} SAEs read whole sequences, so single states cannot be "
-            "encoded. Use another SAE for this model."
-        )
-    import warnings
-
-    from sae_lens import SAE
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            sae: Any = SAE.load_from_disk(str(folder), device=str(device), dtype="float32")
-        except (KeyError, ValueError, RuntimeError, TypeError, OSError, AssertionError) as problem:
-            message = " ".join(str(problem).split())[:200]
-            raise DictionaryError(
-                f"{folder}: sae-lens cannot load architecture {architecture!r} ({message})."
-            ) from None
-    if sae.cfg.normalize_activations == "expected_average_only_in":
-        raise DictionaryError(f"{folder}: its activation scale is not in the folder.")
-    sae.turn_off_forward_pass_hook_z_reshaping()
-    for parameter in sae.parameters():
-        if not parameter.isfinite().all():
-            raise DictionaryError(f"{folder / WEIGHTS}: holds NaN or infinity; get it again.")
-    return LensEncoder(sae.eval(), sae.cfg.d_in, sae.cfg.d_sae, sae.cfg.metadata.to_dict())
+def _rows_at_once(width: int, device: torch.device) -> int:
+    """Return how many states are encoded at once."""
+    numbers = CHUNK_NUMBERS if device.type == "cpu" else CHUNK_NUMBERS_GPU
+    return max(numbers // width, 64)
 
 
 def _nonzero(dense: torch.Tensor, active: torch.Tensor, first_row: int) -> Hits:

@@ -184,7 +184,7 @@ def dictionary(folder: Path, data: bytes) -> None:
     """A file of a concept dictionary, or labels for it; the first byte picks which."""
     from benchdesign.mapping.dictionaries import load_dictionary
     from benchdesign.mapping.label import read_labels
-    from benchdesign.mapping.sae import load_encoder
+    from benchdesign.mapping.sae_folder import load_encoder
 
     name = _DICTIONARY_FILES[data[0] % len(_DICTIONARY_FILES)] if data else "dictionary.json"
     shutil.copytree(_dictionary(), folder, dirs_exist_ok=True)

@@ -1,0 +1,274 @@
+"""SAE folders to encoders: every architecture, bias and normalisation that sae-lens defines.
+
+Most are read from cfg.json and safetensors directly, as importing sae-lens costs seconds and half a
+gigabyte; the rest are loaded by sae-lens. What sae-lens folds into the weights after training is
+folded here too, where the folder holds the statistics for it.
+"""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from benchdesign.errors import DictionaryError
+from benchdesign.mapping.dictionaries import CONFIG, WEIGHTS, read_config
+from benchdesign.mapping.sae import Encoder, LensEncoder, LightEncoder, SequenceEncoder
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = ["load_encoder"]
+
+SCALER, WHITENING = "activation_scaler.json", "activation_whitening.safetensors"
+"""Files of a training run that has not been folded into its weights."""
+
+
+class _Form(NamedTuple):
+    """How an architecture is computed."""
+
+    name: str
+    vectors: tuple[str, ...]
+    """Tensors with one number a concept."""
+
+    is_transcoder: bool = False
+    others: tuple[str, ...] = ()
+    """Tensors that play no part in encoding."""
+
+
+_FORMS = {
+    "standard": _Form("standard", ("b_enc",)),
+    "topk": _Form("topk", ("b_enc",)),
+    "abstopk": _Form("abstopk", ("b_enc",)),
+    "jumprelu": _Form("jumprelu", ("b_enc", "threshold")),
+    "gated": _Form("gated", ("b_gate", "b_mag", "r_mag")),
+    # What these two are while they are trained; sae-lens exports them as jumprelu.
+    "batchtopk": _Form("jumprelu", ("b_enc",)),
+    "matryoshka_batchtopk": _Form("jumprelu", ("b_enc",)),
+    "transcoder": _Form("standard", ("b_enc",), True),
+    "skip_transcoder": _Form("standard", ("b_enc",), True, ("W_skip",)),
+    "jumprelu_transcoder": _Form("jumprelu", ("b_enc", "threshold"), True),
+    "jumprelu_skip_transcoder": _Form("jumprelu", ("b_enc", "threshold"), True, ("W_skip",)),
+}
+_BATCH_TOPK = {"batchtopk", "matryoshka_batchtopk"}
+_TOPK = {"topk", "abstopk", *_BATCH_TOPK}
+_RECONSTRUCTION_ONLY = {"scaling_factor", "finetuning_scaling_factor"}
+"""Tensors of folders from before sae-lens 6: they scale what is decoded, never what is encoded."""
+
+_PER_STATE = {"none", "layer_norm", "constant_norm_rescale"}
+_FOLDED = {"expected_average_only_in", "covariance_whitening"}
+
+
+class _Folding(NamedTuple):
+    """Statistics of the states an SAE was trained on."""
+
+    scale: float = 1.0
+    mean: torch.Tensor | None = None
+    matrix: torch.Tensor | None = None
+    """Whitens: states are (x - mean) @ matrix."""
+
+
+def load_encoder(folder: Path, *, device: str | torch.device = "cpu") -> Encoder:
+    """Read the encoder of a sae-lens folder; anything odd about it is an error, never a guess."""
+    config = _modern(read_config(folder), folder)
+    architecture = str(config.get("architecture"))
+    normalise = str(config.get("normalize_activations") or "none")
+    place = folder / CONFIG
+    if normalise == "constant_scalar_rescale" and architecture == "temporal":
+        folding = _Folding()  # its factor is in the config, and sae-lens applies it
+    elif normalise in _FOLDED:
+        folding = _read_folding(folder, normalise)
+    elif normalise in _PER_STATE:
+        folding = _Folding()
+    else:
+        raise DictionaryError(
+            f"{place}: normalize_activations {normalise!r} is not known for a {architecture} SAE."
+        )
+    if architecture not in _FORMS:
+        return _load_with_lens(folder, architecture, folding, device)
+    return _load_light(folder, config, normalise, folding, device)
+
+
+def _modern(config: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Return the settings of a folder from before sae-lens 6 in today's form."""
+    if isinstance(config.get("metadata"), dict):
+        return config
+    names = {"hook_point": "hook_name", "hook_point_head_index": "hook_head_index"}
+    flat = {names.get(name, name): value for name, value in config.items() if name != "metadata"}
+    flat.setdefault("architecture", "standard")
+    activation = flat.get("activation_fn_str") or flat.get("activation_fn") or "relu"
+    options = flat.get("activation_fn_kwargs")
+    if activation == "topk" and isinstance(options, dict) and "k" in options:
+        flat |= {"architecture": "topk", "k": options["k"]}
+    elif activation not in {"relu", "topk"}:
+        raise DictionaryError(
+            f"{folder / CONFIG}: activation {activation!r} is not one that sae-lens still has."
+        )
+    if isinstance(flat.get("normalize_activations"), bool):
+        scaled = flat["normalize_activations"]
+        flat["normalize_activations"] = "expected_average_only_in" if scaled else "none"
+    flat.setdefault("prepend_bos", True)
+    return flat | {"metadata": flat}
+
+
+def _read_folding(folder: Path, normalise: str) -> _Folding:
+    """Read what a training run left beside its weights to fold into them."""
+    scaler = folder / SCALER
+    try:
+        stored = json.loads(scaler.read_text("utf-8")) if scaler.is_file() else {}
+        if normalise == "expected_average_only_in":
+            scale = stored.get("scaling_factor")
+            if isinstance(scale, int | float) and scale > 0:
+                return _Folding(scale=float(scale))
+        elif (folder / WHITENING).is_file():
+            d_in = int(read_config(folder)["d_in"])
+            shapes = {"mean": (d_in,), "matrix": (d_in, d_in), "inverse_matrix": (d_in, d_in)}
+            tensors = _read_tensors(folder / WHITENING, shapes, ["mean", "matrix"])
+            return _Folding(mean=tensors["mean"], matrix=tensors["matrix"])
+    except (OSError, ValueError, AttributeError, RecursionError) as problem:
+        raise DictionaryError(f"{scaler}: cannot be read ({problem}).") from None
+    lacking = SCALER if normalise == "expected_average_only_in" else WHITENING
+    raise DictionaryError(
+        f"{folder / CONFIG}: normalize_activations is {normalise!r}, whose statistics are not in "
+        f"the folder ({lacking}). Fold them into the weights with sae-lens and save again."
+    )
+
+
+def _load_light(
+    folder: Path,
+    config: Mapping[str, Any],
+    normalise: str,
+    folding: _Folding,
+    device: str | torch.device,
+) -> LightEncoder:
+    import torch
+
+    architecture = str(config["architecture"])
+    form = _FORMS[architecture]
+    d_in, d_sae = int(config["d_in"]), int(config["d_sae"])
+    d_out = config.get("d_out", d_in) if form.is_transcoder else d_in
+    if not isinstance(d_out, int):
+        raise DictionaryError(f"{folder / CONFIG}: d_out must be a whole number.")
+    shapes: dict[str, tuple[int, ...]] = {"W_enc": (d_in, d_sae), "W_dec": (d_sae, d_out)}
+    shapes |= {"b_dec": (d_out,)} | dict.fromkeys(form.vectors, (d_sae,))
+    if architecture in _BATCH_TOPK:
+        shapes["topk_threshold"] = ()
+    shapes |= dict.fromkeys(form.others, (d_out, d_in))
+    rescale = architecture in _TOPK and bool(config.get("rescale_acts_by_decoder_norm"))
+    shift = not form.is_transcoder and bool(config.get("apply_b_dec_to_input", True))
+    unused = {*form.others, *([] if rescale else ["W_dec"]), *([] if shift else ["b_dec"])}
+    tensors = _read_tensors(folder / WEIGHTS, shapes, [one for one in shapes if one not in unused])
+    k = config.get("k", 0)
+    if form.name in {"topk", "abstopk"} and not (isinstance(k, int | float) and 1 <= k < 1e9):
+        raise DictionaryError(f"{folder / CONFIG}: a {form.name} SAE needs k, at least 1.")
+    if architecture in _BATCH_TOPK:
+        tensors["threshold"] = tensors.pop("topk_threshold").expand(d_sae).contiguous()
+    if rescale:
+        norms = tensors.pop("W_dec").norm(dim=-1)
+        # Scaling folds into the decoder as well, whose norms shrink by as much.
+        norms = norms / folding.scale
+        tensors["W_enc"], tensors["b_enc"] = tensors["W_enc"] * norms, tensors["b_enc"] * norms
+        if "threshold" in tensors:
+            tensors["threshold"] = tensors["threshold"] / folding.scale
+    _fold(tensors, folding)
+    tensors = {name: tensor.to(device) for name, tensor in tensors.items()}
+    gated = form.name == "gated"
+    threshold = tensors.get("threshold")
+    return LightEncoder(
+        architecture=form.name,
+        d_in=d_in,
+        d_sae=d_sae,
+        settings=dict(config["metadata"]),
+        normalise=normalise if normalise in _PER_STATE else "none",
+        weight=tensors["W_enc"].contiguous(),
+        bias=tensors["b_gate" if gated else "b_enc"],
+        shift=tensors.get("b_dec"),
+        threshold=None if threshold is None else torch.clamp(threshold, min=0),
+        magnitude=tensors["r_mag"].exp() if gated else None,
+        magnitude_bias=tensors.get("b_mag"),
+        k=int(k) if form.name in {"topk", "abstopk"} else 0,
+    )
+
+
+def _fold(tensors: dict[str, torch.Tensor], folding: _Folding) -> None:
+    """Make weights for scaled or whitened states into weights for the states themselves."""
+    if folding.scale != 1.0:
+        tensors["W_enc"] = tensors["W_enc"] * folding.scale
+        if "b_dec" in tensors:
+            tensors["b_dec"] = tensors["b_dec"] / folding.scale
+    if folding.mean is None or folding.matrix is None:
+        return
+    # ((x - mean) M - b_dec) W + b: what does not depend on x goes to the biases.
+    before = tensors["W_enc"]
+    tensors["W_enc"] = folding.matrix @ before
+    constant = folding.mean @ tensors["W_enc"]
+    if "b_dec" in tensors:
+        constant = constant + tensors.pop("b_dec") @ before
+    for name in ("b_enc", "b_gate"):
+        if name in tensors:
+            tensors[name] = tensors[name] - constant
+    if "b_mag" in tensors:
+        tensors["b_mag"] = tensors["b_mag"] - constant * tensors["r_mag"].exp()
+
+
+def _read_tensors(
+    path: Path, shapes: dict[str, tuple[int, ...]], wanted: list[str]
+) -> dict[str, torch.Tensor]:
+    """Read tensors as float32 after checking names, shapes and values."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as stored:
+            names = set(stored.keys()) - _RECONSTRUCTION_ONLY
+            spelled = {name: name for name in shapes}
+            if "threshold" in shapes and "log_threshold" in names:
+                # As older versions trained, and saved, it.
+                spelled["threshold"] = "log_threshold"
+            if missing := sorted(set(spelled.values()) - names):
+                raise DictionaryError(f"{path}: lacks {', '.join(missing)}.")
+            if extra := sorted(names - set(spelled.values())):
+                raise DictionaryError(
+                    f"{path}: holds {', '.join(extra)}, which {CONFIG} does not account for."
+                )
+            for name, shape in shapes.items():
+                found = tuple(stored.get_slice(spelled[name]).get_shape())
+                if found != shape:
+                    raise DictionaryError(f"{path}: {name} is {found}, {CONFIG} says {shape}.")
+            tensors = {name: stored.get_tensor(spelled[name]).float() for name in wanted}
+    except (SafetensorError, OSError) as problem:
+        raise DictionaryError(f"{path}: cannot be read ({problem}).") from None
+    if spelled.get("threshold") == "log_threshold":
+        tensors["threshold"] = tensors["threshold"].exp()
+    for name, tensor in tensors.items():
+        if not tensor.isfinite().all():
+            raise DictionaryError(f"{path}: {name} holds NaN or infinity; get the file again.")
+    return tensors
+
+
+def _load_with_lens(
+    folder: Path, architecture: str, folding: _Folding, device: str | torch.device
+) -> LensEncoder:
+    """Load an architecture we do not compute ourselves."""
+    if folding.matrix is not None:
+        raise DictionaryError(
+            f"{folder / CONFIG}: covariance_whitening cannot be folded into a {architecture} SAE."
+        )
+    from sae_lens import SAE
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            sae: Any = SAE.load_from_disk(str(folder), device=str(device), dtype="float32")
+        except (KeyError, ValueError, RuntimeError, TypeError, OSError, AssertionError) as problem:
+            message = " ".join(str(problem).split())[:200]
+            raise DictionaryError(
+                f"{folder}: sae-lens cannot load architecture {architecture!r} ({message})."
+            ) from None
+    sae.turn_off_forward_pass_hook_z_reshaping()
+    for parameter in sae.parameters():
+        if not parameter.isfinite().all():
+            raise DictionaryError(f"{folder / WEIGHTS}: holds NaN or infinity; get it again.")
+    kind = SequenceEncoder if architecture == "temporal" else LensEncoder
+    return kind(sae.eval(), sae.cfg.d_in, sae.cfg.d_sae, sae.cfg.metadata.to_dict(), folding.scale)
