@@ -231,7 +231,7 @@ def _open_plain(folder: Path, name: str) -> Dictionary:
     level = Level(
         name="terms",
         unit="token",
-        hook_point=str(known.get("hook_name") or known.get("hf_hook_name") or ""),
+        hook_point=_hook_point(known),
         offset=0,
         width=int(config["d_sae"]),
         folder=folder,
@@ -246,6 +246,16 @@ def _open_plain(folder: Path, name: str) -> Dictionary:
     )
 
 
+def _hook_point(known: Mapping[str, Any]) -> str:
+    """Return what a sae-lens folder says it reads."""
+    name, path = str(known.get("hook_name") or ""), str(known.get("hf_hook_name") or "")
+    # Transcoders that read what enters the MLP after its norm; TransformerLens' hook of this name
+    # is before the norm, so that only the path says which states are meant.
+    if path and name.endswith(".hook_mlp_in"):
+        return path
+    return name or path
+
+
 def _from_registry(spec: str, store: Path | None) -> Path:
     """Convert a registry entry with sae-lens' own loader, once, and return its folder."""
     release, _, sae_id = spec.removeprefix("sae-lens:").partition("/")
@@ -255,21 +265,9 @@ def _from_registry(spec: str, store: Path | None) -> Path:
     folder = base / hashlib.sha256(spec.encode()).hexdigest()[:24]
     if (folder / WEIGHTS).is_file() and (folder / CONFIG).is_file():
         return folder
-    from sae_lens import SAE
+    from benchdesign.mapping.convert import convert_registry_entry
 
-    try:
-        sae: Any = SAE.from_pretrained(release, sae_id, device="cpu")
-    except (ValueError, OSError, KeyError, RuntimeError) as problem:
-        message = " ".join(str(problem).split())[:300]
-        raise DictionaryError(f"{spec}: cannot be loaded ({message}).") from None
-    base.mkdir(parents=True, exist_ok=True)
-    temporary = folder.with_suffix(".tmp")
-    sae.save_model(str(temporary))
-    if folder.is_dir():
-        (temporary / WEIGHTS).replace(folder / WEIGHTS)
-        (temporary / CONFIG).replace(folder / CONFIG)
-    else:
-        temporary.replace(folder)
+    convert_registry_entry(release, sae_id, folder, config=CONFIG, weights=WEIGHTS)
     return folder
 
 

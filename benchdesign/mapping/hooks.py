@@ -15,7 +15,15 @@ from benchdesign.errors import ModelError
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["Family", "Hook", "family_of", "layer_of", "module_at", "resolve_hook"]
+__all__ = [
+    "Family",
+    "Hook",
+    "family_of",
+    "last_layer_run",
+    "layer_of",
+    "module_at",
+    "resolve_hook",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +123,7 @@ _FAMILIES = {
     "electra": _BERT,
 }
 
+_ENTERS = {"hook_resid_pre", "hook_in"}
 _BLOCK = re.compile(r"blocks\.(\d+)\.(.+)")
 _WRAPPERS = ("model.", "transformer.", "gpt_neox.", "bert.", "language_model.", "text_model.")
 
@@ -139,15 +148,22 @@ def family_of(model_type: str) -> Family | None:
 
 
 def layer_of(hook_point: str) -> int | None:
-    """Return the index of the layer a hook point or module path lies in; None if it names none.
-
-    A trailing `hook_resid_pre` needs only the layers before, yet the layer itself must exist for
-    its input to be seen.
-    """
+    """Return the index of the layer a hook point or module path lies in; None if it names none."""
     if hook_point == "hook_embed":
         return 0
     match = _BLOCK.fullmatch(hook_point) or re.search(r"(?:^|\.)(\d+)(?=\.|:|$)", hook_point)
     return int(match.group(1)) if match else None
+
+
+def last_layer_run(hook_point: str) -> int | None:
+    """Return the last layer that must run for a hook point; None if it names no layer.
+
+    What enters a layer is what leaves the one before it.
+    """
+    layer, block = layer_of(hook_point), _BLOCK.fullmatch(hook_point)
+    if layer and block and block.group(2) in _ENTERS:
+        return layer - 1
+    return layer
 
 
 def resolve_hook(hook_point: str, *, model_type: str, prefix: str = "") -> Hook:
@@ -172,8 +188,9 @@ def resolve_hook(hook_point: str, *, model_type: str, prefix: str = "") -> Hook:
     layer, name = f"{prefix}{family.layers}.{block.group(1)}", block.group(2)
     if name in {"hook_resid_post", "hook_out"}:
         return Hook(layer, "out")
-    if name in {"hook_resid_pre", "hook_in"}:
-        return Hook(layer, "in")
+    if name in _ENTERS:
+        before = int(block.group(1)) - 1
+        return Hook(layer, "in") if before < 0 else Hook(f"{prefix}{family.layers}.{before}", "out")
     if name in family.parts:
         path, side = family.parts[name]
         return Hook(f"{layer}.{path}", side)
@@ -190,6 +207,9 @@ def module_at(model: Any, path: str) -> tuple[str, torch.nn.Module]:
     modules = dict(model.named_modules())
     tried = path
     while tried not in modules:
+        inner = f"language_model.{tried}"
+        if inner in modules:
+            return inner, modules[inner]
         wrapper = next((name for name in _WRAPPERS if tried.startswith(name)), None)
         if wrapper is None:
             some = ", ".join(list(modules)[1:6])
@@ -203,9 +223,7 @@ def module_at(model: Any, path: str) -> tuple[str, torch.nn.Module]:
 
 def _by_path(path: str) -> Hook:
     for suffix, side in ((":in", "in"), (":out", "out"), (".input", "in"), (".output", "out")):
-        # `output` alone is a module of BERT layers; only a suffix after a layer number is a side.
-        if path.endswith(suffix) and (suffix[0] == ":" or path[: -len(suffix)][-1:].isdigit()):
-            if suffix == ".output" and "encoder.layer." in path:
-                continue
-            return Hook(path.removesuffix(suffix), side)
+        if not path.endswith(suffix) or (suffix == ".output" and "encoder.layer." in path):
+            continue  # `output` is a module of BERT layers
+        return Hook(path.removesuffix(suffix), side)
     return Hook(path, "out")

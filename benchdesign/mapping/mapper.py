@@ -216,14 +216,20 @@ class SaeMapper:
         low = 0
         while low < len(order):
             batch = _first_batch(order[low:], lengths, self.batch_tokens)
+            fits = True
             try:
                 use(batch, self.model.activations([windows[index] for index in batch]))
-            except torch.OutOfMemoryError:
+            except (RuntimeError, MemoryError) as problem:
+                if not _is_out_of_memory(problem):
+                    raise
+                fits = False
+            # Not above: an exception in hand keeps the tensors of the batch that failed.
+            if not fits:
                 if len(batch) == 1:
                     raise ModelError(
                         f"One window of {lengths[batch[0]]} tokens does not fit in memory. "
                         "Use --dtype bfloat16, a smaller model or the CPU."
-                    ) from None
+                    )
                 self.batch_tokens = max(int(lengths[batch].max()) * len(batch) // 2, 1)
                 self._may_grow = False
                 torch.cuda.empty_cache()
@@ -424,6 +430,15 @@ def _check_model(
                 f"{dictionary.name}: reads states {encoder.d_in} wide, and {spec} gives "
                 f"{model.width[point]} at {point}. It was made for another model."
             )
+
+
+def _is_out_of_memory(problem: BaseException) -> bool:
+    """Tell whether a device, or the CPU's allocator, had no room."""
+    import torch
+
+    return isinstance(problem, torch.OutOfMemoryError | MemoryError) or (
+        "DefaultCPUAllocator" in str(problem)
+    )
 
 
 def _need_whole_windows(dictionary: Dictionary, encoders: Sequence[Encoder]) -> bool:

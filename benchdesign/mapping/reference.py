@@ -6,10 +6,8 @@ of content tokens only. Weights come from safetensors, never from pickle.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -17,7 +15,21 @@ from typing import TYPE_CHECKING, Any
 
 from benchdesign.errors import ModelError, PackagingError
 from benchdesign.items import Item
-from benchdesign.mapping.hooks import Hook, family_of, layer_of, module_at, resolve_hook
+from benchdesign.mapping.hooks import Hook, module_at, resolve_hook
+from benchdesign.mapping.loading import (
+    DEVICE_MAPS,
+    check_vocabulary,
+    choose_device,
+    layers_needed,
+    load_config,
+    load_model,
+    load_tokenizer,
+    named_type,
+    number_type,
+    quiet_transformers,
+    text_prefix,
+    window_limit,
+)
 from benchdesign.mapping.windows import Window, WindowMaker
 
 if TYPE_CHECKING:
@@ -33,9 +45,6 @@ BUILTIN_LAYERS, BUILTIN_WINDOW = 6, 256
 
 _WRITTEN = ("resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out")
 """Ends of the hook points that centred writing weights change."""
-
-LONGEST_WINDOW = 2048
-"""Windows are never longer, however much the model could read: attention grows with the square."""
 
 
 @dataclass(eq=False)
@@ -87,12 +96,14 @@ class ReferenceModel:
 
         `spec` is `builtin`, a folder with config.json and safetensors, or a Hugging Face id.
         `hook_module` names the module to read by hand, in place of the (only) hook point.
+        `device_map`, or such a name as `device` (auto), spreads the layers over devices.
         `center` subtracts the mean over the width, for SAEs made with centred writing weights.
         """
         if hook_module is not None and len(hook_points) != 1:
             raise ModelError("--hook-module works with dictionaries of one level only.")
         source = _resolve(spec)
         chosen = choose_device(device)
+        device_map = device if device in DEVICE_MAPS else device_map
         names = {point: hook_module or point for point in hook_points}
         if isinstance(source, Path) and _is_builtin(source):
             made = cls._builtin(source, names, device=chosen, dtype=dtype, limit=limit)
@@ -110,7 +121,8 @@ class ReferenceModel:
         made.center = center and made.model_type in {"gpt2", "gpt_neox"}
         for point, name in names.items():
             made._attach(
-                point, resolve_hook(name, model_type=made.model_type, prefix=_prefix(made.model))
+                point,
+                resolve_hook(name, model_type=made.model_type, prefix=text_prefix(made.model)),
             )
         probe = made.activations([_probe_window(made)])
         made.width = {point: states.shape[1] for point, states in probe.items()}
@@ -130,8 +142,8 @@ class ReferenceModel:
 
         from benchdesign.mapping.bert import load_bert, load_bert_windows
 
-        needed = _layers_needed(names.values(), n_layers=BUILTIN_LAYERS, source=folder)
-        number = torch.float32 if dtype is None else _named_type(dtype)
+        needed = layers_needed(names.values(), n_layers=BUILTIN_LAYERS, source=folder)
+        number = torch.float32 if dtype is None else named_type(dtype)
         maker, pad = load_bert_windows(folder, limit=limit or BUILTIN_WINDOW)
         return cls(
             spec=BUILTIN,
@@ -160,12 +172,12 @@ class ReferenceModel:
         device_map: str | None,
         prepend_bos: bool | None,
     ) -> ReferenceModel:
-        with _quiet_transformers():
-            config, n_layers = _load_config(source, names.values())
-            number = _number_type(config, device, dtype)
-            model = _load_model(source, config, number, device, device_map)
-            tokenizer = _load_tokenizer(source)
-        _check_vocabulary(source, config, tokenizer)
+        with quiet_transformers():
+            config, n_layers = load_config(source, names.values())
+            number = number_type(config, device, dtype)
+            model = load_model(source, config, number, device, device_map)
+            tokenizer = load_tokenizer(source)
+        check_vocabulary(source, config, tokenizer)
         return cls(
             spec=str(source),
             hook_points=tuple(names),
@@ -173,7 +185,7 @@ class ReferenceModel:
             is_builtin=False,
             maker=WindowMaker.from_transformers(
                 tokenizer,
-                limit=limit or _window_limit(source, config, tokenizer),
+                limit=limit or window_limit(source, config, tokenizer),
                 prepend_bos=prepend_bos,
             ),
             model=model,
@@ -329,134 +341,6 @@ def _identity(source: Path | str, config: Any) -> str:
     return hasher.hexdigest()
 
 
-def _layers_needed(names: Iterable[str], *, n_layers: int, source: Path | str) -> int:
-    """Return how many layers must run for the hook points named; all, if one names no layer."""
-    layers = {name: layer_of(name) for name in names}
-    for name, layer in layers.items():
-        if layer is not None and layer >= n_layers > 0:
-            raise ModelError(
-                f"{source}: has {n_layers} layers, so there is no {name!r}. "
-                "The dictionary was made for another model."
-            )
-    known = [layer for layer in layers.values() if layer is not None]
-    return max(known) + 1 if len(known) == len(layers) and known else n_layers
-
-
-def _load_config(source: Path | str, names: Iterable[str]) -> tuple[Any, int]:
-    """Read the config and cut its layers above the highest one named."""
-    from transformers import AutoConfig
-
-    try:
-        config = AutoConfig.from_pretrained(source)
-    except (OSError, ValueError) as problem:
-        raise ModelError(f"{source}: cannot be loaded ({_one_line(problem)}).") from None
-    text = config.get_text_config()
-    n_layers = int(getattr(text, "num_hidden_layers", 0))
-    needed = _layers_needed(names, n_layers=n_layers, source=source)
-    if needed < n_layers:
-        text.num_hidden_layers = needed
-        if getattr(text, "layer_types", None):
-            text.layer_types = list(text.layer_types)[:needed]
-    return config, n_layers
-
-
-def choose_device(name: str | None) -> torch.device:
-    """Return the device to run on: the one named, else a GPU if there is one."""
-    import torch
-
-    try:
-        chosen = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
-    except RuntimeError:
-        raise ModelError(f"Device {name!r} does not exist. Use cpu, cuda or cuda:1.") from None
-    if chosen.type == "cuda" and not torch.cuda.is_available():
-        raise ModelError("No CUDA device is available here. Use --device cpu.")
-    return chosen
-
-
-def _number_type(config: Any, device: torch.device, dtype: str | None) -> torch.dtype:
-    """Return the type to compute in: float32 on CPU, the model's own on a GPU, unless told."""
-    import torch
-
-    if dtype is not None:
-        return _named_type(dtype)
-    stored = getattr(config, "dtype", None) or getattr(config, "torch_dtype", None)
-    if isinstance(stored, str):
-        stored = getattr(torch, stored, None)
-    if device.type == "cpu" or not isinstance(stored, torch.dtype):
-        return torch.float32
-    return stored
-
-
-def _named_type(name: str) -> torch.dtype:
-    import torch
-
-    if name not in {"float32", "bfloat16", "float16"}:
-        raise ModelError(f"dtype {name!r} is not one of float32, bfloat16, float16.")
-    chosen: torch.dtype = getattr(torch, name)
-    return chosen
-
-
-def _load_model(
-    source: Path | str,
-    config: Any,
-    dtype: torch.dtype,
-    device: torch.device,
-    device_map: str | None,
-) -> Any:
-    from transformers import AutoModel
-
-    config.use_cache = False
-    options: dict[str, Any] = {"config": config, "dtype": dtype, "use_safetensors": True}
-    family = family_of(config.model_type)
-    if family is not None and family.layers == "encoder.layer" and config.model_type != "electra":
-        options["add_pooling_layer"] = False
-    if device_map is not None:
-        options["device_map"] = device_map
-    try:
-        model = AutoModel.from_pretrained(source, **options)
-    except (OSError, ValueError, RuntimeError) as problem:
-        raise ModelError(f"{source}: cannot be loaded ({_one_line(problem)}).") from None
-    model.eval().requires_grad_(False)
-    return model if device_map is not None else model.to(device)
-
-
-def _load_tokenizer(source: Path | str) -> Any:
-    from transformers import AutoTokenizer
-
-    try:
-        return AutoTokenizer.from_pretrained(source)
-    except (OSError, ValueError) as problem:
-        raise ModelError(f"{source}: no usable tokenizer ({_one_line(problem)}).") from None
-
-
-def _check_vocabulary(source: Path | str, config: Any, tokenizer: Any) -> None:
-    rows = getattr(config.get_text_config(), "vocab_size", None)
-    ids = tokenizer.get_vocab().values()
-    if rows is not None and ids and max(ids) >= rows:
-        raise ModelError(
-            f"{source}: the tokenizer gives ids up to {max(ids)}, the model knows {rows}; "
-            "tokenizer and model do not belong together."
-        )
-
-
-def _window_limit(source: Path | str, config: Any, tokenizer: Any) -> int:
-    """Return how many tokens the model reads at once."""
-    if isinstance(source, Path) and (source / "sentence_bert_config.json").is_file():
-        settings = json.loads((source / "sentence_bert_config.json").read_text("utf-8"))
-        if settings.get("max_seq_length"):
-            return int(settings["max_seq_length"])
-    text = config.get_text_config()
-    positions = int(getattr(text, "max_position_embeddings", 0) or LONGEST_WINDOW)
-    if config.model_type in {"roberta", "xlm-roberta", "camembert"}:
-        positions -= 2  # positions start after the padding index
-    return min(positions, int(tokenizer.model_max_length), LONGEST_WINDOW)
-
-
-def _prefix(model: Any) -> str:
-    """Return the path of the text model inside a model of several parts."""
-    return "language_model." if hasattr(model, "language_model") else ""
-
-
 def _probe_window(model: ReferenceModel) -> Window:
     text = "probe"
     return model.maker.windows([Item("probe", 0, text, ((0, len(text)),), text)])[0]
@@ -477,24 +361,3 @@ def _normalised(states: torch.Tensor, norm: Any) -> torch.Tensor:
         exact = exact - exact.mean(-1, keepdim=True)
     scale = (exact.pow(2).mean(-1, keepdim=True) + eps).rsqrt()
     return (exact * scale).to(states.dtype)
-
-
-@contextlib.contextmanager
-def _quiet_transformers() -> Iterator[None]:
-    """Keep transformers from reporting the layers we left out on purpose."""
-    from transformers.utils import logging
-
-    verbosity = logging.get_verbosity()
-    bars = logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)
-        if bars:
-            logging.enable_progress_bar()
-
-
-def _one_line(problem: BaseException) -> str:
-    return " ".join(str(problem).split())[:200]

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -23,19 +25,35 @@ socket.socket.connect = refuse
 
 from benchdesign.items import Item
 from benchdesign.mapping import open_mapper, load_dictionary
-dictionary = load_dictionary("sae-lens:gpt2-small-res-jb/" + sys.argv[1], store=Path(sys.argv[2]))
-mapper = open_mapper(dictionary=dictionary)
+
 text = "The sea, the sky."
-made = mapper.map_batch([Item("1", 0, text, ((0, len(text)),), text)])
-print(json.dumps({
-    "model": dictionary.model,
-    "hook_point": dictionary.levels[0].hook_point,
-    "before": list(mapper.model.maker.before),
-    "center": mapper.model.center,
-    "n_tokens": made.n_tokens.tolist(),
-    "fired": len(made.indices),
-}))
+for spec in sys.argv[2:]:
+    dictionary = load_dictionary("sae-lens:" + spec, store=Path(sys.argv[1]))
+    mapper = open_mapper(dictionary=dictionary)
+    made = mapper.map_batch([Item("1", 0, text, ((0, len(text)),), text)])
+    print(json.dumps({
+        "model": dictionary.model,
+        "hook_point": dictionary.levels[0].hook_point,
+        "before": list(mapper.model.maker.before),
+        "center": mapper.model.center,
+        "n_tokens": made.n_tokens.tolist(),
+        "fired": len(made.indices) > 0,
+    }))
 """
+
+
+def run_offline(hub: Path, store: Path, *specs: str) -> list[dict[str, Any]]:
+    """Map one item with each dictionary, in a process that can reach nothing."""
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", RUN, str(store), *specs],
+        capture_output=True,
+        text=True,
+        cwd=Path(__file__).resolve().parents[2],
+        env={**os.environ, "HF_HUB_CACHE": str(hub), "HF_HUB_OFFLINE": "1"},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
 
 
 def cache_as(hub: Path, repository: str) -> Path:
@@ -80,21 +98,103 @@ def test_cached_registry_entry_is_used_without_a_network(tmp_path: Path) -> None
         ),
         "utf-8",
     )
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", RUN, SAE_ID, str(tmp_path / "store")],
-        capture_output=True,
-        text=True,
-        cwd=Path(__file__).resolve().parents[2],
-        env={**os.environ, "HF_HUB_CACHE": str(hub), "HF_HUB_OFFLINE": "1"},
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    found = json.loads(done.stdout.splitlines()[-1])
-    assert found.pop("fired") > 0
+    (found,) = run_offline(hub, tmp_path / "store", f"gpt2-small-res-jb/{SAE_ID}")
     assert found == {
         "model": "gpt2",
         "hook_point": SAE_ID,
         "before": [257],
         "center": True,
         "n_tokens": [17],
+        "fired": True,
     }
+
+
+LLAMA_SCOPE = "llama_scope_lxr_8x/l1r_8x"
+GEMMA_SCOPE = {
+    "gemma-scope-2-270m-pt-res/layer_12_width_16k_l0_small": (
+        "resid_post/layer_12_width_16k_l0_small",
+        "blocks.12.hook_resid_post",
+    ),
+    "gemma-scope-2-270m-pt-att/layer_12_width_16k_l0_small": (
+        "attn_out/layer_12_width_16k_l0_small",
+        "blocks.12.attn.hook_z",
+    ),
+    "gemma-scope-2-270m-pt-transcoders/transcoder/layer_9_width_16k_l0_small_affine": (
+        "transcoder/layer_9_width_16k_l0_small_affine",
+        "model.layers.9.pre_feedforward_layernorm.output",
+    ),
+}
+
+
+def make_llama_scope(folder: Path) -> None:
+    """As the authors keep it: transposed weights in half precision, a scale in the settings."""
+    import torch
+    from safetensors.torch import save_file
+
+    torch.manual_seed(0)
+    (folder / "checkpoints").mkdir(parents=True)
+    settings = {
+        "d_model": 16,
+        "d_sae": 24,
+        "dataset_average_activation_norm": {"in": 1.0},
+        "jump_relu_threshold": 0.1,
+        "hook_point_in": "blocks.1.hook_resid_post",
+    }
+    (folder / "hyperparams.json").write_text(json.dumps(settings), "utf-8")
+    tensors = {
+        "encoder.weight": torch.randn(24, 16),
+        "decoder.weight": torch.randn(16, 24),
+        "encoder.bias": torch.randn(24),
+        "decoder.bias": torch.randn(16),
+    }
+    save_file(
+        {name: tensor.bfloat16() for name, tensor in tensors.items()},
+        folder / "checkpoints" / "final.safetensors",
+    )
+
+
+def make_gemma_scope(folder: Path, *, is_affine: bool) -> None:
+    """As Gemma Scope 2 keeps it, settings left to be guessed from the name."""
+    import torch
+    from safetensors.torch import save_file
+
+    torch.manual_seed(0)
+    folder.mkdir(parents=True)
+    tensors = {
+        "w_enc": torch.randn(16, 24),
+        "w_dec": torch.randn(24, 16),
+        "b_enc": torch.randn(24),
+        "b_dec": torch.randn(16),
+        "threshold": torch.full((24,), 0.1),
+    }
+    if is_affine:
+        tensors["affine_skip_connection"] = torch.randn(16, 16)
+    save_file(tensors, folder / "params.safetensors")
+
+
+@pytest.mark.slow
+def test_public_releases_in_the_cache_are_used_without_a_network(tmp_path: Path) -> None:
+    hub, store = tmp_path / "hub", tmp_path / "store"
+    make_tiny_decoder(cache_as(hub, "meta-llama/Llama-3.1-8B"), "llama")
+    make_llama_scope(cache_as(hub, "fnlp/Llama3_1-8B-Base-LXR-8x") / "Llama3_1-8B-Base-L1R-8x")
+    make_tiny_decoder(cache_as(hub, "google/gemma-3-270m"), "gemma3_text", n_layers=14)
+    scope = cache_as(hub, "google/gemma-scope-2-270m-pt")
+    for path, _ in GEMMA_SCOPE.values():
+        make_gemma_scope(scope / path, is_affine="affine" in path)
+    specs = [LLAMA_SCOPE, *GEMMA_SCOPE]
+    expected = [("meta-llama/Llama-3.1-8B", "blocks.1.hook_resid_post")]
+    expected += [("google/gemma-3-270m", hook_point) for _, hook_point in GEMMA_SCOPE.values()]
+    found = run_offline(hub, store, *specs)
+    assert [(one["model"], one["hook_point"]) for one in found] == expected
+    assert all(one["fired"] and one["before"] == [257] for one in found)
+    for name in ("models--fnlp--Llama3_1-8B-Base-LXR-8x", "models--google--gemma-scope-2-270m-pt"):
+        shutil.rmtree(hub / name)
+    # Once converted, an entry needs the hub's cache no more.
+    assert run_offline(hub, store, *specs) == found
+
+
+@pytest.mark.slow
+def test_entry_that_is_not_cached_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(AssertionError, match="cannot be loaded") as caught:
+        run_offline(tmp_path / "hub", tmp_path / "store", LLAMA_SCOPE)
+    assert "DictionaryError: sae-lens:llama_scope_lxr_8x/l1r_8x" in str(caught.value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from benchdesign.conceptmap import ConceptMap
-from benchdesign.errors import DictionaryError
+from benchdesign.errors import DictionaryError, ModelError
 from benchdesign.items import Item, Span
 from benchdesign.mapping import open_mapper
 from benchdesign.mapping.mapper import SaeMapper
@@ -140,24 +141,113 @@ def test_batch_size_does_not_change_a_map(tmp_path: Path) -> None:
     assert whole.start.tolist() == single.start.tolist()
 
 
-def test_running_out_of_memory_halves_the_batch(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("place", ["model", "encoder"])
+@pytest.mark.parametrize(
+    "problem", ["torch.OutOfMemoryError", "DefaultCPUAllocator: can't allocate memory"]
+)
+def test_running_out_of_memory_halves_the_batch_and_the_map_is_the_same(
+    problem: str, place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import torch
 
     model = make_tiny_bert(tmp_path / "model")
     mapper = SaeMapper.from_specs(model, make_tiny_dictionary(tmp_path / "d", model=model))
     expected = mapper.map_batch(TEXTS)
-    run = mapper.model.activations
+    failure = torch.OutOfMemoryError() if "torch" in problem else RuntimeError(problem)
+    sizes: list[int] = []
+    owner: Any = mapper.model if place == "model" else mapper.encoders[1]
+    name = "activations" if place == "model" else "encode"
+    run = getattr(owner, name)
 
-    def small(windows: Any) -> Any:
-        if len(windows) > 2:
-            raise torch.OutOfMemoryError("too large")
-        return run(windows)
+    def small(given: Any) -> Any:
+        sizes.append(len(given))
+        if len(given) > 2:
+            raise failure
+        return run(given)
 
-    monkeypatch.setattr(mapper.model, "activations", small)
+    monkeypatch.setattr(owner, name, small)
+    mapper._may_grow = True
     found = mapper.map_batch(TEXTS)
     assert found.indices.tolist() == expected.indices.tolist()
+    np.testing.assert_allclose(found.saliency, expected.saliency, atol=1e-5)
+    assert max(sizes) > 2 >= sizes[-1]
+    assert not mapper._may_grow
+
+
+def test_window_that_fits_nowhere_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    model = make_tiny_bert(tmp_path / "model")
+    mapper = SaeMapper.from_specs(model, make_tiny_dictionary(tmp_path / "d", model=model))
+
+    def full(_: Any) -> Any:
+        raise torch.OutOfMemoryError
+
+    monkeypatch.setattr(mapper.model, "activations", full)
+    with pytest.raises(ModelError, match=r"does not fit in memory\. Use --dtype bfloat16"):
+        mapper.map_batch(TEXTS)
+
+
+def test_other_errors_of_the_model_are_not_taken_for_a_lack_of_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = make_tiny_bert(tmp_path / "model")
+    mapper = SaeMapper.from_specs(model, make_tiny_dictionary(tmp_path / "d", model=model))
+
+    def broken(_: Any) -> Any:
+        raise RuntimeError("a kernel is broken")
+
+    monkeypatch.setattr(mapper.model, "activations", broken)
+    with pytest.raises(RuntimeError, match="a kernel is broken"):
+        mapper.map_batch(TEXTS)
+
+
+def test_batches_grow_where_they_may(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = make_tiny_bert(tmp_path / "model")
+    mapper = SaeMapper.from_specs(model, make_tiny_dictionary(tmp_path / "d", model=model))
+    expected = mapper.map_batch(TEXTS * 8)
+    sizes: list[int] = []
+    run = mapper.model.activations
+
+    def counted(windows: Any) -> Any:
+        sizes.append(len(windows) * max(len(window) for window in windows))
+        return run(windows)
+
+    monkeypatch.setattr(mapper.model, "activations", counted)
+    mapper.batch_tokens, mapper._may_grow = 40, True
+    found = mapper.map_batch(TEXTS * 8)
+    assert sizes[0] <= 40 < sizes[1] <= 80 < sizes[2] <= 160
+    assert found.indices.tolist() == expected.indices.tolist()
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_map_of_a_temporal_sae_follows_the_whole_text(tmp_path: Path) -> None:
+    import torch
+
+    from tests.mapping.test_sae import make_architecture
+
+    model = make_tiny_decoder(tmp_path / "model", "llama")
+    point = "blocks.1.hook_resid_post"
+    sae = make_architecture("temporal", tmp_path / "sae")
+    config = json.loads((tmp_path / "sae" / "cfg.json").read_text("utf-8"))
+    config["metadata"] |= {"hook_name": point, "model_name": str(model), "prepend_bos": True}
+    (tmp_path / "sae" / "cfg.json").write_text(json.dumps(config), "utf-8")
+    mapper = SaeMapper.from_specs(None, tmp_path / "sae")
+    made = mapper.map_batch(TEXTS[:2])
+    for row, one in enumerate(TEXTS[:2]):
+        (window,) = mapper.model.windows([one])
+        states = mapper.model.activations([window])[point]
+        assert len(states) == len(window)
+        dense = sae.encode(states[None])[0].detach()[torch.from_numpy(window.content)].numpy()
+        spans = list(zip(window.starts.tolist(), window.ends.tolist(), strict=True))
+        assert_row_equals(made, row, dense, spans)
+        concept = int(made.indices[made.indptr[row]])
+        evidence = mapper.evidence(one, [concept])[concept]
+        assert [(place.start, place.end) for place in evidence] == [
+            spans[token] for token in np.flatnonzero(dense[:, concept])
+        ]
 
 
 def test_term_evidence_is_each_tokens_activation(tmp_path: Path) -> None:

@@ -66,6 +66,16 @@ def test_layers_above_the_hook_are_not_loaded(tmp_path: Path) -> None:
     assert model.n_layers == 3
 
 
+@pytest.mark.parametrize(
+    ("point", "n_layers"),
+    [("blocks.2.hook_resid_pre", 2), ("blocks.2.hook_in", 2), ("blocks.0.hook_resid_pre", 1)],
+)
+def test_layer_is_not_loaded_for_what_enters_it(point: str, n_layers: int, tmp_path: Path) -> None:
+    folder = make_tiny_decoder(tmp_path, "gpt2")
+    model = ReferenceModel.from_spec(folder, hook_points=[point])
+    assert len(model.model.h) == n_layers
+
+
 def test_centred_states_have_no_mean_where_norms_remove_it(tmp_path: Path) -> None:
     point = "blocks.1.hook_resid_post"
     plain = states_at(make_tiny_decoder(tmp_path / "a", "gpt2"), point)[point]
@@ -87,6 +97,35 @@ def test_module_path_names_the_same_states(path: str, tmp_path: Path) -> None:
     np.testing.assert_allclose(states_at(folder, path)[path], by_name, atol=1e-6)
     by_hand = states_at(folder, "anything", hook_module=path)["anything"]
     np.testing.assert_allclose(by_hand, by_name, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("path", "family", "point"),
+    [
+        ("model.layers.1.self_attn.o_proj.input", "gemma3_text", "blocks.1.attn.hook_z"),
+        (
+            "model.layers.1.post_feedforward_layernorm.output",
+            "gemma3_text",
+            "blocks.1.hook_mlp_out",
+        ),
+        ("model.layers.1.pre_feedforward_layernorm.output", "gemma2", "blocks.1.mlp.hook_in"),
+        ("transformer.h.1.attn.c_proj:in", "gpt2", "blocks.1.attn.hook_z"),
+    ],
+)
+def test_paths_that_public_releases_give_name_the_same_states(
+    path: str, family: str, point: str, tmp_path: Path
+) -> None:
+    folder = make_tiny_decoder(tmp_path, family)
+    found = states_at(folder, point, path)
+    np.testing.assert_array_equal(found[path], found[point])
+
+
+def test_device_auto_spreads_the_model_and_changes_no_state(tmp_path: Path) -> None:
+    folder = make_tiny_decoder(tmp_path, "llama")
+    point = "blocks.1.hook_resid_post"
+    plain = states_at(folder, point)[point]
+    for options in ({"device": "auto"}, {"device_map": "sequential"}, {"device_map": "cpu"}):
+        np.testing.assert_array_equal(states_at(folder, point, **options)[point], plain)
 
 
 def test_padding_does_not_change_states(tmp_path: Path) -> None:
@@ -116,6 +155,34 @@ def test_unknown_architecture_says_how_to_name_the_module() -> None:
         resolve_hook("blocks.1.hook_resid_post", model_type="falcon")
 
 
+def make_unknown(folder: Path) -> Path:
+    """A model of a family whose hooks nobody wrote down."""
+    from transformers import OPTConfig, OPTForCausalLM
+
+    make_tiny_decoder(folder, "gpt2")
+    sizes = {"hidden_size": 16, "ffn_dim": 32, "word_embed_proj_dim": 16, "vocab_size": 260}
+    config = OPTConfig(
+        num_hidden_layers=3, num_attention_heads=2, max_position_embeddings=48, **sizes
+    )
+    OPTForCausalLM(config).save_pretrained(folder)
+    return folder
+
+
+def test_model_of_an_unknown_family_is_refused_before_its_weights_are_read(tmp_path: Path) -> None:
+    folder = make_unknown(tmp_path)
+    (folder / "model.safetensors").write_bytes(b"no weights")
+    with pytest.raises(ModelError, match=r"type 'opt'\. Name the module .* --hook-module"):
+        ReferenceModel.from_spec(folder, hook_points=["blocks.1.hook_resid_post"])
+
+
+def test_model_of_an_unknown_family_is_read_at_a_module_named_by_hand(tmp_path: Path) -> None:
+    folder = make_unknown(tmp_path)
+    point = "blocks.1.hook_resid_post"
+    by_hand = states_at(folder, point, hook_module="decoder.layers.1")[point]
+    entering = states_at(folder, "x", hook_module="model.decoder.layers.2:in")["x"]
+    np.testing.assert_allclose(by_hand, entering, atol=1e-6)
+
+
 def test_hook_that_the_family_lacks_says_how_to_name_the_module() -> None:
     with pytest.raises(ModelError, match="does not exist in models of type 'gpt_neox'"):
         resolve_hook("blocks.1.hook_resid_mid", model_type="gpt_neox")
@@ -123,8 +190,9 @@ def test_hook_that_the_family_lacks_says_how_to_name_the_module() -> None:
 
 def test_layer_the_model_lacks_is_refused(tmp_path: Path) -> None:
     folder = make_tiny_bert(tmp_path)
-    with pytest.raises(ModelError, match=r"has 2 layers, so there is no 'blocks\.7"):
-        ReferenceModel.from_spec(folder, hook_points=["blocks.7.hook_resid_post"])
+    for point in ("blocks.7.hook_resid_post", "blocks.2.hook_resid_pre"):
+        with pytest.raises(ModelError, match=r"has 2 layers, so there is no 'blocks"):
+            ReferenceModel.from_spec(folder, hook_points=[point])
 
 
 def test_module_the_model_lacks_is_refused(tmp_path: Path) -> None:

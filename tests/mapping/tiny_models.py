@@ -21,13 +21,15 @@ FAMILIES = (
 WIDTH, HEADS, HEAD_WIDTH, N_LAYERS = 16, 2, 8, 3
 
 
-def make_tiny_decoder(folder: Path, family: str, *, limit: int = 48) -> Path:
+def make_tiny_decoder(
+    folder: Path, family: str, *, limit: int = 48, n_layers: int = N_LAYERS
+) -> Path:
     """A model with a head and a byte-level tokenizer; Llama and Gemma tokenizers add a BOS."""
     import torch
     from transformers import AutoModelForCausalLM
 
     torch.manual_seed(1)
-    config = _config(family, limit)
+    config = _config(family, limit, n_layers)
     model = AutoModelForCausalLM.from_config(config)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
@@ -44,13 +46,13 @@ def make_tiny_decoder(folder: Path, family: str, *, limit: int = 48) -> Path:
     return folder
 
 
-def _config(family: str, limit: int) -> Any:
+def _config(family: str, limit: int, n_layers: int) -> Any:
     from transformers import AutoConfig
 
     shared = {"vocab_size": 260, "bos_token_id": 257, "eos_token_id": 258, "pad_token_id": 256}
     if family == "gpt2":
         return AutoConfig.for_model(
-            family, n_embd=WIDTH, n_layer=N_LAYERS, n_head=HEADS, n_positions=limit, **shared
+            family, n_embd=WIDTH, n_layer=n_layers, n_head=HEADS, n_positions=limit, **shared
         )
     special = {}
     if family.startswith(("gemma", "qwen3", "mistral")):
@@ -60,7 +62,7 @@ def _config(family: str, limit: int) -> Any:
     return AutoConfig.for_model(
         family,
         hidden_size=WIDTH,
-        num_hidden_layers=N_LAYERS,
+        num_hidden_layers=n_layers,
         num_attention_heads=HEADS,
         intermediate_size=2 * WIDTH,
         max_position_embeddings=limit,

@@ -1,0 +1,199 @@
+"""Models and tokenizers of transformers: loaded no further than needed, errors in one line."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchdesign.errors import ModelError
+from benchdesign.mapping.hooks import family_of, last_layer_run, layer_of, resolve_hook
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = [
+    "DEVICE_MAPS",
+    "check_vocabulary",
+    "choose_device",
+    "layers_needed",
+    "load_config",
+    "load_model",
+    "load_tokenizer",
+    "named_type",
+    "number_type",
+    "quiet_transformers",
+    "text_prefix",
+    "window_limit",
+]
+
+DEVICE_MAPS = frozenset({"auto", "balanced", "balanced_low_0", "sequential"})
+"""Names that spread the layers of a model over devices, in place of one device."""
+
+LONGEST_WINDOW = 2048
+"""Windows are never longer, however much the model could read: attention grows with the square."""
+
+
+def layers_needed(names: Iterable[str], *, n_layers: int, source: Path | str) -> int:
+    """Return how many layers must run for the hook points named; all, if one names no layer."""
+    layers = {name: layer_of(name) for name in names}
+    for name, layer in layers.items():
+        if layer is not None and layer >= n_layers > 0:
+            raise ModelError(
+                f"{source}: has {n_layers} layers, so there is no {name!r}. "
+                "The dictionary was made for another model."
+            )
+    run = [last_layer_run(name) for name in layers]
+    known = [layer for layer in run if layer is not None]
+    return max(known) + 1 if len(known) == len(run) and known else n_layers
+
+
+def load_config(source: Path | str, names: Iterable[str]) -> tuple[Any, int]:
+    """Read the config and cut its layers above the highest one named."""
+    from transformers import AutoConfig
+
+    names = tuple(names)
+
+    try:
+        config = AutoConfig.from_pretrained(source)
+    except (OSError, ValueError) as problem:
+        raise ModelError(f"{source}: cannot be loaded ({_one_line(problem)}).") from None
+    for name in names:
+        # Before gigabytes of weights are loaded for nothing.
+        resolve_hook(name, model_type=config.model_type)
+    text = config.get_text_config()
+    n_layers = int(getattr(text, "num_hidden_layers", 0))
+    needed = layers_needed(names, n_layers=n_layers, source=source)
+    if needed < n_layers:
+        text.num_hidden_layers = needed
+        if getattr(text, "layer_types", None):
+            text.layer_types = list(text.layer_types)[:needed]
+    return config, n_layers
+
+
+def choose_device(name: str | None) -> torch.device:
+    """Return the device to run on: the one named, else a GPU if there is one."""
+    import torch
+
+    name = None if name in DEVICE_MAPS else name
+    try:
+        chosen = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
+    except RuntimeError:
+        raise ModelError(
+            f"Device {name!r} does not exist. Use cpu, cuda, cuda:1, or auto to spread a large "
+            "model over all there are."
+        ) from None
+    if chosen.type == "cuda" and not torch.cuda.is_available():
+        raise ModelError("No CUDA device is available here. Use --device cpu.")
+    return chosen
+
+
+def number_type(config: Any, device: torch.device, dtype: str | None) -> torch.dtype:
+    """Return the type to compute in: float32 on CPU, the model's own on a GPU, unless told."""
+    import torch
+
+    if dtype is not None:
+        return named_type(dtype)
+    stored = getattr(config, "dtype", None) or getattr(config, "torch_dtype", None)
+    if isinstance(stored, str):
+        stored = getattr(torch, stored, None)
+    if device.type == "cpu" or not isinstance(stored, torch.dtype):
+        return torch.float32
+    return stored
+
+
+def named_type(name: str) -> torch.dtype:
+    """Return a number type by its name."""
+    import torch
+
+    if name not in {"float32", "bfloat16", "float16"}:
+        raise ModelError(f"dtype {name!r} is not one of float32, bfloat16, float16.")
+    chosen: torch.dtype = getattr(torch, name)
+    return chosen
+
+
+def load_model(
+    source: Path | str,
+    config: Any,
+    dtype: torch.dtype,
+    device: torch.device,
+    device_map: str | None,
+) -> Any:
+    """Load the model without its head; safetensors only."""
+    from transformers import AutoModel
+
+    config.use_cache = False
+    options: dict[str, Any] = {"config": config, "dtype": dtype, "use_safetensors": True}
+    family = family_of(config.model_type)
+    if family is not None and family.layers == "encoder.layer" and config.model_type != "electra":
+        options["add_pooling_layer"] = False
+    if device_map is not None:
+        options["device_map"] = device_map
+    try:
+        model = AutoModel.from_pretrained(source, **options)
+    except (OSError, ValueError, RuntimeError, ImportError) as problem:
+        raise ModelError(f"{source}: cannot be loaded ({_one_line(problem)}).") from None
+    model.eval().requires_grad_(False)
+    return model if device_map is not None else model.to(device)
+
+
+def load_tokenizer(source: Path | str) -> Any:
+    """Load the tokenizer that belongs to a model."""
+    from transformers import AutoTokenizer
+
+    try:
+        return AutoTokenizer.from_pretrained(source)
+    except (OSError, ValueError) as problem:
+        raise ModelError(f"{source}: no usable tokenizer ({_one_line(problem)}).") from None
+
+
+def check_vocabulary(source: Path | str, config: Any, tokenizer: Any) -> None:
+    """Refuse a tokenizer that gives ids the model does not know."""
+    rows = getattr(config.get_text_config(), "vocab_size", None)
+    ids = tokenizer.get_vocab().values()
+    if rows is not None and ids and max(ids) >= rows:
+        raise ModelError(
+            f"{source}: the tokenizer gives ids up to {max(ids)}, the model knows {rows}; "
+            "tokenizer and model do not belong together."
+        )
+
+
+def window_limit(source: Path | str, config: Any, tokenizer: Any) -> int:
+    """Return how many tokens the model reads at once."""
+    if isinstance(source, Path) and (source / "sentence_bert_config.json").is_file():
+        settings = json.loads((source / "sentence_bert_config.json").read_text("utf-8"))
+        if settings.get("max_seq_length"):
+            return int(settings["max_seq_length"])
+    text = config.get_text_config()
+    positions = int(getattr(text, "max_position_embeddings", 0) or LONGEST_WINDOW)
+    if config.model_type in {"roberta", "xlm-roberta", "camembert"}:
+        positions -= 2  # positions start after the padding index
+    return min(positions, int(tokenizer.model_max_length), LONGEST_WINDOW)
+
+
+def text_prefix(model: Any) -> str:
+    """Return the path of the text model inside a model of several parts."""
+    return "language_model." if hasattr(model, "language_model") else ""
+
+
+@contextlib.contextmanager
+def quiet_transformers() -> Iterator[None]:
+    """Keep transformers from reporting the layers we left out on purpose."""
+    from transformers.utils import logging
+
+    verbosity = logging.get_verbosity()
+    bars = logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()
+
+
+def _one_line(problem: BaseException) -> str:
+    return " ".join(str(problem).split())[:200]
