@@ -20,7 +20,7 @@ from benchdesign.dictionary import Dictionary
 from benchdesign.errors import UsageError
 from benchdesign.gaps import find_kept_out
 from benchdesign.itemshares import area_shares, soft_presence
-from benchdesign.regions import Grove, find_weak_regions
+from benchdesign.regions import Grove
 from benchdesign.scoring import (
     ModelSettings,
     ScoreRow,
@@ -31,6 +31,7 @@ from benchdesign.scoring import (
     score_columns,
 )
 from benchdesign.stats import adjust_p_values
+from benchdesign.weakregions import HeldOut, RegionNames, WeakRegion, find_regions, hold_out_regions
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -48,56 +49,8 @@ __all__ = [
 
 Floats = NDArray[np.float64]
 
-_MOST_TELLING = 8
-_MORE_OFTEN = 1.25
-"""How much more often than elsewhere a concept must be shown by alike items to name them."""
-
 _TOGETHER = 0.35
 """Cosine over items from which two weak concepts are shown as one group."""
-
-
-@dataclass(frozen=True, slots=True)
-class HeldOut:
-    """An area or concept found weak on one half of the items, measured on the other."""
-
-    kind: str
-    """area or concept."""
-
-    unit: int
-    """Area number or concept id."""
-
-    name: str
-    gap_found: float
-    gap_held_out: float
-    p_held_out: float
-    """One-sided; NaN if the other half has too few items."""
-
-    n_held_out: int
-
-
-@dataclass(frozen=True, slots=True)
-class WeakRegion:
-    """Alike items in which a model is weak, named by what they show more than others do."""
-
-    name: str
-    rows: tuple[int, ...]
-    """Positions among the benchmark's items."""
-
-    n_passed: int
-    score: float
-    gap: float
-    """Points below what it scores on the other items of like length and difficulty."""
-
-    p_value: float
-    """Chance that any group of alike items would stand out as far."""
-
-    concept_ids: tuple[int, ...]
-    """What the items show more than the others, most telling first."""
-
-    @property
-    def n_items(self) -> int:
-        """Count the items."""
-        return len(self.rows)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -117,7 +70,7 @@ class ModelGaps:
     concepts: Scores
     areas: Scores | None
     held_out: tuple[HeldOut, ...]
-    """Areas, then concepts, found weak on one half; each weakest first."""
+    """Alike items, areas and concepts found weak on one half; each kind weakest first."""
 
     area_of: NDArray[np.int32] | None
     groups: tuple[tuple[int, ...], ...]
@@ -199,6 +152,13 @@ def measure_models(
             held_out = _hold_out("area", shares, y, design, areas.names, none, chosen, halves)
         held_out += _hold_out("concept", presence, y, design, names, kept_out, chosen, halves)
         area_of = None if areas is None else areas.area_of
+        residuals = y - design @ (design.T @ y)
+        namer = RegionNames(presence, dictionary)
+        regions = find_regions(groves[key], answered, y, residuals, namer, rng=rng, settings=chosen)
+        held_out = (
+            *hold_out_regions(groves[key], residuals, halves, namer, rng=rng, settings=chosen),
+            *held_out,
+        )
         found.append(
             ModelGaps(
                 model=model,
@@ -210,16 +170,7 @@ def measure_models(
                 held_out=held_out,
                 area_of=area_of,
                 groups=_group_weak(concepts, area_scores, area_of, presence),
-                regions=_find_regions(
-                    groves[key],
-                    answered,
-                    y,
-                    y - design @ (design.T @ y),
-                    presence,
-                    dictionary,
-                    rng=rng,
-                    settings=chosen,
-                ),
+                regions=regions,
                 settings=chosen,
             )
         )
@@ -379,54 +330,6 @@ def _difficulty(others: Floats) -> Floats | None:
     # One item at the mean, so that an item few models answered is not taken for extreme.
     shrunk: Floats = (total + overall) / (n + 1)
     return shrunk
-
-
-def _find_regions(
-    grove: Grove | None,
-    answered: NDArray[np.int64],
-    y: Floats,
-    residuals: Floats,
-    presence: csr_array,
-    dictionary: Dictionary,
-    *,
-    rng: np.random.Generator,
-    settings: ModelSettings,
-) -> tuple[WeakRegion, ...]:
-    """Find groups of alike items with low scores, and what they show more than the others."""
-    if grove is None:
-        return ()
-    shown = (presence > 0).astype(np.float64)
-    kept_out = find_kept_out(dictionary).codes >= 0
-    labelled = np.asarray([label is not None for label in dictionary.table.label])
-    found = []
-    names: set[str] = set()
-    for one in find_weak_regions(
-        grove, residuals, rng=rng, level=settings.fdr, least_gap=settings.poor
-    ):
-        rows = np.asarray(one.rows)
-        inside = column_sums(shown[rows])
-        outside = column_sums(shown) - inside
-        rate, others = inside / len(rows), (outside + 0.5) / (len(y) - len(rows) + 1)
-        # How much more often than elsewhere, and by how many: one item's rarity names nothing.
-        telling = np.where(kept_out | ~labelled, 0.0, rate * np.log((rate + 1e-9) / others))
-        telling[rate < _MORE_OFTEN * others] = 0.0
-        order = np.argsort(-telling, kind="stable")[:_MOST_TELLING]
-        ids = [int(concept) for concept in order if telling[concept] > 0]
-        name = " · ".join(dictionary.label(concept) for concept in ids[:2]) or "alike items"
-        name = name if name not in names else f"{name} ({len(names) + 1})"
-        names.add(name)
-        found.append(
-            WeakRegion(
-                name,
-                tuple(answered[rows].tolist()),
-                int((y[rows] >= 0.5).sum()),
-                float(y[rows].mean()),
-                one.gap,
-                one.p_value,
-                tuple(ids),
-            )
-        )
-    return tuple(found)
 
 
 def _group_weak(

@@ -223,6 +223,7 @@ def _regions(study: ModelStudy, one: ModelGaps, items: Sequence[Item]) -> Iterat
             region.gap,
             region.p_value,
             tuple(study.dictionary.label(concept) for concept in region.concept_ids),
+            region.parts,
             missed,
             solved,
         )

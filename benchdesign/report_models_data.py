@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchdesign.highlights import Piece
-from benchdesign.modelgaps import HeldOut
+from benchdesign.modelgaps import HeldOut, WeakRegion
 from benchdesign.modelstudy import PowerRow
 from benchdesign.scoring import ScoreRow
 
@@ -69,6 +69,9 @@ class RegionPart:
     p_value: float
     shows: tuple[str, ...]
     """What the items show more than the others."""
+
+    parts: tuple[WeakRegion, ...]
+    """Narrower groups inside it, weakest first."""
 
     missed: tuple[ItemLine, ...]
     solved: tuple[ItemLine, ...]

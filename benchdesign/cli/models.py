@@ -19,8 +19,8 @@ from benchdesign.text import display
 
 if TYPE_CHECKING:
     from benchdesign.formats.results import JoinedResults, ResultSet
-    from benchdesign.items import Benchmark
-    from benchdesign.modelgaps import ModelGaps, PairedComparison
+    from benchdesign.items import Benchmark, Item
+    from benchdesign.modelgaps import ModelGaps, PairedComparison, WeakRegion
     from benchdesign.modelstudy import Example, ModelStudy
 
 __all__ = ["ModelsRequest", "models_job"]
@@ -238,14 +238,7 @@ def _model_figures(study: ModelStudy, one: ModelGaps, items: Sequence[Any]) -> d
             }
             for row, concepts in one.profile()
         ],
-        "weak_regions": [
-            {
-                **plain(region),
-                "n_items": region.n_items,
-                "item_ids": [items[row].id for row in region.rows],
-            }
-            for region in one.regions
-        ],
+        "weak_regions": [_region_figures(region, items) for region in one.regions],
         "weak_groups": [[plain(row) for row in group] for group in one.other_groups()],
         "strong_areas": [{**plain(row), "examples": area(row.unit)} for row in strong],
         "weak_concepts": [
@@ -257,6 +250,15 @@ def _model_figures(study: ModelStudy, one: ModelGaps, items: Sequence[Any]) -> d
         "areas": [] if one.areas is None else [plain(row) for row in one.areas.rows()],
         "concepts": [plain(row) for row in tables.rows()],
         "held_out": [plain(row) for row in one.held_out],
+    }
+
+
+def _region_figures(region: WeakRegion, items: Sequence[Item]) -> dict[str, Any]:
+    return {
+        **plain(region),
+        "n_items": region.n_items,
+        "item_ids": [items[row].id for row in region.rows],
+        "parts": [_region_figures(part, items) for part in region.parts],
     }
 
 

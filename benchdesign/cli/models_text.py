@@ -107,7 +107,7 @@ def _print_regions(one: ModelGaps, items: Sequence[Item], *, top: int) -> None:
         ("  THEY SHOW", "SCORE", "POINTS", "ITEMS", "P"),
         [
             [
-                f"  {display(region.name, width=_NAME)}",
+                f"  {lead}{display(region.name, width=_NAME - len(lead))}",
                 f"{region.n_passed} of {region.n_items}"
                 if region.n_items < FEW
                 else f"{region.score:.2f}",
@@ -115,7 +115,8 @@ def _print_regions(one: ModelGaps, items: Sequence[Item], *, top: int) -> None:
                 f"{region.n_items:,}",
                 f"{region.p_value:.2g}",
             ]
-            for region in one.regions[:top]
+            for whole in one.regions[:top]
+            for lead, region in (("", whole), *(("- ", part) for part in whole.parts))
         ],
         right="lrrrr",
     )
@@ -180,10 +181,11 @@ def _print_held_out(found: Sequence[HeldOut], *, top: int) -> None:
         return
     print_lines("  Held-out check: found weak on a random half, measured on the other half:")
     print_table(
-        ("  AREA OR CONCEPT", "FOUND", "MEASURED", "ITEMS THERE", "P"),
+        ("  WEAK IN", "WHAT", "FOUND", "MEASURED", "ITEMS THERE", "P"),
         [
             [
                 f"  {display(one.name, width=_NAME)}",
+                one.kind,
                 f"{100 * one.gap_found:+.0f}",
                 f"{100 * one.gap_held_out:+.0f}",
                 f"{one.n_held_out:,}",
@@ -191,7 +193,7 @@ def _print_held_out(found: Sequence[HeldOut], *, top: int) -> None:
             ]
             for one in found[:top]
         ],
-        right="lrrrr",
+        right="llrrrr",
     )
 
 

@@ -12,7 +12,7 @@ from benchdesign.modelstudy import Example, ModelStudy
 from benchdesign.scoring import FEW, ScoreRow, Scores
 from benchdesign.text import cell_width, display
 from benchdesign.tui.marks import Marks
-from benchdesign.tui.model_rows import PairRows, Spot, score_text
+from benchdesign.tui.model_rows import PairRows, Spot, region_score, score_text
 from benchdesign.tui.widgets.bars import interval
 from benchdesign.tui.widgets.detail import heading
 from benchdesign.tui.widgets.evidence import literal
@@ -130,6 +130,15 @@ def _region_page(study: ModelStudy, spot: Spot, *, items: Sequence[Item], width:
         heading("They show more than others"),
     ]
     lines += [literal(f"  {study.dictionary.label(concept)}") for concept in region.concept_ids[:6]]
+    if region.parts:
+        lines += ["", heading("Narrower groups inside it, each weak by itself")]
+        lines += [
+            Content(
+                f"  {_padded(part.name, 44)} {part.n_items:>6,} items  "
+                f"{region_score(part):>9}  {100 * part.gap:+.0f}"
+            )
+            for part in region.parts[:_MOST_NESTED]
+        ]
     missed = [row for row in region.rows if scores[row] < 0.5]
     solved = [row for row in region.rows if scores[row] >= 0.5]
     for title, rows in ((f"Missed: {len(missed):,}", missed), (f"Solved: {len(solved):,}", solved)):

@@ -40,6 +40,13 @@ def score_text(row: ScoreRow) -> str:
     return f"{100 * row.chi_model:.0f} %"
 
 
+def region_score(region: WeakRegion) -> str:
+    """Return the score of a group of alike items, as a count where there are few."""
+    if region.n_items < FEW:
+        return f"{region.n_passed} of {region.n_items}"
+    return f"{100 * region.score:.0f} %"
+
+
 class ScoreRows:
     """Areas or concepts with one score a model; where some model is weakest comes first."""
 
@@ -159,10 +166,7 @@ class Spot:
     @classmethod
     def of_region(cls, model: str, region: WeakRegion) -> Spot:
         """Return a group of alike items."""
-        text = f"{100 * region.score:.0f} %"
-        if region.n_items < FEW:
-            text = f"{region.n_passed} of {region.n_items}"
-        figures = (region.n_items, text, region.score, region.gap, region.p_value)
+        figures = (region.n_items, region_score(region), region.score, region.gap, region.p_value)
         key = f"r{region.rows[0]}:{model}"
         return cls(model, key, "alike items", region.name, *figures, None, (), region)
 
