@@ -1,6 +1,7 @@
 """Everything computed about one benchmark, in one value.
 
-A report, the interface and the revision read it; only the pipeline makes it. It never changes.
+A report, the interface and the revision read it; only the pipeline makes it. It never changes. What
+needs neither items nor maps is a value of its own: it is there long before a large set is read.
 """
 
 from __future__ import annotations
@@ -25,18 +26,14 @@ if TYPE_CHECKING:
     from benchdesign.scope import Relevance
     from benchdesign.weighting import ModelWeighting
 
-__all__ = ["Analysis"]
+__all__ = ["Analysis", "Summary"]
 
 
-@dataclass(frozen=True, eq=False)
-class Analysis:
-    """What is known of a benchmark: items, their concepts, the gaps and what would close them."""
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Summary:
+    """What was found, without the items it was found in."""
 
-    benchmark: Benchmark
-    pool: Benchmark | None
     dictionary: Dictionary
-    benchmark_map: ConceptMap
-    pool_map: ConceptMap | None
     coverage_before: Coverage
     gaps: Gaps
     areas: Areas
@@ -59,12 +56,21 @@ class Analysis:
     weighting: ModelWeighting | None = None
     """What models are weak at, where that decided what was proposed."""
 
-    findings: tuple[Finding, ...] = ()
-    """What was noticed in the benchmark's file, then in the pool's."""
-
     settings: Settings = field(default_factory=Settings)
     given_paths: Mapping[str, str] = field(default_factory=dict)
     """`benchmark` and `pool` as they were typed; empty where nobody typed them."""
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Analysis(Summary):
+    """What is known of a benchmark: items, their concepts, the gaps and what would close them."""
+
+    benchmark: Benchmark
+    pool: Benchmark | None
+    benchmark_map: ConceptMap
+    pool_map: ConceptMap | None
+    findings: tuple[Finding, ...] = ()
+    """What was noticed in the benchmark's file, then in the pool's."""
 
     evidence: Mapping[str, Mapping[int, tuple[TokenEvidence, ...]]] = field(default_factory=dict)
     """By `Item.digest`, then concept id: which characters show the concept, and how strongly."""

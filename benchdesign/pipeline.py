@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from benchdesign.analysis import Analysis
+from benchdesign.analysis import Analysis, Summary
 from benchdesign.areas import Areas, group_areas
 from benchdesign.candidates import usual_parts
 from benchdesign.conceptmap import ConceptMap
@@ -115,15 +115,26 @@ def run_pipeline(
     return run.analysis() if last >= STAGES.index("gaps") else None
 
 
-def load_analysis(workspace: Workspace) -> Analysis:
-    """Load everything computed so far; needs the gaps stage."""
-    return _Run(workspace, None, None).analysis()
+def load_analysis(
+    workspace: Workspace, *, on_summary: Callable[[Summary], None] | None = None
+) -> Analysis:
+    """Load everything computed so far; needs the gaps stage.
+
+    `on_summary` is given what was found as soon as that is there, before items and maps are read.
+    """
+    run = _Run(workspace, None, None)
+    run.trust_dictionary()
+    summary = run.summary()
+    if on_summary is not None:
+        on_summary(summary)
+    return run.analysis(summary)
 
 
 def judged_again(workspace: Workspace, analysis: Analysis) -> Analysis:
     """Return an analysis with its gaps judged by the decisions made since; proposals stay."""
     run = _Run(workspace, None, None)
     run.benchmark, run.pool = analysis.benchmark, analysis.pool
+    run.trust_dictionary()
     now = run.analysis(with_proposals=False)
     return replace(
         analysis,
@@ -341,16 +352,17 @@ class _Run:
         self.workspace.save_result("evidence", Evidence(found))
         return {"n_items": len(found)}
 
-    def analysis(self, *, with_proposals: bool = True) -> Analysis:
+    def summary(self, *, with_proposals: bool = True) -> Summary:
+        """Return what was found; reads no items and no maps, unless other concepts are merged."""
         workspace = self.workspace
         coverage = self.coverage()
         areas = workspace.load_result("areas", Areas)
         relevance = None
         if workspace.has_result("relevance"):
             relevance = workspace.load_result("relevance", Relevance)
-        proposed, evidence = Proposed((), (), ()), Evidence()
+        proposed = Proposed((), (), ())
         weighting: ModelWeighting | None = None
-        fresh = set(STAGES) - set(workspace.stale_stages())
+        fresh = self._fresh()
         if "gaps" in fresh and workspace.has_result("gaps"):
             gaps = workspace.load_result("gaps", Judged).gaps(coverage, self.dictionary)
         else:
@@ -360,18 +372,11 @@ class _Run:
             proposed = workspace.load_result("proposals", Proposed)
             if workspace.has_result("model_gaps"):
                 weighting = workspace.load_result("model_gaps", ModelWeighting)
-        if with_proposals and "evidence" in fresh:
-            evidence = workspace.load_result("evidence", Evidence)
-        pool = self.pool
         given_paths = {"benchmark": workspace.benchmark_file.given}
         if workspace.pool_file is not None:
             given_paths["pool"] = workspace.pool_file.given
-        return Analysis(
-            benchmark=self.benchmark,
-            pool=pool,
+        return Summary(
             dictionary=self.dictionary,
-            benchmark_map=self.benchmark_map,
-            pool_map=self.pool_map,
             coverage_before=coverage,
             gaps=gaps,
             areas=areas,
@@ -382,11 +387,35 @@ class _Run:
             left_out=proposed.left_out,
             required=proposed.required,
             weighting=weighting,
-            findings=self.benchmark.findings + (() if pool is None else pool.findings),
             settings=self.settings,
             given_paths=given_paths,
+        )
+
+    def analysis(self, summary: Summary | None = None, *, with_proposals: bool = True) -> Analysis:
+        """Return a summary, or what it would be now, with the items and the maps."""
+        summary = summary or self.summary(with_proposals=with_proposals)
+        evidence, pool = Evidence(), self.pool
+        if with_proposals and "evidence" in self._fresh():
+            evidence = self.workspace.load_result("evidence", Evidence)
+        known: dict[str, Any] = {one.name: getattr(summary, one.name) for one in fields(Summary)}
+        return Analysis(
+            **known,
+            benchmark=self.benchmark,
+            pool=pool,
+            benchmark_map=self.benchmark_map,
+            pool_map=self.pool_map,
+            findings=self.benchmark.findings + (() if pool is None else pool.findings),
             evidence=evidence.items,
         )
+
+    def _fresh(self) -> set[str]:
+        return set(STAGES) - set(self.workspace.stale_stages())
+
+    def trust_dictionary(self) -> None:
+        """Take the dictionary for the one of the maps, where nothing says it is another by now."""
+        if "map" in self._fresh():
+            counted = self.workspace.load_result("coverage", Coverage)
+            self.reader.trust_dictionary(counted.dictionary)
 
     def judge(self, coverage: Coverage, relevance: Relevance | None) -> Gaps:
         return find_gaps(

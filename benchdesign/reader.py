@@ -91,6 +91,12 @@ class Reader:
             return self.mapper.dictionary
         return load_dictionary(self.settings.dictionary)
 
+    def trust_dictionary(self, fingerprint: str) -> None:
+        """Open the dictionary as the one of a fingerprint, without reading its weights to check."""
+        from benchdesign.mapping import load_dictionary
+
+        self.dictionary = load_dictionary(self.settings.dictionary, fingerprint=fingerprint)
+
     @cached_property
     def key(self) -> str:
         """What tells this reader's maps from another's."""

@@ -34,7 +34,7 @@ from benchdesign.errors import InputError, WorkspaceError, WorkspaceLockedError
 from benchdesign.records import load_bundle, plain, read_json, revive, save_bundle, write_json
 
 if TYPE_CHECKING:
-    from benchdesign.analysis import Analysis
+    from benchdesign.analysis import Analysis, Summary
     from benchdesign.conceptmap import ConceptMap
     from benchdesign.dictionary import Dictionary
     from benchdesign.items import Benchmark
@@ -300,12 +300,15 @@ class Workspace:
         with self._writing():
             concept_map.save(self.folder / "maps" / f"{which}.parquet")
 
-    def load_analysis(self) -> Analysis:
-        """Load everything computed so far; needs the gaps stage, has proposals if any were made."""
+    def load_analysis(self, *, on_summary: Callable[[Summary], None] | None = None) -> Analysis:
+        """Load everything computed so far; needs the gaps stage, has proposals if any were made.
+
+        `on_summary` is given what was found before the items and the maps are read.
+        """
         from benchdesign.pipeline import load_analysis
 
         self.refresh()
-        return load_analysis(self)
+        return load_analysis(self, on_summary=on_summary)
 
     def refresh(self) -> None:
         """Take in what a child process wrote since."""

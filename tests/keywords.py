@@ -107,7 +107,7 @@ def use_keywords(monkeypatch: pytest.MonkeyPatch) -> KeywordMapper:
     """Make every run read items through the words above."""
     mapper = KeywordMapper()
     monkeypatch.setattr("benchdesign.mapping.open_mapper", lambda *_, **__: mapper)
-    monkeypatch.setattr("benchdesign.mapping.load_dictionary", lambda *_: mapper.dictionary)
+    monkeypatch.setattr("benchdesign.mapping.load_dictionary", lambda *_, **__: mapper.dictionary)
     return mapper
 
 

@@ -52,26 +52,30 @@ _HUB_OWNERS = {
 }
 
 
-def load_dictionary(spec: str | Path = "builtin", *, store: Path | None = None) -> Dictionary:
+def load_dictionary(
+    spec: str | Path = "builtin", *, store: Path | None = None, fingerprint: str | None = None
+) -> Dictionary:
     """Open a dictionary: `builtin`, a folder, `sae-lens:<release>/<sae_id>`, or a hub repository.
 
-    `store` is where converted registry entries are kept (default: the user's cache folder).
+    `store` is where converted registry entries are kept (default: the user's cache folder). With
+    `fingerprint`, that is what it is taken for; else its weights are read, which takes a second or
+    more where they are a gigabyte.
     """
     name = str(spec)
     if name == "builtin":
-        return _open_folder(builtin_dictionary_folder(), name)
+        return _open_folder(builtin_dictionary_folder(), name, fingerprint)
     if name.startswith("sae-lens:"):
-        return _open_folder(_from_registry(name, store), name)
+        return _open_folder(_from_registry(name, store), name, fingerprint)
     folder = Path(spec).expanduser()
     if folder.is_dir():
-        return _open_folder(folder, folder.resolve().name)
+        return _open_folder(folder, folder.resolve().name, fingerprint)
     parts = name.removeprefix("hf:").split("/")
     if name.startswith(("/", ".", "~")) or len(parts) < 2 or not all(parts):
         raise DictionaryError(
             f"{name}: no such dictionary. Give `builtin`, a folder, "
             "`sae-lens:<release>/<sae_id>` or a Hugging Face repository (owner/name)."
         )
-    return _open_folder(_from_hub(parts), name)
+    return _open_folder(_from_hub(parts), name, fingerprint)
 
 
 def builtin_dictionary_folder() -> Path:
@@ -170,17 +174,17 @@ def blank_table(levels: Sequence[Level], *, n_bins: int = 1) -> ConceptTable:
     )
 
 
-def _open_folder(folder: Path, name: str) -> Dictionary:
+def _open_folder(folder: Path, name: str, known_fingerprint: str | None) -> Dictionary:
     if (folder / SUMMARY).is_file():
-        return _open_own(folder, name)
+        return _open_own(folder, name, known_fingerprint)
     if (folder / CONFIG).is_file():
-        return _open_plain(folder, name)
+        return _open_plain(folder, name, known_fingerprint)
     raise DictionaryError(
         f"{folder}: neither {SUMMARY} nor {CONFIG}; give a dictionary or a sae-lens folder."
     )
 
 
-def _open_own(folder: Path, name: str) -> Dictionary:
+def _open_own(folder: Path, name: str, known_fingerprint: str | None) -> Dictionary:
     """Open a dictionary of several levels with its statistics."""
     place = folder / SUMMARY
     summary = _read_json(place)
@@ -218,11 +222,11 @@ def _open_own(folder: Path, name: str) -> Dictionary:
         levels=tuple(levels),
         table=_read_table(folder / CONCEPTS, levels, n_bins=len(edges) + 1),
         length_edges=edges,
-        fingerprint=fingerprint(model, levels),
+        fingerprint=known_fingerprint or fingerprint(model, levels),
     )
 
 
-def _open_plain(folder: Path, name: str) -> Dictionary:
+def _open_plain(folder: Path, name: str, known_fingerprint: str | None) -> Dictionary:
     """Open a sae-lens folder: one level, nothing known about its concepts."""
     config = read_config(folder)
     metadata = config.get("metadata")
@@ -242,7 +246,7 @@ def _open_plain(folder: Path, name: str) -> Dictionary:
         levels=(level,),
         table=blank_table([level]),
         length_edges=(),
-        fingerprint=fingerprint(model, [level]),
+        fingerprint=known_fingerprint or fingerprint(model, [level]),
     )
 
 

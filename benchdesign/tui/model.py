@@ -6,7 +6,7 @@ it is asked for, and kept until the next decision.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -15,14 +15,14 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from benchdesign.analysis import Analysis
+from benchdesign.analysis import Analysis, Summary
 from benchdesign.areas import AreaGaps, find_area_gaps
-from benchdesign.coverage import count_items
 from benchdesign.decisions import Decision, DecisionLog, Standing, Step, Subject, Verdict
 from benchdesign.gaps import STATUSES, Gaps, Status
 from benchdesign.items import Item
 from benchdesign.overrides import Merged, wanted_counts
 from benchdesign.proposals import Proposal
+from benchdesign.tui.shown import Shown
 from benchdesign.workspace import Access, Workspace
 
 if TYPE_CHECKING:
@@ -51,8 +51,11 @@ class Loaded:
 
     analysis: Analysis
     area_gaps: AreaGaps | None
-    pool_count: NDArray[np.int64] | None
-    """Pool items with each concept; None without a pool."""
+    shown: Shown
+    """Which items of the benchmark show each concept."""
+
+    pool_shown: Shown | None
+    """The same of the pool; None without one."""
 
     candidates: tuple[Candidate, ...]
     by_concept: Mapping[int, tuple[int, ...]]
@@ -60,6 +63,11 @@ class Loaded:
 
     merged: Mapping[int, int] = field(default_factory=dict)
     """Which concepts are counted as which others here."""
+
+    @property
+    def pool_count(self) -> NDArray[np.int64] | None:
+        """Pool items with each concept; None without a pool."""
+        return None if self.pool_shown is None else self.pool_shown.counts
 
     def with_gaps(self, gaps: Gaps) -> Loaded:
         """Return the same with concepts judged otherwise."""
@@ -89,9 +97,14 @@ class Figures:
 _BINS = ((1, 1), (2, 4), (5, 9), (10, 19), (20, 49), (50, None))
 
 
-def load_session(workspace: Workspace) -> Loaded:
-    """Load the analysis of a workspace and derive what the screens need; may take a second."""
-    return derive(workspace.load_analysis(), log=workspace.decisions)
+def load_session(
+    workspace: Workspace, *, on_summary: Callable[[Summary], None] | None = None
+) -> Loaded:
+    """Load the analysis of a workspace and derive what the screens need; may take seconds.
+
+    `on_summary` is given what needs no items as soon as it is there.
+    """
+    return derive(workspace.load_analysis(on_summary=on_summary), log=workspace.decisions)
 
 
 def judge_session(workspace: Workspace, analysis: Analysis) -> Loaded:
@@ -122,13 +135,12 @@ def derive(analysis: Analysis, *, log: DecisionLog) -> Loaded:
             concept_map=analysis.benchmark_map,
             reference_map=analysis.pool_map,
         )
-    pool_count = None
-    if analysis.pool_map is not None:
-        pool_count = count_items(analysis.pool_map, analysis.gaps.coverage.thresholds)
+    thresholds, pool_map = analysis.gaps.coverage.thresholds, analysis.pool_map
     return Loaded(
         analysis,
         area_gaps,
-        pool_count,
+        Shown.from_map(analysis.benchmark_map, thresholds),
+        None if pool_map is None else Shown.from_map(pool_map, thresholds),
         tuple(candidates),
         {concept: tuple(places) for concept, places in by_concept.items()},
         Merged.from_log(log, analysis.dictionary.n_concepts).concepts,
@@ -172,6 +184,10 @@ class Session:
     def __init__(self, workspace: Workspace, loaded: Loaded | None = None) -> None:
         self.workspace = workspace
         self.loaded = loaded
+        self._summary: Summary | None = None
+        self._row_of: dict[str, int] = {}
+        """Where accepted items are in the pool, as far as that was looked up."""
+
         self.version = 0
         """Counts up whenever anything a screen shows is different."""
 
@@ -191,6 +207,11 @@ class Session:
         return None if self.loaded is None else self.loaded.analysis
 
     @property
+    def summary(self) -> Summary | None:
+        """What was found; there before the items are."""
+        return self._summary if self.loaded is None else self.loaded.analysis
+
+    @property
     def can_write(self) -> bool:
         """Whether decisions can be made here."""
         return self.workspace.access == "write"
@@ -198,6 +219,12 @@ class Session:
     def replace(self, loaded: Loaded) -> None:
         """Show a newer analysis."""
         self.loaded = loaded
+        self._row_of.clear()
+        self._changed()
+
+    def summarise(self, summary: Summary) -> None:
+        """Show what was found while the items are still being read."""
+        self._summary = summary
         self._changed()
 
     def reopen(self, *, access: Access | None = None) -> None:
@@ -219,17 +246,23 @@ class Session:
         return Merged.from_log(self.log, n_concepts).concepts != self.loaded.merged
 
     def _changed(self) -> None:
-        if self.loaded is not None:
-            gaps = self.loaded.analysis.gaps
+        if self.summary is not None:
+            gaps = self.summary.gaps
             wanted = wanted_counts(self.log, len(gaps))
             if not np.array_equal(
                 _NONE_WANTED if wanted is None else wanted,
                 _NONE_WANTED if gaps.wanted is None else gaps.wanted,
             ):
-                self.loaded = self.loaded.with_gaps(gaps.with_wanted(wanted))
+                self._judge_by(gaps.with_wanted(wanted))
         self.version += 1
         for name in ("added_counts", "concept_states", "figures"):
             self.__dict__.pop(name, None)
+
+    def _judge_by(self, gaps: Gaps) -> None:
+        if self.loaded is not None:
+            self.loaded = self.loaded.with_gaps(gaps)
+        elif self._summary is not None:
+            self._summary = replace(self._summary, gaps=gaps)
 
     # decisions
 
@@ -260,31 +293,55 @@ class Session:
 
     def verdict_counts(self, candidates: Sequence[Candidate] | None = None) -> dict[Verdict, int]:
         """Count candidates by verdict."""
-        if candidates is None:
-            candidates = self.loaded.candidates if self.loaded else ()
         counts = dict.fromkeys((Verdict.ACCEPT, Verdict.REJECT, Verdict.DEFER, Verdict.OPEN), 0)
-        for one in candidates:
-            counts[self.verdict(one)] += 1
+        if candidates is not None:
+            for one in candidates:
+                counts[self.verdict(one)] += 1
+        elif self.summary is not None:
+            for kind, proposals in (
+                (Subject.ADD, self.summary.proposals),
+                (Subject.REMOVE, self.summary.removals),
+            ):
+                for proposal in proposals:
+                    counts[self.log.verdict(kind, proposal.id)] += 1
         return counts
 
     # numbers
 
     @cached_property
     def added_counts(self) -> NDArray[np.int64]:
-        """Accepted additions that show each concept."""
-        analysis = self._known()
-        counts = np.zeros(analysis.dictionary.n_concepts, dtype=np.int64)
-        if analysis.pool_map is None or analysis.pool is None:
+        """Accepted additions that show each concept.
+
+        While the items are still being read, those that show the gaps they were proposed for.
+        """
+        known = self._known()
+        counts = np.zeros(known.dictionary.n_concepts, dtype=np.int64)
+        if self.loaded is not None:
+            for row in self.accepted_rows():
+                counts[self.shown_concepts(row, in_pool=True)] += 1
             return counts
         accepted = set(self.log.accepted)
-        rows = [row for row, item in enumerate(analysis.pool.items) if item.id in accepted]
-        for row in rows:
-            counts[self.shown_concepts(row, in_pool=True)] += 1
+        for proposal in known.proposals:
+            if proposal.id in accepted:
+                counts[[gap.concept_id for gap in proposal.gaps]] += 1
         return counts
+
+    def accepted_rows(self) -> list[int]:
+        """Return the rows of the pool that were accepted, in the pool's order."""
+        pool = None if self.loaded is None else self.loaded.analysis.pool
+        accepted = set(self.log.accepted)
+        if pool is None or not accepted:
+            return []
+        # A pool is gone through once for what is new: it may have a million items.
+        if not accepted <= self._row_of.keys():
+            for row, item in enumerate(pool.items):
+                if item.id in accepted:
+                    self._row_of[item.id] = row
+        return sorted(self._row_of[one] for one in accepted if one in self._row_of)
 
     def shown_concepts(self, row: int, *, in_pool: bool) -> NDArray[np.int32]:
         """Return the concepts present in an item, strongest relative to its threshold first."""
-        analysis = self._known()
+        analysis = self._read()
         concept_map = analysis.pool_map if in_pool else analysis.benchmark_map
         assert concept_map is not None
         low, high = int(concept_map.indptr[row]), int(concept_map.indptr[row + 1])
@@ -311,8 +368,7 @@ class Session:
         for one in self.log.standings(Subject.CONCEPT).values():
             if one.verdict in (Verdict.IGNORE, Verdict.EXCLUDE):
                 states[int(one.subject_id)] = "ignored"
-        merged = self.loaded.merged if self.loaded else {}
-        for concept_id in merged:
+        for concept_id in self.merged:
             states[concept_id] = "merged"
         return states
 
@@ -320,10 +376,14 @@ class Session:
         """Return how many items should show a concept, by the rule or by hand."""
         return int(self._known().gaps.target[concept_id])
 
+    @property
+    def merged(self) -> Mapping[int, int]:
+        """Which concepts are counted as which others."""
+        return {} if self.loaded is None else self.loaded.merged
+
     def members(self, concept_id: int) -> list[int]:
         """Return the concepts that are counted as this one."""
-        merged = self.loaded.merged if self.loaded else {}
-        return sorted(one for one, keeper in merged.items() if keeper == concept_id)
+        return sorted(one for one, keeper in self.merged.items() if keeper == concept_id)
 
     def gap_ids(self) -> list[int]:
         """Return the gaps that are not ignored, largest deficit first."""
@@ -374,17 +434,9 @@ class Session:
 
     def top_rows(self, concept_id: int, n: int, *, in_pool: bool) -> list[tuple[int, float]]:
         """Return the rows that show a concept most, strongest first, with its peak in each."""
-        analysis = self._known()
-        concept_map = analysis.pool_map if in_pool else analysis.benchmark_map
-        if concept_map is None:
-            return []
-        entries = np.flatnonzero(concept_map.indices == concept_id)
-        peaks = concept_map.peak[entries]
-        strong = peaks >= analysis.gaps.coverage.thresholds[concept_id]
-        entries, peaks = entries[strong], peaks[strong]
-        best = np.argsort(-peaks, kind="stable")[:n]
-        rows = np.searchsorted(concept_map.indptr, entries[best], side="right") - 1
-        return list(zip(rows.tolist(), peaks[best].tolist(), strict=True))
+        assert self.loaded is not None
+        shown = self.loaded.pool_shown if in_pool else self.loaded.shown
+        return [] if shown is None else shown.strongest(concept_id, n)
 
     @property
     def title(self) -> str:
@@ -396,6 +448,10 @@ class Session:
         """Where it is."""
         return self.workspace.folder
 
-    def _known(self) -> Analysis:
+    def _known(self) -> Summary:
+        assert self.summary is not None
+        return self.summary
+
+    def _read(self) -> Analysis:
         assert self.loaded is not None
         return self.loaded.analysis

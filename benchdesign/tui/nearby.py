@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from benchdesign.conceptmap import ConceptMap
 from benchdesign.tui.model import Session
 from benchdesign.tui.rows import OUT
 
@@ -24,24 +22,25 @@ _EXAMPLES = 8
 
 def neighbours(session: Session, concept_id: int, n: int) -> list[tuple[int, float]]:
     """Return concepts that mostly occur where this one does, with the share of items they share."""
-    loaded, concept_map = session.loaded, _reference(session)
-    if loaded is None or concept_map is None:
+    loaded = session.loaded
+    if loaded is None:
         return []
-    thresholds = loaded.analysis.gaps.coverage.thresholds
-    shown = concept_map.peak >= thresholds[concept_map.indices]
-    places = np.flatnonzero((concept_map.indices == concept_id) & shown)
-    n_own = len(places)
+    pool_map = loaded.analysis.pool_map
+    concept_map = loaded.analysis.benchmark_map if pool_map is None else pool_map
+    shown = loaded.pool_shown or loaded.shown
+    n_own = len(shown.of(concept_id))
     if n_own < _FEWEST:
         return []
-    rows = np.searchsorted(concept_map.indptr, places[:_MOST_ROWS], side="right") - 1
+    thresholds = loaded.analysis.gaps.coverage.thresholds
+    rows = shown.of(concept_id)[:_MOST_ROWS]
     starts, ends = concept_map.indptr[rows], concept_map.indptr[rows + 1]
     entries = np.concatenate([np.arange(*one) for one in zip(starts, ends, strict=True)])
-    entries = entries[shown[entries]]
+    entries = entries[concept_map.peak[entries] >= thresholds[concept_map.indices[entries]]]
     found = np.bincount(concept_map.indices[entries], minlength=concept_map.n_concepts)
     both = found * (n_own / len(rows))
     total = np.zeros(concept_map.n_concepts)
     candidates = np.flatnonzero(both >= _LEAST_SHARED * n_own)
-    total[candidates] = _counts(session)[candidates]
+    total[candidates] = shown.counts[candidates]
     with np.errstate(divide="ignore", invalid="ignore"):
         shared = both / (n_own + total - both)
     level = loaded.analysis.dictionary.table.level
@@ -70,16 +69,3 @@ def closest_row(session: Session, concept_id: int) -> int | None:
         return None
     middle = theirs[rows].astype(np.float32).mean(axis=0)
     return int(np.argmax(ours.astype(np.float32) @ middle))
-
-
-def _reference(session: Session) -> ConceptMap | None:
-    analysis = session.analysis
-    if analysis is None:
-        return None
-    return analysis.benchmark_map if analysis.pool_map is None else analysis.pool_map
-
-
-def _counts(session: Session) -> NDArray[np.int64]:
-    loaded = session.loaded
-    assert loaded is not None
-    return loaded.analysis.gaps.count if loaded.pool_count is None else loaded.pool_count

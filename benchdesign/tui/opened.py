@@ -21,6 +21,7 @@ from benchdesign.tui.widgets.evidence import literal
 from benchdesign.tui.widgets.job_line import JobLine
 
 if TYPE_CHECKING:
+    from benchdesign.analysis import Summary
     from benchdesign.sofar import SoFar
     from benchdesign.tui.jobs import Job
     from benchdesign.tui.model import Loaded, Session
@@ -159,13 +160,13 @@ class OpenedApp(App[None]):
         if session is None:
             return
         n_gaps, n_items, n_candidates, n_open = None, 0, 0, 0
-        if session.loaded is not None:
+        if session.summary is not None:
             from benchdesign.decisions import Verdict
 
             n_gaps = len(session.gap_ids())
-            n_items = len(session.loaded.analysis.benchmark)
-            n_candidates = len(session.loaded.candidates)
-            n_open = session.verdict_counts()[Verdict.OPEN]
+            n_items = session.summary.gaps.n_items
+            counts = session.verdict_counts()
+            n_candidates, n_open = sum(counts.values()), counts[Verdict.OPEN]
         self.recents.remember(
             Recent(
                 folder=str(session.folder.resolve()),
@@ -187,9 +188,15 @@ class OpenedApp(App[None]):
         if session is None:
             return
         worker = get_current_worker()
+
+        def summarise(summary: Summary) -> None:
+            # After a job the screens keep what they have until all of the new is there.
+            if session.loaded is None and not worker.is_cancelled:
+                self.call_from_thread(self._summarised, session, summary)
+
         self.is_loading = True
         try:
-            loaded: Loaded | None = load_session(session.workspace)
+            loaded: Loaded | None = load_session(session.workspace, on_summary=summarise)
             problem = ""
         except BenchdesignError as error:
             loaded, problem = None, str(error)
@@ -197,6 +204,13 @@ class OpenedApp(App[None]):
             self.is_loading = False
         if not worker.is_cancelled:
             self.call_from_thread(self._loaded, session, loaded, problem, is_quiet)
+
+    def _summarised(self, session: Session, summary: Summary) -> None:
+        if session is not self.session:
+            return
+        session.summarise(summary)
+        self.say("Reading the items ...")
+        self.touch()
 
     def _loaded(
         self, session: Session, loaded: Loaded | None, problem: str, is_quiet: bool

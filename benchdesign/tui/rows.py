@@ -55,12 +55,13 @@ class ConceptRows:
     FIELDS = ("id", "items", "want", "state", "level", "area")
 
     def __init__(self, session: Session, *, marks: Marks) -> None:
-        assert session.analysis is not None
+        known = session.summary
+        assert known is not None
         self._session = session
         self._marks = marks
-        self._gaps = session.analysis.gaps
-        self._dictionary = session.analysis.dictionary
-        self._areas = session.analysis.areas
+        self._gaps = known.gaps
+        self._dictionary = known.dictionary
+        self._areas = known.areas
         self.states = session.concept_states
 
     def __len__(self) -> int:
@@ -126,11 +127,12 @@ class GapRows:
     FIELDS = ("have", "want", "lift", "pool", "queue", "state")
 
     def __init__(self, session: Session, unfolded: set[str], *, marks: Marks, flat: bool) -> None:
-        assert session.loaded is not None
+        assert session.summary is not None
         self._session = session
         self._marks = marks
         self._loaded = session.loaded
-        self._analysis = session.loaded.analysis
+        self._pool_count = None if session.loaded is None else session.loaded.pool_count
+        self._analysis = session.summary
         self._gaps = self._analysis.gaps
         self.unfolded = unfolded
         self.states = session.concept_states
@@ -229,18 +231,22 @@ class GapRows:
         if key == "want":
             return sum(self._session.target(one) for one in ids)
         if key == "pool":
-            return None if self._loaded.pool_count is None else ""
+            return None if self._pool_count is None else ""
         if key == "queue":
             return self._queue(ids)
-        if key == "lift" and self._loaded.area_gaps is not None and area >= 0:
-            return float(self._loaded.area_gaps.lift[area])
+        area_gaps = None if self._loaded is None else self._loaded.area_gaps
+        if key == "lift" and area_gaps is not None and area >= 0:
+            return float(area_gaps.lift[area])
         return None
 
-    def _queue(self, ids: Sequence[int]) -> int:
-        places = {place for one in ids for place in self._loaded.by_concept.get(one, ())}
+    def _queue(self, ids: Sequence[int]) -> int | None:
+        """Count the open candidates; None while they are still being read."""
+        loaded = self._loaded
+        if loaded is None:
+            return None
+        places = {place for one in ids for place in loaded.by_concept.get(one, ())}
         return sum(
-            self._session.verdict(self._loaded.candidates[place]) is Verdict.OPEN
-            for place in places
+            self._session.verdict(loaded.candidates[place]) is Verdict.OPEN for place in places
         )
 
     def _cell(self, line: _GapLine, key: str) -> Cell:
@@ -278,8 +284,7 @@ class GapRows:
         if key == "lift":
             return float(self._gaps.lift[concept_id])
         if key == "pool":
-            count = self._loaded.pool_count
-            return None if count is None else int(count[concept_id])
+            return None if self._pool_count is None else int(self._pool_count[concept_id])
         if key == "queue":
             return self._queue((concept_id,))
         return self._analysis.dictionary.label(concept_id).lower()
@@ -381,18 +386,16 @@ class ItemRows:
     FIELDS = ("id", "category", "key", "tokens", "concepts", "source", "from", "state", "row")
 
     def __init__(self, session: Session, *, marks: Marks) -> None:
-        analysis = session.analysis
-        assert analysis is not None
-        self._session = session
+        loaded = session.loaded
+        assert loaded is not None
+        self._loaded = loaded
         self._marks = marks
-        self._analysis = analysis
-        self._n_benchmark = len(analysis.benchmark.items)
-        accepted = set(session.log.accepted)
-        self._added = [
-            ItemRow(item, row, in_pool=True)
-            for row, item in enumerate(analysis.pool.items if analysis.pool else ())
-            if item.id in accepted
-        ]
+        self._analysis = loaded.analysis
+        self._items = loaded.analysis.benchmark.items
+        self._n_benchmark = len(self._items)
+        pool = loaded.analysis.pool
+        rows = session.accepted_rows() if pool is not None else []
+        self._added = [ItemRow(pool.items[row], row, in_pool=True) for row in rows] if pool else []
         self.dropped = set(session.log.dropped)
 
     def __len__(self) -> int:
@@ -433,7 +436,8 @@ class ItemRows:
         return self.sort_value(row, name)
 
     def _n_concepts(self, one: ItemRow) -> int:
-        return len(self._session.shown_concepts(one.row, in_pool=one.in_pool))
+        shown = self._loaded.pool_shown if one.in_pool else self._loaded.shown
+        return 0 if shown is None else int(shown.n_concepts[one.row])
 
     def cell(self, row: int, key: str) -> Cell:
         """Return one cell."""
@@ -470,8 +474,8 @@ class ItemRows:
 
 def concept_label(session: Session, concept_id: int) -> str:
     """Return a concept's label, and how many others are counted with it."""
-    assert session.loaded is not None
-    label = session.loaded.analysis.dictionary.label(concept_id)
+    assert session.summary is not None
+    label = session.summary.dictionary.label(concept_id)
     members = session.members(concept_id)
     return f"{label} +{len(members)} merged" if members else label
 

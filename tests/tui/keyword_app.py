@@ -10,7 +10,7 @@ from tests.keywords import KeywordMapper
 
 _mapper = KeywordMapper()
 benchdesign.mapping.open_mapper = lambda *_, **__: _mapper  # type: ignore[assignment]
-benchdesign.mapping.load_dictionary = lambda *_: _mapper.dictionary  # type: ignore[assignment]
+benchdesign.mapping.load_dictionary = lambda *_, **__: _mapper.dictionary  # type: ignore[assignment]
 
 if __name__ == "__main__":
     from benchdesign.tui import run

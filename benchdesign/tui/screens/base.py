@@ -64,6 +64,8 @@ class BaseScreen(Screen[None]):
 
     MODE: ClassVar[str] = ""
     NEEDS_ANALYSIS: ClassVar[bool] = True
+    NEEDS_ITEMS: ClassVar[bool] = True
+    """Whether it has to wait until items and maps are read, or can show what was found before."""
 
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012 - read only
     VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]  # noqa: RUF012 - read only
@@ -129,7 +131,9 @@ class BaseScreen(Screen[None]):
         if not self.is_mounted or not self.query("#too-small"):
             return
         session = self.session
-        waiting = self.NEEDS_ANALYSIS and (session is None or session.loaded is None)
+        waiting = self.NEEDS_ANALYSIS and (session is None or session.summary is None)
+        if self.NEEDS_ANALYSIS and self.NEEDS_ITEMS and session is not None:
+            waiting = waiting or session.loaded is None
         self.set_class(waiting, "-waiting")
         if waiting:
             self.query_one("#empty-state", Line).show(self.owner.waiting_text())
@@ -161,9 +165,9 @@ class BaseScreen(Screen[None]):
             return Content.assemble(("benchdesign", "bold $text-accent"))
         name = f" · {session.title}"
         size = right = ""
-        if session.analysis is not None:
-            size = f" · {len(session.analysis.benchmark):,} items"
-            dictionary = session.analysis.dictionary
+        if session.summary is not None:
+            size = f" · {session.summary.gaps.n_items:,} items"
+            dictionary = session.summary.dictionary
             right = f"ref {dictionary.model} · {dictionary.n_concepts:,} concepts"
         if not session.can_write:
             right = "read only · " + right

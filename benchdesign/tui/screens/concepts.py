@@ -22,6 +22,7 @@ class ConceptsScreen(JudgingScreen):
     """Every concept of the dictionary."""
 
     MODE = "concepts"
+    NEEDS_ITEMS = False
     BINDINGS: ClassVar[list[BindingType]] = bindings(*SCREEN_KEYS["concepts"])
     COLUMNS: ClassVar[tuple[Column, ...]] = (
         Column("mark", "", 2),

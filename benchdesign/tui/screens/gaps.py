@@ -31,6 +31,7 @@ class GapsScreen(JudgingScreen):
     """Areas with gaps, and the gaps in them."""
 
     MODE = "gaps"
+    NEEDS_ITEMS = False
     BINDINGS: ClassVar[list[BindingType]] = bindings(*SCREEN_KEYS["gaps"])
     COLUMNS: ClassVar[tuple[Column, ...]] = (
         Column("mark", "", 2),
@@ -66,7 +67,7 @@ class GapsScreen(JudgingScreen):
     def count_text(self) -> str:
         """Return how many gaps there are and how many are closed."""
         session = self.session
-        if session is None or session.loaded is None:
+        if session is None or session.summary is None:
             return ""
         ids = session.gap_ids()
         missing = sum(session.concept_states[one] == "missing" for one in ids)
@@ -100,8 +101,11 @@ class GapsScreen(JudgingScreen):
     def open_row(self, row_id: str) -> None:
         """Review what would fill the gap (or any gap of the area)."""
         session = self.session
-        assert session is not None and session.loaded is not None
+        assert session is not None
         ids = self._rows.concepts(row_id)
+        if session.loaded is None:
+            self.say("The items are still being read.")
+            return
         if not any(one in session.loaded.by_concept for one in ids):
             self.say("No candidate fills it. POOL says how many pool items show it at all.")
             super().open_row(row_id)

@@ -78,12 +78,12 @@ class JudgingScreen(ListScreen):
     def action_want(self) -> None:
         """Say how many items should show the chosen concepts; nothing gives it back to the rule."""
         session, ids = self.session, self._chosen_concepts()
-        if session is None or session.analysis is None:
+        if session is None or session.summary is None:
             return
         if not ids:
             self.say("t is for concepts; right opens an area into its concepts.")
             return
-        gaps = session.analysis.gaps
+        gaps = session.summary.gaps
         what = self._named(session, ids)
 
         def take(text: str | None) -> None:
@@ -153,10 +153,10 @@ class JudgingScreen(ListScreen):
         self.record(decisions, f"{noun} counted apart again")
 
     def _named(self, session: Session, ids: list[int]) -> str:
-        assert session.analysis is not None
+        assert session.summary is not None
         if len(ids) > 1:
             return f"each of {len(ids)} concepts"
-        return display(session.analysis.dictionary.label(ids[0]), width=40)
+        return display(session.summary.dictionary.label(ids[0]), width=40)
 
 
 def _count(text: str) -> int | None:

@@ -250,7 +250,10 @@ class ListScreen(BaseScreen):
     def show_detail(self) -> None:
         """Make the page about the row under the cursor."""
         session = self.session
-        if session is None or session.loaded is None:
+        if session is None:
+            return
+        if session.loaded is None:
+            self.detail.show(Content.styled("The items are being read ...", "$foreground-muted"))
             return
         row_id = self.table.cursor_id
         self.detail.show(Content("") if row_id is None else self.detail_of(row_id))

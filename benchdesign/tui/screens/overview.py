@@ -39,6 +39,7 @@ class OverviewScreen(BaseScreen):
     """The state of the benchmark on one page."""
 
     MODE = "overview"
+    NEEDS_ITEMS = False
     BINDINGS: ClassVar[list[BindingType]] = bindings(*SCREEN_KEYS["overview"])
 
     def compose_body(self) -> ComposeResult:
@@ -98,7 +99,7 @@ class OverviewScreen(BaseScreen):
             line("over-covered", f"{counts[Status.OVER]:,}"),
             line("too rare to judge", f"{counts[Status.UNTESTABLE]:,}"),
         ]
-        analysis = session.analysis
+        analysis = session.summary
         assert analysis is not None
         if analysis.duplicates:
             lines.append(line("near-duplicate pairs", f"{len(analysis.duplicates):,}"))
@@ -108,7 +109,7 @@ class OverviewScreen(BaseScreen):
         return Content("\n").join(lines)
 
     def _right(self, session: Session) -> Content:
-        analysis = session.analysis
+        analysis = session.summary
         assert analysis is not None
         marks, gaps = self.owner.marks, analysis.gaps
         ids = session.gap_ids()
@@ -165,7 +166,7 @@ class OverviewScreen(BaseScreen):
         return Content("\n").join(lines)
 
     def _below(self, session: Session) -> Content:
-        analysis = session.analysis
+        analysis = session.summary
         assert analysis is not None
         from benchdesign.tui.screens.scope import scope_words
 
@@ -196,7 +197,7 @@ class OverviewScreen(BaseScreen):
     def next_step(self) -> tuple[str, str]:
         """Return what to do next, and the action that does it."""
         session = self.session
-        if session is None or session.loaded is None:
+        if session is None or session.summary is None:
             return ("Open a workspace.", "go('open')")
         if session.workspace.is_stale and session.can_write:
             return ("Some numbers are out of date.   enter computes them", "recompute")
@@ -221,6 +222,7 @@ class OverviewScreen(BaseScreen):
 
         session = self.session
         if session is None or session.analysis is None:
+            self.say("The items are still being read.")
             return
         if not session.can_write:
             self.say("Read only: the scope cannot be changed here.", is_error=True)
@@ -267,7 +269,7 @@ class OverviewScreen(BaseScreen):
     def _by_hand(self, session: Session) -> tuple[ByHand, ...]:
         from benchdesign.tui.screens.scope import by_hand
 
-        analysis = session.analysis
+        analysis = session.summary
         assert analysis is not None
         return by_hand(session.log, analysis.dictionary.table.label)
 

@@ -1,0 +1,213 @@
+"""Whole workspaces made up without a model: what a person has after mapping, judging and choosing.
+
+Items are lines of made-up words under one of 40 categories. Their maps have the size of real ones:
+some 600 concepts an item, few of them common and most rare, a third strong enough to be present.
+The benchmark shows one concept in twelve hardly ever, so that there are gaps and items that fill
+them. Gaps and candidates are found as they always are; duplicates are not looked for.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchdesign.conceptmap import ConceptMap
+from benchdesign.config import Settings
+from benchdesign.dictionary import Dictionary, Level
+from benchdesign.items import Benchmark
+from benchdesign.mapfile import MapWriter
+from benchdesign.mapping import TokenEvidence
+from benchdesign.mapping.dictionaries import blank_table, load_dictionary, save_dictionary
+from benchdesign.pipeline import run_pipeline
+from benchdesign.proposals import plan_additions
+from benchdesign.stored import Evidence, Proposed
+from benchdesign.workspace import Workspace
+
+__all__ = ["make_dictionary", "make_workspace"]
+
+N_AREAS = 40
+N_ADD = 500
+LACKING = 12
+"""One concept in so many is hardly in the benchmark."""
+
+WORDS_AN_ITEM = 40
+DRAWS_AN_ITEM = 1_700
+"""Draws of a concept; those of one concept are one entry."""
+
+STEEPNESS = 1.3
+EMBEDDING = 384
+BLOCK = 4_096
+DISTINCT_BLOCKS = 4
+MODEL_WIDTH = 768
+LENGTH_EDGES = (8, 16, 32, 64, 128, 256, 512)
+
+
+def make_words(rng: np.random.Generator, n: int) -> list[str]:
+    """Return words of three syllables."""
+    syllables = np.asarray([a + b for a in "bdfgklmnprstvz" for b in "aeiou"])
+    return ["".join(one) for one in rng.choice(syllables, (n, 3))]
+
+
+def make_set(path: Path, n: int, *, prefix: str, seed: int) -> None:
+    """Write questions as JSONL; no two are alike."""
+    rng = np.random.default_rng(seed)
+    words = make_words(rng, 5_000)
+    with path.open("w", encoding="ascii") as stream:
+        for start in range(0, n, BLOCK):
+            size = min(BLOCK, n - start)
+            chosen = rng.integers(0, len(words), (size, WORDS_AN_ITEM)).tolist()
+            for row, places in enumerate(chosen, start):
+                text = " ".join([words[place] for place in places])
+                record = {
+                    "id": f"{prefix}-{row:06d}",
+                    "question": f"{text}?",
+                    "answer": words[places[0]],
+                    "category": f"subject {row % N_AREAS}",
+                }
+                stream.write(json.dumps(record) + "\n")
+
+
+def make_dictionary(folder: Path, n_concepts: int) -> None:
+    """Write a dictionary with statistics, labels and areas, and weights that are all nothing."""
+    rng = np.random.default_rng(0)
+    inside = folder / "terms"
+    inside.mkdir(parents=True)
+    config = {"d_in": MODEL_WIDTH, "d_sae": n_concepts, "architecture": "standard"}
+    (inside / "cfg.json").write_text(json.dumps(config), "utf-8")
+    # Opening a dictionary reads its weights once: as many bytes as encoder and decoder have.
+    with (inside / "sae_weights.safetensors").open("wb") as stream:
+        stream.truncate(2 * 4 * MODEL_WIDTH * n_concepts)
+    level = Level("terms", "token", "blocks.4.hook_resid_post", 0, n_concepts, inside)
+    table = blank_table([level], n_bins=len(LENGTH_EDGES) + 1)
+    rate = np.clip(shares(n_concepts) * DRAWS_AN_ITEM / 3, 1e-6, 0.9)
+    words = make_words(rng, 5_000)
+    names = [f"area of {one}" for one in make_words(rng, N_AREAS)]
+    table.threshold[:] = 1.0
+    table.base_rates[:] = rate[:, None]
+    table.mean_activation[:], table.max_activation[:], table.q90[:] = 0.8, 4.0, 0.5
+    table.density[:] = rate / 10
+    table.label_score[:] = rng.uniform(0.6, 1.0, n_concepts)
+    dead = frozenset({"dead"})
+    columns = {
+        "flags": tuple(dead if one % 50 == 0 else frozenset() for one in range(n_concepts)),
+        "label": tuple(", ".join(one) for one in rng.choice(words, (n_concepts, 3)).tolist()),
+        "label_source": ("keywords",) * n_concepts,
+        "area": tuple(names[one] for one in rng.integers(0, N_AREAS, n_concepts).tolist()),
+    }
+    for name, values in columns.items():
+        object.__setattr__(table, name, values)
+    made = Dictionary(folder.name, "builtin", (level,), table, LENGTH_EDGES, "")
+    save_dictionary(made, folder)
+
+
+def shares(n_concepts: int) -> NDArray[np.float64]:
+    """Return how often each concept is drawn; the order is the same every time."""
+    weight = 1.0 / (np.arange(n_concepts) + 20.0) ** STEEPNESS
+    return np.random.default_rng(1).permutation(weight / weight.sum())
+
+
+def map_blocks(
+    digests: list[str], dictionary: Dictionary, *, lacks: bool, seed: int
+) -> Iterator[ConceptMap]:
+    """Yield the map of some items in parts."""
+    rng = np.random.default_rng(seed)
+    share = shares(dictionary.n_concepts)
+    if lacks:
+        share[::LACKING] /= 1_000
+        share[1::LACKING] *= 1.5
+    edges = np.cumsum(share / share.sum())
+    made: list[ConceptMap] = []
+    for place, start in enumerate(range(0, len(digests), BLOCK)):
+        part = tuple(digests[start : start + BLOCK])
+        if place < DISTINCT_BLOCKS:
+            made.append(map_block(part, dictionary, edges, rng))
+        block = made[place % DISTINCT_BLOCKS]
+        yield replace(block.slice(0, len(part)), digests=part)
+
+
+def map_block(
+    digests: tuple[str, ...],
+    dictionary: Dictionary,
+    edges: NDArray[np.float64],
+    rng: np.random.Generator,
+) -> ConceptMap:
+    """Return the map of some items; `edges` are the upper ends of the concepts' shares."""
+    n, size = dictionary.n_concepts, len(digests)
+    drawn = np.searchsorted(edges, rng.random((size, DRAWS_AN_ITEM)) * edges[-1])
+    drawn = np.minimum(drawn, n - 1) + n * np.arange(size)[:, None]
+    rows, ids = np.divmod(np.unique(drawn), n)
+    strength = np.exp(rng.normal(-0.26, 0.66, len(ids))).astype(np.float32)
+    begin = rng.integers(0, WORDS_AN_ITEM * 6, len(ids), dtype=np.int32)
+    vectors = rng.standard_normal((size, EMBEDDING)).astype(np.float32)
+    vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+    return ConceptMap(
+        digests=digests,
+        n_concepts=n,
+        dictionary=dictionary.fingerprint,
+        indptr=np.searchsorted(rows, np.arange(size + 1)).astype(np.int64),
+        indices=ids.astype(np.int32),
+        saliency=0.3 * strength,
+        peak=np.maximum(dictionary.table.threshold[ids], np.float32(1e-3)) * strength,
+        start=begin,
+        end=begin + 6,
+        n_tokens=np.full(size, 2 * WORDS_AN_ITEM, dtype=np.int32),
+        embeddings=vectors.astype(np.float16),
+    )
+
+
+def write_map(
+    workspace: Workspace, which: str, items: Benchmark, dictionary: Dictionary, *, seed: int
+) -> None:
+    """Write the map of the benchmark or the pool where mapping would."""
+    with MapWriter(workspace.folder / "maps" / f"{which}.parquet") as writer:
+        digests = list(items.digests)
+        for block in map_blocks(digests, dictionary, lacks=which == "benchmark", seed=seed):
+            writer.write(block)
+
+
+def make_workspace(folder: Path, *, n_items: int, n_pool: int, dictionary: str = "builtin") -> Path:
+    """Make a workspace in which every stage is up to date; returns its folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    benchmark, pool = folder / "benchmark.jsonl", folder / "pool.jsonl"
+    make_set(benchmark, n_items, prefix="item", seed=2)
+    make_set(pool, n_pool, prefix="pool", seed=3)
+    settings = Settings(n_add=N_ADD, dictionary=dictionary)
+    place = folder / "workspace"
+    with Workspace.create(place, benchmark, pool=pool, settings=settings) as workspace:
+        run_pipeline(workspace, until="read")
+        opened = load_dictionary(dictionary)
+        sets = (("benchmark", workspace.load_benchmark()), ("pool", workspace.load_pool()))
+        for seed, (which, items) in enumerate(sets):
+            assert items is not None
+            write_map(workspace, which, items, opened, seed=seed)
+        workspace.record_stage("map")
+        analysis = run_pipeline(workspace, until="gaps")
+        assert analysis is not None and analysis.pool is not None
+        assert analysis.pool_map is not None
+        plan = plan_additions(
+            analysis.benchmark_map,
+            analysis.pool_map,
+            analysis.gaps,
+            analysis.dictionary,
+            n=N_ADD,
+            pool_items=analysis.pool.items,
+            benchmark_items=analysis.benchmark.items,
+            rng=np.random.default_rng(0),
+        )
+        workspace.save_result("proposals", Proposed(plan.proposals, (), (), plan.left_out))
+        workspace.record_stage("propose")
+        found = {
+            analysis.pool.items[one.row].digest: {
+                gap.concept_id: tuple(TokenEvidence(start, start + 6, 2.0) for start in (7, 49, 91))
+                for gap in one.gaps
+            }
+            for one in plan.proposals
+        }
+        workspace.save_result("evidence", Evidence(found))
+        workspace.record_stage("evidence")
+    return place
