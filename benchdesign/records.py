@@ -12,7 +12,7 @@ import sys
 import types
 import typing
 import zipfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, is_dataclass
 from enum import Enum
 from pathlib import Path
@@ -60,7 +60,8 @@ def revive(kind: type[T], data: Any, *, arrays: Mapping[str, Any] | None = None)
 
     Raises KeyError, TypeError or ValueError where the data does not fit.
     """
-    return typing.cast("T", _revive(kind, _with_arrays(data, arrays) if arrays else data))
+    wanted: Any = kind
+    return typing.cast("T", _reviver(wanted)(_with_arrays(data, arrays) if arrays else data))
 
 
 def _with_arrays(data: Any, arrays: Mapping[str, Any]) -> Any:
@@ -73,38 +74,54 @@ def _with_arrays(data: Any, arrays: Mapping[str, Any]) -> Any:
     return data
 
 
-def _revive(kind: Any, data: Any) -> Any:
-    origin = get_origin(kind)
-    if kind is Any or data is None or hasattr(data, "dtype"):
-        return data
+@functools.cache
+def _reviver(kind: Any) -> Callable[[Any], Any]:
+    """Return what builds a value of a type; asked of a type once, as bundles hold thousands."""
+    build = _builder(kind)
+    if build is None:
+        return lambda data: data
+    return lambda data: data if data is None or hasattr(data, "dtype") else build(data)
+
+
+def _builder(kind: Any) -> Callable[[Any], Any] | None:
+    """Return what builds a value that is neither None nor an array; None where nothing has to."""
+    origin, inner = get_origin(kind), get_args(kind)
     if origin in (typing.Union, types.UnionType):
-        return _revive(next(one for one in get_args(kind) if one is not type(None)), data)
-    if origin is tuple:
-        inner = get_args(kind)
-        if len(inner) == 2 and inner[1] is Ellipsis:
-            return tuple(_revive(inner[0], one) for one in data)
-        return tuple(_revive(one, part) for one, part in zip(inner, data, strict=True))
-    if origin is not None and issubclass(origin, Mapping):
-        key, inner_value = get_args(kind)
-        return {_revive(key, k): _revive(inner_value, v) for k, v in data.items()}
-    if origin is not None and issubclass(origin, Sequence):
-        return tuple(_revive(get_args(kind)[0], one) for one in data)
+        return _reviver(next(one for one in inner if one is not type(None)))
+    if origin is tuple and not (len(inner) == 2 and inner[1] is Ellipsis):
+        parts = [_reviver(one) for one in inner]
+        return lambda data: tuple(one(part) for one, part in zip(parts, data, strict=True))
+    if isinstance(origin, type) and issubclass(origin, Mapping):
+        key, value = map(_reviver, inner)
+        return lambda data: {key(k): value(v) for k, v in data.items()}
+    if isinstance(origin, type) and issubclass(origin, Sequence):
+        each = _reviver(inner[0])
+        return lambda data: tuple([each(one) for one in data])
     if origin in (set, frozenset):
-        return frozenset(_revive(get_args(kind)[0], one) for one in data)
-    return _revive_class(kind, data)
+        each = _reviver(inner[0])
+        return lambda data: frozenset([each(one) for one in data])
+    return _class_builder(kind) if isinstance(kind, type) else None
 
 
-def _revive_class(kind: Any, data: Any) -> Any:
-    if isinstance(kind, type) and is_dataclass(kind):
-        hints = _hints(kind)
-        known = {one.name for one in fields(kind) if one.init}
-        return kind(**{name: _revive(hints[name], data[name]) for name in known if name in data})
-    if isinstance(kind, type) and issubclass(kind, tuple) and hasattr(kind, "_fields"):
-        hints = _hints(kind)
-        return kind(*(_revive(hints[n], one) for n, one in zip(kind._fields, data, strict=True)))
-    if isinstance(kind, type) and issubclass(kind, Enum | Path | float | int) and kind is not bool:
-        return kind(data)
-    return data
+def _class_builder(kind: type) -> Callable[[Any], Any] | None:
+    make: Any = kind
+    if is_dataclass(kind):
+        # The types of fields are looked at later: a class may hold itself.
+        names = [one.name for one in fields(kind) if one.init]
+        return lambda data: make(
+            **{name: _field(make, name)(data[name]) for name in names if name in data}
+        )
+    if issubclass(kind, tuple) and hasattr(kind, "_fields"):
+        places = make._fields
+        return lambda data: make(
+            *(_field(make, name)(one) for name, one in zip(places, data, strict=True))
+        )
+    return kind if issubclass(kind, Enum | Path | float | int) and kind is not bool else None
+
+
+@functools.cache
+def _field(kind: type, name: str) -> Callable[[Any], Any]:
+    return _reviver(_hints(kind)[name])
 
 
 @functools.cache

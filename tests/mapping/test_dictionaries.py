@@ -183,3 +183,11 @@ def test_shipped_dictionary_is_whole() -> None:
     assert opened.model == "builtin"
     assert {level.unit for level in opened.levels} == {"token", "passage"}
     assert len(opened.table.label) == opened.n_concepts
+
+
+def test_known_fingerprint_is_taken_without_reading_the_weights(folder: Path) -> None:
+    opened = load_dictionary(folder)
+    weights = next(folder.rglob("sae_weights.safetensors"))
+    weights.write_bytes(b"not read")
+    assert load_dictionary(folder, fingerprint=opened.fingerprint).fingerprint == opened.fingerprint
+    assert load_dictionary(folder).fingerprint != opened.fingerprint
