@@ -7,6 +7,7 @@ from textual.content import Content
 from benchdesign.decisions import Subject, Verdict
 from benchdesign.proposals import GapFilled
 from benchdesign.text import cell_width, display
+from benchdesign.tui.item_rows import ItemRow, answer_key
 from benchdesign.tui.marks import Marks
 from benchdesign.tui.model import Candidate, Session, token_evidence
 from benchdesign.tui.page_parts import (
@@ -17,7 +18,7 @@ from benchdesign.tui.page_parts import (
     page_lines,
     said_lines,
 )
-from benchdesign.tui.rows import OUT, ItemRow, answer_key
+from benchdesign.tui.rows import OUT
 from benchdesign.tui.widgets.detail import heading
 from benchdesign.tui.widgets.evidence import evidence_content, literal
 

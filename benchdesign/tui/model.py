@@ -26,6 +26,7 @@ from benchdesign.tui.shown import Shown
 from benchdesign.workspace import Access, Workspace
 
 if TYPE_CHECKING:
+    from benchdesign.dictionary import Dictionary
     from benchdesign.mapping import TokenEvidence
 
 __all__ = ["Candidate", "Figures", "Loaded", "Session", "load_session", "token_evidence"]
@@ -63,6 +64,15 @@ class Loaded:
 
     merged: Mapping[int, int] = field(default_factory=dict)
     """Which concepts are counted as which others here."""
+
+    texts: Sequence[str] = ()
+    """What a filter searches of each item of the benchmark, in lower case."""
+
+    concept_texts: Sequence[str] = ()
+    """The same of each concept."""
+
+    meanings: NDArray[np.float32] | None = None
+    """Embeddings of the benchmark's items, ready to be compared; None for a large one."""
 
     @property
     def pool_count(self) -> NDArray[np.int64] | None:
@@ -144,7 +154,25 @@ def derive(analysis: Analysis, *, log: DecisionLog) -> Loaded:
         tuple(candidates),
         {concept: tuple(places) for concept, places in by_concept.items()},
         Merged.from_log(log, analysis.dictionary.n_concepts).concepts,
+        [f"{one.id} {one.text}".lower() for one in analysis.benchmark.items],
+        _concept_texts(analysis.dictionary),
+        _meanings(analysis.benchmark_map.embeddings),
     )
+
+
+def _concept_texts(dictionary: Dictionary) -> list[str]:
+    labels = dictionary.table.label
+    return [f"{one:05d} {label or f'concept {one}'}".lower() for one, label in enumerate(labels)]
+
+
+_MOST_COMPARED = 20_000
+"""Items of a benchmark whose closest one is looked for: all are compared at every key press."""
+
+
+def _meanings(embeddings: NDArray[np.float16] | None) -> NDArray[np.float32] | None:
+    if embeddings is None or len(embeddings) > _MOST_COMPARED:
+        return None
+    return embeddings.astype(np.float32)
 
 
 def token_evidence(
@@ -255,7 +283,7 @@ class Session:
             ):
                 self._judge_by(gaps.with_wanted(wanted))
         self.version += 1
-        for name in ("added_counts", "concept_states", "figures"):
+        for name in ("added_counts", "concept_states", "figures", "_gap_ids"):
             self.__dict__.pop(name, None)
 
     def _judge_by(self, gaps: Gaps) -> None:
@@ -387,18 +415,23 @@ class Session:
 
     def gap_ids(self) -> list[int]:
         """Return the gaps that are not ignored, largest deficit first."""
-        analysis = self._known()
-        states = self.concept_states
-        return [
-            one
-            for one in analysis.gaps.ranked().tolist()
-            if states[one] in (Status.MISSING.value, Status.UNDER.value)
-        ]
+        return list(self._gap_ids)
+
+    @cached_property
+    def _gap_ids(self) -> list[int]:
+        states, is_gap = self.concept_states, (Status.MISSING.value, Status.UNDER.value)
+        return [one for one in self._known().gaps.ranked().tolist() if states[one] in is_gap]
+
+    def concept_texts(self) -> Sequence[str]:
+        """Return what a filter searches of each concept, in lower case."""
+        if self.loaded is not None:
+            return self.loaded.concept_texts
+        return _concept_texts(self._known().dictionary)
 
     def n_closed(self, gap_ids: Sequence[int]) -> int:
         """Count the gaps whose wanted number is reached with what was accepted."""
-        gaps, added = self._known().gaps, self.added_counts
-        return sum(int(gaps.count[one]) + int(added[one]) >= self.target(one) for one in gap_ids)
+        gaps, ids = self._known().gaps, np.asarray(gap_ids, dtype=np.int64)
+        return int((gaps.count[ids] + self.added_counts[ids] >= gaps.target[ids]).sum())
 
     @cached_property
     def figures(self) -> Figures:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from benchdesign.decisions import Subject, Verdict
 from benchdesign.gaps import Status
-from benchdesign.items import Item
 from benchdesign.tui.marks import Marks
 from benchdesign.tui.model import Candidate, Session
 from benchdesign.tui.widgets.line_table import Cell
@@ -18,8 +18,6 @@ __all__ = [
     "CandidateRows",
     "ConceptRows",
     "GapRows",
-    "ItemRow",
-    "ItemRows",
     "concept_label",
     "state_style",
 ]
@@ -62,6 +60,7 @@ class ConceptRows:
         self._gaps = known.gaps
         self._dictionary = known.dictionary
         self._areas = known.areas
+        self._texts = session.concept_texts()
         self.states = session.concept_states
 
     def __len__(self) -> int:
@@ -74,6 +73,11 @@ class ConceptRows:
     def text(self, row: int) -> str:
         """Return what the filter searches."""
         return f"{row:05d} {self._dictionary.label(row)}"
+
+    @property
+    def lowered(self) -> Sequence[str]:
+        """The same of every row, in lower case."""
+        return self._texts
 
     def value(self, row: int, name: str) -> object:
         """Return a field the filter can name."""
@@ -112,6 +116,13 @@ class ConceptRows:
             return self.states[row] if key == "state" else _RANK.get(self.states[row], 9)
         return self._dictionary.label(row).lower()
 
+    def sort_values(self, key: str) -> Sequence[Any] | None:
+        """Return what a column sorts by, for all rows; None where it has to be asked row by row."""
+        if key == "concept":
+            return [text.partition(" ")[2] for text in self._texts]
+        numbers = {"items": self._gaps.count, "want": self._gaps.target}.get(key)
+        return None if numbers is None else numbers.tolist()
+
 
 @dataclass(frozen=True, slots=True)
 class _GapLine:
@@ -131,6 +142,8 @@ class GapRows:
         self._session = session
         self._marks = marks
         self._loaded = session.loaded
+        self._texts = session.concept_texts()
+        self._queues: dict[tuple[int, ...], int] = {}
         self._pool_count = None if session.loaded is None else session.loaded.pool_count
         self._analysis = session.summary
         self._gaps = self._analysis.gaps
@@ -196,6 +209,14 @@ class GapRows:
         labels = (self._analysis.dictionary.label(one) for one in self.by_area[line.area])
         return "\n".join([self.area_name(line.area), *labels])
 
+    @cached_property
+    def lowered(self) -> Sequence[str]:
+        """The same of every row, in lower case."""
+        return [
+            self.text(row).lower() if line.concept_id is None else self._texts[line.concept_id]
+            for row, line in enumerate(self._lines)
+        ]
+
     def value(self, row: int, name: str) -> object:
         """Return a field the filter can name."""
         return self.cell(row, "word").text if name == "state" else self.sort_value(row, name)
@@ -241,13 +262,15 @@ class GapRows:
 
     def _queue(self, ids: Sequence[int]) -> int | None:
         """Count the open candidates; None while they are still being read."""
-        loaded = self._loaded
+        loaded, key = self._loaded, tuple(ids)
         if loaded is None:
             return None
-        places = {place for one in ids for place in loaded.by_concept.get(one, ())}
-        return sum(
-            self._session.verdict(loaded.candidates[place]) is Verdict.OPEN for place in places
-        )
+        if key not in self._queues:
+            places = {place for one in ids for place in loaded.by_concept.get(one, ())}
+            self._queues[key] = sum(
+                self._session.verdict(loaded.candidates[place]) is Verdict.OPEN for place in places
+            )
+        return self._queues[key]
 
     def _cell(self, line: _GapLine, key: str) -> Cell:
         concept_id = line.concept_id
@@ -371,120 +394,12 @@ def _flag(one: Candidate) -> str:
     return f"{failed[0].name}?" if failed else ""
 
 
-@dataclass(frozen=True, slots=True)
-class ItemRow:
-    """One line of the item table."""
-
-    item: Item
-    row: int
-    in_pool: bool
-
-
-class ItemRows:
-    """The revised benchmark: the original items, then what was accepted."""
-
-    FIELDS = ("id", "category", "key", "tokens", "concepts", "source", "from", "state", "row")
-
-    def __init__(self, session: Session, *, marks: Marks) -> None:
-        loaded = session.loaded
-        assert loaded is not None
-        self._loaded = loaded
-        self._marks = marks
-        self._analysis = loaded.analysis
-        self._items = loaded.analysis.benchmark.items
-        self._n_benchmark = len(self._items)
-        pool = loaded.analysis.pool
-        rows = session.accepted_rows() if pool is not None else []
-        self._added = [ItemRow(pool.items[row], row, in_pool=True) for row in rows] if pool else []
-        self.dropped = set(session.log.dropped)
-
-    def __len__(self) -> int:
-        return self._n_benchmark + len(self._added)
-
-    @property
-    def has_categories(self) -> bool:
-        """Whether any original item has a category."""
-        return any(one.category for one in self._analysis.benchmark.items)
-
-    def at(self, row: int) -> ItemRow:
-        """Return a line."""
-        if row < self._n_benchmark:
-            return ItemRow(self._analysis.benchmark.items[row], row, in_pool=False)
-        return self._added[row - self._n_benchmark]
-
-    def row_id(self, row: int) -> str:
-        """Return where the item comes from, and its id."""
-        one = self.at(row)
-        return f"{'add' if one.in_pool else 'item'}:{one.item.id}"
-
-    def state(self, row: int) -> str:
-        """Return kept, out or new."""
-        one = self.at(row)
-        if one.in_pool:
-            return "new"
-        return "out" if one.item.id in self.dropped else "kept"
-
-    def text(self, row: int) -> str:
-        """Return what the filter searches."""
-        item = self.at(row).item
-        return f"{item.id} {item.text}"
-
-    def value(self, row: int, name: str) -> object:
-        """Return a field the filter can name."""
-        if name == "row":
-            return self.at(row).row + 1
-        return self.sort_value(row, name)
-
-    def _n_concepts(self, one: ItemRow) -> int:
-        shown = self._loaded.pool_shown if one.in_pool else self._loaded.shown
-        return 0 if shown is None else int(shown.n_concepts[one.row])
-
-    def cell(self, row: int, key: str) -> Cell:
-        """Return one cell."""
-        one, state = self.at(row), self.state(row)
-        muted = "muted" if state == "out" else ""
-        if key == "mark":
-            return Cell(self._marks.glyph(state), {"new": "good", "out": "warn"}.get(state, ""))
-        if key == "state":
-            return Cell(self._marks.word(state), {"new": "good", "out": "warn"}.get(state, "muted"))
-        if key == "question":
-            return Cell(one.item.prompt or one.item.text, muted)
-        if key == "from":
-            return Cell("pool" if one.in_pool else "original", "good" if one.in_pool else "muted")
-        return Cell(str(self.sort_value(row, key)), muted)
-
-    def sort_value(self, row: int, key: str) -> Any:
-        """Return what a column sorts by."""
-        one = self.at(row)
-        concept_map = self._analysis.pool_map if one.in_pool else self._analysis.benchmark_map
-        values: dict[str, Callable[[], Any]] = {
-            "id": lambda: one.item.id,
-            "category": lambda: one.item.category or "",
-            "source": lambda: one.item.source or "",
-            "question": lambda: one.item.prompt.lower(),
-            "concepts": lambda: self._n_concepts(one),
-            "tokens": lambda: int(concept_map.n_tokens[one.row]) if concept_map else 0,
-            "key": lambda: answer_key(one.item),
-            "from": lambda: "pool" if one.in_pool else "original",
-            "state": lambda: self.state(row),
-            "mark": lambda: self.state(row),
-        }
-        return values[key]() if key in values else ""
-
-
 def concept_label(session: Session, concept_id: int) -> str:
     """Return a concept's label, and how many others are counted with it."""
     assert session.summary is not None
     label = session.summary.dictionary.label(concept_id)
     members = session.members(concept_id)
     return f"{label} +{len(members)} merged" if members else label
-
-
-def answer_key(item: Item) -> str:
-    """Return the key as a letter where there are choices, else as text."""
-    if item.answer_index is not None and item.answer_index < 26:
-        return chr(ord("A") + item.answer_index)
-    return item.answer or ""
 
 
 def is_gap_state(state: str) -> bool:

@@ -67,6 +67,7 @@ class CandidatesScreen(ListScreen):
         """Return the candidates of the gap in focus, or all."""
         assert self.session is not None
         self._shown = self._candidates()
+        self._of_key = {one.key: one for one in self._shown}
         return CandidateRows(self.session, self._shown, marks=self.owner.marks)
 
     def facets(self) -> tuple[Facet, ...]:
@@ -154,7 +155,7 @@ class CandidatesScreen(ListScreen):
         return page
 
     def _by_key(self, key: str) -> Candidate | None:
-        return next((one for one in self._shown if one.key == key), None)
+        return self._of_key.get(key)
 
     def reveal(self, row_id: str) -> None:
         """Go to a candidate, also where only those of one gap are shown."""

@@ -10,8 +10,8 @@ from textual.content import Content
 from benchdesign.decisions import Decision, Subject, Verdict
 from benchdesign.errors import WorkspaceError
 from benchdesign.tui.item_pages import item_page
+from benchdesign.tui.item_rows import ItemRows
 from benchdesign.tui.keys import SCREEN_KEYS, bindings
-from benchdesign.tui.rows import ItemRows
 from benchdesign.tui.screens.dialogs import AskChoice, AskText
 from benchdesign.tui.screens.lists import Facet, ListScreen
 from benchdesign.tui.widgets.line_table import Column, Rows

@@ -48,6 +48,12 @@ class ListScreen(BaseScreen):
     """Row to go back to once the rows are there."""
 
     _wanted_pane = "table"
+    _asked: tuple[Rows, int, list[bool]] | None = None
+    """Rows, facet and which of the rows are in it."""
+
+    _page_of: object = None
+    """Row, piece of evidence and version that the page is about."""
+
     facet = 0
     part = 0
     """Which piece of evidence is shown."""
@@ -165,20 +171,32 @@ class ListScreen(BaseScreen):
     def _set_test(self, rows: Rows) -> None:
         facets = self.facets()
         self.facet = self.facet if self.facet < len(facets) else 0
-        facet = facets[self.facet][1]
+        facet = self._asked_once(rows, facets[self.facet][1])
         wanted = parse_filter(self.filter_bar.value, fields=self.FIELDS)
         if wanted.is_empty and facet is None:
             self.table.test = None
             return
         shown: Any = rows
         passes = wanted.test(
-            getattr(shown, "text", self.filter_text), getattr(shown, "value", self.filter_value)
+            getattr(shown, "text", self.filter_text),
+            getattr(shown, "value", self.filter_value),
+            lowered=getattr(shown, "lowered", None),
         )
 
         def keep(row: int) -> bool:
-            return (facet is None or facet(row)) and passes(row)
+            return passes(row) and (facet is None or facet(row))
 
-        self.table.test = facet if wanted.is_empty else keep
+        self.table.test = facet if wanted.is_empty else passes if facet is None else keep
+
+    def _asked_once(
+        self, rows: Rows, facet: Callable[[int], bool] | None
+    ) -> Callable[[int], bool] | None:
+        """Ask a facet of every row once: the filter changes with each key, the facet does not."""
+        if facet is None:
+            return None
+        if self._asked is None or self._asked[0] is not rows or self._asked[1] != self.facet:
+            self._asked = (rows, self.facet, [facet(row) for row in range(len(rows))])
+        return self._asked[2].__getitem__
 
     def reveal(self, row_id: str) -> None:
         """Put the cursor on a row, also where filter or state hide it."""
@@ -236,7 +254,12 @@ class ListScreen(BaseScreen):
         self.part = 0
         if self._timer is not None:
             self._timer.stop()
-        self._timer = self.set_timer(_DETAIL_DELAY, self.show_detail)
+        self._timer = self.set_timer(_DETAIL_DELAY, self._show_resting)
+
+    def _show_resting(self) -> None:
+        # After a decision the page was made with the list, before the cursor was seen to move.
+        if self._page_of != (self.table.cursor_id, self.part, self.owner.version):
+            self.show_detail()
 
     def on_line_table_view_changed(self) -> None:
         """Count anew."""
@@ -256,6 +279,7 @@ class ListScreen(BaseScreen):
             self.detail.show(Content.styled("The items are being read ...", "$foreground-muted"))
             return
         row_id = self.table.cursor_id
+        self._page_of = (row_id, self.part, self.owner.version)
         self.detail.show(Content("") if row_id is None else self.detail_of(row_id))
 
     def on_line_table_opened(self, event: LineTable.Opened) -> None:
@@ -273,7 +297,6 @@ class ListScreen(BaseScreen):
         if event.input is self.filter_bar and self.seen_version >= 0:
             self._set_test(self.table.rows)
             self.table.narrow_to(self.table.test)
-            self._draw_facets()
 
     def on_filter_bar_left(self) -> None:
         """Give the keys back to the list."""

@@ -1,0 +1,158 @@
+"""Opening in two steps: what was found first, the items it was found in behind it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+from textual.pilot import Pilot
+
+from benchdesign.analysis import Summary
+from benchdesign.decisions import Subject, Verdict
+from benchdesign.tui.app import BenchdesignApp
+from benchdesign.tui.item_rows import ItemRows
+from benchdesign.tui.model import Session, load_session
+from benchdesign.tui.rows import ConceptRows
+from benchdesign.tui.screens.base import BaseScreen
+from benchdesign.tui.screens.concepts import ConceptsScreen
+from benchdesign.tui.screens.items import ItemsScreen
+from benchdesign.tui.shown import Shown
+from benchdesign.tui.widgets.filter_bar import parse_filter
+from benchdesign.tui.widgets.line_table import LineTable
+from benchdesign.workspace import Workspace
+from tests.keywords import WORDS
+from tests.tui.conftest import Bench, until
+
+FOX = WORDS.index("fox")
+
+
+@pytest.fixture
+def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
+    """Items are read once this is set."""
+    from benchdesign.formats import load_benchmark
+
+    event = threading.Event()
+
+    def wait(*args: object, **options: object) -> object:
+        event.wait(30)
+        return load_benchmark(*args, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("benchdesign.formats.load_benchmark", wait)
+    yield event
+    event.set()
+
+
+def is_waiting(app: BenchdesignApp) -> bool:
+    return app.screen.has_class("-waiting")
+
+
+async def go(app: BenchdesignApp, pilot: Pilot[None], key: str, mode: str) -> BaseScreen:
+    await pilot.press(key)
+    await until(pilot, lambda: app.current_mode == mode)
+    await pilot.pause()
+    assert isinstance(app.screen, BaseScreen)
+    return app.screen
+
+
+async def test_figures_and_gaps_are_shown_before_the_items_are_read(
+    bench: Bench, held: threading.Event
+) -> None:
+    app = bench.app()
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: app.session is not None and app.session.summary is not None)
+        session = app.session
+        assert session is not None and session.loaded is None
+        assert app.current_mode == "overview" and not is_waiting(app)
+        await go(app, pilot, "3", "concepts")
+        assert not is_waiting(app) and len(app.screen.query_one(LineTable).view)
+        await go(app, pilot, "4", "gaps")
+        assert not is_waiting(app) and len(app.screen.query_one(LineTable).view)
+        for key, mode in (("5", "candidates"), ("6", "items")):
+            await go(app, pilot, key, mode)
+            assert is_waiting(app)
+        held.set()
+        await until(pilot, lambda: session.loaded is not None and not is_waiting(app))
+        assert len(app.screen.query_one(LineTable).view) == 80
+
+
+async def test_decision_made_while_the_items_are_read_is_kept(
+    bench: Bench, held: threading.Event
+) -> None:
+    app = bench.app()
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: app.session is not None and app.session.summary is not None)
+        session = app.session
+        assert session is not None
+        await go(app, pilot, "3", "concepts")
+        row_id = app.screen.query_one(LineTable).cursor_id
+        await pilot.press("i")
+        assert row_id is not None and session.loaded is None
+        assert session.log.verdict(Subject.CONCEPT, row_id) is Verdict.IGNORE
+        held.set()
+        await until(pilot, lambda: session.loaded is not None)
+        assert session.concept_states[int(row_id)] == "ignored"
+
+
+def test_summary_and_analysis_count_the_same(bench: Bench) -> None:
+    with Workspace.open(bench.work) as workspace:
+        session, seen = Session(workspace), []
+        loaded = load_session(workspace, on_summary=seen.append)
+        summary: Summary = seen[0]
+        session.summarise(summary)
+        proposal = summary.proposals[0]
+        session.log.decide(Subject.ADD, proposal.id, Verdict.ACCEPT)
+        session.summarise(summary)
+        before = (session.gap_ids(), session.verdict_counts(), int(session.added_counts[FOX]))
+        session.replace(loaded)
+        after = (session.gap_ids(), session.verdict_counts(), int(session.added_counts[FOX]))
+        assert before == after
+        assert session.accepted_rows() == [proposal.row]
+        assert list(session.concept_texts()) == [f"{n:05d} {one}" for n, one in enumerate(WORDS)]
+
+
+def test_items_of_a_concept_are_those_that_reach_its_threshold(bench: Bench) -> None:
+    with Workspace.open(bench.work, access="read") as workspace:
+        loaded = load_session(workspace)
+    concept_map, thresholds = (
+        loaded.analysis.benchmark_map,
+        loaded.analysis.gaps.coverage.thresholds,
+    )
+    shown = Shown.from_map(concept_map, thresholds)
+    table = concept_map.presence(thresholds).toarray() > 0
+    assert np.array_equal(shown.counts, table.sum(axis=0))
+    assert np.array_equal(shown.n_concepts, table.sum(axis=1))
+    for concept_id in range(len(WORDS)):
+        assert np.array_equal(shown.of(concept_id), np.flatnonzero(table[:, concept_id]))
+        rows = [row for row, _ in shown.strongest(concept_id, 3)]
+        assert rows == np.flatnonzero(table[:, concept_id])[:3].tolist()
+
+
+@pytest.mark.parametrize("typed", ["owl", "what owl", "7 eat owl", "nothing"])
+def test_filter_finds_the_same_in_kept_texts_as_row_by_row(typed: str) -> None:
+    texts = [f"What does {animal} {n} eat?" for n, animal in enumerate(["owl", "fox"] * 10)]
+    wanted = parse_filter(typed)
+    slow = wanted.test(texts.__getitem__, lambda _row, _name: None)
+    lowered = [one.lower() for one in texts]
+    fast = wanted.test(texts.__getitem__, lambda _row, _name: None, lowered=lowered)
+    assert [fast(row) for row in range(20)] == [slow(row) for row in range(20)]
+
+
+async def test_columns_known_at_once_sort_as_row_by_row(bench: Bench) -> None:
+    async with bench.opened() as (app, _):
+        session = app.session
+        assert session is not None and session.loaded is not None
+        pool = session.loaded.analysis.pool
+        assert pool is not None
+        session.log.decide(Subject.ADD, pool.items[3].id, Verdict.ACCEPT)
+        session.log.decide(Subject.REMOVE, "b-5", Verdict.ACCEPT)
+        for rows, columns in (
+            (ItemRows(session, marks=app.marks), ItemsScreen.COLUMNS),
+            (ConceptRows(session, marks=app.marks), ConceptsScreen.COLUMNS),
+        ):
+            for column in columns:
+                values = rows.sort_values(column.key)
+                each = [rows.sort_value(row, column.key) for row in range(len(rows))]
+                assert values is None or list(values) == each
+            assert [rows.text(row).lower() for row in range(len(rows))] == list(rows.lowered)
