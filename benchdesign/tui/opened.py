@@ -182,6 +182,7 @@ class OpenedApp(App[None]):
     @work(thread=True, exclusive=True, group="load", exit_on_error=False)
     def load_analysis(self, *, is_quiet: bool = False) -> None:
         """Load what was computed, without holding the screen up; `is_quiet` keeps the status."""
+        from benchdesign.tui.collecting import no_collecting
         from benchdesign.tui.model import load_session
 
         session = self.session
@@ -196,7 +197,8 @@ class OpenedApp(App[None]):
 
         self.is_loading = True
         try:
-            loaded: Loaded | None = load_session(session.workspace, on_summary=summarise)
+            with no_collecting():
+                loaded: Loaded | None = load_session(session.workspace, on_summary=summarise)
             problem = ""
         except BenchdesignError as error:
             loaded, problem = None, str(error)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import threading
 from collections.abc import Iterator
 
@@ -12,6 +13,7 @@ from textual.pilot import Pilot
 from benchdesign.analysis import Summary
 from benchdesign.decisions import Subject, Verdict
 from benchdesign.tui.app import BenchdesignApp
+from benchdesign.tui.collecting import no_collecting
 from benchdesign.tui.item_rows import ItemRows
 from benchdesign.tui.model import Session, load_session
 from benchdesign.tui.rows import ConceptRows
@@ -156,3 +158,17 @@ async def test_columns_known_at_once_sort_as_row_by_row(bench: Bench) -> None:
                 each = [rows.sort_value(row, column.key) for row in range(len(rows))]
                 assert values is None or list(values) == each
             assert [rows.text(row).lower() for row in range(len(rows))] == list(rows.lowered)
+
+
+def test_many_loaded_objects_are_left_out_of_later_searches_for_garbage(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("benchdesign.tui.collecting._MANY", 1_000)
+    before = gc.get_freeze_count()
+    try:
+        with no_collecting():
+            assert not gc.isenabled()
+            many = [[one] for one in range(2_000)]
+        assert gc.isenabled() and gc.get_freeze_count() - before > len(many)
+    finally:
+        gc.unfreeze()
