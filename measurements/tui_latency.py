@@ -1,34 +1,72 @@
-"""How fast the interface is: first frame, long lists, live filter, decisions.
+"""How fast the interface is: opening, long lists, live filter, decisions, stopping a job.
 
     python measurements/tui_latency.py
+    python measurements/tui_latency.py --folder FOLDER    keep the workspaces there for the next run
 
-Prints a table and writes it to measurements/results/tui_latency.md. Key presses are reported above
-the time the same press takes in an empty application; keys and decisions in wall time, the rest in
-processor time.
+Makes two workspaces without a model (`synthetic.py`; minutes), opens each in the application and
+presses keys on its screens. Prints a table and writes it to measurements/results/tui_latency.md.
 """
 
 from __future__ import annotations
 
+import argparse
 import asyncio
+import multiprocessing
 import resource
+import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from textual.app import App, ComposeResult
 
 from benchdesign.decisions import DecisionLog, Subject, Verdict
+from benchdesign.mapping.worker import Job
+from benchdesign.tui.app import BenchdesignApp
+from benchdesign.tui.memory import RecentList
+from benchdesign.tui.screens import lists
+from benchdesign.tui.screens.lists import ListScreen
 from benchdesign.tui.widgets.filter_bar import parse_filter
 from benchdesign.tui.widgets.line_table import Cell, Column, LineTable
 
 N_ROWS = 100_000
 COLUMNS = tuple(Column(f"c{place}", f"C{place}", 0 if place == 1 else 9) for place in range(8))
+
+
+SIZE = (120, 36)
+N_POOL = 20_000
+Row = tuple[str, float, str, float]
+"""What was measured, how much, its unit, the budget."""
+
+SCREENS = (
+    ("concepts", "3", "i"),
+    ("gaps", "4", "i"),
+    ("candidates", "5", "a"),
+    ("items", "6", "x"),
+)
+"""Mode, its key, and the key of a decision there."""
+
+
+class Budget(NamedTuple):
+    """What opening may take, in milliseconds."""
+
+    first: float
+    whole: float
+    stall: float
+
+
+BUDGETS = {
+    "10,000 items": Budget(1_000.0, 10_000.0, 250.0),
+    "100,000 items": Budget(3_000.0, 40_000.0, 250.0),
+}
 
 
 class ManyRows:
@@ -84,33 +122,65 @@ def children_time() -> float:
     return used.ru_utime + used.ru_stime
 
 
-async def press_ms(pilot: Any, key: str, *, times: int = 15) -> float:
-    """Median time of one key press, drawing included."""
-    spent = []
+async def press_ms(pilot: Any, *keys: str, times: int = 15) -> list[float]:
+    """Median processor time of key presses that take turns, drawing included."""
+    spent: list[list[float]] = [[] for _ in keys]
     for _ in range(times):
-        start = time.perf_counter()
-        await pilot.press(key)
-        spent.append(1000 * (time.perf_counter() - start))
-    return statistics.median(spent)
+        for place, key in enumerate(keys):
+            start = time.process_time()
+            await pilot.press(key)
+            spent[place].append(1000 * (time.process_time() - start))
+    return [statistics.median(one) for one in spent]
 
 
-async def measure_lists() -> list[tuple[str, float, str, float]]:
+async def measure_moves(pilot: Any, base: float) -> list[Row]:
+    """Move about in a list as with keys that are held: the page waits until the cursor rests."""
+    found: list[Row] = []
+    with page_waits():
+        for keys in (("down",), ("pagedown",), ("end", "home")):
+            spent = await press_ms(pilot, *keys)
+            found += [(key, one - base, "ms", 30.0) for key, one in zip(keys, spent, strict=True)]
+    return found
+
+
+@contextmanager
+def page_waits() -> Iterator[None]:
+    """Keep the page about a row from being made: keys follow too quickly for it."""
+    rests, lists._DETAIL_DELAY = lists._DETAIL_DELAY, 60.0
+    try:
+        yield
+    finally:
+        lists._DETAIL_DELAY = rests
+
+
+async def one_press_ms(pilot: Any, *keys: str) -> float:
+    """Processor time of one key press and all that follows from it, drawing included."""
+    start = time.process_time()
+    await pilot.press(*keys)
+    await pilot.pause()
+    return 1000 * (time.process_time() - start)
+
+
+async def empty_press_ms() -> float:
+    """What a key press costs by itself."""
+    async with Empty().run_test(size=SIZE) as pilot:
+        return (await press_ms(pilot, "down"))[0]
+
+
+async def measure_lists() -> list[Row]:
     """Measure the long list against an empty application."""
-    async with Empty().run_test(size=(120, 36)) as pilot:
-        base = await press_ms(pilot, "down")
+    base = await empty_press_ms()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     app = Long()
     found = []
-    async with app.run_test(size=(120, 36)) as pilot:
+    async with app.run_test(size=SIZE) as pilot:
         table = app.query_one(LineTable)
         table.focus()
         start = time.perf_counter()
         table.show(ManyRows())
         await pilot.pause()
         found.append(("show 100,000 rows", 1000 * (time.perf_counter() - start), "ms", 100.0))
-        for key in ("down", "pagedown", "end", "home"):
-            above = await press_ms(pilot, key) - base
-            found.append((f"{key} above an empty app", above, "ms", 30.0))
+        found += await measure_moves(pilot, base)
         rows = ManyRows()
         passes = parse_filter("what 7").test(rows.text, lambda _row, _name: None)
         found.append(("live filter", median_ms(lambda: table.narrow_to(passes)), "ms", 50.0))
@@ -121,7 +191,7 @@ async def measure_lists() -> list[tuple[str, float, str, float]]:
     return found
 
 
-def measure_log() -> list[tuple[str, float, str, float]]:
+def measure_log() -> list[Row]:
     """Measure one decision to disk, and the replay of many."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "decisions.jsonl"
@@ -145,7 +215,7 @@ def measure_log() -> list[tuple[str, float, str, float]]:
     ]
 
 
-def measure_start() -> list[tuple[str, float, str, float]]:
+def measure_start() -> list[Row]:
     """Measure a fresh interpreter up to the first frame of Open."""
     code = (
         "import asyncio, sys, pathlib\n"
@@ -168,14 +238,217 @@ def measure_start() -> list[tuple[str, float, str, float]]:
     return [("process to Open shown and left", spent, "ms", 400.0)]
 
 
+def measure_help() -> list[Row]:
+    """Measure the help of the command line, and see that it imports nothing heavy."""
+    command = [sys.executable, "-m", "benchdesign", "--help"]
+    listed = subprocess.run(
+        [sys.executable, "-X", "importtime", *command[1:]], check=True, capture_output=True
+    )
+    names = {line.rpartition(b"|")[2].strip() for line in listed.stderr.splitlines()}
+    heavy = {b"textual", b"numpy", b"torch"} & names
+    if heavy:
+        raise SystemExit(f"--help imports {sorted(heavy)}")
+
+    def start() -> None:
+        subprocess.run(command, check=True, capture_output=True)
+
+    return [("benchdesign --help", median_ms(start, times=7, clock=children_time), "ms", 150.0)]
+
+
+def hang(*, progress: Callable[[Any], None]) -> None:
+    """Never end, and ignore being asked to: a model call that cannot be interrupted."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    while True:
+        time.sleep(0.1)
+
+
+def measure_stop() -> list[Row]:
+    """Measure stopping a job that does not listen."""
+
+    def stop() -> float:
+        job = Job.start(hang)
+        time.sleep(3)
+        start = time.perf_counter()
+        job.stop()
+        return 1000 * (time.perf_counter() - start)
+
+    spent = statistics.median(stop() for _ in range(3))
+    return [("stop a job that does not listen", spent, "ms", 1000.0)]
+
+
+async def until(holds: Callable[[], bool]) -> None:
+    """Wait for a state."""
+    while not holds():
+        await asyncio.sleep(0.005)
+
+
+async def measure_workspace(folder: Path, name: str, budget: Budget) -> list[Row]:
+    """Open a workspace and press the keys of its long lists."""
+    base = await empty_press_ms()
+    # Where an earlier run left off would be where this one begins.
+    for left in ("ui.json", "decisions.jsonl"):
+        (folder / left).unlink(missing_ok=True)
+    with tempfile.TemporaryDirectory() as recents:
+        app = BenchdesignApp(recents=RecentList(Path(recents) / "recent.json"))
+        async with app.run_test(size=SIZE) as pilot:
+            await pilot.pause()
+            found = named(name, await open_ms(app, folder, budget))
+            await pilot.pause()
+            for mode, key, decide in SCREENS:
+                rows = await measure_screen(app, pilot, mode, key, decide, base=base)
+                found += named(f"{name}, {mode}", rows)
+    return found
+
+
+def named(name: str, rows: list[Row]) -> list[Row]:
+    """Say where something was measured."""
+    return [(f"{name}: {what}", value, unit, budget) for what, value, unit, budget in rows]
+
+
+async def open_ms(app: BenchdesignApp, folder: Path, budget: Budget) -> list[Row]:
+    """Open a workspace: its figures first, the items behind them."""
+    spent = time.process_time()
+    app.open_workspace(folder)
+    session = app.session
+    assert session is not None
+    # Not the pause of a pilot, which waits until the items are read as well.
+    await until(lambda: session.summary is not None and not app.screen.has_class("-waiting"))
+    drawn = asyncio.Event()
+    app.screen.call_after_refresh(drawn.set)
+    await drawn.wait()
+    first = 1000 * (time.process_time() - spent)
+    stall = await longest_stall(lambda: session.loaded is not None)
+    whole = 1000 * (time.process_time() - spent)
+    return [
+        ("open, to the first table", first, "ms", budget.first),
+        ("open, to the last item read", whole, "ms", budget.whole),
+        ("open, longest wait of the interface", stall, "ms", budget.stall),
+    ]
+
+
+async def longest_stall(ends: Callable[[], bool]) -> float:
+    """Longest time in which nothing else of the interface could run, by the clock."""
+    longest = 0.0
+    while not ends():
+        start = time.perf_counter()
+        await asyncio.sleep(0.005)
+        longest = max(longest, 1000 * (time.perf_counter() - start) - 5)
+    return longest
+
+
+async def measure_screen(
+    app: BenchdesignApp, pilot: Any, mode: str, key: str, decide: str, *, base: float
+) -> list[Row]:
+    """Press the keys of one screen."""
+    shown = await one_press_ms(pilot, key) - base
+    screen = app.screen
+    assert isinstance(screen, ListScreen) and mode == screen.MODE
+    if mode == "gaps":
+        # One list of every gap is the longest this screen has.
+        await pilot.press("f")
+        await pilot.pause()
+    table = screen.table
+    found: list[Row] = [(f"shown first, {len(table.view):,} rows", shown, "ms", 500.0)]
+    found += await measure_moves(pilot, base)
+    pages = []
+    for one in ("down", "down", "up", "down", "down"):
+        await pilot.press(one)
+        start = time.process_time()
+        screen.show_detail()
+        await pilot.pause()
+        pages.append(1000 * (time.process_time() - start))
+    found.append(("the page about the row, drawn", statistics.median(pages), "ms", 50.0))
+    await pilot.press("slash")
+    with page_waits():
+        first = await one_press_ms(pilot, "b") - base
+        keys = ("a", "d", "backspace", "d", "o")
+        letters = [await one_press_ms(pilot, one) - base for one in keys]
+    found.append(("live filter, first letter", first, "ms", 50.0))
+    found.append(("live filter, a letter more", statistics.median(letters), "ms", 50.0))
+    await pilot.press("escape")
+    await pilot.pause(0.1)
+    found.append(("sort, the slowest column", await sort_ms(pilot, table, base), "ms", 200.0))
+    decided, undone = [], []
+    for _ in range(5):
+        decided.append(await decide_ms(app, pilot, decide) - base)
+        undone.append(await one_press_ms(pilot, "u") - base)
+    found.append(("a decision", statistics.median(decided), "ms", 150.0))
+    found.append(("undo", statistics.median(undone), "ms", 150.0))
+    return found
+
+
+async def sort_ms(pilot: Any, table: LineTable, base: float) -> float:
+    """Time of sorting by the slowest column; the better of two tries each, to leave out chance."""
+    n = len([one for one in table.columns if one.sortable]) + 1
+    first, second = [[await one_press_ms(pilot, "s") for _ in range(n)] for _ in range(2)]
+    return max(map(min, first, second)) - base
+
+
+async def decide_ms(app: BenchdesignApp, pilot: Any, key: str) -> float:
+    """Processor time of a decision; a reason that is asked for is left empty."""
+    spent = await one_press_ms(pilot, key)
+    if len(app.screen_stack) > 1:
+        spent = await one_press_ms(pilot, "enter")
+    return spent
+
+
+def workspaces(folder: Path) -> dict[str, Path]:
+    """Return the two workspaces, made if they are not there."""
+    # Here, so that the processes that measure find numpy as unread as a person's does.
+    from synthetic import make_dictionary, make_workspace
+
+    small, large, concepts = folder / "a", folder / "b", folder / "dict"
+    if not (small / "workspace").is_dir():
+        make_workspace(small, n_items=10_000, n_pool=N_POOL)
+    if not (large / "workspace").is_dir():
+        make_dictionary(concepts, 65_536)
+        make_workspace(large, n_items=100_000, n_pool=N_POOL, dictionary=str(concepts))
+    return {"10,000 items": small / "workspace", "100,000 items": large / "workspace"}
+
+
+def measure_workspaces(folder: Path) -> list[Row]:
+    """Measure both workspaces, each in a process of its own: what is imported counts."""
+    found: list[Row] = []
+    for name, place in workspaces(folder).items():
+        with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as child:
+            found += child.submit(run_workspace, place, name).result()
+    return found
+
+
+def run_workspace(folder: Path, name: str) -> list[Row]:
+    """Measure one workspace."""
+    return asyncio.run(measure_workspace(folder, name, BUDGETS[name]))
+
+
 def main() -> None:
     """Measure everything and write the table."""
-    found = [*measure_start(), *asyncio.run(measure_lists()), *measure_log()]
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--folder", type=Path, help="where to make and keep the workspaces")
+    options = parser.parse_args()
+    found = [
+        *measure_help(),
+        *measure_start(),
+        *asyncio.run(measure_lists()),
+        *measure_log(),
+        *measure_stop(),
+    ]
+    with tempfile.TemporaryDirectory() as temporary:
+        found += measure_workspaces(options.folder or Path(temporary))
     lines = [
         "# Latency of the interface",
         "",
-        "Made by `python measurements/tui_latency.py`. Keys and decisions in wall time, the rest "
-        "in processor time.",
+        "Made by `python measurements/tui_latency.py`. Medians of processor time, and for keys what"
+        " they take above a press in an empty application; decisions on disk, stopping a job and "
+        "the longest wait of the interface by the clock. 2 processors shared with other work: "
+        "processor time leaves out waiting for them, but not that neighbours slow memory down.",
+        "",
+        "Arrow and page keys and the live filter are measured as with a key that is held: the page "
+        "about the row is made once the cursor rests, and has its own line. Decisions and undoing "
+        "are pressed one at a time, with the page and everything else that follows.",
+        "",
+        f"10,000 items: the built-in dictionary (4,608 concepts) and a pool of {N_POOL:,}. "
+        f"100,000 items: a dictionary of 65,536 concepts with 400 MB of weights and a pool of "
+        f"{N_POOL:,}. Both 120x36.",
         "",
         "| what | measured | budget | share of budget |",
         "|---|---|---|---|",
