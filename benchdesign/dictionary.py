@@ -81,7 +81,7 @@ class ConceptTable:
     """Share of content tokens (or passages) on which it fires; NaN where unknown."""
 
     flags: tuple[frozenset[str], ...]
-    """dead, dense, structural:punctuation, structural:position, structural:template, ..."""
+    """dead, dense, rare, structural:punctuation, structural:template, unclear, ..."""
 
     label: tuple[str | None, ...]
     label_source: tuple[str | None, ...]

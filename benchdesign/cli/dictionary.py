@@ -279,7 +279,7 @@ def label(
             "--from",
             metavar="FILE",
             help="Labels in CSV, TSV, JSON or JSON lines (concept_id or level and index; label; "
-            "area), or a Neuronpedia export.",
+            "area; flag unclear where nothing can be named), or a Neuronpedia export.",
         ),
     ] = None,
     keywords: Annotated[

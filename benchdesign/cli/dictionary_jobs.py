@@ -211,6 +211,7 @@ _FLAGS = {
     "structural:position": "fires at the start of a text, whatever is there",
     "structural:wordpiece": "fires inside words, whatever they are",
     "structural:template": "fires on the template of one source",
+    "unclear": "what it fires on was read and has nothing in common",
 }
 """Why a concept is kept out of the counts, in words."""
 

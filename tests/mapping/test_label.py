@@ -72,12 +72,28 @@ def test_a_neuronpedia_export_gives_its_first_explanation(tmp_path: Path) -> Non
     )
 
 
+def test_a_concept_that_nobody_can_name_is_kept_out_until_somebody_does(tmp_path: Path) -> None:
+    folder = make_tiny_sae(tmp_path / "sae")
+    opened = load_dictionary(folder)
+    (tmp_path / "a.csv").write_text("concept_id,label,flag\n0,,unclear\n1,cats,\n")
+    read = read_labels(tmp_path / "a.csv", opened)
+    write_labels(read, tmp_path / "again.csv")
+    assert read_labels(tmp_path / "again.csv", opened) == read
+    apply_labels(opened, read, tmp_path / "first")
+    first = load_dictionary(tmp_path / "first")
+    assert first.kept_out(0) == "unclear" and first.kept_out(1) is None
+    apply_labels(first, [ConceptLabel(0, "dogs", "written")], tmp_path / "second")
+    assert load_dictionary(tmp_path / "second").kept_out(0) is None
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
         ("a.csv", "concept_id,label\n9,cats\n", "a.csv:2: there is no concept 9"),
         ("a.csv", "concept_id,label\none,cats\n", "not a whole number"),
         ("a.csv", "label\ncats\n", "names no concept"),
+        ("a.csv", "concept_id,label,flag\n1,,dead\n", "only 'unclear' can be given"),
+        ("a.csv", "concept_id,label,flag\n1,cats,unclear\n", "give one of the two"),
         ("a.csv", "concept_id,label\n1,a\n1,b\n", "a.csv:3: concept 1 has a label already"),
         ("a.csv", "", "holds no labels"),
         ("a.csv", "level,index,label\nareas,1,x\n", "no level 'areas'"),
