@@ -174,6 +174,15 @@ def test_bad_input_is_one_line_and_exit_code_2(
     assert result.out == ""
 
 
+@pytest.mark.parametrize("arguments", [(), ("config",), ("dictionary",)])
+def test_no_command_shows_the_help_line_by_line(
+    command: Command, arguments: tuple[str, ...]
+) -> None:
+    result = command(*arguments)
+    assert result.code == 2
+    assert "\nCommands:\n" in result.err
+
+
 def test_a_run_that_proposes_nothing_says_why(command: Command) -> None:
     lines = Path("animals.jsonl").read_text("utf-8").splitlines()
     Path("two.jsonl").write_text("\n".join(lines[:2]) + "\n", "utf-8")
