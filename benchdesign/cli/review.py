@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchdesign.cli.output import print_json, print_lines, print_table
+from benchdesign.cli.output import Talk, print_json, print_lines, print_table
 from benchdesign.config import load_preferences
 from benchdesign.decisions import Decision, Step, Subject, Verdict
 from benchdesign.edits import edit_of
@@ -21,6 +21,7 @@ from benchdesign.workspace import Workspace
 if TYPE_CHECKING:
     from benchdesign.analysis import Analysis
     from benchdesign.decisions import DecisionLog
+    from benchdesign.items import Benchmark
     from benchdesign.proposals import Proposal
 
 __all__ = ["Said", "config_job", "decide_job", "proposals_job", "redo_job", "undo_job"]
@@ -109,6 +110,8 @@ def decide_job(folder: Path, item_id: str | None, said: Said, *, as_json: bool) 
             Decision(subject, item_id, verdict, note=said.note, reason=said.reason, edits=edits)
         )
         _print_state(workspace.decisions, subject, item_id, as_json=as_json)
+        if edits and analysis.pool is not None:
+            _warn_of_key(analysis.pool, item_id, workspace.decisions)
 
 
 def undo_job(folder: Path, *, item_id: str | None, as_json: bool) -> None:
@@ -189,6 +192,18 @@ def _edits(
             raise UsageError(f"--edit {display(name)}: no such field in the item; it has {known}.")
         edits[name] = _like(record[name], name, text)
     return edits
+
+
+def _warn_of_key(pool: Benchmark, item_id: str, log: DecisionLog) -> None:
+    """Say so where a rewritten item's key is none of its choices: it would have no key."""
+    before = next(one for one in pool.items if one.id == item_id)
+    item = edit_of(pool, before, log.standing(Subject.ADD, item_id)).item
+    if item.choices and item.answer and item.answer_index is None:
+        choices = "; ".join(display(one, width=30) for one in item.choices[:6])
+        Talk().say(
+            f"note: the answer {display(item.answer, width=30)} is none of the choices "
+            f"({choices}); the item would have no key."
+        )
 
 
 def _like(before: object, name: str, text: str) -> object:
