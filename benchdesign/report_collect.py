@@ -372,7 +372,8 @@ def _limits_set(analysis: Analysis) -> Iterator[str]:
     if low or high:
         yield f"{low or 1} to {high} tokens" if high else f"at least {low} tokens"
     for name in ("category", "source"):
-        for value, quota in sorted(said.get(f"quotas_by_{name}", {}).items()):
+        quotas = said.get(f"quotas_by_{name}", {})
+        for value, quota in sorted(quotas.items(), key=lambda one: (one[0] == "*", one[0])):
             whose = f"every other {name}" if value == "*" else f"{name} {value}"
             yield f"at most {quota} of {whose}"
     for name, word in (("pinned", "added first"), ("excluded", "never added")):
