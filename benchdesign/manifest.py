@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchdesign import __version__
+from benchdesign.highlights import marked_words, marks_of
 from benchdesign.records import plain
 
 if TYPE_CHECKING:
@@ -88,7 +89,10 @@ def manifest_of(analysis: Analysis, revision: Revision, written: WriteReport) ->
         "required": list(analysis.required),
         "left_out": dict(sorted(analysis.left_out.items())),
         "model_gaps": _model_gaps(analysis),
-        "added": [_added_row(analysis, one) for one in revision.added],
+        "added": [
+            _added_row(analysis, one, revision, len(revision.kept_rows) + place)
+            for place, one in enumerate(revision.added)
+        ],
         "removed": [_removed_row(analysis, one) for one in revision.removed],
         "contamination": [_contamination_row(analysis, one) for one in analysis.contamination],
         "skipped": [
@@ -196,23 +200,45 @@ def _because(analysis: Analysis, concept_id: int) -> dict[str, Any] | None:
     }
 
 
-def _added_row(analysis: Analysis, one: Addition) -> dict[str, Any]:
-    row = {
+def _added_row(analysis: Analysis, one: Addition, revision: Revision, row: int) -> dict[str, Any]:
+    """Say what was added and why; `row` is its place in the map of the revision."""
+    found = analysis.evidence_of(one.item)
+
+    def words(concept_id: int) -> tuple[str, ...]:
+        # Where words were before an item was rewritten says nothing of where they are.
+        if one.is_unread:
+            return ()
+        evidence = found.get(concept_id, ())
+        marks = marks_of(evidence, revision.concept_map, row=row, concept_id=concept_id)
+        return marked_words(one.item.text, marks)
+
+    said = {
         "id": one.revised_id,
         "pool_id": one.item.id,
         "pool_row": one.item.row + 1,
         "rank": one.rank,
         "gain": one.gain,
         "concepts": [
-            {"concept": fill.concept_id, "label": analysis.dictionary.label(fill.concept_id)}
+            {
+                "concept": fill.concept_id,
+                "label": analysis.dictionary.label(fill.concept_id),
+                "before": fill.before,
+                "after": fill.after,
+                "target": fill.target,
+                "words": words(fill.concept_id),
+            }
             for fill in one.fills
         ],
+        "closest": one.nearest_id,
+        "similarity": one.nearest_similarity,
+        "failed_checks": one.failed_checks,
         "category": one.item.category,
+        "source": one.item.source,
         "licence": one.licence,
         "is_unread": one.is_unread,
         **_said(one.standing),
     }
-    return plain(row)  # type: ignore[no-any-return]
+    return plain(said)  # type: ignore[no-any-return]
 
 
 def _contamination_row(analysis: Analysis, one: ContaminationMatch) -> dict[str, Any]:

@@ -40,6 +40,7 @@ _WORDS = {
     "open": Verdict.OPEN,
 }
 _PROMPT_CELLS = 70
+_LABEL_CELLS = 32
 
 
 def proposals_job(folder: Path, *, only: str | None, as_json: bool) -> None:
@@ -59,7 +60,7 @@ def proposals_job(folder: Path, *, only: str | None, as_json: bool) -> None:
         state = _DONE.get(log.verdict(Subject(one.kind), one.id), "open")
         if only in (None, state):
             prompt = _prompt(analysis, one, log)
-            rows.append(_proposal_row(one, state, prompt, log, analysis.dictionary.label))
+            rows.append(_proposal_row(analysis, one, state, prompt, log))
     if as_json:
         print_json({"workspace": str(folder), "proposals": rows})
         return
@@ -74,11 +75,13 @@ def proposals_job(folder: Path, *, only: str | None, as_json: bool) -> None:
             row["state"],
             f"{row['gain']:.2f}",
             str(len(row["gaps"])),
+            display(row["gaps"][0]["label"] if row["gaps"] else "-", width=_LABEL_CELLS),
             display(row["prompt"], width=_PROMPT_CELLS),
         ]
         for row in rows
     ]
-    print_table(("RANK", "ID", "KIND", "STATE", "GAIN", "GAPS", "ITEM"), table, right="rlllrrl")
+    head = ("RANK", "ID", "KIND", "STATE", "GAIN", "GAPS", "FIRST OF THEM", "ITEM")
+    print_table(head, table, right="rlllrrll")
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,9 +233,10 @@ def _prompt(analysis: Analysis, one: Proposal, log: DecisionLog) -> str:
 
 
 def _proposal_row(
-    one: Proposal, state: str, prompt: str, log: DecisionLog, label: Any
+    analysis: Analysis, one: Proposal, state: str, prompt: str, log: DecisionLog
 ) -> dict[str, Any]:
     standing = log.standing(Subject(one.kind), one.id)
+    label = analysis.dictionary.label
     return {
         "id": one.id,
         "kind": one.kind,
@@ -251,6 +255,7 @@ def _proposal_row(
                 "before": gap.before,
                 "after": gap.after,
                 "target": gap.target,
+                "words": _words(analysis, one, gap.concept_id),
             }
             for gap in one.gaps
         ],
@@ -261,6 +266,18 @@ def _proposal_row(
             for check in one.checks
         ],
     }
+
+
+def _words(analysis: Analysis, one: Proposal, concept_id: int) -> tuple[str, ...]:
+    """Return the words of a candidate that show a concept, as it stood when it was read."""
+    from benchdesign.highlights import marked_words, marks_of
+
+    if one.kind != "add" or analysis.pool is None or analysis.pool_map is None:
+        return ()
+    item = analysis.pool.items[one.row]
+    evidence = analysis.evidence_of(item).get(concept_id, ())
+    marks = marks_of(evidence, analysis.pool_map, row=one.row, concept_id=concept_id)
+    return marked_words(item.text, marks)
 
 
 def _print_state(log: DecisionLog, subject: Subject, item_id: str, *, as_json: bool) -> None:

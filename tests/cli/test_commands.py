@@ -332,6 +332,12 @@ def test_proposals_are_listed_with_their_state(finished: Command) -> None:
     assert first["id"] in finished("proposals", "animals-workspace").out
 
 
+def test_proposals_say_what_they_fill_and_by_which_words(finished: Command) -> None:
+    assert " FIRST OF THEM " in finished("proposals", "animals-workspace").out
+    rows = finished("proposals", "animals-workspace", "--json").json["proposals"]
+    assert all(row["gaps"][0]["words"] == ["fox"] for row in rows)
+
+
 def test_decide_undo_and_redo_are_on_disk_at_once(finished: Command) -> None:
     ids = [
         one["id"] for one in finished("proposals", "animals-workspace", "--json").json["proposals"]

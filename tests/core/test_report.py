@@ -21,7 +21,7 @@ from benchdesign.candidates import GapFilled
 from benchdesign.charts import histogram_of_lengths, histogram_of_lifts, stack
 from benchdesign.coverage import Reference, measure_coverage
 from benchdesign.gaps import GapSettings, Status, find_gaps
-from benchdesign.highlights import Mark, Piece, cut, strongest_rows
+from benchdesign.highlights import Mark, Piece, cut, marked_words, strongest_rows
 from benchdesign.items import Finding
 from benchdesign.report import collect_report, render_html, render_markdown, write_report
 from benchdesign.report_data import ReportData
@@ -504,6 +504,12 @@ def test_strongest_of_overlapping_marks_wins() -> None:
 def test_mark_on_a_piece_of_a_word_grows_to_the_word() -> None:
     pieces = cut("left ventricle, then", [Mark(8, 11, 1.0)])
     assert [piece.text for piece in pieces if piece.strength] == ["ventricle"]
+
+
+def test_marked_words_are_whole_and_named_once_strongest_first() -> None:
+    marks = [Mark(2, 5, 0.5), Mark(0, 2, 1.0), Mark(8, 11, 0.4), Mark(16, 19, 0.3)]
+    assert marked_words("An owl, owls an owl", marks) == ("An", "owl", "owls")
+    assert marked_words("An owlet", [Mark(3, 6, 1.0)]) == ("owlet",)
 
 
 def test_mark_in_a_script_without_spaces_stays_as_it_is() -> None:
