@@ -215,8 +215,8 @@ def test_a_null_run_needs_two_items() -> None:
         run_null(make_map([{}], n_concepts=1), make_dictionary(["a"]), rng=np.random.default_rng(0))
 
 
-def test_what_is_form_and_not_a_subject_is_kept_out_until_it_is_pinned() -> None:
-    area = "function words and connectives"
+@pytest.mark.parametrize("area", ["function words and connectives", "question and answer formats"])
+def test_what_is_form_and_not_a_subject_is_kept_out_until_it_is_pinned(area: str) -> None:
     dictionary = make_dictionary(["a", "b"], areas=[area, "music"])
     assert dictionary.form_concepts == (0,)
     kept = find_kept_out(dictionary)
