@@ -40,6 +40,9 @@ class Settings:
     n_remove: int = 0
     """Proposals to remove."""
 
+    min_items: int = 1
+    """Benchmark items that stay whatever is proposed for removal."""
+
     seed: int = 0
     model: str = "builtin"
     """Reference model: `builtin` (or the one the dictionary was made for), a folder, a hub id."""
@@ -57,7 +60,10 @@ class Settings:
 
     pool_fields: Mapping[str, str] = field(default_factory=dict)
     template: str | None = None
-    """Source of the item template, used for benchmark and pool; None for the default rendering."""
+    """Source of the item template; None for the default rendering."""
+
+    pool_template: str | None = None
+    """Source of the pool's; None for the benchmark's, empty for the default rendering."""
 
     split: str | None = None
     pool_split: str | None = None
@@ -85,6 +91,12 @@ class Settings:
 
     metrics: tuple[str, ...] = ()
     """Which score to use where results have several."""
+
+    @property
+    def template_of_pool(self) -> str | None:
+        """Source of the template that renders the pool's items; None for the default rendering."""
+        chosen = self.template if self.pool_template is None else self.pool_template
+        return chosen or None
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,9 +27,13 @@ FORM_AREAS = frozenset(
     {
         "symbols, layout and word fragments",
         "function words and connectives",
+        "question and answer formats",
     }
 )
-"""Areas of how a text is written, whatever it is about: no benchmark is short of these."""
+"""Areas of how a text is written, whatever it is about: no benchmark is short of these.
+
+How questions are put is among them: without it a set of multiple choice would be told to add
+yes-or-no questions, and most reports would lead with the words "question" and "answer"."""
 
 
 @dataclass(frozen=True, slots=True)

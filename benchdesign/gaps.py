@@ -222,6 +222,16 @@ class Gaps:
         """Mark the concepts for which a deficit could have been found."""
         return self.in_scope & ~np.isnan(self.p_under)
 
+    @property
+    def is_judged(self) -> NDArray[np.bool_]:
+        """Mark the concepts that could have been gaps: those tested, and those asked for by hand.
+
+        What is over although too rare for a deficit is not among them: it could not be lacking.
+        """
+        if self.wanted is None:
+            return self.is_tested
+        return self.is_tested | (self.in_scope & (self.wanted >= 0))
+
     def counts(self) -> dict[Status, int]:
         """Count the concepts of each status."""
         found = np.bincount(self.status_codes, minlength=len(STATUSES))
@@ -240,8 +250,7 @@ class Gaps:
     @property
     def covered_share(self) -> float:
         """Share of judged concepts that are neither missing nor under; NaN if none was judged."""
-        judged = self.is_status(Status.MISSING, Status.UNDER, Status.ADEQUATE, Status.OVER)
-        n = int(judged.sum())
+        n = int(self.is_judged.sum())
         return 1 - int(self.is_gap.sum()) / n if n else float("nan")
 
     def ranked(self) -> NDArray[np.int64]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib.resources import files
@@ -105,7 +106,10 @@ def weigh_job(folder: Path, wanted: Mapping[str, Any], *, quiet: bool) -> None:
 
 def _check_request(request: RunRequest) -> None:
     """Refuse what would only be noticed after everything was mapped."""
+    from benchdesign.pipeline import check_settings
+
     _check_format(request.format)
+    check_settings(request.settings)
     for path in request.settings.keep_out:
         if not path.startswith("hf:") and not Path(path).expanduser().exists():
             raise InputError(f"--keep-out {path}: no such file or folder. Check the path.")
@@ -264,13 +268,17 @@ def _program() -> str:
 
 
 def _why_nothing(analysis: Analysis) -> str:
+    from benchdesign.candidates import passed_over
+
     if not analysis.gaps.is_tested.any():
         return (
             f"with {len(analysis.benchmark):,} items and this pool no concept is common enough to "
             "be judged."
         )
     if analysis.left_out:
-        return "candidates that would help are duplicates or outside the limits (see the report)."
+        reasons = Counter(analysis.left_out).most_common()
+        said = ", ".join(f"{n:,} {passed_over(why)}" for why, n in reasons)
+        return f"candidates that would help were passed over: {display(said)}."
     return "no candidate shows a concept that the benchmark has less of than expected."
 
 

@@ -66,7 +66,7 @@ def measure(paths: Sequence[str], pool: str | None, settings: Settings, *, talk:
         return load_benchmark(
             path,
             fields=None if is_pool else (dict(settings.fields) or None),
-            template=settings.template,
+            template=settings.template_of_pool if is_pool else settings.template,
             split=None if is_pool else settings.split,
             limit=None if is_pool else settings.limit,
         )
