@@ -225,6 +225,10 @@ SCREEN_KEYS: dict[str, tuple[str, ...]] = {
     ),
     "candidates": (
         *_LIST_KEYS,
+        "move.up",
+        "move.down",
+        "move.page_up",
+        "move.page_down",
         "accept",
         "reject",
         "defer",

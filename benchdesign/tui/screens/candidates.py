@@ -183,6 +183,24 @@ class CandidatesScreen(ListScreen):
             session.focus_concepts, session.focus_name = (), ""
             self.owner.touch()
 
+    # A narrow screen hides the list, and what is hidden takes no keys.
+
+    def action_cursor_up(self) -> None:
+        """Go to the candidate before."""
+        self.table.cursor -= 1
+
+    def action_cursor_down(self) -> None:
+        """Go to the candidate after."""
+        self.table.cursor += 1
+
+    def action_page_up(self) -> None:
+        """Scroll the page up."""
+        self.detail.action_page_up()
+
+    def action_page_down(self) -> None:
+        """Scroll the page down."""
+        self.detail.action_page_down()
+
     # decisions
 
     def action_accept(self) -> None:
