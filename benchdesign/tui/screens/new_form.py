@@ -250,7 +250,10 @@ class NewForm(VerticalScroll, can_focus=False):
             return
         self.query_one("#checks", Line).show(Content("\n").join(self._checks()))
         n = len(self.findings())
-        self.query_one("#findings", Button).label = f"All findings ({n})" if n else "All findings"
+        button = self.query_one("#findings", Button)
+        button.label = f"All findings ({n})" if n else "All findings"
+        # A new label alone keeps the old width, and the number would be cut off.
+        button.refresh(layout=True)
         benchmark = self.found.benchmark
         shown: list[Content] = []
         if benchmark is not None and not isinstance(benchmark, str) and len(benchmark):
