@@ -8,14 +8,14 @@ import sys
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchdesign.cli.options import stopping
 from benchdesign.cli.output import Talk, print_json, print_lines, share
 from benchdesign.config import Settings, cache_folder, load_preferences
-from benchdesign.errors import InputError, PackagingError, UsageError, WorkspaceError
+from benchdesign.errors import InputError, UsageError, WorkspaceError
+from benchdesign.shipped import example_folder
 from benchdesign.text import display
 from benchdesign.workspace import Workspace
 
@@ -195,17 +195,6 @@ def demo_job(out: Path, *, as_json: bool, quiet: bool) -> None:
         )
     # The demonstration's own folder: a second run replaces the first.
     run_job(request, force=True, as_json=as_json, quiet=quiet)
-
-
-def example_folder() -> Path:
-    """Return the folder with the example benchmark and pool, installed or in a checkout."""
-    installed = Path(str(files("benchdesign"))) / "examples"
-    if installed.is_dir():
-        return installed
-    checkout = Path(__file__).resolve().parents[2]
-    if (checkout / "pyproject.toml").is_file() and (checkout / "examples").is_dir():
-        return checkout / "examples"
-    raise PackagingError("The example files are missing; reinstall benchdesign.")
 
 
 def _run_workspace(request: RunRequest, out: Path, *, who: str) -> Workspace:

@@ -14,7 +14,7 @@ from benchdesign.conceptmap import ConceptMap
 from benchdesign.dictionary import Dictionary, Level
 from benchdesign.errors import DictionaryError, ModelError
 from benchdesign.items import Item
-from benchdesign.mapping.cache import key_of_parts
+from benchdesign.mapping.cache import SHARD_CHARACTERS, key_of_parts
 from benchdesign.mapping.dictionaries import load_dictionary
 from benchdesign.mapping.pooling import Entries, merge_windows, pool_hits
 from benchdesign.mapping.reference import ReferenceModel, choose_device, pool_passages
@@ -31,6 +31,7 @@ BATCH_TOKENS = 1024
 """Positions in one batch on a CPU; larger ones leave its caches and are no faster."""
 
 FIRST_BATCH_TOKENS_GPU, MOST_BATCH_TOKENS_GPU = 1 << 14, 1 << 17
+SHARD_CHARACTERS_GPU = 1 << 18
 MOST_WINDOWS = 2048
 SENTENCE_HOOK = "blocks.5.hook_resid_post"
 """Last layer of the built-in model: sentence embeddings are the mean of its states."""
@@ -114,6 +115,11 @@ class SaeMapper:
             _may_grow=on_gpu,
             _hook_module=hook_module,
         )
+
+    @property
+    def shard_characters(self) -> int:
+        """Text worth keeping at once: a few batches, which are large on a GPU."""
+        return SHARD_CHARACTERS_GPU if self._may_grow else SHARD_CHARACTERS
 
     @property
     def key(self) -> str:

@@ -1,6 +1,8 @@
-"""What lies near a concept: concepts that occur in the same items, and the closest item."""
+"""What lies near a concept: items that show it, concepts beside it, the closest item."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +11,7 @@ from benchdesign.conceptmap import ConceptMap
 from benchdesign.tui.model import Session
 from benchdesign.tui.rows import OUT
 
-__all__ = ["closest_row", "neighbours"]
+__all__ = ["closest_row", "neighbours", "rows_showing"]
 
 _MOST_ROWS = 2_000
 """Items looked at: a concept of tens of thousands has the same neighbours in some of them."""
@@ -70,6 +72,20 @@ def closest_row(session: Session, concept_id: int) -> int | None:
         return None
     middle = theirs[rows].astype(np.float32).mean(axis=0)
     return int(np.argmax(ours.astype(np.float32) @ middle))
+
+
+def rows_showing(session: Session, concept_ids: Sequence[int], *, in_pool: bool) -> set[int]:
+    """Return the rows of the items that show any of some concepts."""
+    analysis = session.analysis
+    concept_map = None
+    if analysis is not None:
+        concept_map = analysis.pool_map if in_pool else analysis.benchmark_map
+    if analysis is None or concept_map is None:
+        return set()
+    entries = np.flatnonzero(np.isin(concept_map.indices, concept_ids))
+    thresholds = analysis.gaps.coverage.thresholds[concept_map.indices[entries]]
+    entries = entries[concept_map.peak[entries] >= thresholds]
+    return set((np.searchsorted(concept_map.indptr, entries, side="right") - 1).tolist())
 
 
 def _reference(session: Session) -> ConceptMap | None:

@@ -211,7 +211,7 @@ class OpenedApp(App[None]):
             self._remember_recent()
             stale = () if is_quiet else session.workspace.stale_stages()
             if stale:
-                self.say(f"Out of date: {', '.join(stale)}. R computes it.")
+                self.say("Some numbers are out of date. R computes them.")
             elif not is_quiet:
                 self.say("Up to date.")
         self.touch()
@@ -259,7 +259,7 @@ class OpenedApp(App[None]):
         if self.session is None:
             return Content(
                 "No workspace is open.\n\n"
-                "Press 1 and open one, or ^n to make one from a benchmark file."
+                "Press 1: enter opens one from the list, ^n makes one from a benchmark file."
             )
         if self.problem:
             return literal(f"{self.problem}\n\nR runs what is missing; 1 goes to the workspaces.")
@@ -277,7 +277,10 @@ class OpenedApp(App[None]):
             return Content("\n\n").join([said, known])
         if self.is_loading:
             return Content("Loading ...")
-        return Content("Nothing is computed yet.\n\nR maps the items and finds the gaps.")
+        return Content(
+            "Not all items are mapped yet.\n\n"
+            "R maps what is left and finds the gaps; what was mapped before is kept."
+        )
 
     # the status line
 

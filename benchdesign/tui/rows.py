@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from benchdesign.gaps import Status
 from benchdesign.items import Item
 from benchdesign.tui.marks import Marks
 from benchdesign.tui.model import Candidate, Session
+from benchdesign.tui.page_parts import signed
 from benchdesign.tui.widgets.line_table import Cell
 
 __all__ = [
@@ -217,7 +218,7 @@ class GapRows:
         if key == "add":
             return Cell(f"+{value}" if value else "", "good")
         if key == "lift":
-            return Cell(f"{value:+.1f}" if value is not None else "")
+            return Cell(signed(value) if value is not None else "")
         return Cell("" if value is None else f"{value}")
 
     def _area_value(self, area: int, key: str) -> Any:
@@ -265,7 +266,7 @@ class GapRows:
             return Cell(f"+{added}" if added else "", "good")
         value = self._value(concept_id, key)
         if key == "lift":
-            return Cell(f"{value:+.1f}")
+            return Cell(signed(value))
         return Cell("" if value is None else f"{value:,}", "muted" if value == 0 else "")
 
     def _value(self, concept_id: int, key: str) -> Any:
@@ -378,7 +379,18 @@ class ItemRow:
 class ItemRows:
     """The revised benchmark: the original items, then what was accepted."""
 
-    FIELDS = ("id", "category", "key", "tokens", "concepts", "source", "from", "state", "row")
+    FIELDS = (
+        "concept",
+        "category",
+        "tokens",
+        "concepts",
+        "id",
+        "key",
+        "source",
+        "from",
+        "state",
+        "row",
+    )
 
     def __init__(self, session: Session, *, marks: Marks) -> None:
         analysis = session.analysis
@@ -431,6 +443,23 @@ class ItemRows:
         if name == "row":
             return self.at(row).row + 1
         return self.sort_value(row, name)
+
+    def members(self, name: str, wanted: str) -> Container[int] | None:
+        """Return the lines that show a concept, given by its number or a word of its label."""
+        from benchdesign.tui.nearby import rows_showing
+
+        if name != "concept":
+            return None
+        dictionary = self._analysis.dictionary
+        if wanted.isascii() and wanted.isdecimal():
+            ids = [int(wanted), *self._session.members(int(wanted))]
+        else:
+            every = range(dictionary.n_concepts)
+            ids = [one for one in every if wanted and wanted in dictionary.label(one).lower()]
+        found = rows_showing(self._session, ids, in_pool=False)
+        pooled = rows_showing(self._session, ids, in_pool=True) if self._added else set()
+        added = {place for place, one in enumerate(self._added) if one.row in pooled}
+        return found | {self._n_benchmark + place for place in added}
 
     def _n_concepts(self, one: ItemRow) -> int:
         return len(self._session.shown_concepts(one.row, in_pool=one.in_pool))

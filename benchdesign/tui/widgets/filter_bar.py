@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -34,19 +34,32 @@ class Filter:
         return not (self.words or self.patterns or self.fields or self.comparisons)
 
     def test(
-        self, text: Callable[[int], str], value: Callable[[int, str], object]
+        self,
+        text: Callable[[int], str],
+        value: Callable[[int, str], object],
+        *,
+        members: Callable[[str, str], Container[int] | None] = lambda _name, _wanted: None,
     ) -> Callable[[int], bool]:
-        """Return the test of a row number, given its text and the values of its fields."""
+        """Return the test of a row number, given its text and the values of its fields.
+
+        `members` is asked first for the rows that a field and its value name, once for all rows.
+        """
         words, patterns = self.words, self.patterns
         if len(words) == 1 and not (patterns or self.fields or self.comparisons):
             # One word is what is typed most: 100,000 rows must keep up with every key.
             word = words[0]
             return lambda row: word in text(row).lower()
 
-        fields, comparisons = self.fields, self.comparisons
+        comparisons = self.comparisons
+        known = [(one, members(*one)) for one in self.fields]
+        inside = [rows for _, rows in known if rows is not None]
+        fields = [one for one, rows in known if rows is None]
 
         # Plain loops: a generator per row would double the time of a live filter.
         def passes(row: int) -> bool:
+            for rows in inside:
+                if row not in rows:
+                    return False
             if words:
                 lowered = text(row).lower()
                 for word in words:
