@@ -431,7 +431,9 @@ def _strongest_items(
     from benchdesign.highlights import cut, marks_of, strongest_rows
     from benchdesign.mapping import map_items, open_mapper
 
-    items = load_benchmark(path, fields=fields or None, limit=limit).items
+    read = load_benchmark(path, fields=fields or None, limit=limit)
+    talk.say_findings(read.findings, rest="told by `benchdesign check`")
+    items = read.items
     mapper = open_mapper(model, dictionary, device=device)
     with stopping(talk.say) as stop:
         concept_map = map_items(items, mapper, progress=talk.progress, stop=stop)

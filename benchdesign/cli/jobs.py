@@ -73,7 +73,7 @@ def run_job(request: RunRequest, *, force: bool, as_json: bool, quiet: bool) -> 
         if analysis is None:
             raise WorkspaceError(f"{workspace.folder}: the run did not finish; run it again.")
         check_targets(out, planned_files(analysis.benchmark, format=request.format), force=force)
-        _say_findings(talk, analysis)
+        talk.say_findings(analysis.findings, rest="in the report")
         if analysis.required and "required_fields" not in request.settings.constraints:
             talk.say(
                 f"note: only candidates with {' and '.join(analysis.required)} were considered, as "
@@ -239,14 +239,6 @@ def _stem(path: str) -> str:
         return name
     stem = name.split(".")[0] if not name.startswith(".") else name.lstrip(".").split(".")[0]
     return stem or "benchmark"
-
-
-def _say_findings(talk: Talk, analysis: Analysis) -> None:
-    shown = analysis.findings[:5]
-    for one in shown:
-        talk.say(f"note: {display(one.message)}")
-    if len(analysis.findings) > len(shown):
-        talk.say(f"note: {len(analysis.findings) - len(shown)} more findings are in the report.")
 
 
 def _program() -> str:

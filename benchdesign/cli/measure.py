@@ -110,11 +110,12 @@ def coverage_job(
         from benchdesign.report_suite import SUITE_FILES
 
         refuse_existing(report, SUITE_FILES, force=force)
-    measured = measure(paths, pool, settings, talk=Talk(quiet=quiet))
+    talk = Talk(quiet=quiet)
+    measured = measure(paths, pool, settings, talk=talk)
+    for one in measured.benchmarks:
+        talk.say_findings(one.findings, rest="listed with --json")
     if len(paths) > 1:
-        _report_suite(
-            measured, top=top, as_json=as_json, report=report, force=force, talk=Talk(quiet=quiet)
-        )
+        _report_suite(measured, top=top, as_json=as_json, report=report, force=force, talk=talk)
         return
     benchmark, gaps = measured.benchmarks[0], measured.gaps()
     area_gaps = _area_gaps(measured, gaps)
@@ -211,6 +212,7 @@ def _identity(benchmark: Benchmark) -> dict[str, Any]:
         "sha256": benchmark.sha256,
         "n_items": len(benchmark),
         "n_findings": len(benchmark.findings),
+        "findings": [one.message for one in benchmark.findings],
     }
 
 

@@ -67,6 +67,8 @@ def models_job(request: ModelsRequest, *, as_json: bool, quiet: bool) -> None:
         refuse_existing(request.report, MODEL_FILES, force=request.force)
     results = read_results(*request.results, metrics=request.metrics)
     measured = measure(request.benchmarks, None, request.settings, talk=talk)
+    for read in measured.benchmarks:
+        talk.say_findings(read.findings, rest="told by `benchdesign check`")
     studied = list(_study_all(measured, results, request, talk))
     across = _across(studied) if len(studied) > 1 else {}
     figures: dict[str, Any] = {}

@@ -101,6 +101,17 @@ def test_a_metric_outside_zero_to_one_is_not_taken_for_the_score(
     assert joined.metrics == {"m": "acc"}
 
 
+def test_one_bad_value_does_not_make_another_metric_the_score(
+    tmp_path: Path, benchmark: Benchmark
+) -> None:
+    lines = [
+        lm_eval_line(row, doc(benchmark, row), acc=1.5 if row == 2 else 1.0, perplexity=9.0 + row)
+        for row in range(5)
+    ]
+    with pytest.raises(FormatError, match=r"jsonl:3: acc '1.5' is not a score"):
+        load_results([write_lm_eval(tmp_path / "run", lines)], benchmark)
+
+
 def test_the_only_metric_being_no_score_is_refused_with_its_line(
     tmp_path: Path, benchmark: Benchmark
 ) -> None:
@@ -435,6 +446,18 @@ def test_stats_of_one_instance_spread_over_entries_are_one_row(
     joined = load_results([folder], benchmark)
     assert joined.n_rows == 1
     assert joined.scores["lab_model"][1] == 1.0
+
+
+def test_a_helm_score_given_twice_is_counted(tmp_path: Path, benchmark: Benchmark) -> None:
+    entries = [
+        {"instance_id": "b-1", "train_trial_index": 0, "stats": [helm_stat("exact_match", score)]}
+        for score in (1.0, 0.0)
+    ]
+    entries.append(
+        {"instance_id": "b-2", "train_trial_index": 0, "stats": [helm_stat("exact_match", 1.0)] * 2}
+    )
+    joined = load_results([write_helm(tmp_path / "run", entries)], benchmark)
+    assert (joined.n_rows, joined.n_conflicting, joined.n_repeated) == (4, 1, 1)
 
 
 def test_several_helm_scores_are_asked_about(tmp_path: Path, benchmark: Benchmark) -> None:
