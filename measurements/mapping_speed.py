@@ -261,6 +261,8 @@ def run_lens(items: list[Item], mapper: SaeMapper, results: Path) -> dict[str, A
         tokenizer=AutoTokenizer.from_pretrained(folder),
         device=device,
     )
+    # Where an SAE is read from a folder, this version forgets where it belongs.
+    sae.cfg.metadata.hook_name = level.hook_point
     rows = Rows()
     clock = Clock()
     for low in range(0, len(windows), LENS_BATCH):
@@ -449,7 +451,8 @@ def lines_of(
     yield f"- ours reaches {ours[rate] / bound[rate]:.2f} of the bound"
     for way, one in agreement.items():
         same, other = found["same"], found[way]
-        above = (other["peak_mb"] - other["before_mb"]) / (same["peak_mb"] - same["before_mb"])
+        grown = max(same["peak_mb"] - same["before_mb"], 1.0)
+        above = (other["peak_mb"] - other["before_mb"]) / grown
         yield (
             f"- {way}, the same {other['n_items']:,} items: ours is {same[rate] / other[rate]:.1f} "
             f"times as fast; {way} needs {other['peak_mb'] / same['peak_mb']:.2f} times the memory "
