@@ -72,6 +72,7 @@ class SaeMapper:
         dtype: str | None = None,
         hook_module: str | None = None,
         device_map: str | None = None,
+        chat: bool = False,
     ) -> SaeMapper:
         """Load everything; `model` None is the model the dictionary was made for."""
         from benchdesign.mapping.sae_folder import load_encoder
@@ -103,6 +104,7 @@ class SaeMapper:
             device_map=device_map,
             prepend_bos=settings.get("prepend_bos"),
             center=bool(loading.get("center_writing_weights")),
+            chat=chat,
         )
         _check_model(reference, dictionary, encoders, spec)
         reference.keeps_all = _need_whole_windows(dictionary, encoders)
@@ -123,12 +125,14 @@ class SaeMapper:
 
     @property
     def key(self) -> str:
-        """Identity of the maps made here: dictionary, model weights and number type."""
+        """Identity of the maps made here: dictionary, weights, number type, chat template."""
+        chat = self.model.maker.chat
         return key_of_parts(
             self.dictionary.fingerprint,
             model=self.model.identity,
             number_type=str(self.model.dtype),
             hook_module=self._hook_module,
+            chat=chat.identity if chat else None,
         )
 
     def map_batch(

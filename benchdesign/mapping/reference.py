@@ -91,6 +91,7 @@ class ReferenceModel:
         prepend_bos: bool | None = None,
         center: bool = False,
         limit: int | None = None,
+        chat: bool = False,
     ) -> ReferenceModel:
         """Load a reference model up to its highest hook point.
 
@@ -98,6 +99,7 @@ class ReferenceModel:
         `hook_module` names the module to read by hand, in place of the (only) hook point.
         `device_map`, or such a name as `device` (auto), spreads the layers over devices.
         `center` subtracts the mean over the width, for SAEs made with centred writing weights.
+        `chat` reads every text as the user's turn in the tokenizer's chat template.
         """
         if hook_module is not None and len(hook_points) != 1:
             raise ModelError("--hook-module works with dictionaries of one level only.")
@@ -106,6 +108,8 @@ class ReferenceModel:
         device_map = device if device in DEVICE_MAPS else device_map
         names = {point: hook_module or point for point in hook_points}
         if isinstance(source, Path) and _is_builtin(source):
+            if chat:
+                raise ModelError("The built-in model has no chat template. Leave --chat out.")
             made = cls._builtin(source, names, device=chosen, dtype=dtype, limit=limit)
         else:
             made = cls._any(
@@ -116,6 +120,7 @@ class ReferenceModel:
                 limit=limit,
                 device_map=device_map,
                 prepend_bos=prepend_bos,
+                chat=chat,
             )
         # RMS norms keep the mean, so nothing is centred there.
         made.center = center and made.model_type in {"gpt2", "gpt_neox"}
@@ -171,23 +176,27 @@ class ReferenceModel:
         limit: int | None,
         device_map: str | None,
         prepend_bos: bool | None,
+        chat: bool,
     ) -> ReferenceModel:
         with quiet_transformers():
             config, n_layers = load_config(source, names.values())
             number = number_type(config, device, dtype)
-            model = load_model(source, config, number, device, device_map)
+            # Refused, if it is, before gigabytes of weights are loaded for nothing.
             tokenizer = load_tokenizer(source)
-        check_vocabulary(source, config, tokenizer)
+            check_vocabulary(source, config, tokenizer)
+            maker = WindowMaker.from_transformers(
+                tokenizer,
+                limit=limit or window_limit(source, config, tokenizer),
+                prepend_bos=prepend_bos,
+                chat=chat,
+            )
+            model = load_model(source, config, number, device, device_map)
         return cls(
             spec=str(source),
             hook_points=tuple(names),
             width={},
             is_builtin=False,
-            maker=WindowMaker.from_transformers(
-                tokenizer,
-                limit=limit or window_limit(source, config, tokenizer),
-                prepend_bos=prepend_bos,
-            ),
+            maker=maker,
             model=model,
             model_type=config.model_type,
             device=device if device_map is None else model.device,
