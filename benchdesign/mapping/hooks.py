@@ -166,16 +166,21 @@ def last_layer_run(hook_point: str) -> int | None:
     return layer
 
 
-def resolve_hook(hook_point: str, *, model_type: str, prefix: str = "") -> Hook:
+def resolve_hook(
+    hook_point: str, *, model_type: str, prefix: str = "", path: str | None = None
+) -> Hook:
     """Return the module and side for a hook point of an architecture.
 
     `prefix` is the path of the text model inside a model of several parts. A name that is not
     TransformerLens-style is taken for a module path, with `:in` or `:out` (the default) after it.
+    `path` is such a path of the same states, for architectures whose hook names are not known.
     """
     block = _BLOCK.fullmatch(hook_point)
     if not block and hook_point != "hook_embed":
         return _by_path(hook_point)
     family = family_of(model_type)
+    if family is None and path:
+        return _by_path(path)
     if family is None:
         raise ModelError(
             f"No hook names are known for models of type {model_type!r}. Name the module to read "
@@ -183,8 +188,8 @@ def resolve_hook(hook_point: str, *, model_type: str, prefix: str = "") -> Hook:
             "--hook-module model.layers.12.mlp:in."
         )
     if block is None:
-        path, side = family.embed or (f"{family.layers}.0", "in")
-        return Hook(prefix + path, side)
+        place, side = family.embed or (f"{family.layers}.0", "in")
+        return Hook(prefix + place, side)
     layer, name = f"{prefix}{family.layers}.{block.group(1)}", block.group(2)
     if name in {"hook_resid_post", "hook_out"}:
         return Hook(layer, "out")
@@ -192,8 +197,8 @@ def resolve_hook(hook_point: str, *, model_type: str, prefix: str = "") -> Hook:
         before = int(block.group(1)) - 1
         return Hook(layer, "in") if before < 0 else Hook(f"{prefix}{family.layers}.{before}", "out")
     if name in family.parts:
-        path, side = family.parts[name]
-        return Hook(f"{layer}.{path}", side)
+        place, side = family.parts[name]
+        return Hook(f"{layer}.{place}", side)
     if family.norms and name in family.norms:
         return Hook(f"{layer}.{family.norms[name]}", "in", normalised=True)
     raise ModelError(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,19 +50,23 @@ def layers_needed(names: Iterable[str], *, n_layers: int, source: Path | str) ->
     return max(known) + 1 if len(known) == len(run) and known else n_layers
 
 
-def load_config(source: Path | str, names: Iterable[str]) -> tuple[Any, int]:
-    """Read the config and cut its layers above the highest one named."""
+def load_config(
+    source: Path | str, names: Iterable[str], *, paths: Mapping[str, str]
+) -> tuple[Any, int]:
+    """Read the config and cut its layers above the highest one named.
+
+    `paths` holds, by name, the module to read where the architecture's hook names are not known.
+    """
     from transformers import AutoConfig
 
     names = tuple(names)
-
     try:
         config = AutoConfig.from_pretrained(source)
     except (OSError, ValueError) as problem:
         raise ModelError(f"{source}: cannot be loaded ({_one_line(problem)}).") from None
     for name in names:
         # Before gigabytes of weights are loaded for nothing.
-        resolve_hook(name, model_type=config.model_type)
+        resolve_hook(name, model_type=config.model_type, path=paths.get(name))
     text = config.get_text_config()
     n_layers = int(getattr(text, "num_hidden_layers", 0))
     needed = layers_needed(names, n_layers=n_layers, source=source)

@@ -101,6 +101,7 @@ class SaeMapper:
             device=device,
             dtype=dtype,
             hook_module=hook_module,
+            module_paths=_module_paths(dictionary, encoders),
             device_map=device_map,
             prepend_bos=settings.get("prepend_bos"),
             center=bool(loading.get("center_writing_weights")),
@@ -409,6 +410,15 @@ def _hook_point(level: Level, hook_module: str | None) -> str:
     raise DictionaryError(
         f"{level.folder}: does not say which activations it reads. Give --hook-module."
     )
+
+
+def _module_paths(dictionary: Dictionary, encoders: Sequence[Encoder]) -> dict[str, str]:
+    """Return the modules that SAEs name beside their hook points, by hook point."""
+    named = [
+        (level.hook_point, encoder.settings.get("hf_hook_name"))
+        for level, encoder in zip(dictionary.levels, encoders, strict=True)
+    ]
+    return {point: str(path) for point, path in named if path}
 
 
 def _check_names(spec: str, dictionary: Dictionary) -> None:

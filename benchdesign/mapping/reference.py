@@ -87,6 +87,7 @@ class ReferenceModel:
         device: str | None = None,
         dtype: str | None = None,
         hook_module: str | None = None,
+        module_paths: Mapping[str, str] | None = None,
         device_map: str | None = None,
         prepend_bos: bool | None = None,
         center: bool = False,
@@ -96,7 +97,8 @@ class ReferenceModel:
         """Load a reference model up to its highest hook point.
 
         `spec` is `builtin`, a folder with config.json and safetensors, or a Hugging Face id.
-        `hook_module` names the module to read by hand, in place of the (only) hook point.
+        `hook_module` names the module to read by hand, in place of the (only) hook point;
+        `module_paths`, by hook point, where the architecture's hook names are not known.
         `device_map`, or such a name as `device` (auto), spreads the layers over devices.
         `center` subtracts the mean over the width, for SAEs made with centred writing weights.
         `chat` reads every text as the user's turn in the tokenizer's chat template.
@@ -107,6 +109,7 @@ class ReferenceModel:
         chosen = choose_device(device)
         device_map = device if device in DEVICE_MAPS else device_map
         names = {point: hook_module or point for point in hook_points}
+        paths = module_paths or {}
         if isinstance(source, Path) and _is_builtin(source):
             if chat:
                 raise ModelError("The built-in model has no chat template. Leave --chat out.")
@@ -115,6 +118,7 @@ class ReferenceModel:
             made = cls._any(
                 source,
                 names,
+                paths=paths,
                 device=chosen,
                 dtype=dtype,
                 limit=limit,
@@ -124,11 +128,12 @@ class ReferenceModel:
             )
         # RMS norms keep the mean, so nothing is centred there.
         made.center = center and made.model_type in {"gpt2", "gpt_neox"}
+        prefix = text_prefix(made.model)
         for point, name in names.items():
-            made._attach(
-                point,
-                resolve_hook(name, model_type=made.model_type, prefix=text_prefix(made.model)),
+            hook = resolve_hook(
+                name, model_type=made.model_type, prefix=prefix, path=paths.get(name)
             )
+            made._attach(point, hook)
         probe = made.activations([_probe_window(made)])
         made.width = {point: states.shape[1] for point, states in probe.items()}
         return made
@@ -171,6 +176,7 @@ class ReferenceModel:
         source: Path | str,
         names: Mapping[str, str],
         *,
+        paths: Mapping[str, str],
         device: torch.device,
         dtype: str | None,
         limit: int | None,
@@ -179,7 +185,7 @@ class ReferenceModel:
         chat: bool,
     ) -> ReferenceModel:
         with quiet_transformers():
-            config, n_layers = load_config(source, names.values())
+            config, n_layers = load_config(source, names.values(), paths=paths)
             number = number_type(config, device, dtype)
             # Refused, if it is, before gigabytes of weights are loaded for nothing.
             tokenizer = load_tokenizer(source)

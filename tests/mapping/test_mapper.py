@@ -98,6 +98,26 @@ def test_map_of_every_family_equals_the_dense_computation(family: str, tmp_path:
     assert len(mapper.model.windows(TEXTS[2:3])) > 1
 
 
+@pytest.mark.parametrize("path", ["model.layers.1", None])
+def test_module_that_an_sae_names_is_read_where_hook_names_are_not_known(
+    path: str | None, tmp_path: Path
+) -> None:
+    model = make_tiny_decoder(tmp_path / "model", "qwen3_moe")
+    metadata = {"hook_name": "blocks.1.hook_resid_post", "model_name": str(model)}
+    sae = make_tiny_sae(
+        tmp_path / "sae", architecture="standard", metadata={**metadata, "hf_hook_name": path}
+    )
+    if path is None:
+        with pytest.raises(ModelError, match=r"'qwen3_moe'\. Name the module to read by hand"):
+            SaeMapper.from_specs(None, sae)
+        return
+    mapper = SaeMapper.from_specs(None, sae)
+    concept_map = mapper.map_batch(TEXTS[:1])
+    dense, spans = dense_rows(mapper, TEXTS[0], relu(sae))
+    assert_row_equals(concept_map, 0, dense, spans)
+    assert len(mapper.model.model.layers) == 2
+
+
 def test_themes_are_pooled_over_passages_of_unit_length(tmp_path: Path) -> None:
     import torch
 
