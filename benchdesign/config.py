@@ -55,6 +55,9 @@ class Settings:
     hook_module: str | None = None
     """Module to read instead of the one the hook point names."""
 
+    chat: bool = False
+    """Read every item as the user's turn in the model's chat template."""
+
     fields: Mapping[str, str] = field(default_factory=dict)
     """Fields of the benchmark set by hand (`prompt`: `question`)."""
 

@@ -117,6 +117,7 @@ def _settings(analysis: Analysis) -> dict[str, Any]:
         "near_duplicate": analysis.near_duplicate,
         "keep_out": list(settings.keep_out),
         "scope": plain(settings.scope),
+        "chat": settings.chat,
         "template": settings.template,
         "pool_template": settings.template_of_pool,
         "split": settings.split,

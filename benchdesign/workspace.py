@@ -409,6 +409,7 @@ class Workspace:
                 settings.dictionary,
                 settings.dtype,
                 settings.hook_module,
+                *(["chat"] if settings.chat else []),
             ]
         if stage in ("gaps", "propose", "evidence"):
             parts["gaps"] = [settings.gaps, settings.scope, self._concept_verdicts()]

@@ -17,6 +17,7 @@ import typer
 from benchdesign.cli.options import (
     AsJson,
     BenchmarkPath,
+    Chat,
     Device,
     DictionarySpec,
     Dtype,
@@ -133,6 +134,7 @@ def run(
     out: OutFolder = None,
     model: ModelSpec = "builtin",
     dictionary: DictionarySpec = "builtin",
+    chat: Chat = False,
     scope: Annotated[
         str, typer.Option("--scope", metavar="TEXT", help="What the benchmark is meant to test.")
     ] = "",
@@ -265,6 +267,7 @@ def run(
         seed=seed,
         model=model,
         dictionary=dictionary,
+        chat=chat,
         device=device,
         dtype=dtype,
         hook_module=hook_module,
@@ -299,6 +302,7 @@ def open_interface(
         ),
     ] = None,
     pool: PoolPath = None,
+    chat: Chat = False,
 ) -> None:
     """Open the terminal interface on a workspace, or on a benchmark to make one.
 
@@ -308,7 +312,7 @@ def open_interface(
     """
     from benchdesign.cli.interface import open_job
 
-    open_job(path, pool=pool)
+    open_job(path, pool=pool, chat=chat)
 
 
 @app.command(short_help="Show the terminal interface in a browser, on this machine only.")
@@ -340,6 +344,7 @@ def coverage(
     pool: PoolPath = None,
     model: ModelSpec = "builtin",
     dictionary: DictionarySpec = "builtin",
+    chat: Chat = False,
     field: Fields = None,
     template: TemplateFile = None,
     pool_template: PoolTemplateFile = None,
@@ -368,6 +373,7 @@ def coverage(
     settings = Settings(
         model=model,
         dictionary=dictionary,
+        chat=chat,
         device=device,
         fields=pairs(field, "--field"),
         template=read_template(template),
@@ -418,6 +424,7 @@ def models(
     ] = None,
     model: ModelSpec = "builtin",
     dictionary: DictionarySpec = "builtin",
+    chat: Chat = False,
     field: Fields = None,
     template: TemplateFile = None,
     split: Split = None,
@@ -441,6 +448,7 @@ def models(
     settings = Settings(
         model=model,
         dictionary=dictionary,
+        chat=chat,
         device=device,
         seed=seed,
         fields=pairs(field, "--field"),
@@ -586,6 +594,7 @@ def check(
     ] = None,
     model: ModelSpec = "builtin",
     dictionary: DictionarySpec = "builtin",
+    chat: Chat = False,
     field: Fields = None,
     template: TemplateFile = None,
     pool_template: PoolTemplateFile = None,
@@ -606,6 +615,7 @@ def check(
     settings = Settings(
         model=model,
         dictionary=dictionary,
+        chat=chat,
         device=device,
         fields=pairs(field, "--field"),
         template=read_template(template),

@@ -19,6 +19,7 @@ from benchdesign.errors import UsageError
 __all__ = [
     "AsJson",
     "BenchmarkPath",
+    "Chat",
     "Device",
     "DictionarySpec",
     "Dtype",
@@ -79,6 +80,10 @@ Dtype = Annotated[
 HookModule = Annotated[
     str | None,
     typer.Option("--hook-module", help="Module to read where the architecture is not known."),
+]
+Chat = Annotated[
+    bool,
+    typer.Option("--chat", help="Read each item as the user's turn in the model's chat template."),
 ]
 Fields = Annotated[
     list[str] | None,

@@ -103,9 +103,20 @@ def recall_items(items: Sequence[Item], key: str, *, cache: Path) -> ConceptMap 
     return _joined(digests, shards) if shards else None
 
 
-def key_of_parts(fingerprint: str, *, model: str, number_type: str, hook_module: str | None) -> str:
-    """Return the key of a mapper: dictionary, model weights, number type, module read by hand."""
+def key_of_parts(
+    fingerprint: str,
+    *,
+    model: str,
+    number_type: str,
+    hook_module: str | None,
+    chat: str | None = None,
+) -> str:
+    """Return the key of a mapper: dictionary, model weights, number type, module read by hand.
+
+    `chat` is the identity of the chat template around every item.
+    """
     parts = (fingerprint, model, number_type, *([hook_module] if hook_module else []))
+    parts += (f"chat {chat}",) if chat else ()
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 

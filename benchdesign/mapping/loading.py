@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,19 +50,26 @@ def layers_needed(names: Iterable[str], *, n_layers: int, source: Path | str) ->
     return max(known) + 1 if len(known) == len(run) and known else n_layers
 
 
-def load_config(source: Path | str, names: Iterable[str]) -> tuple[Any, int]:
-    """Read the config and cut its layers above the highest one named."""
+def load_config(
+    source: Path | str, names: Iterable[str], *, paths: Mapping[str, str]
+) -> tuple[Any, int]:
+    """Read the config and cut its layers above the highest one named.
+
+    `paths` holds, by name, the module to read where the architecture's hook names are not known.
+    """
     from transformers import AutoConfig
 
     names = tuple(names)
-
     try:
         config = AutoConfig.from_pretrained(source)
     except (OSError, ValueError) as problem:
         raise ModelError(f"{source}: cannot be loaded ({_one_line(problem)}).") from None
     for name in names:
         # Before gigabytes of weights are loaded for nothing.
-        resolve_hook(name, model_type=config.model_type)
+        path = paths.get(name)
+        is_known = path or family_of(config.model_type) is not None
+        layers = {} if is_known else {"layers": _layer_list(config)}
+        resolve_hook(name, model_type=config.model_type, path=path, **layers)
     text = config.get_text_config()
     n_layers = int(getattr(text, "num_hidden_layers", 0))
     needed = layers_needed(names, n_layers=n_layers, source=source)
@@ -71,6 +78,20 @@ def load_config(source: Path | str, names: Iterable[str]) -> tuple[Any, int]:
         if getattr(text, "layer_types", None):
             text.layer_types = list(text.layer_types)[:needed]
     return config, n_layers
+
+
+def _layer_list(config: Any) -> str:
+    """Return the path of a model's layers, from its shape alone."""
+    import torch
+    from transformers import AutoModel
+
+    try:
+        with torch.device("meta"):
+            model = AutoModel.from_config(config)
+    except (ValueError, RuntimeError, ImportError, NotImplementedError):
+        return "layers"
+    lists = [name for name, one in model.named_modules() if isinstance(one, torch.nn.ModuleList)]
+    return max(lists, key=lambda name: len(model.get_submodule(name)), default="layers")
 
 
 def choose_device(name: str | None) -> torch.device:
@@ -168,7 +189,7 @@ def window_limit(source: Path | str, config: Any, tokenizer: Any) -> int:
             return int(settings["max_seq_length"])
     text = config.get_text_config()
     positions = int(getattr(text, "max_position_embeddings", 0) or LONGEST_WINDOW)
-    if config.model_type in {"roberta", "xlm-roberta", "camembert"}:
+    if config.model_type in {"roberta", "xlm-roberta", "camembert", "mpnet"}:
         positions -= 2  # positions start after the padding index
     return min(positions, int(tokenizer.model_max_length), LONGEST_WINDOW)
 

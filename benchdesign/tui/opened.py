@@ -36,6 +36,7 @@ class OpenedApp(App[None]):
         target: str | None = None,
         *,
         pool: str | None = None,
+        chat: bool = False,
         preferences: Preferences | None = None,
         recents: RecentList,
         config: Path | None = None,
@@ -48,6 +49,9 @@ class OpenedApp(App[None]):
         )
         self.target = target
         self.pool = pool
+        self.chat = chat
+        """Whether a workspace made here reads items through the model's chat template."""
+
         self.recents = recents
         self.config = config
         """The person's settings file; what is chosen here is kept there."""

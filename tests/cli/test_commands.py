@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from benchdesign.cli import run_command
+from benchdesign.errors import ModelError
 from benchdesign.workspace import Workspace
 from tests.keywords import KeywordMapper, use_keywords, write_sets
 
@@ -114,6 +115,29 @@ def test_another_workspace_on_the_same_files_never_opens_the_model(
     names = [f"{folder}/animals.revised.jsonl" for folder in ("animals-revised", "again")]
     assert len({Path(name).read_bytes() for name in names}) == 1
     assert finished("coverage", "animals.jsonl", "--pool", "pool.jsonl", "-q").code == 0
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("run", "animals.jsonl", "--add", "0", "--force"),
+        ("coverage", "animals.jsonl"),
+        ("check", "animals.jsonl"),
+        ("models", "animals.jsonl", "--results", "results.csv"),
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_every_command_that_maps_hands_the_chat_template_on(
+    finished: Command, arguments: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, chat: bool, **__: object) -> None:
+        raise ModelError("no chat template here" if chat else "")
+
+    Path("results.csv").write_text("item,model,score\nb-0,m,1\nb-1,m,0\n", "utf-8")
+    monkeypatch.setattr("benchdesign.mapping.open_mapper", refuse)
+    # What was mapped without the template is no answer.
+    result = finished(*arguments, "--chat", "-q")
+    assert (result.code, "no chat template here" in result.err) == (2, True)
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(

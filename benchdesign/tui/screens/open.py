@@ -231,6 +231,7 @@ class OpenScreen(BaseScreen):
             scope={"sentence": wanted.scope} if wanted.scope else {},
             model=wanted.model,
             dictionary=wanted.dictionary,
+            chat=self.owner.chat,
             device=self.owner.preferences.device,
         )
         self.owner.close_workspace()
