@@ -259,10 +259,10 @@ def info_job(
 
 def list_job(*, model: str | None, release: str | None, on_disk: bool, as_json: bool) -> None:
     """Print which dictionaries there are."""
-    from benchdesign.config import cache_folder, load_preferences
+    from benchdesign.mapping.dictionaries import default_store
     from benchdesign.mapping.registry import list_local, read_registry
 
-    store = cache_folder(load_preferences()[0]) / "dictionaries"
+    store = default_store()
     registered = read_registry(store=store)
     local = list_local(store=store, known=[one.spec for one in registered])
     entries = [*local, *registered]

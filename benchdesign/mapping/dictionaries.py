@@ -27,6 +27,8 @@ __all__ = [
     "POOLING_VERSION",
     "blank_table",
     "builtin_dictionary_folder",
+    "converted_name",
+    "default_store",
     "fingerprint",
     "load_dictionary",
     "read_config",
@@ -55,7 +57,7 @@ _HUB_OWNERS = {
 def load_dictionary(spec: str | Path = "builtin", *, store: Path | None = None) -> Dictionary:
     """Open a dictionary: `builtin`, a folder, `sae-lens:<release>/<sae_id>`, or a hub repository.
 
-    `store` is where converted registry entries are kept (default: the user's cache folder).
+    `store` is where converted registry entries are kept (default: `default_store`).
     """
     name = str(spec)
     if name == "builtin":
@@ -82,6 +84,18 @@ def builtin_dictionary_folder() -> Path:
             f"{folder}: the built-in dictionary is missing; reinstall benchdesign."
         )
     return folder
+
+
+def default_store() -> Path:
+    """Return the folder in which this person keeps converted registry entries."""
+    from benchdesign.config import cache_folder, load_preferences
+
+    return cache_folder(load_preferences()[0]) / "dictionaries"
+
+
+def converted_name(spec: str) -> str:
+    """Return the name under which a converted registry entry is kept in a store."""
+    return hashlib.sha256(spec.encode()).hexdigest()[:24]
 
 
 def read_config(folder: Path) -> dict[str, Any]:
@@ -261,8 +275,7 @@ def _from_registry(spec: str, store: Path | None) -> Path:
     release, _, sae_id = spec.removeprefix("sae-lens:").partition("/")
     if not release or not sae_id:
         raise DictionaryError(f"{spec}: write sae-lens:<release>/<sae_id>.")
-    base = store or Path.home() / ".cache" / "benchdesign" / "dictionaries"
-    folder = base / hashlib.sha256(spec.encode()).hexdigest()[:24]
+    folder = (store or default_store()) / converted_name(spec)
     if (folder / WEIGHTS).is_file() and (folder / CONFIG).is_file():
         return folder
     from benchdesign.mapping.convert import convert_registry_entry

@@ -6,7 +6,6 @@ cost seconds. Nothing here goes to the network.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from benchdesign.errors import BenchdesignError, DictionaryError, InputError, PackagingError
+from benchdesign.mapping.dictionaries import converted_name, load_dictionary
 
 __all__ = ["RegistryEntry", "list_local", "read_registry"]
 
@@ -78,11 +78,9 @@ def list_local(
 
     `known` are specs of registry entries, which `read_registry` lists under their own names.
     """
-    from benchdesign.mapping.dictionaries import load_dictionary
-
     folders: list[tuple[str, str | Path]] = [("builtin", "builtin")]
     folders += _hub_dictionaries(hub_cache or _hub_cache())
-    named = {_folder_name(spec) for spec in known}
+    named = {converted_name(spec) for spec in known}
     if store is not None and store.is_dir():
         folders += [
             (str(path), path)
@@ -127,10 +125,8 @@ def _entry(
 ) -> RegistryEntry:
     sae_id, path = str(sae.get("id", "")), str(sae.get("path", ""))
     spec = f"sae-lens:{release}/{sae_id}"
-    converted = store / _folder_name(spec) if store is not None else None
+    converted = store / converted_name(spec) if store is not None else None
     if converted is not None and (converted / "cfg.json").is_file():
-        from benchdesign.mapping.dictionaries import load_dictionary
-
         try:
             dictionary = load_dictionary(converted)
         except DictionaryError:
@@ -154,11 +150,6 @@ def _entry(
         on_disk=bool(path) and any((snapshot / path).exists() for snapshot in snapshots),
         release=release,
     )
-
-
-def _folder_name(spec: str) -> str:
-    """Return the name under which `load_dictionary` keeps a converted entry."""
-    return hashlib.sha256(spec.encode()).hexdigest()[:24]
 
 
 def _hook_in(name: str) -> str:

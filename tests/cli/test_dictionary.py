@@ -474,6 +474,7 @@ def test_list_names_what_is_in_the_caches_as_it_is_given(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from benchdesign.mapping import registry
+    from benchdesign.mapping.dictionaries import converted_name
 
     hub = tmp_path / "hub"
     monkeypatch.setattr(registry, "_hub_cache", lambda: hub)
@@ -481,7 +482,7 @@ def test_list_names_what_is_in_the_caches_as_it_is_given(
     spec = "sae-lens:gpt2-small-res-jb/blocks.8.hook_resid_pre"
     store = tmp_path / "own-cache/dictionaries"
     metadata = {"model_name": "gpt2-small", "hook_name": "blocks.8.hook_resid_pre"}
-    make_tiny_sae(store / registry._folder_name(spec), metadata=metadata)
+    make_tiny_sae(store / converted_name(spec), metadata=metadata)
     (store / "cut-off").mkdir()
     code, out, _ = run("list")
     assert code == 0
@@ -495,6 +496,20 @@ def test_list_names_what_is_in_the_caches_as_it_is_given(
     ]
     code, out, _ = run("list", "--on-disk", "--json")
     assert len(json.loads(out)["dictionaries"]) == 5
+
+
+def test_what_list_says_is_on_disk_is_opened_from_there(run: Run, tmp_path: Path) -> None:
+    from benchdesign.mapping.dictionaries import converted_name
+
+    spec = "sae-lens:gpt2-small-res-jb/blocks.8.hook_resid_pre"
+    # The folder that BENCHDESIGN_CACHE names.
+    make_tiny_sae(tmp_path / "own-cache/dictionaries" / converted_name(spec))
+    code, out, _ = run("list", "--on-disk", "--json")
+    assert code == 0
+    assert spec in [one["spec"] for one in json.loads(out)["dictionaries"]]
+    code, out, _ = run("info", "3", "--dictionary", spec, "--json")
+    assert code == 0
+    assert json.loads(out)["concept_id"] == 3
 
 
 def test_help_has_an_example_for_every_command(run: Run) -> None:
