@@ -30,6 +30,7 @@ __all__ = [
     "converted_name",
     "default_store",
     "fingerprint",
+    "level_files",
     "load_dictionary",
     "read_config",
     "save_dictionary",
@@ -39,6 +40,9 @@ POOLING_VERSION = "1"
 """Raised when the same weights would give another map: windows, passages, pooling."""
 
 CONFIG, WEIGHTS = "cfg.json", "sae_weights.safetensors"
+SCALER, WHITENING = "activation_scaler.json", "activation_whitening.safetensors"
+"""Beside the weights of a training run that has not been folded into them."""
+
 SUMMARY, CONCEPTS = "dictionary.json", "concepts.parquet"
 
 _NUMBERS = ("threshold", "mean_activation", "max_activation", "q90", "label_score")
@@ -124,10 +128,16 @@ def fingerprint(model: str, levels: Sequence[Level]) -> str:
         hasher.update(f"{level.name}\n{level.unit}\n{level.hook_point}\n{level.width}\n".encode())
         if level.folder is None:
             continue
-        for file in (CONFIG, WEIGHTS):
-            with (level.folder / file).open("rb") as stream:
+        for file in level_files(level.folder):
+            with file.open("rb") as stream:
                 hasher.update(hashlib.file_digest(stream, "sha256").digest())
     return hasher.hexdigest()
+
+
+def level_files(folder: Path) -> tuple[Path, ...]:
+    """Return the files of a sae-lens folder that say what it computes, in a fixed order."""
+    optional = (folder / name for name in (SCALER, WHITENING))
+    return folder / CONFIG, folder / WEIGHTS, *(file for file in optional if file.is_file())
 
 
 def save_dictionary(

@@ -14,16 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchdesign.errors import DictionaryError
-from benchdesign.mapping.dictionaries import CONFIG, WEIGHTS, read_config
+from benchdesign.mapping.dictionaries import CONFIG, SCALER, WEIGHTS, WHITENING, read_config
 from benchdesign.mapping.sae import Encoder, LensEncoder, LightEncoder, SequenceEncoder
 
 if TYPE_CHECKING:
     import torch
 
 __all__ = ["load_encoder"]
-
-SCALER, WHITENING = "activation_scaler.json", "activation_whitening.safetensors"
-"""Files of a training run that has not been folded into its weights."""
 
 
 class _Form(NamedTuple):
