@@ -15,6 +15,8 @@ from benchdesign.text import display
 
 if TYPE_CHECKING:
     from benchdesign.dictionary import Dictionary
+    from benchdesign.items import Item
+    from benchdesign.mapping import Mapper
     from benchdesign.mapping.build import BuildReport
     from benchdesign.mapping.corpus import CorpusSettings
     from benchdesign.mapping.train import LevelSpec, TrainSettings
@@ -103,6 +105,7 @@ def measure_job(
     max_tokens: int | None,
     device: str | None,
     dtype: str | None,
+    hook_module: str | None,
     force: bool,
     as_json: bool,
     quiet: bool,
@@ -123,6 +126,7 @@ def measure_job(
             max_tokens=max_tokens,
             device=device,
             dtype=dtype,
+            hook_module=hook_module,
             overwrite=force,
             progress=talk.progress,
             stop=stop,
@@ -226,11 +230,14 @@ def info_job(
     limit: int | None,
     model: str | None,
     device: str | None,
+    dtype: str | None,
+    hook_module: str | None,
     as_json: bool,
     quiet: bool,
 ) -> None:
     """Print what is known about a concept, and its strongest items of a set."""
-    from benchdesign.mapping import load_dictionary
+    from benchdesign.formats import load_benchmark
+    from benchdesign.mapping import load_dictionary, open_mapper
 
     dictionary = load_dictionary(spec)
     found = _find_concepts(dictionary, concept)
@@ -240,9 +247,9 @@ def info_job(
     facts = _facts(dictionary, found[0])
     shown: list[dict[str, Any]] = []
     if items is not None:
-        shown = _strongest_items(
-            dictionary, found[0], items, top, fields, limit, model, device, Talk(quiet=quiet)
-        )
+        benchmark = load_benchmark(items, fields=fields or None, limit=limit)
+        mapper = open_mapper(model, dictionary, device=device, dtype=dtype, hook_module=hook_module)
+        shown = _strongest_items(benchmark.items, mapper, found[0], top, Talk(quiet=quiet))
         facts["items"] = shown
     if as_json:
         print_json(facts)
@@ -417,22 +424,11 @@ def _print_facts(dictionary: Dictionary, facts: Mapping[str, Any]) -> None:
 
 
 def _strongest_items(
-    dictionary: Dictionary,
-    concept: int,
-    path: str,
-    top: int,
-    fields: Mapping[str, str],
-    limit: int | None,
-    model: str | None,
-    device: str | None,
-    talk: Talk,
+    items: Sequence[Item], mapper: Mapper, concept: int, top: int, talk: Talk
 ) -> list[dict[str, Any]]:
-    from benchdesign.formats import load_benchmark
     from benchdesign.highlights import cut, marks_of, strongest_rows
-    from benchdesign.mapping import map_items, open_mapper
+    from benchdesign.mapping import map_items
 
-    items = load_benchmark(path, fields=fields or None, limit=limit).items
-    mapper = open_mapper(model, dictionary, device=device)
     with stopping(talk.say) as stop:
         concept_map = map_items(items, mapper, progress=talk.progress, stop=stop)
     talk.done()
@@ -448,7 +444,7 @@ def _strongest_items(
                 "row": item.row,
                 "peak": float(peak.peak) if peak else 0.0,
                 "present": peak is not None
-                and bool(peak.peak >= dictionary.table.threshold[concept]),
+                and bool(peak.peak >= mapper.dictionary.table.threshold[concept]),
                 "saliency": float(peak.saliency) if peak else 0.0,
                 "marked": "".join(
                     f"[{piece.text}]" if piece.strength else piece.text for piece in pieces
