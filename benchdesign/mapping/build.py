@@ -24,6 +24,7 @@ from benchdesign.mapping.contexts import (
 )
 from benchdesign.mapping.corpus import Corpus, CorpusSettings, read_corpus
 from benchdesign.mapping.folders import check_file, check_folder, put_in_place
+from benchdesign.mapping.loading import choose_device
 from benchdesign.mapping.reference import ReferenceModel
 from benchdesign.mapping.statistics import LevelStatistics, StatisticsRules, measure_level
 from benchdesign.mapping.train import LevelReport, LevelSpec, TrainSettings, train_sae
@@ -321,9 +322,7 @@ def count_flags(statistics: LevelStatistics) -> dict[str, int]:
 
 
 def _read_weights(folder: Path, device: str | None) -> dict[str, Any]:
-    import torch
     from safetensors.torch import load_file
 
-    where = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    tensors = load_file(folder / "sae_weights.safetensors", device=where)
+    tensors = load_file(folder / "sae_weights.safetensors", device=str(choose_device(device)))
     return {name: tensor.float() for name, tensor in tensors.items()}

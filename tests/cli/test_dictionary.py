@@ -181,6 +181,7 @@ def test_train_prints_its_report_as_json(made: Path, run: Run, tmp_path: Path) -
         (["--level", "more:hook=blocks.0.hook_resid_post,width=9000000000,k=2"], "are too few"),
         (["--max-tokens", "5"], "are too few"),
         (["--lr", "1e30", "--passes", "80"], "not finite"),
+        (["--device", "warp"], "does not exist"),
     ],
 )
 def test_bad_training_input_is_one_line_and_writes_nothing(
@@ -191,6 +192,11 @@ def test_bad_training_input_is_one_line_and_writes_nothing(
     assert message in err
     assert len(err.strip().split("\n")) == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_train_takes_device_auto(made: Path, run: Run, tmp_path: Path) -> None:
+    code, _, err = run(*train_arguments(made, tmp_path / "out", "--device", "auto")[1:])
+    assert (code, err) == (0, "")
 
 
 def test_an_empty_corpus_is_one_line(made: Path, run: Run, tmp_path: Path) -> None:

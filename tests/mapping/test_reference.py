@@ -229,7 +229,10 @@ def test_dtype_that_does_not_exist_is_refused(tmp_path: Path) -> None:
         ReferenceModel.from_spec(folder, hook_points=["blocks.0.hook_resid_post"], dtype="int3")
 
 
-@pytest.mark.parametrize(("device", "message"), [("warp", "does not exist"), ("cuda", "No CUDA")])
+@pytest.mark.parametrize(
+    ("device", "message"),
+    [("warp", "does not exist"), ("cuda", "No CUDA"), ("xpu", "does not exist")],
+)
 def test_device_that_is_not_there_is_refused(
     device: str, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

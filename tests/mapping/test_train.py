@@ -83,6 +83,13 @@ def test_mean_activity_on_held_out_rows_is_at_most_k(tmp_path: Path) -> None:
     assert SPEC.k * 0.85 < report.l0 <= SPEC.k * 1.05
 
 
+def test_device_auto_is_one_device_for_training(tmp_path: Path) -> None:
+    short = replace(SPEC, passes=0.1)
+    assert train(tmp_path / "auto", short, replace(CPU, device="auto")).n_steps > 0
+    with pytest.raises(ModelError, match="does not exist"):
+        train(tmp_path / "warp", short, replace(CPU, device="warp"))
+
+
 def test_matryoshka_is_trained_and_saved_alike(tmp_path: Path) -> None:
     spec = replace(SPEC, architecture="matryoshka_batchtopk", widths=(6, 12), passes=20)
     assert train(tmp_path / "sae", spec).explained_variance > 0.5
