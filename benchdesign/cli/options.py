@@ -67,7 +67,8 @@ DictionarySpec = Annotated[
     typer.Option(
         "--dictionary",
         metavar="SPEC",
-        help="Concept dictionary: builtin, a folder, sae-lens:RELEASE/SAE_ID, hf:REPO.",
+        help="Concept dictionary: builtin, a folder, sae-lens:RELEASE/SAE_ID, "
+        "hf:OWNER/REPO[/FOLDER].",
     ),
 ]
 Device = Annotated[

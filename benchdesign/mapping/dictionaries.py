@@ -10,6 +10,7 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +48,9 @@ SUMMARY, CONCEPTS = "dictionary.json", "concepts.parquet"
 
 _NUMBERS = ("threshold", "mean_activation", "max_activation", "q90", "label_score")
 _TEXTS = ("label", "label_source", "area")
+
+_MOST_TOLD = 8
+"""Folders of a repository that an error names."""
 
 _HUB_OWNERS = {
     "gemma": "google",
@@ -232,7 +236,7 @@ def _open_own(folder: Path, name: str) -> Dictionary:
             offset += level.width
         model = str(summary["model"])
         edges = tuple(int(edge) for edge in summary.get("length_edges", ()))
-    except (KeyError, TypeError, ValueError) as problem:
+    except (KeyError, TypeError, ValueError, AttributeError) as problem:
         raise DictionaryError(f"{place}: damaged ({problem!r}); get it again.") from None
     if not levels or list(edges) != sorted(set(edges)):
         raise DictionaryError(f"{place}: needs at least one level and ascending length_edges.")
@@ -295,21 +299,73 @@ def _from_registry(spec: str, store: Path | None) -> Path:
 
 
 def _from_hub(parts: Sequence[str]) -> Path:
-    """Fetch, or find in the cache, the dictionary files of a hub repository or a folder in it."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+    """Fetch, or find in the cache, the dictionary at a repository's root or in a folder of it.
 
-    repository, inside = "/".join(parts[:2]), "/".join(parts[2:])
+    What it consists of is read first: a repository may hold hundreds of SAEs.
+    """
+    name, repository, inside = "/".join(parts), "/".join(parts[:2]), "/".join(parts[2:])
     front = f"{inside}/" if inside else ""
-    wanted = [f"{front}{kind}" for kind in ("*.json", "*.safetensors", "*.parquet")]
-    if not inside:
-        wanted += [f"*/{file}" for file in (CONFIG, WEIGHTS)]
+    marks = [front + SUMMARY, front + CONFIG]
+    root = _fetch(name, repository, marks)
+    folder = root / inside
+    if (folder / SUMMARY).is_file():
+        levels = [f"{front}{one}/" for one in _level_folders(folder / SUMMARY)]
+        wanted = [front + CONCEPTS]
+    elif (folder / CONFIG).is_file():
+        levels, wanted = [front], []
+    else:
+        raise DictionaryError(_elsewhere(name, repository, front, root))
+    wanted += [level + file for level in levels for file in (CONFIG, WEIGHTS, SCALER, WHITENING)]
+    return _fetch(name, repository, marks + wanted) / inside
+
+
+def _fetch(name: str, repository: str, files: Sequence[str]) -> Path:
+    """Bring those of the files that the repository has into the hub's cache; return its folder."""
+    from huggingface_hub import snapshot_download
+
     try:
-        folder = snapshot_download(repository, allow_patterns=wanted)
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as problem:
+        return Path(snapshot_download(repository, allow_patterns=[escape(one) for one in files]))
+    except _hub_errors() as problem:
         message = " ".join(str(problem).split())[:200]
-        raise DictionaryError(f"{'/'.join(parts)}: cannot be fetched ({message}).") from None
-    return Path(folder) / inside
+        raise DictionaryError(f"{name}: cannot be fetched ({message}).") from None
+
+
+def _hub_errors() -> tuple[type[Exception], ...]:
+    """Return what asking the hub may raise, by whichever HTTP library its client is built on."""
+    from huggingface_hub import errors
+
+    return getattr(errors, "HTTPError", OSError), errors.HFValidationError, OSError
+
+
+def _elsewhere(name: str, repository: str, front: str, cached: Path) -> str:
+    """Say that there is no dictionary at a place, and where else in the repository there is one."""
+    from huggingface_hub import HfApi
+
+    try:
+        files = HfApi().list_repo_files(repository)
+    except _hub_errors():
+        # Without a network, what was fetched before.
+        files = [path.relative_to(cached).as_posix() for path in cached.rglob("*.json")]
+    places = [
+        Path(file).parent.as_posix() for file in files if Path(file).name in (CONFIG, SUMMARY)
+    ]
+    places = sorted({one for one in places if f"{one}/".startswith(front)})
+    told = f"{name}: holds neither {SUMMARY} nor {CONFIG}"
+    if not places:
+        return f"{told}; give a dictionary or a sae-lens folder."
+    more = f" and {len(places) - _MOST_TOLD:,} more" if len(places) > _MOST_TOLD else ""
+    return (
+        f"{told}, but folders in it do: {', '.join(places[:_MOST_TOLD])}{more}. "
+        f"Give one, such as hf:{repository}/{places[0]}."
+    )
+
+
+def _level_folders(summary: Path) -> list[str]:
+    """Return where the levels lie beside a dictionary.json; a damaged one names none."""
+    try:
+        return [str(one.get("folder", one["name"])) for one in _read_json(summary)["levels"]]
+    except (KeyError, TypeError, AttributeError):
+        return []
 
 
 def _hub_id(model_name: str) -> str:
