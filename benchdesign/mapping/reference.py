@@ -124,7 +124,15 @@ class ReferenceModel:
                 point,
                 resolve_hook(name, model_type=made.model_type, prefix=text_prefix(made.model)),
             )
-        probe = made.activations([_probe_window(made)])
+        try:
+            probe = made.activations([_probe_window(made)])
+        except (AttributeError, LookupError, TypeError, ValueError) as problem:
+            # Such as a decoder that waits for its encoder, or a module that text never reaches.
+            message = " ".join(f"{type(problem).__name__}: {problem}".split())[:200]
+            raise ModelError(
+                f"{spec}: cannot be read at {', '.join(names.values())} ({message}). A reference "
+                "model is an encoder or a decoder that needs no more than the tokens of a text."
+            ) from None
         made.width = {point: states.shape[1] for point, states in probe.items()}
         return made
 

@@ -179,6 +179,50 @@ def test_a_checkpoint_of_other_settings_is_refused(tmp_path: Path) -> None:
         train(tmp_path / "two", replace(SPEC, k=4), replace(CPU, resume=True))
 
 
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("state.json", "{}"),
+        ("state.json", "[]"),
+        ("state.json", '{"label": '),
+        ("state.safetensors", ""),
+        ("state.safetensors", "no tensors at all"),
+    ],
+)
+def test_a_damaged_checkpoint_is_refused(file: str, content: str, tmp_path: Path) -> None:
+    train(tmp_path / "one", settings=replace(CPU, checkpoint_every=10))
+    (tmp_path / "checkpoint" / file).write_text(content, "utf-8")
+    with pytest.raises(UsageError, match=r"damaged checkpoint .* remove it") as one:
+        train(tmp_path / "two", settings=replace(CPU, resume=True))
+    assert "\n" not in str(one.value)
+
+
+def test_a_kill_while_a_checkpoint_is_replaced_loses_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from benchdesign.mapping.folders import last_in_place
+
+    train(tmp_path / "whole")
+    often, checkpoint = replace(CPU, checkpoint_every=10), tmp_path / "checkpoint"
+    rename = Path.rename
+
+    def killed(path: Path, target: Path) -> Path:
+        if path.suffix == ".new" and last_in_place(checkpoint) != checkpoint:
+            raise KeyboardInterrupt
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", killed)
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "parts", settings=often)
+    monkeypatch.undo()
+    assert not checkpoint.exists()
+    state = json.loads((last_in_place(checkpoint) / "state.json").read_text("utf-8"))
+    assert state["n_steps"] == 10
+    train(tmp_path / "parts", settings=replace(often, resume=True))
+    name = "sae_weights.safetensors"
+    assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
 def test_statistics_match_a_brute_force_computation(tmp_path: Path) -> None:
     from safetensors.torch import load_file
 
