@@ -43,7 +43,7 @@ def layers_needed(names: Iterable[str], *, n_layers: int, source: Path | str) ->
         if layer is not None and layer >= n_layers > 0:
             raise ModelError(
                 f"{source}: has {n_layers} layers, so there is no {name!r}. "
-                "The dictionary was made for another model."
+                "Choose a layer below that, or the model that the hook point was meant for."
             )
     run = [last_layer_run(name) for name in layers]
     known = [layer for layer in run if layer is not None]

