@@ -311,22 +311,31 @@ def _print_releases(entries: Sequence[Any]) -> None:
     here = Counter(one.release for one in entries if one.on_disk)
     first = {one.release: one for one in reversed(entries)}
     widths: dict[str, dict[str, None]] = {}
+    hooks: dict[str, dict[str, None]] = {}
     for one in entries:
         widths.setdefault(one.release, {})[one.width] = None
+        hooks.setdefault(one.release, {})[_hook_of_any_layer(one.hook_point)] = None
     print_table(
-        ["release", "model", "SAEs", "widths", "on disk"],
+        ["release", "model", "reads", "SAEs", "widths", "on disk"],
         [
             [
                 name,
                 first[name].model,
+                " ".join(hook for hook in hooks[name] if hook),
                 f"{sizes[name]:,}",
                 " ".join(width for width in widths[name] if width),
                 str(here[name]),
             ]
             for name in sorted(sizes)
         ],
-        right="  r",
+        right="   r",
     )
+
+
+def _hook_of_any_layer(hook_point: str) -> str:
+    """Return a hook point without the number of its layer; empty where only the layer is known."""
+    block, _, rest = hook_point.partition("blocks.")
+    return f"{block}blocks.*.{rest.partition('.')[2]}" if rest else ""
 
 
 def _find_concepts(dictionary: Dictionary, text: str) -> list[int]:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from glob import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +30,7 @@ __all__ = [
     "builtin_dictionary_folder",
     "converted_name",
     "default_store",
+    "describe_plain",
     "fingerprint",
     "level_files",
     "load_dictionary",
@@ -250,8 +251,15 @@ def _open_own(folder: Path, name: str) -> Dictionary:
     )
 
 
-def _open_plain(folder: Path, name: str) -> Dictionary:
-    """Open a sae-lens folder: one level, nothing known about its concepts."""
+class PlainSae(NamedTuple):
+    """What the settings of a sae-lens folder say."""
+
+    model: str
+    level: Level
+
+
+def describe_plain(folder: Path) -> PlainSae:
+    """Read which states of which model a sae-lens folder is for; its weights are not read."""
     config = read_config(folder)
     metadata = config.get("metadata")
     known: dict[str, Any] = metadata if isinstance(metadata, dict) else config
@@ -264,6 +272,12 @@ def _open_plain(folder: Path, name: str) -> Dictionary:
         width=int(config["d_sae"]),
         folder=folder,
     )
+    return PlainSae(model, level)
+
+
+def _open_plain(folder: Path, name: str) -> Dictionary:
+    """Open a sae-lens folder: one level, nothing known about its concepts."""
+    model, level = describe_plain(folder)
     return Dictionary(
         name=name,
         model=model,

@@ -481,6 +481,13 @@ def test_list_shows_the_builtin_and_the_registry(run: Run) -> None:
     assert jumbled[8]["on_disk"] is False
 
 
+def test_list_says_what_each_release_reads(run: Run) -> None:
+    code, out, _ = run("list", "--model", "gpt2")
+    assert code == 0
+    (line,) = [one.split() for one in out.split("\n") if one.startswith("gpt2-small-res-jb ")]
+    assert line[:3] == ["gpt2-small-res-jb", "gpt2-small", "blocks.*.hook_resid_pre"]
+
+
 def test_list_shows_the_saes_of_one_release(run: Run) -> None:
     code, out, _ = run("list", "--release", "gpt2-small-res-jb")
     assert code == 0
@@ -515,6 +522,11 @@ def test_list_names_what_is_in_the_caches_as_it_is_given(
     metadata = {"model_name": "gpt2-small", "hook_name": "blocks.8.hook_resid_pre"}
     make_tiny_sae(store / converted_name(spec), metadata=metadata)
     (store / "cut-off").mkdir()
+    public = hub / "models--me--saes/snapshots/abc"
+    make_tiny_sae(public / "layer_1", metadata={"model_name": "gpt2-small", "hook_name": "h.1"})
+    (public / "layer_2").mkdir()
+    (public / "layer_2/cfg.json").write_text('{"d_in": 16}')
+    make_tiny_sae(hub / "models--jbloom--GPT2-Small-SAEs-Reformatted/snapshots/abc/blocks.3")
     code, out, _ = run("list")
     assert code == 0
     table = out.split("\n\n")[0]
@@ -523,10 +535,11 @@ def test_list_names_what_is_in_the_caches_as_it_is_given(
         "builtin builtin blocks.5.hook_resid_post 512 yes",
         "hf:me/my-concepts m blocks.0.hook_resid_post 24 yes",
         "hf:me/my-concepts m blocks.1.hook_resid_post 8 yes",
+        "hf:me/saes/layer_1 gpt2 h.1 24 yes",
         f"{spec} gpt2 blocks.8.hook_resid_pre 24 yes",
     ]
     code, out, _ = run("list", "--on-disk", "--json")
-    assert len(json.loads(out)["dictionaries"]) == 5
+    assert len(json.loads(out)["dictionaries"]) == 6
 
 
 def test_what_list_says_is_on_disk_is_opened_from_there(run: Run, tmp_path: Path) -> None:
