@@ -13,7 +13,7 @@ import pytest
 
 from benchdesign.cli import run_command
 from tests.helpers import make_tiny_bert, make_tiny_dictionary, make_tiny_sae
-from tests.mapping.test_label import label_all, serve
+from tests.mapping.test_label import judge, label_all, serve
 
 WORDS = ("cat", "dog", "house", "river", "stone", "music", "number", "seven", "market", "garden")
 LEVELS = (
@@ -399,6 +399,31 @@ def test_a_stopped_run_of_a_model_pays_for_nothing_twice(
         assert len(asked) - n_asked == first
     table = load_dictionary(folder).table
     assert {one for one in table.label_source if one} == {"model:tiny"}
+    assert not list(tmp_path.glob("*.labels.jsonl"))
+
+
+def test_a_stopped_judge_is_paid_for_the_rest_only(made: Path, run: Run, tmp_path: Path) -> None:
+    contexts = ("--contexts", made / "contexts.jsonl.gz")
+    folder = tmp_path / "labelled"
+    assert run("label", made / "dictionary", "--out", folder, "--keywords", *contexts)[0] == 0
+    left = [2]
+
+    def reply(body: dict[str, Any]) -> tuple[int, object]:
+        left[0] -= 1
+        return judge(body) if left[0] >= 0 else (401, {})
+
+    with serve(reply) as (url, _):
+        arguments = (
+            *("label", folder, "--score", "--judge", "--endpoint", url, "--llm", "tiny"),
+            *(*contexts, "--yes"),
+        )
+        code, _, err = run(*arguments)
+        assert code == 1
+        first = int(err.split(" ")[0])
+        left[0] = 1000
+        code, _, err = run(*arguments)
+        assert code == 0
+        assert int(err.split(" ")[0]) == first - 4
     assert not list(tmp_path.glob("*.labels.jsonl"))
 
 
