@@ -114,7 +114,7 @@ class Preferences:
     """`unicode` or `ascii`."""
 
     device: str | None = None
-    """Where reference models run: `cpu`, `cuda`, `mps`; None for the best there is."""
+    """Where reference models run: `cpu`, `cuda`, `mps`, `auto`; None for CUDA if there is one."""
 
     cache: str | None = None
     """Folder for downloaded and derived files; None for the platform's place."""

@@ -94,7 +94,7 @@ def label_job(request: LabelRequest, *, as_json: bool, quiet: bool) -> None:
     with stopping(talk.say) as stop:
         labels = _get_labels(request, dictionary, contexts, target, talk, stop)
         if request.score:
-            labels = _score(request, labels, contexts, talk, stop)
+            labels = _score(request, labels, contexts, target, talk, stop)
     talk.done()
     n_dropped = 0
     if request.drop_below is not None:
@@ -276,17 +276,21 @@ def _score(
     request: LabelRequest,
     labels: Sequence[ConceptLabel],
     contexts: Sequence[ConceptContexts],
+    target: Path,
     talk: Talk,
     stop: StopCheck,
 ) -> list[ConceptLabel]:
-    from benchdesign.mapping.label_model import estimate_judging, judge_labels
+    from benchdesign.mapping.label_model import estimate_judging, judge_labels, judged
     from benchdesign.mapping.label_score import builtin_embedder, score_labels
 
     if request.judge:
-        _agree_to_cost(request, estimate_judging(labels, contexts), talk)
+        endpoint, journal = _open_endpoint(request), _journal(target)
+        known = judged(journal, labels, contexts, model=endpoint.model)
+        missing = [one for one in labels if one.concept_id not in known]
+        _agree_to_cost(request, estimate_judging(missing, contexts), talk)
         return list(
             judge_labels(
-                labels, contexts, _open_endpoint(request), progress=talk.progress, stop=stop
+                labels, contexts, endpoint, journal=journal, progress=talk.progress, stop=stop
             )
         )
     embed = builtin_embedder(device=request.device, dtype=request.dtype)

@@ -68,14 +68,25 @@ DictionarySpec = Annotated[
     typer.Option(
         "--dictionary",
         metavar="SPEC",
-        help="Concept dictionary: builtin, a folder, sae-lens:RELEASE/SAE_ID, hf:REPO.",
+        help="Concept dictionary: builtin, a folder, sae-lens:RELEASE/SAE_ID, "
+        "hf:OWNER/REPO[/FOLDER].",
     ),
 ]
 Device = Annotated[
-    str | None, typer.Option("--device", help="cpu, cuda or mps. [default: the best there is]")
+    str | None,
+    typer.Option(
+        "--device",
+        help="cpu, cuda or mps; auto spreads the model's layers over devices. "
+        "[default: cuda where there is one, else cpu]",
+    ),
 ]
 Dtype = Annotated[
-    str | None, typer.Option("--dtype", help="Precision of the model, such as bfloat16.")
+    str | None,
+    typer.Option(
+        "--dtype",
+        help="Precision of the model: float32, bfloat16 or float16. "
+        "[default: float32 on the CPU, else the model's own]",
+    ),
 ]
 HookModule = Annotated[
     str | None,

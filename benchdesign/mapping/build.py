@@ -7,6 +7,7 @@ unfinished run lie beside it in `<name>.training`.
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from benchdesign.dictionary import ConceptTable, Dictionary, Level
-from benchdesign.errors import UsageError
+from benchdesign.errors import ModelError, UsageError
 from benchdesign.mapping.activations import Collected, collect_activations
 from benchdesign.mapping.contexts import (
     ConceptContexts,
@@ -24,7 +25,8 @@ from benchdesign.mapping.contexts import (
 )
 from benchdesign.mapping.corpus import Corpus, CorpusSettings, read_corpus
 from benchdesign.mapping.folders import check_file, check_folder, put_in_place
-from benchdesign.mapping.reference import ReferenceModel
+from benchdesign.mapping.loading import choose_device
+from benchdesign.mapping.reference import ReferenceModel, anywhere
 from benchdesign.mapping.statistics import LevelStatistics, StatisticsRules, measure_level
 from benchdesign.mapping.train import LevelReport, LevelSpec, TrainSettings, train_sae
 from benchdesign.progress import ProgressCallback, StopCheck
@@ -76,12 +78,8 @@ def build_dictionary(
     _check(out, specs, contexts_path=contexts_path, overwrite=overwrite)
     chosen = settings or TrainSettings()
     corpus = read_corpus(corpus_path, settings=corpus_settings)
-    reference = ReferenceModel.from_spec(
-        model,
-        hook_points=tuple(dict.fromkeys(spec.hook_point for spec in specs)),
-        device=chosen.device,
-        dtype=dtype,
-    )
+    model = anywhere(model)
+    reference = _open_reference(model, specs, device=chosen.device, dtype=dtype)
     collected = collect_activations(
         corpus.texts,
         reference,
@@ -134,6 +132,18 @@ def build_dictionary(
     put_in_place(fresh, out)
     shutil.rmtree(training)
     return report
+
+
+def _open_reference(
+    model: str, specs: Sequence[LevelSpec], *, device: str | None, dtype: str | None
+) -> ReferenceModel:
+    points = tuple(dict.fromkeys(spec.hook_point for spec in specs))
+    try:
+        return ReferenceModel.from_spec(model, hook_points=points, device=device, dtype=dtype)
+    except ModelError as problem:
+        # A level names its module itself; only a dictionary that exists needs an option for it.
+        message = re.sub(r"--hook-module (?=\S+\.\d)", "hook=", str(problem))
+        raise ModelError(message.replace("--hook-module", "--level with hook=")) from None
 
 
 def complete_dictionary(
@@ -321,9 +331,7 @@ def count_flags(statistics: LevelStatistics) -> dict[str, int]:
 
 
 def _read_weights(folder: Path, device: str | None) -> dict[str, Any]:
-    import torch
     from safetensors.torch import load_file
 
-    where = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    tensors = load_file(folder / "sae_weights.safetensors", device=where)
+    tensors = load_file(folder / "sae_weights.safetensors", device=str(choose_device(device)))
     return {name: tensor.float() for name, tensor in tensors.items()}

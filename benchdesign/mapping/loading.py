@@ -43,7 +43,7 @@ def layers_needed(names: Iterable[str], *, n_layers: int, source: Path | str) ->
         if layer is not None and layer >= n_layers > 0:
             raise ModelError(
                 f"{source}: has {n_layers} layers, so there is no {name!r}. "
-                "The dictionary was made for another model."
+                "Choose a layer below that, or the model that the hook point was meant for."
             )
     run = [last_layer_run(name) for name in layers]
     known = [layer for layer in run if layer is not None]
@@ -95,20 +95,26 @@ def _layer_list(config: Any) -> str:
 
 
 def choose_device(name: str | None) -> torch.device:
-    """Return the device to run on: the one named, else a GPU if there is one."""
+    """Return the device to run on: the one named, else CUDA if there is one.
+
+    Apple's GPU is used only where it is named: it has no float64, which training needs, and no
+    `segment_reduce`, which passages need.
+    """
     import torch
 
     name = None if name in DEVICE_MAPS else name
-    try:
-        chosen = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
-    except RuntimeError:
-        raise ModelError(
-            f"Device {name!r} does not exist. Use cpu, cuda, cuda:1, or auto to spread a large "
-            "model over all there are."
-        ) from None
-    if chosen.type == "cuda" and not torch.cuda.is_available():
+    chosen = name or ("cuda" if torch.cuda.is_available() else "cpu")
+    if chosen.startswith("cuda") and not torch.cuda.is_available():
         raise ModelError("No CUDA device is available here. Use --device cpu.")
-    return chosen
+    try:
+        # Only a tensor tells whether a device with such a name is there.
+        torch.empty(0, device=chosen)
+    except (RuntimeError, AssertionError, NotImplementedError):
+        raise ModelError(
+            f"Device {name!r} does not exist here. Use cpu, cuda, cuda:1, or auto to spread a "
+            "large model over all there are."
+        ) from None
+    return torch.device(chosen)
 
 
 def number_type(config: Any, device: torch.device, dtype: str | None) -> torch.dtype:

@@ -60,6 +60,7 @@ def measure_dictionary(
     max_tokens: int | None = None,
     device: str | None = None,
     dtype: str | None = None,
+    hook_module: str | None = None,
     overwrite: bool = False,
     progress: ProgressCallback | None = None,
     stop: StopCheck | None = None,
@@ -74,7 +75,9 @@ def measure_dictionary(
     if contexts_path is not None:
         check_file(contexts_path, option="--contexts")
     corpus = read_corpus(corpus_path, settings=corpus_settings)
-    mapper = SaeMapper.from_specs(model, dictionary, device=device, dtype=dtype)
+    mapper = SaeMapper.from_specs(
+        model, dictionary, device=device, dtype=dtype, hook_module=hook_module
+    )
     keys = [BankKey(level.hook_point, level.unit) for level in dictionary.levels]
     weights = [
         _weights(encoder, name=level.name)
@@ -116,6 +119,7 @@ def measure_dictionary(
         "rules": asdict(chosen),
         "max_tokens": max_tokens,
         "dtype": dtype,
+        "hook_module": hook_module,
     }
     made = store_changed(
         dictionary,

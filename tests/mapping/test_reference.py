@@ -182,6 +182,21 @@ def test_model_of_an_unknown_family_is_read_at_a_module_named_by_hand(tmp_path: 
     np.testing.assert_allclose(by_hand, entering, atol=1e-6)
 
 
+def test_model_that_needs_more_than_tokens_is_refused(tmp_path: Path) -> None:
+    from transformers import T5Config, T5ForConditionalGeneration
+
+    make_tiny_decoder(tmp_path, "gpt2")
+    config = T5Config(
+        vocab_size=260, d_model=16, d_kv=8, d_ff=32, num_layers=2, num_heads=2, pad_token_id=0
+    )
+    T5ForConditionalGeneration(config).save_pretrained(tmp_path)
+    with pytest.raises(
+        ModelError, match=r"cannot be read at encoder.block.1 .* needs no"
+    ) as caught:
+        states_at(tmp_path, "x", hook_module="encoder.block.1")
+    assert "\n" not in str(caught.value)
+
+
 def test_hook_that_the_family_lacks_says_how_to_name_the_module() -> None:
     with pytest.raises(ModelError, match="does not exist in models of type 'gpt_neox'"):
         resolve_hook("blocks.1.hook_resid_mid", model_type="gpt_neox")
@@ -229,7 +244,10 @@ def test_dtype_that_does_not_exist_is_refused(tmp_path: Path) -> None:
         ReferenceModel.from_spec(folder, hook_points=["blocks.0.hook_resid_post"], dtype="int3")
 
 
-@pytest.mark.parametrize(("device", "message"), [("warp", "does not exist"), ("cuda", "No CUDA")])
+@pytest.mark.parametrize(
+    ("device", "message"),
+    [("warp", "does not exist"), ("cuda", "No CUDA"), ("xpu", "does not exist")],
+)
 def test_device_that_is_not_there_is_refused(
     device: str, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

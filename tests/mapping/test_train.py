@@ -83,6 +83,13 @@ def test_mean_activity_on_held_out_rows_is_at_most_k(tmp_path: Path) -> None:
     assert SPEC.k * 0.85 < report.l0 <= SPEC.k * 1.05
 
 
+def test_device_auto_is_one_device_for_training(tmp_path: Path) -> None:
+    short = replace(SPEC, passes=0.1)
+    assert train(tmp_path / "auto", short, replace(CPU, device="auto")).n_steps > 0
+    with pytest.raises(ModelError, match="does not exist"):
+        train(tmp_path / "warp", short, replace(CPU, device="warp"))
+
+
 def test_matryoshka_is_trained_and_saved_alike(tmp_path: Path) -> None:
     spec = replace(SPEC, architecture="matryoshka_batchtopk", widths=(6, 12), passes=20)
     assert train(tmp_path / "sae", spec).explained_variance > 0.5
@@ -170,6 +177,50 @@ def test_a_checkpoint_of_other_settings_is_refused(tmp_path: Path) -> None:
     train(tmp_path / "one", settings=replace(CPU, checkpoint_every=10))
     with pytest.raises(UsageError, match="other settings"):
         train(tmp_path / "two", replace(SPEC, k=4), replace(CPU, resume=True))
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("state.json", "{}"),
+        ("state.json", "[]"),
+        ("state.json", '{"label": '),
+        ("state.safetensors", ""),
+        ("state.safetensors", "no tensors at all"),
+    ],
+)
+def test_a_damaged_checkpoint_is_refused(file: str, content: str, tmp_path: Path) -> None:
+    train(tmp_path / "one", settings=replace(CPU, checkpoint_every=10))
+    (tmp_path / "checkpoint" / file).write_text(content, "utf-8")
+    with pytest.raises(UsageError, match=r"damaged checkpoint .* remove it") as one:
+        train(tmp_path / "two", settings=replace(CPU, resume=True))
+    assert "\n" not in str(one.value)
+
+
+def test_a_kill_while_a_checkpoint_is_replaced_loses_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from benchdesign.mapping.folders import last_in_place
+
+    train(tmp_path / "whole")
+    often, checkpoint = replace(CPU, checkpoint_every=10), tmp_path / "checkpoint"
+    rename = Path.rename
+
+    def killed(path: Path, target: Path) -> Path:
+        if path.suffix == ".new" and last_in_place(checkpoint) != checkpoint:
+            raise KeyboardInterrupt
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", killed)
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "parts", settings=often)
+    monkeypatch.undo()
+    assert not checkpoint.exists()
+    state = json.loads((last_in_place(checkpoint) / "state.json").read_text("utf-8"))
+    assert state["n_steps"] == 10
+    train(tmp_path / "parts", settings=replace(often, resume=True))
+    name = "sae_weights.safetensors"
+    assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
 def test_statistics_match_a_brute_force_computation(tmp_path: Path) -> None:
