@@ -17,8 +17,9 @@ from benchdesign.errors import (
     UsageError,
 )
 from benchdesign.mapping.activations import ActivationBank, BankKey, Collected
+from benchdesign.mapping.active import FromWeights
 from benchdesign.mapping.corpus import CorpusText
-from benchdesign.mapping.statistics import StatisticsRules, measure_level
+from benchdesign.mapping.statistics import LevelStatistics, StatisticsRules, measure_level
 from benchdesign.mapping.train import LevelReport, LevelSpec, TrainSettings, encode, train_sae
 
 HOOK = "blocks.0.hook_resid_post"
@@ -183,10 +184,15 @@ def test_statistics_match_a_brute_force_computation(tmp_path: Path) -> None:
         for name, tensor in load_file(tmp_path / "sae/sae_weights.safetensors").items()
     }
     rules = StatisticsRules(length_edges=(4,))
-    measured, _ = measure_level(collected, bank, weights, rules=rules)
-    acts = encode(weights, bank.rows).numpy().reshape(120, 8, SPEC.width)
-    for concept in range(SPEC.width):
-        peaks, saliency = acts[:, :, concept].max(1), acts[:, :, concept].mean(1)
+    measured, _ = measure_level(collected, FromWeights(bank, weights), rules=rules)
+    check_by_brute_force(measured, encode(weights, bank.rows).numpy())
+
+
+def check_by_brute_force(measured: LevelStatistics, acts: np.ndarray) -> None:
+    """Compare statistics with what dense activations of `make_bank` (n_rows, width) come to."""
+    by_text = acts.reshape(-1, 8, acts.shape[1])
+    for concept in range(acts.shape[1]):
+        peaks, saliency = by_text[:, :, concept].max(1), by_text[:, :, concept].mean(1)
         firing = np.sort(peaks[peaks > 0])
         if not len(firing):
             assert "dead" in measured.flags[concept]
@@ -198,7 +204,7 @@ def test_statistics_match_a_brute_force_computation(tmp_path: Path) -> None:
         assert measured.base_rates[concept, 1] == pytest.approx(present.mean())
         assert np.isnan(measured.base_rates[concept, 0])
         assert measured.q90[concept] == pytest.approx(np.quantile(saliency[present], 0.9), rel=1e-5)
-        assert measured.density[concept] == pytest.approx((acts[:, :, concept] > 0).mean())
+        assert measured.density[concept] == pytest.approx((by_text[:, :, concept] > 0).mean())
         assert measured.max_activation[concept] == pytest.approx(peaks.max())
 
 
@@ -225,7 +231,7 @@ def flags_of(weights_on: np.ndarray, **changes: object) -> frozenset[str]:
     if "texts" in changes:
         collected = replace(collected, texts=changes["texts"])  # type: ignore[arg-type]
     bank = next(iter(collected.banks.values()))
-    measured, _ = measure_level(collected, bank, weights)
+    measured, _ = measure_level(collected, FromWeights(bank, weights))
     return measured.flags[0]
 
 
@@ -246,8 +252,8 @@ def test_a_concept_on_first_tokens_of_any_kind_is_positional() -> None:
     collected, weights = one_concept(on)
     bank = next(iter(collected.banks.values()))
     ids = random.permutation(len(bank)).astype(np.int32)
-    varied, _ = measure_level(collected, replace(bank, token_ids=ids), weights)
-    same, _ = measure_level(collected, replace(bank, token_ids=ids * 0), weights)
+    varied, _ = measure_level(collected, FromWeights(replace(bank, token_ids=ids), weights))
+    same, _ = measure_level(collected, FromWeights(replace(bank, token_ids=ids * 0), weights))
     assert varied.flags[0] == {"structural:position"}
     assert same.flags[0] == frozenset()
 
