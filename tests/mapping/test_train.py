@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,20 @@ from benchdesign.errors import (
     OutputExistsError,
     UsageError,
 )
-from benchdesign.mapping.activations import ActivationBank, BankKey, Collected
+from benchdesign.items import Item
+from benchdesign.mapping.activations import (
+    ActivationBank,
+    BankKey,
+    Collected,
+    collect_activations,
+)
 from benchdesign.mapping.active import FromWeights
 from benchdesign.mapping.corpus import CorpusText
+from benchdesign.mapping.reference import ReferenceModel
 from benchdesign.mapping.statistics import LevelStatistics, StatisticsRules, measure_level
 from benchdesign.mapping.train import LevelReport, LevelSpec, TrainSettings, encode, train_sae
+from benchdesign.mapping.windows import Window
+from tests.helpers import make_tiny_bert
 
 HOOK = "blocks.0.hook_resid_post"
 SPEC = LevelSpec("terms", HOOK, "token", width=24, k=3, batch_size=64, passes=8, dead_window=20)
@@ -295,20 +305,45 @@ def test_themes_are_passages_unless_told() -> None:
     assert LevelSpec.parse("terms:hook=h,width=8,k=2", lr=0.5).lr == 0.5
 
 
+def tiny_model(folder: Path) -> ReferenceModel:
+    """A model whose states at `HOOK` a test can spoil."""
+    return ReferenceModel.from_spec(make_tiny_bert(folder), hook_points=(HOOK,), device="cpu")
+
+
 def test_not_a_number_in_the_states_is_an_error(tmp_path: Path) -> None:
     import torch
 
-    from benchdesign.mapping.activations import collect_activations
-    from benchdesign.mapping.reference import ReferenceModel
-    from tests.helpers import make_tiny_bert
-
-    model = ReferenceModel.from_spec(
-        make_tiny_bert(tmp_path / "m"), hook_points=(HOOK,), device="cpu"
-    )
+    model = tiny_model(tmp_path / "m")
     with torch.no_grad():
         model.model.encoder.layer[0].output.dense.weight.fill_(float("nan"))
-    with pytest.raises(ModelError, match="not finite"):
+    with pytest.raises(ModelError, match=r"not finite; choose another hook point\.$"):
         collect_activations([CorpusText("a cat", "", False)], model, keys=[BankKey(HOOK, "token")])
+
+
+def test_states_beyond_half_precision_are_kept_in_single(tmp_path: Path) -> None:
+    import torch
+
+    model = tiny_model(tmp_path / "m")
+    # Of one length a batch, longest first: what overflows comes after what does not.
+    texts = [CorpusText(text, "", False) for text in ("dog", "a cat dog")]
+    given = model.activations
+
+    def activations(windows: Sequence[Window]) -> dict[str, torch.Tensor]:
+        states = given(windows)
+        return {point: found * (1e6 if len(found) == 1 else 1.0) for point, found in states.items()}
+
+    model.activations = activations  # type: ignore[method-assign]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("benchdesign.mapping.activations._BATCH_TOKENS", {"cpu": 1})
+        collected = collect_activations(texts, model, keys=[BankKey(HOOK, "token")])
+    rows = collected.banks[BankKey(HOOK, "token")].rows
+    assert rows.dtype is torch.float32
+    small, large = (
+        given(model.windows([Item("1", 0, text, ((0, len(text)),), text)]))
+        for text in ("a cat dog", "dog")
+    )
+    torch.testing.assert_close(rows[0], large[HOOK][0].float() * 1e6)
+    torch.testing.assert_close(rows[1:], small[HOOK].half().float())
 
 
 def test_an_existing_folder_is_left_alone(tmp_path: Path) -> None:
