@@ -108,7 +108,7 @@ def label_job(request: LabelRequest, *, as_json: bool, quiet: bool) -> None:
             replace(one, label=None, source=None, score=None) if one.concept_id in low else one
             for one in labels
         ]
-    apply_labels(
+    labelled = apply_labels(
         dictionary,
         labels,
         target,
@@ -118,7 +118,7 @@ def label_job(request: LabelRequest, *, as_json: bool, quiet: bool) -> None:
     _journal(target).unlink(missing_ok=True)
     if request.save is not None:
         write_labels(labels, request.save)
-    _print_summary(target, labels, n_dropped, as_json=as_json)
+    _print_summary(target, labelled, labels, n_dropped, as_json=as_json)
 
 
 def _target(request: LabelRequest) -> Path:
@@ -298,9 +298,16 @@ def _score(
 
 
 def _print_summary(
-    target: Path, labels: Sequence[ConceptLabel], n_dropped: int, *, as_json: bool
+    target: Path,
+    labelled: Dictionary,
+    labels: Sequence[ConceptLabel],
+    n_dropped: int,
+    *,
+    as_json: bool,
 ) -> None:
     import statistics
+
+    from benchdesign.mapping.label import shared_labels
 
     scores = sorted(one.score for one in labels if one.score is not None)
     summary: dict[str, Any] = {
@@ -308,6 +315,7 @@ def _print_summary(
         "n_labelled": sum(one.label is not None for one in labels),
         "n_unlabelled": sum(one.label is None for one in labels),
         "n_dropped": n_dropped,
+        "n_not_unique": len(shared_labels(labelled)),
     }
     if scores:
         summary["scores"] = {
@@ -324,6 +332,11 @@ def _print_summary(
     print_lines(f"{n:,} {'concept' if n == 1 else 'concepts'} labelled in {target}.")
     if n_dropped:
         print_lines(f"{n_dropped:,} labels scored too low and were taken away.")
+    if summary["n_not_unique"]:
+        print_lines(
+            f"{summary['n_not_unique']:,} live concepts have a label that another of their level "
+            "has too."
+        )
     if scores:
         told = summary["scores"]
         print_lines(

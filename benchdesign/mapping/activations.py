@@ -1,5 +1,6 @@
-"""The states of a whole corpus, kept in half precision so that they can be shuffled at will.
+"""The states of a whole corpus, kept so that they can be shuffled at will.
 
+Half precision holds most models' states; a bank with some beyond its range goes on in single.
 One forward pass fills every bank asked for: token states of any number of hook points, passage
 embeddings of others. Banks lie on the GPU where they fit, else in memory; a bank too large for
 either is an error that names `--max-tokens`.
@@ -43,7 +44,7 @@ class ActivationBank:
 
     key: BankKey
     rows: torch.Tensor
-    """(n, d) float16, one row a token or passage."""
+    """(n, d) float16, float32 where half overflows; one row a token or passage."""
 
     text_of: NDArray[np.int32]
     """(n,): position of the row's text in the corpus; ascends."""
@@ -251,11 +252,33 @@ def _fill(
                 values = pool_passages(values, lengths)
             offsets = layouts[key.unit].offsets
             index = np.concatenate([np.arange(offsets[w], offsets[w + 1]) for w in batch])
-            half = values.to(torch.float16)
+            if not bool(torch.isfinite(values).all()):
+                raise _not_finite(reference, key.hook_point)
+            half = values.to(store.dtype)
             if not bool(torch.isfinite(half).all()):
-                raise ModelError(
-                    f"{reference.spec}: activations at {key.hook_point} are not finite in half "
-                    "precision; choose another hook point or --dtype float32."
-                )
+                store = stores[key] = _widened(store)
+                half = values.to(store.dtype)
             store[torch.from_numpy(index).to(store.device)] = half.to(store.device)
         ticker.advance(sum(windows[w].n_content for w in batch))
+
+
+def _widened(store: torch.Tensor) -> torch.Tensor:
+    """Return a bank in single precision: bfloat16 has the range, but rounds four times coarser."""
+    try:
+        return store.float()
+    except (RuntimeError, MemoryError):
+        raise UsageError(
+            "The activations are too large for half precision, and in single they need "
+            f"{4 * store.numel() / 1e9:.1f} GB, more than there is; lower --max-tokens."
+        ) from None
+
+
+def _not_finite(reference: ReferenceModel, hook_point: str) -> ModelError:
+    import torch
+
+    # In single precision there is nothing wider to go to.
+    wider = "" if reference.dtype is torch.float32 else " or --dtype float32"
+    return ModelError(
+        f"{reference.spec}: activations at {hook_point} are not finite; choose another hook "
+        f"point{wider}."
+    )

@@ -17,6 +17,7 @@ from typing import Any
 from benchdesign.dictionary import ConceptTable, Dictionary, Level
 from benchdesign.errors import ModelError, UsageError
 from benchdesign.mapping.activations import Collected, collect_activations
+from benchdesign.mapping.active import FromWeights
 from benchdesign.mapping.contexts import (
     ConceptContexts,
     ContextSettings,
@@ -170,8 +171,7 @@ def complete_dictionary(
     for spec in specs:
         statistics, found = measure_level(
             collected,
-            collected.banks[spec.key],
-            _read_weights(folder / spec.name, device),
+            FromWeights(collected.banks[spec.key], _read_weights(folder / spec.name, device)),
             rules=chosen,
             contexts=ContextSettings() if contexts_path is not None else None,
             progress=progress,

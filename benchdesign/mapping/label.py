@@ -11,6 +11,7 @@ import gzip
 import io
 import json
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +22,15 @@ from benchdesign.errors import InputError
 from benchdesign.mapping.change import store_changed
 from benchdesign.text import display
 
-__all__ = ["UNCLEAR", "ConceptLabel", "apply_labels", "clean_label", "read_labels", "write_labels"]
+__all__ = [
+    "UNCLEAR",
+    "ConceptLabel",
+    "apply_labels",
+    "clean_label",
+    "read_labels",
+    "shared_labels",
+    "write_labels",
+]
 
 LONGEST_LABEL = 80
 
@@ -113,6 +122,21 @@ def apply_labels(
     """
     table = _relabelled(dictionary.table, labels, only_missing=only_missing)
     return store_changed(dictionary, folder, table=table, overwrite=overwrite)
+
+
+def shared_labels(dictionary: Dictionary) -> dict[int, int]:
+    """Return live concepts whose label others of their level have too, and how many have it.
+
+    Two concepts of one name are not wrong, but a reader cannot tell them apart.
+    """
+    table = dictionary.table
+    names = {
+        concept: (int(table.level[concept]), label.casefold())
+        for concept, label in enumerate(table.label)
+        if label and not table.flags[concept]
+    }
+    counts = Counter(names.values())
+    return {concept: counts[name] for concept, name in names.items() if counts[name] > 1}
 
 
 def _relabelled(

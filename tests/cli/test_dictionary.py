@@ -283,6 +283,21 @@ def test_key_words_label_a_copy_and_scores_come_along(
     assert "keywords" in (tmp_path / "labels.csv").read_text()
 
 
+def test_labels_that_are_not_unique_are_counted(made: Path, run: Run, tmp_path: Path) -> None:
+    from benchdesign.mapping import load_dictionary
+
+    flags = load_dictionary(made / "dictionary").table.flags[:24]
+    live = [concept for concept, found in enumerate(flags) if not found][:3]
+    names = dict(zip(live, ("rivers", "Rivers", "stones"), strict=True))
+    labels = tmp_path / "labels.json"
+    labels.write_text(json.dumps({str(concept): name for concept, name in names.items()}))
+    command = ("label", made / "dictionary", "--from", labels, "--out")
+    _, out, _ = run(*command, tmp_path / "one", "--json")
+    assert json.loads(out)["n_not_unique"] == 2
+    _, out, _ = run(*command, tmp_path / "two")
+    assert "2 live concepts have a label that another of their level has too." in out
+
+
 def test_labels_that_score_low_are_taken_away(
     made: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

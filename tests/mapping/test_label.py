@@ -19,7 +19,13 @@ from benchdesign.errors import InputError, Interrupted, OutputExistsError, Usage
 from benchdesign.mapping import load_dictionary
 from benchdesign.mapping.contexts import ConceptContexts, Context, read_contexts, write_contexts
 from benchdesign.mapping.endpoint import Endpoint, EndpointError
-from benchdesign.mapping.label import ConceptLabel, apply_labels, read_labels, write_labels
+from benchdesign.mapping.label import (
+    ConceptLabel,
+    apply_labels,
+    read_labels,
+    shared_labels,
+    write_labels,
+)
 from benchdesign.mapping.label_keywords import label_by_keywords
 from benchdesign.mapping.label_model import estimate_cost, judge_labels, judged, label_by_model
 from benchdesign.mapping.label_neuronpedia import fetch_labels, neuronpedia_id
@@ -146,6 +152,15 @@ def test_a_plain_sae_gets_labels_in_a_copy(tmp_path: Path) -> None:
     assert (tmp_path / "copy/terms" / weights).read_bytes() == (folder / weights).read_bytes()
     with pytest.raises(OutputExistsError, match="--force"):
         apply_labels(plain, labels, tmp_path / "copy")
+
+
+def test_live_concepts_of_one_level_and_label_are_not_unique() -> None:
+    dictionary = make_dictionary(
+        ["cats", "Cats", "dogs", "cats", None, "dogs"],
+        levels=[("terms", "token", 5), ("themes", "passage", 1)],
+        flags={3: ["dense"]},
+    )
+    assert shared_labels(dictionary) == {0: 2, 1: 2}
 
 
 def test_new_words_lose_the_score_of_the_old_ones(tmp_path: Path) -> None:
