@@ -15,7 +15,7 @@ import numpy as np
 
 from benchdesign.errors import UsageError
 from benchdesign.highlights import Mark, cut, marks_of
-from benchdesign.modelgaps import ModelGaps, PairedComparison
+from benchdesign.modelgaps import ModelGaps, PairedComparison, WeakRegion
 from benchdesign.modelstudy import Example, ModelStudy
 from benchdesign.records import write_json
 from benchdesign.report import render_page, render_text
@@ -26,6 +26,7 @@ from benchdesign.report_models_data import (
     ItemsPart,
     ModelPart,
     ModelsReport,
+    NestedRow,
     PairLine,
     PairPart,
     RegionPart,
@@ -64,6 +65,9 @@ _MOST_NESTED = 6
 _MOST_SUSPECTS = 15
 _MOST_POWER = 60
 _EXAMPLES = 3
+_NESTED_EXAMPLES = 1
+"""On each side: a narrower place shows its best and its worst item."""
+
 _FOUND = (Standing.VERY_POOR, Standing.POOR, Standing.GOOD, Standing.VERY_GOOD)
 MODEL_FILES = ("models.html", "models.md", "models.json")
 
@@ -151,10 +155,12 @@ def _model_part(study: ModelStudy, one: ModelGaps, items: Sequence[Item], place:
     # The mean of some hundred scores in [0, 1] is close to normal.
     reach = 1.645 * float(known.std()) / max(len(known), 1) ** 0.5 if len(known) else float("nan")
     held = [row for row in one.held_out if row.p_held_out == row.p_held_out]
-    strong_areas = () if one.areas is None else one.areas.rows(one.areas.strong())
+    strong_areas = [] if one.areas is None else list(one.areas.rows(one.areas.strong()))
     weak = [_area_spot(study, one, items, row, nested) for row, nested in one.profile()]
     weak += [_group_spot(study, one, items, group) for group in one.other_groups()]
-    strong = [_area_spot(study, one, items, row, ()) for row in strong_areas]
+    strong = [_area_spot(study, one, items, row, ()) for row in strong_areas][:_MOST_SPOTS]
+    strong_concepts = one.concepts.rows(one.concepts.strong()[:_MOST_SPOTS])
+    strong += [_group_spot(study, one, items, (row,)) for row in strong_concepts]
     return ModelPart(
         name=one.model,
         place=place,
@@ -165,10 +171,13 @@ def _model_part(study: ModelStudy, one: ModelGaps, items: Sequence[Item], place:
         n_items=one.n_items,
         controls=one.controls,
         n_weak_areas=0 if one.areas is None else len(one.areas.weak()),
-        n_strong_areas=len(strong),
-        regions=tuple(_regions(study, one, items)),
+        n_strong_areas=len(strong_areas),
+        regions=tuple(
+            _region_part(study, one, items, region, n=_EXAMPLES)
+            for region in one.regions[:_MOST_SPOTS]
+        ),
         weak=tuple(weak[:_MOST_SPOTS]),
-        strong=tuple(strong[:_MOST_SPOTS]),
+        strong=tuple(strong),
         held_out=tuple(held[:_MOST_SPOTS]),
         found=float(np.mean([row.gap_found for row in held])) if held else float("nan"),
         held=float(np.mean([row.gap_held_out for row in held])) if held else float("nan"),
@@ -186,55 +195,54 @@ def _area_spot(
     members = () if one.area_of is None else np.flatnonzero(one.area_of == row.unit).tolist()
     missed, solved = (tuple(_lines(study, items, side, members)) for side in sides)
     more = max(len(nested) - _MOST_NESTED, 0)
-    return Spot(row, True, tuple(nested[:_MOST_NESTED]), more, missed, solved)
+    return Spot(row, True, _nested(study, one, items, nested), more, missed, solved)
 
 
 def _group_spot(
     study: ModelStudy, one: ModelGaps, items: Sequence[Item], group: Sequence[ScoreRow]
 ) -> Spot:
-    head = group[0]
-    sides = study.concept_examples(one.model, head.unit, n=_EXAMPLES)
-    missed, solved = (tuple(_lines(study, items, side, [head.unit])) for side in sides)
-    more = max(len(group) - 1 - _MOST_NESTED, 0)
-    return Spot(head, False, tuple(group[1 : 1 + _MOST_NESTED]), more, missed, solved)
+    head, *others = group
+    missed, solved = _concept_lines(study, one, items, head.unit, n=_EXAMPLES)
+    more = max(len(others) - _MOST_NESTED, 0)
+    return Spot(head, False, _nested(study, one, items, others), more, missed, solved)
 
 
-def _regions(study: ModelStudy, one: ModelGaps, items: Sequence[Item]) -> Iterator[RegionPart]:
-    scores = study.scores[one.model]
-    for region in one.regions[:_MOST_SPOTS]:
-        # What its items have in common shows best in those that show most of it.
-        rows = sorted(region.rows, key=lambda row: -_told(study, row, region.concept_ids))
-        sides = [
-            [
-                Example(row, _told(study, row, region.concept_ids), float(scores[row]))
-                for row in side
-            ]
-            for side in (
-                [row for row in rows if scores[row] < 0.5][:_EXAMPLES],
-                [row for row in rows if scores[row] >= 0.5][:_EXAMPLES],
-            )
-        ]
-        missed, solved = (tuple(_lines(study, items, side, region.concept_ids)) for side in sides)
-        yield RegionPart(
-            region.name,
-            region.score,
-            region.n_passed,
-            region.n_items,
-            region.gap,
-            region.p_value,
-            tuple(study.dictionary.label(concept) for concept in region.concept_ids),
-            region.parts,
-            missed,
-            solved,
-        )
+def _nested(
+    study: ModelStudy, one: ModelGaps, items: Sequence[Item], rows: Sequence[ScoreRow]
+) -> tuple[NestedRow, ...]:
+    return tuple(
+        NestedRow(row, *_concept_lines(study, one, items, row.unit, n=_NESTED_EXAMPLES))
+        for row in rows[:_MOST_NESTED]
+    )
 
 
-def _told(study: ModelStudy, row: int, concept_ids: Sequence[int]) -> float:
-    """Return the total saliency of some concepts in one item."""
-    shown = study.concept_map
-    part = slice(int(shown.indptr[row]), int(shown.indptr[row + 1]))
-    inside = np.isin(shown.indices[part], concept_ids)
-    return float(shown.saliency[part][inside].sum())
+def _concept_lines(
+    study: ModelStudy, one: ModelGaps, items: Sequence[Item], concept_id: int, *, n: int
+) -> tuple[tuple[ItemLine, ...], tuple[ItemLine, ...]]:
+    missed, solved = study.concept_examples(one.model, concept_id, n=n)
+    return (
+        tuple(_lines(study, items, missed, [concept_id])),
+        tuple(_lines(study, items, solved, [concept_id])),
+    )
+
+
+def _region_part(
+    study: ModelStudy, one: ModelGaps, items: Sequence[Item], region: WeakRegion, *, n: int
+) -> RegionPart:
+    sides = study.region_examples(one.model, region, n=n)
+    missed, solved = (tuple(_lines(study, items, side, region.concept_ids)) for side in sides)
+    return RegionPart(
+        region.name,
+        region.score,
+        region.n_passed,
+        region.n_items,
+        region.gap,
+        region.p_value,
+        tuple(study.dictionary.label(concept) for concept in region.concept_ids),
+        tuple(_region_part(study, one, items, part, n=_NESTED_EXAMPLES) for part in region.parts),
+        missed,
+        solved,
+    )
 
 
 def _lines(

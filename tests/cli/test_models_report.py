@@ -53,6 +53,39 @@ def test_the_report_on_models_is_a_page_a_text_and_the_figures(
     assert command(*asked, "--force").code == 0
 
 
+def write_strong_on_owls(folder: Path) -> None:
+    items = [json.loads(line) for line in (folder / "animals.jsonl").read_text().splitlines()]
+    with (folder / "owls.csv").open("w") as out:
+        out.write("id,model,score\n")
+        for row, item in enumerate(items):
+            solved = row % 20 != 0 if "owl" in item["question"] else row % 7 < 2
+            out.write(f"{item['id']},m,{int(solved)}\n")
+
+
+def test_what_is_strong_is_shown_with_the_items_that_drove_it(
+    command: Command, tmp_path: Path
+) -> None:
+    write_strong_on_owls(tmp_path)
+    asked = ("models", "animals.jsonl", "--results", "owls.csv", "--report", "out")
+    shown = command(*asked).out
+    figures = json.loads((tmp_path / "out" / "models.json").read_text())
+    strong = figures["models"][0]["strong_concepts"][0]
+    assert strong["name"] == "owl"
+    best, worst = (strong["examples"][side][0] for side in ("solved", "missed"))
+    assert f"solved in owl: {best['item_id']} (strength {best['strength']:.2g}, score 1)" in shown
+    assert f"missed in owl: {worst['item_id']} (strength {worst['strength']:.2g}, score 0)" in shown
+    page = (tmp_path / "out" / "models.html").read_text()
+    strong_part = page.split("Strong areas and concepts</h4>")[1].split("Held-out check")[0]
+    assert "<h4>owl</h4>" in strong_part and "very good" in strong_part
+    text = (tmp_path / "out" / "models.md").read_text()
+    listed = text.split("### Strong areas and concepts")[1]
+    assert "- owl (concept)" in listed
+    for what, one in (("solved", best), ("missed", worst)):
+        told = f"{one['item_id']}, score {one['score']:.0f}, strength {one['strength']:.2f}"
+        assert told in strong_part
+        assert f"- {what} {one['item_id']} (score {one['score']:.0f}, strength" in listed
+
+
 def test_a_model_s_name_is_only_text(command: Command, tmp_path: Path) -> None:
     write_results(tmp_path, name=HOSTILE)
     asked = ("models", "animals.jsonl", "--results", "results.jsonl", "--report", "out")
