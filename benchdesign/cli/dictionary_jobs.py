@@ -247,9 +247,11 @@ def info_job(
     facts = _facts(dictionary, found[0])
     shown: list[dict[str, Any]] = []
     if items is not None:
+        talk = Talk(quiet=quiet)
         benchmark = load_benchmark(items, fields=fields or None, limit=limit)
+        talk.say_findings(benchmark.findings, rest="told by `benchdesign check`")
         mapper = open_mapper(model, dictionary, device=device, dtype=dtype, hook_module=hook_module)
-        shown = _strongest_items(benchmark.items, mapper, found[0], top, Talk(quiet=quiet))
+        shown = _strongest_items(benchmark.items, mapper, found[0], top, talk)
         facts["items"] = shown
     if as_json:
         print_json(facts)
