@@ -98,6 +98,32 @@ def test_module_path_names_the_same_states(path: str, tmp_path: Path) -> None:
     np.testing.assert_allclose(by_hand, by_name, atol=1e-6)
 
 
+def test_text_model_inside_a_gemma_of_several_parts_is_read(tmp_path: Path) -> None:
+    from transformers import AutoConfig, Gemma3Config, Gemma3ForConditionalGeneration
+
+    text = AutoConfig.from_pretrained(make_tiny_decoder(tmp_path, "gemma3_text")).to_dict()
+    vision = {"hidden_size": 16, "intermediate_size": 32, "image_size": 28, "patch_size": 14}
+    layers = {"num_hidden_layers": 1, "num_attention_heads": 2}
+    config = Gemma3Config(text_config=text, vision_config=vision | layers, mm_tokens_per_image=1)
+    config.image_token_id = 259
+    whole = Gemma3ForConditionalGeneration(config).eval().requires_grad_(False)
+    whole.save_pretrained(tmp_path)
+    points = ("blocks.1.hook_resid_post", "model.language_model.layers.1")
+    model = ReferenceModel.from_spec(tmp_path, hook_points=points)
+    (window,) = model.windows([Item("1", 0, TEXT, ((0, len(TEXT)),), TEXT)])
+    ids = torch_ids(window.token_ids)
+    expected = whole.model.language_model(ids, output_hidden_states=True).hidden_states[2][0]
+    for found in model.activations([window]).values():
+        np.testing.assert_allclose(found, expected[window.content], atol=2e-5)
+    assert len(model.model.language_model.layers) == 2
+
+
+def torch_ids(ids: np.ndarray) -> Any:
+    import torch
+
+    return torch.from_numpy(ids[None].astype(np.int64))
+
+
 @pytest.mark.parametrize(
     ("path", "family", "point"),
     [
