@@ -6,19 +6,18 @@ are told by counts, because a share would say more than is known.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchdesign.errors import UsageError
 from benchdesign.highlights import Mark, cut, marks_of
 from benchdesign.modelgaps import ModelGaps, PairedComparison, WeakRegion
 from benchdesign.modelstudy import Example, ModelStudy
-from benchdesign.records import write_json
+from benchdesign.records import json_text
 from benchdesign.report import render_page, render_text
+from benchdesign.report_files import refuse_existing, write_together
 from benchdesign.report_models_data import (
     AreaLine,
     Dot,
@@ -47,8 +46,6 @@ __all__ = [
     "StudyPart",
     "collect_study",
     "joined_facts",
-    "refuse_existing",
-    "replace_file",
     "write_models_report",
 ]
 
@@ -77,29 +74,13 @@ def write_models_report(
 ) -> tuple[Path, ...]:
     """Write the page, the Markdown and the JSON into a folder; returns their paths."""
     refuse_existing(folder, MODEL_FILES, force=force)
-    folder.mkdir(parents=True, exist_ok=True)
-    page, text, data = (folder / name for name in MODEL_FILES)
     styles = ("report.css", "models.css")
-    replace_file(page, render_page("models.html.j2", styles=styles, report=report))
-    replace_file(text, render_text("models.md.j2", report=report))
-    write_json(data, dict(figures))
-    return page, text, data
-
-
-def refuse_existing(folder: Path, names: Sequence[str], *, force: bool) -> None:
-    """Refuse to replace files unless told to."""
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"{folder}: is a file; name a folder for the report.")
-    there = [name for name in names if (folder / name).exists()]
-    if there and not force:
-        raise UsageError(f"{folder / there[0]}: is there already; use --force to replace it.")
-
-
-def replace_file(path: Path, text: str) -> None:
-    """Write a text whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(text, encoding="utf-8", newline="\n")
-    temporary.replace(path)
+    texts = (
+        render_page("models.html.j2", styles=styles, report=report),
+        render_text("models.md.j2", report=report),
+        json_text(dict(figures)),
+    )
+    return write_together(folder, dict(zip(MODEL_FILES, texts, strict=True)))
 
 
 def collect_study(

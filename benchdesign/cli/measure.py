@@ -106,7 +106,7 @@ def coverage_job(
     if report is not None:
         if len(paths) < 2:
             raise UsageError("--report of coverage compares several benchmarks; give two or more.")
-        from benchdesign.report_models import refuse_existing
+        from benchdesign.report_files import refuse_existing
         from benchdesign.report_suite import SUITE_FILES
 
         refuse_existing(report, SUITE_FILES, force=force)

@@ -62,7 +62,8 @@ def models_job(request: ModelsRequest, *, as_json: bool, quiet: bool) -> None:
     talk = Talk(quiet=quiet)
     # Before anything is mapped: a wrong path is told at once.
     if request.report is not None:
-        from benchdesign.report_models import MODEL_FILES, refuse_existing
+        from benchdesign.report_files import refuse_existing
+        from benchdesign.report_models import MODEL_FILES
 
         refuse_existing(request.report, MODEL_FILES, force=request.force)
     results = read_results(*request.results, metrics=request.metrics)

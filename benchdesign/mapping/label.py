@@ -19,6 +19,7 @@ from typing import Any
 
 from benchdesign.dictionary import ConceptTable, Dictionary
 from benchdesign.errors import InputError
+from benchdesign.formats.formulas import guarded, unguarded
 from benchdesign.mapping.change import store_changed
 from benchdesign.text import display
 
@@ -98,9 +99,8 @@ def write_labels(labels: Sequence[ConceptLabel], path: Path) -> None:
     for one in labels:
         score = "" if one.score is None else f"{one.score:.4f}"
         flag = UNCLEAR if one.unclear else ""
-        writer.writerow(
-            [one.concept_id, one.label or "", one.source or "", score, one.area or "", flag]
-        )
+        texts = (guarded(text or "") for text in (one.label, one.source))
+        writer.writerow([one.concept_id, *texts, score, guarded(one.area or ""), flag])
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp")
     temporary.write_text(text.getvalue(), encoding="utf-8")
@@ -181,7 +181,13 @@ def _records(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
         )
         try:
             for row in rows:
-                yield f"{path}:{rows.line_num}", {str(key): value for key, value in row.items()}
+                yield (
+                    f"{path}:{rows.line_num}",
+                    {
+                        str(key): unguarded(value) if isinstance(value, str) else value
+                        for key, value in row.items()
+                    },
+                )
         except csv.Error as problem:
             raise InputError(f"{path}:{rows.line_num}: not a table ({problem}).") from None
         return

@@ -79,6 +79,14 @@ def test_a_neuronpedia_export_gives_its_first_explanation(tmp_path: Path) -> Non
     )
 
 
+def test_a_label_that_a_spreadsheet_would_run_is_guarded_and_read_back(tmp_path: Path) -> None:
+    labels = (ConceptLabel(1, "=cmd|' /C calc'!A0", "file"), ConceptLabel(2, "@SUM(1)", "file"))
+    write_labels(labels, tmp_path / "labels.csv")
+    written = (tmp_path / "labels.csv").read_text("utf-8")
+    assert "1,'=cmd" in written and "2,'@SUM" in written
+    assert read_labels(tmp_path / "labels.csv", TWO_LEVELS) == labels
+
+
 def test_a_concept_that_nobody_can_name_is_kept_out_until_somebody_does(tmp_path: Path) -> None:
     folder = make_tiny_sae(tmp_path / "sae")
     opened = load_dictionary(folder)
