@@ -129,6 +129,11 @@ class Dictionary:
         """Return the concept's label, or `concept <id>` where it has none."""
         return self.table.label[concept_id] or f"concept {concept_id}"
 
+    def label_score(self, concept_id: int) -> float | None:
+        """Return how well the label finds the concept's texts (AUC); None if not measured."""
+        score = float(self.table.label_score[concept_id])
+        return None if score != score else score
+
     def kept_out(self, concept_id: int) -> str | None:
         """Return why a concept is never counted (its first flag), or None if it can be."""
         flags = sorted(self.table.flags[concept_id])

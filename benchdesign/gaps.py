@@ -115,6 +115,9 @@ class GapRow:
 
     concept_id: int
     label: str
+    label_score: float | None
+    """AUC of the label on held-out contexts; None where not measured."""
+
     level: str
     status: Status
     count: int
@@ -264,6 +267,7 @@ class Gaps:
         return GapRow(
             concept_id=int(concept_id),
             label=self.dictionary.label(concept_id),
+            label_score=self.dictionary.label_score(concept_id),
             level=self.dictionary.level_of(concept_id).name,
             status=self.status(concept_id),
             count=int(self.count[concept_id]),

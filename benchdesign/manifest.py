@@ -167,6 +167,7 @@ def _gap_rows(analysis: Analysis, revision: Revision) -> list[dict[str, Any]]:
                 {
                     "concept": row.concept_id,
                     "label": row.label,
+                    "label_score": row.label_score,
                     "area": None if area < 0 else areas.names[area],
                     "level": row.level,
                     "status": row.status,

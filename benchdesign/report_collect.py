@@ -242,7 +242,7 @@ def _gap_line(
         concept_id=concept_id,
         label=row.label,
         label_source=table.label_source[concept_id],
-        label_score=float(table.label_score[concept_id]),
+        label_score=row.label_score,
         level=row.level,
         status=row.status,
         status_after=after.status(concept_id),

@@ -72,8 +72,8 @@ class GapLine:
     concept_id: int
     label: str
     label_source: str | None
-    label_score: float
-    """AUC of the label on held-out contexts; NaN where not measured."""
+    label_score: float | None
+    """AUC of the label on held-out contexts; None where not measured."""
 
     level: str
     status: Status

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchdesign.cli.options import stopping
-from benchdesign.cli.output import Talk, print_json, print_lines, print_table, share
+from benchdesign.cli.output import Talk, print_json, print_lines, print_table, share, trust
 from benchdesign.errors import UsageError
 from benchdesign.text import display
 
@@ -369,7 +369,7 @@ def _print_matches(dictionary: Dictionary, found: Sequence[int], *, as_json: boo
                 str(concept),
                 dictionary.level_of(concept).name,
                 display(dictionary.label(concept)),
-                _number(float(dictionary.table.label_score[concept])),
+                trust(dictionary.label_score(concept)),
                 dictionary.kept_out(concept) or "",
             ]
             for concept in found[:_MOST_MATCHES]

@@ -8,7 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchdesign.cli.options import stopping
-from benchdesign.cli.output import Talk, print_json, print_lines, print_table, share
+from benchdesign.cli.output import (
+    TRUST_NOTE,
+    Talk,
+    print_json,
+    print_lines,
+    print_table,
+    share,
+    trust,
+)
 from benchdesign.config import Settings, cache_folder, load_preferences
 from benchdesign.errors import UsageError
 from benchdesign.records import plain
@@ -169,7 +177,7 @@ def print_gaps(benchmark: Benchmark, gaps: Gaps, area_gaps: AreaGaps, *, top: in
     if rows:
         print_lines("", "Concepts most lacking")
         print_table(
-            ("ID", "STATUS", "HAS", "EXPECTED", "Q", "CONCEPT"),
+            ("ID", "STATUS", "HAS", "EXPECTED", "Q", "TRUST", "CONCEPT"),
             [
                 [
                     str(row.concept_id),
@@ -177,12 +185,14 @@ def print_gaps(benchmark: Benchmark, gaps: Gaps, area_gaps: AreaGaps, *, top: in
                     str(row.count),
                     f"{row.expected:.1f}",
                     f"{row.q_value:.2g}",
+                    trust(row.label_score),
                     display(row.label),
                 ]
                 for row in rows
             ],
-            right="rlrrrl",
+            right="rlrrrrl",
         )
+        print_lines(TRUST_NOTE)
     if not rows:
         print_lines("", "No concept is significantly lacking.")
 
@@ -356,19 +366,21 @@ def _print_suite_tables(suite: Suite, benchmarks: Sequence[Benchmark], *, top: i
     if rows:
         print_lines("", "Concepts that all of them lack")
         print_table(
-            ("ID", "STATUS", "HAS", "EXPECTED", "CONCEPT"),
+            ("ID", "STATUS", "HAS", "EXPECTED", "TRUST", "CONCEPT"),
             [
                 [
                     str(row.concept_id),
                     row.status.value,
                     str(row.count),
                     f"{row.expected:.1f}",
+                    trust(row.label_score),
                     display(row.label),
                 ]
                 for row in rows
             ],
-            right="rlrrl",
+            right="rlrrrl",
         )
+        print_lines(TRUST_NOTE)
 
 
 def _item(benchmarks: Sequence[Benchmark], pair: NearDuplicate, side: int) -> Item:

@@ -19,7 +19,7 @@ from benchdesign.text import cell_width, display, ellipsis
 if TYPE_CHECKING:
     from benchdesign.items import Finding
 
-__all__ = ["Talk", "print_json", "print_lines", "print_table", "share"]
+__all__ = ["TRUST_NOTE", "Talk", "print_json", "print_lines", "print_table", "share", "trust"]
 
 _SPARSE_SECONDS = 15.0
 """Between lines of one stage where standard error is a file or a pipe."""
@@ -61,6 +61,15 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]], *, right: st
 def share(value: float | None) -> str:
     """Return a share as a person reads it."""
     return "not known" if value is None or value != value else f"{value:.1%}"
+
+
+TRUST_NOTE = "  TRUST: how well the label finds its texts (AUC, 0.5 is chance; - not measured)"
+"""Goes below a table with that column."""
+
+
+def trust(score: float | None) -> str:
+    """Return a label's score as it stands in a column of numbers."""
+    return "-" if score is None else f"{score:.2f}"
 
 
 class Talk:

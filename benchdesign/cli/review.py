@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchdesign.cli.output import Talk, print_json, print_lines, print_table
+from benchdesign.cli.output import TRUST_NOTE, Talk, print_json, print_lines, print_table, trust
 from benchdesign.config import load_preferences
 from benchdesign.decisions import Decision, Step, Subject, Verdict
 from benchdesign.edits import edit_of
@@ -76,12 +76,14 @@ def proposals_job(folder: Path, *, only: str | None, as_json: bool) -> None:
             f"{row['gain']:.2f}",
             str(len(row["gaps"])),
             display(row["gaps"][0]["label"] if row["gaps"] else "-", width=_LABEL_CELLS),
+            trust(row["gaps"][0]["label_score"] if row["gaps"] else None),
             display(row["prompt"], width=_PROMPT_CELLS),
         ]
         for row in rows
     ]
-    head = ("RANK", "ID", "KIND", "STATE", "GAIN", "GAPS", "FIRST OF THEM", "ITEM")
-    print_table(head, table, right="rlllrrll")
+    head = ("RANK", "ID", "KIND", "STATE", "GAIN", "GAPS", "FIRST OF THEM", "TRUST", "ITEM")
+    print_table(head, table, right="rlllrrlrl")
+    print_lines(TRUST_NOTE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +238,7 @@ def _proposal_row(
     analysis: Analysis, one: Proposal, state: str, prompt: str, log: DecisionLog
 ) -> dict[str, Any]:
     standing = log.standing(Subject(one.kind), one.id)
-    label = analysis.dictionary.label
+    dictionary = analysis.dictionary
     return {
         "id": one.id,
         "kind": one.kind,
@@ -251,7 +253,8 @@ def _proposal_row(
         "gaps": [
             {
                 "concept": gap.concept_id,
-                "label": label(gap.concept_id),
+                "label": dictionary.label(gap.concept_id),
+                "label_score": dictionary.label_score(gap.concept_id),
                 "before": gap.before,
                 "after": gap.after,
                 "target": gap.target,

@@ -8,8 +8,9 @@ either is an error that names `--max-tokens`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from benchdesign.errors import InputError, Interrupted, ModelError, UsageError
@@ -80,7 +81,7 @@ class Collected:
 
 
 def collect_activations(
-    texts: Sequence[CorpusText],
+    texts: Iterable[CorpusText],
     reference: ReferenceModel,
     *,
     keys: Sequence[BankKey],
@@ -88,11 +89,14 @@ def collect_activations(
     progress: ProgressCallback | None = None,
     stop: StopCheck | None = None,
 ) -> Collected:
-    """Run the reference model over texts and keep the activations named by `keys`."""
+    """Run the reference model over texts and keep the activations named by `keys`.
+
+    All texts are read, so that what is wrong with one is known before the model runs and whoever
+    reads them has seen them all; those beyond `max_tokens` are not kept.
+    """
     import numpy as np
 
-    windows, n_tokens = _read_windows(texts, reference, max_tokens, progress, stop)
-    kept = tuple(texts[: len(n_tokens)])
+    kept, windows, n_tokens = _read_windows(texts, reference, max_tokens, progress, stop)
     if not windows:
         raise InputError("The corpus holds no content tokens; check its text field.")
     layouts = {unit: _Layout.of(windows, unit, len(kept)) for unit in {key.unit for key in keys}}
@@ -150,25 +154,31 @@ class _Layout:
 
 
 def _read_windows(
-    texts: Sequence[CorpusText],
+    texts: Iterable[CorpusText],
     reference: ReferenceModel,
     max_tokens: int | None,
     progress: ProgressCallback | None,
     stop: StopCheck | None,
-) -> tuple[list[Window], NDArray[np.int32]]:
-    """Tokenise texts until there are enough tokens; every text is whole."""
+) -> tuple[tuple[CorpusText, ...], list[Window], NDArray[np.int32]]:
+    """Tokenise texts until there are enough tokens, and return them; every text is whole."""
     from dataclasses import replace
 
     import numpy as np
 
-    ticker = Ticker("reading the corpus", len(texts), progress=progress)
+    ticker = Ticker("reading the corpus", None, progress=progress)
     windows: list[Window] = []
+    kept: list[CorpusText] = []
     counts: list[int] = []
     total = 0
-    for low in range(0, len(texts), 2048):
+    is_enough = False
+    rest = iter(texts)
+    while part := list(islice(rest, 2048)):
         if stop is not None and stop():
             raise Interrupted("Stopped while reading the corpus; nothing was written.")
-        part = texts[low : low + 2048]
+        ticker.advance(len(part))
+        if is_enough:
+            continue
+        low = len(kept)
         items = [
             Item(str(low + i), low + i, one.text, ((0, len(one.text)),), one.text)
             for i, one in enumerate(part)
@@ -185,12 +195,11 @@ def _read_windows(
         windows += [
             replace(window, item=low + window.item) for window in made if window.item < n_whole
         ]
+        kept += part[:n_whole]
         counts += per_text[:n_whole].tolist()
         total += int(per_text[:n_whole].sum())
-        ticker.advance(len(part))
-        if n_whole < len(part):
-            break
-    return windows, np.asarray(counts, dtype=np.int32)
+        is_enough = n_whole < len(part)
+    return tuple(kept), windows, np.asarray(counts, dtype=np.int32)
 
 
 def _reserve(

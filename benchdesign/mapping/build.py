@@ -24,7 +24,7 @@ from benchdesign.mapping.contexts import (
     digest_of,
     write_contexts,
 )
-from benchdesign.mapping.corpus import Corpus, CorpusSettings, read_corpus
+from benchdesign.mapping.corpus import CorpusReader, CorpusSettings
 from benchdesign.mapping.folders import check_file, check_folder, put_in_place
 from benchdesign.mapping.loading import choose_device
 from benchdesign.mapping.reference import ReferenceModel, anywhere
@@ -78,11 +78,11 @@ def build_dictionary(
     """Train every level on a corpus, measure it and write the folder `out`."""
     _check(out, specs, contexts_path=contexts_path, overwrite=overwrite)
     chosen = settings or TrainSettings()
-    corpus = read_corpus(corpus_path, settings=corpus_settings)
+    corpus = CorpusReader.open(corpus_path, settings=corpus_settings)
     model = anywhere(model)
     reference = _open_reference(model, specs, device=chosen.device, dtype=dtype)
     collected = collect_activations(
-        corpus.texts,
+        corpus,
         reference,
         keys=tuple(dict.fromkeys(spec.key for spec in specs)),
         max_tokens=max_tokens,
@@ -303,19 +303,20 @@ def _check(
         check_file(contexts_path, option="--contexts")
 
 
-def describe_corpus(corpus: Corpus, collected: Collected) -> dict[str, Any]:
+def describe_corpus(corpus: CorpusReader, collected: Collected) -> dict[str, Any]:
     """Return what is recorded of a corpus: counts and a digest, no text."""
+    counts = corpus.counts
     return {
-        "n_read": corpus.n_read,
+        "n_read": counts.n_read,
         "n_texts": len(collected.texts),
         "n_held_out": int(collected.held_out.sum()),
         "n_tokens": int(collected.n_tokens.sum()),
         "n_sources": len({text.source for text in collected.texts}),
         "left_out": {
-            "empty": corpus.n_empty,
-            "duplicate": corpus.n_duplicate,
-            "same_opening": corpus.n_same_opening,
-            "over_source_cap": corpus.n_over_source_cap,
+            "empty": counts.n_empty,
+            "duplicate": counts.n_duplicate,
+            "same_opening": counts.n_same_opening,
+            "over_source_cap": counts.n_over_source_cap,
         },
         "sha256": corpus.sha256,
     }

@@ -23,7 +23,7 @@ from benchdesign.mapping.build import (
 )
 from benchdesign.mapping.change import check_target, store_changed
 from benchdesign.mapping.contexts import ConceptContexts, ContextSettings, digest_of
-from benchdesign.mapping.corpus import CorpusSettings, read_corpus
+from benchdesign.mapping.corpus import CorpusReader, CorpusSettings
 from benchdesign.mapping.folders import check_file
 from benchdesign.mapping.statistics import LevelStatistics, StatisticsRules, measure_level
 from benchdesign.progress import ProgressCallback, StopCheck
@@ -72,7 +72,7 @@ def measure_dictionary(
     check_target(dictionary, out, overwrite=overwrite)
     if contexts_path is not None:
         check_file(contexts_path, option="--contexts")
-    corpus = read_corpus(corpus_path, settings=corpus_settings)
+    corpus = CorpusReader.open(corpus_path, settings=corpus_settings)
     mapper = SaeMapper.from_specs(
         model, dictionary, device=device, dtype=dtype, hook_module=hook_module
     )
@@ -84,7 +84,7 @@ def measure_dictionary(
                 "it maps without thresholds and base rates."
             )
     collected = collect_activations(
-        corpus.texts,
+        corpus,
         mapper.model,
         keys=tuple(dict.fromkeys(keys)),
         max_tokens=max_tokens,

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -360,6 +361,28 @@ def test_proposals_say_what_they_fill_and_by_which_words(finished: Command) -> N
     assert " FIRST OF THEM " in finished("proposals", "animals-workspace").out
     rows = finished("proposals", "animals-workspace", "--json").json["proposals"]
     assert all(row["gaps"][0]["words"] == ["fox"] for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("score", "cell", "told"), [(0.875, "0.88", "0.88"), (float("nan"), "-", "not measured")]
+)
+def test_a_labels_score_is_shown_wherever_the_label_is(
+    command: Command, monkeypatch: pytest.MonkeyPatch, score: float, cell: str, told: str
+) -> None:
+    use_keywords(monkeypatch).dictionary.table.label_score[2] = score
+    known = None if score != score else score
+    sets = ("animals.jsonl", "--pool", "pool.jsonl")
+    assert re.search(rf" TRUST +CONCEPT\n.* {cell} +fox\n", command("coverage", *sets).out)
+    (gap,) = command("coverage", *sets, "--json").json["gaps"]
+    assert gap["label_score"] == known
+    assert command("run", *sets, "--add", "20", "-q").code == 0
+    assert re.search(rf" fox +{cell}  ", command("proposals", "animals-workspace").out)
+    first = command("proposals", "animals-workspace", "--json").json["proposals"][0]
+    assert first["gaps"][0]["label_score"] == known
+    (gap,) = json.loads(Path("animals-revised/revision.json").read_text())["gaps"]
+    assert gap["label_score"] == known
+    assert f"label trust {told}" in Path("animals-revised/report.md").read_text()
+    assert told in Path("animals-revised/report.html").read_text()
 
 
 def test_decide_undo_and_redo_are_on_disk_at_once(finished: Command) -> None:
