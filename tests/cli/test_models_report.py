@@ -112,6 +112,18 @@ def test_what_is_inside_a_weak_place_is_shown_with_its_items_and_both_halves(
     assert row in text
 
 
+def test_the_bar_of_a_pair_is_as_long_as_the_figure_beside_it(
+    command: Command, tmp_path: Path
+) -> None:
+    write_results(tmp_path)
+    command("models", "animals.jsonl", "--results", "results.jsonl", "--report", "out")
+    page = (tmp_path / "out" / "models.html").read_text()
+    lines = re.findall(r'width="([\d.]+)" height="12"/><line class="zero".*?"n">([+−]\d+)<', page)
+    assert len({length for length, _ in lines}) > 1
+    for length, points in lines:
+        assert round(float(length) / 5) == abs(int(points.replace("−", "-")))
+
+
 def test_text_of_an_item_is_made_literal_once(command: Command, tmp_path: Path) -> None:
     lines = (tmp_path / "animals.jsonl").read_text().replace(" number", " *not* <b> number")
     (tmp_path / "animals.jsonl").write_text(lines)
