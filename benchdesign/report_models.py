@@ -294,7 +294,7 @@ def _pair_part(pair: PairedComparison) -> PairPart:
         units = [*table.strong()[:_MOST_NESTED], *table.weak()[:_MOST_NESTED]]
         for row in table.rows(np.asarray(units, dtype=np.int64)):
             better = pair.model_a if row.gap > 0 else pair.model_b
-            size = round(1000 * min(abs(row.gap), 0.5), 1)
+            size = round(500 * min(abs(row.gap), 1.0), 1)
             bar = (500.0 if row.gap > 0 else 500.0 - size, size)
             found.append(PairLine(row, kind, better, bar))
     return PairPart(pair.model_a, pair.model_b, pair.n_items, pair.overall, tuple(found))

@@ -83,9 +83,10 @@ def _print_model(study: ModelStudy, one: ModelGaps, items: Sequence[Item], *, to
             rows.append((display(area.name), area))
             rows += [(f"- {display(of.name)}", of) for of in concepts[:_MOST_CONCEPTS]]
         _print_scores("AREA, ITS CONCEPTS", rows, level=one.settings.level)
-        for area, _ in profile[:top]:
+        for area, concepts in profile[:top]:
             found = study.area_examples(one.model, area.unit, n=_EXAMPLES)
             _print_examples(area.name, found, items)
+            _print_concepts(study, one, concepts[:_MOST_CONCEPTS], items)
     _print_regions(study, one, items, top=top)
     _print_groups(study, one, items, top=top)
     _print_strong(study, one, items, top=top)
@@ -116,9 +117,10 @@ def _print_regions(study: ModelStudy, one: ModelGaps, items: Sequence[Item], *, 
         ],
         right="lrrrr",
     )
-    for region in one.regions[:top]:
-        found = study.region_examples(one.model, region, n=_EXAMPLES)
-        _print_examples(region.name, found, items)
+    for whole in one.regions[:top]:
+        for lead, region in (("", whole), *(("- ", part) for part in whole.parts)):
+            found = study.region_examples(one.model, region, n=_EXAMPLES)
+            _print_examples(f"{lead}{region.name}", found, items)
 
 
 def _print_groups(study: ModelStudy, one: ModelGaps, items: Sequence[Item], *, top: int) -> None:
@@ -131,9 +133,10 @@ def _print_groups(study: ModelStudy, one: ModelGaps, items: Sequence[Item], *, t
         rows.append((display(head.name), head))
         rows += [(f"- {display(of.name)}", of) for of in others[:_MOST_CONCEPTS]]
     _print_scores("CONCEPT, ALONG WITH IT", rows, level=one.settings.level)
-    for head, *_ in groups:
+    for head, *others in groups:
         found = study.concept_examples(one.model, head.unit, n=_EXAMPLES)
         _print_examples(head.name, found, items)
+        _print_concepts(study, one, others[:_MOST_CONCEPTS], items)
 
 
 def _print_strong(study: ModelStudy, one: ModelGaps, items: Sequence[Item], *, top: int) -> None:
@@ -153,7 +156,8 @@ def _print_strong(study: ModelStudy, one: ModelGaps, items: Sequence[Item], *, t
                 what, [(display(row.name), row) for row in rows], level=one.settings.level
             )
         for row in rows:
-            _print_examples(row.name, find(one.model, row.unit, n=_EXAMPLES), items)
+            found = find(one.model, row.unit, n=_EXAMPLES)
+            _print_examples(row.name, found, items, is_strong=True)
 
 
 def _print_scores(title: str, rows: Sequence[tuple[str, ScoreRow]], *, level: float) -> None:
@@ -181,14 +185,28 @@ def _score(row: ScoreRow) -> str:
     return f"{row.chi_model:.2f}"
 
 
-def _print_examples(name: str, found: Sides, items: Sequence[Item]) -> None:
-    for what, examples in zip(("missed", "solved"), found, strict=True):
+def _print_concepts(
+    study: ModelStudy, one: ModelGaps, concepts: Sequence[ScoreRow], items: Sequence[Item]
+) -> None:
+    """Print the items of what is nested in a weak place."""
+    for of in concepts:
+        found = study.concept_examples(one.model, of.unit, n=_EXAMPLES)
+        _print_examples(f"- {of.name}", found, items)
+
+
+def _print_examples(
+    name: str, found: Sides, items: Sequence[Item], *, is_strong: bool = False
+) -> None:
+    missed, solved = found
+    sides = (("missed", missed), ("solved", solved))
+    if missed or solved:
+        print_lines(f"    {display(name)}")
+    for what, examples in reversed(sides) if is_strong else sides:
         for one in examples:
             item = items[one.row]
             print_lines(
-                f"    {what} in {display(name)}: {display(item.id)} "
-                f"(strength {one.strength:.2g}, score {one.score:g}) "
-                f"{ellipsis(display(item.prompt, newline=' '), _TEXT)}"
+                f"      {what} {display(item.id)} (strength {one.strength:.2g}, "
+                f"score {one.score:.2g}) {ellipsis(display(item.prompt, newline=' '), _TEXT)}"
             )
 
 

@@ -29,6 +29,7 @@ from tests.keywords import write_sets
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 REAL_RUN = Path(__file__).parent / "lm_eval_run"
+INSPECT_RUN = Path(__file__).parent / "inspect_run"
 
 
 @pytest.fixture
@@ -329,6 +330,23 @@ def test_a_damaged_member_is_one_line(tmp_path: Path, benchmark: Benchmark) -> N
     path.write_bytes(bytes(raw))
     with pytest.raises(FormatError, match=r"samples/b-2_epoch_1.json.*damaged"):
         load_results([path], benchmark)
+
+
+@pytest.mark.parametrize("form", ["eval", "json"])
+@pytest.mark.parametrize(
+    ("name", "model", "scores"),
+    [("mock", "mockllm/model", [1.0, 0.0, 0.5]), ("tiny", "hf/local", [0.0, 0.0, 0.0])],
+)
+def test_a_real_inspect_run_of_two_epochs_is_read(
+    name: str, model: str, scores: list[float], form: str
+) -> None:
+    benchmark = load_benchmark(EXAMPLES / "benchmark.jsonl")
+    joined = load_results([INSPECT_RUN / f"{name}.{form}"], benchmark)
+    assert joined.metrics == {model: "choice"}
+    assert (joined.n_joined, joined.n_unmatched, joined.n_conflicting) == (6, 0, 0)
+    assert joined.joined_by == {"id": 6}
+    assert joined.scores[model][:3].tolist() == scores
+    assert np.isnan(joined.scores[model][3:]).all()
 
 
 @pytest.mark.skipif(find_spec("inspect_ai") is None, reason="Inspect is not installed")
