@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from benchdesign.conceptmap import ConceptMap
     from benchdesign.coverage import Coverage
     from benchdesign.dictionary import Dictionary
-    from benchdesign.duplicates import DuplicatePair
+    from benchdesign.duplicates import ContaminationMatch, DuplicatePair
     from benchdesign.gaps import Gaps
     from benchdesign.items import Benchmark, Finding, Item
     from benchdesign.mapping import TokenEvidence
@@ -52,6 +52,12 @@ class Summary:
 
     required: tuple[str, ...] = ()
     """What candidates had to have."""
+
+    near_duplicate: float | None = None
+    """Cosine similarity from which a candidate repeated another item; None without candidates."""
+
+    contamination: tuple[ContaminationMatch, ...] = ()
+    """Pool items found on a list to keep out, with what they share with it."""
 
     weighting: ModelWeighting | None = None
     """What models are weak at, where that decided what was proposed."""

@@ -19,7 +19,16 @@ from benchdesign.duplicates import WordRuns, duplicate_key, nearest
 from benchdesign.errors import UsageError
 from benchdesign.items import Item
 
-__all__ = ["Check", "Constraints", "GapFilled", "Gate", "Proposal", "RecordOf", "usual_parts"]
+__all__ = [
+    "Check",
+    "Constraints",
+    "GapFilled",
+    "Gate",
+    "Proposal",
+    "RecordOf",
+    "passed_over",
+    "usual_parts",
+]
 
 _QUOTED = 0.8
 """Share of a benchmark item's prompt that a candidate may not repeat in one run of words."""
@@ -159,6 +168,25 @@ def usual_parts(
 
 def _n_with(part: str, items: Sequence[Item]) -> int:
     return sum(bool(getattr(item, part)) for item in items)
+
+
+def passed_over(reason: str) -> str:
+    """Say why candidates were passed over, after their number."""
+    known = {
+        "length": "too short or too long",
+        "excluded": "excluded by hand",
+        "contaminated": "on a list to keep out",
+        "duplicate of the benchmark": "in the benchmark already",
+        "near duplicate of the benchmark": "nearly the same as an item of the benchmark",
+        "repeats the words of a benchmark item": "with the words of an item of the benchmark",
+        "duplicate of a proposal": "chosen already",
+        "near duplicate of a proposal": "nearly the same as one chosen before",
+    }
+    if reason.startswith("quota of "):
+        return f"over the {reason.replace('quota of', 'quota of their')}"
+    if reason.startswith("no "):
+        return f"without {reason.removeprefix('no ')}"
+    return known.get(reason, reason)
 
 
 class Gate:

@@ -124,6 +124,8 @@ class Removal:
 
     similarity: float | None
     standing: Standing | None
+    lost: tuple[int, ...] = ()
+    """Concepts in scope that it shows and no item that stays does; none where it was proposed."""
 
 
 def make_additions(
@@ -190,9 +192,16 @@ def make_removals(analysis: Analysis, choice: Choice) -> tuple[Removal, ...]:
             "file any more. Undo that decision, or restore the file."
         )
     proposed = {one.id: one for one in analysis.removals}
+    rows = [row_of[one] for one in choice.removed]
+    shown = analysis.benchmark_map.take(rows).presence(analysis.coverage_before.thresholds)
+    gaps = analysis.gaps
+    # Counted with all of them gone: two that show the same concept alone would each seem spared.
+    left = gaps.count - np.asarray(shown.sum(axis=0)).ravel().astype(np.int64)
     removed = []
-    for item_id in choice.removed:
+    for place, item_id in enumerate(choice.removed):
         proposal = proposed.get(item_id)
+        concepts = shown.indices[shown.indptr[place] : shown.indptr[place + 1]]
+        lost = concepts[gaps.in_scope[concepts] & (left[concepts] <= 0)]
         removed.append(
             Removal(
                 item=analysis.benchmark.items[row_of[item_id]],
@@ -201,6 +210,7 @@ def make_removals(analysis: Analysis, choice: Choice) -> tuple[Removal, ...]:
                 duplicate_of=proposal.nearest_id if proposal else None,
                 similarity=proposal.nearest_similarity if proposal else None,
                 standing=choice.standings.get((Subject.REMOVE, item_id)),
+                lost=tuple(sorted(int(one) for one in lost)),
             )
         )
     return tuple(removed)

@@ -40,6 +40,9 @@ class Settings:
     n_remove: int = 0
     """Proposals to remove."""
 
+    min_items: int = 1
+    """Benchmark items that stay whatever is proposed for removal."""
+
     seed: int = 0
     model: str = "builtin"
     """Reference model: `builtin` (or the one the dictionary was made for), a folder, a hub id."""
@@ -52,12 +55,18 @@ class Settings:
     hook_module: str | None = None
     """Module to read instead of the one the hook point names."""
 
+    chat: bool = False
+    """Read every item as the user's turn in the model's chat template."""
+
     fields: Mapping[str, str] = field(default_factory=dict)
     """Fields of the benchmark set by hand (`prompt`: `question`)."""
 
     pool_fields: Mapping[str, str] = field(default_factory=dict)
     template: str | None = None
-    """Source of the item template, used for benchmark and pool; None for the default rendering."""
+    """Source of the item template; None for the default rendering."""
+
+    pool_template: str | None = None
+    """Source of the pool's; None for the benchmark's, empty for the default rendering."""
 
     split: str | None = None
     pool_split: str | None = None
@@ -86,6 +95,12 @@ class Settings:
     metrics: tuple[str, ...] = ()
     """Which score to use where results have several."""
 
+    @property
+    def template_of_pool(self) -> str | None:
+        """Source of the template that renders the pool's items; None for the default rendering."""
+        chosen = self.template if self.pool_template is None else self.pool_template
+        return chosen or None
+
 
 @dataclass(frozen=True, slots=True)
 class Preferences:
@@ -99,7 +114,7 @@ class Preferences:
     """`unicode` or `ascii`."""
 
     device: str | None = None
-    """Where reference models run: `cpu`, `cuda`, `mps`; None for the best there is."""
+    """Where reference models run: `cpu`, `cuda`, `mps`, `auto`; None for CUDA if there is one."""
 
     cache: str | None = None
     """Folder for downloaded and derived files; None for the platform's place."""

@@ -27,9 +27,13 @@ FORM_AREAS = frozenset(
     {
         "symbols, layout and word fragments",
         "function words and connectives",
+        "question and answer formats",
     }
 )
-"""Areas of how a text is written, whatever it is about: no benchmark is short of these."""
+"""Areas of how a text is written, whatever it is about: no benchmark is short of these.
+
+How questions are put is among them: without it a set of multiple choice would be told to add
+yes-or-no questions, and most reports would lead with the words "question" and "answer"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +85,7 @@ class ConceptTable:
     """Share of content tokens (or passages) on which it fires; NaN where unknown."""
 
     flags: tuple[frozenset[str], ...]
-    """dead, dense, structural:punctuation, structural:position, structural:template, ..."""
+    """dead, dense, rare, structural:punctuation, structural:template, unclear, ..."""
 
     label: tuple[str | None, ...]
     label_source: tuple[str | None, ...]
@@ -124,6 +128,11 @@ class Dictionary:
     def label(self, concept_id: int) -> str:
         """Return the concept's label, or `concept <id>` where it has none."""
         return self.table.label[concept_id] or f"concept {concept_id}"
+
+    def label_score(self, concept_id: int) -> float | None:
+        """Return how well the label finds the concept's texts (AUC); None if not measured."""
+        score = float(self.table.label_score[concept_id])
+        return None if score != score else score
 
     def kept_out(self, concept_id: int) -> str | None:
         """Return why a concept is never counted (its first flag), or None if it can be."""

@@ -115,6 +115,9 @@ class GapRow:
 
     concept_id: int
     label: str
+    label_score: float | None
+    """AUC of the label on held-out contexts; None where not measured."""
+
     level: str
     status: Status
     count: int
@@ -222,6 +225,16 @@ class Gaps:
         """Mark the concepts for which a deficit could have been found."""
         return self.in_scope & ~np.isnan(self.p_under)
 
+    @property
+    def is_judged(self) -> NDArray[np.bool_]:
+        """Mark the concepts that could have been gaps: those tested, and those asked for by hand.
+
+        What is over although too rare for a deficit is not among them: it could not be lacking.
+        """
+        if self.wanted is None:
+            return self.is_tested
+        return self.is_tested | (self.in_scope & (self.wanted >= 0))
+
     def counts(self) -> dict[Status, int]:
         """Count the concepts of each status."""
         found = np.bincount(self.status_codes, minlength=len(STATUSES))
@@ -240,8 +253,7 @@ class Gaps:
     @property
     def covered_share(self) -> float:
         """Share of judged concepts that are neither missing nor under; NaN if none was judged."""
-        judged = self.is_status(Status.MISSING, Status.UNDER, Status.ADEQUATE, Status.OVER)
-        n = int(judged.sum())
+        n = int(self.is_judged.sum())
         return 1 - int(self.is_gap.sum()) / n if n else float("nan")
 
     def ranked(self) -> NDArray[np.int64]:
@@ -255,6 +267,7 @@ class Gaps:
         return GapRow(
             concept_id=int(concept_id),
             label=self.dictionary.label(concept_id),
+            label_score=self.dictionary.label_score(concept_id),
             level=self.dictionary.level_of(concept_id).name,
             status=self.status(concept_id),
             count=int(self.count[concept_id]),

@@ -17,7 +17,7 @@ from benchdesign.conceptmap import ConceptMap
 if TYPE_CHECKING:
     from benchdesign.mapping import TokenEvidence
 
-__all__ = ["Mark", "Piece", "cut", "marks_of", "strongest_rows"]
+__all__ = ["Mark", "Piece", "cut", "marked_words", "marks_of", "strongest_rows"]
 
 _WEAKEST = 0.4
 """Tokens below this share of the strongest one are not marked: everything fires a little."""
@@ -62,6 +62,13 @@ def marks_of(
     return () if peak is None else (Mark(peak.start, peak.end, 1.0),)
 
 
+def marked_words(text: str, marks: Iterable[Mark]) -> tuple[str, ...]:
+    """Return the words that the marks stand on, each once, strongest first."""
+    ordered = sorted(marks, key=lambda mark: -mark.strength)
+    places = (_place(text, mark) for mark in ordered)
+    return tuple(dict.fromkeys(text[start:end] for start, end in places if start < end))
+
+
 def cut(text: str, marks: Iterable[Mark], *, limit: int = 420) -> tuple[Piece, ...]:
     """Cut a text into pieces at the marks; a long text keeps `limit` characters around the first.
 
@@ -70,14 +77,7 @@ def cut(text: str, marks: Iterable[Mark], *, limit: int = 420) -> tuple[Piece, .
     """
     strengths = np.zeros(len(text), dtype=np.int8)
     for mark in marks:
-        start, end = max(mark.start, 0), min(mark.end, len(text))
-        # A concept of full stops has nothing but those to show.
-        outside = _OUTSIDE if text[start:end].strip(_OUTSIDE) else _BLANK
-        while start < end and text[start] in outside:
-            start += 1
-        while end > start and text[end - 1] in outside:
-            end -= 1
-        start, end = _whole_words(text, start, end)
+        start, end = _place(text, mark)
         level = 1 + (mark.strength >= 0.5) + (mark.strength >= 0.8)
         strengths[start:end] = np.maximum(strengths[start:end], level)
     low, high = _window(text, strengths, limit)
@@ -92,6 +92,18 @@ def cut(text: str, marks: Iterable[Mark], *, limit: int = 420) -> tuple[Piece, .
     if high < len(text):
         pieces.append(Piece(" …", 0))
     return tuple(pieces)
+
+
+def _place(text: str, mark: Mark) -> tuple[int, int]:
+    """Return where a mark stands, without what surrounds it and grown to whole words."""
+    start, end = max(mark.start, 0), min(mark.end, len(text))
+    # A concept of full stops has nothing but those to show.
+    outside = _OUTSIDE if text[start:end].strip(_OUTSIDE) else _BLANK
+    while start < end and text[start] in outside:
+        start += 1
+    while end > start and text[end - 1] in outside:
+        end -= 1
+    return _whole_words(text, start, end)
 
 
 def _whole_words(text: str, start: int, end: int) -> tuple[int, int]:

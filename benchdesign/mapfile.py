@@ -1,18 +1,19 @@
 """Concept maps on disk: Parquet, one row an item, list columns over one offset array a row group.
 
-Written and read a row group at a time, so that a map costs the memory of what is kept of it and no
-more. A map of a million items holds over half a billion entries; of those, a third say that a
-concept is present, and that third is all that counting and choosing look at.
+Written a row group at a time and read a few at a time, so that a map costs the memory of what is
+kept of it and little more. A map of a million items holds over half a billion entries; of those, a
+third say that a concept is present, and that third is all that counting and choosing look at.
 """
 
 from __future__ import annotations
 
 import os
 import secrets
+from collections import deque
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,6 @@ from numpy.typing import NDArray
 from benchdesign.errors import FormatError
 
 if TYPE_CHECKING:
-    import pyarrow as pa
     import pyarrow.parquet as pq
 
     from benchdesign.conceptmap import ConceptMap
@@ -29,6 +29,10 @@ __all__ = ["MapWriter", "count_entries", "find_place", "read_map"]
 
 _GROUP = 4_096
 """Items of a row group: some 50 MB, which is what looking up one place costs."""
+
+
+_MOST_READERS = 4
+"""Row groups that are unpacked side by side; what is unpacked and not yet kept costs memory."""
 
 
 class MapWriter:
@@ -103,17 +107,12 @@ def read_map(path: Path, *, thresholds: NDArray[np.float32] | None) -> ConceptMa
         digests: list[str] = []
         embeddings: NDArray[np.float16] | None = None
         row = used = 0
-        for group in _groups(file, with_places=thresholds is None):
-            lengths, columns = np.diff(group.offsets), group.values
-            if thresholds is not None:
-                kept = np.flatnonzero(columns["peak"] >= thresholds[columns["concept"]])
-                columns = {name: one[kept] for name, one in columns.items()}
-                lengths = np.diff(np.searchsorted(kept, group.offsets))
-            n = len(lengths)
-            stop = used + int(lengths.sum())
-            for name, one in columns.items():
+        for group in _groups(path, file, thresholds=thresholds):
+            n = len(group.lengths)
+            stop = used + int(group.lengths.sum())
+            for name, one in group.values.items():
                 values[name][used:stop] = one
-            indptr[row + 1 : row + n + 1] = used + np.cumsum(lengths)
+            indptr[row + 1 : row + n + 1] = used + np.cumsum(group.lengths)
             n_tokens[row : row + n] = group.n_tokens
             digests += group.digests
             if group.embeddings is not None:
@@ -170,41 +169,80 @@ _COLUMNS: dict[str, type[np.generic]] = {
 }
 
 
-class _Group:
-    """One row group as arrays that share Arrow's memory."""
+class _Group(NamedTuple):
+    """One row group as arrays that share Arrow's memory where they can."""
 
-    def __init__(self, table: pa.Table, values: dict[str, NDArray[Any]]) -> None:
-        from benchdesign.conceptmap import numbers
+    lengths: NDArray[np.int64]
+    """(n_items,): entries of each item."""
 
-        offsets = numbers(table.column("concept").combine_chunks().offsets).astype(np.int64)
-        self.offsets = offsets - offsets[0] if len(offsets) else np.zeros(1, dtype=np.int64)
-        self.values = values
-        self.digests: list[str] = table.column("digest").to_pylist()
-        self.n_tokens = numbers(table.column("n_tokens"))
-        self.embeddings: NDArray[np.float16] | None = None
-        if "embedding" in table.column_names:
-            width = table.schema.field("embedding").type.list_size
-            flat = numbers(table.column("embedding").combine_chunks().flatten())
-            self.embeddings = flat.reshape(len(table), width)
+    values: dict[str, NDArray[Any]]
+    digests: list[str]
+    n_tokens: NDArray[np.int32]
+    embeddings: NDArray[np.float16] | None
 
 
-def _groups(file: pq.ParquetFile, *, with_places: bool) -> Iterator[_Group]:
-    """Yield the row groups of a map file."""
+def _groups(
+    path: Path, file: pq.ParquetFile, *, thresholds: NDArray[np.float32] | None
+) -> Iterator[_Group]:
+    """Yield the row groups of a map file in order; a few are unpacked side by side."""
+    n = file.num_row_groups
+    if n < 2:
+        for place in range(n):
+            yield _group(file, place, thresholds)
+        return
+    from concurrent.futures import Future, ThreadPoolExecutor
+
+    import pyarrow.parquet as pq
+
+    def read(place: int) -> _Group:
+        # A reader may serve one thread only; with the metadata at hand another one costs nothing.
+        with pq.ParquetFile(path, metadata=file.metadata) as own:
+            return _group(own, place, thresholds)
+
+    workers = min(os.cpu_count() or 1, _MOST_READERS)
+    waiting: deque[Future[_Group]] = deque()
+    with ThreadPoolExecutor(workers) as pool:
+        for place in range(n):
+            waiting.append(pool.submit(read, place))
+            if len(waiting) > workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+
+
+def _group(file: pq.ParquetFile, place: int, thresholds: NDArray[np.float32] | None) -> _Group:
+    """Read one row group; with thresholds, only the entries whose peak reaches them."""
     from benchdesign.conceptmap import numbers
 
-    lists = [name for name in _COLUMNS if with_places or name not in ("start", "end")]
+    lists = [name for name in _COLUMNS if thresholds is None or name not in ("start", "end")]
     others = [
         name for name in ("digest", "n_tokens", "embedding") if name in file.schema_arrow.names
     ]
-    for place in range(file.num_row_groups):
-        table = file.read_row_group(place, columns=[*lists, *others])
-        values = {
-            name: numbers(table.column(name).combine_chunks().flatten()).astype(
-                _COLUMNS[name], copy=False
-            )
-            for name in lists
-        }
-        yield _Group(table, values)
+    table = file.read_row_group(place, columns=[*lists, *others], use_threads=False)
+    values = {
+        name: numbers(table.column(name).combine_chunks().flatten()).astype(
+            _COLUMNS[name], copy=False
+        )
+        for name in lists
+    }
+    offsets = numbers(table.column("concept").combine_chunks().offsets).astype(np.int64)
+    offsets = offsets - offsets[0] if len(offsets) else np.zeros(1, dtype=np.int64)
+    if thresholds is not None:
+        kept = np.flatnonzero(values["peak"] >= thresholds[values["concept"]])
+        values = {name: one[kept] for name, one in values.items()}
+        offsets = np.searchsorted(kept, offsets)
+    embeddings: NDArray[np.float16] | None = None
+    if "embedding" in table.column_names:
+        width = table.schema.field("embedding").type.list_size
+        flat = numbers(table.column("embedding").combine_chunks().flatten())
+        embeddings = flat.reshape(len(table), width)
+    return _Group(
+        np.diff(offsets),
+        values,
+        table.column("digest").to_pylist(),
+        numbers(table.column("n_tokens")),
+        embeddings,
+    )
 
 
 def _identity(file: pq.ParquetFile) -> tuple[int, str]:

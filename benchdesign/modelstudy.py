@@ -24,6 +24,7 @@ from benchdesign.itemshares import item_shares
 from benchdesign.modelgaps import (
     ModelGaps,
     PairedComparison,
+    WeakRegion,
     compare_models,
     measure_models,
 )
@@ -47,7 +48,7 @@ class Example:
     """Position among the benchmark's items."""
 
     strength: float
-    """Saliency of the concept, or share of the area in the item."""
+    """Saliency of the concept or of a group's concepts together, or share of the area."""
 
     score: float
 
@@ -106,6 +107,17 @@ class ModelStudy:
         """Return items that show a concept most: missed by a model, and solved by it."""
         return _examples(self._saliency, self.scores[model], concept_id, n)
 
+    def region_examples(
+        self, model: str, region: WeakRegion, *, n: int = 3
+    ) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
+        """Return items of a group that show most of what its items have in common."""
+        scores = self.scores[model]
+        found = [Example(row, self._told(row, region), float(scores[row])) for row in region.rows]
+        found.sort(key=lambda one: -one.strength)
+        missed = tuple(one for one in found if one.score < 0.5)
+        solved = tuple(one for one in found if one.score >= 0.5)
+        return missed[:n], solved[:n]
+
     def area_power(self) -> tuple[PowerRow, ...]:
         """Return what can be shown of each area with results, the least first."""
         tables = [one.areas for one in self.models if one.areas is not None]
@@ -114,6 +126,13 @@ class ModelStudy:
     def concept_power(self) -> tuple[PowerRow, ...]:
         """Return what can be shown of each tested concept, the least first."""
         return tuple(_power([one.concepts for one in self.models]))
+
+    def _told(self, row: int, region: WeakRegion) -> float:
+        """Return the total saliency in one item of what a group's items show."""
+        shown = self.concept_map
+        part = slice(int(shown.indptr[row]), int(shown.indptr[row + 1]))
+        inside = np.isin(shown.indices[part], region.concept_ids)
+        return float(shown.saliency[part][inside].sum())
 
     @cached_property
     def _shares(self) -> csc_array | None:

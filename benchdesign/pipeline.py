@@ -24,9 +24,14 @@ from benchdesign.analysis import Analysis, Summary
 from benchdesign.areas import Areas, group_areas
 from benchdesign.candidates import usual_parts
 from benchdesign.conceptmap import ConceptMap
-from benchdesign.config import cache_folder, load_preferences
+from benchdesign.config import Settings, cache_folder, load_preferences
 from benchdesign.coverage import Coverage, Reference, measure_coverage
-from benchdesign.duplicates import KnownList, find_contamination, find_duplicates
+from benchdesign.duplicates import (
+    ContaminationMatch,
+    KnownList,
+    find_contamination,
+    find_duplicates,
+)
 from benchdesign.edits import rewritten_items
 from benchdesign.errors import Interrupted, UsageError, WorkspaceError
 from benchdesign.gaps import Gaps, GapSettings, find_gaps
@@ -40,6 +45,7 @@ from benchdesign.reader import Reader, usable_cache
 from benchdesign.records import plain, revive
 from benchdesign.scope import Relevance, Scope, measure_relevance, top_items
 from benchdesign.stored import Evidence, Judged, Proposed
+from benchdesign.text import display
 from benchdesign.weighting import ModelWeighting, weigh_by_models
 from benchdesign.workspace import STAGES, Workspace
 
@@ -49,6 +55,7 @@ if TYPE_CHECKING:
     from benchdesign.sofar import SoFarWriter
 
 __all__ = [
+    "check_settings",
     "judged_again",
     "load_analysis",
     "map_rewritten",
@@ -66,6 +73,16 @@ _ITEMS_A_GAP = 2
 
 _SMALLEST_POOL = 50
 """A pool with fewer items says little about how common anything is; the corpus does better."""
+
+
+def check_settings(settings: Settings) -> None:
+    """Raise UsageError where a stage could not use its settings; nothing has to be read for it."""
+    for kind, values, name in (
+        (Scope, settings.scope, "scope"),
+        (GapSettings, settings.gaps, "gaps"),
+        (Constraints, settings.constraints, "constraints"),
+    ):
+        _given(kind, values, name)
 
 
 def run_workspace(
@@ -232,6 +249,9 @@ class _Run:
         benchmark, pool = self.benchmark, self.pool
         if not len(benchmark):
             raise UsageError(f"{benchmark.path}: no items to analyse; check the file and --split.")
+        for one in (benchmark, pool):
+            if one is not None:
+                self.tell(f"read {_what_was_read(one)}")
         self.workspace.record_read(benchmark, pool)
         return {
             "n_items": len(benchmark),
@@ -277,9 +297,11 @@ class _Run:
         additions: tuple[Proposal, ...] = ()
         left_out: Mapping[str, int] = {}
         required: tuple[str, ...] = ()
+        near_duplicate: float | None = None
+        contamination: tuple[ContaminationMatch, ...] = ()
         weighting: ModelWeighting | None = None
         if pool is not None and self.pool_map is not None and settings.n_add:
-            contaminated = self._contaminated(pool)
+            contamination = self._contamination(pool, self.pool_map)
             self.check_stop()
             constraints = self.constraints()
             if "required_fields" not in settings.constraints:
@@ -298,11 +320,11 @@ class _Run:
                 constraints=constraints,
                 rng=rng,
                 record_of=pool.record,
-                contaminated=contaminated,
+                contaminated=frozenset(one.item_id for one in contamination),
                 emphasis=None if weighting is None else weighting.emphasis,
             )
             additions, left_out = plan.proposals, plan.left_out
-            required = constraints.required_fields
+            required, near_duplicate = constraints.required_fields, plan.near_duplicate
         self.workspace.drop_result("model_gaps")
         if weighting is not None:
             self.workspace.save_result("model_gaps", weighting)
@@ -315,10 +337,19 @@ class _Run:
                 self.dictionary,
                 n=settings.n_remove,
                 benchmark_items=benchmark.items,
-                min_items=1,
+                min_items=settings.min_items,
             )
         self.workspace.save_result(
-            "proposals", Proposed(additions, removals, duplicates, left_out, required)
+            "proposals",
+            Proposed(
+                additions,
+                removals,
+                duplicates,
+                left_out,
+                required,
+                near_duplicate,
+                contamination,
+            ),
         )
         return {"n_additions": len(additions), "n_removals": len(removals)}
 
@@ -386,6 +417,8 @@ class _Run:
             duplicates=proposed.duplicates,
             left_out=proposed.left_out,
             required=proposed.required,
+            near_duplicate=proposed.near_duplicate,
+            contamination=proposed.contamination,
             weighting=weighting,
             settings=self.settings,
             given_paths=given_paths,
@@ -483,18 +516,22 @@ class _Run:
             )
         return merge_concepts(concept_map, self.dictionary, self.merged.concepts)
 
-    def _contaminated(self, pool: Benchmark) -> frozenset[str]:
+    def _contamination(
+        self, pool: Benchmark, pool_map: ConceptMap
+    ) -> tuple[ContaminationMatch, ...]:
+        """Find the pool's items on lists to keep out: by their words, else by their meaning."""
         from benchdesign.formats import load_benchmark
 
         if not self.settings.keep_out:
-            return frozenset()
+            return ()
         self.tell("comparing with lists to keep out")
         known = []
         for path in self.settings.keep_out:
-            listed = load_benchmark(path)
-            known.append(KnownList(listed.name, [item.text for item in listed.items]))
-        matches = find_contamination(pool.items, known)
-        return frozenset(one.item_id for one in matches)
+            items = load_benchmark(path).items
+            vectors = None if pool_map.embeddings is None else self.reader.embeddings(items)
+            name = path.rstrip("/").rpartition("/")[2] or path
+            known.append(KnownList(name, [item.text for item in items], vectors))
+        return find_contamination(pool.items, known, embeddings=pool_map.embeddings)
 
 
 def reference_of(pool_map: ConceptMap | None, dictionary: Dictionary) -> Reference:
@@ -502,6 +539,14 @@ def reference_of(pool_map: ConceptMap | None, dictionary: Dictionary) -> Referen
     if pool_map is None or len(pool_map) < _SMALLEST_POOL:
         return Reference.from_dictionary(dictionary)
     return Reference.from_map(pool_map, dictionary)
+
+
+def _what_was_read(benchmark: Benchmark) -> str:
+    """Say which field was taken for what, before anything rests on it."""
+    mapping = benchmark.mapping
+    roles = ("prompt", "context", "choices", "answer", "id", "category", "source", "licence")
+    parts = [f"{role} {path}" for role in roles if (path := getattr(mapping, role))]
+    return display(f"{benchmark.path.name}: {len(benchmark):,} items; {', '.join(parts)}")
 
 
 def _wanted_evidence(analysis: Analysis) -> Iterable[tuple[Item, set[int]]]:

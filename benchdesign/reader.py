@@ -46,6 +46,7 @@ def open_reference(settings: Settings) -> Mapper:
         device=settings.device,
         dtype=settings.dtype,
         hook_module=settings.hook_module,
+        chat=settings.chat,
     )
 
 
@@ -101,7 +102,8 @@ class Reader:
     def key(self) -> str:
         """What tells this reader's maps from another's."""
         settings = self.settings
-        if settings.model == self.dictionary.model == "builtin" and settings.dtype is None:
+        is_plain = settings.dtype is None and not settings.chat
+        if settings.model == self.dictionary.model == "builtin" and is_plain:
             return key_of_parts(
                 self.dictionary.fingerprint,
                 model="builtin",

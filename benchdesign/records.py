@@ -18,7 +18,15 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
-__all__ = ["load_bundle", "plain", "read_json", "revive", "save_bundle", "write_json"]
+__all__ = [
+    "json_text",
+    "load_bundle",
+    "plain",
+    "read_json",
+    "revive",
+    "save_bundle",
+    "write_json",
+]
 
 T = TypeVar("T")
 
@@ -170,13 +178,18 @@ def load_bundle(path: Path, kind: type[T]) -> T:
     return revive(kind, json.loads(arrays.pop("json").tobytes()), arrays=arrays)
 
 
+def json_text(value: object) -> str:
+    """Return a value as JSON with sorted keys and a line end."""
+    return json.dumps(plain(value), ensure_ascii=True, sort_keys=True, indent=2) + "\n"
+
+
 def write_json(path: Path, value: object) -> None:
     """Write a value as JSON with sorted keys, all or nothing."""
-    text = json.dumps(plain(value), ensure_ascii=True, sort_keys=True, indent=2)
+    text = json_text(value)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("w", encoding="utf-8", newline="\n") as handle:
-            handle.write(text + "\n")
+            handle.write(text)
             handle.flush()
             os.fsync(handle.fileno())
         temporary.replace(path)

@@ -33,6 +33,9 @@ MAX_SECONDS = 2.0
 
 MAX_BITS = 4096
 
+_MOST_DIGITS = 400
+"""To round to; no number that a template sees has more."""
+
 # Noncharacters: Unicode promises that no text means anything by them.
 _OPEN, _CLOSE = "\ufdd0", "\ufdd1"
 # fmt: off
@@ -335,6 +338,8 @@ def _bounded(function: Callable[..., Any], budget: _Budget) -> Callable[..., Any
             budget.weigh(value)
         if function.__name__ == "do_replace":
             _check_replace(plain, budget)
+        if function.__name__ == "do_round":
+            _check_round([*values[1:], *options.values()])
         if function.__name__ in _JOINS:
             separator = [*plain[1:], *options.values()]
             budget.weigh(separator, times=len(plain[0]) if plain else 1)  # type: ignore[arg-type]
@@ -367,6 +372,12 @@ def _check_replace(values: Sequence[Any], budget: _Budget) -> None:
     if len(texts) > 2:
         count = texts[0].count(texts[1]) if texts[1] else len(texts[0]) + 1
         budget.weigh(texts[2], times=count)
+
+
+def _check_round(values: Sequence[Any]) -> None:
+    # Python rounds a whole number by way of ten to that power, which nothing interrupts.
+    if any(abs(value) > _MOST_DIGITS for value in values if isinstance(value, int)):
+        raise _too_much()
 
 
 def _concatenation(budget: _Budget) -> Callable[[list[Any]], str]:

@@ -23,6 +23,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from benchdesign.analysis import Analysis
+from benchdesign.candidates import passed_over
 from benchdesign.errors import PackagingError
 from benchdesign.report_collect import collect_report
 from benchdesign.report_data import ReportData
@@ -126,7 +127,7 @@ def _environment(*, finalize: Any, autoescape: bool) -> Environment:
         plural=_plural,
         q=_q_value,
         origin=_origin,
-        passed_over=_passed_over,
+        passed_over=passed_over,
         key=lambda text: Markup(re.sub(r"[^a-z]", "-", str(text).lower())),
     )
     return environment
@@ -184,25 +185,6 @@ def _origin(label_source: str) -> str:
         return f"by model {label_source.removeprefix('model:')}"
     known = {"written": "written by hand", "keywords": "from key words", "file": "from a file"}
     return known.get(label_source, f"from {label_source}")
-
-
-def _passed_over(reason: str) -> str:
-    """Say why candidates were passed over, after their number."""
-    known = {
-        "length": "too short or too long",
-        "excluded": "excluded by hand",
-        "contaminated": "on a list to keep out",
-        "duplicate of the benchmark": "in the benchmark already",
-        "near duplicate of the benchmark": "nearly the same as an item of the benchmark",
-        "repeats the words of a benchmark item": "with the words of an item of the benchmark",
-        "duplicate of a proposal": "chosen already",
-        "near duplicate of a proposal": "nearly the same as one chosen before",
-    }
-    if reason.startswith("quota of "):
-        return f"over the {reason.replace('quota of', 'quota of their')}"
-    if reason.startswith("no "):
-        return f"without {reason.removeprefix('no ')}"
-    return known.get(reason, reason)
 
 
 def _plural(n: int, one: str, many: str | None = None) -> str:

@@ -25,6 +25,7 @@ from benchdesign.report_data import (
     Fill,
     GapLine,
     LengthShift,
+    ListedLine,
     Noted,
     RemovedLine,
     ReportData,
@@ -35,12 +36,14 @@ from benchdesign.report_data import (
     Worse,
 )
 from benchdesign.report_limits import measure_limits
+from benchdesign.text import ellipsis
 from benchdesign.weighting import PROBED
 
 if TYPE_CHECKING:
     from benchdesign.candidates import GapFilled
     from benchdesign.changes import Addition, Removal
     from benchdesign.conceptmap import ConceptMap
+    from benchdesign.duplicates import ContaminationMatch
     from benchdesign.items import Benchmark, Finding, Item
     from benchdesign.revision import Revision
 
@@ -58,12 +61,16 @@ _MOST_MARKED = 2
 
 _MOST_CHANGES = 12
 _MOST_REMOVED = 100
+_MOST_LISTED = 20
+_MOST_NAMED = 10
+_MATCHED_CELLS = 160
 _MOST_CATEGORIES = 30
 _OPENING = 60
 """Characters by which two pieces of evidence are told apart."""
 
 _MOST_MESSAGES = 5
 _NO_AREA = "Not in any area"
+_LACKING = (Status.MISSING, Status.UNDER)
 
 
 def collect_report(analysis: Analysis, revision: Revision) -> ReportData:
@@ -72,7 +79,7 @@ def collect_report(analysis: Analysis, revision: Revision) -> ReportData:
     area_before = _area_gaps(analysis, before, analysis.benchmark_map)
     area_after = _area_gaps(analysis, after, revision.concept_map)
     lengths = analysis.benchmark_map.n_tokens, revision.concept_map.n_tokens
-    tested = before.is_tested
+    tested = before.is_judged
     found = [area.status_codes for area in (area_before, area_after)]
     lacking = [int(_is_gap_code(codes).sum()) for codes in found]
     areas = _area_sections(analysis, revision, area_before, area_after)
@@ -90,7 +97,8 @@ def collect_report(analysis: Analysis, revision: Revision) -> ReportData:
         n_gaps=int(before.is_gap.sum()),
         n_gaps_closed=revision.n_gaps_closed,
         n_gaps_lapsed=revision.n_gaps_lapsed,
-        n_untestable=before.counts()[Status.UNTESTABLE],
+        n_untestable=int((before.in_scope & ~before.is_judged).sum()),
+        n_over_untestable=int((before.is_status(Status.OVER) & ~before.is_judged).sum()),
         kept_out=before.kept_out_counts(),
         levels=tuple((one.name, one.width) for one in analysis.dictionary.levels),
         scope=str(analysis.settings.scope.get("sentence", "")),
@@ -106,9 +114,14 @@ def collect_report(analysis: Analysis, revision: Revision) -> ReportData:
         added=_added_lines(analysis, revision),
         n_added=len(revision.added),
         required=analysis.required,
+        limits_set=tuple(_limits_set(analysis)),
+        near_duplicate=analysis.near_duplicate,
+        listed=tuple(_listed_line(analysis, one) for one in analysis.contamination[:_MOST_LISTED]),
+        n_listed=len({one.item_id for one in analysis.contamination}),
         left_out=dict(Counter(analysis.left_out).most_common()),
-        removed=tuple(_removed_line(one) for one in revision.removed[:_MOST_REMOVED]),
+        removed=tuple(_removed_line(analysis, one) for one in revision.removed[:_MOST_REMOVED]),
         n_removed=len(revision.removed),
+        n_lost=len({concept_id for one in revision.removed for concept_id in one.lost}),
         categories=_categories(analysis, revision),
         empty_fields=revision.empty_fields,
         worse=_worse(analysis, revision),
@@ -164,13 +177,13 @@ def _area_gaps(analysis: Analysis, gaps: Gaps, concept_map: ConceptMap) -> AreaG
 
 
 def _is_gap_code(codes: np.ndarray) -> np.ndarray:
-    return np.isin(codes, [STATUSES.index(Status.MISSING), STATUSES.index(Status.UNDER)])
+    return np.isin(codes, [STATUSES.index(one) for one in _LACKING])
 
 
 def _status_bar(name: str, gaps: Gaps) -> StackedBar:
-    counts = gaps.counts()
     shown = (Status.MISSING, Status.UNDER, Status.ADEQUATE, Status.OVER)
-    return stack(name, {status.value: counts[status] for status in shown})
+    counts = {one.value: int((gaps.is_status(one) & gaps.is_judged).sum()) for one in shown}
+    return stack(name, counts)
 
 
 def _area_sections(
@@ -189,10 +202,11 @@ def _area_sections(
     places = [*(row.area for row in before.rows()), -1]
     for area in places:
         ids = gaps_of.get(area, [])
-        if not ids and not later[area]:
-            continue
         first: AreaRow | None = before.row(area) if area >= 0 else None
         second = after.row(area) if area >= 0 else None
+        lacks = any(one is not None and one.status in _LACKING for one in (first, second))
+        if not ids and not later[area] and not lacks:
+            continue
         sections.append(
             AreaSection(
                 name=first.name if first else _NO_AREA,
@@ -216,7 +230,7 @@ def _area_sections(
 
 def _lacks(area: AreaSection) -> bool:
     """Tell whether an area lacks something as a whole, before or after."""
-    return bool({area.status, area.status_after} & {Status.MISSING, Status.UNDER})
+    return area.status in _LACKING or area.status_after in _LACKING
 
 
 def _gap_line(
@@ -228,7 +242,7 @@ def _gap_line(
         concept_id=concept_id,
         label=row.label,
         label_source=table.label_source[concept_id],
-        label_score=float(table.label_score[concept_id]),
+        label_score=row.label_score,
         level=row.level,
         status=row.status,
         status_after=after.status(concept_id),
@@ -301,6 +315,8 @@ def _added_line(analysis: Analysis, one: Addition, concept_map: ConceptMap, row:
     is_gap = analysis.gaps.is_gap
     label = analysis.dictionary.label
     fills = sorted(one.fills, key=lambda fill: not is_gap[fill.concept_id])
+    # What had enough items before it is no reason to add one more.
+    fills = [fill for fill in fills if fill.before < fill.target] or fills
     # Several concepts can be called alike; one of a name says all there is to say here.
     by_label: dict[str, GapFilled] = {}
     for fill in fills:
@@ -349,13 +365,49 @@ def _added_line(analysis: Analysis, one: Addition, concept_map: ConceptMap, row:
     )
 
 
-def _removed_line(one: Removal) -> RemovedLine:
+def _limits_set(analysis: Analysis) -> Iterator[str]:
+    """Say what was asked of candidates and removals, in words."""
+    settings, said = analysis.settings, analysis.settings.constraints
+    low, high = said.get("min_tokens"), said.get("max_tokens")
+    if low or high:
+        yield f"{low or 1} to {high} tokens" if high else f"at least {low} tokens"
+    for name in ("category", "source"):
+        quotas = said.get(f"quotas_by_{name}", {})
+        for value, quota in sorted(quotas.items(), key=lambda one: (one[0] == "*", one[0])):
+            whose = f"every other {name}" if value == "*" else f"{name} {value}"
+            yield f"at most {quota} of {whose}"
+    for name, word in (("pinned", "added first"), ("excluded", "never added")):
+        if ids := said.get(name, ()):
+            yield f"{word}: {', '.join(sorted(ids)[:_MOST_NAMED])}" + (
+                f" and {len(ids) - _MOST_NAMED} more" if len(ids) > _MOST_NAMED else ""
+            )
+    if settings.keep_out:
+        yield f"nothing on {', '.join(Path(one).name for one in settings.keep_out)}"
+    if settings.n_remove and settings.min_items > 1:
+        yield f"at least {settings.min_items} of the benchmark’s items stay"
+
+
+def _listed_line(analysis: Analysis, one: ContaminationMatch) -> ListedLine:
+    pool = analysis.pool
+    return ListedLine(
+        one.item_id,
+        one.row + 1 if pool is None else pool.items[one.row].row + 1,
+        one.list_name,
+        one.known_row + 1,
+        one.n_words,
+        one.similarity,
+        ellipsis(" ".join(one.matched_text.split()), _MATCHED_CELLS),
+    )
+
+
+def _removed_line(analysis: Analysis, one: Removal) -> RemovedLine:
     return RemovedLine(
         item_id=one.item.id,
         pieces=cut(one.item.text, (), limit=300),
         duplicate_of=one.duplicate_of,
         similarity=one.similarity,
         note=one.standing.note or None if one.standing else None,
+        lost=tuple(analysis.dictionary.label(concept_id) for concept_id in one.lost),
     )
 
 

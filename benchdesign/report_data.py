@@ -22,6 +22,7 @@ __all__ = [
     "Fill",
     "GapLine",
     "LengthShift",
+    "ListedLine",
     "Noted",
     "RemovedLine",
     "ReportData",
@@ -71,8 +72,8 @@ class GapLine:
     concept_id: int
     label: str
     label_source: str | None
-    label_score: float
-    """AUC of the label on held-out contexts; NaN where not measured."""
+    label_score: float | None
+    """AUC of the label on held-out contexts; None where not measured."""
 
     level: str
     status: Status
@@ -173,6 +174,26 @@ class RemovedLine:
     duplicate_of: str | None
     similarity: float | None
     note: str | None
+    lost: tuple[str, ...] = ()
+    """Concepts that it shows and nothing that stays does."""
+
+
+@dataclass(frozen=True, slots=True)
+class ListedLine:
+    """One pool item that was kept out because a known list has it."""
+
+    pool_id: str
+    pool_row: int
+    """1-based."""
+
+    list_name: str
+    list_row: int
+    n_words: int
+    """Words in common, one after the other; 0 where only the embeddings are alike."""
+
+    similarity: float
+    text: str
+    """What the two share, or the listed text where it is alike."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -274,6 +295,11 @@ class ReportData:
     """No gaps any more although no more items show them: with fewer findings the bar is higher."""
 
     n_untestable: int
+    """In scope and too rare for a lack to show."""
+
+    n_over_untestable: int
+    """Those of them that are over-covered all the same."""
+
     kept_out: Mapping[str, int]
     levels: tuple[tuple[str, int], ...]
     scope: str
@@ -282,7 +308,7 @@ class ReportData:
     lift_chart: PairedHistogram | None
     length_chart: PairedHistogram | None
     areas: tuple[AreaSection, ...]
-    """With gaps before or after, largest deficit first."""
+    """With gaps, or lacking as a whole, before or after; largest deficit first."""
 
     n_areas_first: int
     """How many of them lack something as a whole, before or after; the others come after those."""
@@ -298,8 +324,21 @@ class ReportData:
     required: tuple[str, ...]
     """What candidates had to have."""
 
+    limits_set: tuple[str, ...]
+    """What the designer asked of candidates, in words."""
+
+    near_duplicate: float | None
+    """Similarity from which a candidate repeated another item."""
+
+    listed: tuple[ListedLine, ...]
+    n_listed: int
+    """Pool items on a list to keep out."""
+
     removed: tuple[RemovedLine, ...]
     n_removed: int
+    n_lost: int
+    """Concepts that only removed items showed."""
+
     categories: tuple[Tally, ...]
     empty_fields: Mapping[str, int]
     worse: Worse

@@ -6,19 +6,18 @@ are told by counts, because a share would say more than is known.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchdesign.errors import UsageError
 from benchdesign.highlights import Mark, cut, marks_of
-from benchdesign.modelgaps import ModelGaps, PairedComparison
+from benchdesign.modelgaps import ModelGaps, PairedComparison, WeakRegion
 from benchdesign.modelstudy import Example, ModelStudy
-from benchdesign.records import write_json
+from benchdesign.records import json_text
 from benchdesign.report import render_page, render_text
+from benchdesign.report_files import refuse_existing, write_together
 from benchdesign.report_models_data import (
     AreaLine,
     Dot,
@@ -26,6 +25,7 @@ from benchdesign.report_models_data import (
     ItemsPart,
     ModelPart,
     ModelsReport,
+    NestedRow,
     PairLine,
     PairPart,
     RegionPart,
@@ -46,8 +46,6 @@ __all__ = [
     "StudyPart",
     "collect_study",
     "joined_facts",
-    "refuse_existing",
-    "replace_file",
     "write_models_report",
 ]
 
@@ -64,6 +62,9 @@ _MOST_NESTED = 6
 _MOST_SUSPECTS = 15
 _MOST_POWER = 60
 _EXAMPLES = 3
+_NESTED_EXAMPLES = 1
+"""On each side: a narrower place shows its best and its worst item."""
+
 _FOUND = (Standing.VERY_POOR, Standing.POOR, Standing.GOOD, Standing.VERY_GOOD)
 MODEL_FILES = ("models.html", "models.md", "models.json")
 
@@ -73,29 +74,13 @@ def write_models_report(
 ) -> tuple[Path, ...]:
     """Write the page, the Markdown and the JSON into a folder; returns their paths."""
     refuse_existing(folder, MODEL_FILES, force=force)
-    folder.mkdir(parents=True, exist_ok=True)
-    page, text, data = (folder / name for name in MODEL_FILES)
     styles = ("report.css", "models.css")
-    replace_file(page, render_page("models.html.j2", styles=styles, report=report))
-    replace_file(text, render_text("models.md.j2", report=report))
-    write_json(data, dict(figures))
-    return page, text, data
-
-
-def refuse_existing(folder: Path, names: Sequence[str], *, force: bool) -> None:
-    """Refuse to replace files unless told to."""
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"{folder}: is a file; name a folder for the report.")
-    there = [name for name in names if (folder / name).exists()]
-    if there and not force:
-        raise UsageError(f"{folder / there[0]}: is there already; use --force to replace it.")
-
-
-def replace_file(path: Path, text: str) -> None:
-    """Write a text whole or not at all."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(text, encoding="utf-8", newline="\n")
-    temporary.replace(path)
+    texts = (
+        render_page("models.html.j2", styles=styles, report=report),
+        render_text("models.md.j2", report=report),
+        json_text(dict(figures)),
+    )
+    return write_together(folder, dict(zip(MODEL_FILES, texts, strict=True)))
 
 
 def collect_study(
@@ -151,10 +136,12 @@ def _model_part(study: ModelStudy, one: ModelGaps, items: Sequence[Item], place:
     # The mean of some hundred scores in [0, 1] is close to normal.
     reach = 1.645 * float(known.std()) / max(len(known), 1) ** 0.5 if len(known) else float("nan")
     held = [row for row in one.held_out if row.p_held_out == row.p_held_out]
-    strong_areas = () if one.areas is None else one.areas.rows(one.areas.strong())
+    strong_areas = [] if one.areas is None else list(one.areas.rows(one.areas.strong()))
     weak = [_area_spot(study, one, items, row, nested) for row, nested in one.profile()]
     weak += [_group_spot(study, one, items, group) for group in one.other_groups()]
-    strong = [_area_spot(study, one, items, row, ()) for row in strong_areas]
+    strong = [_area_spot(study, one, items, row, ()) for row in strong_areas][:_MOST_SPOTS]
+    strong_concepts = one.concepts.rows(one.concepts.strong()[:_MOST_SPOTS])
+    strong += [_group_spot(study, one, items, (row,)) for row in strong_concepts]
     return ModelPart(
         name=one.model,
         place=place,
@@ -165,10 +152,13 @@ def _model_part(study: ModelStudy, one: ModelGaps, items: Sequence[Item], place:
         n_items=one.n_items,
         controls=one.controls,
         n_weak_areas=0 if one.areas is None else len(one.areas.weak()),
-        n_strong_areas=len(strong),
-        regions=tuple(_regions(study, one, items)),
+        n_strong_areas=len(strong_areas),
+        regions=tuple(
+            _region_part(study, one, items, region, n=_EXAMPLES)
+            for region in one.regions[:_MOST_SPOTS]
+        ),
         weak=tuple(weak[:_MOST_SPOTS]),
-        strong=tuple(strong[:_MOST_SPOTS]),
+        strong=tuple(strong),
         held_out=tuple(held[:_MOST_SPOTS]),
         found=float(np.mean([row.gap_found for row in held])) if held else float("nan"),
         held=float(np.mean([row.gap_held_out for row in held])) if held else float("nan"),
@@ -186,55 +176,54 @@ def _area_spot(
     members = () if one.area_of is None else np.flatnonzero(one.area_of == row.unit).tolist()
     missed, solved = (tuple(_lines(study, items, side, members)) for side in sides)
     more = max(len(nested) - _MOST_NESTED, 0)
-    return Spot(row, True, tuple(nested[:_MOST_NESTED]), more, missed, solved)
+    return Spot(row, True, _nested(study, one, items, nested), more, missed, solved)
 
 
 def _group_spot(
     study: ModelStudy, one: ModelGaps, items: Sequence[Item], group: Sequence[ScoreRow]
 ) -> Spot:
-    head = group[0]
-    sides = study.concept_examples(one.model, head.unit, n=_EXAMPLES)
-    missed, solved = (tuple(_lines(study, items, side, [head.unit])) for side in sides)
-    more = max(len(group) - 1 - _MOST_NESTED, 0)
-    return Spot(head, False, tuple(group[1 : 1 + _MOST_NESTED]), more, missed, solved)
+    head, *others = group
+    missed, solved = _concept_lines(study, one, items, head.unit, n=_EXAMPLES)
+    more = max(len(others) - _MOST_NESTED, 0)
+    return Spot(head, False, _nested(study, one, items, others), more, missed, solved)
 
 
-def _regions(study: ModelStudy, one: ModelGaps, items: Sequence[Item]) -> Iterator[RegionPart]:
-    scores = study.scores[one.model]
-    for region in one.regions[:_MOST_SPOTS]:
-        # What its items have in common shows best in those that show most of it.
-        rows = sorted(region.rows, key=lambda row: -_told(study, row, region.concept_ids))
-        sides = [
-            [
-                Example(row, _told(study, row, region.concept_ids), float(scores[row]))
-                for row in side
-            ]
-            for side in (
-                [row for row in rows if scores[row] < 0.5][:_EXAMPLES],
-                [row for row in rows if scores[row] >= 0.5][:_EXAMPLES],
-            )
-        ]
-        missed, solved = (tuple(_lines(study, items, side, region.concept_ids)) for side in sides)
-        yield RegionPart(
-            region.name,
-            region.score,
-            region.n_passed,
-            region.n_items,
-            region.gap,
-            region.p_value,
-            tuple(study.dictionary.label(concept) for concept in region.concept_ids),
-            region.parts,
-            missed,
-            solved,
-        )
+def _nested(
+    study: ModelStudy, one: ModelGaps, items: Sequence[Item], rows: Sequence[ScoreRow]
+) -> tuple[NestedRow, ...]:
+    return tuple(
+        NestedRow(row, *_concept_lines(study, one, items, row.unit, n=_NESTED_EXAMPLES))
+        for row in rows[:_MOST_NESTED]
+    )
 
 
-def _told(study: ModelStudy, row: int, concept_ids: Sequence[int]) -> float:
-    """Return the total saliency of some concepts in one item."""
-    shown = study.concept_map
-    part = slice(int(shown.indptr[row]), int(shown.indptr[row + 1]))
-    inside = np.isin(shown.indices[part], concept_ids)
-    return float(shown.saliency[part][inside].sum())
+def _concept_lines(
+    study: ModelStudy, one: ModelGaps, items: Sequence[Item], concept_id: int, *, n: int
+) -> tuple[tuple[ItemLine, ...], tuple[ItemLine, ...]]:
+    missed, solved = study.concept_examples(one.model, concept_id, n=n)
+    return (
+        tuple(_lines(study, items, missed, [concept_id])),
+        tuple(_lines(study, items, solved, [concept_id])),
+    )
+
+
+def _region_part(
+    study: ModelStudy, one: ModelGaps, items: Sequence[Item], region: WeakRegion, *, n: int
+) -> RegionPart:
+    sides = study.region_examples(one.model, region, n=n)
+    missed, solved = (tuple(_lines(study, items, side, region.concept_ids)) for side in sides)
+    return RegionPart(
+        region.name,
+        region.score,
+        region.n_passed,
+        region.n_items,
+        region.gap,
+        region.p_value,
+        tuple(study.dictionary.label(concept) for concept in region.concept_ids),
+        tuple(_region_part(study, one, items, part, n=_NESTED_EXAMPLES) for part in region.parts),
+        missed,
+        solved,
+    )
 
 
 def _lines(
@@ -305,7 +294,7 @@ def _pair_part(pair: PairedComparison) -> PairPart:
         units = [*table.strong()[:_MOST_NESTED], *table.weak()[:_MOST_NESTED]]
         for row in table.rows(np.asarray(units, dtype=np.int64)):
             better = pair.model_a if row.gap > 0 else pair.model_b
-            size = round(1000 * min(abs(row.gap), 0.5), 1)
+            size = round(500 * min(abs(row.gap), 1.0), 1)
             bar = (500.0 if row.gap > 0 else 500.0 - size, size)
             found.append(PairLine(row, kind, better, bar))
     return PairPart(pair.model_a, pair.model_b, pair.n_items, pair.overall, tuple(found))

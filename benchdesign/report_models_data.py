@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchdesign.highlights import Piece
-from benchdesign.modelgaps import HeldOut, WeakRegion
+from benchdesign.modelgaps import HeldOut
 from benchdesign.modelstudy import PowerRow
 from benchdesign.scoring import ScoreRow
 
@@ -18,6 +18,7 @@ __all__ = [
     "ItemsPart",
     "ModelPart",
     "ModelsReport",
+    "NestedRow",
     "PairLine",
     "PairPart",
     "RegionPart",
@@ -42,12 +43,21 @@ class ItemLine:
 
 
 @dataclass(frozen=True, slots=True)
+class NestedRow:
+    """A narrower concept inside a spot, with the items that show it most."""
+
+    row: ScoreRow
+    missed: tuple[ItemLine, ...]
+    solved: tuple[ItemLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Spot:
     """Where a model is weak or strong: an area or a group of concepts, with what is inside."""
 
     row: ScoreRow
     is_area: bool
-    nested: tuple[ScoreRow, ...]
+    nested: tuple[NestedRow, ...]
     """Narrower concepts, broad to narrow."""
 
     n_more: int
@@ -70,7 +80,7 @@ class RegionPart:
     shows: tuple[str, ...]
     """What the items show more than the others."""
 
-    parts: tuple[WeakRegion, ...]
+    parts: tuple[RegionPart, ...]
     """Narrower groups inside it, weakest first."""
 
     missed: tuple[ItemLine, ...]
@@ -96,6 +106,8 @@ class ModelPart:
     regions: tuple[RegionPart, ...]
     weak: tuple[Spot, ...]
     strong: tuple[Spot, ...]
+    """Areas, then concepts."""
+
     held_out: tuple[HeldOut, ...]
     found: float
     """Mean gap of what was found on one half; NaN if nothing was."""

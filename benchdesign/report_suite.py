@@ -14,9 +14,9 @@ import numpy as np
 
 from benchdesign import __version__
 from benchdesign.gaps import GapRow, Status
-from benchdesign.records import write_json
+from benchdesign.records import json_text
 from benchdesign.report import render_page, render_text
-from benchdesign.report_models import refuse_existing, replace_file
+from benchdesign.report_files import refuse_existing, write_together
 from benchdesign.suites import Suite, SuiteRow
 
 if TYPE_CHECKING:
@@ -157,13 +157,13 @@ def write_suite_report(
 ) -> tuple[Path, ...]:
     """Write the page, the Markdown and the JSON into a folder; returns their paths."""
     refuse_existing(folder, SUITE_FILES, force=force)
-    folder.mkdir(parents=True, exist_ok=True)
-    page, text, data = (folder / name for name in SUITE_FILES)
     styles = ("report.css", "models.css")
-    replace_file(page, render_page("suite.html.j2", styles=styles, report=report))
-    replace_file(text, render_text("suite.md.j2", report=report))
-    write_json(data, dict(figures))
-    return page, text, data
+    texts = (
+        render_page("suite.html.j2", styles=styles, report=report),
+        render_text("suite.md.j2", report=report),
+        json_text(dict(figures)),
+    )
+    return write_together(folder, dict(zip(SUITE_FILES, texts, strict=True)))
 
 
 def shade_of(lift: float) -> str:

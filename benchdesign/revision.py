@@ -67,7 +67,7 @@ class CoverageFigures:
             n_items=gaps.n_items,
             n_concepts=len(gaps),
             n_in_scope=int(gaps.in_scope.sum()),
-            n_tested=int(gaps.is_tested.sum()),
+            n_tested=int(gaps.is_judged.sum()),
             n_missing=counts[Status.MISSING],
             n_under=counts[Status.UNDER],
             n_over=counts[Status.OVER],

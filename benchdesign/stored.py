@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
-from benchdesign.duplicates import DuplicatePair
+from benchdesign.duplicates import ContaminationMatch, DuplicatePair
 from benchdesign.gaps import Gaps, GapSettings
 from benchdesign.mapping import TokenEvidence
 from benchdesign.proposals import Proposal
@@ -27,6 +27,8 @@ class Proposed:
     duplicates: tuple[DuplicatePair, ...]
     left_out: Mapping[str, int] = field(default_factory=dict)
     required: tuple[str, ...] = ()
+    near_duplicate: float | None = None
+    contamination: tuple[ContaminationMatch, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

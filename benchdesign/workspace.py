@@ -30,7 +30,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from benchdesign.config import Settings
 from benchdesign.decisions import DecisionLog, Subject, Verdict
-from benchdesign.errors import InputError, WorkspaceError, WorkspaceLockedError
+from benchdesign.errors import InputError, TemplateError, WorkspaceError, WorkspaceLockedError
 from benchdesign.records import load_bundle, plain, read_json, revive, save_bundle, write_json
 
 if TYPE_CHECKING:
@@ -266,13 +266,20 @@ class Workspace:
         if self._content.pool is None:
             return None
         settings = self.settings
-        return load_benchmark(
-            self._content.pool.path,
-            fields=dict(settings.pool_fields) or None,
-            template=settings.template,
-            split=settings.pool_split,
-            limit=settings.pool_limit,
-        )
+        try:
+            return load_benchmark(
+                self._content.pool.path,
+                fields=dict(settings.pool_fields) or None,
+                template=settings.template_of_pool,
+                split=settings.pool_split,
+                limit=settings.pool_limit,
+            )
+        except TemplateError as problem:
+            if settings.pool_template is not None:
+                raise
+            raise TemplateError(
+                f"{problem} Give the pool a template of its own with --pool-template."
+            ) from None
 
     def load_dictionary(self) -> Dictionary:
         """Open the concept dictionary of the settings (without its weights)."""
@@ -396,6 +403,7 @@ class Workspace:
                 settings.pool_split,
                 settings.limit,
                 settings.pool_limit,
+                *([] if settings.pool_template is None else [settings.pool_template]),
             ],
         }
         if stage != "read":
@@ -404,6 +412,7 @@ class Workspace:
                 settings.dictionary,
                 settings.dtype,
                 settings.hook_module,
+                *(["chat"] if settings.chat else []),
             ]
         if stage in ("gaps", "propose", "evidence"):
             parts["gaps"] = [settings.gaps, settings.scope, self._concept_verdicts()]
@@ -414,6 +423,7 @@ class Workspace:
                 settings.constraints,
                 settings.keep_out,
                 settings.seed,
+                *([] if settings.min_items == 1 else [settings.min_items]),
             ]
             if settings.weight != "gaps":
                 # A result file may be named `MODEL=FILE`; one that changed is another one.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -33,14 +34,26 @@ def render() -> str:
     for name, command in all_commands():
         lines = [f"## benchdesign {name}", ""]
         text = (command.help or "").replace("\b\n", "")
-        about, _, example = text.partition("Example:")
-        lines.append(" ".join(about.split()))
-        if example:
-            lines += ["", "    " + " ".join(example.split()), ""]
+        about, *shown = re.split(r"Examples?:\n", text)
+        lines += [" ".join(about.split()), ""]
+        for example in shown:
+            lines += [*(f"    {one}" for one in _examples(example)), ""]
         rows = [_row(one) for one in command.params if one.name != "help"]
         lines += ["| | |", "|---|---|", *rows]
         parts.append("\n".join(lines))
     return "\n\n".join(parts) + "\n"
+
+
+def _examples(text: str) -> list[str]:
+    """Return the commands of an example, each on one line."""
+    found: list[str] = []
+    for line in text.split("\n"):
+        words = " ".join(line.rstrip("\\").split())
+        if words.startswith("benchdesign ") or not found:
+            found.append(words)
+        elif words:
+            found[-1] += f" {words}"
+    return [one for one in found if one]
 
 
 def _row(parameter: Any) -> str:

@@ -25,7 +25,7 @@ from benchdesign.errors import BenchdesignError
 from benchdesign.formats import load_benchmark
 from benchdesign.mapping import load_dictionary
 from benchdesign.mapping.activations import BankKey, Collected, collect_activations
-from benchdesign.mapping.corpus import CorpusText, read_corpus
+from benchdesign.mapping.corpus import CorpusReader, CorpusText
 from benchdesign.mapping.recipe import LevelReport, LevelSpec
 from benchdesign.mapping.reference import ReferenceModel
 from benchdesign.mapping.train import measure_sae
@@ -59,7 +59,7 @@ def measure(collected: Collected, level: Level) -> LevelReport:
 def read_sets(corpus: Path, benchmarks: Sequence[Path]) -> dict[str, list[CorpusText]]:
     """Return texts by set, shuffled: what training held out, and each folder of benchmarks."""
     random = np.random.default_rng(0)
-    held = [text for text in read_corpus(corpus).texts if text.held_out]
+    held = [text for text in CorpusReader.open(corpus) if text.held_out]
     sets = {HELD_OUT: held}
     for path in benchmarks:
         try:

@@ -82,6 +82,8 @@ def write_verdicts(
     if missing or odd:
         raise SystemExit(f"{path}: no verdict for {missing}; unknown verdicts {odd}.")
     rows, counts, n_broader = [], Counter[str](), 0
+    labelled = [concept for concept in concepts if dictionary.table.label[concept]]
+    n_right = sum(judged[concept]["verdict"] == "right" for concept in labelled)
     by_level: dict[str, Counter[str]] = {}
     for concept in concepts:
         level, verdict = dictionary.level_of(concept).name, judged[concept]["verdict"]
@@ -112,6 +114,10 @@ def write_verdicts(
             "",
             f"**{counts['right']} of {len(concepts)} right "
             f"({counts['right'] / len(concepts):.0%}).**",
+            "",
+            # A concept that nobody named can be judged right too: rightly left without a label.
+            f"Of those that have a label, {n_right} of {len(labelled)} "
+            f"({n_right / max(len(labelled), 1):.0%}).",
             "",
             *tally,
             *([f"- {n_broader} of {n_asked} are broader than a word"] if n_asked else []),

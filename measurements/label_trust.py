@@ -15,8 +15,7 @@ from __future__ import annotations
 import argparse
 import shlex
 import sys
-from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -27,7 +26,7 @@ from numpy.typing import NDArray
 from benchdesign.dictionary import Dictionary, Level
 from benchdesign.mapping import load_dictionary
 from benchdesign.mapping.contexts import ConceptContexts, place_contexts, read_contexts
-from benchdesign.mapping.label import ConceptLabel
+from benchdesign.mapping.label import ConceptLabel, shared_labels
 from benchdesign.mapping.label_score import Embedder, builtin_embedder, score_labels
 
 HERE = Path(__file__).resolve().parent
@@ -78,13 +77,20 @@ def row(name: str, scores: NDArray[np.float64]) -> str:
     )
 
 
+def without_score(
+    dictionary: Dictionary, concepts: Sequence[int], scorable: Collection[int]
+) -> tuple[int, int]:
+    """Count the labels without a score: for want of held-out contexts, and others."""
+    unscored = [one for one in concepts if not np.isfinite(dictionary.table.label_score[one])]
+    n_lacking = sum(one not in scorable for one in unscored)
+    return n_lacking, len(unscored) - n_lacking
+
+
 def doubtful(dictionary: Dictionary) -> dict[int, str]:
     """Return live concepts whose label should be written again, and why."""
     table = dictionary.table
     live = [concept for concept, flags in enumerate(table.flags) if not flags]
-    shared = Counter(
-        (table.level[concept], (table.label[concept] or "").lower()) for concept in live
-    )
+    shared = shared_labels(dictionary)
     found = {}
     for concept in live:
         label, score = table.label[concept], float(table.label_score[concept])
@@ -96,9 +102,8 @@ def doubtful(dictionary: Dictionary) -> dict[int, str]:
                 reasons.append(f"score {score:.2f}")
             if len(label.split()) == 1:
                 reasons.append("one word")
-            n_same = shared[table.level[concept], label.lower()]
-            if n_same > 1:
-                reasons.append(f"{n_same} concepts are called this")
+            if concept in shared:
+                reasons.append(f"{shared[concept]} concepts are called this")
         if reasons:
             found[concept] = "; ".join(reasons)
     return found
@@ -123,9 +128,16 @@ def main() -> None:
     # Only what scoring looks at is kept: a file of contexts is large.
     contexts = [replace(one, strong=(), middle=(), absent=()) for one in contexts]
     embed = builtin_embedder(dtype=options.dtype)
-    rows, bars = [], []
+    scorable = {one.concept_id for one in contexts if one.scored_present and one.scored_absent}
+    rows, bars, unscored = [], [], []
     for level in dictionary.levels:
         concepts = labelled(dictionary, level)
+        n_lacking, n_other = without_score(dictionary, concepts, scorable)
+        unscored.append(
+            f"- {level.name}: {n_lacking + n_other:,} of {len(concepts):,} labels; {n_lacking:,} "
+            "for too few held-out contexts"
+            + (f", {n_other:,} not measured though they could be" if n_other else "")
+        )
         scores = dictionary.table.label_score[concepts].astype(np.float64)
         scores = scores[np.isfinite(scores)]
         chance = shuffled_scores(dictionary, contexts, concepts, n=options.sample, embed=embed)
@@ -143,6 +155,11 @@ def main() -> None:
         f"| | labels | mean | median | a tenth below | a twentieth below | below {CHANCE} |",
         "|---|---:|---:|---:|---:|---:|---:|",
         *rows,
+        "",
+        "Without a score, and in none of these rows: a label is scored on contexts that its writer "
+        "did not see, and a concept that fires in few texts has none left over.",
+        "",
+        *unscored,
         "",
         "## Distribution",
         "",

@@ -282,14 +282,15 @@ def main() -> int:
     ]
     lines = head(dictionary, arguments.draws, [one.name for one in sets], pool=arguments.pool)
     rows = [set_lines(one, dictionary, draws=arguments.draws) for one in sets]
-    lines += [line for each, _ in rows for line in each]
+    lines += [line for _, each, _ in rows for line in each]
+    lines += mean_lines([figures for figures, _, _ in rows])
     lines += [
         "",
         "Aim: 0.80. What a search that was told the categories does not find (see told), for want "
         "of items or because their texts are like those of others, scores alone do not show.",
     ]
     lines += ["", "## Null", "", "| set | concepts found of tested | areas | runs with a group |"]
-    lines += ["|---|---|---|---|", *(line for _, line in rows), ""]
+    lines += ["|---|---|---|---|", *(line for _, _, line in rows), ""]
     if arguments.pool:
         sets.append(everything_else(sets, mapper, cache=arguments.cache))
     lines += stability_lines(sets)
@@ -333,15 +334,17 @@ def head(dictionary: Dictionary, draws: int, names: Sequence[str], *, pool: bool
     ]
 
 
-def set_lines(one: Labelled, dictionary: Dictionary, *, draws: int) -> tuple[list[str], str]:
-    """The rows of one set: planted, null."""
+def set_lines(
+    one: Labelled, dictionary: Dictionary, *, draws: int
+) -> tuple[dict[str, list[float]], list[str], str]:
+    """The figures by what was planted, and the rows of one set: planted, null."""
     areas = group_areas(dictionary, concept_map=[one.concept_map])
     rng = np.random.default_rng(FIRST_SEED)
     three = [set(rng.choice(one.categories, 3, replace=False).tolist()) for _ in range(draws)]
     each = planted(one, dictionary, areas, choices=[{name} for name in one.categories])
     known = [found for found in each if found.bound >= RECOGNISED]
     several = planted(one, dictionary, areas, choices=three)
-    lines = []
+    lines, by_planted = [], {}
     for what, found in (("1", each), (f"1 of {len(known)} recognisable", known), ("3", several)):
         if not found:
             continue
@@ -357,16 +360,30 @@ def set_lines(one: Labelled, dictionary: Dictionary, *, draws: int) -> tuple[lis
                 for name in ("ranked", "bound")
             ),
         ]
-        lines.append(
-            f"| {one.name} | {len(one.labels)} | {len(one.categories)} | {what} | "
-            f"{' | '.join(f'{figure:.3f}' for figure in figures)} |"
-        )
+        lines.append(row_of(one.name, len(one.labels), len(one.categories), what, figures=figures))
+        by_planted[what.partition(" of ")[0] + (" recognisable" if " " in what else "")] = figures
         print(lines[-1], flush=True)
     tested, out, n_areas, areas_out, runs = null(one, dictionary, areas)
     line = f"| {one.name} | {out} of {tested} | {areas_out} of {n_areas} "
     line += f"| {runs} of {PERMUTATIONS} |"
     print(line, flush=True)
-    return lines, line
+    return by_planted, lines, line
+
+
+def row_of(
+    name: str, n_items: object, n_categories: object, what: str, figures: list[float]
+) -> str:
+    """One row of the table of planted weaknesses."""
+    told = " | ".join(f"{figure:.3f}" for figure in figures)
+    return f"| {name} | {n_items} | {n_categories} | {what} | {told} |"
+
+
+def mean_lines(sets: Sequence[dict[str, list[float]]]) -> list[str]:
+    """Means over the sets, by what was planted."""
+    return [
+        row_of("mean", "", "", what, figures=np.mean([one[what] for one in sets], axis=0))
+        for what in sets[0]
+    ]
 
 
 def stability_lines(sets: Sequence[Labelled]) -> list[str]:

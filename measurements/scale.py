@@ -11,12 +11,14 @@ lacks three of them. Rows of a map repeat after 65,536 items, under other ids an
     proposals   500 items to add
     workspace   (--workspace) pool and benchmark as JSONL files in a workspace: `run` after mapping,
                 then what `proposals` and `open` load, the pool's items and their digests included
+    file        (--file-gigabytes) a JSONL file of that size is loaded: items of 80 words with
+                another 190 in a field that is no part of their text
 
 Every stage runs in a process of its own, which first does the stages before it; its time is its
 own, its memory the largest the process ever had. Time by the clock, one thread for arithmetic.
 
 python measurements/scale.py                              10,000 and 100,000 items
-python measurements/scale.py --items 10000 100000 1000000 --workspace
+python measurements/scale.py --items 10000 100000 1000000 --workspace --file-gigabytes 2
 """
 
 from __future__ import annotations
@@ -73,16 +75,43 @@ SHARE_BY_RANK = (
 """Share of real items in which the concept of a rank fires at all."""
 
 
+def make_words(rng: np.random.Generator) -> list[str]:
+    """Return words to make texts of."""
+    syllables = np.asarray([a + b for a in "bdfgklmnprstvz" for b in "aeiou"])
+    return ["".join(rng.choice(syllables, 3)) for _ in range(5_000)]
+
+
 def make_items(n: int, *, prefix: str, seed: int) -> Iterator[tuple[str, str]]:
     """Yield ids and texts of made-up words; no two texts are alike."""
     rng = np.random.default_rng(seed)
-    syllables = np.asarray([a + b for a in "bdfgklmnprstvz" for b in "aeiou"])
-    words = ["".join(rng.choice(syllables, 3)) for _ in range(5_000)]
+    words = make_words(rng)
     for start in range(0, n, BLOCK):
         size = min(BLOCK, n - start)
         chosen = rng.integers(0, len(words), (size, WORDS_AN_ITEM)).tolist()
         for row, places in enumerate(chosen, start):
             yield f"{prefix}{row}", " ".join([words[place] for place in places])
+
+
+def make_file(path: Path, gigabytes: float) -> None:
+    """Write a JSONL benchmark of a size, of made-up words, unless it is there."""
+    if path.exists():
+        return
+    rng = np.random.default_rng(3)
+    words = make_words(rng)
+    size = row = 0
+    with path.open("w", encoding="ascii") as stream:
+        while size < gigabytes * 1e9:
+            for places in rng.integers(0, len(words), (1_000, 270)).tolist():
+                spelled = [words[place] for place in places]
+                record = {
+                    "id": f"q{row}",
+                    "question": " ".join(spelled[:60]) + "?",
+                    "choices": [" ".join(spelled[at : at + 5]) for at in range(60, 80, 5)],
+                    "answer": "ABCD"[row % 4],
+                    "explanation": " ".join(spelled[80:]),
+                }
+                size += stream.write(json.dumps(record) + "\n")
+                row += 1
 
 
 def as_item(item_id: str, row: int, text: str) -> Item:
@@ -296,6 +325,22 @@ def run_workspace(folder: Path, stage: str) -> dict[str, float]:
     }
 
 
+def run_file(path: Path) -> dict[str, float]:
+    """Load a file, and say how much of it is the text of its items."""
+    from benchdesign.formats import load_benchmark
+
+    started, used = time.perf_counter(), time.process_time()
+    items = load_benchmark(path).items
+    return {
+        "seconds": time.perf_counter() - started,
+        "cpu": time.process_time() - used,
+        "gigabytes": peak_gigabytes(),
+        "found": len(items),
+        "text": sum(len(item.text) for item in items) / 1e9,
+        "file": path.stat().st_size / 1e9,
+    }
+
+
 def measure(folder: Path, kind: str, stage: str) -> dict[str, float]:
     """Run one stage in a process of its own."""
     done = subprocess.run(
@@ -343,6 +388,15 @@ def describe(
     return lines
 
 
+def describe_file(found: dict[str, float]) -> str:
+    """Return what loading one large file took, in a sentence."""
+    return (
+        f"A JSONL file of {found['file']:.2f} GB, {found['found']:,} items whose texts are "
+        f"{found['text']:.2f} GB, loads in {found['seconds']:.0f} s ({found['cpu']:.0f} s of "
+        f"processor) and {found['gigabytes']:.2f} GB."
+    )
+
+
 def main() -> None:
     """Measure, print, and write the results."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
@@ -351,14 +405,17 @@ def main() -> None:
     parser.add_argument("--workspace", action="store_true", help="also what commands load")
     parser.add_argument("--out", type=Path, default=HERE / "results" / "scale.md")
     parser.add_argument("--stage", choices=STAGES, help=argparse.SUPPRESS)
+    parser.add_argument("--file-gigabytes", type=float, help="also load a JSONL file of this size")
     parser.add_argument("--command", choices=("run", "open"), help=argparse.SUPPRESS)
+    parser.add_argument("--file", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.stage or options.command:
-        found = (
-            run_stage(options.folder, options.stage)
-            if options.stage
-            else run_workspace(options.folder, options.command)
-        )
+    if options.stage or options.command or options.file:
+        if options.stage:
+            found = run_stage(options.folder, options.stage)
+        elif options.command:
+            found = run_workspace(options.folder, options.command)
+        else:
+            found = run_file(options.folder / options.file)
         print(json.dumps(found))
         return
     facts: list[dict[str, Any]] = []
@@ -384,6 +441,9 @@ def main() -> None:
         *describe(options.items, facts, results),
         "",
     ]
+    if options.file_gigabytes:
+        make_file(options.folder / "large.jsonl", options.file_gigabytes)
+        lines += [describe_file(measure(options.folder, "file", "large.jsonl")), ""]
     print("\n".join(lines))
     options.out.write_text("\n".join(lines), encoding="utf-8")
 

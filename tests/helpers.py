@@ -89,11 +89,19 @@ france number prime two three five plus equals light speed heart blood cell
 """
 
 
-def make_tiny_bert(folder: Path, *, n_layers: int = 2, width: int = 16, limit: int = 32) -> Path:
-    """A BERT of random weights with a word-piece tokenizer, as a folder."""
+def make_tiny_bert(
+    folder: Path,
+    *,
+    n_layers: int = 2,
+    width: int = 16,
+    limit: int = 32,
+    family: str = "bert",
+    **settings: object,
+) -> Path:
+    """A BERT, or a relative, of random weights with a word-piece tokenizer, as a folder."""
     import torch
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
-    from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
+    from transformers import AutoConfig, AutoModel, PreTrainedTokenizerFast
 
     letters = [chr(code) for code in range(33, 127) if not chr(code).isupper()]
     pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *letters, *(f"##{one}" for one in letters)]
@@ -115,7 +123,8 @@ def make_tiny_bert(folder: Path, *, n_layers: int = 2, width: int = 16, limit: i
         model_max_length=limit,
     )
     torch.manual_seed(0)
-    config = BertConfig(
+    config = AutoConfig.for_model(
+        family,
         vocab_size=len(vocabulary),
         hidden_size=width,
         num_hidden_layers=n_layers,
@@ -123,8 +132,9 @@ def make_tiny_bert(folder: Path, *, n_layers: int = 2, width: int = 16, limit: i
         intermediate_size=2 * width,
         max_position_embeddings=limit,
         initializer_range=0.5,
+        **settings,
     )
-    BertModel(config).save_pretrained(folder)
+    AutoModel.from_config(config).save_pretrained(folder)
     wrapped.save_pretrained(folder)
     return folder
 

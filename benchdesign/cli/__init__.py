@@ -72,6 +72,10 @@ def _complain_of_use(problem: Exception) -> int:
     context = getattr(problem, "ctx", None)
     command = context.command_path if context is not None else "benchdesign"
     message = str(problem.format_message())  # type: ignore[attr-defined]
+    if message.startswith("Usage:"):
+        # Called without a command: the whole help, which is no message about a mistake.
+        sys.stderr.write(f"{message.rstrip()}\n")
+        return 2
     return _complain(f"{message.rstrip('.')}. See `{command} --help`.", 2)
 
 

@@ -17,6 +17,7 @@ import typer
 from benchdesign.cli.options import (
     AsJson,
     BenchmarkPath,
+    Chat,
     Device,
     DictionarySpec,
     Dtype,
@@ -24,11 +25,14 @@ from benchdesign.cli.options import (
     HookModule,
     ModelSpec,
     PoolPath,
+    PoolTemplateFile,
     Quiet,
     Split,
     TemplateFile,
     WorkspacePath,
+    chosen_scope,
     pairs,
+    read_pool_template,
     read_template,
     weighting,
     whole_numbers,
@@ -50,7 +54,11 @@ config_app = typer.Typer(
 )
 app.add_typer(config_app, name="config")
 if find_spec("benchdesign.cli.dictionary") is not None:
-    app.add_typer(import_module("benchdesign.cli.dictionary").app, name="dictionary")
+    app.add_typer(
+        import_module("benchdesign.cli.dictionary").app,
+        name="dictionary",
+        short_help="Train, measure, label and look into concept dictionaries.",
+    )
 
 OutFolder = Annotated[
     Path | None,
@@ -109,7 +117,7 @@ def _version(
         raise typer.Exit
 
 
-@app.command()
+@app.command(short_help="Map, find gaps, choose items to add, write revision and report.")
 def run(
     benchmark: BenchmarkPath,
     pool: PoolPath = None,
@@ -117,13 +125,39 @@ def run(
     remove: Annotated[
         int, typer.Option("--remove", min=0, metavar="N", help="Redundant items to remove.")
     ] = 0,
+    min_items: Annotated[
+        int,
+        typer.Option(
+            "--min-items", min=1, metavar="N", help="Keep at least N items of the benchmark."
+        ),
+    ] = 1,
     out: OutFolder = None,
     model: ModelSpec = "builtin",
     dictionary: DictionarySpec = "builtin",
+    chat: Chat = False,
     scope: Annotated[
         str, typer.Option("--scope", metavar="TEXT", help="What the benchmark is meant to test.")
     ] = "",
+    scope_examples: Annotated[
+        str | None,
+        typer.Option(
+            "--scope-examples", metavar="FILE", help="Items that are certainly meant, any format."
+        ),
+    ] = None,
+    pin_concept: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--pin-concept", metavar="ID", help="A concept that is meant in any case. Repeatable."
+        ),
+    ] = None,
+    exclude_concept: Annotated[
+        list[int] | None,
+        typer.Option(
+            "--exclude-concept", metavar="ID", help="A concept that is not meant. Repeatable."
+        ),
+    ] = None,
     template: TemplateFile = None,
+    pool_template: PoolTemplateFile = None,
     seed: Annotated[int, typer.Option("--seed", min=0, metavar="N", help="Random seed.")] = 0,
     field: Fields = None,
     pool_field: Annotated[
@@ -148,6 +182,20 @@ def run(
             metavar="CATEGORY=N",
             help="Add at most N items of a category; * is every other one. Repeatable.",
         ),
+    ] = None,
+    source_quota: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--source-quota", metavar="SOURCE=N", help="As --quota, by source. Repeatable."
+        ),
+    ] = None,
+    pin: Annotated[
+        list[str] | None,
+        typer.Option("--pin", metavar="ID", help="A pool item to add first. Repeatable."),
+    ] = None,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option("--exclude", metavar="ID", help="A pool item never to add. Repeatable."),
     ] = None,
     require: Annotated[
         list[str] | None,
@@ -203,6 +251,9 @@ def run(
 
     constraints: dict[str, object] = {
         "quotas_by_category": whole_numbers(quota, "--quota"),
+        "quotas_by_source": whole_numbers(source_quota, "--source-quota"),
+        "pinned": frozenset(pin or ()),
+        "excluded": frozenset(exclude or ()),
         "min_tokens": min_tokens,
         "max_tokens": max_tokens,
     }
@@ -212,20 +263,23 @@ def run(
     settings = Settings(
         n_add=add,
         n_remove=remove,
+        min_items=min_items,
         seed=seed,
         model=model,
         dictionary=dictionary,
+        chat=chat,
         device=device,
         dtype=dtype,
         hook_module=hook_module,
         fields=pairs(field, "--field"),
         pool_fields=pairs(pool_field, "--pool-field"),
         template=read_template(template),
+        pool_template=read_pool_template(pool_template),
         split=split,
         pool_split=pool_split,
         limit=limit,
         pool_limit=pool_limit,
-        scope={"sentence": scope} if scope.strip() else {},
+        scope=chosen_scope(scope, scope_examples, pin_concept, exclude_concept),
         gaps={} if fdr is None else {"fdr": fdr},
         constraints=constraints,
         keep_out=tuple(keep_out or ()),
@@ -239,7 +293,7 @@ def run(
     )
 
 
-@app.command("open")
+@app.command("open", short_help="Open the terminal interface.")
 def open_interface(
     path: Annotated[
         str | None,
@@ -248,6 +302,7 @@ def open_interface(
         ),
     ] = None,
     pool: PoolPath = None,
+    chat: Chat = False,
 ) -> None:
     """Open the terminal interface on a workspace, or on a benchmark to make one.
 
@@ -257,10 +312,10 @@ def open_interface(
     """
     from benchdesign.cli.interface import open_job
 
-    open_job(path, pool=pool)
+    open_job(path, pool=pool, chat=chat)
 
 
-@app.command()
+@app.command(short_help="Show the terminal interface in a browser, on this machine only.")
 def serve(
     workspace: WorkspacePath,
     port: Annotated[
@@ -278,7 +333,7 @@ def serve(
     serve_job(workspace, port=port)
 
 
-@app.command()
+@app.command(short_help="Show what one benchmark covers and lacks, or how several overlap.")
 def coverage(
     benchmarks: Annotated[
         list[str],
@@ -289,8 +344,10 @@ def coverage(
     pool: PoolPath = None,
     model: ModelSpec = "builtin",
     dictionary: DictionarySpec = "builtin",
+    chat: Chat = False,
     field: Fields = None,
     template: TemplateFile = None,
+    pool_template: PoolTemplateFile = None,
     split: Split = None,
     limit: Annotated[
         int | None, typer.Option("--limit", min=1, metavar="N", help="Read only the first N items.")
@@ -299,6 +356,8 @@ def coverage(
     force: Force = False,
     top: Annotated[int, typer.Option("--top", min=0, help="Concepts to list.")] = 20,
     device: Device = None,
+    dtype: Dtype = None,
+    hook_module: HookModule = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -316,9 +375,13 @@ def coverage(
     settings = Settings(
         model=model,
         dictionary=dictionary,
+        chat=chat,
         device=device,
+        dtype=dtype,
+        hook_module=hook_module,
         fields=pairs(field, "--field"),
         template=read_template(template),
+        pool_template=read_pool_template(pool_template),
         split=split,
         limit=limit,
     )
@@ -334,7 +397,7 @@ def coverage(
     )
 
 
-@app.command()
+@app.command(short_help="Show where models are weak, from their results on each item.")
 def models(
     benchmarks: Annotated[
         list[str],
@@ -365,6 +428,7 @@ def models(
     ] = None,
     model: ModelSpec = "builtin",
     dictionary: DictionarySpec = "builtin",
+    chat: Chat = False,
     field: Fields = None,
     template: TemplateFile = None,
     split: Split = None,
@@ -373,6 +437,8 @@ def models(
     top: Annotated[int, typer.Option("--top", min=0, help="Rows to list of each kind.")] = 10,
     seed: Annotated[int, typer.Option("--seed", min=0, metavar="N", help="Random seed.")] = 0,
     device: Device = None,
+    dtype: Dtype = None,
+    hook_module: HookModule = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -388,7 +454,10 @@ def models(
     settings = Settings(
         model=model,
         dictionary=dictionary,
+        chat=chat,
         device=device,
+        dtype=dtype,
+        hook_module=hook_module,
         seed=seed,
         fields=pairs(field, "--field"),
         template=read_template(template),
@@ -402,7 +471,7 @@ def models(
     models_job(request, as_json=as_json, quiet=quiet)
 
 
-@app.command()
+@app.command(short_help="List the review queue: what, why, and what was decided.")
 def proposals(
     workspace: WorkspacePath,
     only: Annotated[
@@ -432,7 +501,7 @@ def proposals(
     proposals_job(workspace, only=only, as_json=as_json)
 
 
-@app.command()
+@app.command(short_help="Decide about a proposal without the interface.")
 def decide(
     workspace: WorkspacePath,
     item_id: Annotated[
@@ -478,7 +547,7 @@ def decide(
         decide_job(workspace, item_id, said, as_json=as_json)
 
 
-@app.command()
+@app.command(short_help="Write the revision from the decisions.")
 def export(
     workspace: WorkspacePath,
     out: OutFolder = None,
@@ -498,7 +567,7 @@ def export(
     export_job(workspace, out=out, format=format, force=force, as_json=as_json, quiet=quiet)
 
 
-@app.command()
+@app.command(short_help="Hold a benchmark to limits, for continuous integration.")
 def check(
     benchmark: BenchmarkPath,
     pool: PoolPath = None,
@@ -533,10 +602,14 @@ def check(
     ] = None,
     model: ModelSpec = "builtin",
     dictionary: DictionarySpec = "builtin",
+    chat: Chat = False,
     field: Fields = None,
     template: TemplateFile = None,
+    pool_template: PoolTemplateFile = None,
     split: Split = None,
     device: Device = None,
+    dtype: Dtype = None,
+    hook_module: HookModule = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -552,16 +625,20 @@ def check(
     settings = Settings(
         model=model,
         dictionary=dictionary,
+        chat=chat,
         device=device,
+        dtype=dtype,
+        hook_module=hook_module,
         fields=pairs(field, "--field"),
         template=read_template(template),
+        pool_template=read_pool_template(pool_template),
         split=split,
     )
     limits = Limits(baseline, fail_under, max_missing, max_duplicates, max_findings)
     check_job(benchmark, pool, settings, limits, as_json=as_json, quiet=quiet)
 
 
-@app.command()
+@app.command(short_help="Run the whole job on the shipped example.")
 def demo(
     out: Annotated[
         Path, typer.Option("--out", metavar="DIR", help="Folder for the demonstration.")

@@ -14,6 +14,7 @@ from benchdesign.cli.options import (
     DictionarySpec,
     Dtype,
     Fields,
+    HookModule,
     ModelSpec,
     Quiet,
     pairs,
@@ -225,6 +226,7 @@ def measure(
     source_field: SourceField = "source",
     device: Device = None,
     dtype: Dtype = None,
+    hook_module: HookModule = None,
     force: Annotated[
         bool, typer.Option("--force", help="Replace a folder that is there already.")
     ] = False,
@@ -259,6 +261,7 @@ def measure(
         max_tokens=max_tokens,
         device=device,
         dtype=dtype,
+        hook_module=hook_module,
         force=force,
         as_json=as_json,
         quiet=quiet,
@@ -279,7 +282,7 @@ def label(
             "--from",
             metavar="FILE",
             help="Labels in CSV, TSV, JSON or JSON lines (concept_id or level and index; label; "
-            "area), or a Neuronpedia export.",
+            "area; flag unclear where nothing can be named), or a Neuronpedia export.",
         ),
     ] = None,
     keywords: Annotated[
@@ -433,6 +436,8 @@ def info(
         typer.Option("--model", metavar="NAME", help="Reference model, if not the dictionary's."),
     ] = None,
     device: Device = None,
+    dtype: Dtype = None,
+    hook_module: HookModule = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
 ) -> None:
@@ -454,6 +459,8 @@ def info(
         limit=limit,
         model=model,
         device=device,
+        dtype=dtype,
+        hook_module=hook_module,
         as_json=as_json,
         quiet=quiet,
     )

@@ -9,12 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchdesign.cli.options import stopping
-from benchdesign.cli.output import Talk, print_json, print_lines, print_table, share
+from benchdesign.cli.output import Talk, print_json, print_lines, print_table, share, trust
 from benchdesign.errors import UsageError
 from benchdesign.text import display
 
 if TYPE_CHECKING:
     from benchdesign.dictionary import Dictionary
+    from benchdesign.items import Item
+    from benchdesign.mapping import Mapper
     from benchdesign.mapping.build import BuildReport
     from benchdesign.mapping.corpus import CorpusSettings
     from benchdesign.mapping.train import LevelSpec, TrainSettings
@@ -103,6 +105,7 @@ def measure_job(
     max_tokens: int | None,
     device: str | None,
     dtype: str | None,
+    hook_module: str | None,
     force: bool,
     as_json: bool,
     quiet: bool,
@@ -123,6 +126,7 @@ def measure_job(
             max_tokens=max_tokens,
             device=device,
             dtype=dtype,
+            hook_module=hook_module,
             overwrite=force,
             progress=talk.progress,
             stop=stop,
@@ -211,6 +215,7 @@ _FLAGS = {
     "structural:position": "fires at the start of a text, whatever is there",
     "structural:wordpiece": "fires inside words, whatever they are",
     "structural:template": "fires on the template of one source",
+    "unclear": "what it fires on was read and has nothing in common",
 }
 """Why a concept is kept out of the counts, in words."""
 
@@ -225,11 +230,14 @@ def info_job(
     limit: int | None,
     model: str | None,
     device: str | None,
+    dtype: str | None,
+    hook_module: str | None,
     as_json: bool,
     quiet: bool,
 ) -> None:
     """Print what is known about a concept, and its strongest items of a set."""
-    from benchdesign.mapping import load_dictionary
+    from benchdesign.formats import load_benchmark
+    from benchdesign.mapping import load_dictionary, open_mapper
 
     dictionary = load_dictionary(spec)
     found = _find_concepts(dictionary, concept)
@@ -239,9 +247,11 @@ def info_job(
     facts = _facts(dictionary, found[0])
     shown: list[dict[str, Any]] = []
     if items is not None:
-        shown = _strongest_items(
-            dictionary, found[0], items, top, fields, limit, model, device, Talk(quiet=quiet)
-        )
+        talk = Talk(quiet=quiet)
+        benchmark = load_benchmark(items, fields=fields or None, limit=limit)
+        talk.say_findings(benchmark.findings, rest="told by `benchdesign check`")
+        mapper = open_mapper(model, dictionary, device=device, dtype=dtype, hook_module=hook_module)
+        shown = _strongest_items(benchmark.items, mapper, found[0], top, talk)
         facts["items"] = shown
     if as_json:
         print_json(facts)
@@ -258,10 +268,10 @@ def info_job(
 
 def list_job(*, model: str | None, release: str | None, on_disk: bool, as_json: bool) -> None:
     """Print which dictionaries there are."""
-    from benchdesign.config import cache_folder, load_preferences
+    from benchdesign.mapping.dictionaries import default_store
     from benchdesign.mapping.registry import list_local, read_registry
 
-    store = cache_folder(load_preferences()[0]) / "dictionaries"
+    store = default_store()
     registered = read_registry(store=store)
     local = list_local(store=store, known=[one.spec for one in registered])
     entries = [*local, *registered]
@@ -303,22 +313,31 @@ def _print_releases(entries: Sequence[Any]) -> None:
     here = Counter(one.release for one in entries if one.on_disk)
     first = {one.release: one for one in reversed(entries)}
     widths: dict[str, dict[str, None]] = {}
+    hooks: dict[str, dict[str, None]] = {}
     for one in entries:
         widths.setdefault(one.release, {})[one.width] = None
+        hooks.setdefault(one.release, {})[_hook_of_any_layer(one.hook_point)] = None
     print_table(
-        ["release", "model", "SAEs", "widths", "on disk"],
+        ["release", "model", "reads", "SAEs", "widths", "on disk"],
         [
             [
                 name,
                 first[name].model,
+                " ".join(hook for hook in hooks[name] if hook),
                 f"{sizes[name]:,}",
                 " ".join(width for width in widths[name] if width),
                 str(here[name]),
             ]
             for name in sorted(sizes)
         ],
-        right="  r",
+        right="   r",
     )
+
+
+def _hook_of_any_layer(hook_point: str) -> str:
+    """Return a hook point without the number of its layer; empty where only the layer is known."""
+    block, _, rest = hook_point.partition("blocks.")
+    return f"{block}blocks.*.{rest.partition('.')[2]}" if rest else ""
 
 
 def _find_concepts(dictionary: Dictionary, text: str) -> list[int]:
@@ -350,7 +369,7 @@ def _print_matches(dictionary: Dictionary, found: Sequence[int], *, as_json: boo
                 str(concept),
                 dictionary.level_of(concept).name,
                 display(dictionary.label(concept)),
-                _number(float(dictionary.table.label_score[concept])),
+                trust(dictionary.label_score(concept)),
                 dictionary.kept_out(concept) or "",
             ]
             for concept in found[:_MOST_MATCHES]
@@ -416,22 +435,11 @@ def _print_facts(dictionary: Dictionary, facts: Mapping[str, Any]) -> None:
 
 
 def _strongest_items(
-    dictionary: Dictionary,
-    concept: int,
-    path: str,
-    top: int,
-    fields: Mapping[str, str],
-    limit: int | None,
-    model: str | None,
-    device: str | None,
-    talk: Talk,
+    items: Sequence[Item], mapper: Mapper, concept: int, top: int, talk: Talk
 ) -> list[dict[str, Any]]:
-    from benchdesign.formats import load_benchmark
     from benchdesign.highlights import cut, marks_of, strongest_rows
-    from benchdesign.mapping import map_items, open_mapper
+    from benchdesign.mapping import map_items
 
-    items = load_benchmark(path, fields=fields or None, limit=limit).items
-    mapper = open_mapper(model, dictionary, device=device)
     with stopping(talk.say) as stop:
         concept_map = map_items(items, mapper, progress=talk.progress, stop=stop)
     talk.done()
@@ -447,7 +455,7 @@ def _strongest_items(
                 "row": item.row,
                 "peak": float(peak.peak) if peak else 0.0,
                 "present": peak is not None
-                and bool(peak.peak >= dictionary.table.threshold[concept]),
+                and bool(peak.peak >= mapper.dictionary.table.threshold[concept]),
                 "saliency": float(peak.saliency) if peak else 0.0,
                 "marked": "".join(
                     f"[{piece.text}]" if piece.strength else piece.text for piece in pieces

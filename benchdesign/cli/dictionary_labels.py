@@ -94,7 +94,7 @@ def label_job(request: LabelRequest, *, as_json: bool, quiet: bool) -> None:
     with stopping(talk.say) as stop:
         labels = _get_labels(request, dictionary, contexts, target, talk, stop)
         if request.score:
-            labels = _score(request, labels, contexts, talk, stop)
+            labels = _score(request, labels, contexts, target, talk, stop)
     talk.done()
     n_dropped = 0
     if request.drop_below is not None:
@@ -108,7 +108,7 @@ def label_job(request: LabelRequest, *, as_json: bool, quiet: bool) -> None:
             replace(one, label=None, source=None, score=None) if one.concept_id in low else one
             for one in labels
         ]
-    apply_labels(
+    labelled = apply_labels(
         dictionary,
         labels,
         target,
@@ -118,7 +118,7 @@ def label_job(request: LabelRequest, *, as_json: bool, quiet: bool) -> None:
     _journal(target).unlink(missing_ok=True)
     if request.save is not None:
         write_labels(labels, request.save)
-    _print_summary(target, labels, n_dropped, as_json=as_json)
+    _print_summary(target, labelled, labels, n_dropped, as_json=as_json)
 
 
 def _target(request: LabelRequest) -> Path:
@@ -276,17 +276,21 @@ def _score(
     request: LabelRequest,
     labels: Sequence[ConceptLabel],
     contexts: Sequence[ConceptContexts],
+    target: Path,
     talk: Talk,
     stop: StopCheck,
 ) -> list[ConceptLabel]:
-    from benchdesign.mapping.label_model import estimate_judging, judge_labels
+    from benchdesign.mapping.label_model import estimate_judging, judge_labels, judged
     from benchdesign.mapping.label_score import builtin_embedder, score_labels
 
     if request.judge:
-        _agree_to_cost(request, estimate_judging(labels, contexts), talk)
+        endpoint, journal = _open_endpoint(request), _journal(target)
+        known = judged(journal, labels, contexts, model=endpoint.model)
+        missing = [one for one in labels if one.concept_id not in known]
+        _agree_to_cost(request, estimate_judging(missing, contexts), talk)
         return list(
             judge_labels(
-                labels, contexts, _open_endpoint(request), progress=talk.progress, stop=stop
+                labels, contexts, endpoint, journal=journal, progress=talk.progress, stop=stop
             )
         )
     embed = builtin_embedder(device=request.device, dtype=request.dtype)
@@ -294,9 +298,16 @@ def _score(
 
 
 def _print_summary(
-    target: Path, labels: Sequence[ConceptLabel], n_dropped: int, *, as_json: bool
+    target: Path,
+    labelled: Dictionary,
+    labels: Sequence[ConceptLabel],
+    n_dropped: int,
+    *,
+    as_json: bool,
 ) -> None:
     import statistics
+
+    from benchdesign.mapping.label import shared_labels
 
     scores = sorted(one.score for one in labels if one.score is not None)
     summary: dict[str, Any] = {
@@ -304,6 +315,7 @@ def _print_summary(
         "n_labelled": sum(one.label is not None for one in labels),
         "n_unlabelled": sum(one.label is None for one in labels),
         "n_dropped": n_dropped,
+        "n_not_unique": len(shared_labels(labelled)),
     }
     if scores:
         summary["scores"] = {
@@ -320,6 +332,11 @@ def _print_summary(
     print_lines(f"{n:,} {'concept' if n == 1 else 'concepts'} labelled in {target}.")
     if n_dropped:
         print_lines(f"{n_dropped:,} labels scored too low and were taken away.")
+    if summary["n_not_unique"]:
+        print_lines(
+            f"{summary['n_not_unique']:,} live concepts have a label that another of their level "
+            "has too."
+        )
     if scores:
         told = summary["scores"]
         print_lines(

@@ -14,7 +14,7 @@ from benchdesign.errors import MissingExtraError, UsageError, WorkspaceError
 __all__ = ["open_job", "serve_job"]
 
 
-def open_job(path: str | None, *, pool: str | None) -> None:
+def open_job(path: str | None, *, pool: str | None, chat: bool = False) -> None:
     """Open the interface on a workspace, a benchmark, or nothing."""
     # Under `serve` there is no terminal; the toolkit says so itself.
     if "TEXTUAL_DRIVER" not in os.environ and not (sys.stdin.isatty() and sys.stdout.isatty()):
@@ -28,9 +28,11 @@ def open_job(path: str | None, *, pool: str | None) -> None:
         raise UsageError(
             f"{path}: is a workspace and has its own pool; change it on its first screen."
         )
+    if path is not None and chat and (Path(path) / "workspace.json").is_file():
+        raise UsageError(f"{path}: is a workspace, which knows how it is read; leave --chat out.")
     from benchdesign.tui import run
 
-    run(path, pool=pool)
+    run(path, pool=pool, chat=chat)
 
 
 def serve_job(folder: Path, *, port: int) -> None:

@@ -5,16 +5,17 @@ from __future__ import annotations
 import shlex
 import shutil
 import sys
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchdesign.cli.options import stopping
 from benchdesign.cli.output import Talk, print_json, print_lines, share
 from benchdesign.config import Settings, cache_folder, load_preferences
-from benchdesign.errors import InputError, PackagingError, UsageError, WorkspaceError
+from benchdesign.errors import InputError, UsageError, WorkspaceError
+from benchdesign.shipped import example_folder
 from benchdesign.text import display
 from benchdesign.workspace import Workspace
 
@@ -72,7 +73,7 @@ def run_job(request: RunRequest, *, force: bool, as_json: bool, quiet: bool) -> 
         if analysis is None:
             raise WorkspaceError(f"{workspace.folder}: the run did not finish; run it again.")
         check_targets(out, planned_files(analysis.benchmark, format=request.format), force=force)
-        _say_findings(talk, analysis)
+        talk.say_findings(analysis.findings, rest="in the report")
         if analysis.required and "required_fields" not in request.settings.constraints:
             talk.say(
                 f"note: only candidates with {' and '.join(analysis.required)} were considered, as "
@@ -105,7 +106,10 @@ def weigh_job(folder: Path, wanted: Mapping[str, Any], *, quiet: bool) -> None:
 
 def _check_request(request: RunRequest) -> None:
     """Refuse what would only be noticed after everything was mapped."""
+    from benchdesign.pipeline import check_settings
+
     _check_format(request.format)
+    check_settings(request.settings)
     for path in request.settings.keep_out:
         if not path.startswith("hf:") and not Path(path).expanduser().exists():
             raise InputError(f"--keep-out {path}: no such file or folder. Check the path.")
@@ -193,17 +197,6 @@ def demo_job(out: Path, *, as_json: bool, quiet: bool) -> None:
     run_job(request, force=True, as_json=as_json, quiet=quiet)
 
 
-def example_folder() -> Path:
-    """Return the folder with the example benchmark and pool, installed or in a checkout."""
-    installed = Path(str(files("benchdesign"))) / "examples"
-    if installed.is_dir():
-        return installed
-    checkout = Path(__file__).resolve().parents[2]
-    if (checkout / "pyproject.toml").is_file() and (checkout / "examples").is_dir():
-        return checkout / "examples"
-    raise PackagingError("The example files are missing; reinstall benchdesign.")
-
-
 def _run_workspace(request: RunRequest, out: Path, *, who: str) -> Workspace:
     """Open the workspace of an earlier run on the same benchmark, or make one beside the output."""
     if request.workspace is not None:
@@ -248,14 +241,6 @@ def _stem(path: str) -> str:
     return stem or "benchmark"
 
 
-def _say_findings(talk: Talk, analysis: Analysis) -> None:
-    shown = analysis.findings[:5]
-    for one in shown:
-        talk.say(f"note: {display(one.message)}")
-    if len(analysis.findings) > len(shown):
-        talk.say(f"note: {len(analysis.findings) - len(shown)} more findings are in the report.")
-
-
 def _program() -> str:
     """Return how this program is called here: `make demo` leaves it in a folder of its own."""
     called = Path(sys.argv[0])
@@ -264,13 +249,17 @@ def _program() -> str:
 
 
 def _why_nothing(analysis: Analysis) -> str:
+    from benchdesign.candidates import passed_over
+
     if not analysis.gaps.is_tested.any():
         return (
             f"with {len(analysis.benchmark):,} items and this pool no concept is common enough to "
             "be judged."
         )
     if analysis.left_out:
-        return "candidates that would help are duplicates or outside the limits (see the report)."
+        reasons = Counter(analysis.left_out).most_common()
+        said = ", ".join(f"{n:,} {passed_over(why)}" for why, n in reasons)
+        return f"candidates that would help were passed over: {display(said)}."
     return "no candidate shows a concept that the benchmark has less of than expected."
 
 

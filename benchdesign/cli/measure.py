@@ -8,7 +8,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchdesign.cli.options import stopping
-from benchdesign.cli.output import Talk, print_json, print_lines, print_table, share
+from benchdesign.cli.output import (
+    TRUST_NOTE,
+    Talk,
+    print_json,
+    print_lines,
+    print_table,
+    share,
+    trust,
+)
 from benchdesign.config import Settings, cache_folder, load_preferences
 from benchdesign.errors import UsageError
 from benchdesign.records import plain
@@ -66,7 +74,7 @@ def measure(paths: Sequence[str], pool: str | None, settings: Settings, *, talk:
         return load_benchmark(
             path,
             fields=None if is_pool else (dict(settings.fields) or None),
-            template=settings.template,
+            template=settings.template_of_pool if is_pool else settings.template,
             split=None if is_pool else settings.split,
             limit=None if is_pool else settings.limit,
         )
@@ -106,15 +114,16 @@ def coverage_job(
     if report is not None:
         if len(paths) < 2:
             raise UsageError("--report of coverage compares several benchmarks; give two or more.")
-        from benchdesign.report_models import refuse_existing
+        from benchdesign.report_files import refuse_existing
         from benchdesign.report_suite import SUITE_FILES
 
         refuse_existing(report, SUITE_FILES, force=force)
-    measured = measure(paths, pool, settings, talk=Talk(quiet=quiet))
+    talk = Talk(quiet=quiet)
+    measured = measure(paths, pool, settings, talk=talk)
+    for one in measured.benchmarks:
+        talk.say_findings(one.findings, rest="listed with --json")
     if len(paths) > 1:
-        _report_suite(
-            measured, top=top, as_json=as_json, report=report, force=force, talk=Talk(quiet=quiet)
-        )
+        _report_suite(measured, top=top, as_json=as_json, report=report, force=force, talk=talk)
         return
     benchmark, gaps = measured.benchmarks[0], measured.gaps()
     area_gaps = _area_gaps(measured, gaps)
@@ -168,7 +177,7 @@ def print_gaps(benchmark: Benchmark, gaps: Gaps, area_gaps: AreaGaps, *, top: in
     if rows:
         print_lines("", "Concepts most lacking")
         print_table(
-            ("ID", "STATUS", "HAS", "EXPECTED", "Q", "CONCEPT"),
+            ("ID", "STATUS", "HAS", "EXPECTED", "Q", "TRUST", "CONCEPT"),
             [
                 [
                     str(row.concept_id),
@@ -176,12 +185,14 @@ def print_gaps(benchmark: Benchmark, gaps: Gaps, area_gaps: AreaGaps, *, top: in
                     str(row.count),
                     f"{row.expected:.1f}",
                     f"{row.q_value:.2g}",
+                    trust(row.label_score),
                     display(row.label),
                 ]
                 for row in rows
             ],
-            right="rlrrrl",
+            right="rlrrrrl",
         )
+        print_lines(TRUST_NOTE)
     if not rows:
         print_lines("", "No concept is significantly lacking.")
 
@@ -211,6 +222,7 @@ def _identity(benchmark: Benchmark) -> dict[str, Any]:
         "sha256": benchmark.sha256,
         "n_items": len(benchmark),
         "n_findings": len(benchmark.findings),
+        "findings": [one.message for one in benchmark.findings],
     }
 
 
@@ -354,19 +366,21 @@ def _print_suite_tables(suite: Suite, benchmarks: Sequence[Benchmark], *, top: i
     if rows:
         print_lines("", "Concepts that all of them lack")
         print_table(
-            ("ID", "STATUS", "HAS", "EXPECTED", "CONCEPT"),
+            ("ID", "STATUS", "HAS", "EXPECTED", "TRUST", "CONCEPT"),
             [
                 [
                     str(row.concept_id),
                     row.status.value,
                     str(row.count),
                     f"{row.expected:.1f}",
+                    trust(row.label_score),
                     display(row.label),
                 ]
                 for row in rows
             ],
-            right="rlrrl",
+            right="rlrrrl",
         )
+        print_lines(TRUST_NOTE)
 
 
 def _item(benchmarks: Sequence[Benchmark], pair: NearDuplicate, side: int) -> Item:

@@ -62,11 +62,14 @@ def models_job(request: ModelsRequest, *, as_json: bool, quiet: bool) -> None:
     talk = Talk(quiet=quiet)
     # Before anything is mapped: a wrong path is told at once.
     if request.report is not None:
-        from benchdesign.report_models import MODEL_FILES, refuse_existing
+        from benchdesign.report_files import refuse_existing
+        from benchdesign.report_models import MODEL_FILES
 
         refuse_existing(request.report, MODEL_FILES, force=request.force)
     results = read_results(*request.results, metrics=request.metrics)
     measured = measure(request.benchmarks, None, request.settings, talk=talk)
+    for read in measured.benchmarks:
+        talk.say_findings(read.findings, rest="told by `benchdesign check`")
     studied = list(_study_all(measured, results, request, talk))
     across = _across(studied) if len(studied) > 1 else {}
     figures: dict[str, Any] = {}

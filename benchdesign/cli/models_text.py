@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from benchdesign.cli.output import print_lines, print_table, share
@@ -17,13 +17,16 @@ if TYPE_CHECKING:
     from benchdesign.modelstudy import Example, ModelStudy
     from benchdesign.scoring import ScoreRow
 
+    Sides = tuple[tuple[Example, ...], tuple[Example, ...]]
+
 __all__ = ["print_across", "print_joined", "print_study"]
 
 _NAME = 46
 _TEXT = 76
 _ANSWER = 24
 _MOST_CONCEPTS = 3
-_MOST_EXAMPLES = 2
+_EXAMPLES = 1
+"""On each side: the best and the worst item."""
 
 
 def print_joined(joined: JoinedResults) -> None:
@@ -80,23 +83,17 @@ def _print_model(study: ModelStudy, one: ModelGaps, items: Sequence[Item], *, to
             rows.append((display(area.name), area))
             rows += [(f"- {display(of.name)}", of) for of in concepts[:_MOST_CONCEPTS]]
         _print_scores("AREA, ITS CONCEPTS", rows, level=one.settings.level)
-        for area, _ in profile[:top]:
-            missed, _ = study.area_examples(one.model, area.unit, n=_MOST_EXAMPLES)
-            _print_examples(f"missed in {display(area.name)}", missed, items)
-    if one.areas is not None and len(strong := one.areas.strong()):
-        print_lines("  Strong areas:")
-        named = [(display(row.name), row) for row in one.areas.rows(strong[:top])]
-        _print_scores("AREA", named, level=one.settings.level)
-    _print_regions(one, items, top=top)
+        for area, concepts in profile[:top]:
+            found = study.area_examples(one.model, area.unit, n=_EXAMPLES)
+            _print_examples(area.name, found, items)
+            _print_concepts(study, one, concepts[:_MOST_CONCEPTS], items)
+    _print_regions(study, one, items, top=top)
     _print_groups(study, one, items, top=top)
-    if len(strong := one.concepts.strong()):
-        print_lines("  Strongest single concepts, which are more fragile than areas:")
-        named = [(display(row.name), row) for row in one.concepts.rows(strong[:top])]
-        _print_scores("CONCEPT", named, level=one.settings.level)
+    _print_strong(study, one, items, top=top)
     _print_held_out(one.held_out, top=top)
 
 
-def _print_regions(one: ModelGaps, items: Sequence[Item], *, top: int) -> None:
+def _print_regions(study: ModelStudy, one: ModelGaps, items: Sequence[Item], *, top: int) -> None:
     if not one.regions:
         return
     print_lines(
@@ -120,10 +117,10 @@ def _print_regions(one: ModelGaps, items: Sequence[Item], *, top: int) -> None:
         ],
         right="lrrrr",
     )
-    for region in one.regions[:top]:
-        for row in region.rows[:_MOST_EXAMPLES]:
-            text = ellipsis(display(items[row].prompt, newline=" "), _TEXT)
-            print_lines(f"    one of {display(region.name)}: {display(items[row].id)} {text}")
+    for whole in one.regions[:top]:
+        for lead, region in (("", whole), *(("- ", part) for part in whole.parts)):
+            found = study.region_examples(one.model, region, n=_EXAMPLES)
+            _print_examples(f"{lead}{region.name}", found, items)
 
 
 def _print_groups(study: ModelStudy, one: ModelGaps, items: Sequence[Item], *, top: int) -> None:
@@ -136,9 +133,31 @@ def _print_groups(study: ModelStudy, one: ModelGaps, items: Sequence[Item], *, t
         rows.append((display(head.name), head))
         rows += [(f"- {display(of.name)}", of) for of in others[:_MOST_CONCEPTS]]
     _print_scores("CONCEPT, ALONG WITH IT", rows, level=one.settings.level)
-    for head, *_ in groups:
-        missed, _ = study.concept_examples(one.model, head.unit, n=_MOST_EXAMPLES)
-        _print_examples(f"missed in {display(head.name)}", missed, items)
+    for head, *others in groups:
+        found = study.concept_examples(one.model, head.unit, n=_EXAMPLES)
+        _print_examples(head.name, found, items)
+        _print_concepts(study, one, others[:_MOST_CONCEPTS], items)
+
+
+def _print_strong(study: ModelStudy, one: ModelGaps, items: Sequence[Item], *, top: int) -> None:
+    for title, what, scores, find in (
+        ("Strong areas:", "AREA", one.areas, study.area_examples),
+        (
+            "Strongest single concepts, which are more fragile than areas:",
+            "CONCEPT",
+            one.concepts,
+            study.concept_examples,
+        ),
+    ):
+        rows = [] if scores is None else list(scores.rows(scores.strong()[:top]))
+        if rows:
+            print_lines(f"  {title}")
+            _print_scores(
+                what, [(display(row.name), row) for row in rows], level=one.settings.level
+            )
+        for row in rows:
+            found = find(one.model, row.unit, n=_EXAMPLES)
+            _print_examples(row.name, found, items, is_strong=True)
 
 
 def _print_scores(title: str, rows: Sequence[tuple[str, ScoreRow]], *, level: float) -> None:
@@ -166,13 +185,29 @@ def _score(row: ScoreRow) -> str:
     return f"{row.chi_model:.2f}"
 
 
-def _print_examples(what: str, examples: Iterable[Example], items: Sequence[Item]) -> None:
-    for one in examples:
-        item = items[one.row]
-        print_lines(
-            f"    {what}: {display(item.id)} (strength {one.strength:.2g}, score {one.score:g}) "
-            f"{ellipsis(display(item.prompt, newline=' '), _TEXT)}"
-        )
+def _print_concepts(
+    study: ModelStudy, one: ModelGaps, concepts: Sequence[ScoreRow], items: Sequence[Item]
+) -> None:
+    """Print the items of what is nested in a weak place."""
+    for of in concepts:
+        found = study.concept_examples(one.model, of.unit, n=_EXAMPLES)
+        _print_examples(f"- {of.name}", found, items)
+
+
+def _print_examples(
+    name: str, found: Sides, items: Sequence[Item], *, is_strong: bool = False
+) -> None:
+    missed, solved = found
+    sides = (("missed", missed), ("solved", solved))
+    if missed or solved:
+        print_lines(f"    {display(name)}")
+    for what, examples in reversed(sides) if is_strong else sides:
+        for one in examples:
+            item = items[one.row]
+            print_lines(
+                f"      {what} {display(item.id)} (strength {one.strength:.2g}, "
+                f"score {one.score:.2g}) {ellipsis(display(item.prompt, newline=' '), _TEXT)}"
+            )
 
 
 def _print_held_out(found: Sequence[HeldOut], *, top: int) -> None:

@@ -19,6 +19,7 @@ from benchdesign.errors import UsageError
 __all__ = [
     "AsJson",
     "BenchmarkPath",
+    "Chat",
     "Device",
     "DictionarySpec",
     "Dtype",
@@ -26,16 +27,22 @@ __all__ = [
     "HookModule",
     "ModelSpec",
     "PoolPath",
+    "PoolTemplateFile",
     "Quiet",
     "Split",
     "TemplateFile",
     "WorkspacePath",
+    "chosen_scope",
     "pairs",
+    "read_pool_template",
     "read_template",
     "stopping",
     "weighting",
     "whole_numbers",
 ]
+
+_MOST_EXAMPLES = 200
+"""Items that say what a benchmark is about; every concept is compared with each."""
 
 BenchmarkPath = Annotated[
     str,
@@ -61,18 +68,33 @@ DictionarySpec = Annotated[
     typer.Option(
         "--dictionary",
         metavar="SPEC",
-        help="Concept dictionary: builtin, a folder, sae-lens:RELEASE/SAE_ID, hf:REPO.",
+        help="Concept dictionary: builtin, a folder, sae-lens:RELEASE/SAE_ID, "
+        "hf:OWNER/REPO[/FOLDER].",
     ),
 ]
 Device = Annotated[
-    str | None, typer.Option("--device", help="cpu, cuda or mps. [default: the best there is]")
+    str | None,
+    typer.Option(
+        "--device",
+        help="cpu, cuda or mps; auto spreads the model's layers over devices. "
+        "[default: cuda where there is one, else cpu]",
+    ),
 ]
 Dtype = Annotated[
-    str | None, typer.Option("--dtype", help="Precision of the model, such as bfloat16.")
+    str | None,
+    typer.Option(
+        "--dtype",
+        help="Precision of the model: float32, bfloat16 or float16. "
+        "[default: float32 on the CPU, else the model's own]",
+    ),
 ]
 HookModule = Annotated[
     str | None,
     typer.Option("--hook-module", help="Module to read where the architecture is not known."),
+]
+Chat = Annotated[
+    bool,
+    typer.Option("--chat", help="Read each item as the user's turn in the model's chat template."),
 ]
 Fields = Annotated[
     list[str] | None,
@@ -85,6 +107,14 @@ Fields = Annotated[
 TemplateFile = Annotated[
     Path | None,
     typer.Option("--template", metavar="FILE", help="Jinja2 template that renders an item."),
+]
+PoolTemplateFile = Annotated[
+    str | None,
+    typer.Option(
+        "--pool-template",
+        metavar="FILE",
+        help="As --template, for the pool; `none` reads it without. [default: that of --template]",
+    ),
 ]
 Split = Annotated[str | None, typer.Option("--split", help="Split or shard group to read.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
@@ -146,7 +176,38 @@ def read_template(path: Path | None) -> str | None:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as problem:
         reason = getattr(problem, "strerror", None) or "not UTF-8 text"
-        raise UsageError(f"--template {path}: cannot be read ({reason}).") from None
+        raise UsageError(f"--template {path}: cannot be read ({reason}). Check the path.") from None
+
+
+def read_pool_template(given: str | None) -> str | None:
+    """Return the source of the pool's template: empty for none, None for the benchmark's."""
+    if given == "none":
+        return ""
+    return None if given is None else read_template(Path(given))
+
+
+def chosen_scope(
+    sentence: str,
+    examples: str | None,
+    pins: Sequence[int] | None,
+    exclusions: Sequence[int] | None,
+) -> dict[str, Any]:
+    """Return what was said of the scope as the settings keep it; empty where nothing was."""
+    scope: dict[str, Any] = {}
+    if sentence.strip():
+        scope["sentence"] = sentence
+    if examples is not None:
+        from benchdesign.formats import load_benchmark
+
+        items = load_benchmark(examples, limit=_MOST_EXAMPLES + 1).items
+        if len(items) > _MOST_EXAMPLES:
+            raise UsageError(
+                f"--scope-examples {examples}: more than {_MOST_EXAMPLES} items. "
+                "Give a few that are certainly meant."
+            )
+        scope["examples"] = tuple(item.text for item in items)
+    scope |= {name: tuple(ids) for name, ids in (("pins", pins), ("exclusions", exclusions)) if ids}
+    return scope
 
 
 @contextmanager

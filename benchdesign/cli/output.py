@@ -11,15 +11,20 @@ import shutil
 import sys
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchdesign.progress import Progress
 from benchdesign.text import cell_width, display, ellipsis
 
-__all__ = ["Talk", "print_json", "print_lines", "print_table", "share"]
+if TYPE_CHECKING:
+    from benchdesign.items import Finding
+
+__all__ = ["TRUST_NOTE", "Talk", "print_json", "print_lines", "print_table", "share", "trust"]
 
 _SPARSE_SECONDS = 15.0
 """Between lines of one stage where standard error is a file or a pipe."""
+
+_MOST_FINDINGS = 5
 
 
 def print_json(value: object) -> None:
@@ -58,6 +63,15 @@ def share(value: float | None) -> str:
     return "not known" if value is None or value != value else f"{value:.1%}"
 
 
+TRUST_NOTE = "  TRUST: how well the label finds its texts (AUC, 0.5 is chance; - not measured)"
+"""Goes below a table with that column."""
+
+
+def trust(score: float | None) -> str:
+    """Return a label's score as it stands in a column of numbers."""
+    return "-" if score is None else f"{score:.2f}"
+
+
 class Talk:
     """Messages and progress on standard error."""
 
@@ -78,6 +92,14 @@ class Talk:
         """Write one line, quiet or not."""
         self._end_line()
         print(display(message, newline="\n"), file=sys.stderr, flush=True)
+
+    def say_findings(self, findings: Sequence[Finding], *, rest: str) -> None:
+        """Tell the first of what was found on reading, and where the rest is."""
+        for one in findings[:_MOST_FINDINGS]:
+            self.say(f"note: {display(one.message)}")
+        n_more = len(findings) - _MOST_FINDINGS
+        if n_more > 0:
+            self.say(f"note: {n_more:,} more findings are {rest}.")
 
     def progress(self, step: Progress) -> None:
         """Show how far a job is: one line rewritten in place, or a line now and then in a file."""

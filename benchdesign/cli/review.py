@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchdesign.cli.output import print_json, print_lines, print_table
+from benchdesign.cli.output import TRUST_NOTE, Talk, print_json, print_lines, print_table, trust
 from benchdesign.config import load_preferences
 from benchdesign.decisions import Decision, Step, Subject, Verdict
 from benchdesign.edits import edit_of
@@ -21,6 +21,7 @@ from benchdesign.workspace import Workspace
 if TYPE_CHECKING:
     from benchdesign.analysis import Analysis
     from benchdesign.decisions import DecisionLog
+    from benchdesign.items import Benchmark
     from benchdesign.proposals import Proposal
 
 __all__ = ["Said", "config_job", "decide_job", "proposals_job", "redo_job", "undo_job"]
@@ -39,6 +40,7 @@ _WORDS = {
     "open": Verdict.OPEN,
 }
 _PROMPT_CELLS = 70
+_LABEL_CELLS = 32
 
 
 def proposals_job(folder: Path, *, only: str | None, as_json: bool) -> None:
@@ -58,7 +60,7 @@ def proposals_job(folder: Path, *, only: str | None, as_json: bool) -> None:
         state = _DONE.get(log.verdict(Subject(one.kind), one.id), "open")
         if only in (None, state):
             prompt = _prompt(analysis, one, log)
-            rows.append(_proposal_row(one, state, prompt, log, analysis.dictionary.label))
+            rows.append(_proposal_row(analysis, one, state, prompt, log))
     if as_json:
         print_json({"workspace": str(folder), "proposals": rows})
         return
@@ -73,11 +75,15 @@ def proposals_job(folder: Path, *, only: str | None, as_json: bool) -> None:
             row["state"],
             f"{row['gain']:.2f}",
             str(len(row["gaps"])),
+            display(row["gaps"][0]["label"] if row["gaps"] else "-", width=_LABEL_CELLS),
+            trust(row["gaps"][0]["label_score"] if row["gaps"] else None),
             display(row["prompt"], width=_PROMPT_CELLS),
         ]
         for row in rows
     ]
-    print_table(("RANK", "ID", "KIND", "STATE", "GAIN", "GAPS", "ITEM"), table, right="rlllrrl")
+    head = ("RANK", "ID", "KIND", "STATE", "GAIN", "GAPS", "FIRST OF THEM", "TRUST", "ITEM")
+    print_table(head, table, right="rlllrrlrl")
+    print_lines(TRUST_NOTE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +115,8 @@ def decide_job(folder: Path, item_id: str | None, said: Said, *, as_json: bool) 
             Decision(subject, item_id, verdict, note=said.note, reason=said.reason, edits=edits)
         )
         _print_state(workspace.decisions, subject, item_id, as_json=as_json)
+        if edits and analysis.pool is not None:
+            _warn_of_key(analysis.pool, item_id, workspace.decisions)
 
 
 def undo_job(folder: Path, *, item_id: str | None, as_json: bool) -> None:
@@ -191,6 +199,18 @@ def _edits(
     return edits
 
 
+def _warn_of_key(pool: Benchmark, item_id: str, log: DecisionLog) -> None:
+    """Say so where a rewritten item's key is none of its choices: it would have no key."""
+    before = next(one for one in pool.items if one.id == item_id)
+    item = edit_of(pool, before, log.standing(Subject.ADD, item_id)).item
+    if item.choices and item.answer and item.answer_index is None:
+        choices = "; ".join(display(one, width=30) for one in item.choices[:6])
+        Talk().say(
+            f"note: the answer {display(item.answer, width=30)} is none of the choices "
+            f"({choices}); the item would have no key."
+        )
+
+
 def _like(before: object, name: str, text: str) -> object:
     if isinstance(before, str):
         return text
@@ -215,9 +235,10 @@ def _prompt(analysis: Analysis, one: Proposal, log: DecisionLog) -> str:
 
 
 def _proposal_row(
-    one: Proposal, state: str, prompt: str, log: DecisionLog, label: Any
+    analysis: Analysis, one: Proposal, state: str, prompt: str, log: DecisionLog
 ) -> dict[str, Any]:
     standing = log.standing(Subject(one.kind), one.id)
+    dictionary = analysis.dictionary
     return {
         "id": one.id,
         "kind": one.kind,
@@ -232,10 +253,12 @@ def _proposal_row(
         "gaps": [
             {
                 "concept": gap.concept_id,
-                "label": label(gap.concept_id),
+                "label": dictionary.label(gap.concept_id),
+                "label_score": dictionary.label_score(gap.concept_id),
                 "before": gap.before,
                 "after": gap.after,
                 "target": gap.target,
+                "words": _words(analysis, one, gap.concept_id),
             }
             for gap in one.gaps
         ],
@@ -246,6 +269,18 @@ def _proposal_row(
             for check in one.checks
         ],
     }
+
+
+def _words(analysis: Analysis, one: Proposal, concept_id: int) -> tuple[str, ...]:
+    """Return the words of a candidate that show a concept, as it stood when it was read."""
+    from benchdesign.highlights import marked_words, marks_of
+
+    if one.kind != "add" or analysis.pool is None or analysis.pool_map is None:
+        return ()
+    item = analysis.pool.items[one.row]
+    evidence = analysis.evidence_of(item).get(concept_id, ())
+    marks = marks_of(evidence, analysis.pool_map, row=one.row, concept_id=concept_id)
+    return marked_words(item.text, marks)
 
 
 def _print_state(log: DecisionLog, subject: Subject, item_id: str, *, as_json: bool) -> None:

@@ -7,7 +7,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from benchdesign.errors import FormatError
 from benchdesign.formats.files import open_content
@@ -24,6 +24,13 @@ _BOOKKEEPING = re.compile(
 """Starts of stats that are counts, times and costs, some of them between 0 and 1."""
 
 
+class _Scores(NamedTuple):
+    """Scores of one instance in one trial, each metric once."""
+
+    place: str
+    values: dict[str, Any]
+
+
 def is_helm_stats(path: Path) -> bool:
     """Say whether a file holds stats per instance."""
     return path.name.startswith("per_instance_stats.json")
@@ -36,8 +43,8 @@ def read_helm(path: Path, *, model: str | None = None) -> ResultSet:
         raise FormatError(f"{path}: not a list of stats per instance; check the file.")
     name = model or _model_of(path)
     texts = _texts_of(path.parent)
-    found: dict[tuple[str, str], dict[str, Any]] = defaultdict(dict)
-    places: dict[tuple[str, str], str] = {}
+    # A metric that is given again for the same trial goes to a row of its own, to be counted.
+    found: dict[tuple[str, str], list[_Scores]] = defaultdict(list)
     n_perturbed = 0
     for number, entry in enumerate(entries):
         place = f"{path}: record {number + 1}"
@@ -47,22 +54,29 @@ def read_helm(path: Path, *, model: str | None = None) -> ResultSet:
             n_perturbed += 1
             continue
         key = (str(entry["instance_id"]), str(entry.get("train_trial_index", 0)))
-        places.setdefault(key, f"{place} ({key[0]})")
-        found[key].update(_scores_of(entry.get("stats")))
+        said = found[key] or [_Scores(f"{place} ({key[0]})", {})]
+        found[key] = said
+        for metric, value in _scores_of(entry.get("stats")):
+            free = next((one for one in said if metric not in one.values), None)
+            if free is None:
+                free = _Scores(f"{place} ({key[0]})", {})
+                said.append(free)
+            free.values[metric] = value
     rows = []
-    for key, scores in found.items():
+    for key, told in found.items():
         text, choices = texts.get(key[0], ("", ()))
-        rows.append(
+        rows += [
             ResultRow(
                 model=name,
-                place=places[key],
-                scores=scores,
+                place=one.place,
+                scores=one.values,
                 ids=(key[0],),
                 texts=(text,) if text else (),
                 choices=choices,
                 repeat=key[1],
             )
-        )
+            for one in told
+        ]
     notes = (f"{path}: {n_perturbed} perturbed instances left out",) if n_perturbed else ()
     return ResultSet(tuple(rows), notes=notes)
 

@@ -63,7 +63,8 @@ def parse_object(text: str, repeated: list[str] | None = None) -> tuple[dict[str
     try:
         value = json.loads(text, object_pairs_hook=None if repeated is None else pairs_of)
     except json.JSONDecodeError as error:
-        return None, f"not JSON ({error.msg} at column {error.colno})"
+        # An object that breaks off is noticed behind the end of its line.
+        return None, f"not JSON ({error.msg} at column {error.pos + 1})"
     except RecursionError:
         return None, "nested too deeply"
     except ValueError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +21,9 @@ _WORDS = {
     "yes": 1.0,
     "no": 0.0,
 }
+
+_NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
+"""Not all that `float` takes: 0_1, other digits and infinities are no scores."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,9 +89,11 @@ def parse_score(value: Any) -> float | None:
         return _WORDS[value.strip().lower()]
     if not isinstance(value, (str, int, float)):
         return None
+    if isinstance(value, str) and not _NUMBER.fullmatch(value.strip()):
+        return None
     try:
         score = float(value)
-    except (ValueError, OverflowError):
+    except OverflowError:
         return None
     return score if 0 <= score <= 1 else None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,8 @@ _MODEL_FIELDS = ("model", "model_name", "model_id")
 _REPEAT_FIELDS = ("epoch", "trial", "repeat", "run", "attempt")
 _ANSWER_FIELDS = ("prediction", "predicted", "pred", "response", "output", "model_answer")
 _SCORE_FIELDS = ("score", "correct", "is_correct", "acc", "accuracy", "exact_match", "value")
+
+_DIGITS = re.compile(r"[0-9]+")
 
 
 def read_table(path: Path, *, model: str | None, metrics: Sequence[str]) -> ResultSet:
@@ -80,7 +83,7 @@ def _first(named: Mapping[str, Any], fields: Sequence[str]) -> Any:
 
 
 def _whole(value: Any) -> int | None:
-    try:
-        return int(value)
-    except (TypeError, ValueError, OverflowError):
-        return None
+    if isinstance(value, str):
+        return int(value) if _DIGITS.fullmatch(value.strip()) else None
+    is_whole = isinstance(value, int | float) and not isinstance(value, bool) and value % 1 == 0
+    return int(value) if is_whole else None

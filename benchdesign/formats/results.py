@@ -255,6 +255,10 @@ class _Joining:
         self._counts[kind] += 1
         self._problems.append(ResultProblem(kind, f"{row.place}: {problem}"))
 
+    def _cut(self) -> tuple[str, ...]:
+        n = len(self._problems) - _MOST_PROBLEMS
+        return (f"{n:,} more problems are counted and not listed",) if n > 0 else ()
+
     def finish(self) -> JoinedResults:
         """Return what was joined; results that belong to nothing here are refused."""
         counts, rows = self._counts, self._results.rows
@@ -282,7 +286,7 @@ class _Joining:
             ),
             answers=self._answers,
             problems=tuple(self._problems[:_MOST_PROBLEMS]),
-            notes=self._results.notes,
+            notes=(*self._results.notes, *self._cut()),
         )
 
 
@@ -294,8 +298,11 @@ def _choose_metric(model: str, rows: Sequence[ResultRow], wanted: Sequence[str])
             values.setdefault(name, []).append(value)
     if not values:
         return None
+    # One bad value does not make a score something else: it is refused where it is read.
     usable = [
-        name for name, said in values.items() if all(parse_score(one) is not None for one in said)
+        name
+        for name, said in values.items()
+        if 2 * sum(parse_score(one) is not None for one in said) >= len(said)
     ]
     remedy = "Choose one with --metric."
     if wanted:

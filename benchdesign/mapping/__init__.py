@@ -67,10 +67,12 @@ def open_mapper(
     dtype: str | None = None,
     hook_module: str | None = None,
     device_map: str | None = None,
+    chat: bool = False,
 ) -> Mapper:
     """Load a reference model and a dictionary; `model` None is the dictionary's own.
 
-    `dtype` is float32, bfloat16 or float16; `hook_module` names the module to read by hand.
+    `dtype` is float32, bfloat16 or float16; `hook_module` names the module to read by hand;
+    `chat` reads every item as the user's turn in the model's chat template.
     """
     from benchdesign.mapping.mapper import SaeMapper
 
@@ -81,4 +83,5 @@ def open_mapper(
         dtype=dtype,
         hook_module=hook_module,
         device_map=device_map,
+        chat=chat,
     )

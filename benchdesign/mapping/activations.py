@@ -1,5 +1,6 @@
-"""The states of a whole corpus, kept in half precision so that they can be shuffled at will.
+"""The states of a whole corpus, kept so that they can be shuffled at will.
 
+Half precision holds most models' states; a bank with some beyond its range goes on in single.
 One forward pass fills every bank asked for: token states of any number of hook points, passage
 embeddings of others. Banks lie on the GPU where they fit, else in memory; a bank too large for
 either is an error that names `--max-tokens`.
@@ -7,8 +8,9 @@ either is an error that names `--max-tokens`.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from benchdesign.errors import InputError, Interrupted, ModelError, UsageError
@@ -43,7 +45,7 @@ class ActivationBank:
 
     key: BankKey
     rows: torch.Tensor
-    """(n, d) float16, one row a token or passage."""
+    """(n, d) float16, float32 where half overflows; one row a token or passage."""
 
     text_of: NDArray[np.int32]
     """(n,): position of the row's text in the corpus; ascends."""
@@ -79,7 +81,7 @@ class Collected:
 
 
 def collect_activations(
-    texts: Sequence[CorpusText],
+    texts: Iterable[CorpusText],
     reference: ReferenceModel,
     *,
     keys: Sequence[BankKey],
@@ -87,11 +89,14 @@ def collect_activations(
     progress: ProgressCallback | None = None,
     stop: StopCheck | None = None,
 ) -> Collected:
-    """Run the reference model over texts and keep the activations named by `keys`."""
+    """Run the reference model over texts and keep the activations named by `keys`.
+
+    All texts are read, so that what is wrong with one is known before the model runs and whoever
+    reads them has seen them all; those beyond `max_tokens` are not kept.
+    """
     import numpy as np
 
-    windows, n_tokens = _read_windows(texts, reference, max_tokens, progress, stop)
-    kept = tuple(texts[: len(n_tokens)])
+    kept, windows, n_tokens = _read_windows(texts, reference, max_tokens, progress, stop)
     if not windows:
         raise InputError("The corpus holds no content tokens; check its text field.")
     layouts = {unit: _Layout.of(windows, unit, len(kept)) for unit in {key.unit for key in keys}}
@@ -149,25 +154,31 @@ class _Layout:
 
 
 def _read_windows(
-    texts: Sequence[CorpusText],
+    texts: Iterable[CorpusText],
     reference: ReferenceModel,
     max_tokens: int | None,
     progress: ProgressCallback | None,
     stop: StopCheck | None,
-) -> tuple[list[Window], NDArray[np.int32]]:
-    """Tokenise texts until there are enough tokens; every text is whole."""
+) -> tuple[tuple[CorpusText, ...], list[Window], NDArray[np.int32]]:
+    """Tokenise texts until there are enough tokens, and return them; every text is whole."""
     from dataclasses import replace
 
     import numpy as np
 
-    ticker = Ticker("reading the corpus", len(texts), progress=progress)
+    ticker = Ticker("reading the corpus", None, progress=progress)
     windows: list[Window] = []
+    kept: list[CorpusText] = []
     counts: list[int] = []
     total = 0
-    for low in range(0, len(texts), 2048):
+    is_enough = False
+    rest = iter(texts)
+    while part := list(islice(rest, 2048)):
         if stop is not None and stop():
             raise Interrupted("Stopped while reading the corpus; nothing was written.")
-        part = texts[low : low + 2048]
+        ticker.advance(len(part))
+        if is_enough:
+            continue
+        low = len(kept)
         items = [
             Item(str(low + i), low + i, one.text, ((0, len(one.text)),), one.text)
             for i, one in enumerate(part)
@@ -184,12 +195,11 @@ def _read_windows(
         windows += [
             replace(window, item=low + window.item) for window in made if window.item < n_whole
         ]
+        kept += part[:n_whole]
         counts += per_text[:n_whole].tolist()
         total += int(per_text[:n_whole].sum())
-        ticker.advance(len(part))
-        if n_whole < len(part):
-            break
-    return windows, np.asarray(counts, dtype=np.int32)
+        is_enough = n_whole < len(part)
+    return tuple(kept), windows, np.asarray(counts, dtype=np.int32)
 
 
 def _reserve(
@@ -251,11 +261,33 @@ def _fill(
                 values = pool_passages(values, lengths)
             offsets = layouts[key.unit].offsets
             index = np.concatenate([np.arange(offsets[w], offsets[w + 1]) for w in batch])
-            half = values.to(torch.float16)
+            if not bool(torch.isfinite(values).all()):
+                raise _not_finite(reference, key.hook_point)
+            half = values.to(store.dtype)
             if not bool(torch.isfinite(half).all()):
-                raise ModelError(
-                    f"{reference.spec}: activations at {key.hook_point} are not finite in half "
-                    "precision; choose another hook point or --dtype float32."
-                )
+                store = stores[key] = _widened(store)
+                half = values.to(store.dtype)
             store[torch.from_numpy(index).to(store.device)] = half.to(store.device)
         ticker.advance(sum(windows[w].n_content for w in batch))
+
+
+def _widened(store: torch.Tensor) -> torch.Tensor:
+    """Return a bank in single precision: bfloat16 has the range, but rounds four times coarser."""
+    try:
+        return store.float()
+    except (RuntimeError, MemoryError):
+        raise UsageError(
+            "The activations are too large for half precision, and in single they need "
+            f"{4 * store.numel() / 1e9:.1f} GB, more than there is; lower --max-tokens."
+        ) from None
+
+
+def _not_finite(reference: ReferenceModel, hook_point: str) -> ModelError:
+    import torch
+
+    # In single precision there is nothing wider to go to.
+    wider = "" if reference.dtype is torch.float32 else " or --dtype float32"
+    return ModelError(
+        f"{reference.spec}: activations at {hook_point} are not finite; choose another hook "
+        f"point{wider}."
+    )

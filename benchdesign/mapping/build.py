@@ -7,6 +7,7 @@ unfinished run lie beside it in `<name>.training`.
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -14,17 +15,19 @@ from pathlib import Path
 from typing import Any
 
 from benchdesign.dictionary import ConceptTable, Dictionary, Level
-from benchdesign.errors import UsageError
+from benchdesign.errors import ModelError, UsageError
 from benchdesign.mapping.activations import Collected, collect_activations
+from benchdesign.mapping.active import FromWeights
 from benchdesign.mapping.contexts import (
     ConceptContexts,
     ContextSettings,
     digest_of,
     write_contexts,
 )
-from benchdesign.mapping.corpus import Corpus, CorpusSettings, read_corpus
+from benchdesign.mapping.corpus import CorpusReader, CorpusSettings
 from benchdesign.mapping.folders import check_file, check_folder, put_in_place
-from benchdesign.mapping.reference import ReferenceModel
+from benchdesign.mapping.loading import choose_device
+from benchdesign.mapping.reference import ReferenceModel, anywhere
 from benchdesign.mapping.statistics import LevelStatistics, StatisticsRules, measure_level
 from benchdesign.mapping.train import LevelReport, LevelSpec, TrainSettings, train_sae
 from benchdesign.progress import ProgressCallback, StopCheck
@@ -75,15 +78,11 @@ def build_dictionary(
     """Train every level on a corpus, measure it and write the folder `out`."""
     _check(out, specs, contexts_path=contexts_path, overwrite=overwrite)
     chosen = settings or TrainSettings()
-    corpus = read_corpus(corpus_path, settings=corpus_settings)
-    reference = ReferenceModel.from_spec(
-        model,
-        hook_points=tuple(dict.fromkeys(spec.hook_point for spec in specs)),
-        device=chosen.device,
-        dtype=dtype,
-    )
+    corpus = CorpusReader.open(corpus_path, settings=corpus_settings)
+    model = anywhere(model)
+    reference = _open_reference(model, specs, device=chosen.device, dtype=dtype)
     collected = collect_activations(
-        corpus.texts,
+        corpus,
         reference,
         keys=tuple(dict.fromkeys(spec.key for spec in specs)),
         max_tokens=max_tokens,
@@ -136,6 +135,18 @@ def build_dictionary(
     return report
 
 
+def _open_reference(
+    model: str, specs: Sequence[LevelSpec], *, device: str | None, dtype: str | None
+) -> ReferenceModel:
+    points = tuple(dict.fromkeys(spec.hook_point for spec in specs))
+    try:
+        return ReferenceModel.from_spec(model, hook_points=points, device=device, dtype=dtype)
+    except ModelError as problem:
+        # A level names its module itself; only a dictionary that exists needs an option for it.
+        message = re.sub(r"--hook-module (?=\S+\.\d)", "hook=", str(problem))
+        raise ModelError(message.replace("--hook-module", "--level with hook=")) from None
+
+
 def complete_dictionary(
     folder: Path,
     collected: Collected,
@@ -160,8 +171,7 @@ def complete_dictionary(
     for spec in specs:
         statistics, found = measure_level(
             collected,
-            collected.banks[spec.key],
-            _read_weights(folder / spec.name, device),
+            FromWeights(collected.banks[spec.key], _read_weights(folder / spec.name, device)),
             rules=chosen,
             contexts=ContextSettings() if contexts_path is not None else None,
             progress=progress,
@@ -293,19 +303,20 @@ def _check(
         check_file(contexts_path, option="--contexts")
 
 
-def describe_corpus(corpus: Corpus, collected: Collected) -> dict[str, Any]:
+def describe_corpus(corpus: CorpusReader, collected: Collected) -> dict[str, Any]:
     """Return what is recorded of a corpus: counts and a digest, no text."""
+    counts = corpus.counts
     return {
-        "n_read": corpus.n_read,
+        "n_read": counts.n_read,
         "n_texts": len(collected.texts),
         "n_held_out": int(collected.held_out.sum()),
         "n_tokens": int(collected.n_tokens.sum()),
         "n_sources": len({text.source for text in collected.texts}),
         "left_out": {
-            "empty": corpus.n_empty,
-            "duplicate": corpus.n_duplicate,
-            "same_opening": corpus.n_same_opening,
-            "over_source_cap": corpus.n_over_source_cap,
+            "empty": counts.n_empty,
+            "duplicate": counts.n_duplicate,
+            "same_opening": counts.n_same_opening,
+            "over_source_cap": counts.n_over_source_cap,
         },
         "sha256": corpus.sha256,
     }
@@ -321,9 +332,7 @@ def count_flags(statistics: LevelStatistics) -> dict[str, int]:
 
 
 def _read_weights(folder: Path, device: str | None) -> dict[str, Any]:
-    import torch
     from safetensors.torch import load_file
 
-    where = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    tensors = load_file(folder / "sae_weights.safetensors", device=where)
+    tensors = load_file(folder / "sae_weights.safetensors", device=str(choose_device(device)))
     return {name: tensor.float() for name, tensor in tensors.items()}

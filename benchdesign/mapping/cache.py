@@ -31,8 +31,11 @@ if TYPE_CHECKING:
 
 __all__ = ["TickingMapper", "key_of", "key_of_parts", "map_items", "recall_items"]
 
-SHARD_ITEMS, SHARD_CHARACTERS = 1024, 1 << 18
-"""A shard ends at whichever comes first; on a CPU that is seconds of work."""
+SHARD_ITEMS, SHARD_CHARACTERS = 1024, 1 << 16
+"""A shard ends at whichever comes first; on a CPU that is seconds of work, lost when it is stopped.
+
+A mapper with larger batches says so with `shard_characters`.
+"""
 
 
 @runtime_checkable
@@ -100,9 +103,20 @@ def recall_items(items: Sequence[Item], key: str, *, cache: Path) -> ConceptMap 
     return _joined(digests, shards) if shards else None
 
 
-def key_of_parts(fingerprint: str, *, model: str, number_type: str, hook_module: str | None) -> str:
-    """Return the key of a mapper: dictionary, model weights, number type, module read by hand."""
+def key_of_parts(
+    fingerprint: str,
+    *,
+    model: str,
+    number_type: str,
+    hook_module: str | None,
+    chat: str | None = None,
+) -> str:
+    """Return the key of a mapper: dictionary, model weights, number type, module read by hand.
+
+    `chat` is the identity of the chat template around every item.
+    """
     parts = (fingerprint, model, number_type, *([hook_module] if hook_module else []))
+    parts += (f"chat {chat}",) if chat else ()
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
@@ -139,12 +153,12 @@ def _map_missing(
             mapped.save(path)
         return mapped
 
+    shards = _shards(items, characters=getattr(mapper, "shard_characters", SHARD_CHARACTERS))
     if folder is None:
-        for shard in _shards(items):
-            yield made(shard)
+        yield from map(made, shards)
         return
     elsewhere: list[tuple[Path, list[Item]]] = []
-    for shard in _shards(items):
+    for shard in shards:
         path = folder / f"shard-{_name(shard)}.parquet"
         with _claim(path) as is_ours:
             if not is_ours:
@@ -162,18 +176,18 @@ def _map_missing(
             yield kept(shard, path)
 
 
-def _shards(items: Sequence[Item]) -> list[list[Item]]:
+def _shards(items: Sequence[Item], *, characters: int) -> list[list[Item]]:
     """Cut items into shards of similar length, in an order that keeps the rate steady."""
     shards: list[list[Item]] = []
-    characters = 0
+    taken = 0
     # Ascending, so that what a finished shard leaves behind is cut in the same places again.
     for item in sorted(items, key=lambda item: (len(item.text), item.digest)):
         full = not shards or len(shards[-1]) >= SHARD_ITEMS
-        if full or characters + len(item.text) > SHARD_CHARACTERS:
+        if full or taken + len(item.text) > characters:
             shards.append([])
-            characters = 0
+            taken = 0
         shards[-1].append(item)
-        characters += len(item.text)
+        taken += len(item.text)
     # Steps of the golden ratio visit short and long shards in turn; in order of length the time
     # left would be told far too small until the end.
     return [

@@ -84,7 +84,7 @@ def _home(dictionary: Dictionary) -> Path | None:
 
 
 def _copy_levels(dictionary: Dictionary, folder: Path) -> Dictionary:
-    from benchdesign.mapping.dictionaries import CONFIG, WEIGHTS
+    from benchdesign.mapping.dictionaries import level_files
 
     levels: list[Level] = []
     for level in dictionary.levels:
@@ -92,7 +92,7 @@ def _copy_levels(dictionary: Dictionary, folder: Path) -> Dictionary:
             raise UsageError(f"{dictionary.name}: has no weights to copy.")
         inside = folder / level.name
         inside.mkdir(parents=True, exist_ok=True)
-        for file in (CONFIG, WEIGHTS):
-            shutil.copyfile(level.folder / file, inside / file)
+        for file in level_files(level.folder):
+            shutil.copyfile(file, inside / file.name)
         levels.append(replace(level, folder=inside))
     return replace(dictionary, levels=tuple(levels))

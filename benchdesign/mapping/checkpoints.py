@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchdesign.errors import UsageError
+from benchdesign.mapping.folders import last_in_place, put_in_place
 
 if TYPE_CHECKING:
     import torch
@@ -46,16 +47,31 @@ def save_checkpoint(trainer: Any, folder: Path, label: str) -> None:
         {n: t.detach().cpu().contiguous() for n, t in tensors.items()}, fresh / "state.safetensors"
     )
     (fresh / "state.json").write_text(json.dumps(numbers), encoding="utf-8")
-    shutil.rmtree(folder, ignore_errors=True)
-    fresh.rename(folder)
+    put_in_place(fresh, folder)
 
 
 def load_checkpoint(trainer: Any, folder: Path, label: str) -> None:
     """Put a trainer where a checkpoint left it; no checkpoint is no error."""
+    from safetensors import SafetensorError
+
+    place = last_in_place(folder)
+    if not (place / "state.json").is_file():
+        return
+    try:
+        _restore(trainer, place, label)
+    except (
+        *(AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError),
+        SafetensorError,
+    ) as problem:
+        message = " ".join(f"{type(problem).__name__}: {problem}".split())[:200]
+        raise UsageError(
+            f"{place}: damaged checkpoint ({message}); remove it or drop --resume."
+        ) from None
+
+
+def _restore(trainer: Any, folder: Path, label: str) -> None:
     from safetensors.torch import load_file
 
-    if not (folder / "state.json").is_file():
-        return
     numbers = json.loads((folder / "state.json").read_text(encoding="utf-8"))
     if numbers["label"] != label:
         raise UsageError(
@@ -74,9 +90,9 @@ def load_checkpoint(trainer: Any, folder: Path, label: str) -> None:
     trainer.lr_scheduler.load_state_dict(numbers["schedule"])
     for name, state in numbers["coefficients"].items():
         trainer.coefficient_schedulers[name].load_state_dict(state)
-    trainer.activation_scaler.scaling_factor = numbers["scale"]
+    trainer.activation_scaler.scaling_factor = float(numbers["scale"])
     trainer.n_forward_passes_since_fired = tensors["passes_since_fired"]
     trainer.act_freq_scores = tensors["act_freq_scores"]
-    trainer.n_training_samples = numbers["n_samples"]
-    trainer.n_training_steps = numbers["n_steps"]
-    trainer.n_frac_active_samples = numbers["n_active_samples"]
+    trainer.n_training_samples = int(numbers["n_samples"])
+    trainer.n_training_steps = int(numbers["n_steps"])
+    trainer.n_frac_active_samples = int(numbers["n_active_samples"])

@@ -17,11 +17,10 @@ from typing import TYPE_CHECKING, Any
 from benchdesign.dictionary import Dictionary, Level
 from benchdesign.errors import InputError
 from benchdesign.mapping.activations import ActivationBank, Collected
-from benchdesign.mapping.train import encode
+from benchdesign.mapping.active import ActiveBlock
 
 if TYPE_CHECKING:
     import numpy as np
-    import torch
     from numpy.typing import NDArray
 
     from benchdesign.mapping.statistics import Entries
@@ -86,7 +85,7 @@ class ContextSettings:
 def find_contexts(
     collected: Collected,
     bank: ActivationBank,
-    weights: dict[str, torch.Tensor],
+    block: ActiveBlock,
     entries: Entries,
     threshold: NDArray[np.float32],
     *,
@@ -111,8 +110,7 @@ def find_contexts(
         scored_part = random.permutation(np.setdiff1d(rest, middle))[:400]
         scored = _spread(collected, scored_part, settings.n_scored, settings)
         absent = _absent(collected, fires, strong, settings.n_absent + settings.n_scored, random)
-        column = {name: values[..., place : place + 1] for name, values in weights.items()}
-        shown = _cut(collected, bank, column, [*strong, *middle, *scored], settings)
+        shown = _cut(collected, bank, block.only(place), [*strong, *middle, *scored], settings)
         silent = [_random_cut(collected, bank, text, settings, random) for text in absent]
         a, b = len(strong), len(strong) + len(middle)
         made.append(
@@ -271,7 +269,7 @@ def _absent(
 def _cut(
     collected: Collected,
     bank: ActivationBank,
-    column: dict[str, torch.Tensor],
+    concept: ActiveBlock,
     texts: list[int],
     settings: ContextSettings,
 ) -> list[Context]:
@@ -283,9 +281,7 @@ def _cut(
         return []
     spans = [(int(bank.indptr[text]), int(bank.indptr[text + 1])) for text in texts]
     index = torch.from_numpy(np.concatenate([np.arange(low, high) for low, high in spans]))
-    device = column["W_enc"].device
-    rows = bank.rows[index.to(bank.rows.device)].to(device)
-    acts = encode(column, rows)[:, 0].cpu().numpy()
+    acts = concept.at(index)[:, 0].cpu().numpy()
     made, place = [], 0
     for text, (low, high) in zip(texts, spans, strict=True):
         part = acts[place : place + high - low]

@@ -1,7 +1,8 @@
 """Texts to train a dictionary on: read as a stream, capped per source, split by content.
 
 A corpus is JSON lines (`text`, optionally `source`; gzip or not), Parquet with the same columns,
-or plain text with one text a line. Nothing here keeps a text it does not yield.
+or plain text with one text a line. Nothing here keeps a text: of those that were read, only digests
+stay, to know a repeated one by.
 """
 
 from __future__ import annotations
@@ -13,12 +14,13 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from io import BufferedReader
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from benchdesign.errors import InputError
 
-__all__ = ["Corpus", "CorpusSettings", "CorpusText", "read_corpus", "stream_texts"]
+__all__ = ["CorpusCounts", "CorpusReader", "CorpusSettings", "CorpusText", "stream_texts"]
 
 _OPENING_WORDS = 8
 
@@ -52,18 +54,16 @@ class CorpusSettings:
     source_field: str = "source"
 
 
-@dataclass(frozen=True, slots=True)
-class Corpus:
-    """Texts read from a corpus and what was left out."""
+@dataclass(slots=True)
+class CorpusCounts:
+    """What was read of a corpus so far and what was left out of it."""
 
-    texts: tuple[CorpusText, ...]
-    n_read: int
-    n_over_source_cap: int
-    n_same_opening: int
-    n_empty: int
-    n_duplicate: int
-    sha256: str
-    """Digest over the texts kept, in order."""
+    n_read: int = 0
+    n_taken: int = 0
+    n_over_source_cap: int = 0
+    n_same_opening: int = 0
+    n_empty: int = 0
+    n_duplicate: int = 0
 
 
 def stream_texts(
@@ -100,45 +100,79 @@ def stream_texts(
         raise InputError(f"{path}: cannot be read ({problem}); check the file.") from None
 
 
-def read_corpus(path: Path, *, settings: CorpusSettings | None = None) -> Corpus:
-    """Read a corpus with its caps applied; a corpus without a single text is an error."""
-    chosen = settings or CorpusSettings()
-    kept: list[CorpusText] = []
-    per_source: Counter[str] = Counter()
-    openings: Counter[tuple[str, str]] = Counter()
-    seen: set[bytes] = set()
-    whole = hashlib.sha256()
-    n_read = n_over = n_same = n_empty = n_duplicate = 0
-    for text, source in stream_texts(
-        path, text_field=chosen.text_field, source_field=chosen.source_field
-    ):
-        n_read += 1
-        if not text.strip():
-            n_empty += 1
-            continue
-        digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
-        if digest[:12] in seen:
-            n_duplicate += 1
-            continue
-        seen.add(digest[:12])
-        opening = (source, " ".join(text.split(maxsplit=_OPENING_WORDS)[:_OPENING_WORDS]).lower())
-        if chosen.same_opening_cap is not None and openings[opening] >= chosen.same_opening_cap:
-            n_same += 1
-            continue
-        if chosen.per_source_cap is not None and per_source[source] >= chosen.per_source_cap:
-            n_over += 1
-            continue
-        openings[opening] += 1
-        per_source[source] += 1
-        # The hash decides, not the row, so that the split survives reordering and added texts.
-        share = int.from_bytes(digest[-4:], "big") / 2**32
-        kept.append(CorpusText(text, source, share < chosen.held_out_share))
-        whole.update(digest)
-        if chosen.max_texts is not None and len(kept) >= chosen.max_texts:
-            break
-    if not kept:
-        raise InputError(f"{path}: holds no text in {n_read} rows; check the `text` field.")
-    return Corpus(tuple(kept), n_read, n_over, n_same, n_empty, n_duplicate, whole.hexdigest())
+class CorpusReader:
+    """The texts of a corpus with its caps applied: an iterator, so they are read once."""
+
+    def __init__(self, path: Path, settings: CorpusSettings) -> None:
+        self.counts = CorpusCounts()
+        self._path = path
+        self._settings = settings
+        self._taken = hashlib.sha256()
+        self._texts = self._read()
+
+    @classmethod
+    def open(cls, path: Path, *, settings: CorpusSettings | None = None) -> CorpusReader:
+        """Open a corpus and read as far as its first text; one without any is an error."""
+        reader = cls(path, settings or CorpusSettings())
+        first = next(reader, None)
+        if first is None:
+            raise InputError(
+                f"{path}: holds no text in {reader.counts.n_read} rows; check the `text` field."
+            )
+        reader._texts = chain([first], reader._texts)
+        return reader
+
+    def __iter__(self) -> CorpusReader:
+        return self
+
+    def __next__(self) -> CorpusText:
+        return next(self._texts)
+
+    @property
+    def sha256(self) -> str:
+        """Digest over the texts taken so far, in order."""
+        return self._taken.hexdigest()
+
+    def _read(self) -> Iterator[CorpusText]:
+        chosen, counts = self._settings, self.counts
+        per_source: Counter[str] = Counter()
+        openings: Counter[bytes] = Counter()
+        seen: set[bytes] = set()
+        for text, source in stream_texts(
+            self._path, text_field=chosen.text_field, source_field=chosen.source_field
+        ):
+            counts.n_read += 1
+            if not text.strip():
+                counts.n_empty += 1
+                continue
+            digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+            if digest[:12] in seen:
+                counts.n_duplicate += 1
+                continue
+            seen.add(digest[:12])
+            opening = _opening(text, source)
+            if chosen.same_opening_cap is not None and openings[opening] >= chosen.same_opening_cap:
+                counts.n_same_opening += 1
+                continue
+            if chosen.per_source_cap is not None and per_source[source] >= chosen.per_source_cap:
+                counts.n_over_source_cap += 1
+                continue
+            openings[opening] += 1
+            per_source[source] += 1
+            counts.n_taken += 1
+            self._taken.update(digest)
+            # The hash decides, not the row, so that the split survives reordering and added texts.
+            share = int.from_bytes(digest[-4:], "big") / 2**32
+            yield CorpusText(text, source, share < chosen.held_out_share)
+            if chosen.max_texts is not None and counts.n_taken >= chosen.max_texts:
+                return
+
+
+def _opening(text: str, source: str) -> bytes:
+    """Return a digest of a text's first words and its source: the words would fill the memory."""
+    words = " ".join(text.split(maxsplit=_OPENING_WORDS)[:_OPENING_WORDS]).lower()
+    whole = f"{source}\0{words}".encode("utf-8", "surrogatepass")
+    return hashlib.sha256(whole).digest()[:12]
 
 
 def _kind(path: Path) -> str | None:

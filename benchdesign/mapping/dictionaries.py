@@ -10,8 +10,9 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
+from glob import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +28,11 @@ __all__ = [
     "POOLING_VERSION",
     "blank_table",
     "builtin_dictionary_folder",
+    "converted_name",
+    "default_store",
+    "describe_plain",
     "fingerprint",
+    "level_files",
     "load_dictionary",
     "read_config",
     "save_dictionary",
@@ -37,10 +42,16 @@ POOLING_VERSION = "1"
 """Raised when the same weights would give another map: windows, passages, pooling."""
 
 CONFIG, WEIGHTS = "cfg.json", "sae_weights.safetensors"
+SCALER, WHITENING = "activation_scaler.json", "activation_whitening.safetensors"
+"""Beside the weights of a training run that has not been folded into them."""
+
 SUMMARY, CONCEPTS = "dictionary.json", "concepts.parquet"
 
 _NUMBERS = ("threshold", "mean_activation", "max_activation", "q90", "label_score")
 _TEXTS = ("label", "label_source", "area")
+
+_MOST_TOLD = 8
+"""Folders of a repository that an error names."""
 
 _HUB_OWNERS = {
     "gemma": "google",
@@ -57,7 +68,7 @@ def load_dictionary(
 ) -> Dictionary:
     """Open a dictionary: `builtin`, a folder, `sae-lens:<release>/<sae_id>`, or a hub repository.
 
-    `store` is where converted registry entries are kept (default: the user's cache folder). With
+    `store` is where converted registry entries are kept (default: `default_store`). With
     `fingerprint`, that is what it is taken for; else its weights are read, which takes a second or
     more where they are a gigabyte.
     """
@@ -88,6 +99,18 @@ def builtin_dictionary_folder() -> Path:
     return folder
 
 
+def default_store() -> Path:
+    """Return the folder in which this person keeps converted registry entries."""
+    from benchdesign.config import cache_folder, load_preferences
+
+    return cache_folder(load_preferences()[0]) / "dictionaries"
+
+
+def converted_name(spec: str) -> str:
+    """Return the name under which a converted registry entry is kept in a store."""
+    return hashlib.sha256(spec.encode()).hexdigest()[:24]
+
+
 def read_config(folder: Path) -> dict[str, Any]:
     """Read the cfg.json of a sae-lens folder."""
     if not (folder / WEIGHTS).is_file():
@@ -114,10 +137,16 @@ def fingerprint(model: str, levels: Sequence[Level]) -> str:
         hasher.update(f"{level.name}\n{level.unit}\n{level.hook_point}\n{level.width}\n".encode())
         if level.folder is None:
             continue
-        for file in (CONFIG, WEIGHTS):
-            with (level.folder / file).open("rb") as stream:
+        for file in level_files(level.folder):
+            with file.open("rb") as stream:
                 hasher.update(hashlib.file_digest(stream, "sha256").digest())
     return hasher.hexdigest()
+
+
+def level_files(folder: Path) -> tuple[Path, ...]:
+    """Return the files of a sae-lens folder that say what it computes, in a fixed order."""
+    optional = (folder / name for name in (SCALER, WHITENING))
+    return folder / CONFIG, folder / WEIGHTS, *(file for file in optional if file.is_file())
 
 
 def save_dictionary(
@@ -212,7 +241,7 @@ def _open_own(folder: Path, name: str, known_fingerprint: str | None) -> Diction
             offset += level.width
         model = str(summary["model"])
         edges = tuple(int(edge) for edge in summary.get("length_edges", ()))
-    except (KeyError, TypeError, ValueError) as problem:
+    except (KeyError, TypeError, ValueError, AttributeError) as problem:
         raise DictionaryError(f"{place}: damaged ({problem!r}); get it again.") from None
     if not levels or list(edges) != sorted(set(edges)):
         raise DictionaryError(f"{place}: needs at least one level and ascending length_edges.")
@@ -226,8 +255,15 @@ def _open_own(folder: Path, name: str, known_fingerprint: str | None) -> Diction
     )
 
 
-def _open_plain(folder: Path, name: str, known_fingerprint: str | None) -> Dictionary:
-    """Open a sae-lens folder: one level, nothing known about its concepts."""
+class PlainSae(NamedTuple):
+    """What the settings of a sae-lens folder say."""
+
+    model: str
+    level: Level
+
+
+def describe_plain(folder: Path) -> PlainSae:
+    """Read which states of which model a sae-lens folder is for; its weights are not read."""
     config = read_config(folder)
     metadata = config.get("metadata")
     known: dict[str, Any] = metadata if isinstance(metadata, dict) else config
@@ -240,6 +276,12 @@ def _open_plain(folder: Path, name: str, known_fingerprint: str | None) -> Dicti
         width=int(config["d_sae"]),
         folder=folder,
     )
+    return PlainSae(model, level)
+
+
+def _open_plain(folder: Path, name: str, known_fingerprint: str | None) -> Dictionary:
+    """Open a sae-lens folder: one level, nothing known about its concepts."""
+    model, level = describe_plain(folder)
     return Dictionary(
         name=name,
         model=model,
@@ -265,8 +307,7 @@ def _from_registry(spec: str, store: Path | None) -> Path:
     release, _, sae_id = spec.removeprefix("sae-lens:").partition("/")
     if not release or not sae_id:
         raise DictionaryError(f"{spec}: write sae-lens:<release>/<sae_id>.")
-    base = store or Path.home() / ".cache" / "benchdesign" / "dictionaries"
-    folder = base / hashlib.sha256(spec.encode()).hexdigest()[:24]
+    folder = (store or default_store()) / converted_name(spec)
     if (folder / WEIGHTS).is_file() and (folder / CONFIG).is_file():
         return folder
     from benchdesign.mapping.convert import convert_registry_entry
@@ -276,21 +317,73 @@ def _from_registry(spec: str, store: Path | None) -> Path:
 
 
 def _from_hub(parts: Sequence[str]) -> Path:
-    """Fetch, or find in the cache, the dictionary files of a hub repository or a folder in it."""
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+    """Fetch, or find in the cache, the dictionary at a repository's root or in a folder of it.
 
-    repository, inside = "/".join(parts[:2]), "/".join(parts[2:])
+    What it consists of is read first: a repository may hold hundreds of SAEs.
+    """
+    name, repository, inside = "/".join(parts), "/".join(parts[:2]), "/".join(parts[2:])
     front = f"{inside}/" if inside else ""
-    wanted = [f"{front}{kind}" for kind in ("*.json", "*.safetensors", "*.parquet")]
-    if not inside:
-        wanted += [f"*/{file}" for file in (CONFIG, WEIGHTS)]
+    marks = [front + SUMMARY, front + CONFIG]
+    root = _fetch(name, repository, marks)
+    folder = root / inside
+    if (folder / SUMMARY).is_file():
+        levels = [f"{front}{one}/" for one in _level_folders(folder / SUMMARY)]
+        wanted = [front + CONCEPTS]
+    elif (folder / CONFIG).is_file():
+        levels, wanted = [front], []
+    else:
+        raise DictionaryError(_elsewhere(name, repository, front, root))
+    wanted += [level + file for level in levels for file in (CONFIG, WEIGHTS, SCALER, WHITENING)]
+    return _fetch(name, repository, marks + wanted) / inside
+
+
+def _fetch(name: str, repository: str, files: Sequence[str]) -> Path:
+    """Bring those of the files that the repository has into the hub's cache; return its folder."""
+    from huggingface_hub import snapshot_download
+
     try:
-        folder = snapshot_download(repository, allow_patterns=wanted)
-    except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as problem:
+        return Path(snapshot_download(repository, allow_patterns=[escape(one) for one in files]))
+    except _hub_errors() as problem:
         message = " ".join(str(problem).split())[:200]
-        raise DictionaryError(f"{'/'.join(parts)}: cannot be fetched ({message}).") from None
-    return Path(folder) / inside
+        raise DictionaryError(f"{name}: cannot be fetched ({message}).") from None
+
+
+def _hub_errors() -> tuple[type[Exception], ...]:
+    """Return what asking the hub may raise, by whichever HTTP library its client is built on."""
+    from huggingface_hub import errors
+
+    return getattr(errors, "HTTPError", OSError), errors.HFValidationError, OSError
+
+
+def _elsewhere(name: str, repository: str, front: str, cached: Path) -> str:
+    """Say that there is no dictionary at a place, and where else in the repository there is one."""
+    from huggingface_hub import HfApi
+
+    try:
+        files = HfApi().list_repo_files(repository)
+    except _hub_errors():
+        # Without a network, what was fetched before.
+        files = [path.relative_to(cached).as_posix() for path in cached.rglob("*.json")]
+    places = [
+        Path(file).parent.as_posix() for file in files if Path(file).name in (CONFIG, SUMMARY)
+    ]
+    places = sorted({one for one in places if f"{one}/".startswith(front)})
+    told = f"{name}: holds neither {SUMMARY} nor {CONFIG}"
+    if not places:
+        return f"{told}; give a dictionary or a sae-lens folder."
+    more = f" and {len(places) - _MOST_TOLD:,} more" if len(places) > _MOST_TOLD else ""
+    return (
+        f"{told}, but folders in it do: {', '.join(places[:_MOST_TOLD])}{more}. "
+        f"Give one, such as hf:{repository}/{places[0]}."
+    )
+
+
+def _level_folders(summary: Path) -> list[str]:
+    """Return where the levels lie beside a dictionary.json; a damaged one names none."""
+    try:
+        return [str(one.get("folder", one["name"])) for one in _read_json(summary)["levels"]]
+    except (KeyError, TypeError, AttributeError):
+        return []
 
 
 def _hub_id(model_name: str) -> str:

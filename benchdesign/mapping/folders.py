@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchdesign.errors import OutputExistsError, UsageError
 
-__all__ = ["check_file", "check_folder", "put_in_place"]
+__all__ = ["check_file", "check_folder", "last_in_place", "put_in_place"]
 
 _MARKS = ("dictionary.json", "cfg.json")
 
@@ -44,9 +44,20 @@ def check_file(path: Path, *, option: str) -> None:
 
 def put_in_place(fresh: Path, folder: Path) -> None:
     """Give a finished folder its name; what had the name goes only once the new one is there."""
-    old = folder.with_name(f".{folder.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
+    old = _set_aside(folder)
     if folder.exists():
+        shutil.rmtree(old, ignore_errors=True)
         folder.rename(old)
     fresh.rename(folder)
     shutil.rmtree(old, ignore_errors=True)
+
+
+def last_in_place(folder: Path) -> Path:
+    """Return where what `put_in_place` put there last is, even if it was killed in the middle."""
+    old = _set_aside(folder)
+    return old if old.exists() and not folder.exists() else folder
+
+
+def _set_aside(folder: Path) -> Path:
+    """Return the name that a folder has while its successor takes its place."""
+    return folder.with_name(f".{folder.name}.old")

@@ -104,6 +104,28 @@ _BERT = Family(
         "attn.hook_z": ("attention.output.dense", "in"),
     },
 )
+_MPNET = Family(
+    layers="encoder.layer",
+    parts={**_BERT.parts, "attn.hook_z": ("attention.attn.o", "in")},
+)
+_DISTILBERT = Family(
+    layers="transformer.layer",
+    parts={
+        "hook_attn_out": ("sa_layer_norm", "out"),
+        "hook_mlp_out": ("ffn", "out"),
+        "attn.hook_z": ("attention.out_lin", "in"),
+    },
+)
+_MODERNBERT = Family(
+    layers="layers",
+    parts={
+        "hook_resid_mid": ("mlp_norm", "in"),
+        "hook_attn_out": ("attn", "out"),
+        "hook_mlp_out": ("mlp", "out"),
+        "attn.hook_z": ("attn.Wo", "in"),
+        "mlp.hook_in": ("mlp", "in"),
+    },
+)
 
 _FAMILIES = {
     "gpt2": _GPT2,
@@ -121,6 +143,9 @@ _FAMILIES = {
     "xlm-roberta": _BERT,
     "camembert": _BERT,
     "electra": _BERT,
+    "mpnet": _MPNET,
+    "distilbert": _DISTILBERT,
+    "modernbert": _MODERNBERT,
 }
 
 _ENTERS = {"hook_resid_pre", "hook_in"}
@@ -166,25 +191,36 @@ def last_layer_run(hook_point: str) -> int | None:
     return layer
 
 
-def resolve_hook(hook_point: str, *, model_type: str, prefix: str = "") -> Hook:
+def resolve_hook(
+    hook_point: str,
+    *,
+    model_type: str,
+    prefix: str = "",
+    path: str | None = None,
+    layers: str = "model.layers",
+) -> Hook:
     """Return the module and side for a hook point of an architecture.
 
     `prefix` is the path of the text model inside a model of several parts. A name that is not
     TransformerLens-style is taken for a module path, with `:in` or `:out` (the default) after it.
+    `path` is such a path of the same states, for architectures whose hook names are not known;
+    `layers` is where such a model keeps its layers, for an example that fits it.
     """
     block = _BLOCK.fullmatch(hook_point)
     if not block and hook_point != "hook_embed":
         return _by_path(hook_point)
     family = family_of(model_type)
+    if family is None and path:
+        return _by_path(path)
     if family is None:
+        example = f"--hook-module {layers}.{layer_of(hook_point) or 0}"
         raise ModelError(
             f"No hook names are known for models of type {model_type!r}. Name the module to read "
-            "by hand, for example --hook-module model.layers.12 (its output) or "
-            "--hook-module model.layers.12.mlp:in."
+            f"by hand, for example {example} (its output) or {example}:in (its input)."
         )
     if block is None:
-        path, side = family.embed or (f"{family.layers}.0", "in")
-        return Hook(prefix + path, side)
+        place, side = family.embed or (f"{family.layers}.0", "in")
+        return Hook(prefix + place, side)
     layer, name = f"{prefix}{family.layers}.{block.group(1)}", block.group(2)
     if name in {"hook_resid_post", "hook_out"}:
         return Hook(layer, "out")
@@ -192,8 +228,8 @@ def resolve_hook(hook_point: str, *, model_type: str, prefix: str = "") -> Hook:
         before = int(block.group(1)) - 1
         return Hook(layer, "in") if before < 0 else Hook(f"{prefix}{family.layers}.{before}", "out")
     if name in family.parts:
-        path, side = family.parts[name]
-        return Hook(f"{layer}.{path}", side)
+        place, side = family.parts[name]
+        return Hook(f"{layer}.{place}", side)
     if family.norms and name in family.norms:
         return Hook(f"{layer}.{family.norms[name]}", "in", normalised=True)
     raise ModelError(

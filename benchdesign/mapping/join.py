@@ -51,7 +51,7 @@ def join_levels(
     parts: Sequence[Part], out: Path, *, name: str | None = None, overwrite: bool = False
 ) -> Dictionary:
     """Write a dictionary of these levels to `out`; all of them must read the same model."""
-    from benchdesign.mapping.dictionaries import CONFIG, WEIGHTS, fingerprint, save_dictionary
+    from benchdesign.mapping.dictionaries import fingerprint, level_files, save_dictionary
 
     _check(parts, out, overwrite=overwrite)
     fresh = out.with_name(f".{out.name}.tmp")
@@ -61,8 +61,8 @@ def join_levels(
     for part in parts:
         folder = fresh / part.name
         folder.mkdir(parents=True)
-        for file in (CONFIG, WEIGHTS):
-            shutil.copyfile(_folder_of(part) / file, folder / file)
+        for file in level_files(_folder_of(part)):
+            shutil.copyfile(file, folder / file.name)
         levels.append(replace(part.level, name=part.name, offset=offset, folder=folder))
         offset += part.level.width
     first = parts[0].source

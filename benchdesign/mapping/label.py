@@ -11,6 +11,7 @@ import gzip
 import io
 import json
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,12 +19,24 @@ from typing import Any
 
 from benchdesign.dictionary import ConceptTable, Dictionary
 from benchdesign.errors import InputError
+from benchdesign.formats.formulas import guarded, unguarded
 from benchdesign.mapping.change import store_changed
 from benchdesign.text import display
 
-__all__ = ["ConceptLabel", "apply_labels", "clean_label", "read_labels", "write_labels"]
+__all__ = [
+    "UNCLEAR",
+    "ConceptLabel",
+    "apply_labels",
+    "clean_label",
+    "read_labels",
+    "shared_labels",
+    "write_labels",
+]
 
 LONGEST_LABEL = 80
+
+UNCLEAR = "unclear"
+"""Flag of a concept whose contexts were read and have nothing in common: nobody can mean it."""
 
 _ID_FIELDS = ("concept_id", "concept", "id", "index", "feature", "latent")
 _LABEL_FIELDS = ("label", "description", "explanation", "name")
@@ -44,6 +57,8 @@ class ConceptLabel:
     """AUC, if it was measured."""
 
     area: str | None = None
+    unclear: bool = False
+    """Whoever read its contexts found nothing that they share."""
 
 
 def clean_label(text: str) -> str:
@@ -58,7 +73,8 @@ def read_labels(
     """Read labels from CSV, TSV, JSON, JSON lines (gzip or not) or a Neuronpedia export.
 
     A row names its concept by id, or by level and index within it; `level` says which level the
-    rows mean that name none. Of several Neuronpedia explanations the first counts.
+    rows mean that name none. Of several Neuronpedia explanations the first counts. A row without a
+    label whose `flag` is "unclear" says that the concept has no meaning that can be named.
     """
     found: dict[int, ConceptLabel] = {}
     for place, record in _records(path):
@@ -79,10 +95,12 @@ def write_labels(labels: Sequence[ConceptLabel], path: Path) -> None:
     """Write labels as CSV that `read_labels` reads, all or nothing."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["concept_id", "label", "label_source", "label_score", "area"])
+    writer.writerow(["concept_id", "label", "label_source", "label_score", "area", "flag"])
     for one in labels:
         score = "" if one.score is None else f"{one.score:.4f}"
-        writer.writerow([one.concept_id, one.label or "", one.source or "", score, one.area or ""])
+        flag = UNCLEAR if one.unclear else ""
+        texts = (guarded(text or "") for text in (one.label, one.source))
+        writer.writerow([one.concept_id, *texts, score, guarded(one.area or ""), flag])
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.tmp")
     temporary.write_text(text.getvalue(), encoding="utf-8")
@@ -106,10 +124,26 @@ def apply_labels(
     return store_changed(dictionary, folder, table=table, overwrite=overwrite)
 
 
+def shared_labels(dictionary: Dictionary) -> dict[int, int]:
+    """Return live concepts whose label others of their level have too, and how many have it.
+
+    Two concepts of one name are not wrong, but a reader cannot tell them apart.
+    """
+    table = dictionary.table
+    names = {
+        concept: (int(table.level[concept]), label.casefold())
+        for concept, label in enumerate(table.label)
+        if label and not table.flags[concept]
+    }
+    counts = Counter(names.values())
+    return {concept: counts[name] for concept, name in names.items() if counts[name] > 1}
+
+
 def _relabelled(
     table: ConceptTable, labels: Sequence[ConceptLabel], *, only_missing: bool
 ) -> ConceptTable:
     label, source, area = list(table.label), list(table.label_source), list(table.area)
+    flags = list(table.flags)
     score = table.label_score.copy()
     for one in labels:
         concept = one.concept_id
@@ -120,12 +154,15 @@ def _relabelled(
             score[concept] = float("nan") if one.score is None else one.score
         label[concept], source[concept] = one.label, one.source if one.label else None
         area[concept] = one.area or area[concept]
+        if one.label or one.unclear:
+            flags[concept] = flags[concept] - {UNCLEAR} | ({UNCLEAR} if one.unclear else set())
     return replace(
         table,
         label=tuple(label),
         label_source=tuple(source),
         label_score=score,
         area=tuple(area),
+        flags=tuple(flags),
     )
 
 
@@ -144,7 +181,13 @@ def _records(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
         )
         try:
             for row in rows:
-                yield f"{path}:{rows.line_num}", {str(key): value for key, value in row.items()}
+                yield (
+                    f"{path}:{rows.line_num}",
+                    {
+                        str(key): unguarded(value) if isinstance(value, str) else value
+                        for key, value in row.items()
+                    },
+                )
         except csv.Error as problem:
             raise InputError(f"{path}:{rows.line_num}: not a table ({problem}).") from None
         return
@@ -213,7 +256,12 @@ def _read_one(
         raise InputError(f"{place}: there is no concept {number}; there are {width}.")
     text = next((record[name] for name in _LABEL_FIELDS if record.get(name)), None)
     area = record.get("area") or None
-    if text is None and area is None and "label" not in record:
+    flag = record.get("flag") or None
+    if flag not in (None, UNCLEAR):
+        raise InputError(f"{place}: flag {flag!r} is not known; only {UNCLEAR!r} can be given.")
+    if flag and text:
+        raise InputError(f"{place}: a concept with a label is not {UNCLEAR}; give one of the two.")
+    if text is None and area is None and flag is None and "label" not in record:
         return None
     label = clean_label(str(text)) if text else None
     origin = record.get("label_source") or source
@@ -224,5 +272,10 @@ def _read_one(
     except (TypeError, ValueError):
         raise InputError(f"{place}: label_score is not a number.") from None
     return ConceptLabel(
-        concept, label or None, str(origin), score, clean_label(str(area)) if area else None
+        concept,
+        label or None,
+        str(origin),
+        score,
+        clean_label(str(area)) if area else None,
+        unclear=flag is not None,
     )

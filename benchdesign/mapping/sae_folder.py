@@ -8,13 +8,14 @@ folded here too, where the folder holds the statistics for it.
 from __future__ import annotations
 
 import json
+import math
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchdesign.errors import DictionaryError
-from benchdesign.mapping.dictionaries import CONFIG, WEIGHTS, read_config
+from benchdesign.mapping.dictionaries import CONFIG, SCALER, WEIGHTS, WHITENING, read_config
 from benchdesign.mapping.sae import Encoder, LensEncoder, LightEncoder, SequenceEncoder
 
 if TYPE_CHECKING:
@@ -22,8 +23,9 @@ if TYPE_CHECKING:
 
 __all__ = ["load_encoder"]
 
-SCALER, WHITENING = "activation_scaler.json", "activation_whitening.safetensors"
-"""Files of a training run that has not been folded into its weights."""
+
+_BLOCK = 1 << 22
+"""Numbers of an unused tensor that are looked at together."""
 
 
 class _Form(NamedTuple):
@@ -237,14 +239,34 @@ def _read_tensors(
                 if found != shape:
                     raise DictionaryError(f"{path}: {name} is {found}, {CONFIG} says {shape}.")
             tensors = {name: stored.get_tensor(spelled[name]).float() for name in wanted}
+            # Damage where nothing is read is damage to the file all the same.
+            for name in set(stored.keys()) - {spelled[name] for name in wanted}:
+                if not all(bool(block.isfinite().all()) for block in _blocks(stored, name)):
+                    raise _not_finite(path, name)
     except (SafetensorError, OSError) as problem:
         raise DictionaryError(f"{path}: cannot be read ({problem}).") from None
     if spelled.get("threshold") == "log_threshold":
         tensors["threshold"] = tensors["threshold"].exp()
     for name, tensor in tensors.items():
         if not tensor.isfinite().all():
-            raise DictionaryError(f"{path}: {name} holds NaN or infinity; get the file again.")
+            raise _not_finite(path, name)
     return tensors
+
+
+def _blocks(stored: Any, name: str) -> Iterator[torch.Tensor]:
+    """Yield a stored tensor by blocks of rows, as a decoder may be too large to hold for a look."""
+    piece = stored.get_slice(name)
+    shape = piece.get_shape()
+    if not shape:
+        yield stored.get_tensor(name).float()
+        return
+    step = max(1, _BLOCK // max(1, math.prod(shape[1:])))
+    for low in range(0, shape[0], step):
+        yield piece[low : low + step].float()
+
+
+def _not_finite(path: Path, name: str) -> DictionaryError:
+    return DictionaryError(f"{path}: {name} holds NaN or infinity; get the file again.")
 
 
 def _load_with_lens(

@@ -12,14 +12,13 @@ One pass per block of concepts, so that memory does not grow with their number. 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from benchdesign.errors import Interrupted
 from benchdesign.mapping.activations import ActivationBank, Collected
+from benchdesign.mapping.active import ActiveBlock, ActiveConcepts
 from benchdesign.mapping.contexts import ConceptContexts, ContextSettings, find_contexts
-from benchdesign.mapping.train import encode
 from benchdesign.progress import ProgressCallback, StopCheck, Ticker
 
 if TYPE_CHECKING:
@@ -101,8 +100,7 @@ class LevelStatistics:
 
 def measure_level(
     collected: Collected,
-    bank: ActivationBank,
-    weights: dict[str, torch.Tensor],
+    active: ActiveConcepts,
     *,
     rules: StatisticsRules | None = None,
     contexts: ContextSettings | None = None,
@@ -113,7 +111,7 @@ def measure_level(
     import numpy as np
 
     chosen = rules or StatisticsRules()
-    width = weights["W_enc"].shape[1]
+    width, bank = active.width, active.bank
     frame = _Frame.of(collected, bank, chosen)
     ticker = Ticker("measuring concepts", width, progress=progress)
     parts: list[dict[str, Any]] = []
@@ -122,8 +120,8 @@ def measure_level(
         if stop is not None and stop():
             raise Interrupted("Stopped while measuring concepts; continue with --resume.")
         block = slice(low, min(low + _BLOCK, width))
-        part = {name: weights[name][..., block] for name in ("W_enc", "b_enc", "threshold")}
-        entries, sums = _pool_block(frame, part)
+        part = active.of(block)
+        entries, sums = _pool_block(frame, part, block.stop - low, active.device)
         columns = _describe(frame, entries, sums)
         parts.append(columns)
         if contexts is not None:
@@ -138,7 +136,7 @@ def measure_level(
             )
         ticker.advance(block.stop - low)
     joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    return _with_flags(frame, weights, joined), found
+    return _with_flags(frame, active, joined), found
 
 
 @dataclass(frozen=True, eq=False)
@@ -223,14 +221,12 @@ def _token_marks(collected: Collected, bank: ActivationBank) -> NDArray[np.float
 
 
 def _pool_block(
-    frame: _Frame, weights: dict[str, torch.Tensor]
+    frame: _Frame, block: ActiveBlock, width: int, device: torch.device
 ) -> tuple[Entries, dict[str, NDArray[np.float64]]]:
     """Pool a block's activations to texts; sums over rows come along."""
     import numpy as np
     import torch
 
-    device = weights["W_enc"].device
-    width = weights["W_enc"].shape[1]
     fired = torch.zeros(width, dtype=torch.float64, device=device)
     total, strongest = torch.zeros_like(fired), torch.zeros_like(fired)
     marked = torch.zeros((3, width), dtype=torch.float64, device=device)
@@ -240,7 +236,7 @@ def _pool_block(
         first, last = int(indptr[low]), int(indptr[high])
         if first == last:
             continue
-        acts = encode(weights, frame.bank.rows[first:last].to(device))
+        acts = block.between(first, last)
         lengths = (indptr[low + 1 : high + 1] - indptr[low:high]).to(device)
         sums = torch.segment_reduce(acts, "sum", lengths=lengths, unsafe=True)
         peaks = torch.segment_reduce(acts, "max", lengths=lengths, unsafe=True, initial=0.0)
@@ -322,7 +318,7 @@ def _describe(
 
 
 def _with_flags(
-    frame: _Frame, weights: dict[str, torch.Tensor], columns: dict[str, NDArray[Any]]
+    frame: _Frame, active: ActiveConcepts, columns: dict[str, NDArray[Any]]
 ) -> LevelStatistics:
     """Apply the rules for flags."""
     import numpy as np
@@ -348,7 +344,7 @@ def _with_flags(
         np.any([marked[:, i] >= limit for i, limit in limits.values()], axis=0)
     )
     varied = np.zeros(len(dead), dtype=bool)
-    varied[suspects] = _top_token_share(frame.bank, weights, suspects) <= rules.variety
+    varied[suspects] = _top_token_share(active, suspects) <= rules.variety
     for name, (place, limit) in limits.items():
         tests[name] = varied & (marked[:, place] >= limit)
     flags = tuple(
@@ -360,26 +356,22 @@ def _with_flags(
     return LevelStatistics(flags=flags, **columns)
 
 
-def _top_token_share(
-    bank: ActivationBank,
-    weights: dict[str, torch.Tensor],
-    concepts: Sequence[int] | NDArray[np.int64],
-) -> NDArray[np.float64]:
+def _top_token_share(active: ActiveConcepts, concepts: NDArray[np.int64]) -> NDArray[np.float64]:
     """Return the share of each concept's activation on its ten commonest tokens (2M rows)."""
     import numpy as np
     import torch
 
+    bank, device = active.bank, active.device
     if not len(concepts) or bank.key.unit != "token":
         return np.ones(len(concepts))
-    device = weights["W_enc"].device
-    pick = torch.as_tensor(np.asarray(concepts), device=device)
-    part = {name: weights[name][..., pick] for name in ("W_enc", "b_enc", "threshold")}
+    block = active.of(concepts)
     vocabulary = int(bank.token_ids.max()) + 1
-    mass = torch.zeros((vocabulary, len(pick)), device=device)
+    mass = torch.zeros((vocabulary, len(concepts)), device=device)
     step = 65_536 if device.type == "cuda" else 8192
-    for low in range(0, min(len(bank), 2_000_000), step):
-        acts = encode(part, bank.rows[low : low + step].to(device))
-        ids = torch.from_numpy(bank.token_ids[low : low + step].astype(np.int64)).to(device)
-        mass.index_add_(0, ids, acts)
+    n_rows = min(len(bank), 2_000_000)
+    for low in range(0, n_rows, step):
+        high = min(low + step, len(bank))
+        ids = torch.from_numpy(bank.token_ids[low:high].astype(np.int64)).to(device)
+        mass.index_add_(0, ids, block.between(low, high))
     top = mass.topk(min(10, vocabulary), dim=0).values.sum(0)
     return (top / mass.sum(0).clamp(min=1e-9)).double().cpu().numpy()

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from benchdesign.errors import Interrupted, ModelError, UsageError
 from benchdesign.mapping.activations import ActivationBank
 from benchdesign.mapping.checkpoints import load_checkpoint, save_checkpoint
+from benchdesign.mapping.loading import choose_device
 from benchdesign.mapping.recipe import LevelReport, LevelSpec, TrainSettings
 from benchdesign.mapping.sparse_training import sparse_batchtopk
 from benchdesign.progress import ProgressCallback, StopCheck, Ticker
@@ -90,7 +91,7 @@ def train_sae(
 
     began = time.monotonic()
     chosen = settings or TrainSettings()
-    device = torch.device(chosen.device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    device = choose_device(chosen.device)
     train_rows, test_rows = _split_rows(bank, held_out)
     if len(train_rows) < spec.width:
         raise UsageError(

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from benchdesign.errors import ModelError
 from benchdesign.items import Item, Span
+from benchdesign.mapping.chat import EDGE, ChatFrame, chat_frame
 
 __all__ = ["Window", "WindowMaker", "cut_passages"]
 
@@ -74,12 +75,17 @@ class WindowMaker:
     """Special tokens in front of every window."""
 
     after: tuple[int, ...] = ()
+    chat: ChatFrame | None = None
+    """Reads every item as the user's turn; its control tokens are in `before` and `after`."""
 
     @classmethod
     def from_transformers(
-        cls, tokenizer: Any, *, limit: int, prepend_bos: bool | None = None
+        cls, tokenizer: Any, *, limit: int, prepend_bos: bool | None = None, chat: bool = False
     ) -> WindowMaker:
-        """Wrap a fast tokenizer of transformers; `prepend_bos` None does as the tokenizer does."""
+        """Wrap a fast tokenizer of transformers.
+
+        `prepend_bos` None does as the tokenizer does; `chat` puts its chat template around items.
+        """
         backend = getattr(tokenizer, "backend_tokenizer", None)
         if backend is None or not hasattr(backend, "encode_batch"):
             raise ModelError(
@@ -90,26 +96,37 @@ class WindowMaker:
         backend.no_padding()
         bare = backend.encode("a", add_special_tokens=False).ids
         full = tokenizer("a").input_ids
+        frame = chat_frame(tokenizer) if chat else None
         # Text such as "[SEP]" or "<|endoftext|>" inside an item is text, never a control token.
         # Set last: calling the tokenizer sets it back.
         backend.encode_special_tokens = True
         at = next((i for i in range(len(full)) if full[i : i + len(bare)] == bare), 0)
         before, after = tuple(full[:at]), tuple(full[at + len(bare) :])
         bos = tokenizer.bos_token_id
-        if prepend_bos is not None and bos is not None and not after:
+        if frame is not None:
+            # Templates often write the BOS that the tokenizer would add again.
+            adds_bos = bos in before and bos not in frame.before
+            before = (bos, *frame.before) if adds_bos else frame.before
+            after = frame.after
+        if prepend_bos is not None and bos is not None and (frame is not None or not after):
             before = tuple(token for token in before if token != bos)
             before = (bos, *before) if prepend_bos else before
         if limit <= len(before) + len(after):
             raise ModelError(f"A window of {limit} tokens leaves no room for text.")
-        return cls(backend, limit, before, after)
+        return cls(backend, limit, before, after, frame)
 
     def windows(self, items: Sequence[Item]) -> list[Window]:
         """Return the windows of all items, in order; an item without content tokens has none."""
         made: list[Window] = []
+        opens, closes = (self.chat.opens, self.chat.closes) if self.chat else ("", "")
         for low in range(0, len(items), _CHUNK):
             chunk = items[low : low + _CHUNK]
             texts = [_SURROGATE.sub("\ufffd", item.text) for item in chunk]
-            encodings = self.tokenizer.encode_batch(texts, add_special_tokens=False)
+            if self.chat is not None:
+                texts = [text.replace(EDGE, "\ufffd") for text in texts]
+            encodings = self.tokenizer.encode_batch(
+                [f"{opens}{text}{closes}" for text in texts], add_special_tokens=False
+            )
             for position, (text, item, encoding) in enumerate(
                 zip(texts, chunk, encodings, strict=True), start=low
             ):
@@ -123,12 +140,22 @@ class WindowMaker:
         if not len(ids):
             return
         offsets = np.asarray(encoding.offsets, dtype=np.int32).reshape(-1, 2)
+        before = np.asarray(self.before, dtype=np.int32)
+        after = np.asarray(self.after, dtype=np.int32)
+        if self.chat is not None:
+            first, last = _text_tokens(offsets, opens=len(self.chat.opens), length=len(text))
+            has_edge = self.chat.opens.startswith(EDGE)
+            before = np.concatenate([before, ids[int(has_edge) : first]])
+            after = np.concatenate([ids[last:], after])
+            ids = ids[first:last]
+            # A token may begin in the template and end in the text.
+            offsets = np.clip(offsets[first:last] - len(self.chat.opens), 0, len(text))
         starts, ends = offsets[:, 0], offsets[:, 1]
         counts = _is_content(starts, ends, content, len(text))
         closes = _closes_sentence(text, starts)
-        room = self.limit - len(self.before) - len(self.after)
-        before = np.asarray(self.before, dtype=np.int32)
-        after = np.asarray(self.after, dtype=np.int32)
+        room = self.limit - len(before) - len(after)
+        if room < 1:
+            raise ModelError(f"A window of {self.limit} tokens leaves no room for text.")
         for low, high in _stretches(len(ids), room, closes):
             kept = counts[low:high]
             if not kept.any():
@@ -158,6 +185,13 @@ def cut_passages(closes: NDArray[np.bool_]) -> tuple[tuple[int, int], ...]:
         low += int(places[-1]) + SHORTEST_PASSAGE if len(places) else latest
         cuts.append(low)
     return tuple(pairwise([*cuts, n]))
+
+
+def _text_tokens(offsets: NDArray[np.int32], *, opens: int, length: int) -> tuple[int, int]:
+    """Return the range of tokens that show some of a text that stands after `opens` characters."""
+    first = int(np.searchsorted(offsets[:, 1], opens, side="right"))
+    last = int(np.searchsorted(offsets[:, 0], opens + length, side="left"))
+    return first, max(first, last)
 
 
 def _stretches(n: int, room: int, closes: NDArray[np.bool_]) -> Iterable[tuple[int, int]]:

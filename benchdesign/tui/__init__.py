@@ -5,7 +5,7 @@ from __future__ import annotations
 __all__ = ["run"]
 
 
-def run(target: str | None = None, *, pool: str | None = None) -> None:
+def run(target: str | None = None, *, pool: str | None = None, chat: bool = False) -> None:
     """Open the interface on a workspace, on a benchmark to make one, or on the recent ones."""
     from benchdesign.config import editor_command, load_preferences, user_config_path
     from benchdesign.tui.app import BenchdesignApp
@@ -16,6 +16,7 @@ def run(target: str | None = None, *, pool: str | None = None) -> None:
     app = BenchdesignApp(
         target,
         pool=pool,
+        chat=chat,
         preferences=preferences,
         recents=RecentList(config.with_name("recent.json")),
         config=config,

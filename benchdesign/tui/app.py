@@ -54,8 +54,6 @@ class BenchdesignApp(WorkingApp):
     ENABLE_COMMAND_PALETTE = True
     COMMANDS = App.COMMANDS | {_finder}
 
-    _leave_asked = False
-
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Offer every action, every screen and every theme by name."""
         from benchdesign.tui.commands import palette_commands

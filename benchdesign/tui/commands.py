@@ -31,7 +31,8 @@ def palette_commands(app: BenchdesignApp, screen: Screen[Any]) -> Iterator[Syste
     """Yield `group: verb` commands, those of the screen first."""
     for one in SCREENS:
         yield SystemCommand(f"go: {one.title}", one.question, _run(app, f"go('{one.mode}')"))
-    for key_id in (*SCREEN_KEYS.get(app.current_mode, ()), *TABLE_KEYS, *APP_KEYS):
+    here = SCREEN_KEYS.get(app.current_mode, ())
+    for key_id in dict.fromkeys((*here, *TABLE_KEYS, *APP_KEYS)):
         key = KEYS[key_id]
         if key.group == "Screens" or key.id == "palette":
             continue

@@ -13,7 +13,16 @@ from benchdesign.text import display
 from benchdesign.tui.marks import Marks
 from benchdesign.tui.model import Session, token_evidence
 from benchdesign.tui.nearby import closest_row, neighbours
-from benchdesign.tui.page_parts import Hung, Part, field_line, id_end, page_lines, said_lines
+from benchdesign.tui.page_parts import (
+    Hung,
+    Part,
+    close_up,
+    field_line,
+    id_end,
+    page_lines,
+    said_lines,
+    signed,
+)
 from benchdesign.tui.rows import is_gap_state
 from benchdesign.tui.widgets.detail import heading
 from benchdesign.tui.widgets.evidence import evidence_content, literal
@@ -24,8 +33,8 @@ _EXAMPLES = 6
 _NEIGHBOURS = 2
 
 
-def _number(value: float, pattern: str = ".1f") -> str:
-    return "unknown" if math.isnan(value) else format(value, pattern)
+def _number(value: float) -> str:
+    return "unknown" if math.isnan(value) else signed(value)
 
 
 def _q(value: float) -> str:
@@ -39,7 +48,13 @@ def _percent(rate: float) -> str:
 
 
 def concept_page(
-    session: Session, concept_id: int, *, part: int, marks: Marks, width: int
+    session: Session,
+    concept_id: int,
+    *,
+    part: int,
+    marks: Marks,
+    width: int,
+    is_short: bool = False,
 ) -> Content:
     """Return what is known of a concept, with the items that show it most."""
     analysis = session.analysis
@@ -49,7 +64,7 @@ def concept_page(
     state = session.concept_states[concept_id]
     source = table.label_source[concept_id] or "none"
     score = float(table.label_score[concept_id])
-    trust = " · fit not measured" if math.isnan(score) else f" · fits unseen text, AUC {score:.2f}"
+    trust = " · fit not measured" if math.isnan(score) else f" · fit {score:.2f}, chance 0.5"
     if table.label[concept_id] is None:
         trust = ""
     added = int(session.added_counts[concept_id])
@@ -66,8 +81,8 @@ def concept_page(
         field_line("rate", f"{_percent(row.rate)} here, {_percent(row.base_rate)} in {against}"),
         field_line(
             "lift",
-            f"{_number(row.lift, '+.1f')}  ({_number(row.lift_low, '+.1f')} to "
-            f"{_number(row.lift_high, '+.1f')})   {_q(row.q_value)}",
+            f"{_number(row.lift)}  ({_number(row.lift_low)} to {_number(row.lift_high)})   "
+            f"{_q(row.q_value)}",
         ),
     ]
     if row.items_needed is not None and state == "untestable":
@@ -85,7 +100,7 @@ def concept_page(
     if said is not None:
         parts += said_lines(said)
     parts += ["", *_examples(session, concept_id, part=part, marks=marks, width=width)]
-    return page_lines(parts, width=width)
+    return page_lines(close_up(parts) if is_short else parts, width=width)
 
 
 def _state_line(state: str, reason: str | None, *, marks: Marks) -> Content:
@@ -114,7 +129,7 @@ def _nearby_lines(session: Session, concept_id: int, *, width: int) -> list[Part
     heads = ["often with", *[""] * _NEIGHBOURS]
     near = neighbours(session, concept_id, _NEIGHBOURS)
     for head, (one, shared) in zip(heads, near, strict=False):
-        name = display(label(one), width=max(width - 30, 16))
+        name = display(label(one), width=max(width - 31, 12))
         parts.append(field_line(head, f"{one:05d} {name} · {100 * shared:.0f} % shared"))
     if is_gap_state(session.concept_states[concept_id]):
         row = closest_row(session, concept_id)
@@ -165,13 +180,15 @@ def _examples(
     parts: list[Part] = []
     for place in range(first, min(first + 2, len(shown))):
         item, row, in_pool = shown[place]
-        where = "pool" if in_pool else "benchmark"
         tokens = token_evidence(analysis, item, row, [concept_id], in_pool=in_pool)
+        head = f"Evidence {place + 1} of {len(shown)}"
+        where = f"   {'pool' if in_pool else 'benchmark'} · "
+        room = max(width - len(head) - len(where), 8)
         parts += [
             Content.assemble(
-                (f"Evidence {place + 1} of {len(shown)}", "bold $text-accent"),
-                (f"   {where} · ", "$foreground-muted"),
-                (id_end(item.id, max(width - 29, 12)), "$foreground-muted"),
+                (head, "bold $text-accent"),
+                (where, "$foreground-muted"),
+                (id_end(item.id, room), "$foreground-muted"),
             ),
             evidence_content(item.text, tokens, marks=marks),
             "",
@@ -194,7 +211,7 @@ def area_page(
         parts.append(
             field_line(
                 "together",
-                f"lift {float(loaded.area_gaps.lift[area]):+.1f} over all its concepts, "
+                f"lift {signed(float(loaded.area_gaps.lift[area]))}   "
                 f"{_q(float(loaded.area_gaps.q_value[area]))}",
             )
         )

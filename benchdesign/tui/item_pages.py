@@ -13,7 +13,10 @@ from benchdesign.tui.model import Candidate, Session, token_evidence
 from benchdesign.tui.page_parts import (
     Part,
     beside,
+    close_up,
     field_line,
+    history_lines,
+    id_end,
     marked_line,
     page_lines,
     said_lines,
@@ -32,7 +35,14 @@ _LONGEST = 2_400
 
 
 def candidate_page(
-    session: Session, one: Candidate, *, part: int, marks: Marks, closest: bool, width: int
+    session: Session,
+    one: Candidate,
+    *,
+    part: int,
+    marks: Marks,
+    closest: bool,
+    width: int,
+    is_short: bool = False,
 ) -> Content:
     """Return one candidate in full: text, key, what it adds, checks, closest item, decision.
 
@@ -57,7 +67,7 @@ def candidate_page(
             ),
             "   ",
             literal(item.id, "bold"),
-            literal(f"   {origin}", "$foreground-muted"),
+            literal("" if is_short else f"   {origin}", "$foreground-muted"),
         ),
         "",
         evidence_content(item.text, tokens, marks=marks, window=_LONGEST),
@@ -71,20 +81,24 @@ def candidate_page(
         parts.append(field_line("edited", ", ".join(sorted(edited.edits))))
     parts += _adds(session, one, lit=lit, marks=marks, width=width)
     parts += _checks(session, one, marks=marks)
+    if is_short:
+        parts.append(field_line("from", origin))
     if edited is not None:
         parts += said_lines(edited)
+        parts += history_lines(session.log, one.subject, item.id)
     if proposal.nearest_row is not None:
         near = analysis.benchmark.items[proposal.nearest_row]
+        similarity = proposal.nearest_similarity or 0.0
         text = near.text if closest else near.text[:300] + (" …" if len(near.text) > 300 else "")
         parts += [
             "",
             Content.assemble(
-                ("Closest item of the benchmark", "bold $text-accent"),
-                literal(f"   {near.id} · similarity {proposal.nearest_similarity or 0:.2f}"),
+                ("Closest benchmark item", "bold $text-accent"),
+                literal(f"   {id_end(near.id, max(width - 45, 12))} · similarity {similarity:.2f}"),
             ),
             literal(text),
         ]
-    return page_lines(parts, width=width)
+    return page_lines(close_up(parts) if is_short else parts, width=width)
 
 
 def gap_order(session: Session, one: Candidate) -> list[GapFilled]:
@@ -146,15 +160,25 @@ def _checks(session: Session, one: Candidate, *, marks: Marks) -> list[Part]:
     return parts
 
 
-def item_page(session: Session, row: ItemRow, *, part: int, marks: Marks, width: int) -> Content:
+def item_page(
+    session: Session,
+    row: ItemRow,
+    *,
+    part: int,
+    marks: Marks,
+    width: int,
+    first: int | None = None,
+) -> Content:
     """Return one item with its strongest concepts and where it comes from.
 
-    One concept is lit at a time, the `part`-th strongest.
+    One concept is lit at a time, the `part`-th strongest; `first` is a concept that was asked for.
     """
     analysis = session.analysis
     assert analysis is not None
     ids = [int(one) for one in session.shown_concepts(row.row, in_pool=row.in_pool)]
     judged = [one for one in ids if session.concept_states[one] not in OUT]
+    if first in ids:
+        judged.sort(key=lambda one: one != first)
     listed = judged[:_LISTED]
     lit = listed[part % len(listed)] if listed else None
     tokens = token_evidence(
@@ -176,6 +200,7 @@ def item_page(session: Session, row: ItemRow, *, part: int, marks: Marks, width:
     said = session.log.standing(subject, row.item.id)
     if said is not None:
         text += said_lines(said)
+        text += history_lines(session.log, subject, row.item.id)
     is_wide = width >= _WIDE
     concepts = _strongest(
         session, listed, lit, n=len(judged), marks=marks, width=width // 2 if is_wide else width

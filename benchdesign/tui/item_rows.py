@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,12 +26,24 @@ class ItemRow:
 class ItemRows:
     """The revised benchmark: the original items, then what was accepted."""
 
-    FIELDS = ("id", "category", "key", "tokens", "concepts", "source", "from", "state", "row")
+    FIELDS = (
+        "concept",
+        "category",
+        "tokens",
+        "concepts",
+        "id",
+        "key",
+        "source",
+        "from",
+        "state",
+        "row",
+    )
 
     def __init__(self, session: Session, *, marks: Marks) -> None:
         loaded = session.loaded
         assert loaded is not None
         self._loaded = loaded
+        self._session = session
         self._marks = marks
         self._analysis = loaded.analysis
         self._items = loaded.analysis.benchmark.items
@@ -86,6 +98,23 @@ class ItemRows:
         if name == "row":
             return self.at(row).row + 1
         return self.sort_value(row, name)
+
+    def members(self, name: str, wanted: str) -> Container[int] | None:
+        """Return the lines that show a concept, given by its number or a word of its label."""
+        from benchdesign.tui.nearby import rows_showing
+
+        if name != "concept":
+            return None
+        dictionary = self._analysis.dictionary
+        if wanted.isascii() and wanted.isdecimal() and int(wanted) < dictionary.n_concepts:
+            ids = [int(wanted), *self._session.members(int(wanted))]
+        else:
+            every = range(dictionary.n_concepts)
+            ids = [one for one in every if wanted and wanted in dictionary.label(one).lower()]
+        found = rows_showing(self._session, ids, in_pool=False)
+        pooled = rows_showing(self._session, ids, in_pool=True) if self._added else set()
+        added = {place for place, one in enumerate(self._added) if one.row in pooled}
+        return found | {self._n_benchmark + place for place in added}
 
     def _n_concepts(self, one: ItemRow) -> int:
         shown = self._loaded.pool_shown if one.in_pool else self._loaded.shown

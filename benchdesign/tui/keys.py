@@ -209,9 +209,9 @@ _LIST_KEYS = (
 )
 
 SCREEN_KEYS: dict[str, tuple[str, ...]] = {
-    "open": ("new", "drop", "filter", "back", "copy"),
+    "open": ("open", "new", "drop", "filter", "back", "copy"),
     "overview": ("open", "choose", "outside", "back", "zoom", "move.left", "move.right"),
-    "concepts": (*_LIST_KEYS, "ignore", "merge", "want", "note", "pin", "exclude", "why"),
+    "concepts": (*_LIST_KEYS, "open", "ignore", "merge", "want", "note", "pin", "exclude", "why"),
     "gaps": (
         *_LIST_KEYS,
         "want",
@@ -225,6 +225,10 @@ SCREEN_KEYS: dict[str, tuple[str, ...]] = {
     ),
     "candidates": (
         *_LIST_KEYS,
+        "move.up",
+        "move.down",
+        "move.page_up",
+        "move.page_down",
         "accept",
         "reject",
         "defer",
@@ -236,19 +240,19 @@ SCREEN_KEYS: dict[str, tuple[str, ...]] = {
     ),
     "items": (*_LIST_KEYS, "drop", "note", "edit", "save_view"),
     "models": (*_LIST_KEYS, "choose", "baseline"),
-    "compare": (*_LIST_KEYS, "choose"),
+    "compare": (*_LIST_KEYS, "open", "choose"),
     "export": ("export", "preview", "outside", "copy", "back"),
 }
 
 FOOTERS: dict[str, tuple[str, ...]] = {
     "open": ("open", "new", "drop", "filter", "help", "palette", "quit"),
     "overview": ("open", "choose", "recompute", "outside", "undo", "help", "palette", "quit"),
-    "concepts": ("filter", "facets", "move.right", "ignore", "merge", "want", "undo", "help"),
+    "concepts": ("filter", "facets", "open", "move.right", "ignore", "want", "undo", "help"),
     "gaps": ("open", "move.right", "want", "want.rule", "ignore", "why", "undo", "help"),
     "candidates": ("accept", "reject", "defer", "next_open", "choose", "note", "undo", "help"),
     "items": ("filter", "facets", "sort", "drop", "note", "copy", "undo", "help"),
     "models": ("choose", "sort", "facets", "baseline", "copy", "help", "palette"),
-    "compare": ("choose", "sort", "facets", "copy", "help", "palette"),
+    "compare": ("choose", "open", "sort", "facets", "copy", "help", "palette"),
     "export": ("export", "preview", "outside", "copy", "undo", "help", "palette", "quit"),
 }
 """At most eight a screen, the most wanted first; a narrow screen shows the first five and help."""
@@ -257,13 +261,17 @@ _WORDS = {
     ("open", "drop"): "forget",
     ("overview", "open"): "go on",
     ("overview", "choose"): "scope",
+    ("concepts", "open"): "items",
     ("concepts", "move.right"): "evidence",
     ("gaps", "open"): "review",
-    ("gaps", "move.right"): "open area",
+    ("gaps", "move.right"): "open, next",
     ("gaps", "ignore"): "not a gap",
     ("candidates", "choose"): "reason",
     ("models", "choose"): "results",
+    ("models", "facets"): "lists",
+    ("compare", "facets"): "lists",
     ("compare", "choose"): "other set",
+    ("compare", "open"): "items",
     ("export", "export"): "write",
 }
 """What a key's general word means on one screen."""

@@ -53,6 +53,8 @@ MARKS: dict[str, Mark] = {
     "cursor": Mark("▸", ">", "here", "bold"),
     "folded": Mark("▸", ">", "closed", ""),
     "unfolded": Mark("▾", "v", "open", ""),
+    "ascending": Mark("↑", "+", "ascending", ""),
+    "descending": Mark("↓", "-", "descending", ""),
     "marked": Mark("*", "*", "marked", f"bold {_GOOD}"),
 }
 

@@ -1,13 +1,15 @@
-"""What lies near a concept: concepts that occur in the same items, and the closest item."""
+"""What lies near a concept: items that show it, concepts beside it, the closest item."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
 from benchdesign.tui.model import Session
 from benchdesign.tui.rows import OUT
 
-__all__ = ["closest_row", "neighbours"]
+__all__ = ["closest_row", "neighbours", "rows_showing"]
 
 _MOST_ROWS = 500
 """Items looked at: a concept of tens of thousands has the same neighbours in some of them."""
@@ -71,3 +73,12 @@ def closest_row(session: Session, concept_id: int) -> int | None:
     middle = theirs[rows].astype(np.float32).mean(axis=0)
     # Not `@`: for a product this small, waking the threads of BLAS takes longer than it does.
     return int(np.argmax(np.einsum("ij,j->i", ours, middle)))
+
+
+def rows_showing(session: Session, concept_ids: Sequence[int], *, in_pool: bool) -> set[int]:
+    """Return the rows of the items that show any of some concepts."""
+    loaded = session.loaded
+    shown = None if loaded is None else loaded.pool_shown if in_pool else loaded.shown
+    if shown is None:
+        return set()
+    return {int(row) for concept in concept_ids for row in shown.of(concept)}

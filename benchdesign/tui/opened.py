@@ -37,6 +37,7 @@ class OpenedApp(App[None]):
         target: str | None = None,
         *,
         pool: str | None = None,
+        chat: bool = False,
         preferences: Preferences | None = None,
         recents: RecentList,
         config: Path | None = None,
@@ -49,6 +50,9 @@ class OpenedApp(App[None]):
         )
         self.target = target
         self.pool = pool
+        self.chat = chat
+        """Whether a workspace made here reads items through the model's chat template."""
+
         self.recents = recents
         self.config = config
         """The person's settings file; what is chosen here is kept there."""
@@ -227,7 +231,7 @@ class OpenedApp(App[None]):
             self._remember_recent()
             stale = () if is_quiet else session.workspace.stale_stages()
             if stale:
-                self.say(f"Out of date: {', '.join(stale)}. R computes it.")
+                self.say("Some numbers are out of date. R computes them.")
             elif not is_quiet:
                 self.say("Up to date.")
         self.touch()
@@ -275,7 +279,7 @@ class OpenedApp(App[None]):
         if self.session is None:
             return Content(
                 "No workspace is open.\n\n"
-                "Press 1 and open one, or ^n to make one from a benchmark file."
+                "Press 1: enter opens one from the list, ^n makes one from a benchmark file."
             )
         if self.problem:
             return literal(f"{self.problem}\n\nR runs what is missing; 1 goes to the workspaces.")
@@ -293,7 +297,10 @@ class OpenedApp(App[None]):
             return Content("\n\n").join([said, known])
         if self.is_loading:
             return Content("Loading ...")
-        return Content("Nothing is computed yet.\n\nR maps the items and finds the gaps.")
+        return Content(
+            "Not all items are mapped yet.\n\n"
+            "R maps what is left and finds the gaps; what was mapped before is kept."
+        )
 
     # the status line
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import NamedTuple
 
 from textual.content import Content
 
-from benchdesign.decisions import Standing, Verdict
+from benchdesign.decisions import DecisionLog, Standing, Subject, Verdict
 from benchdesign.text import display, ellipsis_start
 from benchdesign.tui.marks import Marks
 from benchdesign.tui.widgets.evidence import literal
@@ -16,11 +17,15 @@ __all__ = [
     "Hung",
     "Part",
     "beside",
+    "clock_of",
+    "close_up",
     "field_line",
+    "history_lines",
     "id_end",
     "marked_line",
     "page_lines",
     "said_lines",
+    "signed",
 ]
 
 
@@ -71,6 +76,17 @@ def _laid_out(parts: Iterable[Part], width: int) -> list[Content]:
     return lines
 
 
+def close_up(parts: Iterable[Part]) -> list[Part]:
+    """Leave out the empty lines between the pieces: a short screen has none to spare."""
+    return [one for one in parts if one != ""]
+
+
+def signed(value: float) -> str:
+    """Return a number with its sign and one decimal; what rounds to zero has no sign."""
+    text = f"{value:+.1f}"
+    return "0.0" if text in ("+0.0", "-0.0") else text
+
+
 def field_line(name: str, value: str, *, indent: int = 11) -> Hung:
     """Return a value with its name in front."""
     return Hung(Content.styled(f"{name:<{indent}}", "$foreground-muted"), literal(value))
@@ -92,8 +108,36 @@ def said_lines(said: Standing) -> list[Part]:
     if said.verdict is not Verdict.OPEN or said.reason:
         by = f" · {said.who}" if said.who else ""
         reason = f" ({said.reason})" if said.reason else ""
-        when = said.when[:16].replace("T", " ")
+        when = clock_of(said.when)
         parts.append(field_line("decision", f"{said.verdict.value}{reason}{by} · {when}"))
     if said.note:
         parts.append(field_line("note", said.note))
     return parts if len(parts) > 1 else []
+
+
+_MOST_STEPS = 6
+_ACTIONS = {"undo": "undone", "redo": "done again"}
+
+
+def clock_of(when: str) -> str:
+    """Return the time of day here of a moment in the log, with its date where that is not today."""
+    try:
+        moment = datetime.fromisoformat(when).astimezone()
+    except ValueError:
+        return ""
+    is_today = moment.date() == datetime.now().astimezone().date()
+    return f"{moment:%H:%M}" if is_today else f"{moment:%d %b %Y %H:%M}"
+
+
+def history_lines(log: DecisionLog, subject: Subject, subject_id: str) -> list[Part]:
+    """Return how the verdict came about, the newest steps last; nothing where it was given once."""
+    told = []
+    for step in log:
+        for one in step.decisions:
+            if (one.subject, one.subject_id) == (subject, subject_id) and one.verdict is not None:
+                word = _ACTIONS.get(step.action, one.verdict.value)
+                told.append(f"{word} {clock_of(step.when)}".strip())
+    if len(told) < 2:
+        return []
+    shown = ["…"] if len(told) > _MOST_STEPS else []
+    return [field_line("history", ", ".join([*shown, *told[-_MOST_STEPS:]]))]

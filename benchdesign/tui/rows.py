@@ -11,6 +11,7 @@ from benchdesign.decisions import Subject, Verdict
 from benchdesign.gaps import Status
 from benchdesign.tui.marks import Marks
 from benchdesign.tui.model import Candidate, Session
+from benchdesign.tui.page_parts import signed
 from benchdesign.tui.widgets.line_table import Cell
 
 __all__ = [
@@ -240,7 +241,7 @@ class GapRows:
         if key == "add":
             return Cell(f"+{value}" if value else "", "good")
         if key == "lift":
-            return Cell(f"{value:+.1f}" if value is not None else "")
+            return Cell(signed(value) if value is not None else "")
         return Cell("" if value is None else f"{value}")
 
     def _area_value(self, area: int, key: str) -> Any:
@@ -294,7 +295,7 @@ class GapRows:
             return Cell(f"+{added}" if added else "", "good")
         value = self._value(concept_id, key)
         if key == "lift":
-            return Cell(f"{value:+.1f}")
+            return Cell(signed(value))
         return Cell("" if value is None else f"{value:,}", "muted" if value == 0 else "")
 
     def _value(self, concept_id: int, key: str) -> Any:

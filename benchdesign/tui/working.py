@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from benchdesign.errors import WorkspaceError
+from benchdesign.progress import Progress
 from benchdesign.tui.opened import OpenedApp
 
 __all__ = ["WorkingApp"]
@@ -14,7 +15,7 @@ _LONG_JOB = 60.0
 class WorkingApp(OpenedApp):
     """One job at a time, in a child process."""
 
-    _stop_asked = False
+    _stop_asked = _leave_asked = False
     _n_watched = 0
 
     def start_job(self) -> None:
@@ -29,7 +30,7 @@ class WorkingApp(OpenedApp):
             return
         self.save_ui()
         self.problem = ""
-        self._stop_asked = False
+        self._stop_asked = self._leave_asked = False
         self.so_far = None
         self.job = Job.start(session.folder)
         self.touch()
@@ -46,7 +47,8 @@ class WorkingApp(OpenedApp):
             return
         from benchdesign.tui.jobs import Failed, Stopped
 
-        seconds, log, self.job = self.job.seconds, self.job.log, None
+        seconds, log, progress = self.job.seconds, self.job.log, self.job.progress
+        self.job = None
         if isinstance(ended, Failed):
             log = ended.log or log
             is_told = str(log) in ended.message or not (log.is_file() and log.stat().st_size)
@@ -54,7 +56,7 @@ class WorkingApp(OpenedApp):
             self.problem = f"{ended.message}{where}"
             self.say(f"{self.problem} What was done is kept; R goes on.", is_error=True)
         elif isinstance(ended, Stopped):
-            self.say("Stopped. What was done is kept; R goes on.")
+            self.say(_stopped(progress))
         else:
             self.say(f"Computed in {seconds:.0f} s.")
         self._reload()
@@ -94,9 +96,10 @@ class WorkingApp(OpenedApp):
             self.status = "press X again to stop"
             self.notify("Running for over a minute. X again stops it.", markup=False)
         else:
+            progress = self.job.progress
             self.job.stop()
             self.job = None
-            self.say("Stopped. What was done is kept; R goes on.")
+            self.say(_stopped(progress))
             self._reload()
 
     def action_recompute(self) -> None:
@@ -110,3 +113,11 @@ class WorkingApp(OpenedApp):
             self.say("Everything is up to date.")
         else:
             self.start_job()
+
+
+def _stopped(progress: Progress | None) -> str:
+    """Say where a job was stopped."""
+    where = ""
+    if progress is not None and progress.total:
+        where = f" at {progress.done:,} of {progress.total:,} ({progress.stage})"
+    return f"Stopped{where}. What was finished is kept; R goes on."

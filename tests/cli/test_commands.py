@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -8,6 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from benchdesign.cli import run_command
+from benchdesign.errors import ModelError
 from benchdesign.workspace import Workspace
 from tests.keywords import KeywordMapper, use_keywords, write_sets
 
@@ -116,6 +118,29 @@ def test_another_workspace_on_the_same_files_never_opens_the_model(
     assert finished("coverage", "animals.jsonl", "--pool", "pool.jsonl", "-q").code == 0
 
 
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("run", "animals.jsonl", "--add", "0", "--force"),
+        ("coverage", "animals.jsonl"),
+        ("check", "animals.jsonl"),
+        ("models", "animals.jsonl", "--results", "results.csv"),
+    ],
+    ids=lambda arguments: arguments[0],
+)
+def test_every_command_that_maps_hands_the_chat_template_on(
+    finished: Command, arguments: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, chat: bool, **__: object) -> None:
+        raise ModelError("no chat template here" if chat else "")
+
+    Path("results.csv").write_text("item,model,score\nb-0,m,1\nb-1,m,0\n", "utf-8")
+    monkeypatch.setattr("benchdesign.mapping.open_mapper", refuse)
+    # What was mapped without the template is no answer.
+    result = finished(*arguments, "--chat", "-q")
+    assert (result.code, "no chat template here" in result.err) == (2, True)
+
+
 def test_a_cache_that_cannot_be_written_is_done_without(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -130,6 +155,81 @@ def test_constraints_reach_the_proposals(command: Command) -> None:
         *("run", "animals.jsonl", "--pool", "pool.jsonl", "--quota", "fox=3", "--json")
     )
     assert result.json["n_added"] == 3
+
+
+def test_pins_exclusions_and_quotas_by_source_reach_the_proposals(command: Command) -> None:
+    lines = [json.loads(line) for line in Path("pool.jsonl").read_text("utf-8").splitlines()]
+    for row, one in enumerate(lines):
+        one["source"] = "left" if row % 8 == 3 else "right"
+    Path("pool.jsonl").write_text("".join(json.dumps(one) + "\n" for one in lines), "utf-8")
+    run = ("run", "animals.jsonl", "--pool", "pool.jsonl", "--add", "8", "--json")
+    limits = ("--pin", "p-0", "--exclude", "p-3", "--source-quota", "left=2")
+    added = command(*run, *limits).json["added"]
+    rows = [int(one["pool_id"].removeprefix("p-")) for one in added]
+    assert rows[0] == 0
+    assert 3 not in rows
+    assert sum(row % 8 == 3 for row in rows) == 2
+
+
+def test_what_is_wrong_with_the_settings_is_told_before_anything_is_read(command: Command) -> None:
+    result = command("run", "animals.jsonl", "--pool", "pool.jsonl", "--fdr", "2")
+    assert (result.code, result.err.count("\n")) == (2, 1)
+    assert not Path("animals-workspace").exists()
+
+
+def test_fields_as_they_were_detected_are_shown_before_mapping(command: Command) -> None:
+    told = command("run", "animals.jsonl", "--pool", "pool.jsonl").err
+    fields = "prompt question, choices choices, answer answer, id id, category category"
+    assert f"read animals.jsonl: 80 items; {fields}" in told
+    assert told.index("read pool.jsonl: 160 items") < told.index("mapping items")
+
+
+def test_a_scope_is_given_by_examples_and_concepts(command: Command) -> None:
+    Path("meant.jsonl").write_text('{"question": "What does a fox eat?"}\n', "utf-8")
+    scope = ("--scope-examples", "meant.jsonl", "--pin-concept", "2", "--exclude-concept", "0")
+    run = command("run", "animals.jsonl", "--pool", "pool.jsonl", *scope, "-q")
+    assert run.code == 0
+    manifest = json.loads(Path("animals-revised/revision.json").read_text("utf-8"))
+    said = manifest["settings"]["scope"]
+    assert (said["pins"], said["exclusions"]) == ([2], [0])
+    assert said["examples"] == ["What does a fox eat?"]
+    (gap,) = [one for one in manifest["gaps"] if one["concept"] == 2]
+    assert (gap["relevance"], gap["relevance_because"]["overridden"]) == (1.0, "pinned")
+
+
+def test_the_pool_can_have_a_template_of_its_own(command: Command) -> None:
+    Path("item.j2").write_text("Eats? {{ question }} {{ diet }}", "utf-8")
+    Path("pool.j2").write_text("{{ question }}", "utf-8")
+    lines = Path("animals.jsonl").read_text("utf-8").splitlines()
+    rows = [json.dumps({**json.loads(line), "diet": "fish"}) for line in lines]
+    Path("diets.jsonl").write_text("\n".join(rows) + "\n", "utf-8")
+    run = ("run", "diets.jsonl", "--pool", "pool.jsonl", "--template", "item.j2", "-q")
+    refused = command(*run)
+    assert refused.code == 2
+    assert "Give the pool a template of its own with --pool-template" in refused.err
+    assert command(*run, "--pool-template", "pool.j2").code == 0
+    assert command(*run, "--pool-template", "none", "--force").code == 0
+
+
+def test_removals_stop_at_the_size_that_was_stated(command: Command) -> None:
+    run = ("run", "animals.jsonl", "--pool", "pool.jsonl", "--add", "0", "--remove", "9")
+    result = command(*run, "--min-items", "77", "--json")
+    assert result.json["n_removed"] == 3
+    assert all(one["lost"] == [] for one in result.json["removed"])
+
+
+def test_items_of_a_known_list_are_named_with_what_they_share(command: Command) -> None:
+    lines = Path("pool.jsonl").read_text("utf-8").splitlines()
+    Path("known.jsonl").write_text(f"{lines[3]}\n", "utf-8")
+    run = ("run", "animals.jsonl", "--pool", "pool.jsonl", "--keep-out", "known.jsonl", "-q")
+    assert command(*run).code == 0
+    manifest = json.loads(Path("animals-revised/revision.json").read_text("utf-8"))
+    (match,) = [one for one in manifest["contamination"] if one["pool_id"] == "p-3"]
+    assert (match["list"], match["list_row"], match["kind"]) == ("known.jsonl", 1, "words")
+    assert "fox number 3 of p eat" in match["text"]
+    report = Path("animals-revised/report.md").read_text("utf-8")
+    assert "p-3: " in report
+    assert "row 1 of known.jsonl" in report
 
 
 def test_removals_are_reported(command: Command) -> None:
@@ -154,6 +254,16 @@ def test_removals_are_reported(command: Command) -> None:
         (("run", "animals.jsonl", "--split", "test"), "no 'test'. Leave --split out"),
         (("run", "animals.jsonl", "--pool", "./animals.jsonl"), "is the benchmark itself"),
         (("run", "animals.jsonl", "--keep-out", "gone.csv"), "--keep-out gone.csv: no such file"),
+        (
+            ("run", "animals.jsonl", "--min-tokens", "9", "--max-tokens", "3"),
+            "shortest length 9 is above the longest 3",
+        ),
+        (("run", "animals.jsonl", "--pin", "p-3", "--exclude", "p-3"), "pinned and excluded"),
+        (
+            ("run", "animals.jsonl", "--pin-concept", "2", "--exclude-concept", "2"),
+            "Concept 2 is both pinned and excluded",
+        ),
+        (("run", "animals.jsonl", "--scope-examples", "gone.jsonl"), "gone.jsonl: no such file"),
         (("run", "animals.jsonl", "--frobnicate"), "No such option"),
         (("frobnicate",), "No such command"),
         (("coverage", "gone.jsonl"), "gone.jsonl"),
@@ -172,6 +282,21 @@ def test_bad_input_is_one_line_and_exit_code_2(
     assert said in result.err
     assert result.err.splitlines()[-1].startswith("benchdesign: ")
     assert result.out == ""
+
+
+@pytest.mark.parametrize("arguments", [(), ("config",), ("dictionary",)])
+def test_no_command_shows_the_help_line_by_line(
+    command: Command, arguments: tuple[str, ...]
+) -> None:
+    result = command(*arguments)
+    assert result.code == 2
+    assert "\nCommands:\n" in result.err
+
+
+def test_a_run_that_passes_everything_over_says_for_what(command: Command) -> None:
+    result = command("run", "animals.jsonl", "--pool", "pool.jsonl", "--require", "picture")
+    assert "nothing was proposed: candidates that would help were passed over: " in result.err
+    assert " without picture." in result.err
 
 
 def test_a_run_that_proposes_nothing_says_why(command: Command) -> None:
@@ -230,6 +355,34 @@ def test_proposals_are_listed_with_their_state(finished: Command) -> None:
     listed = finished("proposals", "animals-workspace", "--only", "accepted", "--json")
     assert [one["id"] for one in listed.json["proposals"]] == [first["id"]]
     assert first["id"] in finished("proposals", "animals-workspace").out
+
+
+def test_proposals_say_what_they_fill_and_by_which_words(finished: Command) -> None:
+    assert " FIRST OF THEM " in finished("proposals", "animals-workspace").out
+    rows = finished("proposals", "animals-workspace", "--json").json["proposals"]
+    assert all(row["gaps"][0]["words"] == ["fox"] for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("score", "cell", "told"), [(0.875, "0.88", "0.88"), (float("nan"), "-", "not measured")]
+)
+def test_a_labels_score_is_shown_wherever_the_label_is(
+    command: Command, monkeypatch: pytest.MonkeyPatch, score: float, cell: str, told: str
+) -> None:
+    use_keywords(monkeypatch).dictionary.table.label_score[2] = score
+    known = None if score != score else score
+    sets = ("animals.jsonl", "--pool", "pool.jsonl")
+    assert re.search(rf" TRUST +CONCEPT\n.* {cell} +fox\n", command("coverage", *sets).out)
+    (gap,) = command("coverage", *sets, "--json").json["gaps"]
+    assert gap["label_score"] == known
+    assert command("run", *sets, "--add", "20", "-q").code == 0
+    assert re.search(rf" fox +{cell}  ", command("proposals", "animals-workspace").out)
+    first = command("proposals", "animals-workspace", "--json").json["proposals"][0]
+    assert first["gaps"][0]["label_score"] == known
+    (gap,) = json.loads(Path("animals-revised/revision.json").read_text())["gaps"]
+    assert gap["label_score"] == known
+    assert f"label trust {told}" in Path("animals-revised/report.md").read_text()
+    assert told in Path("animals-revised/report.html").read_text()
 
 
 def test_decide_undo_and_redo_are_on_disk_at_once(finished: Command) -> None:
@@ -297,6 +450,13 @@ def test_an_edit_alone_leaves_the_verdict_and_can_be_undone(finished: Command) -
     assert finished("decide", "animals-workspace", "--undo").code == 0
     again = finished("decide", "animals-workspace", "p-3", "accept", "--json")
     assert again.json["edited"] == []
+
+
+def test_a_rewritten_key_that_is_no_choice_is_noted(finished: Command) -> None:
+    result = finished("decide", "animals-workspace", "p-3", "accept", "--edit", "answer=E")
+    assert result.code == 0
+    assert "note: the answer E is none of the choices (fish; grass;" in result.err
+    assert finished("decide", "animals-workspace", "p-3", "--edit", "answer=B").err == ""
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ import pytest
 
 from benchdesign.cli import run_command
 from tests.helpers import make_tiny_bert, make_tiny_dictionary, make_tiny_sae
-from tests.mapping.test_label import label_all, serve
+from tests.mapping.test_label import judge, label_all, serve
 
 WORDS = ("cat", "dog", "house", "river", "stone", "music", "number", "seven", "market", "garden")
 LEVELS = (
@@ -181,6 +181,19 @@ def test_train_prints_its_report_as_json(made: Path, run: Run, tmp_path: Path) -
         (["--level", "more:hook=blocks.0.hook_resid_post,width=9000000000,k=2"], "are too few"),
         (["--max-tokens", "5"], "are too few"),
         (["--lr", "1e30", "--passes", "80"], "not finite"),
+        (["--device", "warp"], "does not exist"),
+        (
+            ["--level", "more:hook=blocks.7.hook_resid_post,width=8,k=2"],
+            "has 2 layers, so there is no 'blocks.7.hook_resid_post'. Choose a layer",
+        ),
+        (
+            ["--level", "more:hook=encoder.layer.1.nothing,width=8,k=2"],
+            "Give --level with hook= one of its module paths",
+        ),
+        (
+            ["--level", "more:hook=blocks.1.hook_resid_mid,width=8,k=2"],
+            "for example hook=encoder.layer.1.mlp:in.",
+        ),
     ],
 )
 def test_bad_training_input_is_one_line_and_writes_nothing(
@@ -191,6 +204,24 @@ def test_bad_training_input_is_one_line_and_writes_nothing(
     assert message in err
     assert len(err.strip().split("\n")) == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_a_model_given_by_a_relative_path_is_found_from_anywhere(
+    made: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from benchdesign.mapping import load_dictionary, open_mapper
+
+    monkeypatch.chdir(made)
+    out = tmp_path / "out"
+    assert run(*train_arguments(made, out, "--model", "./model")[1:])[0] == 0
+    monkeypatch.chdir(tmp_path)
+    assert load_dictionary(out).model == str(made / "model")
+    assert open_mapper(dictionary=out, device="cpu").dictionary.n_concepts == 32
+
+
+def test_train_takes_device_auto(made: Path, run: Run, tmp_path: Path) -> None:
+    code, _, err = run(*train_arguments(made, tmp_path / "out", "--device", "auto")[1:])
+    assert (code, err) == (0, "")
 
 
 def test_an_empty_corpus_is_one_line(made: Path, run: Run, tmp_path: Path) -> None:
@@ -250,6 +281,21 @@ def test_key_words_label_a_copy_and_scores_come_along(
     assert np.isfinite(table.label_score).sum() == summary["scores"]["n"] > 0
     assert load_dictionary(made / "dictionary").table.label[0] is None
     assert "keywords" in (tmp_path / "labels.csv").read_text()
+
+
+def test_labels_that_are_not_unique_are_counted(made: Path, run: Run, tmp_path: Path) -> None:
+    from benchdesign.mapping import load_dictionary
+
+    flags = load_dictionary(made / "dictionary").table.flags[:24]
+    live = [concept for concept, found in enumerate(flags) if not found][:3]
+    names = dict(zip(live, ("rivers", "Rivers", "stones"), strict=True))
+    labels = tmp_path / "labels.json"
+    labels.write_text(json.dumps({str(concept): name for concept, name in names.items()}))
+    command = ("label", made / "dictionary", "--from", labels, "--out")
+    _, out, _ = run(*command, tmp_path / "one", "--json")
+    assert json.loads(out)["n_not_unique"] == 2
+    _, out, _ = run(*command, tmp_path / "two")
+    assert "2 live concepts have a label that another of their level has too." in out
 
 
 def test_labels_that_score_low_are_taken_away(
@@ -371,6 +417,31 @@ def test_a_stopped_run_of_a_model_pays_for_nothing_twice(
     assert not list(tmp_path.glob("*.labels.jsonl"))
 
 
+def test_a_stopped_judge_is_paid_for_the_rest_only(made: Path, run: Run, tmp_path: Path) -> None:
+    contexts = ("--contexts", made / "contexts.jsonl.gz")
+    folder = tmp_path / "labelled"
+    assert run("label", made / "dictionary", "--out", folder, "--keywords", *contexts)[0] == 0
+    left = [2]
+
+    def reply(body: dict[str, Any]) -> tuple[int, object]:
+        left[0] -= 1
+        return judge(body) if left[0] >= 0 else (401, {})
+
+    with serve(reply) as (url, _):
+        arguments = (
+            *("label", folder, "--score", "--judge", "--endpoint", url, "--llm", "tiny"),
+            *(*contexts, "--yes"),
+        )
+        code, _, err = run(*arguments)
+        assert code == 1
+        first = int(err.split(" ")[0])
+        left[0] = 1000
+        code, _, err = run(*arguments)
+        assert code == 0
+        assert int(err.split(" ")[0]) == first - 4
+    assert not list(tmp_path.glob("*.labels.jsonl"))
+
+
 def test_a_neuronpedia_export_is_for_the_level_named(made: Path, run: Run, tmp_path: Path) -> None:
     from benchdesign.mapping import load_dictionary
 
@@ -450,6 +521,13 @@ def test_list_shows_the_builtin_and_the_registry(run: Run) -> None:
     assert jumbled[8]["on_disk"] is False
 
 
+def test_list_says_what_each_release_reads(run: Run) -> None:
+    code, out, _ = run("list", "--model", "gpt2")
+    assert code == 0
+    (line,) = [one.split() for one in out.split("\n") if one.startswith("gpt2-small-res-jb ")]
+    assert line[:3] == ["gpt2-small-res-jb", "gpt2-small", "blocks.*.hook_resid_pre"]
+
+
 def test_list_shows_the_saes_of_one_release(run: Run) -> None:
     code, out, _ = run("list", "--release", "gpt2-small-res-jb")
     assert code == 0
@@ -474,6 +552,7 @@ def test_list_names_what_is_in_the_caches_as_it_is_given(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from benchdesign.mapping import registry
+    from benchdesign.mapping.dictionaries import converted_name
 
     hub = tmp_path / "hub"
     monkeypatch.setattr(registry, "_hub_cache", lambda: hub)
@@ -481,8 +560,13 @@ def test_list_names_what_is_in_the_caches_as_it_is_given(
     spec = "sae-lens:gpt2-small-res-jb/blocks.8.hook_resid_pre"
     store = tmp_path / "own-cache/dictionaries"
     metadata = {"model_name": "gpt2-small", "hook_name": "blocks.8.hook_resid_pre"}
-    make_tiny_sae(store / registry._folder_name(spec), metadata=metadata)
+    make_tiny_sae(store / converted_name(spec), metadata=metadata)
     (store / "cut-off").mkdir()
+    public = hub / "models--me--saes/snapshots/abc"
+    make_tiny_sae(public / "layer_1", metadata={"model_name": "gpt2-small", "hook_name": "h.1"})
+    (public / "layer_2").mkdir()
+    (public / "layer_2/cfg.json").write_text('{"d_in": 16}')
+    make_tiny_sae(hub / "models--jbloom--GPT2-Small-SAEs-Reformatted/snapshots/abc/blocks.3")
     code, out, _ = run("list")
     assert code == 0
     table = out.split("\n\n")[0]
@@ -491,10 +575,25 @@ def test_list_names_what_is_in_the_caches_as_it_is_given(
         "builtin builtin blocks.5.hook_resid_post 512 yes",
         "hf:me/my-concepts m blocks.0.hook_resid_post 24 yes",
         "hf:me/my-concepts m blocks.1.hook_resid_post 8 yes",
+        "hf:me/saes/layer_1 gpt2 h.1 24 yes",
         f"{spec} gpt2 blocks.8.hook_resid_pre 24 yes",
     ]
     code, out, _ = run("list", "--on-disk", "--json")
-    assert len(json.loads(out)["dictionaries"]) == 5
+    assert len(json.loads(out)["dictionaries"]) == 6
+
+
+def test_what_list_says_is_on_disk_is_opened_from_there(run: Run, tmp_path: Path) -> None:
+    from benchdesign.mapping.dictionaries import converted_name
+
+    spec = "sae-lens:gpt2-small-res-jb/blocks.8.hook_resid_pre"
+    # The folder that BENCHDESIGN_CACHE names.
+    make_tiny_sae(tmp_path / "own-cache/dictionaries" / converted_name(spec))
+    code, out, _ = run("list", "--on-disk", "--json")
+    assert code == 0
+    assert spec in [one["spec"] for one in json.loads(out)["dictionaries"]]
+    code, out, _ = run("info", "3", "--dictionary", spec, "--json")
+    assert code == 0
+    assert json.loads(out)["concept_id"] == 3
 
 
 def test_help_has_an_example_for_every_command(run: Run) -> None:

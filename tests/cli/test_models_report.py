@@ -53,6 +53,87 @@ def test_the_report_on_models_is_a_page_a_text_and_the_figures(
     assert command(*asked, "--force").code == 0
 
 
+def write_strong_on_owls(folder: Path) -> None:
+    items = [json.loads(line) for line in (folder / "animals.jsonl").read_text().splitlines()]
+    with (folder / "owls.csv").open("w") as out:
+        out.write("id,model,score\n")
+        for row, item in enumerate(items):
+            solved = row % 20 != 0 if "owl" in item["question"] else row % 7 < 2
+            out.write(f"{item['id']},m,{int(solved)}\n")
+
+
+def test_what_is_strong_is_shown_with_the_items_that_drove_it(
+    command: Command, tmp_path: Path
+) -> None:
+    write_strong_on_owls(tmp_path)
+    asked = ("models", "animals.jsonl", "--results", "owls.csv", "--report", "out")
+    shown = command(*asked).out
+    figures = json.loads((tmp_path / "out" / "models.json").read_text())
+    strong = figures["models"][0]["strong_concepts"][0]
+    assert strong["name"] == "owl"
+    best, worst = (strong["examples"][side][0] for side in ("solved", "missed"))
+    assert f"solved {best['item_id']} (strength {best['strength']:.2g}, score 1)" in shown
+    assert f"missed {worst['item_id']} (strength {worst['strength']:.2g}, score 0)" in shown
+    page = (tmp_path / "out" / "models.html").read_text()
+    strong_part = page.split("Strong areas and concepts</h4>")[1].split("Held-out check")[0]
+    assert "<h4>owl</h4>" in strong_part and "very good" in strong_part
+    text = (tmp_path / "out" / "models.md").read_text()
+    listed = text.split("### Strong areas and concepts")[1]
+    assert "- owl (concept)" in listed
+    for what, one in (("solved", best), ("missed", worst)):
+        told = f"{one['item_id']}, score {one['score']:.0f}, strength {one['strength']:.2f}"
+        assert told in strong_part
+        assert f"- {what} {one['item_id']} (score {one['score']:.0f}, strength" in listed
+
+
+def test_what_is_inside_a_weak_place_is_shown_with_its_items_and_both_halves(
+    command: Command, tmp_path: Path
+) -> None:
+    # All are made longer alike, since what length explains is no weakness.
+    both = (tmp_path / "animals.jsonl").read_text().replace(" number", " or else number")
+    (tmp_path / "animals.jsonl").write_text(both.replace("cat or else", "cat or fox"))
+    write_results(tmp_path)
+    asked = ("models", "animals.jsonl", "--results", "results.jsonl", "--report", "out")
+    shown = command(*asked).out
+    page = (tmp_path / "out" / "models.html").read_text()
+    text = (tmp_path / "out" / "models.md").read_text()
+    figures = json.loads((tmp_path / "out" / "models.json").read_text())["models"][0]
+    head, inner = figures["weak_groups"][0][:2]
+    (line,) = {one for one in text.splitlines() if one.startswith("    - missed ")}
+    item_id = line.split()[2]
+    assert f"  - {inner['name']}: " in text and f"- {head['name']} (concept): " in text
+    assert "(score 0, strength" in line
+    assert "<b>Missed</b>" in page and f"({item_id}, score 0, strength" in page
+    assert f"    - {inner['name']}\n      missed {item_id} (strength" in shown
+    # What was found on one half stands beside what the other half says of it.
+    found = figures["held_out"][0]
+    gaps = (f"{100 * found[gap]:.0f}".replace("-", "−") for gap in ("gap_found", "gap_held_out"))
+    row = f"| {found['name']} | {found['kind']} | {' | '.join(gaps)} | {found['n_held_out']} |"
+    assert row in text
+
+
+def test_the_bar_of_a_pair_is_as_long_as_the_figure_beside_it(
+    command: Command, tmp_path: Path
+) -> None:
+    write_results(tmp_path)
+    command("models", "animals.jsonl", "--results", "results.jsonl", "--report", "out")
+    page = (tmp_path / "out" / "models.html").read_text()
+    lines = re.findall(r'width="([\d.]+)" height="12"/><line class="zero".*?"n">([+−]\d+)<', page)
+    assert len({length for length, _ in lines}) > 1
+    for length, points in lines:
+        assert round(float(length) / 5) == abs(int(points.replace("−", "-")))
+
+
+def test_text_of_an_item_is_made_literal_once(command: Command, tmp_path: Path) -> None:
+    lines = (tmp_path / "animals.jsonl").read_text().replace(" number", " *not* <b> number")
+    (tmp_path / "animals.jsonl").write_text(lines)
+    write_results(tmp_path)
+    command("models", "animals.jsonl", "--results", "results.jsonl", "--report", "out")
+    text = (tmp_path / "out" / "models.md").read_text()
+    assert "cat \\*not\\* \\<b" in text
+    assert "\\\\" not in text
+
+
 def test_a_model_s_name_is_only_text(command: Command, tmp_path: Path) -> None:
     write_results(tmp_path, name=HOSTILE)
     asked = ("models", "animals.jsonl", "--results", "results.jsonl", "--report", "out")

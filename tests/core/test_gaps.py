@@ -115,6 +115,19 @@ def test_covered_share_is_of_the_judged_concepts() -> None:
     assert gaps.counts()[Status.UNTESTABLE] == 1
 
 
+def test_what_is_over_though_too_rare_to_lack_does_not_raise_the_covered_share() -> None:
+    gaps = judge([0, 20, 30], [0.10, 0.10, 0.005])
+    assert gaps.status(2) == Status.OVER
+    assert gaps.is_judged.tolist() == [True, True, False]
+    assert gaps.covered_share == pytest.approx(1 / 2)
+
+
+def test_what_was_asked_for_by_hand_counts_as_judged() -> None:
+    gaps = judge([20, 1], [0.10, 0.005]).with_wanted(np.array([-1, 5]))
+    assert gaps.status(1) == Status.UNDER
+    assert gaps.covered_share == pytest.approx(1 / 2)
+
+
 def test_a_reference_as_small_as_the_set_makes_the_same_counts_less_certain() -> None:
     dictionary = make_dictionary(["a"])
     benchmark = make_map([{}] * 30, n_concepts=1)
@@ -202,8 +215,8 @@ def test_a_null_run_needs_two_items() -> None:
         run_null(make_map([{}], n_concepts=1), make_dictionary(["a"]), rng=np.random.default_rng(0))
 
 
-def test_what_is_form_and_not_a_subject_is_kept_out_until_it_is_pinned() -> None:
-    area = "function words and connectives"
+@pytest.mark.parametrize("area", ["function words and connectives", "question and answer formats"])
+def test_what_is_form_and_not_a_subject_is_kept_out_until_it_is_pinned(area: str) -> None:
     dictionary = make_dictionary(["a", "b"], areas=[area, "music"])
     assert dictionary.form_concepts == (0,)
     kept = find_kept_out(dictionary)

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from benchdesign.candidates import usual_parts
 from benchdesign.config import Settings
@@ -168,6 +170,33 @@ def test_a_known_list_keeps_its_items_out(workspace: Workspace, tmp_path: Path) 
     assert analysis is not None
     assert len(analysis.proposals) == 20
     assert min(one.row for one in analysis.proposals) >= 80
+
+
+def test_a_known_list_is_matched_by_meaning_too(
+    workspace: Workspace, tmp_path: Path, mapper: KeywordMapper, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alike = np.zeros(64, dtype=np.float16)
+    alike[0] = 1.0
+    embed = mapper.embed
+
+    def embed_foxes_alike(texts: Sequence[str]) -> NDArray[np.float16]:
+        found = embed(texts)
+        for row, text in enumerate(texts):
+            if "fox number 3 " in text or "vixen" in text:
+                found[row] = alike
+        return found
+
+    monkeypatch.setattr(mapper, "embed", embed_foxes_alike)
+    known = tmp_path / "known.jsonl"
+    known.write_text('{"question": "Name the food of a vixen, please."}\n', "utf-8")
+    workspace.change_settings(replace(workspace.settings, keep_out=(str(known),)))
+    analysis = run_pipeline(workspace)
+    assert analysis is not None
+    (match,) = analysis.contamination
+    assert (match.item_id, match.kind, match.list_name) == ("p-3", "near", "known.jsonl")
+    assert match.matched_text.startswith("Name the food of a vixen")
+    assert "p-3" not in {one.id for one in analysis.proposals}
+    assert run_pipeline(workspace).contamination == (match,)  # type: ignore[union-attr]
 
 
 def test_an_unknown_setting_of_a_stage_is_named(workspace: Workspace) -> None:

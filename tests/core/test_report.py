@@ -16,10 +16,12 @@ import numpy as np
 import pytest
 
 from benchdesign.analysis import Analysis
+from benchdesign.areas import find_area_gaps
+from benchdesign.candidates import GapFilled
 from benchdesign.charts import histogram_of_lengths, histogram_of_lifts, stack
 from benchdesign.coverage import Reference, measure_coverage
 from benchdesign.gaps import GapSettings, Status, find_gaps
-from benchdesign.highlights import Mark, Piece, cut, strongest_rows
+from benchdesign.highlights import Mark, Piece, cut, marked_words, strongest_rows
 from benchdesign.items import Finding
 from benchdesign.report import collect_report, render_html, render_markdown, write_report
 from benchdesign.report_data import ReportData
@@ -392,6 +394,59 @@ def test_removed_items_are_listed_with_the_item_that_stays(analysis: Analysis) -
     assert "What was removed" in render_html(report)
 
 
+def test_what_only_removed_items_showed_is_said_to_be_lost(analysis: Analysis) -> None:
+    ids = tuple(f"b{row}" for row in range(60) if row % 4 == 1)
+    report = collect_report(
+        analysis, plan_revision(analysis, Choice(added=(), removed=ids, made_by="decisions"))
+    )
+    assert report.n_lost == 4  # the word and its strands
+    assert all(one.lost[0] == "desert" for one in report.removed)
+    text = Page(render_html(report)).text
+    assert "4 concepts are shown by no other item" in text
+    assert "Lost with it: desert" in text
+    assert "Concepts lost: 4" in render_markdown(report)
+
+
+def test_area_that_lacks_as_a_whole_is_listed_without_single_gaps(analysis: Analysis) -> None:
+    revision = revise(analysis)
+    names = {one.name for one in collect_report(analysis, revision).areas}
+    before = find_area_gaps(
+        analysis.areas,
+        analysis.gaps,
+        concept_map=analysis.benchmark_map,
+        reference_map=analysis.pool_map,
+    )
+    lacking = {row.name for row in before.rows() if row.status in (Status.MISSING, Status.UNDER)}
+    strict = analysis.gaps.rethreshold(GapSettings(fdr=1e-300))
+    report = report_of(replace(analysis, gaps=strict))
+    assert lacking <= names
+    assert report.n_gaps == 0
+    assert len(report.areas) >= report.n_areas_under
+    assert all(not one.gaps for one in report.areas)
+    if report.areas:
+        assert "only together do they appear too rarely" in Page(render_html(report)).text
+
+
+def test_what_had_enough_is_no_reason_to_add_an_item(analysis: Analysis) -> None:
+    revision = revise(analysis)
+    first = revision.added[0]
+    other = next(one for one in range(99) if one not in {fill.concept_id for fill in first.fills})
+    enough = GapFilled(other, gain=9.0, before=5, after=6, target=3)
+    more = replace(revision, added=(replace(first, fills=(enough, *first.fills)),))
+    (line,) = collect_report(analysis, more).added
+    assert analysis.dictionary.label(other) not in {fill.label for fill in line.fills}
+    only = replace(revision, added=(replace(first, fills=(enough,)),))
+    assert len(collect_report(analysis, only).added[0].fills) == 1
+
+
+def test_the_share_covered_is_of_the_concepts_drawn(analysis: Analysis) -> None:
+    report = report_of(analysis)
+    drawn = {part.name: part.n for part in report.bars[0].parts}
+    assert sum(drawn.values()) == report.before.n_tested
+    lacking = drawn.get("missing", 0) + drawn.get("under", 0)
+    assert report.before.covered_share == pytest.approx(1 - lacking / report.before.n_tested)
+
+
 def test_long_list_of_additions_is_cut_with_a_pointer(analysis: Analysis) -> None:
     report = report_of(analysis)
     cut_short = replace(report, n_added=report.n_added + 5)
@@ -449,6 +504,12 @@ def test_strongest_of_overlapping_marks_wins() -> None:
 def test_mark_on_a_piece_of_a_word_grows_to_the_word() -> None:
     pieces = cut("left ventricle, then", [Mark(8, 11, 1.0)])
     assert [piece.text for piece in pieces if piece.strength] == ["ventricle"]
+
+
+def test_marked_words_are_whole_and_named_once_strongest_first() -> None:
+    marks = [Mark(2, 5, 0.5), Mark(0, 2, 1.0), Mark(8, 11, 0.4), Mark(16, 19, 0.3)]
+    assert marked_words("An owl, owls an owl", marks) == ("An", "owl", "owls")
+    assert marked_words("An owlet", [Mark(3, 6, 1.0)]) == ("owlet",)
 
 
 def test_mark_in_a_script_without_spaces_stays_as_it_is() -> None:

@@ -88,6 +88,16 @@ def test_the_manifest_has_the_keys_of_the_contract(analysis: Analysis, tmp_path:
     assert {"pool_id", "rank", "gain", "concepts", "category"} <= set(manifest["added"][0])
 
 
+def test_the_manifest_says_why_each_item_was_added(analysis: Analysis, tmp_path: Path) -> None:
+    write_revision(analysis, tmp_path / "out")
+    manifest = json.loads((tmp_path / "out" / "revision.json").read_text("utf-8"))
+    for place, one in enumerate(manifest["added"]):
+        (fill,) = [fill for fill in one["concepts"] if fill["concept"] == FOX]
+        assert (fill["before"], fill["after"], fill["words"]) == (place, place + 1, ["fox"])
+        assert one["closest"].startswith("b-")
+        assert -1 <= one["similarity"] <= 1
+
+
 def test_the_digests_in_the_manifest_are_those_of_the_files(
     analysis: Analysis, tmp_path: Path
 ) -> None:

@@ -65,8 +65,11 @@ def test_a_setting_makes_stale_what_it_decides_and_what_follows(workspace: Works
     assert workspace.stale_stages() == ("propose", "evidence")
     workspace.change_settings(replace(workspace.settings, gaps={"fdr": 0.1}))
     assert workspace.stale_stages() == ("gaps", "propose", "evidence")
-    workspace.change_settings(replace(workspace.settings, model="other"))
-    assert workspace.stale_stages() == ("map", "gaps", "propose", "evidence")
+    for changed in ({"model": "other"}, {"chat": True}):
+        workspace.change_settings(replace(workspace.settings, **changed))
+        assert workspace.stale_stages() == ("map", "gaps", "propose", "evidence")
+        for stage in STAGES:
+            workspace.record_stage(stage)
 
 
 def test_a_changed_file_makes_everything_stale(workspace: Workspace) -> None:

@@ -29,6 +29,7 @@ from tests.keywords import write_sets
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 REAL_RUN = Path(__file__).parent / "lm_eval_run"
+INSPECT_RUN = Path(__file__).parent / "inspect_run"
 
 
 @pytest.fixture
@@ -99,6 +100,17 @@ def test_a_metric_outside_zero_to_one_is_not_taken_for_the_score(
     lines = [lm_eval_line(0, doc(benchmark, 0), acc=1.0, perplexity=23.5)]
     joined = load_results([write_lm_eval(tmp_path / "run", lines)], benchmark)
     assert joined.metrics == {"m": "acc"}
+
+
+def test_one_bad_value_does_not_make_another_metric_the_score(
+    tmp_path: Path, benchmark: Benchmark
+) -> None:
+    lines = [
+        lm_eval_line(row, doc(benchmark, row), acc=1.5 if row == 2 else 1.0, perplexity=9.0 + row)
+        for row in range(5)
+    ]
+    with pytest.raises(FormatError, match=r"jsonl:3: acc '1.5' is not a score"):
+        load_results([write_lm_eval(tmp_path / "run", lines)], benchmark)
 
 
 def test_the_only_metric_being_no_score_is_refused_with_its_line(
@@ -320,6 +332,23 @@ def test_a_damaged_member_is_one_line(tmp_path: Path, benchmark: Benchmark) -> N
         load_results([path], benchmark)
 
 
+@pytest.mark.parametrize("form", ["eval", "json"])
+@pytest.mark.parametrize(
+    ("name", "model", "scores"),
+    [("mock", "mockllm/model", [1.0, 0.0, 0.5]), ("tiny", "hf/local", [0.0, 0.0, 0.0])],
+)
+def test_a_real_inspect_run_of_two_epochs_is_read(
+    name: str, model: str, scores: list[float], form: str
+) -> None:
+    benchmark = load_benchmark(EXAMPLES / "benchmark.jsonl")
+    joined = load_results([INSPECT_RUN / f"{name}.{form}"], benchmark)
+    assert joined.metrics == {model: "choice"}
+    assert (joined.n_joined, joined.n_unmatched, joined.n_conflicting) == (6, 0, 0)
+    assert joined.joined_by == {"id": 6}
+    assert joined.scores[model][:3].tolist() == scores
+    assert np.isnan(joined.scores[model][3:]).all()
+
+
 @pytest.mark.skipif(find_spec("inspect_ai") is None, reason="Inspect is not installed")
 def test_logs_that_inspect_writes_are_read(tmp_path: Path, benchmark: Benchmark) -> None:
     script = tmp_path / "evaluate.py"
@@ -435,6 +464,18 @@ def test_stats_of_one_instance_spread_over_entries_are_one_row(
     joined = load_results([folder], benchmark)
     assert joined.n_rows == 1
     assert joined.scores["lab_model"][1] == 1.0
+
+
+def test_a_helm_score_given_twice_is_counted(tmp_path: Path, benchmark: Benchmark) -> None:
+    entries = [
+        {"instance_id": "b-1", "train_trial_index": 0, "stats": [helm_stat("exact_match", score)]}
+        for score in (1.0, 0.0)
+    ]
+    entries.append(
+        {"instance_id": "b-2", "train_trial_index": 0, "stats": [helm_stat("exact_match", 1.0)] * 2}
+    )
+    joined = load_results([write_helm(tmp_path / "run", entries)], benchmark)
+    assert (joined.n_rows, joined.n_conflicting, joined.n_repeated) == (4, 1, 1)
 
 
 def test_several_helm_scores_are_asked_about(tmp_path: Path, benchmark: Benchmark) -> None:

@@ -122,6 +122,7 @@ def test_command_measures_what_loads(
     told = capsys.readouterr()
     assert code == 0
     assert "concepts that can be judged" in told.out
+    assert told.err.count("note: ") >= min(len(load_benchmark(path).findings), 5)
     assert all(map(is_clean, (told.out + told.err).splitlines()))
 
 

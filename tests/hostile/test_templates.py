@@ -90,6 +90,7 @@ BOMBS = {
     "output line by line": "{% for a in range(99999) %}{{ 'x' * 999 }}{% endfor %}",
     "block that is captured": "{% set a %}{{ 'x' * 999999 }}{% endset %}" + "{{ a ~ a ~ a }}" * 9,
     "rounding": "{{ 1.5 | round(10 ** 9) }}{{ missing }}",
+    "rounding a whole number": "{{ 5 | round(-10 ** 9) }}",
     "truncation": "{{ question | truncate(-5) }}",
     "long template": "x" * 20_001,
     "deep brackets": "{{ " + "(" * 500 + "1" + ")" * 500 + " }}",

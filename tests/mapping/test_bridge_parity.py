@@ -148,3 +148,30 @@ def test_states_of_bert_equal_the_bridge(tmp_path: Path) -> None:
     for point in points:
         expected = cache[point][0].reshape(len(window), -1)[torch.from_numpy(window.content)]
         np.testing.assert_allclose(states[point], expected, atol=2e-5, err_msg=point)
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("family", ["gpt2", "llama"])
+def test_centred_states_equal_those_of_a_processed_model(family: str, tmp_path: Path) -> None:
+    import torch
+    from transformer_lens.model_bridge import TransformerBridge
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    folder = make_tiny_decoder(tmp_path, family)
+    points = ("blocks.1.hook_resid_pre", "blocks.1.hook_mlp_out", "blocks.2.hook_resid_post")
+    model = ReferenceModel.from_spec(folder, hook_points=points, center=True)
+    (window,) = model.windows([Item("1", 0, TEXT, ((4, len(TEXT)),), TEXT)])
+    states = model.activations([window])
+    bridge = TransformerBridge.boot_transformers(
+        str(folder),
+        hf_model=AutoModelForCausalLM.from_pretrained(folder),
+        tokenizer=AutoTokenizer.from_pretrained(folder),
+        device="cpu",
+    )
+    bridge.enable_compatibility_mode(disable_warnings=True)
+    with torch.no_grad():
+        _, cache = bridge.run_with_cache(torch.from_numpy(window.token_ids[None].astype(np.int64)))
+    for point in points:
+        expected = cache[point][0][torch.from_numpy(window.content)]
+        np.testing.assert_allclose(states[point], expected, atol=5e-5, err_msg=point)
+        assert (expected.mean(-1).abs().max() < 1e-4) == (family == "gpt2")

@@ -78,6 +78,18 @@ def test_map_is_in_the_order_of_the_items() -> None:
     assert made.saliency.tolist() == [30, 10, 20]
 
 
+@pytest.mark.parametrize(("characters", "n_shards"), [(None, 3), (100, 1)])
+def test_a_shard_holds_as_much_text_as_the_mapper_wants_to_have_at_stake(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, characters: int | None, n_shards: int
+) -> None:
+    monkeypatch.setattr(cache_module, "SHARD_CHARACTERS", 20)
+    mapper = CountingMapper()
+    if characters is not None:
+        mapper.shard_characters = characters  # type: ignore[attr-defined]
+    map_items(items_of(8, 9, 15, 16), mapper, cache=tmp_path)
+    assert len(list(tmp_path.glob("*/shard-*.parquet"))) == n_shards
+
+
 def test_repeated_item_is_mapped_once() -> None:
     mapper = CountingMapper()
     made = map_items(items_of(5, 7, 5, 5), mapper)

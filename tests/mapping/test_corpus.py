@@ -4,13 +4,23 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Mapping, Sequence
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
 
 from benchdesign.errors import InputError
-from benchdesign.mapping.corpus import CorpusSettings, read_corpus, stream_texts
+from benchdesign.mapping.activations import BankKey, collect_activations
+from benchdesign.mapping.corpus import CorpusReader, CorpusSettings, CorpusText, stream_texts
+from benchdesign.mapping.reference import ReferenceModel
+from tests.helpers import make_tiny_bert
+
+HOOK = "blocks.0.hook_resid_post"
+
+
+class Watched(CorpusText):
+    """A text that a weak reference can be held to."""
 
 
 def write_rows(path: Path, rows: Sequence[Mapping[str, object]]) -> Path:
@@ -52,28 +62,59 @@ def test_texts_of_one_source_that_begin_alike_are_capped(tmp_path: Path) -> None
     rows = [{"text": f"{start} number {n}", "source": "template"} for n in range(9)]
     rows.append({"text": f"{start} number 1", "source": "another"})
     path = write_rows(tmp_path / "corpus.jsonl", rows)
-    corpus = read_corpus(path, settings=CorpusSettings(same_opening_cap=3))
-    assert [one.source for one in corpus.texts] == ["template"] * 3
-    assert (corpus.n_same_opening, corpus.n_duplicate) == (6, 1)
+    corpus = CorpusReader.open(path, settings=CorpusSettings(same_opening_cap=3))
+    assert [one.source for one in corpus] == ["template"] * 3
+    assert (corpus.counts.n_same_opening, corpus.counts.n_duplicate) == (6, 1)
 
 
 def test_sources_duplicates_and_empty_texts_are_counted(tmp_path: Path) -> None:
     rows = [{"text": f"text {n} about {n * n}", "source": "a"} for n in range(5)]
     rows += [{"text": "  ", "source": "a"}, {"text": "text 0 about 0", "source": "b"}]
     path = write_rows(tmp_path / "corpus.jsonl", rows)
-    corpus = read_corpus(path, settings=CorpusSettings(per_source_cap=2))
-    assert len(corpus.texts) == 2
-    assert (corpus.n_over_source_cap, corpus.n_empty, corpus.n_duplicate) == (3, 1, 1)
-    assert corpus.n_read == 7
+    corpus = CorpusReader.open(path, settings=CorpusSettings(per_source_cap=2))
+    assert len(list(corpus)) == corpus.counts.n_taken == 2
+    counts = corpus.counts
+    assert (counts.n_over_source_cap, counts.n_empty, counts.n_duplicate) == (3, 1, 1)
+    assert counts.n_read == 7
 
 
 def test_the_split_depends_on_the_text_alone(tmp_path: Path) -> None:
     rows = [{"text": f"text number {n}"} for n in range(400)]
-    ahead = read_corpus(write_rows(tmp_path / "a.jsonl", rows))
-    back = read_corpus(write_rows(tmp_path / "b.jsonl", rows[::-1]))
-    held = {one.text for one in ahead.texts if one.held_out}
-    assert held == {one.text for one in back.texts if one.held_out}
+    ahead = CorpusReader.open(write_rows(tmp_path / "a.jsonl", rows))
+    back = CorpusReader.open(write_rows(tmp_path / "b.jsonl", rows[::-1]))
+    held = {one.text for one in ahead if one.held_out}
+    assert held == {one.text for one in back if one.held_out}
     assert 0 < len(held) < 24
+
+
+def test_texts_beyond_what_is_needed_are_read_and_not_kept(tmp_path: Path) -> None:
+    model = ReferenceModel.from_spec(
+        make_tiny_bert(tmp_path / "m"), hook_points=(HOOK,), device="cpu"
+    )
+    rows = [{"text": f"cat dog {n}", "source": "a"} for n in range(5000)]
+    path = write_rows(tmp_path / "corpus.jsonl", rows)
+    corpus = CorpusReader.open(path)
+    alive: list[weakref.ref[Watched]] = []
+
+    def watched() -> Iterator[CorpusText]:
+        for one in corpus:
+            text = Watched(one.text, one.source, one.held_out)
+            alive.append(weakref.ref(text))
+            yield text
+
+    keys = [BankKey(HOOK, "token")]
+    collected = collect_activations(watched(), model, keys=keys, max_tokens=40)
+    everything = list(CorpusReader.open(path))
+    assert 1 < len(collected.texts) < 40
+    assert [one.text for one in collected.texts] == [
+        one.text for one in everything[: len(collected.texts)]
+    ]
+    assert corpus.counts.n_taken == len(everything) == len(alive)
+    assert sum(one() is not None for one in alive) == len(collected.texts)
+    # What is recorded of the corpus is of all of it, as it is without a limit.
+    again = CorpusReader.open(path)
+    assert len(collect_activations(again, model, keys=keys).texts) == len(everything)
+    assert (again.sha256, again.counts) == (corpus.sha256, corpus.counts)
 
 
 @pytest.mark.parametrize(
@@ -93,4 +134,4 @@ def test_a_bad_corpus_is_one_clear_error(
 ) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(InputError, match=message):
-        read_corpus(tmp_path / name)
+        list(CorpusReader.open(tmp_path / name))

@@ -16,6 +16,8 @@ from benchdesign.errors import DictionaryError
 from benchdesign.mapping.dictionaries import blank_table, load_dictionary, save_dictionary
 from tests.helpers import make_tiny_dictionary, make_tiny_sae
 
+BUILTIN_FINGERPRINT = "3335be2debff9a3d0bb16fb229fd197842e18ad02babc29b6d94b30131135d58"
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
@@ -56,6 +58,17 @@ def test_fingerprint_follows_weights_and_hook_points(folder: Path, tmp_path: Pat
     assert load_dictionary(copied).fingerprint != before
     change(folder, lambda summary: summary["levels"][0].update(hook_point="blocks.1.hook_mlp_out"))
     assert load_dictionary(folder).fingerprint != before
+
+
+def test_fingerprint_follows_what_is_folded_into_the_weights(folder: Path) -> None:
+    without = load_dictionary(folder).fingerprint
+    scaler = folder / "terms/activation_scaler.json"
+    scaler.write_text('{"scaling_factor": 0.5}', "utf-8")
+    halved = load_dictionary(folder).fingerprint
+    scaler.write_text('{"scaling_factor": 2.0}', "utf-8")
+    assert len({without, halved, load_dictionary(folder).fingerprint}) == 3
+    scaler.unlink()
+    assert load_dictionary(folder).fingerprint == without
 
 
 @pytest.mark.parametrize(
@@ -181,6 +194,8 @@ def test_opening_a_dictionary_does_not_import_torch(folder: Path) -> None:
 def test_shipped_dictionary_is_whole() -> None:
     opened: Dictionary = load_dictionary()
     assert opened.model == "builtin"
+    # Maps in people's caches are kept under it.
+    assert opened.fingerprint == BUILTIN_FINGERPRINT
     assert {level.unit for level in opened.levels} == {"token", "passage"}
     assert len(opened.table.label) == opened.n_concepts
 

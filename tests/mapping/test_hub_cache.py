@@ -12,7 +12,9 @@ from typing import Any
 
 import pytest
 
-from tests.helpers import make_tiny_sae
+from benchdesign.errors import DictionaryError
+from benchdesign.mapping import load_dictionary
+from tests.helpers import make_tiny_dictionary, make_tiny_sae
 from tests.mapping.tiny_models import make_tiny_decoder
 
 SAE_ID = "blocks.1.hook_resid_pre"
@@ -191,6 +193,76 @@ def test_public_releases_in_the_cache_are_used_without_a_network(tmp_path: Path)
         shutil.rmtree(hub / name)
     # Once converted, an entry needs the hub's cache no more.
     assert run_offline(hub, store, *specs) == found
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty hub cache, and no network."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    return tmp_path / "hub"
+
+
+def test_repository_opens_its_root_or_the_folder_named_without_a_network(hub: Path) -> None:
+    snapshot = cache_as(hub, "me/many")
+    for name in ("layer_1/width_24", "layer_2/width_24"):
+        make_tiny_sae(snapshot / name, metadata={"hook_name": name, "model_name": "m"})
+    make_tiny_dictionary(snapshot / "own", model=Path("m"))
+    opened = load_dictionary("hf:me/many/layer_2/width_24")
+    assert opened.levels[0].hook_point == "layer_2/width_24"
+    assert [level.name for level in load_dictionary("me/many/own").levels] == ["terms", "themes"]
+    with pytest.raises(DictionaryError) as caught:
+        load_dictionary("hf:me/many")
+    assert str(caught.value) == (
+        "me/many: holds neither dictionary.json nor cfg.json, but folders in it do: "
+        "layer_1/width_24, layer_2/width_24, own, own/terms, own/themes. "
+        "Give one, such as hf:me/many/layer_1/width_24."
+    )
+    with pytest.raises(DictionaryError, match=r"do: layer_1/width_24\. Give one"):
+        load_dictionary("hf:me/many/layer_1")
+    with pytest.raises(DictionaryError, match="give a dictionary or a sae-lens folder"):
+        load_dictionary("hf:me/many/layer_3")
+
+
+@pytest.mark.parametrize(
+    ("spec", "fetched"),
+    [
+        ("me/many", ["activation_scaler.json", "cfg.json", "sae_weights.safetensors"]),
+        ("me/many/a", ["a/cfg.json", "a/sae_weights.safetensors"]),
+        (
+            "me/many/own",
+            [
+                "own/concepts.parquet",
+                "own/dictionary.json",
+                *(f"own/{one}/cfg.json" for one in ("terms", "themes")),
+                *(f"own/{one}/sae_weights.safetensors" for one in ("terms", "themes")),
+            ],
+        ),
+    ],
+)
+def test_only_the_dictionary_asked_for_is_fetched(
+    spec: str, fetched: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub.utils import filter_repo_objects
+
+    remote, cache = make_tiny_sae(tmp_path / "remote"), tmp_path / "cache"
+    for extra in ("activation_scaler.json", "notes.json", "other.safetensors"):
+        (remote / extra).write_text("{}", "utf-8")
+    make_tiny_sae(remote / "a")
+    make_tiny_sae(remote / "a/deeper")
+    make_tiny_dictionary(remote / "own", model=Path("m"))
+    files = [path.relative_to(remote).as_posix() for path in remote.rglob("*") if path.is_file()]
+
+    def download(_repository: str, *, allow_patterns: list[str]) -> str:
+        for file in filter_repo_objects(files, allow_patterns=allow_patterns):
+            (cache / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(remote / file, cache / file)
+        return str(cache)
+
+    monkeypatch.setattr("huggingface_hub.snapshot_download", download)
+    load_dictionary(spec)
+    found = [path.relative_to(cache).as_posix() for path in cache.rglob("*") if path.is_file()]
+    assert sorted(found) == sorted(fetched)
 
 
 @pytest.mark.slow

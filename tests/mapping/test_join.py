@@ -101,6 +101,24 @@ def test_plain_sae_folders_become_levels_under_new_names(tmp_path: Path) -> None
     assert load_dictionary(tmp_path / "c").fingerprint == made.fingerprint
 
 
+def test_statistics_to_fold_into_the_weights_come_along(tmp_path: Path) -> None:
+    from benchdesign.mapping.change import store_changed
+    from benchdesign.mapping.sae_folder import load_encoder
+
+    scaled = make_tiny_sae(tmp_path / "sae", normalize_activations="expected_average_only_in")
+    (scaled / "activation_scaler.json").write_text('{"scaling_factor": 0.5}', "utf-8")
+    make_tiny_sae(tmp_path / "other")
+    joined = join_levels(
+        [Part.parse(f"a={scaled}"), Part.parse(f"b={tmp_path / 'other'}")], tmp_path / "joined"
+    )
+    plain = load_dictionary(scaled)
+    copied = store_changed(plain, tmp_path / "copied", table=plain.table)
+    for made in (joined, copied):
+        assert made.levels[0].folder is not None
+        load_encoder(made.levels[0].folder)
+    assert load_dictionary(tmp_path / "copied").fingerprint == plain.fingerprint
+
+
 def test_levels_that_do_not_go_together_are_refused(tmp_path: Path) -> None:
     make_labelled(tmp_path / "a")
     make_labelled(tmp_path / "model", model="other")

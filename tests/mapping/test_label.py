@@ -6,6 +6,7 @@ import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
@@ -18,9 +19,15 @@ from benchdesign.errors import InputError, Interrupted, OutputExistsError, Usage
 from benchdesign.mapping import load_dictionary
 from benchdesign.mapping.contexts import ConceptContexts, Context, read_contexts, write_contexts
 from benchdesign.mapping.endpoint import Endpoint, EndpointError
-from benchdesign.mapping.label import ConceptLabel, apply_labels, read_labels, write_labels
+from benchdesign.mapping.label import (
+    ConceptLabel,
+    apply_labels,
+    read_labels,
+    shared_labels,
+    write_labels,
+)
 from benchdesign.mapping.label_keywords import label_by_keywords
-from benchdesign.mapping.label_model import estimate_cost, judge_labels, label_by_model
+from benchdesign.mapping.label_model import estimate_cost, judge_labels, judged, label_by_model
 from benchdesign.mapping.label_neuronpedia import fetch_labels, neuronpedia_id
 from benchdesign.mapping.label_score import auc, score_labels, word_likeness
 from tests.helpers import make_dictionary, make_tiny_sae
@@ -72,12 +79,36 @@ def test_a_neuronpedia_export_gives_its_first_explanation(tmp_path: Path) -> Non
     )
 
 
+def test_a_label_that_a_spreadsheet_would_run_is_guarded_and_read_back(tmp_path: Path) -> None:
+    labels = (ConceptLabel(1, "=cmd|' /C calc'!A0", "file"), ConceptLabel(2, "@SUM(1)", "file"))
+    write_labels(labels, tmp_path / "labels.csv")
+    written = (tmp_path / "labels.csv").read_text("utf-8")
+    assert "1,'=cmd" in written and "2,'@SUM" in written
+    assert read_labels(tmp_path / "labels.csv", TWO_LEVELS) == labels
+
+
+def test_a_concept_that_nobody_can_name_is_kept_out_until_somebody_does(tmp_path: Path) -> None:
+    folder = make_tiny_sae(tmp_path / "sae")
+    opened = load_dictionary(folder)
+    (tmp_path / "a.csv").write_text("concept_id,label,flag\n0,,unclear\n1,cats,\n")
+    read = read_labels(tmp_path / "a.csv", opened)
+    write_labels(read, tmp_path / "again.csv")
+    assert read_labels(tmp_path / "again.csv", opened) == read
+    apply_labels(opened, read, tmp_path / "first")
+    first = load_dictionary(tmp_path / "first")
+    assert first.kept_out(0) == "unclear" and first.kept_out(1) is None
+    apply_labels(first, [ConceptLabel(0, "dogs", "written")], tmp_path / "second")
+    assert load_dictionary(tmp_path / "second").kept_out(0) is None
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
         ("a.csv", "concept_id,label\n9,cats\n", "a.csv:2: there is no concept 9"),
         ("a.csv", "concept_id,label\none,cats\n", "not a whole number"),
         ("a.csv", "label\ncats\n", "names no concept"),
+        ("a.csv", "concept_id,label,flag\n1,,dead\n", "only 'unclear' can be given"),
+        ("a.csv", "concept_id,label,flag\n1,cats,unclear\n", "give one of the two"),
         ("a.csv", "concept_id,label\n1,a\n1,b\n", "a.csv:3: concept 1 has a label already"),
         ("a.csv", "", "holds no labels"),
         ("a.csv", "level,index,label\nareas,1,x\n", "no level 'areas'"),
@@ -129,6 +160,15 @@ def test_a_plain_sae_gets_labels_in_a_copy(tmp_path: Path) -> None:
     assert (tmp_path / "copy/terms" / weights).read_bytes() == (folder / weights).read_bytes()
     with pytest.raises(OutputExistsError, match="--force"):
         apply_labels(plain, labels, tmp_path / "copy")
+
+
+def test_live_concepts_of_one_level_and_label_are_not_unique() -> None:
+    dictionary = make_dictionary(
+        ["cats", "Cats", "dogs", "cats", None, "dogs"],
+        levels=[("terms", "token", 5), ("themes", "passage", 1)],
+        flags={3: ["dense"]},
+    )
+    assert shared_labels(dictionary) == {0: 2, 1: 2}
 
 
 def test_new_words_lose_the_score_of_the_old_ones(tmp_path: Path) -> None:
@@ -330,24 +370,53 @@ def test_cost_is_known_before_anything_is_asked() -> None:
     assert cost.price(1e6, 0) == pytest.approx(cost.n_tokens_in)
 
 
-def test_a_judge_sees_texts_and_not_which_of_them_fire() -> None:
-    def judge(body: dict[str, Any]) -> tuple[int, object]:
-        asked = json.loads(body["messages"][1]["content"])
-        marks = {k: [10 * ("cat" in text) for text in v["texts"]] for k, v in asked.items()}
-        return says(json.dumps(marks))
+def judge(body: dict[str, Any]) -> tuple[int, object]:
+    """Judge by whether a text is about cats."""
+    asked = json.loads(body["messages"][1]["content"])
+    marks = {k: [10 * ("cat" in text) for text in v["texts"]] for k, v in asked.items()}
+    return says(json.dumps(marks))
 
+
+def test_a_judge_sees_texts_and_not_which_of_them_fire(tmp_path: Path) -> None:
     contexts = [make_contexts(0, "cat"), make_contexts(1, "dog")]
     labels = [ConceptLabel(0, "cats", "file"), ConceptLabel(1, "dogs", "file")]
     with serve(judge) as (url, asked):
-        scored = judge_labels(labels, contexts, endpoint(url), n_at_once=1)
+        scored = judge_labels(
+            labels, contexts, endpoint(url), journal=tmp_path / "journal", n_at_once=1
+        )
     assert [one.score for one in scored] == [1.0, 0.5]
     assert "activation" not in asked[0]["messages"][1]["content"]
 
 
-def test_a_judge_that_answers_amiss_scores_nothing() -> None:
+def test_a_stopped_judging_pays_for_nothing_twice(tmp_path: Path) -> None:
+    contexts = [make_contexts(n, "cat") for n in range(4)]
+    labels = [ConceptLabel(n, "cats", "file") for n in range(4)]
+    options: dict[str, Any] = {"journal": tmp_path / "journal", "per_request": 1, "n_at_once": 1}
+    checks = iter([False, True])
+    with serve(judge) as (url, asked):
+        with pytest.raises(Interrupted):
+            judge_labels(labels, contexts, endpoint(url), stop=lambda: next(checks), **options)
+        assert len(asked) == 2
+        with (tmp_path / "journal").open("a") as log:
+            log.write('{"asked": "ti')  # as a crash leaves it
+        known = judged(tmp_path / "journal", labels, contexts, model="tiny")
+        assert known == {0, 1}
+        # Another label for a concept is another question.
+        changed = [replace(labels[0], label="kittens"), *labels[1:]]
+        scored = judge_labels(changed, contexts, endpoint(url), **options)
+        assert [one.score for one in scored] == [1.0] * 4
+        assert len(asked) == 5
+        assert judge_labels(changed, contexts, endpoint(url), **options) == scored
+        assert len(asked) == 5
+
+
+def test_a_judge_that_answers_amiss_scores_nothing(tmp_path: Path) -> None:
     with serve(lambda _: says('{"0": [1, 2]}')) as (url, _):
         scored = judge_labels(
-            [ConceptLabel(0, "cats", "file")], [make_contexts(0, "cat")], endpoint(url)
+            [ConceptLabel(0, "cats", "file")],
+            [make_contexts(0, "cat")],
+            endpoint(url),
+            journal=tmp_path / "journal",
         )
     assert scored[0].score is None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,9 @@ from benchdesign.conceptmap import ConceptMap
 from benchdesign.errors import DictionaryError, ModelError
 from benchdesign.items import Item, Span
 from benchdesign.mapping import open_mapper
+from benchdesign.mapping.fitting import check_names
 from benchdesign.mapping.mapper import SaeMapper
-from tests.helpers import make_tiny_bert, make_tiny_dictionary, make_tiny_sae
+from tests.helpers import make_dictionary, make_tiny_bert, make_tiny_dictionary, make_tiny_sae
 from tests.mapping.tiny_models import FAMILIES, WIDTH, make_tiny_decoder
 
 
@@ -96,6 +98,26 @@ def test_map_of_every_family_equals_the_dense_computation(family: str, tmp_path:
             assert concept_map.indptr[row] == concept_map.indptr[row + 1]
             assert concept_map.n_tokens[row] == 0
     assert len(mapper.model.windows(TEXTS[2:3])) > 1
+
+
+@pytest.mark.parametrize("path", ["model.layers.1", None])
+def test_module_that_an_sae_names_is_read_where_hook_names_are_not_known(
+    path: str | None, tmp_path: Path
+) -> None:
+    model = make_tiny_decoder(tmp_path / "model", "qwen3_moe")
+    metadata = {"hook_name": "blocks.1.hook_resid_post", "model_name": str(model)}
+    sae = make_tiny_sae(
+        tmp_path / "sae", architecture="standard", metadata={**metadata, "hf_hook_name": path}
+    )
+    if path is None:
+        with pytest.raises(ModelError, match=r"'qwen3_moe'\. Name the module to read by hand"):
+            SaeMapper.from_specs(None, sae)
+        return
+    mapper = SaeMapper.from_specs(None, sae)
+    concept_map = mapper.map_batch(TEXTS[:1])
+    dense, spans = dense_rows(mapper, TEXTS[0], relu(sae))
+    assert_row_equals(concept_map, 0, dense, spans)
+    assert len(mapper.model.model.layers) == 2
 
 
 def test_themes_are_pooled_over_passages_of_unit_length(tmp_path: Path) -> None:
@@ -305,6 +327,32 @@ def test_model_of_another_name_is_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(DictionaryError, match=r"made for google/gemma-2-2b, not for builtin\."):
         open_mapper("builtin", sae)
+
+
+@pytest.mark.parametrize(
+    ("given", "made_for", "fits"),
+    [
+        ("google/gemma-2-2b-it", "google/gemma-2-2b", True),
+        ("google/gemma-3-1b-it", "google/gemma-3-1b-pt", True),
+        ("Qwen/Qwen3-8B", "Qwen/Qwen3-8B-Base", True),
+        ("meta-llama/Meta-Llama-3.1-8B-Instruct", "meta-llama/Llama-3.1-8B", True),
+        ("openai-community/gpt2", "gpt2", True),
+        ("EleutherAI/pythia-70m", "EleutherAI/pythia-70m-deduped", False),
+        ("EleutherAI/pythia-70m-deduped", "EleutherAI/pythia-70m", False),
+        ("gpt2-medium", "gpt2", False),
+        ("google/gemma-2-27b", "google/gemma-2-2b", False),
+        ("mistralai/Mistral-7B-v0.3", "mistralai/Mistral-7B-v0.1", False),
+    ],
+)
+def test_only_tuned_variants_pass_for_the_model_a_dictionary_was_made_for(
+    given: str, made_for: str, fits: bool
+) -> None:
+    dictionary = replace(make_dictionary(["cat"]), model=made_for)
+    if fits:
+        check_names(given, dictionary)
+        return
+    with pytest.raises(DictionaryError, match=f"made for {made_for}, not for {given}"):
+        check_names(given, dictionary)
 
 
 def test_dictionary_that_names_no_hook_asks_for_a_module(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -99,6 +98,32 @@ def test_module_path_names_the_same_states(path: str, tmp_path: Path) -> None:
     np.testing.assert_allclose(by_hand, by_name, atol=1e-6)
 
 
+def test_text_model_inside_a_gemma_of_several_parts_is_read(tmp_path: Path) -> None:
+    from transformers import AutoConfig, Gemma3Config, Gemma3ForConditionalGeneration
+
+    text = AutoConfig.from_pretrained(make_tiny_decoder(tmp_path, "gemma3_text")).to_dict()
+    vision = {"hidden_size": 16, "intermediate_size": 32, "image_size": 28, "patch_size": 14}
+    layers = {"num_hidden_layers": 1, "num_attention_heads": 2}
+    config = Gemma3Config(text_config=text, vision_config=vision | layers, mm_tokens_per_image=1)
+    config.image_token_id = 259
+    whole = Gemma3ForConditionalGeneration(config).eval().requires_grad_(False)
+    whole.save_pretrained(tmp_path)
+    points = ("blocks.1.hook_resid_post", "model.language_model.layers.1")
+    model = ReferenceModel.from_spec(tmp_path, hook_points=points)
+    (window,) = model.windows([Item("1", 0, TEXT, ((0, len(TEXT)),), TEXT)])
+    ids = torch_ids(window.token_ids)
+    expected = whole.model.language_model(ids, output_hidden_states=True).hidden_states[2][0]
+    for found in model.activations([window]).values():
+        np.testing.assert_allclose(found, expected[window.content], atol=2e-5)
+    assert len(model.model.language_model.layers) == 2
+
+
+def torch_ids(ids: np.ndarray) -> Any:
+    import torch
+
+    return torch.from_numpy(ids[None].astype(np.int64))
+
+
 @pytest.mark.parametrize(
     ("path", "family", "point"),
     [
@@ -171,7 +196,7 @@ def make_unknown(folder: Path) -> Path:
 def test_model_of_an_unknown_family_is_refused_before_its_weights_are_read(tmp_path: Path) -> None:
     folder = make_unknown(tmp_path)
     (folder / "model.safetensors").write_bytes(b"no weights")
-    with pytest.raises(ModelError, match=r"type 'opt'\. Name the module .* --hook-module"):
+    with pytest.raises(ModelError, match=r"type 'opt'\. .* --hook-module decoder\.layers\.1 \("):
         ReferenceModel.from_spec(folder, hook_points=["blocks.1.hook_resid_post"])
 
 
@@ -181,6 +206,21 @@ def test_model_of_an_unknown_family_is_read_at_a_module_named_by_hand(tmp_path: 
     by_hand = states_at(folder, point, hook_module="decoder.layers.1")[point]
     entering = states_at(folder, "x", hook_module="model.decoder.layers.2:in")["x"]
     np.testing.assert_allclose(by_hand, entering, atol=1e-6)
+
+
+def test_model_that_needs_more_than_tokens_is_refused(tmp_path: Path) -> None:
+    from transformers import T5Config, T5ForConditionalGeneration
+
+    make_tiny_decoder(tmp_path, "gpt2")
+    config = T5Config(
+        vocab_size=260, d_model=16, d_kv=8, d_ff=32, num_layers=2, num_heads=2, pad_token_id=0
+    )
+    T5ForConditionalGeneration(config).save_pretrained(tmp_path)
+    with pytest.raises(
+        ModelError, match=r"cannot be read at encoder.block.1 .* needs no"
+    ) as caught:
+        states_at(tmp_path, "x", hook_module="encoder.block.1")
+    assert "\n" not in str(caught.value)
 
 
 def test_hook_that_the_family_lacks_says_how_to_name_the_module() -> None:
@@ -209,11 +249,12 @@ def test_pickled_model_is_refused(tmp_path: Path) -> None:
 
 
 def test_tokenizer_of_a_larger_vocabulary_is_refused(tmp_path: Path) -> None:
+    from transformers import BertConfig, BertModel
+
     folder = make_tiny_bert(tmp_path)
-    place = folder / "config.json"
-    config = json.loads(place.read_text("utf-8"))
-    place.write_text(json.dumps(config | {"vocab_size": 20}), "utf-8")
-    with pytest.raises(ModelError):
+    config = BertConfig.from_pretrained(folder, vocab_size=20)
+    BertModel(config).save_pretrained(folder)
+    with pytest.raises(ModelError, match=r"ids up to \d+, the model knows 20; tokenizer and model"):
         ReferenceModel.from_spec(folder, hook_points=["blocks.0.hook_resid_post"])
 
 
@@ -229,7 +270,10 @@ def test_dtype_that_does_not_exist_is_refused(tmp_path: Path) -> None:
         ReferenceModel.from_spec(folder, hook_points=["blocks.0.hook_resid_post"], dtype="int3")
 
 
-@pytest.mark.parametrize(("device", "message"), [("warp", "does not exist"), ("cuda", "No CUDA")])
+@pytest.mark.parametrize(
+    ("device", "message"),
+    [("warp", "does not exist"), ("cuda", "No CUDA"), ("xpu", "does not exist")],
+)
 def test_device_that_is_not_there_is_refused(
     device: str, message: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

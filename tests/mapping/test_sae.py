@@ -255,6 +255,23 @@ def test_folder_from_before_sae_lens_6_is_read_as_sae_lens_reads_it(
     np.testing.assert_allclose(densely(encoder, some_states()), expected, atol=1e-5)
 
 
+def test_a_decoder_is_looked_at_to_its_last_row(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = make_tiny_sae(tmp_path, apply_b_dec_to_input=False)
+    decoder, bias = np.ones((24, 16), np.float32), np.ones(16, np.float32)
+    monkeypatch.setattr("benchdesign.mapping.sae_folder._BLOCK", 5 * 16)
+    damage(folder, W_dec=decoder, b_dec=bias)
+    load_encoder(folder)
+    decoder[-1, -1] = np.inf
+    damage(folder, W_dec=decoder)
+    with pytest.raises(DictionaryError, match="W_dec holds NaN or infinity"):
+        load_encoder(folder)
+    damage(folder, W_dec=np.ones((24, 16), np.float32), b_dec=bias * np.nan)
+    with pytest.raises(DictionaryError, match="b_dec holds NaN or infinity"):
+        load_encoder(folder)
+
+
 def test_threshold_saved_as_a_logarithm_is_read(tmp_path: Path) -> None:
     from safetensors.numpy import load_file
 
@@ -296,6 +313,7 @@ def damage(folder: Path, **changes: Any) -> None:
         ({"W_skip": np.zeros(3, np.float32)}, "holds W_skip"),
         ({"W_enc": np.zeros((16, 8), np.float32)}, r"W_enc is \(16, 8\), cfg.json says \(16, 24\)"),
         ({"W_enc": np.full((16, 24), np.nan, np.float32)}, "W_enc holds NaN"),
+        ({"W_dec": np.full((24, 16), np.nan, np.float32)}, "W_dec holds NaN"),
     ],
 )
 def test_damaged_weights_are_refused(changes: dict[str, Any], message: str, tmp_path: Path) -> None:

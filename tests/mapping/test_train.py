@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,10 +17,20 @@ from benchdesign.errors import (
     OutputExistsError,
     UsageError,
 )
-from benchdesign.mapping.activations import ActivationBank, BankKey, Collected
+from benchdesign.items import Item
+from benchdesign.mapping.activations import (
+    ActivationBank,
+    BankKey,
+    Collected,
+    collect_activations,
+)
+from benchdesign.mapping.active import FromWeights
 from benchdesign.mapping.corpus import CorpusText
-from benchdesign.mapping.statistics import StatisticsRules, measure_level
+from benchdesign.mapping.reference import ReferenceModel
+from benchdesign.mapping.statistics import LevelStatistics, StatisticsRules, measure_level
 from benchdesign.mapping.train import LevelReport, LevelSpec, TrainSettings, encode, train_sae
+from benchdesign.mapping.windows import Window
+from tests.helpers import make_tiny_bert
 
 HOOK = "blocks.0.hook_resid_post"
 SPEC = LevelSpec("terms", HOOK, "token", width=24, k=3, batch_size=64, passes=8, dead_window=20)
@@ -81,6 +92,13 @@ def test_training_improves_explained_variance(tmp_path: Path) -> None:
 def test_mean_activity_on_held_out_rows_is_at_most_k(tmp_path: Path) -> None:
     report = train(tmp_path / "sae")
     assert SPEC.k * 0.85 < report.l0 <= SPEC.k * 1.05
+
+
+def test_device_auto_is_one_device_for_training(tmp_path: Path) -> None:
+    short = replace(SPEC, passes=0.1)
+    assert train(tmp_path / "auto", short, replace(CPU, device="auto")).n_steps > 0
+    with pytest.raises(ModelError, match="does not exist"):
+        train(tmp_path / "warp", short, replace(CPU, device="warp"))
 
 
 def test_matryoshka_is_trained_and_saved_alike(tmp_path: Path) -> None:
@@ -172,6 +190,50 @@ def test_a_checkpoint_of_other_settings_is_refused(tmp_path: Path) -> None:
         train(tmp_path / "two", replace(SPEC, k=4), replace(CPU, resume=True))
 
 
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("state.json", "{}"),
+        ("state.json", "[]"),
+        ("state.json", '{"label": '),
+        ("state.safetensors", ""),
+        ("state.safetensors", "no tensors at all"),
+    ],
+)
+def test_a_damaged_checkpoint_is_refused(file: str, content: str, tmp_path: Path) -> None:
+    train(tmp_path / "one", settings=replace(CPU, checkpoint_every=10))
+    (tmp_path / "checkpoint" / file).write_text(content, "utf-8")
+    with pytest.raises(UsageError, match=r"damaged checkpoint .* remove it") as one:
+        train(tmp_path / "two", settings=replace(CPU, resume=True))
+    assert "\n" not in str(one.value)
+
+
+def test_a_kill_while_a_checkpoint_is_replaced_loses_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from benchdesign.mapping.folders import last_in_place
+
+    train(tmp_path / "whole")
+    often, checkpoint = replace(CPU, checkpoint_every=10), tmp_path / "checkpoint"
+    rename = Path.rename
+
+    def killed(path: Path, target: Path) -> Path:
+        if path.suffix == ".new" and last_in_place(checkpoint) != checkpoint:
+            raise KeyboardInterrupt
+        return rename(path, target)
+
+    monkeypatch.setattr(Path, "rename", killed)
+    with pytest.raises(KeyboardInterrupt):
+        train(tmp_path / "parts", settings=often)
+    monkeypatch.undo()
+    assert not checkpoint.exists()
+    state = json.loads((last_in_place(checkpoint) / "state.json").read_text("utf-8"))
+    assert state["n_steps"] == 10
+    train(tmp_path / "parts", settings=replace(often, resume=True))
+    name = "sae_weights.safetensors"
+    assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+
+
 def test_statistics_match_a_brute_force_computation(tmp_path: Path) -> None:
     from safetensors.torch import load_file
 
@@ -183,10 +245,15 @@ def test_statistics_match_a_brute_force_computation(tmp_path: Path) -> None:
         for name, tensor in load_file(tmp_path / "sae/sae_weights.safetensors").items()
     }
     rules = StatisticsRules(length_edges=(4,))
-    measured, _ = measure_level(collected, bank, weights, rules=rules)
-    acts = encode(weights, bank.rows).numpy().reshape(120, 8, SPEC.width)
-    for concept in range(SPEC.width):
-        peaks, saliency = acts[:, :, concept].max(1), acts[:, :, concept].mean(1)
+    measured, _ = measure_level(collected, FromWeights(bank, weights), rules=rules)
+    check_by_brute_force(measured, encode(weights, bank.rows).numpy())
+
+
+def check_by_brute_force(measured: LevelStatistics, acts: np.ndarray) -> None:
+    """Compare statistics with what dense activations of `make_bank` (n_rows, width) come to."""
+    by_text = acts.reshape(-1, 8, acts.shape[1])
+    for concept in range(acts.shape[1]):
+        peaks, saliency = by_text[:, :, concept].max(1), by_text[:, :, concept].mean(1)
         firing = np.sort(peaks[peaks > 0])
         if not len(firing):
             assert "dead" in measured.flags[concept]
@@ -198,7 +265,7 @@ def test_statistics_match_a_brute_force_computation(tmp_path: Path) -> None:
         assert measured.base_rates[concept, 1] == pytest.approx(present.mean())
         assert np.isnan(measured.base_rates[concept, 0])
         assert measured.q90[concept] == pytest.approx(np.quantile(saliency[present], 0.9), rel=1e-5)
-        assert measured.density[concept] == pytest.approx((acts[:, :, concept] > 0).mean())
+        assert measured.density[concept] == pytest.approx((by_text[:, :, concept] > 0).mean())
         assert measured.max_activation[concept] == pytest.approx(peaks.max())
 
 
@@ -225,7 +292,7 @@ def flags_of(weights_on: np.ndarray, **changes: object) -> frozenset[str]:
     if "texts" in changes:
         collected = replace(collected, texts=changes["texts"])  # type: ignore[arg-type]
     bank = next(iter(collected.banks.values()))
-    measured, _ = measure_level(collected, bank, weights)
+    measured, _ = measure_level(collected, FromWeights(bank, weights))
     return measured.flags[0]
 
 
@@ -246,8 +313,8 @@ def test_a_concept_on_first_tokens_of_any_kind_is_positional() -> None:
     collected, weights = one_concept(on)
     bank = next(iter(collected.banks.values()))
     ids = random.permutation(len(bank)).astype(np.int32)
-    varied, _ = measure_level(collected, replace(bank, token_ids=ids), weights)
-    same, _ = measure_level(collected, replace(bank, token_ids=ids * 0), weights)
+    varied, _ = measure_level(collected, FromWeights(replace(bank, token_ids=ids), weights))
+    same, _ = measure_level(collected, FromWeights(replace(bank, token_ids=ids * 0), weights))
     assert varied.flags[0] == {"structural:position"}
     assert same.flags[0] == frozenset()
 
@@ -289,20 +356,45 @@ def test_themes_are_passages_unless_told() -> None:
     assert LevelSpec.parse("terms:hook=h,width=8,k=2", lr=0.5).lr == 0.5
 
 
+def tiny_model(folder: Path) -> ReferenceModel:
+    """A model whose states at `HOOK` a test can spoil."""
+    return ReferenceModel.from_spec(make_tiny_bert(folder), hook_points=(HOOK,), device="cpu")
+
+
 def test_not_a_number_in_the_states_is_an_error(tmp_path: Path) -> None:
     import torch
 
-    from benchdesign.mapping.activations import collect_activations
-    from benchdesign.mapping.reference import ReferenceModel
-    from tests.helpers import make_tiny_bert
-
-    model = ReferenceModel.from_spec(
-        make_tiny_bert(tmp_path / "m"), hook_points=(HOOK,), device="cpu"
-    )
+    model = tiny_model(tmp_path / "m")
     with torch.no_grad():
         model.model.encoder.layer[0].output.dense.weight.fill_(float("nan"))
-    with pytest.raises(ModelError, match="not finite"):
+    with pytest.raises(ModelError, match=r"not finite; choose another hook point\.$"):
         collect_activations([CorpusText("a cat", "", False)], model, keys=[BankKey(HOOK, "token")])
+
+
+def test_states_beyond_half_precision_are_kept_in_single(tmp_path: Path) -> None:
+    import torch
+
+    model = tiny_model(tmp_path / "m")
+    # Of one length a batch, longest first: what overflows comes after what does not.
+    texts = [CorpusText(text, "", False) for text in ("dog", "a cat dog")]
+    given = model.activations
+
+    def activations(windows: Sequence[Window]) -> dict[str, torch.Tensor]:
+        states = given(windows)
+        return {point: found * (1e6 if len(found) == 1 else 1.0) for point, found in states.items()}
+
+    model.activations = activations  # type: ignore[method-assign]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("benchdesign.mapping.activations._BATCH_TOKENS", {"cpu": 1})
+        collected = collect_activations(texts, model, keys=[BankKey(HOOK, "token")])
+    rows = collected.banks[BankKey(HOOK, "token")].rows
+    assert rows.dtype is torch.float32
+    small, large = (
+        given(model.windows([Item("1", 0, text, ((0, len(text)),), text)]))
+        for text in ("a cat dog", "dog")
+    )
+    torch.testing.assert_close(rows[0], large[HOOK][0].float() * 1e6)
+    torch.testing.assert_close(rows[1:], small[HOOK].half().float())
 
 
 def test_an_existing_folder_is_left_alone(tmp_path: Path) -> None:

@@ -49,7 +49,7 @@ def make_tiny_decoder(
 def _config(family: str, limit: int, n_layers: int) -> Any:
     from transformers import AutoConfig
 
-    shared = {"vocab_size": 260, "bos_token_id": 257, "eos_token_id": 258, "pad_token_id": 256}
+    shared = {"vocab_size": 264, "bos_token_id": 257, "eos_token_id": 258, "pad_token_id": 256}
     if family == "gpt2":
         return AutoConfig.for_model(
             family, n_embd=WIDTH, n_layer=n_layers, n_head=HEADS, n_positions=limit, **shared
@@ -92,3 +92,22 @@ def _tokenizer(limit: int, *, adds_bos: bool) -> Any:
         eos_token="<eos>",
         model_max_length=limit,
     )
+
+
+def add_chat_template(folder: Path, template: str) -> Path:
+    """Give the tokenizer of a tiny decoder a chat template, and control tokens it may use."""
+
+    from tokenizers import AddedToken
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    backend = tokenizer.backend_tokenizer
+    backend.add_special_tokens(["<turn>", "</turn>"])
+    # Some public tokenizers do not mark theirs as special.
+    backend.add_tokens(
+        [AddedToken("<|User|>", normalized=False), AddedToken("<|Assistant|>", normalized=False)]
+    )
+    backend.add_special_tokens([AddedToken("<line>", rstrip=True, special=True)])
+    tokenizer.chat_template = template
+    tokenizer.save_pretrained(folder)
+    return folder

@@ -47,6 +47,7 @@ async def test_a_field_set_by_hand_is_read_at_once_and_kept(
 ) -> None:
     monkeypatch.chdir(bench.folder)
     app = app_on(bench)
+    app.chat = True
     async with app.run_test(size=SIZE) as pilot:
         form = await form_of(app, pilot)
         await until(pilot, lambda: "every row has a question" in visible_text(app))
@@ -65,6 +66,7 @@ async def test_a_field_set_by_hand_is_read_at_once_and_kept(
         await pilot.press("ctrl+n")
         await until(pilot, lambda: app.session is not None)
         assert app.session.workspace.settings.fields == {"prompt": "category"}
+        assert app.session.workspace.settings.chat
         assert app.job is not None
 
 

@@ -15,6 +15,7 @@ from textual.widgets import Input
 
 from benchdesign.text import cell_width, display
 from benchdesign.tui.keys import FOOTERS, KEYS, SCREENS, footer_word, key_label
+from benchdesign.tui.page_parts import clock_of
 from benchdesign.tui.widgets.detail import Line
 from benchdesign.tui.widgets.job_line import JobLine
 
@@ -57,6 +58,13 @@ class ActionLine(Line):
         action = self.action_at(offset.x) if offset else ""
         if action and isinstance(self.screen, BaseScreen):
             await self.screen.perform(action)
+
+
+def _saved(session: Session) -> str:
+    """Return when the last decision was written; empty before the first, or if that is unknown."""
+    steps = session.log.steps
+    when = clock_of(steps[-1].when) if steps else ""
+    return when and f"saved {when}"
 
 
 class BaseScreen(Screen[None]):
@@ -130,10 +138,7 @@ class BaseScreen(Screen[None]):
         """Refresh if anything changed since last time."""
         if not self.is_mounted or not self.query("#too-small"):
             return
-        session = self.session
-        waiting = self.NEEDS_ANALYSIS and (session is None or session.summary is None)
-        if self.NEEDS_ANALYSIS and self.NEEDS_ITEMS and session is not None:
-            waiting = waiting or session.loaded is None
+        waiting = self.is_waiting
         self.set_class(waiting, "-waiting")
         if waiting:
             self.query_one("#empty-state", Line).show(self.owner.waiting_text())
@@ -143,6 +148,16 @@ class BaseScreen(Screen[None]):
         if version != self.seen_version:
             self.seen_version = version
             self.refresh_session()
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether there is nothing to show yet."""
+        session = self.session
+        if not self.NEEDS_ANALYSIS:
+            return False
+        if session is None or session.summary is None:
+            return True
+        return self.NEEDS_ITEMS and session.loaded is None
 
     @property
     def is_narrow(self) -> bool:
@@ -168,11 +183,10 @@ class BaseScreen(Screen[None]):
         if session.summary is not None:
             size = f" · {session.summary.gaps.n_items:,} items"
             dictionary = session.summary.dictionary
-            right = f"ref {dictionary.model} · {dictionary.n_concepts:,} concepts"
-        if not session.can_write:
-            right = "read only · " + right
-        if self.is_narrow:
-            size, right = "", ("" if session.can_write else "read only")
+            right = f"read by {dictionary.model} · {dictionary.n_concepts:,} concepts"
+        saved = _saved(session) if session.can_write else "read only"
+        right = saved if self.is_narrow else " · ".join(one for one in (right, saved) if one)
+        size = "" if self.is_narrow else size
         room = max(width - 11 - cell_width(size) - cell_width(right) - 2, 8)
         name = display(name, width=room)
         gap = " " * max(width - 11 - cell_width(name + size + right), 1)
@@ -202,7 +216,7 @@ class BaseScreen(Screen[None]):
         return parts
 
     def _keys(self) -> Iterable[Part]:
-        ids = FOOTERS[self.MODE]
+        ids = self._waiting_keys() if self.is_waiting else FOOTERS[self.MODE]
         if self.is_narrow:
             ids = (*[one for one in ids if one != "help"][:5], "help")
         for one in ids:
@@ -210,6 +224,13 @@ class BaseScreen(Screen[None]):
             label = key_label(self.owner.key_of(one))
             yield Part(f"{label} ", "bold $text-accent", key.action)
             yield Part(f"{footer_word(self.MODE, one)}   ", "$foreground-muted", key.action)
+
+    def _waiting_keys(self) -> tuple[str, ...]:
+        """Return the keys that do something while there is nothing to show."""
+        general = ("screen.open", "help", "palette", "quit")
+        if self.owner.job is not None:
+            return ("stop", *general)
+        return general if self.session is None else ("recompute", *general)
 
     async def perform(self, action: str) -> None:
         """Run an action on whatever has it: the focused widget, this screen, the application."""

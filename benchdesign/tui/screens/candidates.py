@@ -68,7 +68,19 @@ class CandidatesScreen(ListScreen):
         assert self.session is not None
         self._shown = self._candidates()
         self._of_key = {one.key: one for one in self._shown}
+        self.table.empty = self.EMPTY if self._shown else self._why_none()
         return CandidateRows(self.session, self._shown, marks=self.owner.marks)
+
+    def _why_none(self) -> str:
+        session = self.session
+        assert session is not None and session.analysis is not None
+        if self.owner.job is not None:
+            return "Candidates come when the job is done; the line below says how far it is."
+        if "propose" in session.workspace.stale_stages():
+            return "The candidates are out of date. R proposes them anew; all decisions stay."
+        if session.analysis.pool is None:
+            return "No pool was given to take candidates from. 1 and ^n make a workspace with one."
+        return "Nothing in the pool fills a gap. 4 shows the gaps, T there changes the rule."
 
     def facets(self) -> tuple[Facet, ...]:
         """Return what to show: all, by verdict, removals."""
@@ -133,6 +145,7 @@ class CandidatesScreen(ListScreen):
             marks=self.owner.marks,
             closest=self.shows_all_of_closest,
             width=self.page_width,
+            is_short=self.is_short,
         )
         if self.is_narrow:
             place = self.table.cursor + 1
@@ -142,7 +155,8 @@ class CandidatesScreen(ListScreen):
                 f"{place}/{len(self.table.view)}  {glyph('accept')}{counts[Verdict.ACCEPT]} "
                 f"{glyph('reject')}{counts[Verdict.REJECT]} {glyph('defer')}{counts[Verdict.DEFER]}"
             )
-            return Content.assemble((strip, "$foreground-muted"), "\n", page)
+            end = "   " if self.is_short else "\n"
+            return Content.assemble((strip, "$foreground-muted"), end, page)
         if session.focus_concepts:
             from benchdesign.tui.widgets.evidence import literal
 
@@ -169,6 +183,24 @@ class CandidatesScreen(ListScreen):
         if session is not None and session.focus_concepts:
             session.focus_concepts, session.focus_name = (), ""
             self.owner.touch()
+
+    # A narrow screen hides the list, and what is hidden takes no keys.
+
+    def action_cursor_up(self) -> None:
+        """Go to the candidate before."""
+        self.table.cursor -= 1
+
+    def action_cursor_down(self) -> None:
+        """Go to the candidate after."""
+        self.table.cursor += 1
+
+    def action_page_up(self) -> None:
+        """Scroll the page up."""
+        self.detail.action_page_up()
+
+    def action_page_down(self) -> None:
+        """Scroll the page down."""
+        self.detail.action_page_down()
 
     # decisions
 
@@ -199,7 +231,7 @@ class CandidatesScreen(ListScreen):
         assert self.session is not None
         word = self.owner.marks.word(verdict.value)
         what = id_end(last.item.id, 24) if len(chosen) == 1 else f"{len(chosen)} candidates"
-        self.say(f"{what} {word}. u undoes ({self.session.log.n_undoable} kept). c says why.")
+        self.say(f"{what} {word}. u undoes ({self.session.log.n_undoable} to undo). c says why.")
         if next_key is None:
             self.say(f"{what} {word}. No open candidate is left here; 9 exports.")
 
@@ -239,11 +271,13 @@ class CandidatesScreen(ListScreen):
             self.table.move_to(key)
 
     def action_choose(self) -> None:
-        """Choose the reason of the last decision (or of the one under the cursor)."""
+        """Choose the reason of the one under the cursor if it is decided, else of the last."""
+        session, one = self.session, self._by_key(self.table.cursor_id or "")
         last = getattr(self, "_last", [])
-        if not last and self.table.cursor_id is not None:
-            one = self._by_key(self.table.cursor_id)
-            last = [(one.subject, one.item.id)] if one else []
+        if session is None:
+            return
+        if one is not None and (not last or session.verdict(one) is not Verdict.OPEN):
+            last = [(one.subject, one.item.id)]
         if not last:
             return
 

@@ -23,6 +23,7 @@ from benchdesign.text import display
 from benchdesign.tui.keys import SCREEN_KEYS, bindings
 from benchdesign.tui.marks import Marks
 from benchdesign.tui.model import Session
+from benchdesign.tui.paths import PathSuggester
 from benchdesign.tui.screens.dialogs import AskChoice, AskText
 from benchdesign.tui.screens.lists import Facet, ListScreen
 from benchdesign.tui.widgets.bars import signed_bar
@@ -252,6 +253,13 @@ class CompareScreen(ListScreen):
         ]
         return Content("\n").join(lines)
 
+    def open_row(self, row_id: str) -> None:
+        """List the items that show the concept; a narrow screen shows the summary first."""
+        if self.shows_page and isinstance(self.table.rows, _CompareRows):
+            self.show_items_of(int(row_id))
+        else:
+            super().open_row(row_id)
+
     def action_choose(self) -> None:
         """Choose the other set."""
         session = self.session
@@ -280,9 +288,9 @@ class CompareScreen(ListScreen):
 
         def take(choice: str | None) -> None:
             if choice == "another":
-                self.app.push_screen(AskText("Folder of the workspace"), take)
+                self.app.push_screen(_ask_folder(), take)
             elif choice == "add:":
-                self.app.push_screen(AskText("Folder of the workspace"), add)
+                self.app.push_screen(_ask_folder(), add)
             elif choice == "none":
                 self._keep([])
                 self.suite = None
@@ -343,6 +351,10 @@ class CompareScreen(ListScreen):
         self.suite, self._area_gaps = suite, areas
         self.say(f"Compared {len(suite)} benchmarks.")
         self.action_facet([name for name, _ in self.facets()].index("suite"))
+
+
+def _ask_folder() -> AskText:
+    return AskText("Folder of the workspace", suggester=PathSuggester())
 
 
 def _read_side(folder: Path, session: Session) -> _Side:

@@ -68,7 +68,15 @@ class ConceptsScreen(JudgingScreen):
             part=self.part,
             marks=self.owner.marks,
             width=self.page_width,
+            is_short=self.is_short,
         )
+
+    def open_row(self, row_id: str) -> None:
+        """List the items that show the concept; a narrow screen shows its page first."""
+        if self.shows_page:
+            self.show_items_of(int(row_id))
+        else:
+            super().open_row(row_id)
 
     def action_ignore(self) -> None:
         """Take the chosen concepts out of every count, or bring them back."""
@@ -77,4 +85,4 @@ class ConceptsScreen(JudgingScreen):
     def action_why(self) -> None:
         """Show the page."""
         if self.table.cursor_id is not None:
-            self.open_row(self.table.cursor_id)
+            super().open_row(self.table.cursor_id)

@@ -1,4 +1,4 @@
-"""Small questions: a line of text, one of a few, yes or no."""
+"""Small questions: a line of text, one of a few; and a text to read."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from textual.binding import Binding, BindingType
 from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
+from textual.suggester import Suggester
 from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
 
-from benchdesign.tui.widgets.detail import Line
+from benchdesign.tui.widgets.detail import Detail, Line
 from benchdesign.tui.widgets.evidence import literal
 
-__all__ = ["AskChoice", "AskText"]
+__all__ = ["AskChoice", "AskText", "ReadText"]
 
 _BACK: list[BindingType] = [
     Binding("escape", "cancel", "cancel", show=False, id="dialog.cancel", tooltip="Change nothing.")
@@ -28,8 +29,16 @@ class AskText(ModalScreen[str | None]):
 
     BINDINGS: ClassVar[list[BindingType]] = _BACK
 
-    def __init__(self, title: str, *, value: str = "", hint: str = "") -> None:
+    def __init__(
+        self,
+        title: str,
+        *,
+        value: str = "",
+        hint: str = "",
+        suggester: Suggester | None = None,
+    ) -> None:
         super().__init__()
+        self._suggester = suggester
         self._title = title
         self._value = value
         self._hint = hint
@@ -38,9 +47,11 @@ class AskText(ModalScreen[str | None]):
         """Lay out the question."""
         with Vertical(classes="dialog"):
             yield Line(literal(self._title, "bold"))
-            yield Input(self._value, id="answer")
-            hint = f"{self._hint}   " if self._hint else ""
-            yield Line(literal(f"{hint}enter keeps it   esc changes nothing"), classes="hint")
+            yield Input(self._value, id="answer", suggester=self._suggester)
+            if self._hint:
+                yield Line(literal(self._hint), classes="hint")
+            complete = "→ completes   " if self._suggester else ""
+            yield Line(f"{complete}enter keeps it   esc changes nothing", classes="hint")
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Take the answer."""
@@ -77,6 +88,34 @@ class AskChoice(ModalScreen[str | None]):
 
     def action_cancel(self) -> None:
         """Leave without an answer."""
+        self.dismiss(None)
+
+
+class ReadText(ModalScreen[None]):
+    """Show a long text; `esc` leaves it."""
+
+    BINDINGS: ClassVar[list[BindingType]] = _BACK
+
+    def __init__(self, title: str, text: str) -> None:
+        super().__init__()
+        self._title = title
+        self._text = text
+
+    def compose(self) -> ComposeResult:
+        """Lay out the text."""
+        with Vertical(classes="dialog"):
+            yield Line(literal(self._title, "bold"))
+            yield Detail(id="text")
+            yield Line("↑ ↓ scroll   esc goes back", classes="hint")
+
+    def on_mount(self) -> None:
+        """Show the text from its beginning."""
+        page = self.query_one(Detail)
+        page.show(literal(self._text))
+        page.focus()
+
+    def action_cancel(self) -> None:
+        """Go back."""
         self.dismiss(None)
 
 

@@ -17,15 +17,17 @@ from textual.worker import get_current_worker
 
 from benchdesign.decisions import Verdict
 from benchdesign.errors import BenchdesignError, OutputExistsError
+from benchdesign.text import display
 from benchdesign.tui.jobs import rewritten_map
 from benchdesign.tui.keys import SCREEN_KEYS, bindings
 from benchdesign.tui.model import Session
 from benchdesign.tui.screens.base import BaseScreen
-from benchdesign.tui.screens.dialogs import AskChoice
+from benchdesign.tui.screens.dialogs import AskChoice, ReadText
 from benchdesign.tui.widgets.detail import Line, heading
 from benchdesign.tui.widgets.evidence import literal
 
 if TYPE_CHECKING:
+    from benchdesign.analysis import Analysis
     from benchdesign.revision import Revision
 
 __all__ = ["ExportScreen", "open_report"]
@@ -45,7 +47,7 @@ def default_folder(session: Session) -> Path:
 
 
 def open_report(screen: BaseScreen) -> None:
-    """Open the last report in a browser; says so where there is none."""
+    """Open the last report in a browser, or show it here where there is no browser."""
     session = screen.session
     if session is None:
         return
@@ -54,8 +56,15 @@ def open_report(screen: BaseScreen) -> None:
     if not report.is_file():
         screen.say("No report yet; 9 and ^e write one.")
         return
-    opened = webbrowser.open(report.resolve().as_uri())
-    screen.say(f"{'Opened' if opened else 'No browser found; the report is at'} {report}")
+    if webbrowser.open(report.resolve().as_uri()):
+        screen.say(f"Opened {report}")
+        return
+    screen.say(f"No browser found; the report is at {report}")
+    try:
+        text = report.with_suffix(".md").read_text("utf-8", errors="replace")
+    except OSError:
+        return
+    screen.app.push_screen(ReadText(f"The report, as {report.with_suffix('.md').name}", text))
 
 
 class ExportScreen(BaseScreen):
@@ -122,20 +131,27 @@ class ExportScreen(BaseScreen):
         session = self.session
         if session is None or session.analysis is None:
             return
-        self.query_one("#left", Line).show(self._files(session))
-        checks = self._checks(session)
-        self.query_one("#right", Line).show(checks)
+        files, checks = self._files(session), self._checks(session)
         below = self._below(session)
+        # What speaks against publishing comes first where only one fits.
+        left, right = (checks, files) if self.is_narrow else (files, checks)
+        self.query_one("#left", Line).show(left)
+        self.query_one("#right", Line).show(right)
         if self.is_narrow:
-            below = Content.assemble("\n", checks, "\n", below)
+            below = Content.assemble(below, "\n\n", files)
         self.query_one("#below", Line).show(below)
+
+    @property
+    def _space(self) -> list[Content]:
+        """An empty line where there is room for one."""
+        return [Content("")] if self.app.size.height >= 30 else []
 
     def _files(self, session: Session) -> Content:
         from benchdesign.revision import planned_files
 
         analysis = session.analysis
         assert analysis is not None
-        lines = [heading("What is written"), Content("")]
+        lines = [heading("What is written"), *self._space]
         for name in planned_files(analysis.benchmark):
             what = _WHAT.get(name, "")
             if not what:
@@ -148,7 +164,7 @@ class ExportScreen(BaseScreen):
         n = len(analysis.benchmark)
         n_out, n_new = len(session.log.dropped), len(session.log.accepted)
         lines += [
-            Content(""),
+            *self._space,
             Content.assemble(
                 f"  Items   {n:,}  - {n_out} dropped  + {n_new} accepted  = ",
                 (f"{n - n_out + n_new:,}", "bold"),
@@ -160,7 +176,7 @@ class ExportScreen(BaseScreen):
         analysis = session.analysis
         assert analysis is not None
         marks = self.owner.marks
-        lines = [heading("Before you publish"), Content("")]
+        lines = [heading("Before you publish"), *self._space]
 
         def check(state: str, text: str) -> None:
             lines.append(
@@ -174,7 +190,7 @@ class ExportScreen(BaseScreen):
         if not accepted and not session.log.dropped:
             check("estimate", "nothing is accepted or dropped so far")
         elif n_keyless:
-            check("warn", f"{n_keyless} accepted items have no key")
+            check("warn", f"{_items(n_keyless, 'accepted')} without a key")
         else:
             check("pass", "every accepted item has a key")
         n_pairs = len(analysis.duplicates)
@@ -185,24 +201,22 @@ class ExportScreen(BaseScreen):
         counts = session.verdict_counts()
         if counts[Verdict.OPEN]:
             check("estimate", f"{counts[Verdict.OPEN]} candidates were never reviewed")
-        else:
+        elif session.loaded is not None and session.loaded.candidates:
             check("pass", "every candidate was reviewed")
         if session.workspace.is_stale:
             check("warn", "some numbers are out of date; R computes them")
-        kinds: dict[str, int] = {}
-        for finding in analysis.findings:
-            kinds[finding.kind] = kinds.get(finding.kind, 0) + max(len(finding.rows), 1)
-        for kind, n in sorted(kinds.items(), key=lambda one: -one[1])[:5]:
-            check("warn", f"{kind.replace('-', ' ')}: {n:,} rows of the files")
+        for where, kind, n in _found(analysis)[:5]:
+            rows = "row" if n == 1 else "rows"
+            check("warn", f"{kind.replace('-', ' ')} in {n:,} {rows} of the {where}")
         if self.plan is not None and self.plan.n_unread:
-            check("estimate", f"{self.plan.n_unread} edited items are mapped again when written")
+            check("estimate", f"{_items(self.plan.n_unread, 'edited')} mapped again when written")
         if self.plan_problem:
             check("fail", self.plan_problem)
         return Content("\n").join(lines)
 
     def _below(self, session: Session) -> Content:
         folder = self.query_one("#folder", Input).value
-        lines = [Content(""), heading("What it changes")]
+        lines = [*self._space, heading("What it changes")]
         if self.plan is None:
             lines.append(literal("  working it out ..." if not self.plan_problem else "  unknown"))
         else:
@@ -214,8 +228,9 @@ class ExportScreen(BaseScreen):
                     f"  well covered    {_percent(before.covered_share)} {arrow} "
                     f"{_percent(after.covered_share)} of the concepts that can be judged"
                 ),
-                Content(f"  gaps closed     {self.plan.n_gaps_closed} of {gaps}"),
+                Content(f"  gaps closed     {self.plan.n_gaps_closed} of {gaps}, by the rule"),
                 Content(f"  missing         {before.n_missing} {arrow} {after.n_missing}"),
+                *self._named_gaps(session, self.plan),
             ]
         command = (
             f"benchdesign export {shlex.quote(str(session.folder))} --out {shlex.quote(folder)}"
@@ -224,12 +239,28 @@ class ExportScreen(BaseScreen):
             Content(""),
             heading("The command that writes the same files (y copies it)"),
             literal(f"  {command}"),
-            Content(""),
+            *self._space,
             literal(
                 "Nothing is written until ^e. Nothing is overwritten unasked.", "$foreground-muted"
             ),
         ]
         return Content("\n").join(lines)
+
+    def _named_gaps(self, session: Session, plan: Revision) -> list[Content]:
+        """Name the first gaps that are closed, and the worst that stay."""
+        assert session.analysis is not None
+        still, label = plan.gaps_after.is_gap, session.analysis.dictionary.label
+        ids = session.analysis.gaps.ranked().tolist()
+        width = self.app.size.width - 24
+        lines = []
+        for word, chosen in (
+            ("closes", [one for one in ids if not still[one]]),
+            ("leaves", [one for one in ids if still[one]]),
+        ):
+            if chosen:
+                names = display("; ".join(label(one) for one in chosen[:8]), width=width)
+                lines.append(Content.assemble(f"  {word:<16}", literal(names)))
+        return [*lines, literal("                  p lists them all", "$foreground-muted")]
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Show the command with the folder typed."""
@@ -254,7 +285,9 @@ class ExportScreen(BaseScreen):
         elif self.session is not None and self.session.analysis is not None:
             n_unread = 0 if self.plan is None else self.plan.n_unread
             self.say(
-                f"Mapping {n_unread} edited items, then writing ..." if n_unread else "Writing ..."
+                f"Mapping {_items(n_unread, 'edited')}, then writing ..."
+                if n_unread
+                else "Writing ..."
             )
             self.write_files(Path(folder).expanduser(), force=force)
 
@@ -326,6 +359,21 @@ class ExportScreen(BaseScreen):
                 f"benchdesign export {shlex.quote(str(session.folder))} --out {shlex.quote(folder)}"
             )
             self.say("Copied the command.")
+
+
+def _items(n: int, kind: str) -> str:
+    return f"{n:,} {kind} item{'' if n == 1 else 's'}"
+
+
+def _found(analysis: Analysis) -> list[tuple[str, str, int]]:
+    """Count what was noticed in the files: where, what, in how many rows; most rows first."""
+    counts: dict[tuple[str, str], int] = {}
+    for where, source in (("benchmark", analysis.benchmark), ("pool", analysis.pool)):
+        for finding in source.findings if source is not None else ():
+            key = (where, finding.kind)
+            counts[key] = counts.get(key, 0) + finding.n_rows
+    found = [(where, kind, n) for (where, kind), n in counts.items()]
+    return sorted(found, key=lambda one: (one[0] != "benchmark", -one[2]))
 
 
 def _percent(share: float | None) -> str:

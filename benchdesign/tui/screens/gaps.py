@@ -87,7 +87,12 @@ class GapsScreen(JudgingScreen):
             ids = self._rows.concepts(row_id)
             return area_page(session, name, ids, marks=self.owner.marks, width=self.page_width)
         return concept_page(
-            session, int(row_id), part=self.part, marks=self.owner.marks, width=self.page_width
+            session,
+            int(row_id),
+            part=self.part,
+            marks=self.owner.marks,
+            width=self.page_width,
+            is_short=self.is_short,
         )
 
     def reveal(self, row_id: str) -> None:
@@ -107,7 +112,9 @@ class GapsScreen(JudgingScreen):
             self.say("The items are still being read.")
             return
         if not any(one in session.loaded.by_concept for one in ids):
-            self.say("No candidate fills it. POOL says how many pool items show it at all.")
+            is_old = "propose" in session.workspace.stale_stages()
+            more = "R proposes candidates anew." if is_old else "POOL counts the pool's items."
+            self.say(f"No candidate fills it. {more}")
             super().open_row(row_id)
             return
         name = row_id.removeprefix("area:")

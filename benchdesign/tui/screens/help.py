@@ -50,7 +50,7 @@ def help_content(mode: str, *, search: str = "") -> Content:
         parts += [heading(screen.question), Content(f"{_TEXTS[mode]}\n")]
     groups = (
         ("On this screen", SCREEN_KEYS[mode]),
-        ("In lists", TABLE_KEYS),
+        ("In lists", tuple(one for one in TABLE_KEYS if one not in SCREEN_KEYS[mode])),
         ("Everywhere", APP_KEYS),
     )
     for title, ids in groups:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import ClassVar
 
 from textual.binding import BindingType
@@ -75,8 +76,14 @@ class ItemsScreen(ListScreen):
         if row is None or self.session is None:
             return Content("")
         shown = self._rows.at(row)
+        asked = re.search(r"\bconcept:(\d{1,9})\b", self.filter_bar.value)
         return item_page(
-            self.session, shown, part=self.part, marks=self.owner.marks, width=self.page_width
+            self.session,
+            shown,
+            part=self.part,
+            marks=self.owner.marks,
+            width=self.page_width,
+            first=int(asked.group(1)) if asked else None,
         )
 
     def action_drop(self) -> None:

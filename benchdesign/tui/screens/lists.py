@@ -115,6 +115,11 @@ class ListScreen(BaseScreen):
         return self.detail.scrollable_content_region.width or self.app.size.width * 2 // 5
 
     @property
+    def is_short(self) -> bool:
+        """Whether lines are scarce."""
+        return self.app.size.height < 30
+
+    @property
     def filter_bar(self) -> FilterBar:
         """The filter."""
         return self.query_one("#filter", FilterBar)
@@ -181,6 +186,7 @@ class ListScreen(BaseScreen):
             getattr(shown, "text", self.filter_text),
             getattr(shown, "value", self.filter_value),
             lowered=getattr(shown, "lowered", None),
+            members=getattr(shown, "members", lambda _name, _wanted: None),
         )
 
         def keep(row: int) -> bool:
@@ -245,9 +251,7 @@ class ListScreen(BaseScreen):
         text = f"{len(table.view):,} of {len(table.rows):,}"
         if table.marked:
             text += f" · {len(table.marked):,} marked"
-        if table.sort_key:
-            text += f" · by {table.sort_key}, {'descending' if table.reverse else 'ascending'}"
-        return text
+        return f"{text} · {table.order}" if table.order else text
 
     def on_line_table_highlighted(self, event: LineTable.Highlighted) -> None:
         """Make the page once the cursor rests."""
@@ -291,6 +295,28 @@ class ListScreen(BaseScreen):
         if self.is_narrow or not self.SIDE_BY_SIDE:
             self.add_class("-detail")
         self.detail.focus()
+
+    def action_open_row(self) -> None:
+        """Open the row that the page is about."""
+        if self.table.cursor_id is not None:
+            self.open_row(self.table.cursor_id)
+
+    @property
+    def shows_page(self) -> bool:
+        """Whether the page is on screen beside (or instead of) the list."""
+        return self.detail.display
+
+    def show_items_of(self, concept_id: int) -> None:
+        """Go to the items that show a concept."""
+        self.app.call_later(self._to_items, f"concept:{concept_id:05d}")
+
+    async def _to_items(self, text: str) -> None:
+        await self.app.switch_mode("items")
+        items = self.app.screen
+        if isinstance(items, ListScreen):
+            items.facet = 0
+            items.filter_bar.restore(text)
+            items.table.focus()
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Filter while typing."""

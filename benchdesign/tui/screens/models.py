@@ -14,6 +14,7 @@ from textual.worker import get_current_worker
 from benchdesign.errors import BenchdesignError
 from benchdesign.text import display
 from benchdesign.tui.keys import SCREEN_KEYS, bindings
+from benchdesign.tui.paths import PathSuggester
 from benchdesign.tui.screens.dialogs import AskChoice, AskText
 from benchdesign.tui.screens.lists import Facet, ListScreen
 from benchdesign.tui.widgets.line_table import Column, ListRows, Rows
@@ -41,7 +42,7 @@ class ModelsScreen(ListScreen):
         Column("n", "N", 6, "right"),
     )
     FIELDS = ("n", "spread", "model")
-    EMPTY = "Nothing to list."
+    EMPTY = "Nothing to list. c reads results of models."
 
     study: ModelStudy | None = None
     joined: JoinedResults | None = None
@@ -132,6 +133,8 @@ class ModelsScreen(ListScreen):
 
     def show_detail(self) -> None:
         """Show the page of the row, or how to begin."""
+        # A narrow screen has room for one of the two, and the empty list says less.
+        self.set_class(self.study is None and self.is_narrow, "-how")
         if self.study is None:
             self.detail.show(_HOW)
         elif not len(self.table.rows) and self._list == "weak":
@@ -206,12 +209,15 @@ class ModelsScreen(ListScreen):
     def _ask_path(self) -> None:
         def take(path: str | None) -> None:
             if path and path.strip():
-                self.read_results([*self._paths(), path.strip()], self._metrics())
+                # Whole, so that they are found from wherever the workspace is opened next.
+                chosen = _expanded(path.strip())
+                self.read_results([*self._paths(), chosen], self._metrics())
 
         self.app.push_screen(
             AskText(
                 "File or folder of results",
                 hint="lm-eval, Inspect or HELM logs, JSONL or CSV; MODEL=FILE names the model.",
+                suggester=PathSuggester(),
             ),
             take,
         )
@@ -314,6 +320,9 @@ class ModelsScreen(ListScreen):
 
     def action_baseline(self) -> None:
         """Show scores, or differences from each model's overall score."""
+        if self._list not in ("areas", "concepts"):
+            self.say("The baseline is for the lists of areas and concepts; f goes there.")
+            return
         self.baseline = not self.baseline
         self.refresh_session()
 
@@ -327,13 +336,13 @@ class ModelsScreen(ListScreen):
 
 
 def _expanded(path: str) -> str:
-    """Replace a leading tilde, also behind `MODEL=`."""
+    """Return the whole path, also behind `MODEL=`."""
     from pathlib import Path
 
     name, sign, rest = path.partition("=")
-    if sign and rest.startswith("~"):
-        return f"{name}={Path(rest).expanduser()}"
-    return str(Path(path).expanduser())
+    if sign and not Path(path).exists():
+        return f"{name}={Path(rest).expanduser().absolute()}"
+    return str(Path(path).expanduser().absolute())
 
 
 _HOW = Content(

@@ -19,6 +19,7 @@ from textual.worker import get_current_worker
 
 from benchdesign.errors import BenchdesignError
 from benchdesign.text import display
+from benchdesign.tui.paths import PathSuggester
 from benchdesign.tui.widgets.detail import Line, heading
 from benchdesign.tui.widgets.evidence import literal
 
@@ -76,28 +77,6 @@ class _Read:
     """What was typed when this was read."""
 
 
-class _Paths(Suggester):
-    """Completes what is on disk."""
-
-    def __init__(self) -> None:
-        super().__init__(use_cache=False, case_sensitive=True)
-
-    async def get_suggestion(self, value: str) -> str | None:
-        """Return the first path that begins so."""
-        if not value or value.startswith("hf:"):
-            return None
-        folder, _, name = value.rpartition("/")
-        try:
-            entries = sorted(Path(folder or ("/" if "/" in value else ".")).expanduser().iterdir())
-        except OSError:
-            return None
-        for one in entries:
-            if one.name.startswith(name) and not (one.name.startswith(".") and not name):
-                start = value[: len(value) - len(name)]
-                return f"{start}{one.name}{'/' if one.is_dir() else ''}"
-        return None
-
-
 class NewForm(VerticalScroll, can_focus=False):
     """Files, fields, scope and folder of a workspace to be made."""
 
@@ -119,19 +98,17 @@ class NewForm(VerticalScroll, can_focus=False):
     def compose(self) -> ComposeResult:
         """Lay out the rows."""
         yield Line(heading("New workspace"), classes="page")
-        paths = _Paths()
+        paths = PathSuggester()
         yield from _row(
             "Benchmark file", "benchmark", "a file, a folder or hf:owner/name", suggester=paths
         )
         yield from _row("Candidate pool", "pool", "optional; the same kinds", suggester=paths)
         for role in _ROLES:
             yield from _row(f"  {_WORDS[role]} field", f"field-{role}", "")
-        yield from _row("Tests what", "scope", "one sentence, or everything")
-        yield from _row("Propose", "n-add", "items to add", value="50")
-        yield from _row("Reference model", "model", "a folder or hf:owner/name", value="builtin")
-        yield from _row(
-            "Dictionary", "dictionary", "a folder, sae-lens:... or hf:...", value="builtin"
-        )
+        yield from _row("Meant to test", "scope", "one sentence; empty for everything")
+        yield from _row("Items to propose", "n-add", "0 finds the gaps only", value="50")
+        yield from _row("Reference model", "model", "builtin   (or a folder, or hf:owner/name)")
+        yield from _row("Dictionary", "dictionary", "builtin   (or a folder, sae-lens:..., hf:...)")
         yield from _row("Workspace folder", "folder", "", suggester=paths)
         with Horizontal(classes="form-buttons"):
             yield Button("Create workspace", id="create", variant="primary")
@@ -145,6 +122,10 @@ class NewForm(VerticalScroll, can_focus=False):
         """Say what to begin with."""
         for box in self.query(Input):
             box.cursor_blink = False
+        self.draw()
+
+    def on_resize(self) -> None:
+        """Cut the checks to the new width."""
         self.draw()
 
     def value(self, name: str) -> str:
@@ -268,6 +249,11 @@ class NewForm(VerticalScroll, can_focus=False):
         if not self.query("#first-item"):
             return
         self.query_one("#checks", Line).show(Content("\n").join(self._checks()))
+        n = len(self.findings())
+        button = self.query_one("#findings", Button)
+        button.label = f"All findings ({n})" if n else "All findings"
+        # A new label alone keeps the old width, and the number would be cut off.
+        button.refresh(layout=True)
         benchmark = self.found.benchmark
         shown: list[Content] = []
         if benchmark is not None and not isinstance(benchmark, str) and len(benchmark):
@@ -275,7 +261,7 @@ class NewForm(VerticalScroll, can_focus=False):
         self.query_one("#first-item", Line).show(Content("\n").join(shown))
 
     def _checks(self) -> list[Content]:
-        marks = self._marks
+        marks, width = self._marks, self._column
         lines = [heading("Checks before anything is run")]
 
         def check(state: str, text: str) -> None:
@@ -296,7 +282,9 @@ class NewForm(VerticalScroll, can_focus=False):
                 else:
                     check("pass", f"{name}: every row has a question and an answer")
                 for finding in one.findings[:_MOST_FINDINGS]:
-                    check("warn", finding.message)
+                    # The path is in the form already; the button tells every message in full.
+                    text = finding.message.replace(self.value(name), name)
+                    check("warn", display(text, width=width))
                 if len(one.findings) > _MOST_FINDINGS:
                     check("warn", f"{name}: {len(one.findings) - _MOST_FINDINGS} more findings")
         folder = self.value("folder")
@@ -309,6 +297,12 @@ class NewForm(VerticalScroll, can_focus=False):
         if not self.value("benchmark"):
             check("open", "name a benchmark file; its fields and rows are shown here")
         return lines
+
+    @property
+    def _column(self) -> int:
+        """Cells for the text of a check: half the form, or all of a narrow one."""
+        width = self.size.width or self.app.size.width
+        return max((width if self.app.size.width < 100 else width // 2) - 8, 24)
 
     def findings(self) -> list[str]:
         """Return everything that was noticed in the files."""
@@ -367,12 +361,12 @@ def _load(path: str, fields: dict[str, str]) -> Benchmark | str | None:
 
 
 def _row(
-    title: str, name: str, note: str, *, value: str = "", suggester: Suggester | None = None
+    title: str, name: str, hint: str, *, value: str = "", suggester: Suggester | None = None
 ) -> ComposeResult:
     with Horizontal(classes="form-row"):
         yield Label(title, markup=False)
-        yield Input(value, id=name, suggester=suggester)
-        yield Line(note, id=f"note-{name}", classes="note")
+        yield Input(value, id=name, placeholder=hint, suggester=suggester)
+        yield Line("", id=f"note-{name}", classes="note")
 
 
 def _summary(benchmark: Benchmark) -> str:

@@ -50,7 +50,7 @@ class OpenScreen(BaseScreen):
             yield FilterBar(placeholder="words", id="filter")
             yield LineTable(
                 self.COLUMNS,
-                empty="None yet. ^n makes one from a benchmark file.",
+                empty="None yet. ^n makes one from a benchmark file, enter from the example.",
                 marks=self.owner.marks,
                 id="table",
             )
@@ -82,6 +82,7 @@ class OpenScreen(BaseScreen):
     def refresh_session(self) -> None:
         """Show the recent workspaces."""
         self._recents = self.owner.recents.load()
+        self.set_class(not self._recents, "-none")
         cells = [self._cells(one) for one in self._recents]
         self.table.show(ListRows([one.folder for one in self._recents], cells))
 
@@ -119,6 +120,19 @@ class OpenScreen(BaseScreen):
             self.owner.action_go("overview")
             return
         self.owner.open_workspace(Path(recent.folder))
+
+    async def action_open_row(self) -> None:
+        """Fill the form with the shipped example; the list is empty."""
+        from benchdesign.shipped import example_folder
+
+        if self._recents or self.has_class("-form"):
+            return
+        try:
+            folder = example_folder()
+        except BenchdesignError as problem:
+            self.say(str(problem), is_error=True)
+            return
+        await self._begin(str(folder / "benchmark.jsonl"), str(folder / "pool.jsonl"))
 
     def action_drop(self) -> None:
         """Take a workspace off the list; its files stay."""
@@ -217,6 +231,7 @@ class OpenScreen(BaseScreen):
             scope={"sentence": wanted.scope} if wanted.scope else {},
             model=wanted.model,
             dictionary=wanted.dictionary,
+            chat=self.owner.chat,
             device=self.owner.preferences.device,
         )
         self.owner.close_workspace()

@@ -10,9 +10,10 @@ from textual.binding import BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 
-from benchdesign.decisions import Verdict
+from benchdesign.decisions import Subject, Verdict
 from benchdesign.errors import BenchdesignError
 from benchdesign.gaps import Status
+from benchdesign.text import cell_width, display
 from benchdesign.tui.keys import SCREEN_KEYS, bindings
 from benchdesign.tui.model import Session
 from benchdesign.tui.screens.base import BaseScreen
@@ -33,6 +34,8 @@ _STAGE_WORDS = {
     "propose": "propose candidates",
     "evidence": "mark evidence",
 }
+
+_AREAS = 5
 
 
 class OverviewScreen(BaseScreen):
@@ -70,8 +73,13 @@ class OverviewScreen(BaseScreen):
             )
 
         is_short = self.app.size.height < 30
+        n_filled = session.n_closed(session.gap_ids()) if session.log.accepted else 0
+        filled = [line("filled", f"{n_filled:,}", "with what is accepted")] if n_filled else []
         lines = [
-            heading("Coverage of the concept dictionary"),
+            Content.assemble(
+                heading("Coverage of the concept dictionary"),
+                ("      → worst gaps, stages" if self.is_narrow else "", "$foreground-muted"),
+            ),
             *([] if is_short else [Content("")]),
             line(
                 "concepts in scope", f"{figures.n_in_scope:,}", f"{figures.n_kept_out:,} kept out"
@@ -96,6 +104,7 @@ class OverviewScreen(BaseScreen):
                 f"{n_gaps:,}",
                 f"{counts[Status.MISSING]:,} missing, {counts[Status.UNDER]:,} under",
             ),
+            *filled,
             line("over-covered", f"{counts[Status.OVER]:,}"),
             line("too rare to judge", f"{counts[Status.UNTESTABLE]:,}"),
         ]
@@ -106,7 +115,32 @@ class OverviewScreen(BaseScreen):
         lines += [Content(""), heading("Concepts by number of items")]
         width = 14 if self.app.size.width < 120 else 26
         lines.append(histogram(figures.histogram, marks=self.owner.marks, width=width))
+        if not is_short:
+            lines += self._areas(session)
         return Content("\n").join(lines)
+
+    def _areas(self, session: Session) -> list[Content]:
+        """List the areas that lack most: single concepts are fragile, areas are not."""
+        from benchdesign.tui.rows import GapRows
+
+        rows = GapRows(session, set(), marks=self.owner.marks, flat=False)
+        if rows.is_flat or not len(rows):
+            return []
+        width = max(self.app.size.width // 2 - 26, 24)
+        lines = [Content(""), heading(f"{'Areas that lack most':<{width + 5}}gaps   have / want")]
+        for row in range(min(len(rows), _AREAS)):
+            shown = display(rows.row_id(row).removeprefix("area:"), width=width)
+            have, want = rows.sort_value(row, "have"), rows.sort_value(row, "want")
+            mark = rows.cell(row, "mark").text
+            lines.append(
+                Content.assemble(
+                    (f"  {mark:<3}", self.owner.marks.style("under")),
+                    shown + " " * max(width - cell_width(shown), 0),
+                    (f"{len(rows.concepts(rows.row_id(row))):>4}", "bold"),
+                    f"   {have:>4,} / {want:<5,}",
+                )
+            )
+        return lines
 
     def _right(self, session: Session) -> Content:
         analysis = session.summary
@@ -131,14 +165,14 @@ class OverviewScreen(BaseScreen):
             lines.append(literal(f"   ... {len(ids) - n_shown} more, key 4", "$foreground-muted"))
         if not ids:
             lines.append(literal("   none at this rule", "$foreground-muted"))
-        lines += [Content(""), heading(f"{'Most over-covered':<{width + 5}}items")]
+        lines += [Content(""), heading(f"{'Most over-covered':<{width + 4}}items  share")]
         over = session.most_over(4)
         for one in over:
             lines.append(
                 _row(
                     "over",
                     analysis.dictionary.label(one),
-                    f"{int(gaps.count[one]):>4}  {100 * float(gaps.rate[one]):.0f} %",
+                    f"{int(gaps.count[one]):>4}  {100 * float(gaps.rate[one]):>3.0f} %",
                     session=self,
                     width=width,
                 )
@@ -161,8 +195,19 @@ class OverviewScreen(BaseScreen):
         counts = session.verdict_counts()
         total = sum(counts.values())
         n_done = total - counts[Verdict.OPEN]
-        bar = marks.bar(n_done / total if total else 0.0, 12)
-        lines.append(Content.assemble("  ~ review ", (bar, "$text-primary"), f" {n_done}/{total}"))
+        if total:
+            bar = marks.bar(n_done / total, 12)
+            state = "pass" if n_done == total else "estimate"
+            lines.append(
+                Content.assemble(
+                    (f"  {marks.glyph(state)} ", marks.style(state)),
+                    "review ",
+                    (bar, "$text-primary"),
+                    f" {n_done:,} of {total:,}",
+                )
+            )
+        else:
+            lines.append(literal("  . review: no candidates", "$foreground-muted"))
         return Content("\n").join(lines)
 
     def _below(self, session: Session) -> Content:
@@ -174,7 +219,6 @@ class OverviewScreen(BaseScreen):
         sentence, more = scope_words(
             str(scope.get("sentence", "")), len(scope.get("examples", ())), self._by_hand(session)
         )
-        counts = session.verdict_counts()
         has_examples = bool(scope.get("examples", ()))
         shown = Content(sentence or ("what the examples test" if has_examples else "everything"))
         lines = [
@@ -188,7 +232,8 @@ class OverviewScreen(BaseScreen):
             Content.assemble(
                 ("Revision  ", "bold $text-accent"),
                 f"+ {len(session.log.accepted)} accepted   - {len(session.log.dropped)} dropped   "
-                f"{counts[Verdict.REJECT]} rejected   {counts[Verdict.DEFER]} deferred",
+                f"{_n_said(session, Verdict.REJECT)} rejected   "
+                f"{_n_said(session, Verdict.DEFER)} deferred",
             ),
             Content.assemble(("Next      ", "bold $text-accent"), (self.next_step()[0], "bold")),
         ]
@@ -296,13 +341,17 @@ class OverviewScreen(BaseScreen):
         self.say("The overview has all the room already.")
 
 
+def _n_said(session: Session, verdict: Verdict) -> int:
+    """Count what has a verdict, also where it is proposed no more."""
+    kinds = (Subject.ADD, Subject.REMOVE)
+    return sum(len(session.log.ids(kind, verdict)) for kind in kinds)
+
+
 def _share(part: int, whole: int) -> str:
     return f"{100 * part / whole:.1f} %" if whole else ""
 
 
 def _row(state: str, label: str, value: str, *, session: BaseScreen, width: int) -> Content:
-    from benchdesign.text import cell_width, display
-
     marks = session.owner.marks
     shown = display(label, width=width)
     fill = " " * max(width - cell_width(shown), 0)

@@ -23,9 +23,12 @@ _STYLES = (
     "",
     "on $primary 15%",
     "on $primary 30%",
-    "on $primary 50%",
-    "bold on $primary 70%",
+    "$text on $primary 50%",
+    "bold $text on $primary 70%",
 )
+_PASSAGE = 120
+"""Characters from which a single span is a passage, not a token: lit faintly, without a peak."""
+
 _WINDOW = 420
 """Characters shown around the peak, about a hundred tokens."""
 
@@ -41,6 +44,10 @@ def evidence_levels(text: str, tokens: Sequence[TokenEvidence]) -> list[tuple[in
     if top <= 0:
         return [(0, len(text), 0, False)] if text else []
     peak = max(tokens, key=lambda one: one.activation)
+    if len(tokens) == 1 and peak.end - peak.start >= _PASSAGE:
+        start, end = max(peak.start, 0), min(peak.end, len(text))
+        cut = ((0, start, 0, False), (start, end, 1, False), (end, len(text), 0, False))
+        return [one for one in cut if one[0] < one[1]]
     runs: list[tuple[int, int, int, bool]] = []
 
     def add(start: int, end: int, level: int, *, is_peak: bool = False) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -39,14 +39,15 @@ class Filter:
         value: Callable[[int, str], object],
         *,
         lowered: Sequence[str] | None = None,
+        members: Callable[[str, str], Container[int] | None] = lambda _name, _wanted: None,
     ) -> Callable[[int], bool]:
         """Return the test of a row number, given its text and the values of its fields.
 
-        `lowered` holds the text of every row in lower case, where a long list keeps it.
+        `lowered` holds the text of every row in lower case, where a long list keeps it. `members`
+        is asked first for the rows that a field and its value name, once for all rows.
         """
-        words, patterns = self.words, self.patterns
-        fields, comparisons = self.fields, self.comparisons
-        if words and not (patterns or fields or comparisons):
+        words, patterns, comparisons = self.words, self.patterns, self.comparisons
+        if words and not (patterns or self.fields or comparisons):
             # Words are what is typed most: 100,000 rows must keep up with every key.
             if lowered is not None:
                 return _hold(lowered, words).__getitem__
@@ -54,8 +55,15 @@ class Filter:
                 word = words[0]
                 return lambda row: word in text(row).lower()
 
+        known = [(one, members(*one)) for one in self.fields]
+        inside = [rows for _, rows in known if rows is not None]
+        fields = [one for one, rows in known if rows is None]
+
         # Plain loops: a generator per row would double the time of a live filter.
         def passes(row: int) -> bool:
+            for rows in inside:
+                if row not in rows:
+                    return False
             if words:
                 searched = text(row).lower()
                 for word in words:

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import Any, ClassVar, NamedTuple, Protocol
 
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
+from textual.actions import SkipAction
 from textual.binding import BindingType
 from textual.geometry import Region, Size
 from textual.message import Message
@@ -234,6 +236,15 @@ class LineTable(ScrollView, can_focus=True):
         place = keys.index(self.sort_key) if self.sort_key in keys else 0
         self.sort_by(keys[(place + 1) % len(keys)])
 
+    @property
+    def order(self) -> str:
+        """What the rows are ordered by, in words; empty for as they come."""
+        found = next((one for one in self.columns if one.key == self.sort_key), None)
+        if found is None:
+            return "turned round" if self.reverse else ""
+        name = found.title.lower() or found.key
+        return f"by {name}, {'descending' if self.reverse else 'ascending'}"
+
     def _arrange(self) -> None:
         order: Sequence[int] = range(len(self.rows))
         if self.sort_key is not None:
@@ -381,9 +392,10 @@ class LineTable(ScrollView, can_focus=True):
             self.post_message(self.ViewChanged(self))
 
     def action_open_row(self) -> None:
-        """Open the row."""
-        if self.cursor_id is not None:
-            self.post_message(self.Opened(self, self.cursor_id))
+        """Open the row; in an empty list the screen decides what the key does."""
+        if self.cursor_id is None:
+            raise SkipAction()
+        self.post_message(self.Opened(self, self.cursor_id))
 
     def on_click(self, event: events.Click) -> None:
         """Move to the row clicked; open it on a double click; sort by a title clicked."""
@@ -445,7 +457,8 @@ class LineTable(ScrollView, can_focus=True):
             return self._header(width)
         place = y - 1 + self.scroll_offset.y
         if place >= len(self.view):
-            text = self.empty if not self.view and y == 2 else ""
+            told = wrap(self.empty, max(width - 6, 8)) if not self.view and y >= 2 else []
+            text = told[y - 2] if 0 <= y - 2 < len(told) else ""
             return Strip([Segment(_fit(f"   {text}", width, "left"), self._style("muted"))], width)
         return self._line(place, width)
 
@@ -454,7 +467,7 @@ class LineTable(ScrollView, can_focus=True):
         for column, size in self._widths():
             title = column.title
             if column.key == self.sort_key and title:
-                title += "-" if self.reverse else "+"
+                title += self.marks.glyph("descending" if self.reverse else "ascending")
             parts.append(_fit(title, size, column.align) + " ")
         return Strip([Segment(_fit("".join(parts), width, "left"), self._style("header"))], width)
 

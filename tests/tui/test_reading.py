@@ -1,0 +1,219 @@
+"""What helps a person to read the screens: words, counts, where one thing leads to another."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from benchdesign.mapping import TokenEvidence
+from benchdesign.tui.screens.new_form import NewForm
+from benchdesign.tui.widgets.evidence import evidence_levels
+from benchdesign.tui.widgets.line_table import LineTable
+from tests.tui.conftest import Bench, FakeJob, until
+from tests.tui.test_screens import go, visible_text
+
+
+def footer(text: str) -> str:
+    return [line for line in text.splitlines() if line.strip()][-1]
+
+
+async def test_keys_offered_while_nothing_is_open_are_those_that_do_something(bench: Bench) -> None:
+    app = bench.app("")
+    app.target = None
+    async with app.run_test(size=(120, 36)) as pilot:
+        await go(pilot, app, "candidates")
+        shown = footer(visible_text(app))
+        assert " ".join(shown.split()) == "1 Open ? help ^p commands q quit"
+
+
+async def test_keys_offered_while_items_are_mapped_begin_with_stop(
+    bench: Bench, fake_job: FakeJob
+) -> None:
+    (bench.work / "stages.json").unlink()
+    app = bench.app()
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: app.job is not None)
+        await until(pilot, lambda: footer(visible_text(app)).split()[:2] == ["X", "stop"])
+        await pilot.press("X")
+        assert app.status.startswith("Stopped at 3 of 10 (mapping items).")
+        await until(pilot, lambda: footer(visible_text(app)).split()[0] == "R")
+        assert "Not all items are mapped yet." in visible_text(app)
+
+
+@pytest.mark.parametrize(("size", "presses"), [((120, 36), 1), ((80, 24), 2)])
+async def test_enter_on_a_concept_lists_the_items_that_show_it(
+    bench: Bench, size: tuple[int, int], presses: int
+) -> None:
+    async with bench.opened(size=size) as (app, pilot):
+        await go(pilot, app, "concepts")
+        app.screen.reveal("3")
+        await pilot.press(*["enter"] * presses)
+        await until(pilot, lambda: app.current_mode == "items")
+        table = app.screen.query_one(LineTable)
+        await until(pilot, lambda: len(table.view) == 26)
+        assert app.screen.filter_bar.value == "concept:00003"
+        assert all("owl" in table.rows.text(row) for row in table.view)
+        if size == (120, 36):
+            await until(pilot, lambda: "▸ 00003" in app.screen.detail.text)
+        await pilot.press("escape")
+        assert len(table.view) == 80
+
+
+async def test_items_are_filtered_by_a_word_of_a_concepts_label_and_count_what_was_added(
+    bench: Bench,
+) -> None:
+    async with bench.opened() as (app, pilot):
+        await go(pilot, app, "candidates")
+        await pilot.press("a", "a")
+        await go(pilot, app, "items")
+        table = app.screen.query_one(LineTable)
+        await pilot.press("slash", *"concept:fox", "enter")
+        assert [table.rows.cell(row, "state").text for row in table.view] == ["new", "new"]
+        await pilot.press("escape", "slash", *"concept:99999", "enter")
+        assert len(table.view) == 0
+
+
+async def test_a_reason_is_for_the_candidate_under_the_cursor_where_that_is_decided(
+    bench: Bench,
+) -> None:
+    async with bench.opened() as (app, pilot):
+        await go(pilot, app, "candidates")
+        first = app.screen.table.cursor_id
+        await pilot.press("r", "a", "up", "up", "c")
+        await until(pilot, lambda: len(app.screen_stack) == 2)
+        await pilot.press("enter")
+        await until(pilot, lambda: len(app.screen_stack) == 1)
+        said = bench.log_lines()[-1]
+        assert (f"add:{said['id']}", said["reason"]) == (first, "wrong key")
+
+
+async def test_the_title_says_when_the_last_decision_was_saved_and_a_page_how_it_came_about(
+    bench: Bench,
+) -> None:
+    async with bench.opened(size=(80, 24)) as (app, pilot):
+        await go(pilot, app, "candidates")
+        assert "saved" not in visible_text(app).splitlines()[0]
+        await pilot.press("a", "up", "u", "r")
+        assert "saved" in visible_text(app).splitlines()[0]
+        await pilot.press("up")
+        await until(pilot, lambda: "history" in app.screen.detail.text)
+        text = app.screen.detail.text.partition("history")[2]
+        assert text.index("accept ") < text.index("undone ") < text.index("reject ")
+
+
+async def test_candidates_that_are_out_of_date_are_said_to_be_and_not_reviewed(
+    bench: Bench,
+) -> None:
+    async with bench.opened() as (app, pilot):
+        await go(pilot, app, "concepts")
+        await pilot.press("plus_sign")
+    async with bench.opened() as (app, pilot):
+        await go(pilot, app, "candidates")
+        assert "R proposes them anew" in app.screen.table.empty
+        assert "The candidates are out of date." in visible_text(app)
+        await go(pilot, app, "export")
+        await until(pilot, lambda: app.screen.plan is not None)
+        text = visible_text(app)
+        assert "some numbers are out of date" in text
+        assert "every candidate was reviewed" not in text
+        await go(pilot, app, "overview")
+        assert "review: no candidates" in visible_text(app)
+
+
+async def test_the_first_time_enter_fills_the_form_with_the_example(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(bench.folder)
+    app = bench.app("")
+    app.target = None
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: "enter from the example" in visible_text(app))
+        await pilot.press("enter")
+        await until(pilot, lambda: bool(app.screen.query(NewForm)))
+        form = app.screen.query_one(NewForm)
+        await until(pilot, lambda: form.value("benchmark").endswith("benchmark.jsonl"))
+        assert form.value("pool").endswith("pool.jsonl")
+        assert not (bench.folder / "benchmark-workspace").exists()
+
+
+async def test_models_without_results_say_what_to_do_on_a_narrow_screen(bench: Bench) -> None:
+    async with bench.opened(size=(80, 24)) as (app, pilot):
+        await go(pilot, app, "models")
+        assert "Press c and name results" in visible_text(app)
+
+
+async def test_a_results_file_is_completed_and_kept_with_its_whole_path(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(bench.folder)
+    lines = [
+        {"id": f"b-{row}", "model": model, "score": float((row + shift) % 3 > 0)}
+        for model, shift in (("small", 0), ("large", 1))
+        for row in range(80)
+    ]
+    (bench.folder / "results.jsonl").write_text("".join(json.dumps(one) + "\n" for one in lines))
+    async with bench.opened() as (app, pilot):
+        await go(pilot, app, "models")
+        await pilot.press("c")
+        await until(pilot, lambda: len(app.screen_stack) == 2)
+        box = app.screen.query_one("#answer")
+        await pilot.press(*"resu")
+        await until(pilot, lambda: box._suggestion == "results.jsonl")
+        await pilot.press("right", "enter")
+        await until(pilot, lambda: app.screen_stack[0].study is not None)
+        kept = app.ui.of_screen("models")["results"]
+        assert kept == [str(bench.folder / "results.jsonl")]
+        await pilot.press("f", "f", "b")
+        assert "f goes there" in app.status
+
+
+async def test_overview_names_the_areas_that_lack_most(bench: Bench) -> None:
+    async with bench.opened() as (app, _pilot):
+        text = visible_text(app)
+        assert "Areas that lack most" in text
+        (line,) = [one for one in text.splitlines() if " animals " in one and "/" in one]
+        assert "0 / 20" in line
+
+
+async def test_a_narrow_export_begins_with_what_speaks_against_it(bench: Bench) -> None:
+    async with bench.opened(size=(80, 24)) as (app, pilot):
+        await go(pilot, app, "export")
+        await until(pilot, lambda: app.screen.plan is not None)
+        await until(pilot, lambda: "leaves" in visible_text(app))
+        text = visible_text(app)
+        assert text.index("Before you publish") < text.index("What it changes")
+        assert "fox" in text
+
+
+async def test_without_a_browser_the_report_is_read_here(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("webbrowser.open", lambda _address: False)
+    async with bench.opened() as (app, pilot):
+        await go(pilot, app, "export")
+        await until(pilot, lambda: app.screen.plan is not None)
+        await pilot.press("ctrl+e")
+        await until(pilot, lambda: app.status.startswith("Wrote"))
+        await pilot.press("o")
+        await until(pilot, lambda: "Coverage of animals" in visible_text(app))
+        await pilot.press("escape")
+        assert len(app.screen_stack) == 1
+
+
+async def test_the_order_is_named_by_the_column_and_marked_in_its_title(bench: Bench) -> None:
+    async with bench.opened() as (app, pilot):
+        await go(pilot, app, "items")
+        await pilot.press("s", "s", "S")
+        assert "by id, descending" in visible_text(app)
+        assert "ID↓" in visible_text(app)
+
+
+def test_a_passage_is_lit_faintly_and_has_no_peak() -> None:
+    text = "x" * 300
+    assert evidence_levels(text, [TokenEvidence(0, 300, 1.0)]) == [(0, 300, 1, False)]
+    assert evidence_levels(text, [TokenEvidence(10, 14, 1.0)]) == [
+        (0, 10, 0, False),
+        (10, 14, 4, True),
+        (14, 300, 0, False),
+    ]
