@@ -98,10 +98,13 @@ def _start(function: Callable[..., None], folder: Path) -> ChildJob:
 class Job:
     """One running computation as the interface sees it."""
 
-    def __init__(self, child: ChildJob, *, log: Path) -> None:
+    def __init__(
+        self, child: ChildJob, *, log: Path, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._child = child
+        self._clock = clock
         self.log = log
-        self.started = self._heard = time.monotonic()
+        self.started = self._heard = clock()
         self.progress: Progress | None = None
 
     @classmethod
@@ -117,12 +120,12 @@ class Job:
     @property
     def seconds(self) -> float:
         """How long it has been running."""
-        return time.monotonic() - self.started
+        return self._clock() - self.started
 
     @property
     def seconds_silent(self) -> float:
         """How long nothing was heard of it."""
-        return time.monotonic() - self._heard
+        return self._clock() - self._heard
 
     def poll(self) -> Finished | Failed | Stopped | None:
         """Take in all progress there is; returns how it ended, once it has."""
@@ -130,7 +133,7 @@ class Job:
             if not isinstance(event, Progress):
                 return event
             self.progress = event
-            self._heard = time.monotonic()
+            self._heard = self._clock()
         return None
 
     def stop(self) -> None:

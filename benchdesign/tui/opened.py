@@ -341,6 +341,12 @@ class OpenedApp(App[None]):
         """Draw one row above the keys."""
         if self.job is not None:
             job = self.job
-            line.busy(job.progress, note=job.note, silent=job.seconds_silent, marks=self.marks)
+            line.busy(
+                job.progress,
+                note=job.note,
+                silent=job.seconds_silent,
+                log=job.log,
+                marks=self.marks,
+            )
         else:
             line.say(self.status, is_error=self.status_is_error)

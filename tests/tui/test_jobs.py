@@ -3,12 +3,15 @@
 import os
 import signal
 from pathlib import Path
+from typing import cast
 
 import pytest
 
+from benchdesign.mapping.worker import Job as ChildJob
 from benchdesign.progress import Progress
 from benchdesign.records import plain, write_json
 from benchdesign.sofar import SoFar
+from benchdesign.text import cell_width
 from benchdesign.tui import jobs
 from benchdesign.tui.widgets.job_line import JobLine, progress_text
 from tests.tui import hanging
@@ -50,16 +53,55 @@ async def test_an_error_is_shown_in_place_with_its_log_and_what_to_do(
         assert app.status_is_error
 
 
-async def test_a_job_that_says_nothing_for_long_is_called_silent(
-    bench: Bench, fake_job: FakeJob
+class SilentChild:
+    """A worker that says nothing unless it is given something to say."""
+
+    def __init__(self) -> None:
+        self.said: list[Progress] = []
+        self.was_stopped = False
+
+    def poll(self) -> Progress | None:
+        return self.said.pop() if self.said else None
+
+    def stop(self) -> None:
+        self.was_stopped = True
+
+
+@pytest.mark.parametrize("width", [80, 120])
+async def test_a_worker_that_stops_making_progress_is_told_until_it_goes_on(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch, width: int
 ) -> None:
-    async with bench.opened() as (app, pilot):
+    now = [1000.0]
+    child = SilentChild()
+    log = bench.work / "job.log"
+    job = jobs.Job(cast("ChildJob", child), log=log, clock=lambda: now[0])
+    monkeypatch.setattr(jobs.Job, "start", lambda _folder: job)
+    async with bench.opened(size=(width, 24)) as (app, pilot):
         await pilot.press("3", "plus_sign", "R")
         line = app.screen.query_one(JobLine)
-        await until(pilot, lambda: "X stop" in str(line.content))
-        assert "nothing new" not in str(line.content)
-        fake_job.seconds_silent = 45.0
-        await until(pilot, lambda: "nothing new for 45 s" in str(line.content))
+
+        def text() -> str:
+            return str(line.content)
+
+        child.said.append(Progress("mapping items", 3, 10, 38.0, 16.0))
+        await until(pilot, lambda: "3/10" in text())
+        now[0] += 59.0
+        await pilot.pause(0.2)
+        assert "no progress" not in text()
+        now[0] += 1.0
+        await until(pilot, lambda: "no progress for 60 s" in text())
+        assert "X stop" in text() and "job.log" in text() and "left" not in text()
+        assert cell_width(text()) <= width - 2
+        now[0] += 75.0
+        await until(pilot, lambda: "no progress for 2 min 15 s" in text())
+        child.said.append(Progress("mapping items", 4, 10, 38.0, 16.0))
+        await until(pilot, lambda: "4/10" in text())
+        assert "no progress" not in text()
+        now[0] += 60.0
+        await until(pilot, lambda: "no progress for 60 s" in text())
+        await pilot.press("X", "X")
+        assert child.was_stopped and app.job is None
+        await until(pilot, lambda: not app.is_loading)
 
 
 async def test_what_is_known_so_far_is_shown_while_the_rest_is_read(

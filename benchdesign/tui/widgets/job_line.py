@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 from textual.content import Content
 
 from benchdesign.progress import Progress
+from benchdesign.text import cell_width, ellipsis_start
 from benchdesign.tui.marks import Marks
 from benchdesign.tui.widgets.detail import Line
 from benchdesign.tui.widgets.evidence import literal
 
 __all__ = ["JobLine", "progress_text"]
 
-_LONG_SILENCE = 20.0
+_LONG_SILENCE = 60.0
 """Seconds without news after which the line says so: it may hang, or the machine swaps."""
+
+_SHORTEST_PATH = 24
 
 
 def progress_text(progress: Progress) -> str:
@@ -51,16 +57,51 @@ class JobLine(Line):
         self.remove_class("-busy")
         self.show(literal(text.replace("\n", " ")))
 
-    def busy(self, progress: Progress | None, *, note: str, silent: float, marks: Marks) -> None:
+    def busy(
+        self,
+        progress: Progress | None,
+        *,
+        note: str,
+        silent: float,
+        log: Path,
+        marks: Marks,
+    ) -> None:
         """Show how far the job is, and whether it was heard of lately."""
         self.remove_class("-error")
         self.add_class("-busy")
+        if silent >= _LONG_SILENCE:
+            self.show(self._stalled(progress, note=note, silent=silent, log=log))
+            return
         end = ("   X stop", "bold")
-        if silent > _LONG_SILENCE:
-            end = (f"   nothing new for {_duration(silent)}   X stop, R goes on", "bold")
         if progress is None:
             self.show(Content.assemble(literal(note), end))
             return
         share = progress.done / progress.total if progress.total else 0.0
         bar = (f" {marks.bar(share, 12)} ", "$text-primary") if progress.total else ""
         self.show(Content.assemble(bar, literal(progress_text(progress)), end))
+
+    def _stalled(
+        self, progress: Progress | None, *, note: str, silent: float, log: Path
+    ) -> Content:
+        """Say for how long nothing came, what ends it, and where to look."""
+        # Neither the rate nor the time left holds any more.
+        known = (
+            note
+            if progress is None
+            else progress_text(replace(progress, rate=None, seconds_left=None))
+        )
+        said = f"no progress for {_counted(silent)}"
+        keys = "   X stop, R goes on   log "
+        room = self.size.width - 2 - cell_width(said + keys)
+        where = str(log)
+        if cell_width(where) + cell_width(known) + 3 <= room:
+            where += f"   {known}"
+        else:
+            where = ellipsis_start(where, max(room, _SHORTEST_PATH))
+        return Content.assemble((said, "bold $text-warning"), (keys, "bold"), literal(where))
+
+
+def _counted(seconds: float) -> str:
+    """Say a time that is still running, so that it is seen to run."""
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{int(seconds)} s" if seconds < 120 else f"{minutes} min {rest:02d} s"
