@@ -197,7 +197,7 @@ class OpenedApp(App[None]):
         def summarise(summary: Summary) -> None:
             # After a job the screens keep what they have until all of the new is there.
             if session.loaded is None and not worker.is_cancelled:
-                self.call_from_thread(self._summarised, session, summary)
+                self.call_from_thread(self._summarised, session, summary, is_quiet)
 
         self.is_loading = True
         try:
@@ -211,11 +211,12 @@ class OpenedApp(App[None]):
         if not worker.is_cancelled:
             self.call_from_thread(self._loaded, session, loaded, problem, is_quiet)
 
-    def _summarised(self, session: Session, summary: Summary) -> None:
+    def _summarised(self, session: Session, summary: Summary, is_quiet: bool) -> None:
         if session is not self.session:
             return
         session.summarise(summary)
-        self.say("Reading the items ...")
+        if not is_quiet:
+            self.say("Reading the items ...")
         self.touch()
 
     def _loaded(

@@ -20,6 +20,7 @@ from benchdesign.tui.rows import ConceptRows
 from benchdesign.tui.screens.base import BaseScreen
 from benchdesign.tui.screens.concepts import ConceptsScreen
 from benchdesign.tui.screens.items import ItemsScreen
+from benchdesign.tui.screens.scope import ScopeScreen
 from benchdesign.tui.shown import Shown
 from benchdesign.tui.widgets.filter_bar import parse_filter
 from benchdesign.tui.widgets.line_table import LineTable
@@ -172,3 +173,15 @@ def test_many_loaded_objects_are_left_out_of_later_searches_for_garbage(
         assert gc.isenabled() and gc.get_freeze_count() - before > len(many)
     finally:
         gc.unfreeze()
+
+
+async def test_scope_asked_for_too_early_opens_when_the_items_are_read(
+    bench: Bench, held: threading.Event
+) -> None:
+    app = bench.app()
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: app.session is not None and app.session.summary is not None)
+        await pilot.press("c")
+        assert len(app.screen_stack) == 1 and "once the items are read" in app.status
+        held.set()
+        await until(pilot, lambda: isinstance(app.screen, ScopeScreen))

@@ -177,6 +177,7 @@ class GapsScreen(JudgingScreen):
         """Choose how strict the verdicts are, seeing how many gaps each makes."""
         session = self.session
         if session is None or session.analysis is None:
+            self.say("The items are still being read.")
             return
         from dataclasses import replace
 

@@ -111,7 +111,10 @@ class JudgingScreen(ListScreen):
     def action_merge(self) -> None:
         """Count the marked concepts as one; a merged one apart again."""
         session, ids = self.session, self._chosen_concepts()
-        if session is None or session.loaded is None or not ids:
+        if session is None or not ids:
+            return
+        if session.loaded is None:
+            self.say("The items are still being read.")
             return
         loaded = session.loaded
         apart = [one for one in ids if one in loaded.merged]

@@ -45,6 +45,9 @@ class OverviewScreen(BaseScreen):
     NEEDS_ITEMS = False
     BINDINGS: ClassVar[list[BindingType]] = bindings(*SCREEN_KEYS["overview"])
 
+    _scope_is_wanted = False
+    """Its key was pressed before there were items to choose examples from."""
+
     def compose_body(self) -> ComposeResult:
         """Lay out two columns and the next step."""
         with VerticalScroll(id="overview", can_focus=True):
@@ -61,6 +64,9 @@ class OverviewScreen(BaseScreen):
         self.query_one("#right", Line).show(self._right(session))
         self.query_one("#below", Line).show(self._below(session))
         self.query_one("#overview").focus()
+        if self._scope_is_wanted and session.analysis is not None:
+            self._scope_is_wanted = False
+            self.action_choose()
 
     def _left(self, session: Session) -> Content:
         figures = session.figures
@@ -266,8 +272,11 @@ class OverviewScreen(BaseScreen):
         from benchdesign.tui.screens.scope import ScopeScreen
 
         session = self.session
-        if session is None or session.analysis is None:
-            self.say("The items are still being read.")
+        if session is None:
+            return
+        if session.analysis is None:
+            self._scope_is_wanted = True
+            self.say("The scope opens once the items are read.")
             return
         if not session.can_write:
             self.say("Read only: the scope cannot be changed here.", is_error=True)
