@@ -35,6 +35,8 @@ DEVICE_MAPS = frozenset({"auto", "balanced", "balanced_low_0", "sequential"})
 LONGEST_WINDOW = 2048
 """Windows are never longer, however much the model could read: attention grows with the square."""
 
+_OTHER_PARTS = ("vision_config", "audio_config")
+
 
 def layers_needed(names: Iterable[str], *, n_layers: int, source: Path | str) -> int:
     """Return how many layers must run for the hook points named; all, if one names no layer."""
@@ -77,6 +79,10 @@ def load_config(
         text.num_hidden_layers = needed
         if getattr(text, "layer_types", None):
             text.layer_types = list(text.layer_types)[:needed]
+    for part in _OTHER_PARTS:
+        # Their layers only read images and sound: what is read here is text.
+        if hasattr(getattr(config, part, None), "num_hidden_layers"):
+            getattr(config, part).num_hidden_layers = 0
     return config, n_layers
 
 

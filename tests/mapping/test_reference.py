@@ -116,6 +116,13 @@ def test_text_model_inside_a_gemma_of_several_parts_is_read(tmp_path: Path) -> N
     for found in model.activations([window]).values():
         np.testing.assert_allclose(found, expected[window.content], atol=2e-5)
     assert len(model.model.language_model.layers) == 2
+    # The layers that see are not loaded, as no text reaches them.
+    assert not any("vision_tower" in name and ".layers." in name for name in names_of(model.model))
+    assert any("vision_tower" in name and ".layers." in name for name in names_of(whole))
+
+
+def names_of(model: Any) -> list[str]:
+    return [name for name, _ in model.named_parameters()]
 
 
 def torch_ids(ids: np.ndarray) -> Any:
