@@ -25,6 +25,10 @@ CHUNK_NUMBERS = 1 << 20
 
 CHUNK_NUMBERS_GPU = 1 << 27
 
+LEAST_ROWS = 256
+"""Fewest states encoded at once, of a wide SAE too: with fewer, a CPU reads the weights for too
+little work, and a state takes twice as long."""
+
 
 class Hits(NamedTuple):
     """Non-zero activations, ordered by state."""
@@ -90,7 +94,9 @@ class LightEncoder:
         import torch
 
         rows = _rows_at_once(self.d_sae, self.weight.device)
-        buffer = torch.empty((min(rows, len(states)), self.d_sae), device=self.weight.device)
+        # Chunks of one size, so that no small rest pays for reading the weights once more.
+        rows = -(-len(states) // max(len(states) // rows, 1)) or 1
+        buffer = torch.empty((rows, self.d_sae), device=self.weight.device)
         parts: list[Hits] = []
         for low in range(0, len(states), rows):
             inputs = self.prepare(states[low : low + rows])
@@ -234,7 +240,7 @@ class SequenceEncoder(LensEncoder):
 def _rows_at_once(width: int, device: torch.device) -> int:
     """Return how many states are encoded at once."""
     numbers = CHUNK_NUMBERS if device.type == "cpu" else CHUNK_NUMBERS_GPU
-    return max(numbers // width, 64)
+    return max(numbers // width, LEAST_ROWS)
 
 
 def _nonzero(dense: torch.Tensor, active: torch.Tensor, first_row: int) -> Hits:

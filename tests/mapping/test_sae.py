@@ -145,6 +145,7 @@ def test_temporal_sae_sees_whole_windows_and_counts_content(
     expected = torch.cat([row[mask] for row, mask in zip(rows, masks, strict=True)])
     for numbers in (1, 1 << 20):
         monkeypatch.setattr("benchdesign.mapping.sae.CHUNK_NUMBERS", numbers)
+        monkeypatch.setattr("benchdesign.mapping.sae.LEAST_ROWS", 1)
         hits = encoder.encode_windows(states, masks)
         found = torch.zeros(len(expected), 24)
         found[hits.state, hits.concept] = hits.value
@@ -288,7 +289,8 @@ def test_chunks_do_not_change_the_result(
 ) -> None:
     encoder = load_encoder(make_tiny_sae(tmp_path, architecture=architecture))
     whole = densely(encoder, some_states(200))
-    monkeypatch.setattr("benchdesign.mapping.sae.CHUNK_NUMBERS", 1)
+    monkeypatch.setattr("benchdesign.mapping.sae.CHUNK_NUMBERS", 24 * 30)
+    monkeypatch.setattr("benchdesign.mapping.sae.LEAST_ROWS", 1)
     np.testing.assert_allclose(densely(encoder, some_states(200)), whole, atol=1e-6)
 
 
