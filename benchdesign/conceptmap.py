@@ -224,8 +224,11 @@ class ConceptMap:
             raise FormatError("A map shard holds more than 2^31 entries; write smaller shards.")
         offsets = pa.array(self.indptr.astype(np.int32))
 
+        # Nothing is ever null, and said so in the schema a list is read twice as fast.
         def lists(values: NDArray[np.generic]) -> pa.ListArray:
-            return pa.ListArray.from_arrays(offsets, pa.array(values))
+            entries = pa.array(values)
+            kind = pa.list_(pa.field("element", entries.type, nullable=False))
+            return pa.ListArray.from_arrays(offsets, entries, type=kind)
 
         columns = {
             "digest": pa.array(self.digests, pa.string()),
@@ -240,10 +243,11 @@ class ConceptMap:
             columns["embedding"] = pa.FixedSizeListArray.from_arrays(
                 pa.array(self.embeddings.reshape(-1)), self.embeddings.shape[1]
             )
-        table = pa.table(columns)
-        return table.replace_schema_metadata(
-            {"dictionary": self.dictionary, "n_concepts": str(self.n_concepts), "version": "1"}
+        schema = pa.schema(
+            [pa.field(name, one.type, nullable=False) for name, one in columns.items()],
+            {"dictionary": self.dictionary, "n_concepts": str(self.n_concepts), "version": "1"},
         )
+        return pa.table(columns, schema=schema)
 
     def save(self, path: Path) -> None:
         """Write the map as Parquet, all or nothing."""
