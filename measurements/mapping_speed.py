@@ -15,7 +15,8 @@ Every way runs in its own process, one after the other, with the same windows. `
 are given --slow-items of the items, spread over all of them; ours maps those once more (`same`), so
 that rates and results are compared over the same texts. Rates are items per CPU second, which other
 work on the machine disturbs less than the clock; on a GPU they are items per second. Memory is the
-peak of the whole process, and what it was before the first item (imports, weights).
+peak of the whole process, and what it was before the first item (imports, weights). Bound and ours
+take turns --rounds times, and the middle one of each counts: a shared machine is now fast, now slow.
 
     python measurements/mapping_speed.py                 5,000 items, built-in dictionary
     python measurements/mapping_speed.py --synthetic     GPT-2-small shape, layer 8, 24k SAE
@@ -407,8 +408,9 @@ def make_sae(folder: Path, *, model: str, hook_point: str, d_in: int, d_sae: int
 def measure(arguments: argparse.Namespace, scratch: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Run each way in its own process; return what they measured and how far they agree."""
     slow = ["plain", *(["lens"] if arguments.with_lens else [])]
-    found, agreement = {}, {}
-    for way in ["bound", "ours", "same", *slow]:
+    runs: dict[str, list[dict[str, Any]]] = {}
+    agreement = {}
+    for way in [*["bound", "ours"] * arguments.rounds, "same", *slow]:
         command = [sys.executable, __file__, "--way", way, "--scratch", str(scratch)]
         command += ["--model", arguments.model, "--dictionary", arguments.dictionary]
         command += ["--items", str(arguments.items), "--slow-items", str(arguments.slow_items)]
@@ -419,12 +421,17 @@ def measure(arguments: argparse.Namespace, scratch: Path) -> tuple[dict[str, Any
         done = subprocess.run(command, check=False, capture_output=True, text=True)
         if done.returncode:
             sys.exit(f"{way}: {done.stderr[-3000:]}")
-        found[way] = json.loads(done.stdout.splitlines()[-1])
-        print(f"{way:6s} {describe(found[way])}", flush=True)
+        runs.setdefault(way, []).append(json.loads(done.stdout.splitlines()[-1]))
+        print(f"{way:6s} {describe(runs[way][-1])}", flush=True)
         if way in slow:
             agreement[way] = compare(scratch / "same", scratch / way)
             print(f"       {agreement[way]}", flush=True)
-    return found, agreement
+    return {way: middle(found) for way, found in runs.items()}, agreement
+
+
+def middle(runs: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the run of middle speed."""
+    return sorted(runs, key=lambda one: float(one["items_per_cpu_second"]))[(len(runs) - 1) // 2]
 
 
 def describe(one: dict[str, Any]) -> str:
@@ -490,6 +497,7 @@ def main() -> None:
     parser.add_argument("--dictionary", default="builtin")
     parser.add_argument("--synthetic", action="store_true")
     parser.add_argument("--with-lens", action="store_true")
+    parser.add_argument("--rounds", type=int, default=3, help="runs of bound and ours, in turn")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--dtype")
     parser.add_argument("--device")
