@@ -5,6 +5,7 @@ For what a workspace keeps (settings, proposals, evidence, coverage, gaps). Neve
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
 import os
@@ -23,6 +24,14 @@ __all__ = ["load_bundle", "plain", "read_json", "revive", "save_bundle", "write_
 T = TypeVar("T")
 
 _ARRAY = "__array__"
+_NAMES = {
+    str: "a text",
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    list: "a list",
+    dict: "an object",
+}
 
 
 def plain(value: Any, *, arrays: dict[str, Any] | None = None) -> Any:
@@ -75,35 +84,81 @@ def _with_arrays(data: Any, arrays: Mapping[str, Any]) -> Any:
 
 def _revive(kind: Any, data: Any) -> Any:
     origin = get_origin(kind)
-    if kind is Any or data is None or hasattr(data, "dtype"):
+    # NaN and infinities were written as null.
+    if kind is Any or hasattr(data, "dtype") or (data is None and kind is float):
         return data
     if origin in (typing.Union, types.UnionType):
-        return _revive(next(one for one in get_args(kind) if one is not type(None)), data)
+        return _revive_one_of(get_args(kind), data)
+    if origin is typing.Literal:
+        return _fitting(data, data in get_args(kind), kind)
     if origin is tuple:
         inner = get_args(kind)
         if len(inner) == 2 and inner[1] is Ellipsis:
-            return tuple(_revive(inner[0], one) for one in data)
-        return tuple(_revive(one, part) for one, part in zip(inner, data, strict=True))
+            return tuple(_revive(inner[0], one) for one in _list(data))
+        return tuple(_revive(one, part) for one, part in zip(inner, _list(data), strict=True))
     if origin is not None and issubclass(origin, Mapping):
         key, inner_value = get_args(kind)
-        return {_revive(key, k): _revive(inner_value, v) for k, v in data.items()}
+        return {_revive_key(key, k): _revive(inner_value, v) for k, v in _dict(data).items()}
     if origin is not None and issubclass(origin, Sequence):
-        return tuple(_revive(get_args(kind)[0], one) for one in data)
+        return tuple(_revive(get_args(kind)[0], one) for one in _list(data))
     if origin in (set, frozenset):
-        return frozenset(_revive(get_args(kind)[0], one) for one in data)
+        return frozenset(_revive(get_args(kind)[0], one) for one in _list(data))
     return _revive_class(kind, data)
 
 
+def _revive_one_of(kinds: tuple[Any, ...], data: Any) -> Any:
+    """Take the first kind that fits; None only where it is one of them."""
+    if data is None and type(None) in kinds:
+        return None
+    given = [one for one in kinds if one is not type(None)]
+    for one in given[:-1]:
+        with contextlib.suppress(KeyError, TypeError, ValueError):
+            return _revive(one, data)
+    return _revive(given[-1], data)
+
+
 def _revive_class(kind: Any, data: Any) -> Any:
-    if isinstance(kind, type) and is_dataclass(kind):
-        hints = _hints(kind)
+    if not isinstance(kind, type):
+        return data
+    if is_dataclass(kind):
+        hints, data = _hints(kind), _dict(data)
         known = {one.name for one in fields(kind) if one.init}
         return kind(**{name: _revive(hints[name], data[name]) for name in known if name in data})
-    if isinstance(kind, type) and issubclass(kind, tuple) and hasattr(kind, "_fields"):
-        hints = _hints(kind)
+    if issubclass(kind, tuple) and hasattr(kind, "_fields"):
+        hints, data = _hints(kind), _list(data)
         return kind(*(_revive(hints[n], one) for n, one in zip(kind._fields, data, strict=True)))
-    if isinstance(kind, type) and issubclass(kind, Enum | Path | float | int) and kind is not bool:
+    if issubclass(kind, Enum | Path):
         return kind(data)
+    if kind in (int, float):
+        return kind(_fitting(data, _is_number(data, whole=kind is int), kind))
+    if kind in (str, bool):
+        return _fitting(data, isinstance(data, kind), kind)
+    return data
+
+
+def _revive_key(kind: Any, text: Any) -> Any:
+    """Read the key of an object, which JSON has as text whatever it was."""
+    return kind(text) if kind in (int, float) else _revive(kind, text)
+
+
+def _is_number(data: Any, *, whole: bool) -> bool:
+    if isinstance(data, float):
+        return data.is_integer() or not whole
+    return isinstance(data, int) and not isinstance(data, bool)
+
+
+def _list(data: Any) -> Any:
+    return _fitting(data, isinstance(data, list | tuple), list)
+
+
+def _dict(data: Any) -> Any:
+    return _fitting(data, isinstance(data, dict), dict)
+
+
+def _fitting(data: Any, fits: bool, kind: Any) -> Any:
+    if not fits:
+        wanted = _NAMES.get(kind, str(kind))
+        raise TypeError(f"{json.dumps(data, default=str)[:60]} where {wanted} should be")
     return data
 
 
