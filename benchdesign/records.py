@@ -19,6 +19,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
+from benchdesign.regular import open_regular, read_regular_text
+
 __all__ = ["load_bundle", "plain", "read_json", "revive", "save_bundle", "write_json"]
 
 T = TypeVar("T")
@@ -201,7 +203,7 @@ def load_bundle(path: Path, kind: type[T]) -> T:
     import numpy as np
 
     try:
-        with path.open("rb") as handle, np.load(handle, allow_pickle=False) as stored:
+        with open_regular(path) as handle, np.load(handle, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
     except (zipfile.BadZipFile, EOFError) as problem:
         raise ValueError(str(problem)) from None
@@ -225,6 +227,6 @@ def write_json(path: Path, value: object) -> None:
 def read_json(path: Path) -> Any:
     """Read a JSON file; raises OSError or ValueError."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(read_regular_text(path))
     except RecursionError:
         raise ValueError("nested too deeply") from None

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from benchdesign.dictionary import ConceptTable, Dictionary, Level
 from benchdesign.errors import DictionaryError, PackagingError
 from benchdesign.mapping.concept_columns import read_columns
+from benchdesign.regular import read_regular_text
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -366,7 +367,7 @@ def _read_table(path: Path, levels: Sequence[Level], *, n_bins: int) -> ConceptT
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text("utf-8"))
+        content = json.loads(read_regular_text(path))
     except FileNotFoundError:
         raise DictionaryError(f"{path}: missing.") from None
     except (OSError, ValueError, RecursionError) as problem:
