@@ -559,7 +559,8 @@ def _stamp(path: Path) -> tuple[int, int]:
             stats = [one.stat() for one in sorted(path.rglob("*")) if one.is_file()]
         else:
             stats = [path.stat()]
-    except OSError:
+    except (OSError, ValueError):
+        # Missing, or no name of a file at all: reading it says which.
         return 0, 0
     return sum(one.st_size for one in stats), max((one.st_mtime_ns for one in stats), default=0)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from benchdesign.cli.options import stopping
 from benchdesign.cli.output import Talk, print_json, print_lines
 from benchdesign.errors import UsageError
+from benchdesign.regular import read_regular_text
 
 if TYPE_CHECKING:
     from benchdesign.dictionary import Dictionary
@@ -190,7 +191,7 @@ def _get_labels(
         template = LABEL_TEMPLATE
         if request.template is not None:
             try:
-                template = request.template.read_text(encoding="utf-8")
+                template = read_regular_text(request.template)
             except (OSError, UnicodeDecodeError) as problem:
                 reason = getattr(problem, "strerror", None) or "not UTF-8 text"
                 raise UsageError(

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from benchdesign.errors import UsageError
+from benchdesign.regular import read_regular_text
 
 __all__ = [
     "AsJson",
@@ -173,7 +174,7 @@ def read_template(path: Path | None) -> str | None:
     if path is None:
         return None
     try:
-        return path.read_text(encoding="utf-8")
+        return read_regular_text(path)
     except (OSError, UnicodeDecodeError) as problem:
         reason = getattr(problem, "strerror", None) or "not UTF-8 text"
         raise UsageError(f"--template {path}: cannot be read ({reason}). Check the path.") from None
