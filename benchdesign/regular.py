@@ -1,7 +1,8 @@
-"""Reads files that people and other programs put in place, unless they are no files at all.
+"""Paths that people type, and the files that they and other programs put in place.
 
 Opening a named pipe waits for a writer that may never come, and a device may have no end. Every
 small file (settings, templates, what lies in a workspace or a dictionary) is read through here.
+A name may be too long, lead to itself or to nobody's home: that is no error until it is opened.
 """
 
 from __future__ import annotations
@@ -12,10 +13,52 @@ import stat
 from pathlib import Path
 from typing import IO
 
-__all__ = ["LARGEST", "open_regular", "read_regular", "read_regular_text"]
+__all__ = [
+    "LARGEST",
+    "expanded",
+    "full_path",
+    "is_folder",
+    "is_there",
+    "open_regular",
+    "read_regular",
+    "read_regular_text",
+]
 
 LARGEST = 256 << 20
 """Bytes of a file that is read whole, unless its reader allows more."""
+
+
+def expanded(path: str | Path) -> Path:
+    """Return a path with its `~` written out, where somebody has that name."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
+
+
+def full_path(path: str | Path) -> Path:
+    """Return a path from the root, its links followed unless they lead to themselves."""
+    there = expanded(path)
+    try:
+        return there.resolve()
+    except (OSError, RuntimeError, ValueError):
+        return there.absolute()
+
+
+def is_there(path: str | Path) -> bool:
+    """Say whether something has this name; False also for what can be no name."""
+    try:
+        return expanded(path).exists()
+    except (OSError, ValueError):
+        return False
+
+
+def is_folder(path: str | Path) -> bool:
+    """Say whether a folder has this name; False also for what can be no name."""
+    try:
+        return expanded(path).is_dir()
+    except (OSError, ValueError):
+        return False
 
 
 def open_regular(path: Path) -> IO[bytes]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from benchdesign.cli.options import stopping
 from benchdesign.cli.output import Talk, print_json, print_lines
 from benchdesign.errors import UsageError
-from benchdesign.regular import read_regular_text
+from benchdesign.regular import expanded, full_path, is_folder, read_regular_text
 
 if TYPE_CHECKING:
     from benchdesign.dictionary import Dictionary
@@ -129,11 +129,11 @@ def _target(request: LabelRequest) -> Path:
     if request.save is not None:
         check_file(request.save, option="--save")
     if request.out is not None:
-        if request.out.resolve() != Path(request.dictionary).expanduser().resolve():
+        if full_path(request.out) != full_path(request.dictionary):
             check_folder(request.out, overwrite=request.force)
         return request.out
-    folder = Path(request.dictionary).expanduser()
-    if not folder.is_dir():
+    folder = expanded(request.dictionary)
+    if not is_folder(folder):
         raise UsageError(
             f"{request.dictionary}: not a folder of yours; give --out DIR for a labelled copy."
         )

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from benchdesign.dictionary import ConceptTable, Dictionary, Level
 from benchdesign.errors import DictionaryError, PackagingError
 from benchdesign.mapping.concept_columns import read_columns
-from benchdesign.regular import read_regular_text
+from benchdesign.regular import expanded, is_folder, read_regular_text
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -79,8 +79,8 @@ def load_dictionary(
         return _open_folder(builtin_dictionary_folder(), name, fingerprint)
     if name.startswith("sae-lens:"):
         return _open_folder(_from_registry(name, store), name, fingerprint)
-    folder = Path(spec).expanduser()
-    if folder.is_dir():
+    if is_folder(spec):
+        folder = expanded(spec)
         return _open_folder(folder, folder.resolve().name, fingerprint)
     parts = name.removeprefix("hf:").split("/")
     if name.startswith(("/", ".", "~")) or len(parts) < 2 or not all(parts):

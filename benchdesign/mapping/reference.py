@@ -31,6 +31,7 @@ from benchdesign.mapping.loading import (
     window_limit,
 )
 from benchdesign.mapping.windows import Window, WindowMaker
+from benchdesign.regular import expanded, full_path, is_folder
 
 if TYPE_CHECKING:
     import torch
@@ -314,8 +315,7 @@ def builtin_model_folder() -> Path:
 
 def anywhere(spec: str) -> str:
     """Return a model's spec as it can be given from any folder: a folder's full path."""
-    folder = Path(spec).expanduser()
-    return str(folder.resolve()) if spec != BUILTIN and folder.is_dir() else spec
+    return str(full_path(spec)) if spec != BUILTIN and is_folder(spec) else spec
 
 
 def pool_passages(states: torch.Tensor, lengths: Sequence[int]) -> torch.Tensor:
@@ -335,8 +335,8 @@ def _resolve(spec: str | Path) -> Path | str:
     """Return the model's folder, or its id on the hub."""
     if str(spec) == BUILTIN:
         return builtin_model_folder()
-    folder = Path(spec).expanduser()
-    if folder.is_dir():
+    if is_folder(spec):
+        folder = expanded(spec)
         if not (folder / "config.json").is_file():
             raise ModelError(f"{folder}: no config.json; give a folder saved by transformers.")
         if not any(folder.glob("*.safetensors")):

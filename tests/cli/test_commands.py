@@ -313,12 +313,6 @@ def test_bad_input_leaves_no_workspace_behind(command: Command) -> None:
     assert not Path("broken-workspace").exists()
 
 
-def test_a_folder_that_is_no_workspace_is_one_line_and_exit_code_1(command: Command) -> None:
-    result = command("proposals", "nowhere")
-    assert result.code == 1
-    assert one_line(result.err)
-
-
 def test_an_unforeseen_error_is_one_line_with_a_log(
     command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
