@@ -294,6 +294,9 @@ def describe_plain(folder: Path) -> PlainSae:
     config = read_config(folder)
     metadata = config.get("metadata")
     known: dict[str, Any] = metadata if isinstance(metadata, dict) else config
+    for key in ("model_name", "hook_name", "hf_hook_name"):
+        if not isinstance(known.get(key) or "", str):
+            raise DictionaryError(f"{folder / CONFIG}: {key} must be a text; get it again.")
     model = _hub_id(str(known.get("model_name") or ""))
     level = Level(
         name="terms",

@@ -213,6 +213,16 @@ def test_table_that_is_no_file_is_not_taken_for_absent(kind: str, folder: Path) 
         load_dictionary(folder)
 
 
+@pytest.mark.parametrize("key", ["model_name", "hook_name", "hf_hook_name"])
+def test_settings_of_a_plain_sae_must_be_texts(key: str, tmp_path: Path) -> None:
+    folder = make_tiny_sae(tmp_path / "sae")
+    config = json.loads((folder / "cfg.json").read_text("utf-8"))
+    config.get("metadata", config)[key] = ["a"]
+    (folder / "cfg.json").write_text(json.dumps(config))
+    with pytest.raises(DictionaryError, match=f"{key} must be a text"):
+        load_dictionary(folder)
+
+
 def test_width_that_its_weights_cannot_have_is_refused(folder: Path) -> None:
     config = folder / "terms" / "cfg.json"
     config.write_text(json.dumps({**json.loads(config.read_text("utf-8")), "d_sae": 10**10}))
@@ -292,6 +302,6 @@ def test_shipped_dictionary_is_whole() -> None:
 def test_known_fingerprint_is_taken_without_reading_the_weights(folder: Path) -> None:
     opened = load_dictionary(folder)
     weights = next(folder.rglob("sae_weights.safetensors"))
-    weights.write_bytes(b"not read")
+    weights.write_bytes(bytes(weights.stat().st_size))  # of the size that its settings say
     assert load_dictionary(folder, fingerprint=opened.fingerprint).fingerprint == opened.fingerprint
     assert load_dictionary(folder).fingerprint != opened.fingerprint
