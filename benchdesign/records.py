@@ -8,7 +8,6 @@ from __future__ import annotations
 import contextlib
 import functools
 import json
-import os
 import sys
 import types
 import typing
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
 from benchdesign.regular import open_regular, read_regular_text
+from benchdesign.whole_files import whole_files, write_whole
 
 __all__ = [
     "json_text",
@@ -224,13 +224,8 @@ def save_bundle(path: Path, value: object) -> None:
 
     arrays: dict[str, Any] = {}
     text = json.dumps(plain(value, arrays=arrays), ensure_ascii=True, sort_keys=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as handle:
-            np.savez(handle, json=np.frombuffer(text.encode("ascii"), dtype=np.uint8), **arrays)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole_files(path) as (fresh,), fresh.open("wb") as handle:
+        np.savez(handle, json=np.frombuffer(text.encode("ascii"), dtype=np.uint8), **arrays)
 
 
 def load_bundle(path: Path, kind: type[T]) -> T:
@@ -252,16 +247,7 @@ def json_text(value: object) -> str:
 
 def write_json(path: Path, value: object) -> None:
     """Write a value as JSON with sorted keys, all or nothing."""
-    text = json_text(value)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("w", encoding="utf-8", newline="\n") as handle:
-            handle.write(text)
-            handle.flush()
-            os.fsync(handle.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_whole(path, json_text(value), synced=True)
 
 
 def read_json(path: Path) -> Any:

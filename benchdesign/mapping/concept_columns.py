@@ -90,9 +90,11 @@ def _base_rates(column: Any, place: str, n_bins: int) -> NDArray[np.float32]:
     import pyarrow.compute as pc
 
     _need(_is_list_of(column.type, _is_number), place, column, "lists of numbers")
-    lengths = pc.fill_null(pc.list_value_length(column), -1).to_numpy(zero_copy_only=False)
-    if not np.all(lengths == n_bins):
-        row = int(np.argmax(lengths != n_bins))
+    row = column.is_null().index(True).as_py() if column.null_count else -1
+    if row < 0:
+        other = numbers(pc.list_value_length(column)) != n_bins
+        row = int(np.argmax(other)) if other.any() else -1
+    if row >= 0:
         raise DictionaryError(
             f"{place}: base_rates must have {n_bins} length bins a concept; row {row + 1} has not."
         )

@@ -22,6 +22,7 @@ from benchdesign.dictionary import ConceptTable, Dictionary, Level
 from benchdesign.errors import DictionaryError, PackagingError
 from benchdesign.mapping.concept_columns import read_columns
 from benchdesign.regular import expanded, is_folder, read_regular_text
+from benchdesign.whole_files import whole_files, write_whole
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -182,10 +183,9 @@ def save_dictionary(
         ],
         "recipe": dict(recipe or {}),
     }
-    _replace(folder / SUMMARY, json.dumps(summary, indent=2, sort_keys=True) + "\n")
-    temporary = folder / f".{CONCEPTS}.tmp"
-    pq.write_table(_to_arrow(dictionary.table), temporary, compression="zstd")
-    temporary.replace(folder / CONCEPTS)
+    write_whole(folder / SUMMARY, json.dumps(summary, indent=2, sort_keys=True) + "\n")
+    with whole_files(folder / CONCEPTS) as (fresh,):
+        pq.write_table(_to_arrow(dictionary.table), fresh, compression="zstd")
 
 
 def blank_table(levels: Sequence[Level], *, n_bins: int = 1) -> ConceptTable:
@@ -475,9 +475,3 @@ def _read_json(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise DictionaryError(f"{path}: must hold one JSON object.")
     return content
-
-
-def _replace(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text, "utf-8")
-    temporary.replace(path)

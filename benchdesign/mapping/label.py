@@ -22,6 +22,7 @@ from benchdesign.formats.files import COMPRESSIONS, open_content
 from benchdesign.formats.formulas import guarded, unguarded
 from benchdesign.mapping.change import store_changed
 from benchdesign.text import display
+from benchdesign.whole_files import write_whole
 
 __all__ = [
     "UNCLEAR",
@@ -105,9 +106,7 @@ def write_labels(labels: Sequence[ConceptLabel], path: Path) -> None:
         texts = (guarded(text or "") for text in (one.label, one.source))
         writer.writerow([one.concept_id, *texts, score, guarded(one.area or ""), flag])
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text.getvalue(), encoding="utf-8")
-    temporary.replace(path)
+    write_whole(path, text.getvalue())
 
 
 def apply_labels(
