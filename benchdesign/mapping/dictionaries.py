@@ -133,6 +133,9 @@ def read_config(folder: Path) -> dict[str, Any]:
     # No weight takes less than a byte; without this a wrong width asks for all memory.
     n_bytes = (folder / WEIGHTS).stat().st_size
     if config["d_in"] * config["d_sae"] > n_bytes:
+        from benchdesign.formats.files import read_head, reject_other_things
+
+        reject_other_things(folder / WEIGHTS, read_head(folder / WEIGHTS))
         raise DictionaryError(
             f"{folder / CONFIG}: d_in and d_sae do not fit the {n_bytes} bytes of {WEIGHTS}. "
             "Get both again."

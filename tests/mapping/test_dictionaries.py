@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from benchdesign.dictionary import Dictionary
-from benchdesign.errors import DictionaryError
+from benchdesign.errors import DictionaryError, InputError
 from benchdesign.mapping.dictionaries import blank_table, load_dictionary, save_dictionary
 from tests.helpers import make_tiny_dictionary, make_tiny_sae
 
@@ -220,6 +220,13 @@ def test_settings_of_a_plain_sae_must_be_texts(key: str, tmp_path: Path) -> None
     config.get("metadata", config)[key] = ["a"]
     (folder / "cfg.json").write_text(json.dumps(config))
     with pytest.raises(DictionaryError, match=f"{key} must be a text"):
+        load_dictionary(folder)
+
+
+def test_weights_that_are_a_pointer_are_named(folder: Path) -> None:
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 5\n"
+    (folder / "terms" / "sae_weights.safetensors").write_text(pointer)
+    with pytest.raises(InputError, match="a Git LFS pointer"):
         load_dictionary(folder)
 
 
