@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         UsageError,
         WorkspaceError,
         WorkspaceLockedError,
+        WorkspaceMissingError,
     )
     from benchdesign.formats import load_benchmark, write_benchmark
     from benchdesign.gaps import find_gaps
@@ -68,6 +69,7 @@ _HOMES = {
     "Workspace": "workspace",
     "WorkspaceError": "errors",
     "WorkspaceLockedError": "errors",
+    "WorkspaceMissingError": "errors",
     "compare_suite": "suites",
     "find_duplicates": "duplicates",
     "find_gaps": "gaps",
@@ -108,6 +110,7 @@ __all__ = [
     "Workspace",
     "WorkspaceError",
     "WorkspaceLockedError",
+    "WorkspaceMissingError",
     "compare_suite",
     "find_duplicates",
     "find_gaps",

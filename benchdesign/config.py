@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from benchdesign.errors import InputError
+from benchdesign.regular import read_regular_text
 
 __all__ = [
     "Preference",
@@ -194,8 +195,7 @@ def editor_command(environ: Mapping[str, str] | None = None) -> str:
 
 def _read_user_file(path: Path) -> dict[str, Any]:
     try:
-        with path.open("rb") as handle:
-            content = tomllib.load(handle)
+        content = tomllib.loads(read_regular_text(path))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, RecursionError) as problem:

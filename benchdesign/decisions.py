@@ -15,9 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from benchdesign.errors import WorkspaceError
+from benchdesign.regular import read_regular
 from benchdesign.verdicts import BY_RULE, Decision, Standing, Step, Subject, Verdict
 
 __all__ = ["BY_RULE", "Decision", "DecisionLog", "Standing", "Step", "Subject", "Verdict"]
+
+_LARGEST = 1 << 30
+"""Bytes of a log that is replayed: millions of decisions."""
 
 
 class DecisionLog:
@@ -224,7 +228,7 @@ class DecisionLog:
 
     def _replay(self) -> None:
         try:
-            data = self.path.read_bytes()
+            data = read_regular(self.path, most=_LARGEST)
         except FileNotFoundError:
             return
         except OSError as problem:

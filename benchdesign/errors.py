@@ -7,8 +7,9 @@
     │   ├── DictionaryError          a concept dictionary or SAE cannot be used
     │   ├── ModelError               a reference model cannot be used
     │   └── UsageError               options that contradict each other
-    ├── WorkspaceError               a workspace is missing, damaged or in use
-    │   └── WorkspaceLockedError     another process has it open
+    ├── WorkspaceError               a workspace is damaged, of a newer version or in use
+    │   ├── WorkspaceLockedError     another process has it open
+    │   └── WorkspaceMissingError    exit 2: no workspace is there
     ├── OutputExistsError            exit 2: a file would be overwritten
     ├── MissingExtraError            an optional dependency is not installed
     ├── PackagingError               the installation lacks a file
@@ -33,6 +34,7 @@ __all__ = [
     "UsageError",
     "WorkspaceError",
     "WorkspaceLockedError",
+    "WorkspaceMissingError",
 ]
 
 
@@ -73,11 +75,17 @@ class UsageError(InputError):
 
 
 class WorkspaceError(BenchdesignError):
-    """A workspace is missing, damaged or of a newer version."""
+    """A workspace is damaged, of a newer version, or cannot be written."""
 
 
 class WorkspaceLockedError(WorkspaceError):
     """Another process has the workspace open for writing."""
+
+
+class WorkspaceMissingError(WorkspaceError):
+    """What was named is no workspace."""
+
+    exit_code = 2
 
 
 class OutputExistsError(BenchdesignError):

@@ -8,9 +8,9 @@ third say that a concept is present, and that third is all that counting and cho
 from __future__ import annotations
 
 import os
-import secrets
 from collections import deque
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchdesign.errors import FormatError
+from benchdesign.whole_files import whole_files
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
@@ -46,10 +47,8 @@ class MapWriter:
     """Writes a map in parts, all or nothing: nothing is there if the block ends by an exception."""
 
     def __init__(self, path: Path) -> None:
-        # Machines and containers that share a folder have processes of the same number.
-        mark = f"{os.getpid()}-{secrets.token_hex(4)}"
         self._path = path
-        self._temporary = path.with_name(f".{path.name}.{mark}.tmp")
+        self._open = ExitStack()
         self._writer: pq.ParquetWriter | None = None
 
     def __enter__(self) -> Self:
@@ -63,14 +62,16 @@ class MapWriter:
             whole = len(part) <= _GROUP
             table = (part if whole else part.slice(start, start + _GROUP)).to_table()
             if self._writer is None:
+                (fresh,) = self._open.enter_context(whole_files(self._path))
                 # Activations hardly repeat: a dictionary of them would only be thrown away.
                 self._writer = pq.ParquetWriter(
-                    self._temporary,
+                    fresh,
                     table.schema,
                     compression="zstd",
                     use_dictionary=False,
                     column_encoding=_ENCODINGS,
                 )
+                self._open.callback(self._writer.close)
             self._writer.write_table(table)
 
     def __exit__(
@@ -79,13 +80,7 @@ class MapWriter:
         problem: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        try:
-            if self._writer is not None:
-                self._writer.close()
-                if kind is None:
-                    self._temporary.replace(self._path)
-        finally:
-            self._temporary.unlink(missing_ok=True)
+        self._open.__exit__(kind, problem, trace)
 
 
 def count_entries(path: Path) -> int:

@@ -71,6 +71,9 @@ _GAPS_SHOWN = 30
 _ITEMS_A_GAP = 2
 """How much token evidence is made ahead of time: gaps by deficit, and items for each."""
 
+_LARGEST_NUMBER = 10**9
+"""More items, tokens or concepts than anything has; larger numbers do not fit everywhere."""
+
 _SMALLEST_POOL = 50
 """A pool with fewer items says little about how common anything is; the corpus does better."""
 
@@ -83,6 +86,7 @@ def check_settings(settings: Settings) -> None:
         (Constraints, settings.constraints, "constraints"),
     ):
         _given(kind, values, name)
+    _refuse_huge({**plain(settings), "seed": 0}, "")
 
 
 def run_workspace(
@@ -571,6 +575,15 @@ def _wanted_evidence(analysis: Analysis) -> Iterable[tuple[Item, set[int]]]:
                 if row >= 0:
                     want(holder.items[row], [concept_id])
     return wanted.values()
+
+
+def _refuse_huge(value: Any, name: str) -> None:
+    if isinstance(value, dict | list):
+        parts = value.items() if isinstance(value, dict) else enumerate(value)
+        for part, one in parts:
+            _refuse_huge(one, f"{name} {part}".strip())
+    elif isinstance(value, int) and abs(value) > _LARGEST_NUMBER:
+        raise UsageError(f"The number of {name} is above {_LARGEST_NUMBER:,}; give a smaller one.")
 
 
 def _given(kind: type[T], values: Mapping[str, Any], name: str) -> T:

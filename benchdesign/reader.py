@@ -10,7 +10,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
@@ -27,6 +26,7 @@ from benchdesign.mapping.cache import key_of, key_of_parts, map_items, recall_it
 from benchdesign.mapping.sentences import SENTENCES_KEY, SentenceMapper
 from benchdesign.progress import Progress, ProgressCallback, StopCheck
 from benchdesign.records import read_json
+from benchdesign.whole_files import write_whole
 
 if TYPE_CHECKING:
     from benchdesign.conceptmap import ConceptMap
@@ -186,13 +186,10 @@ class Reader:
 
 
 def _keep_evidence(path: Path, known: Mapping[int, Sequence[TokenEvidence]]) -> None:
-    # Machines that share the folder have processes of the same number.
-    temporary = path.with_name(f".{path.name}.{os.getpid()}-{secrets.token_hex(4)}.tmp")
     # What cannot be kept is worked out again next time.
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps(known, sort_keys=True), "ascii")
-        temporary.replace(path)
+        write_whole(path, json.dumps(known, sort_keys=True))
 
 
 def _read_evidence(path: Path) -> dict[int, tuple[TokenEvidence, ...]]:

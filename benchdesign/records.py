@@ -5,9 +5,9 @@ For what a workspace keeps (settings, proposals, evidence, coverage, gaps). Neve
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
-import os
 import sys
 import types
 import typing
@@ -17,6 +17,9 @@ from dataclasses import fields, is_dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
+
+from benchdesign.regular import open_regular, read_regular_text
+from benchdesign.whole_files import whole_files, write_whole
 
 __all__ = [
     "json_text",
@@ -31,6 +34,14 @@ __all__ = [
 T = TypeVar("T")
 
 _ARRAY = "__array__"
+_NAMES = {
+    str: "a text",
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    list: "a list",
+    dict: "an object",
+}
 
 
 def plain(value: Any, *, arrays: dict[str, Any] | None = None) -> Any:
@@ -88,27 +99,45 @@ def _reviver(kind: Any) -> Callable[[Any], Any]:
     build = _builder(kind)
     if build is None:
         return lambda data: data
-    return lambda data: data if data is None or hasattr(data, "dtype") else build(data)
+    return lambda data: data if hasattr(data, "dtype") else build(data)
 
 
 def _builder(kind: Any) -> Callable[[Any], Any] | None:
-    """Return what builds a value that is neither None nor an array; None where nothing has to."""
+    """Return what builds a value that is no array; None where anything will do."""
     origin, inner = get_origin(kind), get_args(kind)
     if origin in (typing.Union, types.UnionType):
-        return _reviver(next(one for one in inner if one is not type(None)))
+        return _union_builder(inner)
+    if origin is typing.Literal:
+        return lambda data: _fitting(data, data in inner, kind)
     if origin is tuple and not (len(inner) == 2 and inner[1] is Ellipsis):
         parts = [_reviver(one) for one in inner]
-        return lambda data: tuple(one(part) for one, part in zip(parts, data, strict=True))
+        return lambda data: tuple(one(part) for one, part in zip(parts, _list(data), strict=True))
     if isinstance(origin, type) and issubclass(origin, Mapping):
-        key, value = map(_reviver, inner)
-        return lambda data: {key(k): value(v) for k, v in data.items()}
+        key, value = _key_reviver(inner[0]), _reviver(inner[1])
+        return lambda data: {key(k): value(v) for k, v in _dict(data).items()}
     if isinstance(origin, type) and issubclass(origin, Sequence):
         each = _reviver(inner[0])
-        return lambda data: tuple([each(one) for one in data])
+        return lambda data: tuple([each(one) for one in _list(data)])
     if origin in (set, frozenset):
         each = _reviver(inner[0])
-        return lambda data: frozenset([each(one) for one in data])
+        return lambda data: frozenset([each(one) for one in _list(data)])
     return _class_builder(kind) if isinstance(kind, type) else None
+
+
+def _union_builder(kinds: tuple[Any, ...]) -> Callable[[Any], Any]:
+    """Take the first kind that fits; None only where it is one of them."""
+    *others, last = [_reviver(one) for one in kinds if one is not type(None)]
+    or_none = type(None) in kinds
+
+    def build(data: Any) -> Any:
+        if data is None and or_none:
+            return None
+        for one in others:
+            with contextlib.suppress(KeyError, TypeError, ValueError):
+                return one(data)
+        return last(data)
+
+    return build
 
 
 def _class_builder(kind: type) -> Callable[[Any], Any] | None:
@@ -116,20 +145,58 @@ def _class_builder(kind: type) -> Callable[[Any], Any] | None:
     if is_dataclass(kind):
         # The types of fields are looked at later: a class may hold itself.
         names = [one.name for one in fields(kind) if one.init]
-        return lambda data: make(
-            **{name: _field(make, name)(data[name]) for name in names if name in data}
-        )
+
+        def build(data: Any) -> Any:
+            held = _dict(data)
+            return make(**{name: _field(make, name)(held[name]) for name in names if name in held})
+
+        return build
     if issubclass(kind, tuple) and hasattr(kind, "_fields"):
         places = make._fields
         return lambda data: make(
-            *(_field(make, name)(one) for name, one in zip(places, data, strict=True))
+            *(_field(make, name)(one) for name, one in zip(places, _list(data), strict=True))
         )
-    return kind if issubclass(kind, Enum | Path | float | int) and kind is not bool else None
+    if issubclass(kind, Enum | Path):
+        return kind
+    return functools.partial(_scalar, kind) if kind in (str, bool, int, float) else None
+
+
+def _scalar(kind: Any, data: Any) -> Any:
+    # NaN and infinities were written as null.
+    if data.__class__ is kind or (data is None and kind is float):
+        return data
+    return kind(_fitting(data, kind in (int, float) and _is_number(data, whole=kind is int), kind))
+
+
+def _key_reviver(kind: Any) -> Callable[[Any], Any]:
+    """Return what reads the keys of an object, which JSON has as text whatever they were."""
+    return kind if kind in (int, float) else _reviver(kind)
 
 
 @functools.cache
 def _field(kind: type, name: str) -> Callable[[Any], Any]:
     return _reviver(_hints(kind)[name])
+
+
+def _is_number(data: Any, *, whole: bool) -> bool:
+    if isinstance(data, float):
+        return data.is_integer() or not whole
+    return isinstance(data, int) and not isinstance(data, bool)
+
+
+def _list(data: Any) -> Any:
+    return _fitting(data, isinstance(data, list | tuple), list)
+
+
+def _dict(data: Any) -> Any:
+    return _fitting(data, isinstance(data, dict), dict)
+
+
+def _fitting(data: Any, fits: bool, kind: Any) -> Any:
+    if not fits:
+        wanted = _NAMES.get(kind, str(kind))
+        raise TypeError(f"{json.dumps(data, default=str)[:60]} where {wanted} should be")
+    return data
 
 
 @functools.cache
@@ -157,13 +224,8 @@ def save_bundle(path: Path, value: object) -> None:
 
     arrays: dict[str, Any] = {}
     text = json.dumps(plain(value, arrays=arrays), ensure_ascii=True, sort_keys=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as handle:
-            np.savez(handle, json=np.frombuffer(text.encode("ascii"), dtype=np.uint8), **arrays)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with whole_files(path) as (fresh,), fresh.open("wb") as handle:
+        np.savez(handle, json=np.frombuffer(text.encode("ascii"), dtype=np.uint8), **arrays)
 
 
 def load_bundle(path: Path, kind: type[T]) -> T:
@@ -171,7 +233,7 @@ def load_bundle(path: Path, kind: type[T]) -> T:
     import numpy as np
 
     try:
-        with path.open("rb") as handle, np.load(handle, allow_pickle=False) as stored:
+        with open_regular(path) as handle, np.load(handle, allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
     except (zipfile.BadZipFile, EOFError) as problem:
         raise ValueError(str(problem)) from None
@@ -185,21 +247,12 @@ def json_text(value: object) -> str:
 
 def write_json(path: Path, value: object) -> None:
     """Write a value as JSON with sorted keys, all or nothing."""
-    text = json_text(value)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("w", encoding="utf-8", newline="\n") as handle:
-            handle.write(text)
-            handle.flush()
-            os.fsync(handle.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    write_whole(path, json_text(value), synced=True)
 
 
 def read_json(path: Path) -> Any:
     """Read a JSON file; raises OSError or ValueError."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return json.loads(read_regular_text(path))
     except RecursionError:
         raise ValueError("nested too deeply") from None

@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import math
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,6 +27,7 @@ from benchdesign.errors import PackagingError
 from benchdesign.report_collect import collect_report
 from benchdesign.report_data import ReportData
 from benchdesign.text import display
+from benchdesign.whole_files import write_whole
 
 if TYPE_CHECKING:
     from benchdesign.revision import Revision
@@ -58,8 +58,8 @@ def write_report(analysis: Analysis, revision: Revision, folder: Path) -> Report
     """Write `report.html` and `report.md` into a folder that exists, replacing earlier ones."""
     data = collect_report(analysis, revision)
     paths = ReportPaths(folder / "report.html", folder / "report.md")
-    _write(paths.html, render_html(data))
-    _write(paths.markdown, render_markdown(data))
+    write_whole(paths.html, render_html(data))
+    write_whole(paths.markdown, render_markdown(data))
     return paths
 
 
@@ -194,9 +194,3 @@ def _plural(n: int, one: str, many: str | None = None) -> str:
 def _hash(source: str) -> str:
     digest = hashlib.sha256(source.encode("utf-8")).digest()
     return "sha256-" + base64.b64encode(digest).decode("ascii")
-
-
-def _write(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(text, encoding="utf-8", newline="\n")
-    temporary.replace(path)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 
 from benchdesign.errors import UsageError, WorkspaceError
+from benchdesign.whole_files import whole_files
 
 __all__ = ["refuse_existing", "write_together"]
 
@@ -41,18 +40,11 @@ def write_together(folder: Path, texts: Mapping[str, str]) -> tuple[Path, ...]:
     what was there. Raises `WorkspaceError`.
     """
     paths = tuple(folder / name for name in texts)
-    fresh = [path.with_name(f".{path.name}.{os.getpid()}.tmp") for path in paths]
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with ExitStack() as stack:
-            for path, text in zip(fresh, texts.values(), strict=True):
-                stack.callback(path.unlink, missing_ok=True)
-                with path.open("w", encoding="utf-8", newline="\n") as handle:
-                    handle.write(text)
-                    handle.flush()
-                    os.fsync(handle.fileno())
-            for made, path in zip(fresh, paths, strict=True):
-                made.replace(path)
+        with whole_files(*paths, synced=True) as fresh:
+            for made, text in zip(fresh, texts.values(), strict=True):
+                made.write_text(text, encoding="utf-8", newline="\n")
     except OSError as problem:
         raise WorkspaceError(
             f"{folder}: the report was not written ({problem.strerror or problem}). Free space or "

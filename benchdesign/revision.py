@@ -214,9 +214,16 @@ def write_revision(
 
 def check_targets(folder: Path, names: Sequence[str], *, force: bool) -> None:
     """Raise OutputExistsError if any of the files is there already and may not be replaced."""
-    if folder.exists() and not folder.is_dir():
-        raise OutputExistsError(f"{folder}: exists and is not a folder; choose another with --out.")
-    there = [name for name in names if (folder / name).exists()]
+    try:
+        if folder.exists() and not folder.is_dir():
+            raise OutputExistsError(
+                f"{folder}: exists and is not a folder; choose another with --out."
+            )
+        there = [name for name in names if (folder / name).exists()]
+    except OSError as problem:
+        raise UsageError(
+            f"{folder}: no place for a revision ({problem.strerror}); choose another with --out."
+        ) from None
     if there and not force:
         raise OutputExistsError(
             f"{folder / there[0]}: exists already. Choose another folder with --out, "

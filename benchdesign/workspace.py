@@ -15,6 +15,7 @@ Everything but the log is written to a temporary file and renamed. Nothing is co
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import hashlib
 import json
@@ -30,8 +31,15 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from benchdesign.config import Settings
 from benchdesign.decisions import DecisionLog, Subject, Verdict
-from benchdesign.errors import InputError, TemplateError, WorkspaceError, WorkspaceLockedError
+from benchdesign.errors import (
+    InputError,
+    TemplateError,
+    WorkspaceError,
+    WorkspaceLockedError,
+    WorkspaceMissingError,
+)
 from benchdesign.records import load_bundle, plain, read_json, revive, save_bundle, write_json
+from benchdesign.regular import full_path, is_folder, is_there
 
 if TYPE_CHECKING:
     from benchdesign.analysis import Analysis, Summary
@@ -51,6 +59,7 @@ Clock = Callable[[], datetime]
 T = TypeVar("T")
 
 _VERSION = 1
+_NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
 _MOST_ENTRIES = 100_000_000
 """Entries of a map that are read whole: 2 GB."""
 
@@ -127,11 +136,11 @@ class Workspace:
         clock: Clock = utc_now,
     ) -> Self:
         """Make a new workspace in an empty or missing folder and hold its lock."""
-        if (folder / "workspace.json").exists():
+        if is_there(folder / "workspace.json"):
             raise WorkspaceError(
                 f"{folder}: already a workspace; open it, or choose another folder."
             )
-        if folder.is_dir() and any(folder.iterdir()):
+        if is_folder(folder) and any(folder.iterdir()):
             raise WorkspaceError(f"{folder}: not empty; choose a new folder for the workspace.")
         for path in (benchmark, pool):
             if path is not None and not _is_there(path):
@@ -508,12 +517,12 @@ def _read_content(folder: Path) -> _Content:
     path = folder / "workspace.json"
     try:
         return revive(_Content, _upgradeable(read_json(path), path))
-    except FileNotFoundError:
-        raise WorkspaceError(
-            f"{folder}: not a workspace (no workspace.json). "
-            "Make one with `benchdesign run` or `benchdesign open BENCHMARK`."
-        ) from None
     except OSError as problem:
+        if problem.errno in _NOT_THERE:
+            raise WorkspaceMissingError(
+                f"{folder}: not a workspace (no workspace.json). "
+                "Make one with `benchdesign run` or `benchdesign open BENCHMARK`."
+            ) from None
         raise WorkspaceError(f"{path}: cannot be read ({problem.strerror}).") from None
     except (ValueError, KeyError, TypeError, OverflowError) as problem:
         raise WorkspaceError(
@@ -526,12 +535,12 @@ def _set_file(path: str | Path) -> SetFile:
     text = str(path)
     if text.startswith("hf:"):
         return SetFile(path=text, name=text.rpartition("/")[2], given=text)
-    resolved = Path(text).expanduser().resolve()
+    resolved = full_path(text)
     return SetFile(path=str(resolved), name=resolved.name, given=text)
 
 
 def _is_there(path: str | Path) -> bool:
-    return str(path).startswith("hf:") or Path(path).expanduser().exists()
+    return str(path).startswith("hf:") or is_there(path)
 
 
 def _as_read(one: SetFile, benchmark: Benchmark) -> SetFile:
@@ -559,7 +568,8 @@ def _stamp(path: Path) -> tuple[int, int]:
             stats = [one.stat() for one in sorted(path.rglob("*")) if one.is_file()]
         else:
             stats = [path.stat()]
-    except OSError:
+    except (OSError, ValueError):
+        # Missing, or no name of a file at all: reading it says which.
         return 0, 0
     return sum(one.st_size for one in stats), max((one.st_mtime_ns for one in stats), default=0)
 

@@ -6,12 +6,16 @@ heavy; each command imports what it needs.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
 __all__ = ["main", "run_command"]
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+_ROOM = "Free space or choose another folder, then run it again."
 
 
 def main(arguments: Sequence[str] | None = None) -> NoReturn:
@@ -52,6 +56,10 @@ def run_command(arguments: Sequence[str] | None = None) -> int:
         return 0
     except MemoryError:
         return _complain("Not enough memory; read fewer items (--limit, --pool-limit).", 1)
+    except OSError as problem:
+        if problem.errno not in _NO_ROOM:
+            return _crash()
+        return _complain(f"Nothing can be written there ({problem.strerror}). {_ROOM}", 1)
     except Exception as problem:  # the outer edge: what nobody foresaw becomes a line and a log
         # The parser's own exceptions have no importable home that all versions of typer share.
         if hasattr(problem, "format_message"):

@@ -31,6 +31,7 @@ from benchdesign.cli.options import (
     TemplateFile,
     WorkspacePath,
     chosen_scope,
+    named,
     pairs,
     read_pool_template,
     read_template,
@@ -89,6 +90,7 @@ WeightResults = Annotated[
         "--results",
         metavar="[MODEL=]FILE",
         help="Results of models on the benchmark's items, for --weight model-gaps. Repeatable.",
+        callback=named,
     ),
 ]
 ReportFolder = Annotated[
@@ -141,7 +143,10 @@ def run(
     scope_examples: Annotated[
         str | None,
         typer.Option(
-            "--scope-examples", metavar="FILE", help="Items that are certainly meant, any format."
+            "--scope-examples",
+            metavar="FILE",
+            help="Items that are certainly meant, any format.",
+            callback=named,
         ),
     ] = None,
     pin_concept: Annotated[
@@ -218,6 +223,7 @@ def run(
             "--keep-out",
             metavar="FILE",
             help="A known benchmark whose items are never added. Repeatable.",
+            callback=named,
         ),
     ] = None,
     fdr: Annotated[
@@ -298,7 +304,9 @@ def open_interface(
     path: Annotated[
         str | None,
         typer.Argument(
-            metavar="[WORKSPACE | BENCHMARK]", help="Nothing shows the recent workspaces."
+            metavar="[WORKSPACE | BENCHMARK]",
+            help="Nothing shows the recent workspaces.",
+            callback=named,
         ),
     ] = None,
     pool: PoolPath = None,
@@ -338,7 +346,10 @@ def coverage(
     benchmarks: Annotated[
         list[str],
         typer.Argument(
-            metavar="BENCHMARK...", help="One, or several to compare.", show_default=False
+            metavar="BENCHMARK...",
+            help="One, or several to compare.",
+            show_default=False,
+            callback=named,
         ),
     ],
     pool: PoolPath = None,
@@ -405,6 +416,7 @@ def models(
             metavar="BENCHMARK...",
             help="What the models answered; several also give means across them.",
             show_default=False,
+            callback=named,
         ),
     ],
     results: Annotated[
@@ -415,6 +427,7 @@ def models(
             help="Results on each item: an lm-eval, Inspect or HELM log, a folder of them, or a "
             "table with item, model and score. Repeatable.",
             show_default=False,
+            callback=named,
         ),
     ],
     metric: Metric = None,

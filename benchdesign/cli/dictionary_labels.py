@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from benchdesign.cli.options import stopping
 from benchdesign.cli.output import Talk, print_json, print_lines
 from benchdesign.errors import UsageError
+from benchdesign.regular import expanded, full_path, is_folder, read_regular_text
 
 if TYPE_CHECKING:
     from benchdesign.dictionary import Dictionary
@@ -128,11 +129,11 @@ def _target(request: LabelRequest) -> Path:
     if request.save is not None:
         check_file(request.save, option="--save")
     if request.out is not None:
-        if request.out.resolve() != Path(request.dictionary).expanduser().resolve():
+        if full_path(request.out) != full_path(request.dictionary):
             check_folder(request.out, overwrite=request.force)
         return request.out
-    folder = Path(request.dictionary).expanduser()
-    if not folder.is_dir():
+    folder = expanded(request.dictionary)
+    if not is_folder(folder):
         raise UsageError(
             f"{request.dictionary}: not a folder of yours; give --out DIR for a labelled copy."
         )
@@ -190,7 +191,7 @@ def _get_labels(
         template = LABEL_TEMPLATE
         if request.template is not None:
             try:
-                template = request.template.read_text(encoding="utf-8")
+                template = read_regular_text(request.template)
             except (OSError, UnicodeDecodeError) as problem:
                 reason = getattr(problem, "strerror", None) or "not UTF-8 text"
                 raise UsageError(

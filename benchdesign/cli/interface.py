@@ -9,7 +9,9 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from benchdesign.cli.output import Talk
-from benchdesign.errors import MissingExtraError, UsageError, WorkspaceError
+from benchdesign.errors import MissingExtraError, UsageError
+from benchdesign.regular import is_there
+from benchdesign.workspace import Workspace
 
 __all__ = ["open_job", "serve_job"]
 
@@ -22,13 +24,13 @@ def open_job(path: str | None, *, pool: str | None, chat: bool = False) -> None:
             "The interface needs a terminal. Without one use `benchdesign run`, `proposals`, "
             "`decide` and `export`."
         )
-    if path is not None and not path.startswith("hf:") and not Path(path).exists():
+    if path is not None and not path.startswith("hf:") and not is_there(path):
         raise UsageError(f"{path}: no such file or folder.")
-    if path is not None and pool is not None and (Path(path) / "workspace.json").is_file():
+    if path is not None and pool is not None and is_there(Path(path) / "workspace.json"):
         raise UsageError(
             f"{path}: is a workspace and has its own pool; change it on its first screen."
         )
-    if path is not None and chat and (Path(path) / "workspace.json").is_file():
+    if path is not None and chat and is_there(Path(path) / "workspace.json"):
         raise UsageError(f"{path}: is a workspace, which knows how it is read; leave --chat out.")
     from benchdesign.tui import run
 
@@ -37,8 +39,9 @@ def open_job(path: str | None, *, pool: str | None, chat: bool = False) -> None:
 
 def serve_job(folder: Path, *, port: int) -> None:
     """Serve the interface on loopback."""
-    if not (folder / "workspace.json").is_file():
-        raise WorkspaceError(f"{folder}: not a workspace (no workspace.json).")
+    # Read once here: what is wrong with it is told in this terminal and not in a page.
+    with Workspace.open(folder, access="read"):
+        pass
     if find_spec("textual_serve") is None:
         raise MissingExtraError("Serving needs an extra: pip install 'benchdesign[web]'")
     from benchdesign.tui.web import LocalServer, free_port

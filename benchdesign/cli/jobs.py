@@ -15,6 +15,7 @@ from benchdesign.cli.options import stopping
 from benchdesign.cli.output import Talk, print_json, print_lines, share
 from benchdesign.config import Settings, cache_folder, load_preferences
 from benchdesign.errors import InputError, UsageError, WorkspaceError
+from benchdesign.regular import full_path, is_folder, is_there
 from benchdesign.shipped import example_folder
 from benchdesign.text import display
 from benchdesign.workspace import Workspace
@@ -53,7 +54,7 @@ def run_job(request: RunRequest, *, force: bool, as_json: bool, quiet: bool) -> 
     stem = _stem(request.benchmark)
     out = request.out or Path(f"{stem}-revised")
     # Before anything is computed: an hour of mapping must not end in "exists already".
-    revised = [one.name for one in out.glob("*.revised*")]
+    revised = [one.name for one in out.glob("*.revised*")] if is_folder(out) else []
     check_targets(
         out,
         ["revision.json", "report.html", "report.md", "concepts.parquet", *revised],
@@ -111,7 +112,7 @@ def _check_request(request: RunRequest) -> None:
     _check_format(request.format)
     check_settings(request.settings)
     for path in request.settings.keep_out:
-        if not path.startswith("hf:") and not Path(path).expanduser().exists():
+        if not path.startswith("hf:") and not is_there(path):
             raise InputError(f"--keep-out {path}: no such file or folder. Check the path.")
     if request.pool is not None and _is_same(request.benchmark, request.pool):
         raise UsageError(
@@ -133,7 +134,7 @@ def _check_format(format: str | None) -> None:
 def _is_same(one: str, other: str) -> bool:
     if one.startswith("hf:") or other.startswith("hf:"):
         return one == other
-    return Path(one).expanduser().resolve() == Path(other).expanduser().resolve()
+    return full_path(one) == full_path(other)
 
 
 def export_job(
@@ -217,8 +218,8 @@ def _run_workspace(request: RunRequest, out: Path, *, who: str) -> Workspace:
 
 def _reopen(folder: Path, request: RunRequest, *, who: str) -> Workspace | None:
     """Return the workspace in a folder with the request's settings; None if it is another's."""
-    if not (folder / "workspace.json").exists():
-        if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+    if not is_there(folder / "workspace.json"):
+        if is_there(folder) and not (folder.is_dir() and not any(folder.iterdir())):
             return None
         return Workspace.create(
             folder, request.benchmark, pool=request.pool, settings=request.settings, who=who

@@ -15,6 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from benchdesign.errors import UsageError
+from benchdesign.regular import is_there, read_regular_text
 
 __all__ = [
     "AsJson",
@@ -33,6 +34,7 @@ __all__ = [
     "TemplateFile",
     "WorkspacePath",
     "chosen_scope",
+    "named",
     "pairs",
     "read_pool_template",
     "read_template",
@@ -44,10 +46,24 @@ __all__ = [
 _MOST_EXAMPLES = 200
 """Items that say what a benchmark is about; every concept is compared with each."""
 
+_MOST_DIGITS = 9
+
+
+def named(given: Any) -> Any:
+    """Refuse an empty name, which would be taken for the folder that one is in."""
+    names = [given] if isinstance(given, str) else given or ()
+    if not all(name.strip() for name in names):
+        raise typer.BadParameter("a name is empty; give a file, a folder or hf:owner/name")
+    return given
+
+
 BenchmarkPath = Annotated[
     str,
     typer.Argument(
-        metavar="BENCHMARK", help="File, folder, or `hf:owner/name`.", show_default=False
+        metavar="BENCHMARK",
+        help="File, folder, or `hf:owner/name`.",
+        show_default=False,
+        callback=named,
     ),
 ]
 WorkspacePath = Annotated[
@@ -56,7 +72,10 @@ WorkspacePath = Annotated[
 PoolPath = Annotated[
     str | None,
     typer.Option(
-        "--pool", metavar="POOL", help="Candidate items: file, folder or `hf:owner/name`."
+        "--pool",
+        metavar="POOL",
+        help="Candidate items: file, folder or `hf:owner/name`.",
+        callback=named,
     ),
 ]
 ModelSpec = Annotated[
@@ -140,8 +159,10 @@ def whole_numbers(given: Sequence[str] | None, option: str) -> dict[str, int]:
     """Return NAME=NUMBER options as a dictionary."""
     found = {}
     for name, value in pairs(given, option).items():
-        if not value.isdecimal():
-            raise UsageError(f"{option} {name}={value}: {value} is not a whole number.")
+        if not value.isdecimal() or len(value) > _MOST_DIGITS:
+            raise UsageError(
+                f"{option} {name}={value[:40]}: not a whole number of up to {_MOST_DIGITS} digits."
+            )
         found[name] = int(value)
     return found
 
@@ -159,8 +180,8 @@ def weighting(
     files = []
     for given in results:
         name, sign, rest = given.partition("=")
-        path = Path(rest) if sign and name and rest and not Path(given).exists() else Path(given)
-        if not path.exists():
+        path = Path(rest) if sign and name and rest and not is_there(given) else Path(given)
+        if not is_there(path):
             raise UsageError(f"--results {given}: no such file or folder.")
         prefix = f"{name}=" if path != Path(given) else ""
         # A workspace may be opened from anywhere.
@@ -173,7 +194,7 @@ def read_template(path: Path | None) -> str | None:
     if path is None:
         return None
     try:
-        return path.read_text(encoding="utf-8")
+        return read_regular_text(path)
     except (OSError, UnicodeDecodeError) as problem:
         reason = getattr(problem, "strerror", None) or "not UTF-8 text"
         raise UsageError(f"--template {path}: cannot be read ({reason}). Check the path.") from None

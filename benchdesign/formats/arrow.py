@@ -15,6 +15,7 @@ from benchdesign.formats.source import Record
 from benchdesign.formats.splits import choose_split
 from benchdesign.formats.tables import TableSource, arrow_errors, check_names
 from benchdesign.formats.unpacked import check_unpacked
+from benchdesign.regular import read_regular_text
 
 __all__ = ["ArrowFiles", "DatasetFolder", "is_dataset_folder", "open_dataset_folder"]
 
@@ -190,7 +191,7 @@ def _weighed(batches: Iterable[Any], path: Path) -> Iterator[Any]:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        value = json.loads(path.read_text(encoding="utf-8"))
+        value = json.loads(read_regular_text(path))
     except FileNotFoundError:
         return {}
     except (OSError, ValueError, RecursionError) as error:

@@ -26,30 +26,32 @@ def open_folder(path: Path, *, split: str | None = None) -> Source:
     """Open a saved dataset or a folder of shards, tasks or splits."""
     if is_dataset_folder(path):
         return open_dataset_folder(path, split=split)
-    files = _data_files(path)
+    files, findings = _data_files(path)
     if not files:
         raise FormatError(
             f"{path}: no data file in the folder. It needs JSONL, JSON, CSV, TSV or Parquet files."
         )
     by_split = _by_split(files)
-    findings: list[Finding] = []
     if split is not None or (by_split and sum(map(len, by_split.values())) == len(files)):
-        name, findings = choose_split(list(by_split) or ["(none)"], split, str(path))
+        name, chosen = choose_split(list(by_split) or ["(none)"], split, str(path))
+        findings += chosen
         files = by_split[name]
     source = ShardFolder(path, files)
     source.start_findings.extend(findings)
     return source
 
 
-def _data_files(path: Path) -> list[Path]:
+def _data_files(path: Path) -> tuple[list[Path], list[Finding]]:
+    """Return the files to read, and what is said of those that are named so and cannot be."""
     try:
-        found = [
+        named = [
             entry
             for entry in sorted(path.rglob("*"))
             if _is_data(entry)
-            and entry.is_file()
+            and not entry.is_dir()
             and not any(part.startswith(".") for part in entry.relative_to(path).parts)
         ]
+        found = [entry for entry in named if entry.is_file()]
     except OSError as error:
         raise FormatError(
             f"{path}: cannot be read ({error.strerror}). Check the permissions."
@@ -60,7 +62,15 @@ def _data_files(path: Path) -> list[Path]:
     # Descriptions often lie beside the data as JSON; the data are the other files.
     if len(suffixes) > 1 and ".json" in suffixes:
         found = [entry for entry in found if _data_suffix(entry) != ".json"]
-    return found
+    return found, [
+        Finding(
+            "skipped-file",
+            f"{entry}: {'not a regular file' if entry.exists() else 'a link that leads nowhere'}. "
+            "Skipped; a revision leaves it out.",
+        )
+        for entry in named
+        if not entry.is_file()
+    ]
 
 
 def _is_data(path: Path) -> bool:

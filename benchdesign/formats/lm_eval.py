@@ -12,6 +12,7 @@ from benchdesign.errors import FormatError
 from benchdesign.formats.files import open_content
 from benchdesign.formats.jsonl import JsonLines
 from benchdesign.formats.result_rows import ResultRow, ResultSet
+from benchdesign.regular import read_regular_text
 
 __all__ = ["is_lm_eval_samples", "latest_samples", "read_lm_eval"]
 
@@ -121,7 +122,7 @@ def _model_of(path: Path) -> str:
     own = [one for one in results if _time_of(one) == _time_of(path)]
     for one in own or sorted(results, reverse=True):
         try:
-            content = json.loads(one.read_text(encoding="utf-8"))
+            content = json.loads(read_regular_text(one))
         except (OSError, ValueError, RecursionError):
             continue
         if isinstance(content, dict) and (name := _name_in(content)):

@@ -13,6 +13,7 @@ from benchdesign.formats.files import Content, open_content, read_head, reject_o
 from benchdesign.formats.json_files import JsonFile
 from benchdesign.formats.jsonl import MAX_LINE, JsonLines, parse_object
 from benchdesign.formats.source import Source
+from benchdesign.regular import is_folder
 
 __all__ = ["HUB_PREFIX", "open_source"]
 
@@ -27,20 +28,14 @@ def open_source(path: str | Path, *, split: str | None = None) -> Source:
         from benchdesign.formats.hub import open_hub
 
         return open_hub(str(path), split=split)
+    if not str(path).strip():
+        raise FormatError("An empty name. Give a file, a folder or hf:owner/name.")
     path = Path(path)
-    if _is_folder(path):
+    if is_folder(path):
         from benchdesign.formats.folder import open_folder
 
         return open_folder(path, split=split)
     return open_file(path, split=split)
-
-
-def _is_folder(path: Path) -> bool:
-    try:
-        return path.is_dir()
-    except OSError:
-        # A name too long or a folder that may not be entered: opening it says which.
-        return False
 
 
 def open_file(path: Path, *, split: str | None = None) -> Source:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from benchdesign.errors import FormatError
-from benchdesign.formats.files import digest_file
+from benchdesign.formats.files import digest_file, read_head
 from benchdesign.formats.parquet_footer import read_chunks
 from benchdesign.formats.source import Record
 from benchdesign.formats.tables import TableSource, arrow_errors, check_names
@@ -26,6 +26,7 @@ class ParquetFile(TableSource):
         super().__init__(path)
         import pyarrow.parquet as pq
 
+        read_head(path, 4)  # says what is no file, which the library would wait for
         try:
             self._metadata = pq.read_metadata(path)
             self._schema = pq.read_schema(path)

@@ -19,6 +19,7 @@ from benchdesign.errors import FormatError
 from benchdesign.formats.result_join import ItemIndex, Match
 from benchdesign.formats.result_rows import ResultRow, ResultSet, parse_score, read_score
 from benchdesign.items import Benchmark
+from benchdesign.regular import is_folder, is_there
 
 __all__ = [
     "JoinedResults",
@@ -133,7 +134,7 @@ def join_results(
 
 def _split_name(given: str | Path) -> tuple[str | None, Path]:
     name, sign, path = str(given).partition("=")
-    if not sign or not name or not path or Path(given).exists():
+    if not sign or not name or not path or is_there(given):
         return None, Path(given)
     return name, Path(path)
 
@@ -144,7 +145,7 @@ def _read_one(path: Path, model: str | None, metrics: Sequence[str]) -> ResultSe
     from benchdesign.formats.lm_eval import is_lm_eval_samples, read_lm_eval
     from benchdesign.formats.result_tables import read_table
 
-    if path.is_dir():
+    if is_folder(path):
         return _read_folder(path, model, metrics)
     if is_helm_stats(path):
         return read_helm(path, model=model)

@@ -89,6 +89,18 @@ class TableSource(Source):
         """Name file and row."""
         return f"{self.path}: row {row + 1}"
 
+    @property
+    def n_rows(self) -> int:
+        """Count the rows that the file says it has."""
+        return sum(self._block_sizes())
+
+    def whole(self) -> Any:
+        """Return all blocks as one table, each weighed before it is written out."""
+        import pyarrow as pa
+
+        blocks = [self._guarded(block) for block in range(len(self._block_sizes()))]
+        return pa.concat_tables(blocks) if blocks else self.schema.empty_table()
+
     def selected(self, rows: Sequence[int]) -> Iterator[Any]:
         """Yield tables of this schema with the rows asked for, in order, a block at a time."""
         found = ((row, *self._find(row)) for row in rows)

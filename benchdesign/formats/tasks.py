@@ -5,6 +5,7 @@ Nothing in a task file is run; functions it names are left out.
 
 from __future__ import annotations
 
+import errno
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 from benchdesign.errors import FormatError
 from benchdesign.formats.source import Record, Source
 from benchdesign.formats.splits import choose_split
+from benchdesign.regular import read_regular_text
 
 __all__ = ["TaskFile", "open_task"]
 
@@ -140,6 +142,16 @@ def _choose_file(
     return listed, findings
 
 
+def _read_short(path: Path) -> str:
+    try:
+        return read_regular_text(path, most=MAX_BYTES)
+    except OSError as error:
+        if error.errno != errno.EFBIG:
+            raise
+        message = f"{path}: too long for a task file. Name the data file itself."
+        raise FormatError(message) from None
+
+
 def _read_task(path: Path, depth: int) -> dict[str, Any]:
     import yaml
 
@@ -148,9 +160,7 @@ def _read_task(path: Path, depth: int) -> dict[str, Any]:
 
     Loader.add_multi_constructor("", lambda loader, suffix, node: None)
     try:
-        if path.stat().st_size > MAX_BYTES:
-            raise FormatError(f"{path}: too long for a task file. Name the data file itself.")
-        task = yaml.load(path.read_text(encoding="utf-8"), Loader=Loader)
+        task = yaml.load(_read_short(path), Loader=Loader)
     except OSError as error:
         raise FormatError(f"{path}: cannot be read ({error.strerror}). Check the path.") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:

@@ -47,7 +47,8 @@ def unpacked_bytes(array: Any) -> int:
         return unpacked_bytes(array.storage)
     if types.is_dictionary(kind):
         lengths = _lengths(array.dictionary)
-        used = array.indices.drop_null().to_numpy(zero_copy_only=False)
+        # Not `to_numpy`, which imports pandas; nor `fill_null` below, where it can be helped.
+        used = np.from_dlpack(array.indices.drop_null())
         return len(array) + int(lengths[used].sum())
     if types.is_run_end_encoded(kind):
         return _spread(array.values, len(array))
@@ -71,12 +72,14 @@ def _lengths(values: Any) -> NDArray[np.int64]:
     import pyarrow.compute as pc
 
     try:
-        found = pc.fill_null(pc.binary_length(values), 0)
+        found = pc.binary_length(values)
     except pa.ArrowNotImplementedError:
         if pa.types.is_string_view(values.type) or pa.types.is_binary_view(values.type):
             return _view_lengths(values)
         return np.full(len(values), unpacked_bytes(values) // max(1, len(values)), dtype=np.int64)
-    return np.asarray(found.to_numpy(zero_copy_only=False)).astype(np.int64)
+    if found.null_count:
+        found = pc.fill_null(found, 0)
+    return np.from_dlpack(found).astype(np.int64)
 
 
 def _view_lengths(array: Any) -> NDArray[np.int64]:

@@ -73,22 +73,30 @@ def get_value(record: Mapping[str, Any], path: str | None) -> Any:
 
 def as_text(value: Any) -> str:
     """Return a field as text: lists line by line, messages by their content, nothing as ''."""
+    texts: list[str] = []
+    # A list of what is still to do: a value may be nested deeper than functions can be called.
+    waiting = [value]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, Mapping):
+            keys = (key for key in TEXT_KEYS if isinstance(one.get(key), str | list))
+            key = next(keys, None)
+            if key is not None:
+                waiting.append(one[key])
+                continue
+        elif isinstance(one, Sequence) and not isinstance(one, str | bytes):
+            waiting.extend(reversed(one))
+            continue
+        texts.append(_scalar_text(one))
+    return "\n".join(text for text in texts if text)
+
+
+def _scalar_text(value: Any) -> str:
     if value is None:
         return ""
-    if isinstance(value, str):
-        return value
-    if isinstance(value, bool):
-        return str(value)
     if isinstance(value, Mapping):
-        for key in TEXT_KEYS:
-            if isinstance(value.get(key), str | list):
-                return as_text(value[key])
         return json.dumps(value, ensure_ascii=False, default=str)
-    if isinstance(value, Sequence) and not isinstance(value, bytes):
-        return "\n".join(text for text in map(as_text, value) if text)
-    if isinstance(value, bytes):
-        return value.decode("utf-8", "replace")
-    return str(value)
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)
 
 
 def as_cell(value: Any) -> str:

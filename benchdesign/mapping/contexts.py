@@ -18,6 +18,7 @@ from benchdesign.dictionary import Dictionary, Level
 from benchdesign.errors import InputError
 from benchdesign.mapping.activations import ActivationBank, Collected
 from benchdesign.mapping.active import ActiveBlock
+from benchdesign.whole_files import whole_files
 
 if TYPE_CHECKING:
     import numpy as np
@@ -133,16 +134,14 @@ def write_contexts(contexts: Iterable[ConceptContexts], path: Path, **also: Any)
     `also` are per-concept columns (anything indexable by concept id) to add to each line.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    fresh = path.with_name(f".{path.name}.tmp")
-    # A fixed time in the header, so that the same run gives the same bytes.
-    with fresh.open("wb") as raw:
+    with whole_files(path) as (fresh,), fresh.open("wb") as raw:
+        # A fixed time in the header, so that the same run gives the same bytes.
         stream = gzip.GzipFile("", "wb", fileobj=raw, mtime=0) if path.suffix == ".gz" else raw
         for one in contexts:
             record = asdict(one) | {name: column[one.concept_id] for name, column in also.items()}
             stream.write(json.dumps(record, ensure_ascii=False, sort_keys=True).encode() + b"\n")
         if stream is not raw:
             stream.close()
-    fresh.replace(path)
 
 
 def read_contexts(path: Path) -> Iterator[ConceptContexts]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from glob import escape
@@ -17,9 +18,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from benchdesign.conceptmap import numbers, read_parquet
 from benchdesign.dictionary import ConceptTable, Dictionary, Level
 from benchdesign.errors import DictionaryError, PackagingError
+from benchdesign.mapping.concept_columns import read_columns
+from benchdesign.regular import expanded, is_folder, read_regular_text
+from benchdesign.whole_files import whole_files, write_whole
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -47,7 +50,7 @@ SCALER, WHITENING = "activation_scaler.json", "activation_whitening.safetensors"
 
 SUMMARY, CONCEPTS = "dictionary.json", "concepts.parquet"
 
-_NUMBERS = ("threshold", "mean_activation", "max_activation", "q90", "label_score")
+_VERSION = 1
 _TEXTS = ("label", "label_source", "area")
 
 _MOST_TOLD = 8
@@ -77,8 +80,8 @@ def load_dictionary(
         return _open_folder(builtin_dictionary_folder(), name, fingerprint)
     if name.startswith("sae-lens:"):
         return _open_folder(_from_registry(name, store), name, fingerprint)
-    folder = Path(spec).expanduser()
-    if folder.is_dir():
+    if is_folder(spec):
+        folder = expanded(spec)
         return _open_folder(folder, folder.resolve().name, fingerprint)
     parts = name.removeprefix("hf:").split("/")
     if name.startswith(("/", ".", "~")) or len(parts) < 2 or not all(parts):
@@ -125,8 +128,18 @@ def read_config(folder: Path) -> dict[str, Any]:
         raise DictionaryError(f"{folder}: no {WEIGHTS}; give a folder saved by sae-lens.")
     config = _read_json(folder / CONFIG)
     for key in ("d_in", "d_sae"):
-        if not isinstance(config.get(key), int) or config[key] < 1:
+        if not isinstance(config.get(key), int) or isinstance(config[key], bool) or config[key] < 1:
             raise DictionaryError(f"{folder / CONFIG}: {key} must be a positive whole number.")
+    # No weight takes less than a byte; without this a wrong width asks for all memory.
+    n_bytes = (folder / WEIGHTS).stat().st_size
+    if config["d_in"] * config["d_sae"] > n_bytes:
+        from benchdesign.formats.files import read_head, reject_other_things
+
+        reject_other_things(folder / WEIGHTS, read_head(folder / WEIGHTS))
+        raise DictionaryError(
+            f"{folder / CONFIG}: d_in and d_sae do not fit the {n_bytes} bytes of {WEIGHTS}. "
+            "Get both again."
+        )
     return config
 
 
@@ -157,7 +170,7 @@ def save_dictionary(
 
     folder.mkdir(parents=True, exist_ok=True)
     summary = {
-        "schema_version": 1,
+        "schema_version": _VERSION,
         "name": dictionary.name,
         "model": dictionary.model,
         "length_edges": list(dictionary.length_edges),
@@ -173,10 +186,9 @@ def save_dictionary(
         ],
         "recipe": dict(recipe or {}),
     }
-    _replace(folder / SUMMARY, json.dumps(summary, indent=2, sort_keys=True) + "\n")
-    temporary = folder / f".{CONCEPTS}.tmp"
-    pq.write_table(_to_arrow(dictionary.table), temporary, compression="zstd")
-    temporary.replace(folder / CONCEPTS)
+    write_whole(folder / SUMMARY, json.dumps(summary, indent=2, sort_keys=True) + "\n")
+    with whole_files(folder / CONCEPTS) as (fresh,):
+        pq.write_table(_to_arrow(dictionary.table), fresh, compression="zstd")
 
 
 def blank_table(levels: Sequence[Level], *, n_bins: int = 1) -> ConceptTable:
@@ -217,6 +229,7 @@ def _open_own(folder: Path, name: str, known_fingerprint: str | None) -> Diction
     """Open a dictionary of several levels with its statistics."""
     place = folder / SUMMARY
     summary = _read_json(place)
+    _check_summary(summary, place)
     levels: list[Level] = []
     offset = 0
     try:
@@ -241,7 +254,7 @@ def _open_own(folder: Path, name: str, known_fingerprint: str | None) -> Diction
             offset += level.width
         model = str(summary["model"])
         edges = tuple(int(edge) for edge in summary.get("length_edges", ()))
-    except (KeyError, TypeError, ValueError, AttributeError) as problem:
+    except (KeyError, TypeError, ValueError, OverflowError) as problem:
         raise DictionaryError(f"{place}: damaged ({problem!r}); get it again.") from None
     if not levels or list(edges) != sorted(set(edges)):
         raise DictionaryError(f"{place}: needs at least one level and ascending length_edges.")
@@ -253,6 +266,23 @@ def _open_own(folder: Path, name: str, known_fingerprint: str | None) -> Diction
         length_edges=edges,
         fingerprint=known_fingerprint or fingerprint(model, levels),
     )
+
+
+def _check_summary(summary: Mapping[str, Any], place: Path) -> None:
+    """Refuse a version from the future and values that would be taken for something else."""
+    version = summary.get("schema_version", _VERSION)
+    if version != _VERSION or isinstance(version, bool):
+        raise DictionaryError(
+            f"{place}: schema_version {str(version)[:40]} is not known. Upgrade benchdesign."
+        )
+    if not isinstance(summary.get("model", ""), str):
+        raise DictionaryError(f"{place}: model must be a text; get it again.")
+    levels = summary.get("levels", [])
+    if not isinstance(levels, list) or not all(isinstance(one, dict) for one in levels):
+        raise DictionaryError(f"{place}: levels must be a list of objects; get it again.")
+    for key in ("name", "unit", "hook_point", "folder"):
+        if not all(isinstance(one.get(key, ""), str) for one in levels):
+            raise DictionaryError(f"{place}: {key} of a level must be a text; get it again.")
 
 
 class PlainSae(NamedTuple):
@@ -267,6 +297,9 @@ def describe_plain(folder: Path) -> PlainSae:
     config = read_config(folder)
     metadata = config.get("metadata")
     known: dict[str, Any] = metadata if isinstance(metadata, dict) else config
+    for key in ("model_name", "hook_name", "hf_hook_name"):
+        if not isinstance(known.get(key) or "", str):
+            raise DictionaryError(f"{folder / CONFIG}: {key} must be a text; get it again.")
     model = _hub_id(str(known.get("model_name") or ""))
     level = Level(
         name="terms",
@@ -423,42 +456,21 @@ def _to_arrow(table: ConceptTable) -> pa.Table:
 
 def _read_table(path: Path, levels: Sequence[Level], *, n_bins: int) -> ConceptTable:
     """Read concepts.parquet; columns it lacks are unknown, rows it lacks are an error."""
-    import pyarrow as pa
-
     blank = blank_table(levels, n_bins=n_bins)
-    n = len(blank.label)
-    if not path.is_file():
+    # What is there and cannot be read, such as a link to itself, is not taken for absent.
+    if not os.path.lexists(path):
         return blank
-    try:
-        table = read_parquet(path)
-        if len(table) != n:
-            raise DictionaryError(f"{path}: {len(table)} rows for {n} concepts.")
-        found: dict[str, Any] = {}
-        for name in table.column_names:
-            column = table.column(name).combine_chunks()
-            if name == "base_rates":
-                found[name] = numbers(column.flatten()).reshape(n, -1).astype(np.float32)
-            elif name == "level":
-                found[name] = numbers(column).astype(np.int8)
-            elif name == "flags":
-                found[name] = tuple(frozenset(flags or ()) for flags in column.to_pylist())
-            elif name in _TEXTS:
-                found[name] = tuple(column.to_pylist())
-            elif name in _NUMBERS or name == "density":
-                found[name] = numbers(column).astype(np.float32)
-    except (pa.ArrowException, OSError, ValueError) as problem:
-        raise DictionaryError(f"{path}: cannot be read ({problem}).") from None
-    if found.get("base_rates", blank.base_rates).shape != (n, n_bins):
-        raise DictionaryError(f"{path}: base_rates must have {n_bins} length bins a concept.")
+    found = read_columns(path, n_concepts=len(blank.label), n_bins=n_bins)
     if not np.array_equal(found.get("level", blank.level), blank.level):
         raise DictionaryError(f"{path}: rows are not in the order of the levels in {SUMMARY}.")
+    found.pop("level", None)
     kept = {one.name: found.get(one.name, getattr(blank, one.name)) for one in fields(ConceptTable)}
     return ConceptTable(**kept)
 
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text("utf-8"))
+        content = json.loads(read_regular_text(path))
     except FileNotFoundError:
         raise DictionaryError(f"{path}: missing.") from None
     except (OSError, ValueError, RecursionError) as problem:
@@ -466,9 +478,3 @@ def _read_json(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise DictionaryError(f"{path}: must hold one JSON object.")
     return content
-
-
-def _replace(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text, "utf-8")
-    temporary.replace(path)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchdesign.dictionary import Dictionary, Level
 from benchdesign.errors import DictionaryError
+from benchdesign.regular import is_folder
 
 if TYPE_CHECKING:
     from benchdesign.mapping.reference import ReferenceModel
@@ -43,7 +43,7 @@ def module_paths(dictionary: Dictionary, encoders: Sequence[Encoder]) -> dict[st
 
 def check_names(spec: str, dictionary: Dictionary) -> None:
     """Refuse a model that is plainly not the one the dictionary was made for."""
-    if not dictionary.model or Path(spec).is_dir() or Path(dictionary.model).is_dir():
+    if not dictionary.model or is_folder(spec) or is_folder(dictionary.model):
         return
     if _base_name(spec) != _base_name(dictionary.model):
         raise DictionaryError(

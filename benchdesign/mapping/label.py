@@ -6,22 +6,23 @@ concept are kept beside it. How labels are made is in the `label_*` modules.
 
 from __future__ import annotations
 
+import contextlib
 import csv
-import gzip
 import io
 import json
-import zlib
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from benchdesign.dictionary import ConceptTable, Dictionary
 from benchdesign.errors import InputError
+from benchdesign.formats.files import COMPRESSIONS, open_content
 from benchdesign.formats.formulas import guarded, unguarded
 from benchdesign.mapping.change import store_changed
 from benchdesign.text import display
+from benchdesign.whole_files import write_whole
 
 __all__ = [
     "UNCLEAR",
@@ -34,6 +35,9 @@ __all__ = [
 ]
 
 LONGEST_LABEL = 80
+
+_LARGEST = 128 << 20
+"""Bytes of labels, unpacked: ten times what the largest dictionary's take."""
 
 UNCLEAR = "unclear"
 """Flag of a concept whose contexts were read and have nothing in common: nobody can mean it."""
@@ -70,7 +74,7 @@ def clean_label(text: str) -> str:
 def read_labels(
     path: Path, dictionary: Dictionary, *, source: str | None = None, level: str | None = None
 ) -> tuple[ConceptLabel, ...]:
-    """Read labels from CSV, TSV, JSON, JSON lines (gzip or not) or a Neuronpedia export.
+    """Read labels from CSV, TSV, JSON, JSON lines (compressed or not) or a Neuronpedia export.
 
     A row names its concept by id, or by level and index within it; `level` says which level the
     rows mean that name none. Of several Neuronpedia explanations the first counts. A row without a
@@ -102,9 +106,7 @@ def write_labels(labels: Sequence[ConceptLabel], path: Path) -> None:
         texts = (guarded(text or "") for text in (one.label, one.source))
         writer.writerow([one.concept_id, *texts, score, guarded(one.area or ""), flag])
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text.getvalue(), encoding="utf-8")
-    temporary.replace(path)
+    write_whole(path, text.getvalue())
 
 
 def apply_labels(
@@ -168,47 +170,58 @@ def _relabelled(
 
 def _records(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Yield (place, record) of every row."""
-    try:
-        data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-        text = data.decode("utf-8-sig")
-    except (OSError, EOFError, UnicodeDecodeError, zlib.error) as problem:
-        reason = getattr(problem, "strerror", None) or str(problem)
-        raise InputError(f"{path}: cannot be read ({reason}); check the file.") from None
-    name = path.name.lower().removesuffix(".gz")
-    if name.endswith((".csv", ".tsv")):
-        rows = csv.DictReader(
-            io.StringIO(text, newline=""), delimiter="\t" if name.endswith(".tsv") else ","
-        )
-        try:
-            for row in rows:
-                yield (
-                    f"{path}:{rows.line_num}",
-                    {
-                        str(key): unguarded(value) if isinstance(value, str) else value
-                        for key, value in row.items()
-                    },
-                )
-        except csv.Error as problem:
-            raise InputError(f"{path}:{rows.line_num}: not a table ({problem}).") from None
-        return
-    if name.endswith((".jsonl", ".ndjson")):
-        lines = [
-            (f"{path}:{n}", line) for n, line in enumerate(text.split("\n"), 1) if line.strip()
-        ]
-    elif name.endswith(".json"):
-        lines = [(str(path), text)]
-    else:
+    name = path.name.lower()
+    for suffix in COMPRESSIONS:
+        name = name.removesuffix(suffix)
+    kind = name.rpartition(".")[2]
+    if kind not in ("csv", "tsv", "json", "jsonl", "ndjson"):
         raise InputError(f"{path}: not a format for labels; use .csv, .tsv, .json or .jsonl.")
-    for place, line in lines:
+    content = open_content(path)
+    if content.size > _LARGEST:
+        raise InputError(f"{path}: over {_LARGEST >> 20} MB; give the labels in several files.")
+    ends = "" if kind in ("csv", "tsv") else "\n"
+    with (
+        content.open() as stream,
+        io.TextIOWrapper(cast("io.BufferedReader", stream), "utf-8-sig", newline=ends) as text,
+    ):
         try:
-            value = json.loads(line)
-        except json.JSONDecodeError as problem:
-            raise InputError(
-                f"{place}: not JSON ({problem.msg}, line {problem.lineno}); fix the file."
-            ) from None
-        except (ValueError, RecursionError) as problem:
-            raise InputError(f"{place}: not usable JSON ({problem}); fix the file.") from None
-        yield from _from_json(place, value)
+            if kind in ("csv", "tsv"):
+                yield from _from_table(path, text, delimiter="," if kind == "csv" else "\t")
+            elif kind == "json":
+                yield from _from_text(str(path), text.read())
+            else:
+                for number, line in enumerate(text, 1):
+                    if not line.isspace():
+                        yield from _from_text(f"{path}:{number}", line)
+        except UnicodeDecodeError as problem:
+            raise InputError(f"{path}: cannot be read ({problem}); save it as UTF-8.") from None
+
+
+def _from_table(
+    path: Path, text: Iterable[str], *, delimiter: str
+) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    rows = csv.DictReader(text, delimiter=delimiter)
+    try:
+        for row in rows:
+            cells = {
+                str(key): unguarded(cell) if isinstance(cell, str) else cell
+                for key, cell in row.items()
+            }
+            yield f"{path}:{rows.line_num}", cells
+    except csv.Error as problem:
+        raise InputError(f"{path}:{rows.line_num}: not a table ({problem}).") from None
+
+
+def _from_text(place: str, text: str) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as problem:
+        raise InputError(
+            f"{place}: not JSON ({problem.msg}, line {problem.lineno}); fix the file."
+        ) from None
+    except (ValueError, RecursionError) as problem:
+        raise InputError(f"{place}: not usable JSON ({problem}); fix the file.") from None
+    yield from _from_json(place, value)
 
 
 def _from_json(place: str, value: object) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -240,22 +253,19 @@ def _read_one(
     key = next((name for name in _ID_FIELDS if record.get(name) not in (None, "")), None)
     if key is None:
         raise InputError(f"{place}: names no concept; add a column concept_id.")
-    try:
-        number = int(record[key])
-    except (TypeError, ValueError, OverflowError):
-        raise InputError(f"{place}: {key} {record[key]!r} is not a whole number.") from None
-    named = record.get("level") or level
+    number = _whole(record[key], f"{place}: {key}")
+    named = _text(record, ("level",), place) or level
     concept = number
     width = dictionary.n_concepts
     if named is not None and key != "concept_id":
         levels = {one.name: one for one in dictionary.levels}
         if named not in levels:
             raise InputError(f"{place}: no level {named!r}; there is {', '.join(levels)}.")
-        concept, width = levels[str(named)].offset + number, levels[str(named)].width
+        concept, width = levels[named].offset + number, levels[named].width
     if not 0 <= number < width:
         raise InputError(f"{place}: there is no concept {number}; there are {width}.")
-    text = next((record[name] for name in _LABEL_FIELDS if record.get(name)), None)
-    area = record.get("area") or None
+    text = _text(record, _LABEL_FIELDS, place)
+    area = _text(record, ("area",), place)
     flag = record.get("flag") or None
     if flag not in (None, UNCLEAR):
         raise InputError(f"{place}: flag {flag!r} is not known; only {UNCLEAR!r} can be given.")
@@ -263,19 +273,44 @@ def _read_one(
         raise InputError(f"{place}: a concept with a label is not {UNCLEAR}; give one of the two.")
     if text is None and area is None and flag is None and "label" not in record:
         return None
-    label = clean_label(str(text)) if text else None
-    origin = record.get("label_source") or source
+    label = clean_label(text) if text else None
+    origin = _text(record, ("label_source",), place) or source
     if origin is None:
         origin = "neuronpedia" if "modelId" in record else "file"
-    try:
-        score = float(record["label_score"]) if record.get("label_score") else None
-    except (TypeError, ValueError):
-        raise InputError(f"{place}: label_score is not a number.") from None
     return ConceptLabel(
         concept,
         label or None,
-        str(origin),
-        score,
-        clean_label(str(area)) if area else None,
+        origin,
+        _score(record.get("label_score"), place),
+        clean_label(area) if area else None,
         unclear=flag is not None,
     )
+
+
+def _whole(value: object, place: str) -> int:
+    """Return an id; a number with a fraction or a truth value is none."""
+    if isinstance(value, str | int) and not isinstance(value, bool):
+        with contextlib.suppress(ValueError):
+            return int(value)
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    raise InputError(f"{place} {str(value)[:40]!r} is not a whole number.")
+
+
+def _text(record: Mapping[str, Any], names: Sequence[str], place: str) -> str | None:
+    """Return the first of some fields that says anything."""
+    name = next((name for name in names if record.get(name)), None)
+    if name is None:
+        return None
+    if not isinstance(record[name], str):
+        raise InputError(f"{place}: {name} is not a text; fix the file.")
+    return str(record[name])
+
+
+def _score(value: Any, place: str) -> float | None:
+    if value in (None, ""):
+        return None
+    with contextlib.suppress(TypeError, ValueError, OverflowError):
+        if 0 <= float(value) <= 1:
+            return float(value)
+    raise InputError(f"{place}: label_score is not a number from 0 to 1.")

@@ -16,6 +16,7 @@ from benchdesign.dictionary import Dictionary
 from benchdesign.errors import DictionaryError
 from benchdesign.mapping.endpoint import EndpointError
 from benchdesign.mapping.label import ConceptLabel, read_labels
+from benchdesign.whole_files import whole_files
 
 __all__ = ["fetch_labels", "neuronpedia_id"]
 
@@ -61,7 +62,6 @@ def fetch_labels(
         except ValueError:
             raise EndpointError(f"Neuronpedia's answer for {identifier} is not JSON.") from None
         store.mkdir(parents=True, exist_ok=True)
-        temporary = file.with_suffix(".tmp")
-        temporary.write_bytes(content)
-        temporary.replace(file)
+        with whole_files(file) as (fresh,):
+            fresh.write_bytes(content)
     return read_labels(file, dictionary, source="neuronpedia")

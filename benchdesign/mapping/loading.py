@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchdesign.errors import ModelError
+from benchdesign.errors import BenchdesignError, ModelError
 from benchdesign.mapping.hooks import family_of, last_layer_run, layer_of, resolve_hook
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ __all__ = [
     "named_type",
     "number_type",
     "quiet_transformers",
+    "refusing",
     "text_prefix",
     "window_limit",
 ]
@@ -62,10 +63,7 @@ def load_config(
     from transformers import AutoConfig
 
     names = tuple(names)
-    try:
-        config = AutoConfig.from_pretrained(source)
-    except (OSError, ValueError) as problem:
-        raise ModelError(f"{source}: cannot be loaded ({_one_line(problem)}).") from None
+    config = AutoConfig.from_pretrained(source)
     for name in names:
         # Before gigabytes of weights are loaded for nothing.
         path = paths.get(name)
@@ -164,10 +162,7 @@ def load_model(
         options["add_pooling_layer"] = False
     if device_map is not None:
         options["device_map"] = device_map
-    try:
-        model = AutoModel.from_pretrained(source, **options)
-    except (OSError, ValueError, RuntimeError, ImportError) as problem:
-        raise ModelError(f"{source}: cannot be loaded ({_one_line(problem)}).") from None
+    model = AutoModel.from_pretrained(source, **options)
     model.eval().requires_grad_(False)
     return model if device_map is not None else model.to(device)
 
@@ -176,10 +171,15 @@ def load_tokenizer(source: Path | str) -> Any:
     """Load the tokenizer that belongs to a model."""
     from transformers import AutoTokenizer
 
-    try:
-        return AutoTokenizer.from_pretrained(source)
-    except (OSError, ValueError) as problem:
-        raise ModelError(f"{source}: no usable tokenizer ({_one_line(problem)}).") from None
+    with refusing(source, "no usable tokenizer"):
+        tokenizer = AutoTokenizer.from_pretrained(source)
+        # Where its files are missing one is made up that knows no words, and reads them all alike.
+        if set(tokenizer.get_vocab()) <= set(tokenizer.all_special_tokens):
+            raise ModelError(
+                f"{source}: no usable tokenizer (it knows no words; are its files missing?). "
+                "Save the tokenizer into the model's folder."
+            )
+    return tokenizer
 
 
 def check_vocabulary(source: Path | str, config: Any, tokenizer: Any) -> None:
@@ -209,6 +209,18 @@ def window_limit(source: Path | str, config: Any, tokenizer: Any) -> int:
 def text_prefix(model: Any) -> str:
     """Return the path of the text model inside a model of several parts."""
     return "language_model." if hasattr(model, "language_model") else ""
+
+
+@contextlib.contextmanager
+def refusing(source: Path | str, said: str) -> Iterator[None]:
+    """Turn whatever a damaged file of a model makes the libraries raise into one line."""
+    try:
+        yield
+    except (BenchdesignError, MemoryError):
+        raise
+    except Exception as problem:  # their parsers raise anything, even an Exception of no kind
+        kind = "" if isinstance(problem, OSError | ValueError) else f"{type(problem).__name__}: "
+        raise ModelError(f"{source}: {said} ({kind}{_one_line(problem)}).") from None
 
 
 @contextlib.contextmanager

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchdesign.errors import ModelError, PackagingError
+from benchdesign.formats.files import read_head, reject_other_things
 from benchdesign.items import Item
 from benchdesign.mapping.hooks import Hook, module_at, resolve_hook
 from benchdesign.mapping.loading import (
@@ -27,10 +28,12 @@ from benchdesign.mapping.loading import (
     named_type,
     number_type,
     quiet_transformers,
+    refusing,
     text_prefix,
     window_limit,
 )
 from benchdesign.mapping.windows import Window, WindowMaker
+from benchdesign.regular import expanded, full_path, is_folder
 
 if TYPE_CHECKING:
     import torch
@@ -120,7 +123,8 @@ class ReferenceModel:
         if isinstance(source, Path) and _is_builtin(source):
             if chat:
                 raise ModelError("The built-in model has no chat template. Leave --chat out.")
-            made = cls._builtin(source, names, device=chosen, dtype=dtype, limit=limit)
+            with refusing(source, "cannot be loaded"):
+                made = cls._builtin(source, names, device=chosen, dtype=dtype, limit=limit)
         else:
             made = cls._any(
                 source,
@@ -143,7 +147,7 @@ class ReferenceModel:
             made._attach(point, hook)
         try:
             probe = made.activations([_probe_window(made)])
-        except (AttributeError, LookupError, TypeError, ValueError) as problem:
+        except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as problem:
             # Such as a decoder that waits for its encoder, or a module that text never reaches.
             message = " ".join(f"{type(problem).__name__}: {problem}".split())[:200]
             raise ModelError(
@@ -199,7 +203,7 @@ class ReferenceModel:
         prepend_bos: bool | None,
         chat: bool,
     ) -> ReferenceModel:
-        with quiet_transformers():
+        with quiet_transformers(), refusing(source, "cannot be loaded"):
             config, n_layers = load_config(source, names.values(), paths=paths)
             number = number_type(config, device, dtype)
             # Refused, if it is, before gigabytes of weights are loaded for nothing.
@@ -314,8 +318,7 @@ def builtin_model_folder() -> Path:
 
 def anywhere(spec: str) -> str:
     """Return a model's spec as it can be given from any folder: a folder's full path."""
-    folder = Path(spec).expanduser()
-    return str(folder.resolve()) if spec != BUILTIN and folder.is_dir() else spec
+    return str(full_path(spec)) if spec != BUILTIN and is_folder(spec) else spec
 
 
 def pool_passages(states: torch.Tensor, lengths: Sequence[int]) -> torch.Tensor:
@@ -335,8 +338,8 @@ def _resolve(spec: str | Path) -> Path | str:
     """Return the model's folder, or its id on the hub."""
     if str(spec) == BUILTIN:
         return builtin_model_folder()
-    folder = Path(spec).expanduser()
-    if folder.is_dir():
+    if is_folder(spec):
+        folder = expanded(spec)
         if not (folder / "config.json").is_file():
             raise ModelError(f"{folder}: no config.json; give a folder saved by transformers.")
         if not any(folder.glob("*.safetensors")):
@@ -344,10 +347,20 @@ def _resolve(spec: str | Path) -> Path | str:
                 f"{folder}: no safetensors weights; other formats can run code when they are read. "
                 "Save the model again with save_pretrained(safe_serialization=True)."
             )
+        _check_files(folder)
         return folder
     if str(spec).startswith(("/", "./", "../", "~")) or str(spec).count("/") > 1:
         raise ModelError(f"{spec}: no such folder. Give a model folder or a Hugging Face id.")
     return str(spec)
+
+
+def _check_files(folder: Path) -> None:
+    """Refuse pipes, which would be waited for, and pointers or error pages in place of files."""
+    for path in sorted(folder.iterdir()):
+        if path.suffix in {".json", ".safetensors", ".model", ".txt"}:
+            head = read_head(path)
+            if path.suffix != ".txt":
+                reject_other_things(path, head)
 
 
 @lru_cache(maxsize=8)

@@ -13,6 +13,7 @@ from textual.screen import Screen
 from textual.theme import Theme
 
 from benchdesign.errors import WorkspaceError
+from benchdesign.regular import is_there
 from benchdesign.tui.keys import APP_KEYS, KEYS, SCREENS, bindings
 from benchdesign.tui.memory import keep_preference
 from benchdesign.tui.working import WorkingApp
@@ -73,7 +74,7 @@ class BenchdesignApp(WorkingApp):
         self.set_interval(1.0, self.try_writing)
         # A killed terminal loses no decision; nor should it lose the place by more than this.
         self.set_interval(2.0, self.save_ui)
-        if self.target is not None and (Path(self.target) / "workspace.json").is_file():
+        if self.target is not None and is_there(Path(self.target) / "workspace.json"):
             self.open_workspace(Path(self.target))
 
     def _keep_theme(self, theme: Theme) -> None:

@@ -13,6 +13,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchdesign.records import read_json
+from benchdesign.regular import read_regular_text
+from benchdesign.whole_files import write_whole
+
 if TYPE_CHECKING:
     from benchdesign.workspace import Workspace
 
@@ -61,7 +65,7 @@ class RecentList:
     def load(self) -> tuple[Recent, ...]:
         """Read the list; empty where there is none."""
         try:
-            data = json.loads(self.path.read_text("utf-8"))
+            data = read_json(self.path)
             known = set(Recent.__dataclass_fields__)
             return tuple(
                 Recent(**{name: value for name, value in one.items() if name in known})
@@ -133,7 +137,7 @@ def keep_preference(path: Path, name: str, value: str) -> str:
     """
     line = f"{name} = {json.dumps(value)}"
     try:
-        text = path.read_text("utf-8") if path.exists() else ""
+        text = read_regular_text(path) if path.exists() else ""
         # Preferences stand before the first table; whatever comes after it belongs to that table.
         table = re.search(r"^[ \t]*\[", text, re.MULTILINE)
         end = len(text) if table is None else table.start()
@@ -144,9 +148,7 @@ def keep_preference(path: Path, name: str, value: str) -> str:
         else:
             head = f"{line}\n{head}"
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.tmp")
-        temporary.write_text(head + rest, "utf-8")
-        temporary.replace(path)
+        write_whole(path, head + rest)
     except (OSError, UnicodeDecodeError) as problem:
         return f"{path}: cannot be written ({problem}); {name} holds for this time only."
     return ""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from textual.suggester import Suggester
+
+from benchdesign.regular import expanded
 
 __all__ = ["PathSuggester"]
 
@@ -21,7 +21,7 @@ class PathSuggester(Suggester):
             return None
         folder, _, name = value.rpartition("/")
         try:
-            entries = sorted(Path(folder or ("/" if "/" in value else ".")).expanduser().iterdir())
+            entries = sorted(expanded(folder or ("/" if "/" in value else ".")).iterdir())
         except OSError:
             return None
         for one in entries:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import csv
-import os
 from pathlib import Path
 
 from benchdesign.formats.formulas import guarded
 from benchdesign.tui.widgets.line_table import LineTable
+from benchdesign.whole_files import whole_files
 
 __all__ = ["write_table"]
 
@@ -19,13 +19,14 @@ def write_table(folder: Path, name: str, table: LineTable) -> Path:
     while path.exists():
         number += 1
         path = folder / f"{name}-{number}.csv"
-    temporary = folder / f".{path.name}.{os.getpid()}.tmp"
     columns = [one for one in table.columns if one.title]
-    with temporary.open("w", encoding="utf-8", errors="replace", newline="") as handle:
+    with (
+        whole_files(path) as (fresh,),
+        fresh.open("w", encoding="utf-8", errors="replace", newline="") as handle,
+    ):
         writer = csv.writer(handle, lineterminator="\n")
         writer.writerow(["id", *(one.title.lower() for one in columns)])
         for row in table.view:
             cells = (table.rows.cell(row, one.key).text.strip() for one in columns)
             writer.writerow([guarded(one) for one in (table.rows.row_id(row), *cells)])
-    temporary.replace(path)
     return path

@@ -313,12 +313,6 @@ def test_bad_input_leaves_no_workspace_behind(command: Command) -> None:
     assert not Path("broken-workspace").exists()
 
 
-def test_a_folder_that_is_no_workspace_is_one_line_and_exit_code_1(command: Command) -> None:
-    result = command("proposals", "nowhere")
-    assert result.code == 1
-    assert one_line(result.err)
-
-
 def test_an_unforeseen_error_is_one_line_with_a_log(
     command: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -332,6 +326,19 @@ def test_an_unforeseen_error_is_one_line_with_a_log(
     assert one_line(result.err)
     (log,) = tmp_path.glob("benchdesign-*.log")
     assert "ZeroDivisionError: oops" in log.read_text("utf-8")
+
+
+def test_a_full_disk_that_nobody_foresaw_is_one_line(
+    command: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(**_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("benchdesign.cli.review.config_job", fail)
+    result = command("config", "show")
+    assert (result.code, result.out) == (1, "")
+    assert one_line(result.err)
+    assert "No space left on device" in result.err
 
 
 def test_an_interrupted_run_leaves_with_130_and_goes_on_later(

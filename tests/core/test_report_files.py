@@ -27,7 +27,7 @@ def test_a_disk_that_fills_up_leaves_what_was_there(
         if len(calls) == 2:
             raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("benchdesign.report_files.os.fsync", full)
+    monkeypatch.setattr("benchdesign.whole_files.os.fsync", full)
     with pytest.raises(WorkspaceError, match=r"not written \(No space left on device\)\. Free"):
         write_together(tmp_path, {"a.html": "new", "a.md": "new"})
     assert sorted(one.name for one in tmp_path.iterdir()) == ["a.html", "a.md"]

@@ -268,6 +268,18 @@ plain(
     Loads(N_ROWS),
 )
 plain(
+    "list near the limit in the first row",
+    "a.jsonl",
+    changed(0, b'{"question": ' + deep(900, b"[", b"]") + b', "id": "d"}\n'),
+    Loads(N_ROWS),
+)
+plain(
+    "lists and objects by turns near the limit",
+    "a.jsonl",
+    changed(0, b'{"question": ' + deep(450, b'[{"text": ', b"}]") + b', "id": "d"}\n'),
+    Loads(N_ROWS),
+)
+plain(
     "deep list in a cell",
     "a.csv",
     changed(2, b'q1,What?,"' + b"[" * 50_000 + b"]" * 50_000 + b'"\n', table()),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import tempfile
@@ -17,6 +18,8 @@ from benchdesign.workspace import Workspace
 from tests.hostile.processes import Ended, can_mount, command, small_disk, start
 from tests.keywords import write_sets
 
+MODELS = ("models", "animals.jsonl", "--results", "results.csv")
+SUITE = ("coverage", "animals.jsonl", "pool.jsonl")
 RUN = ("run", "animals.jsonl", "--pool", "pool.jsonl", "--add", "20", "-q")
 
 
@@ -91,6 +94,59 @@ def full_disk_while_deciding(folder: Path) -> Ended:
         assert command(inside, *accept).wait().code == 0
         assert log.read_bytes().startswith(before)
     return ended
+
+
+def _full_disk_for_a_report(folder: Path, *ask: str) -> Ended:
+    write_sets(folder)
+    _write_results(folder)
+    (folder / "small").mkdir()
+    with small_disk(folder / "small", 24) as resize:
+        report = (*ask, "--report", "small/report", "--force", "-q")
+        ended = command(folder, *report).wait()
+        assert files_of(folder / "small") == {}
+        resize(kilobytes=8 << 10)
+        assert command(folder, *report).wait().code == 0
+        before = files_of(folder / "small")
+        resize(kilobytes=(sum(map(len, before.values())) >> 10) + 24)
+        assert command(folder, *report).wait().code == ended.code
+        assert files_of(folder / "small") == before
+    return ended
+
+
+def _read_only_for_a_report(folder: Path, *ask: str) -> Ended:
+    write_sets(folder)
+    _write_results(folder)
+    (folder / "small").mkdir()
+    with small_disk(folder / "small", 8 << 10) as resize:
+        resize(read_only=True)
+        return command(folder, *ask, "--report", "small/report", "-q").wait()
+
+
+def _write_results(folder: Path) -> None:
+    lines = (folder / "animals.jsonl").read_bytes().splitlines()
+    ids = [json.loads(line)["id"] for line in lines]
+    rows = "".join(f"{one},m,{place % 2}\n" for place, one in enumerate(ids))
+    (folder / "results.csv").write_text(f"item,model,score\n{rows}", "utf-8")
+
+
+def full_disk_for_models(folder: Path) -> Ended:
+    """The disk of the report on models is full; the older report there stays as it was."""
+    return _full_disk_for_a_report(folder, *MODELS)
+
+
+def full_disk_for_suite(folder: Path) -> Ended:
+    """The disk of the report on a suite is full; the older report there stays as it was."""
+    return _full_disk_for_a_report(folder, *SUITE)
+
+
+def read_only_models(folder: Path) -> Ended:
+    """The report on models may not be written."""
+    return _read_only_for_a_report(folder, *MODELS)
+
+
+def read_only_suite(folder: Path) -> Ended:
+    """The report on a suite may not be written."""
+    return _read_only_for_a_report(folder, *SUITE)
 
 
 def read_only_output(folder: Path) -> Ended:
@@ -221,7 +277,11 @@ NEED_DISK = {
     "disk full while running": full_disk_while_running,
     "disk full while exporting": full_disk_while_exporting,
     "disk full while deciding": full_disk_while_deciding,
+    "disk full while reporting on models": full_disk_for_models,
+    "disk full while reporting on a suite": full_disk_for_suite,
     "read-only output folder": read_only_output,
+    "read-only folder for a report on models": read_only_models,
+    "read-only folder for a report on a suite": read_only_suite,
     "read-only workspace": read_only_workspace,
 }
 TOLD: dict[str, Callable[[Path], Ended]] = {

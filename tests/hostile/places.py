@@ -93,12 +93,28 @@ def _dangling(folder: Path) -> Path:
     return folder / "a.jsonl"
 
 
-@case("folder that holds itself", Loads(N_ROWS))
+@case("folder that holds itself", Loads(N_ROWS, "skipped-file", "b.jsonl: a link that leads no"))
 def _loop(folder: Path) -> Path:
     (folder / "set").mkdir()
     (folder / "set" / "a.jsonl").write_bytes(lines())
     (folder / "set" / "again").symlink_to(folder / "set")
     (folder / "set" / "b.jsonl").symlink_to(folder / "set" / "b.jsonl")
+    return folder / "set"
+
+
+@case("folder with a pipe", Loads(N_ROWS, "skipped-file", "b.jsonl: not a regular file"))
+def _folder_with_pipe(folder: Path) -> Path:
+    (folder / "set").mkdir()
+    (folder / "set" / "a.jsonl").write_bytes(lines())
+    os.mkfifo(folder / "set" / "b.jsonl")
+    return folder / "set"
+
+
+@case("folder with a link to nothing", Loads(N_ROWS, "skipped-file", "b.jsonl: a link that"))
+def _folder_with_dangling(folder: Path) -> Path:
+    (folder / "set").mkdir()
+    (folder / "set" / "a.jsonl").write_bytes(lines())
+    (folder / "set" / "b.jsonl").symlink_to("gone.jsonl")
     return folder / "set"
 
 

@@ -50,10 +50,10 @@ def cut_off() -> list[str]:
 
 def run_without_network(folder: Path, *arguments: str) -> tuple[subprocess.CompletedProcess, str]:  # type: ignore[type-arg]
     """Run a command in a fresh interpreter; returns what it said and what it tried."""
-    (folder / "blocked").mkdir()
+    (folder / "blocked").mkdir(exist_ok=True)
     (folder / "blocked" / "sitecustomize.py").write_text(BLOCKED)
     attempts = folder / "attempts"
-    attempts.touch()
+    attempts.write_text("")
     kept = {name: value for name, value in os.environ.items() if not name.startswith("HF_")}
     done = subprocess.run(
         [*cut_off(), sys.executable, "-m", "benchdesign", *arguments],
@@ -74,18 +74,50 @@ def run_without_network(folder: Path, *arguments: str) -> tuple[subprocess.Compl
     return done, attempts.read_text()
 
 
-def test_whole_job_needs_no_network_and_tries_none(tmp_path: Path) -> None:
-    examples = example_folder()
+@pytest.fixture(scope="module")
+def whole_job(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, str]:
+    """A run on a few items of the example: its folder, what it printed and what it tried."""
+    folder, examples = tmp_path_factory.mktemp("job"), example_folder()
+    for name, n_items in (("benchmark", 24), ("pool", 48)):
+        found = (examples / f"{name}.jsonl").read_bytes().splitlines(keepends=True)[:n_items]
+        (folder / f"{name}.jsonl").write_bytes(b"".join(found))
+    ids = [json.loads(line)["id"] for line in (folder / "benchmark.jsonl").read_text().splitlines()]
+    scores = "".join(f"{one},m,{place % 2}\n" for place, one in enumerate(ids))
+    (folder / "results.csv").write_text(f"item,model,score\n{scores}")
     done, attempts = run_without_network(
-        tmp_path,
-        *("run", str(examples / "benchmark.jsonl"), "--limit", "24"),
-        *("--pool", str(examples / "pool.jsonl"), "--pool-limit", "48", "--add", "4"),
-        *("--out", str(tmp_path / "out"), "--json"),
+        folder,
+        *("run", "benchmark.jsonl", "--pool", "pool.jsonl", "--add", "4"),
+        *("--out", "out", "--workspace", "workspace", "--json"),
     )
     assert done.returncode == 0, done.stderr
+    return folder, done.stdout, attempts
+
+
+def test_whole_job_needs_no_network_and_tries_none(whole_job: tuple[Path, str, str]) -> None:
+    folder, out, attempts = whole_job
     assert attempts == ""
-    assert json.loads(done.stdout)["benchmark"]["n_items"] == 24
-    assert (tmp_path / "out" / "report.html").is_file()
+    assert json.loads(out)["benchmark"]["n_items"] == 24
+    assert (folder / "out" / "report.html").is_file()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("check", "benchmark.jsonl", "--pool", "pool.jsonl", "--baseline", "out/revision.json"),
+        ("coverage", "benchmark.jsonl", "pool.jsonl", "--report", "suite"),
+        ("models", "benchmark.jsonl", "--results", "results.csv", "--report", "models"),
+        ("proposals", "workspace"),
+        ("export", "workspace", "--out", "again"),
+        ("dictionary", "info", "1"),
+    ],
+    ids=lambda one: one[0],
+)
+def test_other_commands_need_no_network_and_try_none(
+    arguments: tuple[str, ...], whole_job: tuple[Path, str, str]
+) -> None:
+    done, attempts = run_without_network(whole_job[0], *arguments)
+    assert done.returncode == 0, done.stderr
+    assert attempts == ""
 
 
 @pytest.mark.parametrize(

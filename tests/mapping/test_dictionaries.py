@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 import pytest
 
 from benchdesign.dictionary import Dictionary
-from benchdesign.errors import DictionaryError
+from benchdesign.errors import DictionaryError, InputError
 from benchdesign.mapping.dictionaries import blank_table, load_dictionary, save_dictionary
 from tests.helpers import make_tiny_dictionary, make_tiny_sae
 
@@ -30,7 +31,7 @@ def test_dictionary_comes_back_as_it_was_saved(folder: Path) -> None:
     table = dataclasses.replace(
         blank_table(opened.levels, n_bins=3),
         threshold=np.linspace(0, 1, n, dtype=np.float32),
-        base_rates=np.arange(3 * n, dtype=np.float32).reshape(n, 3),
+        base_rates=np.linspace(0, 1, 3 * n, dtype=np.float32).reshape(n, 3),
         flags=(frozenset({"dense", "dead"}), *[frozenset()] * (n - 1)),
         label=("ages", *[None] * (n - 1)),
         area=("people", *[None] * (n - 1)),
@@ -114,6 +115,12 @@ def change(folder: Path, edit: Any) -> None:
         (lambda one: one["levels"][0].update(width=7), "differs from its cfg.json"),
         (lambda one: one["levels"][0].update(folder="../elsewhere"), "lies outside"),
         (lambda one: one.update(length_edges=[5]), "must have 2 length bins"),
+        (lambda one: one.update(levels=[5]), "levels must be a list of objects"),
+        (lambda one: one.update(model=None), "model must be a text"),
+        (lambda one: one.update(model=["a"]), "model must be a text"),
+        (lambda one: one.update(schema_version=99), "schema_version 99 is not known"),
+        (lambda one: one["levels"][0].update(hook_point=["a"]), "hook_point of a level"),
+        (lambda one: one["levels"][0].update(width=1e999), "damaged"),
     ],
 )
 def test_damaged_summary_is_refused(edit: Any, message: str, folder: Path) -> None:
@@ -129,6 +136,105 @@ def test_table_of_another_length_is_refused(folder: Path) -> None:
     place = folder / "concepts.parquet"
     pq.write_table(pq.read_table(place).slice(0, 5), place)
     with pytest.raises(DictionaryError, match="5 rows for 32 concepts"):
+        load_dictionary(folder)
+
+
+def rewrite(folder: Path, name: str, values: Any) -> None:
+    """Give one column of concepts.parquet other values; a single one stands for every row."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    place = folder / "concepts.parquet"
+    table = pq.read_table(place)
+    column = values if isinstance(values, pa.Array) else pa.array([values] * len(table))
+    pq.write_table(table.set_column(table.column_names.index(name), name, column), place)
+
+
+WRONG_COLUMNS = [
+    *((name, value) for name in ("label", "area", "label_source") for value in (5.5, 5, ["a"])),
+    *(("label", value) for value in (b"a", {"a": "b"}, True)),
+    *(("flags", value) for value in (5.5, "dead", [["dead"]], [5])),
+    *(("base_rates", value) for value in ("a", None, 0.5, [0.5, 0.5], [None, 0.5], ["a"])),
+    *(("base_rates", value) for value in ([5.0], [-1.0])),
+    *(("q90", value) for value in (-1.0, "a", True, [0.5])),
+    *(("density", value) for value in (1.5, -0.5)),
+    *(("label_score", value) for value in (1.5, -0.5)),
+    *(("threshold", value) for value in (-1.0, "a", None)),
+    *(("level", value) for value in (None, 0.5, 256)),
+]
+
+
+@pytest.mark.parametrize(("name", "value"), WRONG_COLUMNS)
+def test_column_of_another_type_or_range_is_refused(name: str, value: Any, folder: Path) -> None:
+    rewrite(folder, name, value)
+    with pytest.raises(DictionaryError, match=r"concepts\.parquet: (column \w+: |rows are)"):
+        load_dictionary(folder)
+
+
+def test_row_that_is_out_of_range_is_named(folder: Path) -> None:
+    import pyarrow as pa
+
+    rewrite(folder, "q90", pa.array([0.5] * 6 + [-1.0] + [0.5] * 25))
+    with pytest.raises(DictionaryError, match="column q90: row 7 must be 0 or more"):
+        load_dictionary(folder)
+
+
+def test_texts_may_be_encoded_in_any_way(folder: Path) -> None:
+    import pyarrow as pa
+
+    rewrite(folder, "label", pa.array(["ages"] * 32).dictionary_encode())
+    rewrite(folder, "area", pa.array(["people"] * 32, pa.large_string()))
+    rewrite(folder, "label_source", pa.nulls(32))
+    table = load_dictionary(folder).table
+    assert (table.label[3], table.area[3], table.label_source[3]) == ("ages", "people", None)
+
+
+def test_table_that_is_a_bomb_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import pyarrow as pa
+
+    monkeypatch.setattr("benchdesign.formats.files.MAX_UNCHECKED", 1 << 20)
+    rewrite(folder, "label", pa.array(["a" * (1 << 20)] * 32).dictionary_encode())
+    with pytest.raises(DictionaryError, match="expands to over 250 times"):
+        load_dictionary(folder)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "folder", "link to itself", "link to nothing"])
+def test_table_that_is_no_file_is_not_taken_for_absent(kind: str, folder: Path) -> None:
+    place = folder / "concepts.parquet"
+    place.unlink()
+    make = {
+        "pipe": lambda: os.mkfifo(place),
+        "folder": place.mkdir,
+        "link to itself": lambda: place.symlink_to(place),
+        "link to nothing": lambda: place.symlink_to(folder / "gone"),
+    }
+    make[kind]()
+    with pytest.raises(DictionaryError, match=r"concepts\.parquet: "):
+        load_dictionary(folder)
+
+
+@pytest.mark.parametrize("key", ["model_name", "hook_name", "hf_hook_name"])
+def test_settings_of_a_plain_sae_must_be_texts(key: str, tmp_path: Path) -> None:
+    folder = make_tiny_sae(tmp_path / "sae")
+    config = json.loads((folder / "cfg.json").read_text("utf-8"))
+    config.get("metadata", config)[key] = ["a"]
+    (folder / "cfg.json").write_text(json.dumps(config))
+    with pytest.raises(DictionaryError, match=f"{key} must be a text"):
+        load_dictionary(folder)
+
+
+def test_weights_that_are_a_pointer_are_named(folder: Path) -> None:
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 5\n"
+    (folder / "terms" / "sae_weights.safetensors").write_text(pointer)
+    with pytest.raises(InputError, match="a Git LFS pointer"):
+        load_dictionary(folder)
+
+
+def test_width_that_its_weights_cannot_have_is_refused(folder: Path) -> None:
+    config = folder / "terms" / "cfg.json"
+    config.write_text(json.dumps({**json.loads(config.read_text("utf-8")), "d_sae": 10**10}))
+    change(folder, lambda one: one["levels"][0].update(width=10**10))
+    with pytest.raises(DictionaryError, match="d_in and d_sae do not fit"):
         load_dictionary(folder)
 
 
@@ -203,6 +309,6 @@ def test_shipped_dictionary_is_whole() -> None:
 def test_known_fingerprint_is_taken_without_reading_the_weights(folder: Path) -> None:
     opened = load_dictionary(folder)
     weights = next(folder.rglob("sae_weights.safetensors"))
-    weights.write_bytes(b"not read")
+    weights.write_bytes(bytes(weights.stat().st_size))  # of the size that its settings say
     assert load_dictionary(folder, fingerprint=opened.fingerprint).fingerprint == opened.fingerprint
     assert load_dictionary(folder).fingerprint != opened.fingerprint

@@ -22,7 +22,7 @@ def make_labelled(folder: Path, *, model: str = "m", edges: tuple[int, ...] = (1
     """24 terms and 8 themes whose columns tell which concept of which folder they are."""
     make_tiny_dictionary(folder, model=Path(model))
     made = load_dictionary(folder)
-    rates = np.arange(32 * (len(edges) + 1), dtype=np.float32).reshape(32, -1)
+    rates = np.linspace(0, 1, 32 * (len(edges) + 1), dtype=np.float32).reshape(32, -1)
     table = replace(
         blank_table(made.levels, n_bins=len(edges) + 1),
         base_rates=rates,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -110,7 +111,18 @@ def test_a_concept_that_nobody_can_name_is_kept_out_until_somebody_does(tmp_path
         ("a.csv", "concept_id,label,flag\n1,,dead\n", "only 'unclear' can be given"),
         ("a.csv", "concept_id,label,flag\n1,cats,unclear\n", "give one of the two"),
         ("a.csv", "concept_id,label\n1,a\n1,b\n", "a.csv:3: concept 1 has a label already"),
-        ("a.csv", "", "holds no labels"),
+        ("a.csv", "", "the file is empty"),
+        ("a.csv", "concept_id,label\n", "holds no labels"),
+        ("a.csv", "concept_id,label\n1.5,cats\n", "'1.5' is not a whole number"),
+        ("a.json", '[{"concept_id": 1.5, "label": "cats"}]', "'1.5' is not a whole number"),
+        ("a.json", '[{"concept_id": true, "label": "cats"}]', "'True' is not a whole number"),
+        ("a.json", '[{"concept_id": 1e999, "label": "cats"}]', "'inf' is not a whole number"),
+        ("a.json", '[{"concept_id": 1, "label": ["cats"]}]', "label is not a text"),
+        ("a.json", '[{"concept_id": 1, "area": {"a": 1}}]', "area is not a text"),
+        ("a.json", '[{"index": 1, "level": [1], "label": "cats"}]', "level is not a text"),
+        ("a.json", '[{"concept_id": 1, "label": "a", "label_score": 1e999}]', "from 0 to 1"),
+        ("a.json", '[{"concept_id": 1, "label": "a", "label_score": [1]}]', "from 0 to 1"),
+        ("a.csv", "concept_id,label,label_score\n1,a,-1\n", "from 0 to 1"),
         ("a.csv", "level,index,label\nareas,1,x\n", "no level 'areas'"),
         ("a.json", "[1]", "entry 0 is not an object"),
         ("a.json", "{", "not JSON"),
@@ -123,6 +135,29 @@ def test_a_bad_label_file_is_one_clear_error(
     (tmp_path / name).write_text(content, encoding="utf-8")
     with pytest.raises(InputError, match=message):
         read_labels(tmp_path / name, TWO_LEVELS)
+
+
+def test_labels_that_expand_without_end_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    blank = gzip.compress(b"\n" * (1 << 20))
+    (tmp_path / "a.csv.gz").write_bytes(blank * 3)
+    monkeypatch.setattr("benchdesign.formats.files.MAX_UNCHECKED", 1 << 20)
+    with pytest.raises(InputError, match=r"a\.csv\.gz: expands to over 250 times its size"):
+        read_labels(tmp_path / "a.csv.gz", TWO_LEVELS)
+
+
+def test_labels_over_the_limit_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.jsonl").write_bytes(b"\n" * ((1 << 20) + 1))
+    monkeypatch.setattr("benchdesign.mapping.label._LARGEST", 1 << 20)
+    with pytest.raises(InputError, match=r"a\.jsonl: over 1 MB; give"):
+        read_labels(tmp_path / "a.jsonl", TWO_LEVELS)
+
+
+def test_labels_in_another_encoding_are_named(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_bytes("concept_id,label\n1,caf\u00e9\n".encode("latin-1"))
+    with pytest.raises(InputError, match="save it as UTF-8"):
+        read_labels(tmp_path / "a.csv", TWO_LEVELS)
 
 
 def test_labels_survive_being_written_and_read(tmp_path: Path) -> None:

@@ -365,6 +365,6 @@ def test_pickled_weights_are_refused(tmp_path: Path) -> None:
 
 def test_garbage_in_place_of_weights_is_refused(tmp_path: Path) -> None:
     folder = make_tiny_sae(tmp_path)
-    (folder / "sae_weights.safetensors").write_bytes(b"not a safetensors file")
+    (folder / "sae_weights.safetensors").write_bytes(b"not a safetensors file" * 1000)
     with pytest.raises(DictionaryError, match="cannot be read"):
         load_encoder(folder)

@@ -19,6 +19,7 @@ from textual.worker import get_current_worker
 
 from benchdesign.coverage import count_items
 from benchdesign.errors import BenchdesignError
+from benchdesign.regular import expanded
 from benchdesign.text import display
 from benchdesign.tui.keys import SCREEN_KEYS, bindings
 from benchdesign.tui.marks import Marks
@@ -370,7 +371,7 @@ def _read_map(folder: Path, session: Session) -> tuple[str, ConceptMap]:
     """Read another workspace's benchmark map; it must come from the same dictionary."""
     analysis = session.analysis
     assert analysis is not None
-    other = Workspace.open(folder.expanduser(), access="read")
+    other = Workspace.open(expanded(folder), access="read")
     concept_map = other.load_map("benchmark")
     if concept_map.dictionary != analysis.dictionary.fingerprint:
         raise BenchdesignError(

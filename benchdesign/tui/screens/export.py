@@ -17,6 +17,7 @@ from textual.worker import get_current_worker
 
 from benchdesign.decisions import Verdict
 from benchdesign.errors import BenchdesignError, OutputExistsError
+from benchdesign.regular import expanded
 from benchdesign.text import display
 from benchdesign.tui.jobs import rewritten_map
 from benchdesign.tui.keys import SCREEN_KEYS, bindings
@@ -289,7 +290,7 @@ class ExportScreen(BaseScreen):
                 if n_unread
                 else "Writing ..."
             )
-            self.write_files(Path(folder).expanduser(), force=force)
+            self.write_files(expanded(folder), force=force)
 
     @work(thread=True, exclusive=True, group="export", exit_on_error=False)
     def write_files(self, folder: Path, *, force: bool) -> None:

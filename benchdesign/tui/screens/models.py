@@ -12,6 +12,7 @@ from textual.content import Content
 from textual.worker import get_current_worker
 
 from benchdesign.errors import BenchdesignError
+from benchdesign.regular import expanded, is_there
 from benchdesign.text import display
 from benchdesign.tui.keys import SCREEN_KEYS, bindings
 from benchdesign.tui.paths import PathSuggester
@@ -337,12 +338,10 @@ class ModelsScreen(ListScreen):
 
 def _expanded(path: str) -> str:
     """Return the whole path, also behind `MODEL=`."""
-    from pathlib import Path
-
     name, sign, rest = path.partition("=")
-    if sign and not Path(path).exists():
-        return f"{name}={Path(rest).expanduser().absolute()}"
-    return str(Path(path).expanduser().absolute())
+    if sign and not is_there(path):
+        return f"{name}={expanded(rest).absolute()}"
+    return str(expanded(path).absolute())
 
 
 _HOW = Content(

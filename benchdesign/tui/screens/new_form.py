@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
 from textual import work
@@ -18,6 +17,7 @@ from textual.widgets import Button, Input, Label
 from textual.worker import get_current_worker
 
 from benchdesign.errors import BenchdesignError
+from benchdesign.regular import expanded, is_there
 from benchdesign.text import display
 from benchdesign.tui.paths import PathSuggester
 from benchdesign.tui.widgets.detail import Line, heading
@@ -34,6 +34,7 @@ _WORDS = {"prompt": "Question", "choices": "Choices", "answer": "Answer", "id": 
 _CHARACTERS_A_SECOND = 12_000
 """What the built-in model reads on one core; see measurements/results/mapping_speed.md."""
 
+_MOST_DIGITS = 9
 _MOST_FINDINGS = 4
 _PREVIEW = 600
 
@@ -58,7 +59,7 @@ class Wanted:
             return "Name a benchmark file."
         if not self.folder:
             return "Name a folder for the workspace."
-        if not self.n_add.isdigit():
+        if not self.n_add.isdecimal() or len(self.n_add) > _MOST_DIGITS:
             return "Propose: give a whole number of items."
         return ""
 
@@ -288,7 +289,7 @@ class NewForm(VerticalScroll, can_focus=False):
                 if len(one.findings) > _MOST_FINDINGS:
                     check("warn", f"{name}: {len(one.findings) - _MOST_FINDINGS} more findings")
         folder = self.value("folder")
-        if folder and (Path(folder).expanduser() / "workspace.json").is_file():
+        if folder and is_there(expanded(folder) / "workspace.json"):
             check("fail", f"{folder} is a workspace already: esc, and open it from the list")
         elif n_characters:
             seconds = 10 + n_characters / _CHARACTERS_A_SECOND
@@ -340,7 +341,7 @@ def free_folder(path: str) -> str:
     base = f"{stem or 'benchmark'}-workspace"
     for number in range(1, 1000):
         folder = base if number == 1 else f"{base}-{number}"
-        if not Path(folder).exists():
+        if not is_there(folder):
             return folder
     return base
 
@@ -352,10 +353,10 @@ def _load(path: str, fields: dict[str, str]) -> Benchmark | str | None:
         return None
     if path.startswith("hf:"):
         return None
-    if not Path(path).expanduser().exists():
+    if not is_there(path):
         return f"{path}: no such file"
     try:
-        return load_benchmark(Path(path).expanduser(), fields=fields or None)
+        return load_benchmark(expanded(path), fields=fields or None)
     except BenchdesignError as problem:
         return str(problem)
 

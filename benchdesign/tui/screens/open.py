@@ -13,6 +13,7 @@ from textual.containers import Vertical
 from textual.widgets import Input
 
 from benchdesign.errors import BenchdesignError
+from benchdesign.regular import expanded, is_there
 from benchdesign.tui.keys import SCREEN_KEYS, bindings, key_label
 from benchdesign.tui.memory import Recent
 from benchdesign.tui.screens.base import BaseScreen, Part
@@ -58,7 +59,7 @@ class OpenScreen(BaseScreen):
     def on_mount(self) -> None:
         """Show the list, or the form for the file that was given."""
         target = self.owner.target
-        if target is not None and not (Path(target) / "workspace.json").is_file():
+        if target is not None and not is_there(Path(target) / "workspace.json"):
             self.run_worker(self._begin(target, self.owner.pool or ""))
         else:
             self.table.focus()
@@ -237,7 +238,7 @@ class OpenScreen(BaseScreen):
         self.owner.close_workspace()
         try:
             workspace = Workspace.create(
-                Path(wanted.folder).expanduser(),
+                expanded(wanted.folder),
                 wanted.benchmark,
                 pool=wanted.pool or None,
                 settings=settings,

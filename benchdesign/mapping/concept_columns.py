@@ -1,0 +1,161 @@
+"""The columns of concepts.parquet, checked before anything is made of them.
+
+A dictionary is a folder from anywhere: a column of another type, or a share above one, must be a
+line that names it and not a wrong figure in a report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchdesign.conceptmap import numbers
+from benchdesign.dictionary import ConceptTable
+from benchdesign.errors import DictionaryError, FormatError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+__all__ = ["read_columns"]
+
+_Reader = Callable[[Any, str, int], Any]
+"""Makes a field of a column, given its place and how many bins of length there are."""
+
+_SHARES = frozenset({"base_rates", "density", "label_score"})
+_NOT_NEGATIVE = frozenset({"threshold", "q90"})
+
+
+def read_columns(path: Path, *, n_concepts: int, n_bins: int) -> dict[str, Any]:
+    """Return the fields of `ConceptTable` that a file has, of the right length and type."""
+    table = _read(path, n_concepts)
+    readers: dict[str, _Reader] = {
+        one.name: _READERS.get(one.name, _number) for one in fields(ConceptTable)
+    }
+    found: dict[str, Any] = {}
+    for name in table.column_names:
+        if name not in readers:
+            continue
+        if table.column_names.count(name) > 1:
+            raise DictionaryError(f"{path}: has several columns {name}; keep one.")
+        place = f"{path}: column {name}"
+        found[name] = readers[name](table.column(name).combine_chunks(), place, n_bins)
+        if name in _SHARES | _NOT_NEGATIVE:
+            _check_range(found[name], place, most=1.0 if name in _SHARES else np.inf)
+    return found
+
+
+def _read(path: Path, n_concepts: int) -> pa.Table:
+    """Read the file as one table, unless it is a bomb, no file or of another length."""
+    from benchdesign.formats.parquet import ParquetFile
+
+    try:
+        source = ParquetFile(path)
+        if source.n_rows != n_concepts:
+            raise DictionaryError(f"{path}: {source.n_rows} rows for {n_concepts} concepts.")
+        return source.whole()
+    except FormatError as problem:
+        raise DictionaryError(str(problem)) from None
+
+
+def _number(column: Any, place: str, _n_bins: int) -> NDArray[np.float32]:
+    _need(_is_number(column.type), place, column, "numbers")
+    return _as_floats(column, place)
+
+
+def _level(column: Any, place: str, _n_bins: int) -> NDArray[Any]:
+    import pyarrow as pa
+
+    _need(pa.types.is_integer(column.type), place, column, "whole numbers")
+    if column.null_count:
+        raise DictionaryError(f"{place}: has no value in some rows; give every concept one.")
+    return numbers(column)
+
+
+def _texts(column: Any, place: str, _n_bins: int) -> tuple[str | None, ...]:
+    _need(_is_text(column.type), place, column, "texts")
+    return tuple(column.to_pylist())
+
+
+def _flags(column: Any, place: str, _n_bins: int) -> tuple[frozenset[str], ...]:
+    _need(_is_list_of(column.type, _is_text), place, column, "lists of texts")
+    return tuple(frozenset(flag for flag in flags or () if flag) for flags in column.to_pylist())
+
+
+def _base_rates(column: Any, place: str, n_bins: int) -> NDArray[np.float32]:
+    import pyarrow.compute as pc
+
+    _need(_is_list_of(column.type, _is_number), place, column, "lists of numbers")
+    row = column.is_null().index(True).as_py() if column.null_count else -1
+    if row < 0:
+        other = numbers(pc.list_value_length(column)) != n_bins
+        row = int(np.argmax(other)) if other.any() else -1
+    if row >= 0:
+        raise DictionaryError(
+            f"{place}: base_rates must have {n_bins} length bins a concept; row {row + 1} has not."
+        )
+    return _as_floats(column.flatten(), place).reshape(len(column), n_bins)
+
+
+_READERS: dict[str, _Reader] = {
+    "level": _level,
+    "base_rates": _base_rates,
+    "flags": _flags,
+    "label": _texts,
+    "label_source": _texts,
+    "area": _texts,
+}
+
+
+def _as_floats(column: Any, place: str) -> NDArray[np.float32]:
+    import pyarrow as pa
+
+    try:
+        return numbers(column.cast(pa.float64(), safe=False)).astype(np.float32)
+    except pa.ArrowException as problem:
+        raise DictionaryError(f"{place}: cannot be read ({problem}); get it again.") from None
+
+
+def _check_range(values: NDArray[np.float32], place: str, *, most: float) -> None:
+    """Refuse numbers that cannot be; NaN says that one is not known."""
+    wrong = (values < 0) | (values > most)
+    if wrong.any():
+        row = int(np.argwhere(wrong)[0][0])
+        said = f"between 0 and {most:g}" if np.isfinite(most) else "0 or more"
+        raise DictionaryError(f"{place}: row {row + 1} must be {said}; get the dictionary again.")
+
+
+def _need(fits: bool, place: str, column: Any, wanted: str) -> None:
+    if not fits:
+        kind = str(column.type)[:60]
+        raise DictionaryError(f"{place}: holds {kind}, must hold {wanted}; get it again.")
+
+
+def _is_number(kind: Any) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind))
+
+
+def _is_text(kind: Any) -> bool:
+    import pyarrow as pa
+
+    types = pa.types
+    if types.is_dictionary(kind):
+        return _is_text(kind.value_type)
+    # A column in which nothing has a value may have been written without a type.
+    texts = (types.is_string, types.is_large_string, types.is_string_view, types.is_null)
+    return any(is_kind(kind) for is_kind in texts)
+
+
+def _is_list_of(kind: Any, fits: Callable[[Any], bool]) -> bool:
+    import pyarrow as pa
+
+    types = pa.types
+    if not (types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind)):
+        return False
+    return fits(kind.value_type)

@@ -1,0 +1,95 @@
+"""A named pipe where a file should be is told of at once: opening one waits for its writer."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from benchdesign.errors import BenchdesignError
+from benchdesign.regular import read_regular
+from tests.hostile.faults import finished
+from tests.hostile.processes import Ended, command, warm_up
+
+SECONDS = 60.0
+TASK = "include: other.yaml\n"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    warm_up()
+    return finished(tmp_path_factory.mktemp("made"))
+
+
+@pytest.fixture
+def folder(made: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(made, tmp_path / "here")
+
+
+def ask(folder: Path, *arguments: str) -> Ended:
+    ended = command(folder, *arguments).wait(seconds=SECONDS)
+    assert (ended.out, ended.is_one_line) == ("", True), ended.err
+    return ended
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("run", "animals.jsonl", "--template", "pipe"),
+        ("check", "animals.jsonl", "--baseline", "pipe"),
+        ("run", "task.yaml", "-q"),
+    ],
+)
+def test_pipe_that_is_named_is_refused(arguments: tuple[str, ...], folder: Path) -> None:
+    os.mkfifo(folder / "pipe")
+    os.mkfifo(folder / "other.yaml")
+    (folder / "task.yaml").write_text(TASK)
+    ended = ask(folder, *arguments)
+    assert (ended.code, "not a regular file" in ended.err) == (2, True), ended.err
+
+
+def test_settings_file_that_is_a_pipe_is_refused(folder: Path) -> None:
+    os.mkfifo(folder / "config.toml")
+    ended = ask(folder, "run", "animals.jsonl", "-q")
+    assert (ended.code, "not a regular file" in ended.err) == (2, True), ended.err
+
+
+@pytest.mark.parametrize("name", ["workspace.json", "decisions.jsonl", "stages.json"])
+def test_file_of_a_workspace_that_is_a_pipe_is_refused(name: str, folder: Path) -> None:
+    workspace = next(folder.glob("*/workspace.json")).parent
+    (workspace / name).unlink(missing_ok=True)
+    os.mkfifo(workspace / name)
+    ended = ask(folder, "proposals", workspace.name)
+    assert (ended.code, f"{name}: " in ended.err, "not a regular file" in ended.err) == (
+        1,
+        True,
+        True,
+    ), ended.err
+
+
+def test_results_file_of_lm_eval_that_is_a_pipe_is_passed_over(tmp_path: Path) -> None:
+    from benchdesign.formats.lm_eval import _model_of
+
+    os.mkfifo(tmp_path / "results_2024-01-01T00-00-00.json")
+    samples = tmp_path / "samples_a_2024-01-01T00-00-00.jsonl"
+    samples.write_text("{}\n")
+    assert _model_of(samples) == tmp_path.name
+
+
+def test_config_of_a_level_that_is_a_pipe_is_refused(tmp_path: Path) -> None:
+    from benchdesign.mapping.dictionaries import load_dictionary
+    from tests.helpers import make_tiny_dictionary
+
+    tiny = make_tiny_dictionary(tmp_path / "tiny", model=tmp_path / "model")
+    (tiny / "terms" / "cfg.json").unlink()
+    os.mkfifo(tiny / "terms" / "cfg.json")
+    with pytest.raises(BenchdesignError, match=r"cfg\.json: .*not a regular file"):
+        load_dictionary(tiny)
+
+
+def test_file_over_the_limit_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "long").write_bytes(b"a" * ((1 << 20) + 1))
+    with pytest.raises(OSError, match="larger than 1 MB"):
+        read_regular(tmp_path / "long", most=1 << 20)
