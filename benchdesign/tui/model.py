@@ -96,6 +96,8 @@ class Figures:
     n_kept_out: int
     n_judged: int
     n_covered: int
+    """Judged concepts that are no gaps: what `Gaps.covered_share` is the share of."""
+
     n_touched: int
     """In-scope concepts that at least one item shows."""
 
@@ -440,7 +442,7 @@ class Session:
         in_scope = gaps.in_scope
         count = gaps.count[in_scope]
         counts = gaps.counts()
-        n_judged = len(gaps) - counts[Status.KEPT_OUT] - counts[Status.UNTESTABLE]
+        n_judged = int(gaps.is_judged.sum())
         bins = []
         for low, high in _BINS:
             inside = (count >= low) & (count <= (high or np.iinfo(np.int64).max))
@@ -452,7 +454,7 @@ class Session:
             n_in_scope=int(in_scope.sum()),
             n_kept_out=counts[Status.KEPT_OUT],
             n_judged=n_judged,
-            n_covered=n_judged - counts[Status.MISSING] - counts[Status.UNDER],
+            n_covered=n_judged - int(gaps.is_gap.sum()),
             n_touched=int((count >= 1).sum()),
             n_touched_5=int((count >= 5).sum()),
             counts=counts,

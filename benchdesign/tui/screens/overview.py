@@ -105,6 +105,7 @@ class OverviewScreen(BaseScreen):
                 f"{figures.n_covered:,}",
                 f"{_share(figures.n_covered, figures.n_judged)} of {figures.n_judged:,} judged",
             ),
+            *self._how_sure(session),
             line(
                 "gaps",
                 f"{n_gaps:,}",
@@ -124,6 +125,23 @@ class OverviewScreen(BaseScreen):
         if not is_short:
             lines += self._areas(session)
         return Content("\n").join(lines)
+
+    def _how_sure(self, session: Session) -> list[Content]:
+        """Say how far the covered share would move with other items of the same kind."""
+        summary = session.summary
+        found = None if summary is None else summary.how_sure
+        if found is None:
+            return []
+        width = self.app.size.width if self.is_narrow else self.app.size.width // 2
+        why = "if the items were drawn again"
+        space = "  " if width >= 72 else f"\n{'':<24}"
+        return [
+            Content.assemble(
+                f"  {f'how sure ({100 * found.level:.0f} %)':<22}",
+                (f"{100 * found.low:.1f} - {100 * found.high:.1f} %", "bold"),
+                (f"{space}{why}", "$foreground-muted"),
+            )
+        ]
 
     def _areas(self, session: Session) -> list[Content]:
         """List the areas that lack most: single concepts are fragile, areas are not."""
