@@ -29,8 +29,9 @@ from benchdesign.tui.widgets.evidence import literal
 if TYPE_CHECKING:
     from benchdesign.analysis import Analysis
     from benchdesign.revision import Revision
+    from benchdesign.tui.memory import UiState
 
-__all__ = ["ExportScreen", "open_report"]
+__all__ = ["ExportScreen", "export_folders", "open_report"]
 
 _WHAT = {
     "revision.json": "manifest and decisions",
@@ -44,6 +45,13 @@ def default_folder(session: Session) -> Path:
     """Return where the revision goes unless another folder is typed."""
     stem = Path(session.workspace.benchmark_file.path).name.partition(".")[0] or session.title
     return session.folder.parent / f"{stem}-revised"
+
+
+def export_folders(ui: UiState, session: Session) -> tuple[Path, ...]:
+    """Return where an export may be: where one was written to from here, and the usual place."""
+    written = str(ui.of_screen("export").get("written", ""))
+    usual = default_folder(session)
+    return (Path(written), usual) if written and Path(written) != usual else (usual,)
 
 
 def open_report(screen: BaseScreen) -> None:
@@ -313,7 +321,10 @@ class ExportScreen(BaseScreen):
             self.app.call_from_thread(self._written, folder, len(revision.files))
 
     def _written(self, folder: Path, n_files: int) -> None:
-        self.owner.ui.of_screen("export")["written"] = str(folder)
+        self.owner.ui.of_screen("export")["written"] = str(folder.absolute())
+        # Overview tells of it; nothing that is shown here is different.
+        self.owner.version += 1
+        self.seen_version = self.owner.version
         self.say(f"Wrote {n_files} files to {folder}. o opens the report.")
 
     def _ask_overwrite(self, problem: str) -> None:
