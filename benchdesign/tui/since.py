@@ -62,7 +62,7 @@ def since_content(found: SinceExport, *, arrow: str, width: int) -> Content:
     is_narrow = width < 97
     gap = "  " if is_narrow else "   "
     said = "nothing decided since" if since.is_same else gap.join(_decided(since))
-    first, when = "" if is_narrow else "last export ", f" ({clock_of(last.when.isoformat())}){gap}"
+    first, when = "" if is_narrow else "export ", f" ({clock_of(last.when.isoformat())}){gap}"
     room = width - cell_width(title[0] + first + when + said)
     where = display(last.folder.name, width=min(max(room, 6), 28))
     head = f"{first}{where}{when}{said}"
@@ -70,7 +70,7 @@ def since_content(found: SinceExport, *, arrow: str, width: int) -> Content:
         return Content.assemble(title, head)
     figures = (
         f"gaps {last.n_gaps:,} {arrow} {now.n_missing + now.n_under:,}   "
-        f"well covered {_percent(last.covered_share)} {arrow} {_percent(now.covered_share)}"
+        f"covered {_percent(last.covered_share)} {arrow} {_percent(now.covered_share)}"
     )
     rule = "" if last.is_same_rule else "   by another rule then"
     fits = cell_width(title[0] + head + figures + rule) + 3 <= width

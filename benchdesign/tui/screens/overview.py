@@ -96,6 +96,7 @@ class OverviewScreen(BaseScreen):
     def _looked(self, session: Session, found: SinceExport | None) -> None:
         if session is self.session and session.loaded is not None and self.is_mounted:
             self.since_export = found
+            self.query_one("#left", Line).show(self._left(session))
             self.query_one("#below", Line).show(self._below(session))
 
     def _left(self, session: Session) -> Content:
@@ -167,13 +168,12 @@ class OverviewScreen(BaseScreen):
         if found is None:
             return []
         width = self.app.size.width if self.is_narrow else self.app.size.width // 2
-        why = "if the items were drawn again"
-        space = "  " if width >= 72 else f"\n{'':<24}"
+        why = "if the items were drawn again" if width >= 72 else "items drawn again"
         return [
             Content.assemble(
                 f"  {f'how sure ({100 * found.level:.0f} %)':<22}",
                 (f"{100 * found.low:.1f} - {100 * found.high:.1f} %", "bold"),
-                (f"{space}{why}", "$foreground-muted"),
+                (f"  {why}", "$foreground-muted"),
             )
         ]
 
@@ -186,7 +186,8 @@ class OverviewScreen(BaseScreen):
             return []
         width = max(self.app.size.width // 2 - 26, 24)
         lines = [Content(""), heading(f"{'Areas that lack most':<{width + 5}}gaps   have / want")]
-        for row in range(min(len(rows), _AREAS)):
+        is_full = self.since_export is not None and self.app.size.height < 40
+        for row in range(min(len(rows), _AREAS - 2 if is_full else _AREAS)):
             shown = display(rows.row_id(row).removeprefix("area:"), width=width)
             have, want = rows.sort_value(row, "have"), rows.sort_value(row, "want")
             mark = rows.cell(row, "mark").text
@@ -297,7 +298,7 @@ class OverviewScreen(BaseScreen):
             *self._since(),
         ]
         # Where not all of it fits, the step to take must.
-        lines = [step, *lines] if is_short else [Content(""), *lines, step]
+        lines = [step, *reversed(lines)] if is_short else [Content(""), *lines, step]
         return Content("\n").join(lines)
 
     def _since(self) -> list[Content]:
