@@ -43,11 +43,12 @@ def candidate_page(
     closest: bool,
     width: int,
     is_short: bool = False,
+    is_blind: bool = False,
 ) -> Content:
     """Return one candidate in full: text, key, what it adds, checks, closest item, decision.
 
     One concept is lit at a time, the `part`-th of those it fills: a good candidate fills so many
-    that all of them together would light the whole text.
+    that all of them together would light the whole text. `is_blind` hides the key.
     """
     analysis = session.analysis
     assert analysis is not None
@@ -75,7 +76,8 @@ def candidate_page(
     ]
     if item.answer is not None:
         letter = answer_key(item) if item.answer_index is not None else ""
-        parts.append(field_line("key", f"{letter}  {item.answer}".strip()))
+        shown_key = "hidden   B shows it" if is_blind else f"{letter}  {item.answer}".strip()
+        parts.append(field_line("key", shown_key))
     edited = session.standing(one)
     if edited is not None and edited.edits:
         parts.append(field_line("edited", ", ".join(sorted(edited.edits))))

@@ -23,6 +23,7 @@ from benchdesign.items import Item
 from benchdesign.overrides import Merged, wanted_counts
 from benchdesign.proposals import Proposal
 from benchdesign.tui.shown import Shown
+from benchdesign.tui.sitting import Sitting, sitting_of
 from benchdesign.workspace import Access, Workspace
 
 if TYPE_CHECKING:
@@ -225,6 +226,7 @@ class Session:
         """Candidates are narrowed to those that fill one of these; set by Gaps."""
 
         self.focus_name = ""
+        self._n_steps_before = len(workspace.decisions)
 
     @property
     def log(self) -> DecisionLog:
@@ -265,6 +267,9 @@ class Session:
         self.workspace = Workspace.open(
             old.folder, access=access or old.access, who=old.decisions.who, clock=old.clock
         )
+        if old.access != "write":
+            # What was decided meanwhile was decided by whoever had it open.
+            self._n_steps_before = len(self.log)
         self._changed()
 
     @property
@@ -300,6 +305,11 @@ class Session:
         """Append decisions as one step; on disk when this returns."""
         self.log.record(*decisions)
         self._changed()
+
+    @property
+    def sitting(self) -> Sitting:
+        """What was decided since the workspace was opened."""
+        return sitting_of(self.log.steps[self._n_steps_before :])
 
     def undo(self) -> Step | None:
         """Take the last step back."""
