@@ -199,6 +199,7 @@ def item_page(
     for name, value in (("category", row.item.category), ("source", row.item.source)):
         if value:
             text.append(field_line(name, value))
+    text += [] if row.in_pool else _repeats(session, row.row)
     said = session.log.standing(subject, row.item.id)
     if said is not None:
         text += said_lines(said)
@@ -212,6 +213,22 @@ def item_page(
     columns = beside(text, concepts, width=width, share=0.55)
     return Content("\n").join([title, Content(""), columns])
 
+
+def _repeats(session: Session, row: int) -> list[Part]:
+    """Show the other item of a near-duplicate pair."""
+    assert session.loaded is not None
+    if row not in session.loaded.repeats:
+        return []
+    place, similarity = session.loaded.repeats[row]
+    other = session.loaded.analysis.benchmark.items[place]
+    is_out = session.log.verdict(Subject.REMOVE, other.id) is Verdict.ACCEPT
+    state = ", left out" if is_out else ""
+    said = f"{id_end(other.id, 24)} · similarity {similarity:.2f}{state}"
+    return [field_line("repeats", said), field_line("", display(other.text, width=_REPEATED))]
+
+
+_REPEATED = 240
+"""Cells shown of an item that is repeated."""
 
 _LISTED = 10
 _WIDE = 90

@@ -75,6 +75,15 @@ class Loaded:
     meanings: NDArray[np.float32] | None = None
     """Embeddings of the benchmark's items, ready to be compared; None for a large one."""
 
+    @cached_property
+    def repeats(self) -> Mapping[int, tuple[int, float]]:
+        """Row and similarity of the near-duplicate of each benchmark item that has one."""
+        found: dict[int, tuple[int, float]] = {}
+        for pair in sorted(self.analysis.duplicates, key=lambda one: -one.similarity):
+            found.setdefault(pair.row_a, (pair.row_b, pair.similarity))
+            found.setdefault(pair.row_b, (pair.row_a, pair.similarity))
+        return found
+
     @property
     def pool_count(self) -> NDArray[np.int64] | None:
         """Pool items with each concept; None without a pool."""
