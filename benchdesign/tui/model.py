@@ -299,7 +299,7 @@ class Session:
             ):
                 self._judge_by(gaps.with_wanted(wanted))
         self.version += 1
-        for name in ("added_counts", "concept_states", "figures", "_gap_ids"):
+        for name in ("added_counts", "concept_states", "figures", "_gap_ids", "n_to_fill"):
             self.__dict__.pop(name, None)
 
     def _judge_by(self, gaps: Gaps) -> None:
@@ -448,6 +448,17 @@ class Session:
         if self.loaded is not None:
             return self.loaded.concept_texts
         return _concept_texts(self._known().dictionary)
+
+    @cached_property
+    def n_to_fill(self) -> tuple[int, int]:
+        """Gaps not filled yet, and those of them that all open candidates together would fill."""
+        gaps, ids = self._known().gaps, np.asarray(self._gap_ids, dtype=np.int64)
+        ids = ids[gaps.count[ids] + self.added_counts[ids] < gaps.target[ids]]
+        counts = gaps.count + self.added_counts
+        for one in () if self.loaded is None else self.loaded.candidates:
+            if one.subject is Subject.ADD and self.verdict(one) is Verdict.OPEN:
+                counts[self.shown_concepts(one.proposal.row, in_pool=True)] += 1
+        return len(ids), int((counts[ids] >= gaps.target[ids]).sum())
 
     def n_closed(self, gap_ids: Sequence[int]) -> int:
         """Count the gaps whose wanted number is reached with what was accepted."""

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchdesign.decisions import Decision, Subject, Verdict
+from benchdesign.tui.screens.overview import OverviewScreen
 from tests.tui.conftest import Bench, until
 from tests.tui.test_screens import go, visible_text
 
@@ -71,3 +72,27 @@ async def test_what_is_different_since_the_last_export(bench: Bench, size: tuple
         manifest.write_text('{"choice": 3}', "utf-8")
         app.touch()
         await until(pilot, lambda: "Since " not in visible_text(app))
+
+
+async def test_next_step_says_how_many_gaps_the_open_candidates_would_fill(bench: Bench) -> None:
+    async with bench.opened() as (app, pilot):
+        session = app.session
+        assert session is not None and session.loaded is not None
+        assert session.n_to_fill == (1, 0)
+        session.record(Decision(Subject.CONCEPT, "2", want=12))
+        assert session.n_to_fill == (1, 1)
+        screen = app.screen
+        assert isinstance(screen, OverviewScreen)
+        assert "out of date" in screen.next_step()[0]
+        session.workspace.record_stage("gaps", figures={})
+        session.workspace.record_stage("propose", figures={})
+        session.workspace.record_stage("evidence", figures={})
+        app.touch()
+        text = "15 candidates wait, enough for 1 of 1 gaps.   enter reviews them"
+        await until(pilot, lambda: text in visible_text(app))
+        adds = [one.item.id for one in session.loaded.candidates if one.subject is Subject.ADD]
+        session.record(Decision(Subject.ADD, adds[0], Verdict.REJECT))
+        assert session.n_to_fill == (1, 0)
+        session.undo()
+        session.record(*(Decision(Subject.ADD, one, Verdict.ACCEPT) for one in adds))
+        assert session.n_to_fill == (0, 0)

@@ -320,7 +320,10 @@ class OverviewScreen(BaseScreen):
         if counts[Verdict.OPEN]:
             n_open = counts[Verdict.OPEN]
             noun = "candidate waits" if n_open == 1 else "candidates wait"
-            return (f"{n_open} {noun} for review.   enter reviews them", "go('candidates')")
+            n_gaps, n_filled = session.n_to_fill
+            enough = f", enough for {n_filled:,} of {n_gaps:,} gaps" if n_filled else ""
+            words = f"{n_open:,} {noun}{enough or ' for review'}.   enter reviews them"
+            return (words, "go('candidates')")
         if session.log.accepted or session.log.dropped:
             return ("Everything is reviewed.   enter exports the revision", "go('export')")
         if session.gap_ids():
