@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from benchdesign.items import Benchmark, Finding, Item
     from benchdesign.mapping import TokenEvidence
     from benchdesign.proposals import Proposal
+    from benchdesign.resampling import ShareInterval
     from benchdesign.scope import Relevance
     from benchdesign.weighting import ModelWeighting
 
@@ -39,6 +40,9 @@ class Summary:
     areas: Areas
     relevance: Relevance | None
     """None where no scope was given: then every concept is in scope."""
+
+    share_interval: ShareInterval | None = None
+    """As it was measured when the gaps were found; `how_sure` is what may be shown."""
 
     proposals: tuple[Proposal, ...] = ()
     """To add, in rank order; empty until the propose stage ran."""
@@ -65,6 +69,12 @@ class Summary:
     settings: Settings = field(default_factory=Settings)
     given_paths: Mapping[str, str] = field(default_factory=dict)
     """`benchmark` and `pool` as they were typed; empty where nobody typed them."""
+
+    @property
+    def how_sure(self) -> ShareInterval | None:
+        """Interval of the covered share; None where concepts are judged otherwise by now."""
+        found = self.share_interval
+        return found if found is not None and found.is_of(self.gaps) else None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

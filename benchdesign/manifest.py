@@ -84,6 +84,7 @@ def manifest_of(analysis: Analysis, revision: Revision, written: WriteReport) ->
         "choice": {"made_by": choice.made_by, "decisions_sha256": choice.decisions_sha256},
         "coverage_before": plain(revision.figures_before),
         "coverage_after": plain(revision.figures_after),
+        "covered_share_interval": plain(analysis.how_sure),
         "gaps": _gap_rows(analysis, revision),
         "kept_out": analysis.gaps.kept_out_counts(),
         "required": list(analysis.required),

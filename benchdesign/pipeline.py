@@ -43,6 +43,7 @@ from benchdesign.progress import Progress, ProgressCallback, StopCheck, Ticker
 from benchdesign.proposals import Constraints, Proposal, plan_additions, propose_removals
 from benchdesign.reader import Reader, usable_cache
 from benchdesign.records import plain, revive
+from benchdesign.resampling import ShareInterval, measure_interval
 from benchdesign.scope import Relevance, Scope, measure_relevance, top_items
 from benchdesign.stored import Evidence, Judged, Proposed
 from benchdesign.text import display
@@ -164,6 +165,7 @@ def judged_again(workspace: Workspace, analysis: Analysis) -> Analysis:
         pool_map=now.pool_map,
         coverage_before=now.coverage_before,
         gaps=now.gaps,
+        share_interval=now.share_interval,
     )
 
 
@@ -286,6 +288,11 @@ class _Run:
         self.workspace.save_result("merged", self.merged)
         self.workspace.save_result("areas", areas)
         self.workspace.save_result("gaps", Judged.of(gaps))
+        # Of its own seed: another one for the proposals does not make the gaps out of date.
+        interval = measure_interval(self.benchmark_map, gaps, rng=np.random.default_rng(0))
+        self.workspace.drop_result("interval")
+        if interval is not None:
+            self.workspace.save_result("interval", interval)
         self.workspace.drop_result("relevance")
         if relevance is not None:
             self.workspace.save_result("relevance", relevance)
@@ -397,9 +404,12 @@ class _Run:
             relevance = workspace.load_result("relevance", Relevance)
         proposed = Proposed((), (), ())
         weighting: ModelWeighting | None = None
+        share_interval: ShareInterval | None = None
         fresh = self._fresh()
         if "gaps" in fresh and workspace.has_result("gaps"):
             gaps = workspace.load_result("gaps", Judged).gaps(coverage, self.dictionary)
+            if workspace.has_result("interval"):
+                share_interval = workspace.load_result("interval", ShareInterval)
         else:
             # Settings changed since: judging again takes a moment, mapping again would not.
             gaps = self.judge(coverage, relevance)
@@ -416,6 +426,7 @@ class _Run:
             gaps=gaps,
             areas=areas,
             relevance=relevance,
+            share_interval=share_interval,
             proposals=proposed.additions,
             removals=proposed.removals,
             duplicates=proposed.duplicates,

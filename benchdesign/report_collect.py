@@ -94,6 +94,7 @@ def collect_report(analysis: Analysis, revision: Revision) -> ReportData:
         reference=analysis.coverage_before.reference,
         before=revision.figures_before,
         after=revision.figures_after,
+        how_sure=analysis.how_sure,
         n_gaps=int(before.is_gap.sum()),
         n_gaps_closed=revision.n_gaps_closed,
         n_gaps_lapsed=revision.n_gaps_lapsed,

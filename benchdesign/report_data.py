@@ -12,6 +12,7 @@ from benchdesign.highlights import Piece
 from benchdesign.report_limits import Limits
 
 if TYPE_CHECKING:
+    from benchdesign.resampling import ShareInterval
     from benchdesign.revision import CoverageFigures
     from benchdesign.weighting import WeighedModel
 
@@ -349,6 +350,9 @@ class ReportData:
     provenance: tuple[tuple[str, str], ...]
     weighting: WeightingFacts | None = None
     """What models are weak at, where that decided what was proposed."""
+
+    how_sure: ShareInterval | None = None
+    """Of the covered share before; None where it was not measured."""
 
     @property
     def judges_few(self) -> bool:

@@ -10,7 +10,14 @@ import re
 import unicodedata
 from functools import lru_cache
 
-__all__ = ["cell_width", "display", "ellipsis", "ellipsis_start", "replace_surrogates"]
+__all__ = [
+    "cell_width",
+    "display",
+    "ellipsis",
+    "ellipsis_middle",
+    "ellipsis_start",
+    "replace_surrogates",
+]
 
 _ZERO_WIDTH = {
     0x00AD: "[SHY]",
@@ -86,6 +93,14 @@ def ellipsis_start(text: str, width: int) -> str:
     while first < len(text) and not _cells(text[first]):
         first += 1
     return "…" + text[first:]
+
+
+def ellipsis_middle(text: str, width: int) -> str:
+    """Cut `text` to at most `width` terminal cells in its middle, keeping more of its end."""
+    if width < 3 or cell_width(text) <= width:
+        return ellipsis(text, width)
+    start = ellipsis(text, (width + 2) // 3).removesuffix("…")
+    return start + ellipsis_start(text, width - cell_width(start))
 
 
 def cell_width(text: str) -> int:

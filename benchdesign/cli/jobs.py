@@ -313,6 +313,7 @@ def _summary(revision: Revision, workspace: Path) -> dict[str, Any]:
         "seed",
         "coverage_before",
         "coverage_after",
+        "covered_share_interval",
     )
     return {
         **{name: manifest[name] for name in names},

@@ -43,11 +43,12 @@ def candidate_page(
     closest: bool,
     width: int,
     is_short: bool = False,
+    is_blind: bool = False,
 ) -> Content:
     """Return one candidate in full: text, key, what it adds, checks, closest item, decision.
 
     One concept is lit at a time, the `part`-th of those it fills: a good candidate fills so many
-    that all of them together would light the whole text.
+    that all of them together would light the whole text. `is_blind` hides the key.
     """
     analysis = session.analysis
     assert analysis is not None
@@ -75,7 +76,8 @@ def candidate_page(
     ]
     if item.answer is not None:
         letter = answer_key(item) if item.answer_index is not None else ""
-        parts.append(field_line("key", f"{letter}  {item.answer}".strip()))
+        shown_key = "hidden   B shows it" if is_blind else f"{letter}  {item.answer}".strip()
+        parts.append(field_line("key", shown_key))
     edited = session.standing(one)
     if edited is not None and edited.edits:
         parts.append(field_line("edited", ", ".join(sorted(edited.edits))))
@@ -197,6 +199,7 @@ def item_page(
     for name, value in (("category", row.item.category), ("source", row.item.source)):
         if value:
             text.append(field_line(name, value))
+    text += [] if row.in_pool else _repeats(session, row.row)
     said = session.log.standing(subject, row.item.id)
     if said is not None:
         text += said_lines(said)
@@ -210,6 +213,22 @@ def item_page(
     columns = beside(text, concepts, width=width, share=0.55)
     return Content("\n").join([title, Content(""), columns])
 
+
+def _repeats(session: Session, row: int) -> list[Part]:
+    """Show the other item of a near-duplicate pair."""
+    assert session.loaded is not None
+    if row not in session.loaded.repeats:
+        return []
+    place, similarity = session.loaded.repeats[row]
+    other = session.loaded.analysis.benchmark.items[place]
+    is_out = session.log.verdict(Subject.REMOVE, other.id) is Verdict.ACCEPT
+    state = ", left out" if is_out else ""
+    said = f"{id_end(other.id, 24)} · similarity {similarity:.2f}{state}"
+    return [field_line("repeats", said), field_line("", display(other.text, width=_REPEATED))]
+
+
+_REPEATED = 240
+"""Cells shown of an item that is repeated."""
 
 _LISTED = 10
 _WIDE = 90

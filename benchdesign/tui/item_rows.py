@@ -61,6 +61,15 @@ class ItemRows:
         """Whether any original item has a category."""
         return any(one.category for one in self._analysis.benchmark.items)
 
+    @property
+    def has_repeats(self) -> bool:
+        """Whether any original item says what another one says."""
+        return bool(self._loaded.repeats)
+
+    def repeats(self, row: int) -> bool:
+        """Whether an item says what another original one says."""
+        return row < self._n_benchmark and row in self._loaded.repeats
+
     def at(self, row: int) -> ItemRow:
         """Return a line."""
         if row < self._n_benchmark:

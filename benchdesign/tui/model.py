@@ -23,6 +23,7 @@ from benchdesign.items import Item
 from benchdesign.overrides import Merged, wanted_counts
 from benchdesign.proposals import Proposal
 from benchdesign.tui.shown import Shown
+from benchdesign.tui.sitting import Sitting, sitting_of
 from benchdesign.workspace import Access, Workspace
 
 if TYPE_CHECKING:
@@ -74,6 +75,15 @@ class Loaded:
     meanings: NDArray[np.float32] | None = None
     """Embeddings of the benchmark's items, ready to be compared; None for a large one."""
 
+    @cached_property
+    def repeats(self) -> Mapping[int, tuple[int, float]]:
+        """Row and similarity of the near-duplicate of each benchmark item that has one."""
+        found: dict[int, tuple[int, float]] = {}
+        for pair in sorted(self.analysis.duplicates, key=lambda one: -one.similarity):
+            found.setdefault(pair.row_a, (pair.row_b, pair.similarity))
+            found.setdefault(pair.row_b, (pair.row_a, pair.similarity))
+        return found
+
     @property
     def pool_count(self) -> NDArray[np.int64] | None:
         """Pool items with each concept; None without a pool."""
@@ -96,6 +106,8 @@ class Figures:
     n_kept_out: int
     n_judged: int
     n_covered: int
+    """Judged concepts that are no gaps: what `Gaps.covered_share` is the share of."""
+
     n_touched: int
     """In-scope concepts that at least one item shows."""
 
@@ -223,6 +235,7 @@ class Session:
         """Candidates are narrowed to those that fill one of these; set by Gaps."""
 
         self.focus_name = ""
+        self._n_steps_before = len(workspace.decisions)
 
     @property
     def log(self) -> DecisionLog:
@@ -263,6 +276,9 @@ class Session:
         self.workspace = Workspace.open(
             old.folder, access=access or old.access, who=old.decisions.who, clock=old.clock
         )
+        if old.access != "write":
+            # What was decided meanwhile was decided by whoever had it open.
+            self._n_steps_before = len(self.log)
         self._changed()
 
     @property
@@ -283,7 +299,7 @@ class Session:
             ):
                 self._judge_by(gaps.with_wanted(wanted))
         self.version += 1
-        for name in ("added_counts", "concept_states", "figures", "_gap_ids"):
+        for name in ("added_counts", "concept_states", "figures", "_gap_ids", "n_to_fill"):
             self.__dict__.pop(name, None)
 
     def _judge_by(self, gaps: Gaps) -> None:
@@ -298,6 +314,11 @@ class Session:
         """Append decisions as one step; on disk when this returns."""
         self.log.record(*decisions)
         self._changed()
+
+    @property
+    def sitting(self) -> Sitting:
+        """What was decided since the workspace was opened."""
+        return sitting_of(self.log.steps[self._n_steps_before :])
 
     def undo(self) -> Step | None:
         """Take the last step back."""
@@ -428,6 +449,17 @@ class Session:
             return self.loaded.concept_texts
         return _concept_texts(self._known().dictionary)
 
+    @cached_property
+    def n_to_fill(self) -> tuple[int, int]:
+        """Gaps not filled yet, and those of them that all open candidates together would fill."""
+        gaps, ids = self._known().gaps, np.asarray(self._gap_ids, dtype=np.int64)
+        ids = ids[gaps.count[ids] + self.added_counts[ids] < gaps.target[ids]]
+        counts = gaps.count + self.added_counts
+        for one in () if self.loaded is None else self.loaded.candidates:
+            if one.subject is Subject.ADD and self.verdict(one) is Verdict.OPEN:
+                counts[self.shown_concepts(one.proposal.row, in_pool=True)] += 1
+        return len(ids), int((counts[ids] >= gaps.target[ids]).sum())
+
     def n_closed(self, gap_ids: Sequence[int]) -> int:
         """Count the gaps whose wanted number is reached with what was accepted."""
         gaps, ids = self._known().gaps, np.asarray(gap_ids, dtype=np.int64)
@@ -440,7 +472,7 @@ class Session:
         in_scope = gaps.in_scope
         count = gaps.count[in_scope]
         counts = gaps.counts()
-        n_judged = len(gaps) - counts[Status.KEPT_OUT] - counts[Status.UNTESTABLE]
+        n_judged = int(gaps.is_judged.sum())
         bins = []
         for low, high in _BINS:
             inside = (count >= low) & (count <= (high or np.iinfo(np.int64).max))
@@ -452,7 +484,7 @@ class Session:
             n_in_scope=int(in_scope.sum()),
             n_kept_out=counts[Status.KEPT_OUT],
             n_judged=n_judged,
-            n_covered=n_judged - counts[Status.MISSING] - counts[Status.UNDER],
+            n_covered=n_judged - int(gaps.is_gap.sum()),
             n_touched=int((count >= 1).sum()),
             n_touched_5=int((count >= 5).sum()),
             counts=counts,

@@ -25,6 +25,7 @@ from benchdesign.highlights import Mark, Piece, cut, marked_words, strongest_row
 from benchdesign.items import Finding
 from benchdesign.report import collect_report, render_html, render_markdown, write_report
 from benchdesign.report_data import ReportData
+from benchdesign.resampling import ShareInterval
 from benchdesign.revision import Choice, Revision, plan_revision
 from tests.helpers import make_map
 from tests.words import analyse_words, make_set
@@ -534,6 +535,16 @@ def test_mark_beyond_the_text_is_harmless() -> None:
 def test_strongest_rows_come_by_peak_and_absent_concepts_have_none() -> None:
     concept_map = make_map([{0: 1.0}, {0: 3.0, 1: 2.0}, {0: 2.0}], n_concepts=3)
     assert strongest_rows(concept_map, [0, 2], n=2) == {0: [1, 2], 2: []}
+
+
+def test_report_says_how_sure_the_covered_share_is(analysis: Analysis) -> None:
+    found = ShareInterval(analysis.gaps.covered_share, 0.612, 0.808, 0.95, 200)
+    known = replace(analysis, share_interval=found)
+    said = "If the items were drawn again, the covered share before would lie in 61.2% to 80.8%"
+    assert said in Page(render_html(report_of(known))).text
+    assert said in render_markdown(report_of(known))
+    other = replace(analysis, share_interval=replace(found, share=found.share - 0.01))
+    assert "drawn again" not in render_markdown(report_of(other))
 
 
 def test_report_reference_is_named_for_dictionary_base_rates(analysis: Analysis) -> None:

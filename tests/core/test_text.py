@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchdesign.text import cell_width, display, ellipsis, replace_surrogates
+from benchdesign.text import cell_width, display, ellipsis, ellipsis_middle, replace_surrogates
 
 
 @pytest.mark.parametrize(
@@ -50,6 +50,20 @@ def test_lines_stay_when_asked() -> None:
 def test_text_is_cut_by_terminal_cells(text: str, width: int, cut: str) -> None:
     assert ellipsis(text, width) == cut
     assert cell_width(ellipsis(text, width)) <= width
+
+
+@pytest.mark.parametrize(
+    ("text", "width", "cut"),
+    [
+        ("/a/folder/of/some/name", 22, "/a/folder/of/some/name"),
+        ("/a/folder/of/some/name", 12, "/a/…ome/name"),
+        ("/東京都/京都/奈良", 10, "/東…/奈良"),
+        ("hello", 2, "h…"),
+    ],
+)
+def test_text_is_cut_in_its_middle(text: str, width: int, cut: str) -> None:
+    assert ellipsis_middle(text, width) == cut
+    assert cell_width(cut) <= width
 
 
 def test_lone_surrogates_are_replaced_one_for_one() -> None:

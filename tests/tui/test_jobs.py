@@ -38,6 +38,22 @@ async def test_a_job_shows_its_progress_and_stops_at_once(bench: Bench, fake_job
         assert app.status.startswith("Stopped")
 
 
+@pytest.mark.parametrize("width", [80, 120])
+async def test_a_path_too_long_for_the_line_is_cut_in_its_middle(bench: Bench, width: int) -> None:
+    async with bench.opened(size=(width, 24)) as (app, pilot):
+        line = app.screen.query_one(JobLine)
+        folder = "/home/ann/" + "/".join(["a-long-name"] * 12) + "/animals-revised"
+        app.say(f"Wrote 5 files to {folder}. o opens the report.")
+        text = str(line.content)
+        assert text.startswith("Wrote 5 files to /home/ann/") and "…" in text
+        assert text.endswith("/animals-revised. o opens the report.")
+        assert cell_width(text) == width - 2
+        await pilot.resize_terminal(width + 20, 24)
+        await until(pilot, lambda: cell_width(str(line.content)) == width + 18)
+        app.say("word " * 60)
+        assert str(line.content).endswith("…")
+
+
 async def test_an_error_is_shown_in_place_with_its_log_and_what_to_do(
     bench: Bench, fake_job: FakeJob
 ) -> None:

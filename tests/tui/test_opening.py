@@ -27,6 +27,7 @@ from benchdesign.tui.widgets.line_table import LineTable
 from benchdesign.workspace import Workspace
 from tests.keywords import WORDS
 from tests.tui.conftest import Bench, until
+from tests.tui.test_screens import visible_text
 
 FOX = WORDS.index("fox")
 
@@ -68,6 +69,7 @@ async def test_figures_and_gaps_are_shown_before_the_items_are_read(
         session = app.session
         assert session is not None and session.loaded is None
         assert app.current_mode == "overview" and not is_waiting(app)
+        assert "how sure (95 %)" in visible_text(app)
         await go(app, pilot, "3", "concepts")
         assert not is_waiting(app) and len(app.screen.query_one(LineTable).view)
         await go(app, pilot, "4", "gaps")
@@ -111,6 +113,9 @@ def test_summary_and_analysis_count_the_same(bench: Bench) -> None:
         session.replace(loaded)
         after = (session.gap_ids(), session.verdict_counts(), int(session.added_counts[FOX]))
         assert before == after
+        assert summary.how_sure is not None and summary.how_sure == loaded.analysis.how_sure
+        share = session.figures.n_covered / session.figures.n_judged
+        assert share == pytest.approx(summary.how_sure.share)
         assert session.accepted_rows() == [proposal.row]
         assert list(session.concept_texts()) == [f"{n:05d} {one}" for n, one in enumerate(WORDS)]
 

@@ -49,6 +49,17 @@ class CandidatesScreen(ListScreen):
     EMPTY = "No candidate here. f shows other states, esc clears filter and gap."
 
     shows_all_of_closest = False
+    is_blind = False
+    """Whether answers are hidden, so that who reviews has to find them first."""
+
+    def _restore(self) -> None:
+        super()._restore()
+        self.is_blind = self.owner.ui.of_screen(self.MODE).get("blind") is True
+
+    def remember(self) -> None:
+        """Keep where the person is, and whether answers are hidden."""
+        super().remember()
+        self.owner.ui.of_screen(self.MODE)["blind"] = self.is_blind
 
     # what is shown
 
@@ -129,6 +140,9 @@ class CandidatesScreen(ListScreen):
             parts.append((f"{glyph} {counts[verdict]:,}  ", marks.style(verdict.value)))
         if self.table.marked:
             parts.append(f"  {len(self.table.marked):,} marked")
+        sitting = session.sitting
+        if sitting.n_decided:
+            parts.append((f"\n{sitting.text()}", "$foreground-muted"))
         return Content.assemble(*parts)
 
     def detail_of(self, row_id: str) -> Content:
@@ -146,6 +160,7 @@ class CandidatesScreen(ListScreen):
             closest=self.shows_all_of_closest,
             width=self.page_width,
             is_short=self.is_short,
+            is_blind=self.is_blind,
         )
         if self.is_narrow:
             place = self.table.cursor + 1
@@ -338,6 +353,13 @@ class CandidatesScreen(ListScreen):
         self.shows_all_of_closest = not self.shows_all_of_closest
         self.show_detail()
         self.detail.focus() if self.shows_all_of_closest else self.table.focus()
+
+    def action_blind(self) -> None:
+        """Hide the answers, or show them again."""
+        self.is_blind = not self.is_blind
+        self.owner.save_ui()
+        self.show_detail()
+        self.say("Answers are hidden. B shows them." if self.is_blind else "Answers are shown.")
 
     def on_screen_resume(self) -> None:
         """Give the keys to the list."""

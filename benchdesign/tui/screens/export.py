@@ -15,23 +15,24 @@ from textual.content import Content
 from textual.widgets import Input, Label
 from textual.worker import get_current_worker
 
-from benchdesign.decisions import Verdict
 from benchdesign.errors import BenchdesignError, OutputExistsError
 from benchdesign.regular import expanded
 from benchdesign.text import display
 from benchdesign.tui.jobs import rewritten_map
 from benchdesign.tui.keys import SCREEN_KEYS, bindings
 from benchdesign.tui.model import Session
+from benchdesign.tui.page_parts import marked_line, page_lines
+from benchdesign.tui.publishing import counted_items, publish_checks
 from benchdesign.tui.screens.base import BaseScreen
 from benchdesign.tui.screens.dialogs import AskChoice, ReadText
 from benchdesign.tui.widgets.detail import Line, heading
 from benchdesign.tui.widgets.evidence import literal
 
 if TYPE_CHECKING:
-    from benchdesign.analysis import Analysis
     from benchdesign.revision import Revision
+    from benchdesign.tui.memory import UiState
 
-__all__ = ["ExportScreen", "open_report"]
+__all__ = ["ExportScreen", "export_folders", "open_report"]
 
 _WHAT = {
     "revision.json": "manifest and decisions",
@@ -45,6 +46,13 @@ def default_folder(session: Session) -> Path:
     """Return where the revision goes unless another folder is typed."""
     stem = Path(session.workspace.benchmark_file.path).name.partition(".")[0] or session.title
     return session.folder.parent / f"{stem}-revised"
+
+
+def export_folders(ui: UiState, session: Session) -> tuple[Path, ...]:
+    """Return where an export may be: where one was written to from here, and the usual place."""
+    written = str(ui.of_screen("export").get("written", ""))
+    usual = default_folder(session)
+    return (Path(written), usual) if written and Path(written) != usual else (usual,)
 
 
 def open_report(screen: BaseScreen) -> None:
@@ -174,46 +182,17 @@ class ExportScreen(BaseScreen):
         return Content("\n").join(lines)
 
     def _checks(self, session: Session) -> Content:
-        analysis = session.analysis
-        assert analysis is not None
         marks = self.owner.marks
-        lines = [heading("Before you publish"), *self._space]
-
-        def check(state: str, text: str) -> None:
-            lines.append(
-                Content.assemble((f"  {marks.glyph(state)} ", marks.style(state)), literal(text))
-            )
-
-        accepted = set(session.log.accepted)
-        pool = analysis.pool.items if analysis.pool else ()
-        added = [item for item in pool if item.id in accepted]
-        n_keyless = sum(item.answer is None for item in added)
-        if not accepted and not session.log.dropped:
-            check("estimate", "nothing is accepted or dropped so far")
-        elif n_keyless:
-            check("warn", f"{_items(n_keyless, 'accepted')} without a key")
-        else:
-            check("pass", "every accepted item has a key")
-        n_pairs = len(analysis.duplicates)
-        check(
-            "warn" if n_pairs else "pass",
-            f"{n_pairs} near-duplicate pairs in the benchmark" if n_pairs else "no near duplicates",
+        checks = publish_checks(session, self.plan, problem=self.plan_problem)
+        width = self.app.size.width if self.is_narrow else self.app.size.width // 2
+        return page_lines(
+            [
+                heading("Before you publish"),
+                *self._space,
+                *(marked_line(state, literal(text), marks=marks) for state, text in checks),
+            ],
+            width=width - 4,
         )
-        counts = session.verdict_counts()
-        if counts[Verdict.OPEN]:
-            check("estimate", f"{counts[Verdict.OPEN]} candidates were never reviewed")
-        elif session.loaded is not None and session.loaded.candidates:
-            check("pass", "every candidate was reviewed")
-        if session.workspace.is_stale:
-            check("warn", "some numbers are out of date; R computes them")
-        for where, kind, n in _found(analysis)[:5]:
-            rows = "row" if n == 1 else "rows"
-            check("warn", f"{kind.replace('-', ' ')} in {n:,} {rows} of the {where}")
-        if self.plan is not None and self.plan.n_unread:
-            check("estimate", f"{_items(self.plan.n_unread, 'edited')} mapped again when written")
-        if self.plan_problem:
-            check("fail", self.plan_problem)
-        return Content("\n").join(lines)
 
     def _below(self, session: Session) -> Content:
         folder = self.query_one("#folder", Input).value
@@ -286,7 +265,7 @@ class ExportScreen(BaseScreen):
         elif self.session is not None and self.session.analysis is not None:
             n_unread = 0 if self.plan is None else self.plan.n_unread
             self.say(
-                f"Mapping {_items(n_unread, 'edited')}, then writing ..."
+                f"Mapping {counted_items(n_unread, 'edited')}, then writing ..."
                 if n_unread
                 else "Writing ..."
             )
@@ -311,11 +290,16 @@ class ExportScreen(BaseScreen):
         except BenchdesignError as problem:
             self.app.call_from_thread(self.say, str(problem), is_error=True)
         else:
-            self.app.call_from_thread(self._written, folder, len(revision.files))
+            self.app.call_from_thread(self._written, folder, revision)
 
-    def _written(self, folder: Path, n_files: int) -> None:
-        self.owner.ui.of_screen("export")["written"] = str(folder)
-        self.say(f"Wrote {n_files} files to {folder}. o opens the report.")
+    def _written(self, folder: Path, revision: Revision) -> None:
+        self.owner.ui.of_screen("export")["written"] = str(folder.absolute())
+        # Overview tells of it; nothing that is shown here is different.
+        self.owner.version += 1
+        self.seen_version = self.owner.version
+        empty = ", ".join(f"{path} in {n:,}" for path, n in revision.empty_fields.items())
+        more = f" Empty among the added: {empty}." if empty else ""
+        self.say(f"Wrote {len(revision.files)} files to {folder}. o opens the report.{more}")
 
     def _ask_overwrite(self, problem: str) -> None:
         def take(answer: str | None) -> None:
@@ -360,21 +344,6 @@ class ExportScreen(BaseScreen):
                 f"benchdesign export {shlex.quote(str(session.folder))} --out {shlex.quote(folder)}"
             )
             self.say("Copied the command.")
-
-
-def _items(n: int, kind: str) -> str:
-    return f"{n:,} {kind} item{'' if n == 1 else 's'}"
-
-
-def _found(analysis: Analysis) -> list[tuple[str, str, int]]:
-    """Count what was noticed in the files: where, what, in how many rows; most rows first."""
-    counts: dict[tuple[str, str], int] = {}
-    for where, source in (("benchmark", analysis.benchmark), ("pool", analysis.pool)):
-        for finding in source.findings if source is not None else ():
-            key = (where, finding.kind)
-            counts[key] = counts.get(key, 0) + finding.n_rows
-    found = [(where, kind, n) for (where, kind), n in counts.items()]
-    return sorted(found, key=lambda one: (one[0] != "benchmark", -one[2]))
 
 
 def _percent(share: float | None) -> str:

@@ -75,7 +75,8 @@ class GapsScreen(JudgingScreen):
         share = closed / len(ids) if ids else 0.0
         bar = self.owner.marks.bar(share, 10)
         more = f" · {len(self.table.marked)} marked" if self.table.marked else ""
-        text = f"{len(ids)} gaps · {missing} missing · filled {closed} {bar}{more}"
+        rule = f"at {100 * session.summary.gaps.settings.fdr:g} % false findings"
+        text = f"{len(ids)} gaps {rule} · {missing} missing · filled {closed} {bar}{more}"
         return text if not self.is_narrow else f"{len(ids)} gaps · filled {closed}{more}"
 
     def detail_of(self, row_id: str) -> Content:

@@ -32,7 +32,8 @@ _TEXTS = {
     "gaps": "Gaps by area, worst first. right opens an area, enter reviews the candidates that "
     "would fill the gap. + and - put concepts or areas in and out of scope.",
     "candidates": "One proposal at a time. a, r, d decide and go to the next open one; c says "
-    "why; u undoes. Everything is on disk at once. f switches between states, and to removals.",
+    "why; u undoes. Everything is on disk at once. f switches between states, and to removals. "
+    "B hides the answers until you have found your own.",
     "items": "The revised benchmark as it stands. The filter takes words, /patterns/, "
     "field:value and tokens>200. x drops an item or brings it back.",
     "models": "Per-concept results of models, read from their result files.",

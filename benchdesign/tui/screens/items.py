@@ -54,13 +54,17 @@ class ItemsScreen(ListScreen):
         return self._rows
 
     def facets(self) -> tuple[Facet, ...]:
-        """Return all, kept, new, out."""
+        """Return all, kept, new, out, and what repeats another item."""
         rows = self._rows
+        repeats: tuple[Facet, ...] = ()
+        if rows.has_repeats:
+            repeats = (("repeats", lambda row: rows.repeats(row)),)
         return (
             ("all", None),
             ("exported", lambda row: rows.state(row) != "out"),
             ("new", lambda row: rows.state(row) == "new"),
             ("out", lambda row: rows.state(row) == "out"),
+            *repeats,
         )
 
     def _row_of(self, row_id: str) -> int | None:

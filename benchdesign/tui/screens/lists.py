@@ -251,7 +251,8 @@ class ListScreen(BaseScreen):
         text = f"{len(table.view):,} of {len(table.rows):,}"
         if table.marked:
             text += f" · {len(table.marked):,} marked"
-        return f"{text} · {table.order}" if table.order else text
+        # A narrow screen has no room for the order; the head of its column shows it.
+        return f"{text} · {table.order}" if table.order and not self.is_narrow else text
 
     def on_line_table_highlighted(self, event: LineTable.Highlighted) -> None:
         """Make the page once the cursor rests."""

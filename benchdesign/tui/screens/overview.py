@@ -5,10 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
+from textual import work
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
+from textual.worker import get_current_worker
 
 from benchdesign.decisions import Subject, Verdict
 from benchdesign.errors import BenchdesignError
@@ -24,6 +26,7 @@ from benchdesign.workspace import STAGES
 
 if TYPE_CHECKING:
     from benchdesign.tui.screens.scope import ByHand, ScopeAnswer
+    from benchdesign.tui.since import SinceExport
 
 __all__ = ["OverviewScreen"]
 
@@ -48,6 +51,11 @@ class OverviewScreen(BaseScreen):
     _scope_is_wanted = False
     """Its key was pressed before there were items to choose examples from."""
 
+    since_export: SinceExport | None = None
+    """What is different since the last export; None where nothing was exported or not known yet."""
+
+    _since_of: Session | None = None
+
     def compose_body(self) -> ComposeResult:
         """Lay out two columns and the next step."""
         with VerticalScroll(id="overview", can_focus=True):
@@ -62,11 +70,34 @@ class OverviewScreen(BaseScreen):
         assert session is not None
         self.query_one("#left", Line).show(self._left(session))
         self.query_one("#right", Line).show(self._right(session))
+        if self._since_of is not session:
+            self._since_of, self.since_export = session, None
         self.query_one("#below", Line).show(self._below(session))
         self.query_one("#overview").focus()
+        self.look_at_export()
         if self._scope_is_wanted and session.analysis is not None:
             self._scope_is_wanted = False
             self.action_choose()
+
+    @work(thread=True, exclusive=True, group="since", exit_on_error=False)
+    def look_at_export(self) -> None:
+        """Find out what is different since the last export, without holding the screen up."""
+        from benchdesign.tui.screens.export import export_folders
+        from benchdesign.tui.since import work_out
+
+        session = self.session
+        if session is None or session.analysis is None:
+            return
+        worker = get_current_worker()
+        found = work_out(session, session.analysis, export_folders(self.owner.ui, session))
+        if not worker.is_cancelled:
+            self.app.call_from_thread(self._looked, session, found)
+
+    def _looked(self, session: Session, found: SinceExport | None) -> None:
+        if session is self.session and session.loaded is not None and self.is_mounted:
+            self.since_export = found
+            self.query_one("#left", Line).show(self._left(session))
+            self.query_one("#below", Line).show(self._below(session))
 
     def _left(self, session: Session) -> Content:
         figures = session.figures
@@ -105,25 +136,46 @@ class OverviewScreen(BaseScreen):
                 f"{figures.n_covered:,}",
                 f"{_share(figures.n_covered, figures.n_judged)} of {figures.n_judged:,} judged",
             ),
+            *self._how_sure(session),
             line(
                 "gaps",
                 f"{n_gaps:,}",
                 f"{counts[Status.MISSING]:,} missing, {counts[Status.UNDER]:,} under",
             ),
             *filled,
-            line("over-covered", f"{counts[Status.OVER]:,}"),
-            line("too rare to judge", f"{counts[Status.UNTESTABLE]:,}"),
         ]
+        n_over, n_rare = counts[Status.OVER], counts[Status.UNTESTABLE]
+        if is_short:
+            lines.append(line("over-covered", f"{n_over:,}", f"{n_rare:,} too rare to judge"))
+        else:
+            lines.append(line("over-covered", f"{n_over:,}"))
+            lines.append(line("too rare to judge", f"{n_rare:,}"))
         analysis = session.summary
         assert analysis is not None
         if analysis.duplicates:
             lines.append(line("near-duplicate pairs", f"{len(analysis.duplicates):,}"))
-        lines += [Content(""), heading("Concepts by number of items")]
+        lines += [*([] if is_short else [Content("")]), heading("Concepts by number of items")]
         width = 14 if self.app.size.width < 120 else 26
         lines.append(histogram(figures.histogram, marks=self.owner.marks, width=width))
         if not is_short:
             lines += self._areas(session)
         return Content("\n").join(lines)
+
+    def _how_sure(self, session: Session) -> list[Content]:
+        """Say how far the covered share would move with other items of the same kind."""
+        summary = session.summary
+        found = None if summary is None else summary.how_sure
+        if found is None:
+            return []
+        width = self.app.size.width if self.is_narrow else self.app.size.width // 2
+        why = "if the items were drawn again" if width >= 72 else "items drawn again"
+        return [
+            Content.assemble(
+                f"  {f'how sure ({100 * found.level:.0f} %)':<22}",
+                (f"{100 * found.low:.1f} - {100 * found.high:.1f} %", "bold"),
+                (f"  {why}", "$foreground-muted"),
+            )
+        ]
 
     def _areas(self, session: Session) -> list[Content]:
         """List the areas that lack most: single concepts are fragile, areas are not."""
@@ -134,7 +186,8 @@ class OverviewScreen(BaseScreen):
             return []
         width = max(self.app.size.width // 2 - 26, 24)
         lines = [Content(""), heading(f"{'Areas that lack most':<{width + 5}}gaps   have / want")]
-        for row in range(min(len(rows), _AREAS)):
+        is_full = self.since_export is not None and self.app.size.height < 40
+        for row in range(min(len(rows), _AREAS - 2 if is_full else _AREAS)):
             shown = display(rows.row_id(row).removeprefix("area:"), width=width)
             have, want = rows.sort_value(row, "have"), rows.sort_value(row, "want")
             mark = rows.cell(row, "mark").text
@@ -227,8 +280,9 @@ class OverviewScreen(BaseScreen):
         )
         has_examples = bool(scope.get("examples", ()))
         shown = Content(sentence or ("what the examples test" if has_examples else "everything"))
+        is_short = self.app.size.height < 30
+        step = Content.assemble(("Next      ", "bold $text-accent"), (self.next_step()[0], "bold"))
         lines = [
-            *([] if self.app.size.height < 30 else [Content("")]),
             Content.assemble(
                 ("Scope     ", "bold $text-accent"),
                 shown,
@@ -241,9 +295,19 @@ class OverviewScreen(BaseScreen):
                 f"{_n_said(session, Verdict.REJECT)} rejected   "
                 f"{_n_said(session, Verdict.DEFER)} deferred",
             ),
-            Content.assemble(("Next      ", "bold $text-accent"), (self.next_step()[0], "bold")),
+            *self._since(),
         ]
+        # Where not all of it fits, the step to take must.
+        lines = [step, *reversed(lines)] if is_short else [Content(""), *lines, step]
         return Content("\n").join(lines)
+
+    def _since(self) -> list[Content]:
+        if self.since_export is None:
+            return []
+        from benchdesign.tui.since import since_content
+
+        arrow, width = self.owner.marks.arrow, self.app.size.width - 3
+        return [since_content(self.since_export, arrow=arrow, width=width)]
 
     def next_step(self) -> tuple[str, str]:
         """Return what to do next, and the action that does it."""
@@ -256,7 +320,10 @@ class OverviewScreen(BaseScreen):
         if counts[Verdict.OPEN]:
             n_open = counts[Verdict.OPEN]
             noun = "candidate waits" if n_open == 1 else "candidates wait"
-            return (f"{n_open} {noun} for review.   enter reviews them", "go('candidates')")
+            n_gaps, n_filled = session.n_to_fill
+            enough = f", enough for {n_filled:,} of {n_gaps:,} gaps" if n_filled else ""
+            words = f"{n_open:,} {noun}{enough or ' for review'}.   enter reviews them"
+            return (words, "go('candidates')")
         if session.log.accepted or session.log.dropped:
             return ("Everything is reviewed.   enter exports the revision", "go('export')")
         if session.gap_ids():

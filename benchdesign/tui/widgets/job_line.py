@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
 from textual.content import Content
 
 from benchdesign.progress import Progress
-from benchdesign.text import cell_width, ellipsis_start
+from benchdesign.text import cell_width, display, ellipsis, ellipsis_middle, ellipsis_start
 from benchdesign.tui.marks import Marks
 from benchdesign.tui.widgets.detail import Line
 from benchdesign.tui.widgets.evidence import literal
@@ -19,6 +20,7 @@ _LONG_SILENCE = 60.0
 """Seconds without news after which the line says so: it may hang, or the machine swaps."""
 
 _SHORTEST_PATH = 24
+_PATH = re.compile(r"\S*/\S+/\S*")
 
 
 def progress_text(progress: Progress) -> str:
@@ -55,7 +57,7 @@ class JobLine(Line):
         """Show a sentence; it stays until the next one."""
         self.set_class(is_error, "-error")
         self.remove_class("-busy")
-        self.show(literal(text.replace("\n", " ")))
+        self.show(literal(_fitted(text, self.app.size.width - 2)))
 
     def busy(
         self,
@@ -99,6 +101,16 @@ class JobLine(Line):
         else:
             where = ellipsis_start(where, max(room, _SHORTEST_PATH))
         return Content.assemble((said, "bold $text-warning"), (keys, "bold"), literal(where))
+
+
+def _fitted(text: str, width: int) -> str:
+    """Fit a sentence on the line: its longest path gives way first, else its end."""
+    shown = display(text, newline=" ")
+    path = max(_PATH.findall(shown), key=cell_width, default="")
+    room = width - (cell_width(shown) - cell_width(path))
+    if path and cell_width(shown) > width:
+        shown = shown.replace(path, ellipsis_middle(path, max(room, _SHORTEST_PATH)), 1)
+    return ellipsis(shown, width)
 
 
 def _counted(seconds: float) -> str:

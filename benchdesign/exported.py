@@ -1,0 +1,103 @@
+"""The last export of a workspace, and what was decided since: read from its `revision.json`.
+
+Whatever is missing, damaged or of another benchmark is as good as no export.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchdesign.records import plain, read_json
+
+if TYPE_CHECKING:
+    from benchdesign.analysis import Analysis
+    from benchdesign.changes import Choice
+
+__all__ = ["LastExport", "Since", "find_last_export"]
+
+
+@dataclass(frozen=True, slots=True)
+class Since:
+    """How a choice differs from the one that was exported."""
+
+    n_accepted: int
+    n_dropped: int
+    n_taken_back: int
+    """Accepted or dropped then, and not any more."""
+
+    is_same: bool
+    """Nothing that was said of any item differs, notes and edits included."""
+
+
+@dataclass(frozen=True, slots=True)
+class LastExport:
+    """What an export holds."""
+
+    folder: Path
+    when: datetime
+    added: frozenset[str]
+    """Ids in the pool."""
+
+    removed: frozenset[str]
+    n_gaps: int
+    """Missing and under-covered concepts of what was exported."""
+
+    covered_share: float | None
+    decisions_sha256: str
+    is_same_rule: bool
+    """Whether gaps are still judged by the settings, scope and dictionary they were then."""
+
+    def since(self, choice: Choice) -> Since:
+        """Say what is different in a choice."""
+        added, removed = set(choice.added), set(choice.removed)
+        return Since(
+            n_accepted=len(added - self.added),
+            n_dropped=len(removed - self.removed),
+            n_taken_back=len(self.added - added) + len(self.removed - removed),
+            is_same=choice.decisions_sha256 == self.decisions_sha256,
+        )
+
+
+def find_last_export(folders: Iterable[Path], analysis: Analysis) -> LastExport | None:
+    """Return the newest export of decisions about this benchmark in some folders, or None."""
+    found = [one for folder in folders if (one := _read(folder, analysis)) is not None]
+    return max(found, key=lambda one: one.when, default=None)
+
+
+def _read(folder: Path, analysis: Analysis) -> LastExport | None:
+    path = folder / "revision.json"
+    try:
+        manifest: Any = read_json(path)
+        # The manifest knows no time: the same decisions give the same files.
+        when = datetime.fromtimestamp(path.stat().st_mtime).astimezone()
+        if manifest["benchmark"]["sha256"] != analysis.benchmark.sha256:
+            return None
+        if manifest["choice"]["made_by"] != "decisions":
+            return None
+        figures, share = manifest["coverage_after"], manifest["coverage_after"]["covered_share"]
+        return LastExport(
+            folder=folder,
+            when=when,
+            added=frozenset(str(one["pool_id"]) for one in manifest["added"]),
+            removed=frozenset(str(one["id"]) for one in manifest["removed"]),
+            n_gaps=int(figures["n_missing"]) + int(figures["n_under"]),
+            covered_share=None if share is None else float(share),
+            decisions_sha256=str(manifest["choice"]["decisions_sha256"]),
+            is_same_rule=_rule(manifest) == _rule_now(analysis),
+        )
+    except (OSError, ValueError, TypeError, KeyError, OverflowError):
+        return None
+
+
+def _rule(manifest: Any) -> tuple[Any, ...]:
+    settings = manifest["settings"]
+    return settings["gaps"], settings["scope"], manifest["dictionary"]["fingerprint"]
+
+
+def _rule_now(analysis: Analysis) -> tuple[Any, ...]:
+    scope = plain(analysis.settings.scope)
+    return plain(analysis.gaps.settings), scope, analysis.dictionary.fingerprint

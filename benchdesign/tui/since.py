@@ -1,0 +1,89 @@
+"""What is different since the last export, for Overview: worked out aside, drawn when known."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from textual.content import Content
+
+from benchdesign.text import cell_width, display
+from benchdesign.tui.page_parts import clock_of
+
+if TYPE_CHECKING:
+    from benchdesign.analysis import Analysis
+    from benchdesign.exported import LastExport, Since
+    from benchdesign.revision import CoverageFigures
+    from benchdesign.tui.model import Session
+
+__all__ = ["SinceExport", "since_content", "work_out"]
+
+
+@dataclass(frozen=True, slots=True)
+class SinceExport:
+    """The last export and what holds now."""
+
+    last: LastExport
+    since: Since
+    now: CoverageFigures | None
+    """Of the revision that would be exported now; None where there is none."""
+
+
+def work_out(session: Session, analysis: Analysis, folders: tuple[Path, ...]) -> SinceExport | None:
+    """Read the last export and count what would be exported now; None where nothing was.
+
+    Takes as long as planning a revision; reads the session and changes nothing.
+    """
+    from benchdesign.errors import BenchdesignError
+    from benchdesign.exported import find_last_export
+    from benchdesign.revision import Choice, plan_revision
+    from benchdesign.tui.jobs import rewritten_map
+
+    last = find_last_export(folders, analysis)
+    if last is None:
+        return None
+    choice = Choice.from_decisions(session.log)
+    since = last.since(choice)
+    if since.is_same and last.is_same_rule:
+        return SinceExport(last, since, None)
+    try:
+        known = rewritten_map(session.workspace, analysis, choice, may_wait=False)
+        now = plan_revision(analysis, choice, rewritten=known).figures_after
+    except BenchdesignError:
+        return SinceExport(last, since, None)
+    return SinceExport(last, since, now)
+
+
+def since_content(found: SinceExport, *, arrow: str, width: int) -> Content:
+    """Say what is different, on one line or two."""
+    last, since, now = found.last, found.since, found.now
+    title = ("Since     ", "bold $text-accent")
+    is_narrow = width < 97
+    gap = "  " if is_narrow else "   "
+    said = "nothing decided since" if since.is_same else gap.join(_decided(since))
+    first, when = "" if is_narrow else "export ", f" ({clock_of(last.when.isoformat())}){gap}"
+    room = width - cell_width(title[0] + first + when + said)
+    where = display(last.folder.name, width=min(max(room, 6), 28))
+    head = f"{first}{where}{when}{said}"
+    if now is None:
+        return Content.assemble(title, head)
+    figures = (
+        f"gaps {last.n_gaps:,} {arrow} {now.n_missing + now.n_under:,}   "
+        f"covered {_percent(last.covered_share)} {arrow} {_percent(now.covered_share)}"
+    )
+    rule = "" if last.is_same_rule else "   by another rule then"
+    fits = cell_width(title[0] + head + figures + rule) + 3 <= width
+    space = "   " if fits else f"\n{'':<10}"
+    return Content.assemble(title, f"{head}{space}", (figures, "bold"), (rule, "$foreground-muted"))
+
+
+def _decided(since: Since) -> list[str]:
+    parts = [f"+ {since.n_accepted:,} accepted", f"- {since.n_dropped:,} dropped"]
+    if since.n_taken_back:
+        parts.append(f"{since.n_taken_back:,} taken back")
+    return parts
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.1f} %"

@@ -1,0 +1,98 @@
+"""What Overview says beside the counts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from benchdesign.decisions import Decision, Subject, Verdict
+from benchdesign.tui.screens.overview import OverviewScreen
+from tests.tui.conftest import Bench, until
+from tests.tui.test_screens import go, visible_text
+
+
+@pytest.mark.parametrize("size", [(120, 36), (80, 24)])
+async def test_how_sure_the_covered_share_is_stands_beside_it(
+    bench: Bench, size: tuple[int, int]
+) -> None:
+    async with bench.opened(size=size) as (app, pilot):
+        assert app.session is not None and app.session.analysis is not None
+        found = app.session.analysis.how_sure
+        assert found is not None and found.low <= found.share <= found.high
+        text = visible_text(app)
+        assert "how sure (95 %)" in text and "items drawn again" in text.replace("were ", "")
+        assert f"{100 * found.low:.1f} - {100 * found.high:.1f} %" in text
+        # Another number wanted by hand makes another share, of which it says nothing.
+        app.session.record(Decision(Subject.CONCEPT, "2", want=0))
+        app.touch()
+        await until(pilot, lambda: "how sure" not in visible_text(app))
+
+
+@pytest.mark.parametrize("size", [(120, 36), (80, 24)])
+async def test_what_is_different_since_the_last_export(bench: Bench, size: tuple[int, int]) -> None:
+    async with bench.opened(size=size) as (app, pilot):
+        session = app.session
+        assert session is not None and session.loaded is not None
+        assert "Since " not in visible_text(app)
+        adds = [one for one in session.loaded.candidates if one.subject is Subject.ADD]
+        removes = [one for one in session.loaded.candidates if one.subject is Subject.REMOVE]
+        session.record(*(Decision(Subject.ADD, one.item.id, Verdict.ACCEPT) for one in adds[:2]))
+        await go(pilot, app, "export")
+        await until(pilot, lambda: app.screen.plan is not None)
+        await pilot.press("ctrl+e")
+        await until(pilot, lambda: app.status.startswith("Wrote"))
+        manifest = Path(app.ui.of_screen("export")["written"]) / "revision.json"
+        await go(pilot, app, "overview")
+        await until(pilot, lambda: "nothing decided since" in visible_text(app))
+
+        session.record(
+            Decision(Subject.ADD, adds[0].item.id, Verdict.REJECT),
+            *(Decision(Subject.ADD, one.item.id, Verdict.ACCEPT) for one in adds[2:]),
+            Decision(Subject.REMOVE, removes[0].item.id, Verdict.ACCEPT),
+        )
+        app.touch()
+        n_more = len(adds) - 2
+        gap = "   " if size[0] > 100 else "  "
+        said = gap.join([f"+ {n_more} accepted", "- 1 dropped", "1 taken back"])
+        await until(pilot, lambda: said in visible_text(app))
+        then = json.loads(manifest.read_text("utf-8"))["coverage_after"]
+        assert app.screen.since_export.now.n_items == 80 + len(adds) - 2
+        text = visible_text(app)
+        assert f"gaps {then['n_missing'] + then['n_under']} " in text
+        assert f"covered {100 * then['covered_share']:.1f} % " in text
+        # A line more makes the page longer a moment after it is drawn.
+        await until(pilot, lambda: "Next " in visible_text(app))
+
+    # It is found again after leaving, and a damaged one is none.
+    async with bench.opened(size=size) as (app, pilot):
+        await go(pilot, app, "overview")
+        await until(pilot, lambda: said in visible_text(app))
+        manifest.write_text('{"choice": 3}', "utf-8")
+        app.touch()
+        await until(pilot, lambda: "Since " not in visible_text(app))
+
+
+async def test_next_step_says_how_many_gaps_the_open_candidates_would_fill(bench: Bench) -> None:
+    async with bench.opened() as (app, pilot):
+        session = app.session
+        assert session is not None and session.loaded is not None
+        assert session.n_to_fill == (1, 0)
+        session.record(Decision(Subject.CONCEPT, "2", want=12))
+        assert session.n_to_fill == (1, 1)
+        screen = app.screen
+        assert isinstance(screen, OverviewScreen)
+        assert "out of date" in screen.next_step()[0]
+        session.workspace.record_stage("gaps", figures={})
+        session.workspace.record_stage("propose", figures={})
+        session.workspace.record_stage("evidence", figures={})
+        app.touch()
+        text = "15 candidates wait, enough for 1 of 1 gaps.   enter reviews them"
+        await until(pilot, lambda: text in visible_text(app))
+        adds = [one.item.id for one in session.loaded.candidates if one.subject is Subject.ADD]
+        session.record(Decision(Subject.ADD, adds[0], Verdict.REJECT))
+        assert session.n_to_fill == (1, 0)
+        session.undo()
+        session.record(*(Decision(Subject.ADD, one, Verdict.ACCEPT) for one in adds))
+        assert session.n_to_fill == (0, 0)
