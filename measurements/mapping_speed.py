@@ -16,7 +16,7 @@ are given --slow-items of the items, spread over all of them; ours maps those on
 that rates and results are compared over the same texts. Rates are items per CPU second, which other
 work on the machine disturbs less than the clock; on a GPU they are items per second. Memory is the
 peak of the whole process, and what it was before the first item (imports, weights). Bound and ours
-take turns --rounds times, and the middle one of each counts: a shared machine is now fast, now slow.
+take turns --rounds times, and the middle one of each counts: a shared machine is not always fast.
 
     python measurements/mapping_speed.py                 5,000 items, built-in dictionary
     python measurements/mapping_speed.py --synthetic     GPT-2-small shape, layer 8, 24k SAE
