@@ -70,14 +70,14 @@ def concept_page(
     added = int(session.added_counts[concept_id])
     target = session.target(concept_id)
     area = analysis.areas.name_of(concept_id)
-    more = f" + {added} accepted" if added else ""
+    more = f" + {added} accepted" if added else " items"
     by_hand = " by hand" if analysis.gaps.is_wanted(concept_id) else ""
     against = "the pool" if session.loaded and session.loaded.pool_count is not None else "text"
     parts: list[Part] = [
         Content.assemble((f"{concept_id:05d} ", "$foreground-muted"), literal(row.label, "bold")),
         _state_line(state, row.reason, marks=marks),
         "",
-        field_line("have", f"{row.count} of {row.n_items:,} items{more}   want {target}{by_hand}"),
+        field_line("have", f"{row.count} of {row.n_items:,}{more}   want {target}{by_hand}"),
         field_line("rate", f"{_percent(row.rate)} here, {_percent(row.base_rate)} in {against}"),
         field_line(
             "lift",

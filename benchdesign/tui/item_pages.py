@@ -245,13 +245,14 @@ def _strongest(
     for concept_id in listed:
         is_lit = concept_id == lit
         state = session.concept_states[concept_id]
+        word = marks.word(state) if marks.glyph(state) else ""
         label = display(analysis.dictionary.label(concept_id), width=max(width - 24, 12))
         parts.append(
             Content.assemble(
                 (marks.glyph("cursor") if is_lit else " ", "bold"),
                 (f" {concept_id:05d} ", "$foreground-muted"),
                 (label, "bold" if is_lit else ""),
-                (f"  {marks.glyph(state)}", marks.style(state)),
+                (f"  {marks.glyph(state)} {word}".rstrip(), marks.style(state)),
             )
         )
     return parts

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -327,7 +327,18 @@ class GapRows:
 class CandidateRows:
     """Candidates in the order they were proposed."""
 
-    FIELDS = ("gain", "fills", "similarity", "category", "source", "state")
+    FIELDS = (
+        "concept",
+        "reason",
+        "tokens",
+        "note",
+        "gain",
+        "fills",
+        "similarity",
+        "category",
+        "source",
+        "state",
+    )
 
     def __init__(self, session: Session, candidates: Sequence[Candidate], *, marks: Marks) -> None:
         self._session = session
@@ -352,7 +363,31 @@ class CandidateRows:
         """Return a field the filter can name."""
         if name == "state":
             return self._marks.word(self._verdicts[row].value)
+        if name in ("reason", "note"):
+            said = self._session.standing(self.candidates[row])
+            return getattr(said, name) if said else ""
         return self.sort_value(row, name)
+
+    def members(self, name: str, wanted: str) -> Container[int] | None:
+        """Return the lines that fill a concept, given by its number or a word of its label."""
+        if name != "concept":
+            return None
+        assert self._session.analysis is not None
+        label = self._session.analysis.dictionary.label
+        number = int(wanted) if wanted.isascii() and wanted.isdecimal() else None
+        return {
+            row
+            for row, one in enumerate(self.candidates)
+            for gap in one.proposal.gaps
+            if gap.concept_id == number
+            or (number is None and wanted and wanted in label(gap.concept_id).lower())
+        }
+
+    def _n_tokens(self, one: Candidate) -> int:
+        assert self._session.analysis is not None
+        analysis = self._session.analysis
+        held = analysis.pool_map if one.subject is Subject.ADD else analysis.benchmark_map
+        return 0 if held is None else int(held.n_tokens[one.proposal.row])
 
     def cell(self, row: int, key: str) -> Cell:
         """Return one cell."""
@@ -386,6 +421,7 @@ class CandidateRows:
             "similarity": lambda: one.proposal.nearest_similarity or 0.0,
             "category": lambda: one.item.category or "",
             "source": lambda: one.item.source or "",
+            "tokens": lambda: self._n_tokens(one),
         }
         return values[key]() if key in values else ""
 

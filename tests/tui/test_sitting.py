@@ -1,4 +1,4 @@
-"""What was decided since the workspace was opened, and review with the answers hidden."""
+"""The review queue: what was decided in this sitting, hidden answers, filters."""
 
 from __future__ import annotations
 
@@ -92,3 +92,31 @@ async def test_answers_are_hidden_until_they_are_asked_for(
         assert "hidden   B shows it" in app.screen.detail.text
         await pilot.press("B")
         assert "hidden" not in app.screen.detail.text
+
+
+@pytest.mark.parametrize(
+    ("typed", "n_shown"),
+    [
+        ("reason:clear", 1),
+        ("note:check", 1),
+        ("concept:fox", 12),
+        ("concept:00002 p-79", 1),
+        ("concept:owl", 0),
+        ("tokens>5", 12),
+        ("tokens>5000", 0),
+    ],
+)
+async def test_candidates_are_filtered_by_concept_length_and_what_was_said(
+    bench: Bench, typed: str, n_shown: int
+) -> None:
+    async with bench.opened() as (app, pilot):
+        session = app.session
+        assert session is not None and session.analysis is not None
+        one, other = (proposal.id for proposal in session.analysis.proposals[:2])
+        session.record(Decision(Subject.ADD, one, Verdict.REJECT, reason="unclear"))
+        session.record(Decision(Subject.ADD, other, note="check the year"))
+        await go(pilot, app, "candidates")
+        screen = app.screen
+        assert isinstance(screen, CandidatesScreen)
+        screen.filter_bar.restore(typed)
+        await until(pilot, lambda: len(screen.table.view) == n_shown)

@@ -33,7 +33,8 @@ _TEXTS = {
     "would fill the gap. + and - put concepts or areas in and out of scope.",
     "candidates": "One proposal at a time. a, r, d decide and go to the next open one; c says "
     "why; u undoes. Everything is on disk at once. f switches between states, and to removals. "
-    "B hides the answers until you have found your own.",
+    "B hides the answers until you have found your own. The filter takes words, /patterns/, "
+    "concept:, reason:, note: and tokens>200.",
     "items": "The revised benchmark as it stands. The filter takes words, /patterns/, "
     "field:value and tokens>200. x drops an item or brings it back.",
     "models": "Per-concept results of models, read from their result files.",

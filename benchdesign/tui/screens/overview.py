@@ -321,9 +321,10 @@ class OverviewScreen(BaseScreen):
             n_open = counts[Verdict.OPEN]
             noun = "candidate waits" if n_open == 1 else "candidates wait"
             n_gaps, n_filled = session.n_to_fill
-            enough = f", enough for {n_filled:,} of {n_gaps:,} gaps" if n_filled else ""
-            words = f"{n_open:,} {noun}{enough or ' for review'}.   enter reviews them"
-            return (words, "go('candidates')")
+            what = (
+                f"; all would fill {n_filled:,} of {n_gaps:,} gaps" if n_filled else " for review"
+            )
+            return (f"{n_open:,} {noun}{what}.   enter reviews them", "go('candidates')")
         if session.log.accepted or session.log.dropped:
             return ("Everything is reviewed.   enter exports the revision", "go('export')")
         if session.gap_ids():
