@@ -8,8 +8,8 @@
     plain   right-padded batches of 32 in file order, all layers, hidden states of every layer,
             sae-lens' SAE.encode on every position (terms only), dense activations copied and then
             made sparse
-    lens    (--with-lens) sae-lens' own run_with_cache_with_saes, 2 windows at a time (8 of 1,024
-            tokens need more than 20 GB)
+    lens    (--lens-batches N ...) sae-lens' own run_with_cache_with_saes, N windows at a time in
+            file order: more at a time pad more, and 8 of 1,024 tokens need more than 20 GB
 
 Every way runs in its own process, one after the other, with the same windows. `plain` and `lens`
 are given --slow-items of the items, spread over all of them; ours maps those once more (`same`), so
@@ -55,7 +55,7 @@ SYNTHETIC_WIDTH, SYNTHETIC_SAE, SYNTHETIC_LAYER = 768, 24_576, 8
 ACTIVE = 48
 """Mean number of active concepts a token in a made-up dictionary."""
 
-PLAIN_BATCH, LENS_BATCH = 32, 2
+PLAIN_BATCH = 32
 
 
 def read_items(path: Path, n: int) -> list[Item]:
@@ -257,7 +257,7 @@ def run_plain(items: list[Item], mapper: SaeMapper, results: Path) -> dict[str, 
     return found
 
 
-def run_lens(items: list[Item], mapper: SaeMapper, results: Path) -> dict[str, Any]:
+def run_lens(items: list[Item], mapper: SaeMapper, results: Path, at_once: int) -> dict[str, Any]:
     """sae-lens' own way: its bridge, every hook cached, logits over the vocabulary."""
     import torch
     from sae_lens import SAE, SAETransformerBridge  # type: ignore[attr-defined]
@@ -278,8 +278,8 @@ def run_lens(items: list[Item], mapper: SaeMapper, results: Path) -> dict[str, A
     sae.cfg.metadata.hook_name = level.hook_point
     rows = Rows()
     clock = Clock()
-    for low in range(0, len(windows), LENS_BATCH):
-        chosen = windows[low : low + LENS_BATCH]
+    for low in range(0, len(windows), at_once):
+        chosen = windows[low : low + at_once]
         ids, _ = _padded(chosen, pad)
         with torch.inference_mode():
             _, cache = model.run_with_cache_with_saes(ids.to(device), saes=[sae])
@@ -407,7 +407,7 @@ def make_sae(folder: Path, *, model: str, hook_point: str, d_in: int, d_sae: int
 
 def measure(arguments: argparse.Namespace, scratch: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     """Run each way in its own process; return what they measured and how far they agree."""
-    slow = ["plain", *(["lens"] if arguments.with_lens else [])]
+    slow = ["plain", *(f"lens-{n}" for n in arguments.lens_batches)]
     runs: dict[str, list[dict[str, Any]]] = {}
     agreement = {}
     for way in [*["bound", "ours"] * arguments.rounds, "same", *slow]:
@@ -496,7 +496,7 @@ def main() -> None:
     parser.add_argument("--model", default="builtin")
     parser.add_argument("--dictionary", default="builtin")
     parser.add_argument("--synthetic", action="store_true")
-    parser.add_argument("--with-lens", action="store_true")
+    parser.add_argument("--lens-batches", type=int, nargs="*", default=[], metavar="N")
     parser.add_argument("--rounds", type=int, default=3, help="runs of bound and ours, in turn")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--dtype")
@@ -555,7 +555,7 @@ def run_way(arguments: argparse.Namespace) -> None:
     elif way == "plain":
         found = run_plain(items, mapper, scratch / way)
     else:
-        found = run_lens(items, mapper, scratch / way)
+        found = run_lens(items, mapper, scratch / way, int(way.removeprefix("lens-")))
     print(json.dumps(found))
 
 
