@@ -153,9 +153,14 @@ def _queue_lines(session: Session, concept_id: int) -> list[tuple[str, str]]:
     places = loaded.by_concept.get(concept_id, ())
     if places:
         counts = session.verdict_counts([loaded.candidates[one] for one in places])
-        words = {Verdict.OPEN: "open", Verdict.ACCEPT: "accepted", Verdict.REJECT: "rejected"}
+        words = {
+            Verdict.OPEN: "open",
+            Verdict.ACCEPT: "accepted",
+            Verdict.REJECT: "rejected",
+            Verdict.DEFER: "deferred",
+        }
         said = ", ".join(f"{counts[one]} {word}" for one, word in words.items() if counts[one])
-        lines.append(("candidates", said or f"{len(places)} deferred"))
+        lines.append(("candidates", said))
     return lines
 
 
@@ -225,10 +230,11 @@ def area_page(
     for concept_id in ids[:24]:
         row = analysis.gaps.row(concept_id)
         glyph = marks.glyph(session.concept_states[concept_id])
+        have = row.count + int(session.added_counts[concept_id])
         parts.append(
             Content.assemble(
                 (f"{glyph:<3}", marks.style(session.concept_states[concept_id])),
-                (f"{row.count:>4} of {session.target(concept_id):<5}", ""),
+                (f"{have:>4} of {session.target(concept_id):<5}", ""),
                 literal(row.label),
             )
         )

@@ -22,6 +22,7 @@ from benchdesign.gaps import STATUSES, Gaps, Status
 from benchdesign.items import Item
 from benchdesign.overrides import Merged, wanted_counts
 from benchdesign.proposals import Proposal
+from benchdesign.tui.figures import Figures, figures_of
 from benchdesign.tui.shown import Shown
 from benchdesign.tui.sitting import Sitting, sitting_of
 from benchdesign.workspace import Access, Workspace
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from benchdesign.dictionary import Dictionary
     from benchdesign.mapping import TokenEvidence
 
-__all__ = ["Candidate", "Figures", "Loaded", "Session", "load_session", "token_evidence"]
+__all__ = ["Candidate", "Loaded", "Session", "load_session", "token_evidence"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,29 +95,6 @@ class Loaded:
         analysis = replace(self.analysis, gaps=gaps)
         area_gaps = analysis.area_gaps if len(analysis.areas) else None
         return replace(self, analysis=analysis, area_gaps=area_gaps)
-
-
-@dataclass(frozen=True, slots=True)
-class Figures:
-    """The numbers of the overview."""
-
-    n_items: int
-    n_concepts: int
-    n_in_scope: int
-    n_kept_out: int
-    n_judged: int
-    n_covered: int
-    """Judged concepts that are no gaps: what `Gaps.covered_share` is the share of."""
-
-    n_touched: int
-    """In-scope concepts that at least one item shows."""
-
-    n_touched_5: int
-    counts: Mapping[Status, int]
-    histogram: tuple[tuple[str, int], ...]
-
-
-_BINS = ((1, 1), (2, 4), (5, 9), (10, 19), (20, 49), (50, None))
 
 
 def load_session(
@@ -468,28 +446,7 @@ class Session:
     @cached_property
     def figures(self) -> Figures:
         """The numbers of the overview."""
-        gaps = self._known().gaps
-        in_scope = gaps.in_scope
-        count = gaps.count[in_scope]
-        counts = gaps.counts()
-        n_judged = int(gaps.is_judged.sum())
-        bins = []
-        for low, high in _BINS:
-            inside = (count >= low) & (count <= (high or np.iinfo(np.int64).max))
-            name = f"{low}+" if high is None else (f"{low}" if low == high else f"{low}-{high}")
-            bins.append((name, int(inside.sum())))
-        return Figures(
-            n_items=gaps.n_items,
-            n_concepts=len(gaps),
-            n_in_scope=int(in_scope.sum()),
-            n_kept_out=counts[Status.KEPT_OUT],
-            n_judged=n_judged,
-            n_covered=n_judged - int(gaps.is_gap.sum()),
-            n_touched=int((count >= 1).sum()),
-            n_touched_5=int((count >= 5).sum()),
-            counts=counts,
-            histogram=tuple(bins),
-        )
+        return figures_of(self._known().gaps)
 
     def most_over(self, n: int) -> list[int]:
         """Return the over-covered concepts, largest lift first."""

@@ -24,6 +24,7 @@ __all__ = ["item_page", "pair_page", "score_page", "spot_page"]
 
 _MOST_NESTED = 8
 _NAME = 18
+_BESIDE_DRAWING = 53
 
 
 def score_page(
@@ -38,13 +39,15 @@ def score_page(
 ) -> Content:
     """Return every model's score on a row with its interval, what it can show, and items."""
     lines: list[Content | str] = [literal(tables[0].names[unit], "bold"), ""]
+    longest = max(cell_width(display(one.model, width=_NAME)) for one in study.models)
+    # What is left for the drawing by everything else on the line at its longest.
+    room = max(min(width - _BESIDE_DRAWING - longest, 30), 0)
     for one, scores in zip(study.models, tables, strict=True):
         row = scores.row(unit)
-        name = _padded(one.model, _NAME)
+        name = _padded(one.model, longest)
         if row.n_items < FEW:
             lines.append(Content(f"  {name}  {score_text(row)} solved: too few for a share"))
             continue
-        room = max(min(width - 60, 30), 0)
         drawn = interval(row.low, row.chi_model, row.high, marks=marks, width=room) if room else ""
         lines.append(
             Content.assemble(

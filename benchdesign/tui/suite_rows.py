@@ -101,10 +101,11 @@ class HeatRows:
             return Content("")
         lines = [literal(line[0].name, "bold"), Content("")]
         for name, one in zip(self.suite.names, line, strict=True):
+            gaps = "gap" if one.n_gaps == 1 else "gaps"
             lines.append(
                 Content(
                     f"  {display(name, width=24):<24}  {2.0**one.lift:>5.2f} times the reference  "
-                    f"{one.status.value.replace('_', ' '):<10}  {one.n_gaps} gaps among "
+                    f"{one.status.value.replace('_', ' '):<10}  {one.n_gaps} {gaps} among "
                     f"{one.n_concepts} concepts"
                 )
             )

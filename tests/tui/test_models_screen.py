@@ -9,6 +9,7 @@ import pytest
 
 from benchdesign.tui.app import BenchdesignApp
 from benchdesign.tui.screens.dialogs import AskText
+from benchdesign.tui.screens.models import ModelsScreen
 from benchdesign.tui.widgets.line_table import LineTable
 from tests.tui.conftest import HOSTILE, Bench, until
 from tests.tui.test_screens import go, visible_text
@@ -169,3 +170,25 @@ async def test_results_can_be_forgotten(bench: Bench) -> None:
         await until(pilot, lambda: app.screen_stack[-1].__class__.__name__ == "ModelsScreen")
         await until(pilot, lambda: app.screen.study is None)
         assert "Press c" in visible_text(app)
+
+
+async def test_while_results_are_read_nobody_is_told_to_read_some(bench: Bench) -> None:
+    async with bench.opened() as (app, pilot):
+        await go(pilot, app, "models")
+        screen = app.screen
+        assert isinstance(screen, ModelsScreen)
+        screen._tell("Measuring 3 models ...")
+        await until(pilot, lambda: visible_text(app).count("Measuring 3 models ...") == 4)
+        assert "Press c" not in visible_text(app) and "no results" not in visible_text(app)
+        screen.read_results([str(bench.folder / "none.jsonl")])
+        await until(pilot, lambda: "no such file" in app.status)
+        assert "Press c" in visible_text(app) and "Measuring" not in visible_text(app)
+
+
+async def test_page_of_an_area_keeps_each_model_on_one_line(bench: Bench) -> None:
+    async with bench.opened(size=(80, 24)) as (app, pilot):
+        await read(pilot, app, write_results(bench.folder))
+        await pilot.press("enter")
+        await until(pilot, lambda: "pt, q " in visible_text(app))
+        lines = [one for one in visible_text(app).splitlines() if " pt, q " in one]
+        assert len(lines) == 3 and all("●" in one and " to " in one for one in lines)

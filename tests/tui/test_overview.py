@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -96,3 +97,19 @@ async def test_next_step_says_how_many_gaps_the_open_candidates_would_fill(bench
         session.undo()
         session.record(*(Decision(Subject.ADD, one, Verdict.ACCEPT) for one in adds))
         assert session.n_to_fill == (0, 0)
+
+
+@pytest.mark.parametrize("size", [(120, 36), (80, 24)])
+async def test_numbers_of_other_settings_are_said_to_be_out_of_date(
+    bench: Bench, size: tuple[int, int]
+) -> None:
+    async with bench.opened(size=size) as (app, pilot):
+        session = app.session
+        assert session is not None
+        assert "out of date" not in visible_text(app)
+        session.workspace.change_settings(
+            replace(session.workspace.settings, scope={"sentence": "owls"})
+        )
+        app.touch()
+        said = "Coverage of the concept dictionary   ! out of date"
+        await until(pilot, lambda: said in visible_text(app))

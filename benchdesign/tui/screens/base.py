@@ -37,7 +37,9 @@ class Part(NamedTuple):
 class ActionLine(Line):
     """One line of clickable pieces."""
 
-    DEFAULT_CSS = "ActionLine { height: 1; width: 1fr; }"
+    DEFAULT_CSS = """
+    ActionLine { height: 1; width: 1fr; text-wrap: nowrap; text-overflow: ellipsis; }
+    """
 
     def set_parts(self, parts: Sequence[Part]) -> None:
         """Show other pieces."""

@@ -145,7 +145,9 @@ class ListScreen(BaseScreen):
         self._wanted = state.get("cursor")
 
     def remember(self) -> None:
-        """Keep where the person is."""
+        """Keep where the person is; nothing while the application is being taken down."""
+        if not self.query("#detail"):
+            return
         self.owner.ui.of_screen(self.MODE).update(
             facet=self.facet,
             filter=self.filter_bar.value,

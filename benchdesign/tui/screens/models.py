@@ -45,6 +45,9 @@ class ModelsScreen(ListScreen):
     FIELDS = ("n", "spread", "model")
     EMPTY = "Nothing to list. c reads results of models."
 
+    doing = ""
+    """What is done with results that are being read; empty while none are."""
+
     study: ModelStudy | None = None
     joined: JoinedResults | None = None
     pair: PairedComparison | None = None
@@ -110,7 +113,7 @@ class ModelsScreen(ListScreen):
         """Return what the results cover."""
         study, joined = self.study, self.joined
         if study is None or joined is None:
-            return "no results"
+            return self.doing or "no results"
         if self._list == "pair" and self.pair is not None:
             pair = self.pair
             names = [display(one, width=20) for one in (pair.model_a, pair.model_b)]
@@ -137,7 +140,7 @@ class ModelsScreen(ListScreen):
         # A narrow screen has room for one of the two, and the empty list says less.
         self.set_class(self.study is None and self.is_narrow, "-how")
         if self.study is None:
-            self.detail.show(_HOW)
+            self.detail.show(self.doing or _HOW)
         elif not len(self.table.rows) and self._list == "weak":
             self.detail.show("No model is significantly weak anywhere with these results.")
         else:
@@ -249,10 +252,10 @@ class ModelsScreen(ListScreen):
             if not worker.is_cancelled:
                 self.app.call_from_thread(act, *arguments)
 
-        tell(self.say, "Reading results ...")
+        tell(self._tell, "Reading results ...")
         try:
             joined = load_results(map(_expanded, paths), analysis.benchmark, metrics=chosen)
-            tell(self.say, f"Measuring {len(joined.scores)} models ...")
+            tell(self._tell, f"Measuring {len(joined.scores)} models ...")
             study = study_models(
                 analysis.benchmark_map,
                 joined.scores,
@@ -268,7 +271,19 @@ class ModelsScreen(ListScreen):
             return
         tell(self._measured, paths, chosen, joined, study)
 
+    def _tell(self, doing: str) -> None:
+        """Say what is done with results, where they will be; nothing ends it."""
+        self.doing = doing
+        if doing:
+            self.say(doing)
+        self.table.empty = doing or self.EMPTY
+        self.table.refresh()
+        if self.session is not None:
+            self._draw_facets()
+            self.show_detail()
+
     def _refused(self, paths: list[str], metrics: list[str], problem: str) -> None:
+        self._tell("")
         if "--metric" not in problem:
             self.say(problem, is_error=True)
             return
@@ -284,12 +299,15 @@ class ModelsScreen(ListScreen):
         self, paths: list[str], metrics: list[str], joined: JoinedResults, study: ModelStudy
     ) -> None:
         self._keep(paths, metrics)
-        self.joined, self.study = joined, study
+        self.joined, self.study, self.doing = joined, study, ""
+        self.table.empty = self.EMPTY
         self.pair = study.comparisons[0] if study.comparisons else None
         odd = len(joined.problems)
         told = f"; {odd:,} rows need a look, benchdesign models lists them" if odd else ""
         self.say(f"Measured {len(study.models)} models by {joined.n_joined:,} results{told}.")
         self.refresh_session()
+        # A narrow screen hid the list, and what is hidden loses the keys.
+        self.call_after_refresh(self.table.focus)
 
     @work(thread=True, exclusive=True, group="pair", exit_on_error=False)
     def compare(self, model_a: str, model_b: str) -> None:
@@ -345,8 +363,8 @@ def _expanded(path: str) -> str:
 
 
 _HOW = Content(
-    "Press c and name results of models on these items: a log of lm-eval, Inspect or HELM,\n"
-    "a folder of them, or a table (JSONL, CSV) with one row an item and model: an item id,\n"
+    "Press c and name results of models on these items: a log of lm-eval, Inspect or HELM, "
+    "a folder of them, or a table (JSONL, CSV) with one row an item and model: an item id, "
     "a score from 0 to 1, and the model's name.\n\n"
     "The same numbers without the interface, and a report:\n"
     "  benchdesign models BENCHMARK --results FILE --report DIR"

@@ -39,6 +39,7 @@ _STAGE_WORDS = {
 }
 
 _AREAS = 5
+_OLD = "$text-warning"
 
 
 class OverviewScreen(BaseScreen):
@@ -104,9 +105,12 @@ class OverviewScreen(BaseScreen):
         counts = figures.counts
         n_gaps = counts[Status.MISSING] + counts[Status.UNDER]
 
+        is_old = "gaps" in session.workspace.stale_stages()
+        style = "$foreground-muted" if is_old else "bold"
+
         def line(name: str, value: str, more: str = "") -> Content:
             return Content.assemble(
-                f"  {name:<22}", (f"{value:>8}", "bold"), (f"  {more}", "$foreground-muted")
+                f"  {name:<22}", (f"{value:>8}", style), (f"  {more}", "$foreground-muted")
             )
 
         is_short = self.app.size.height < 30
@@ -115,6 +119,7 @@ class OverviewScreen(BaseScreen):
         lines = [
             Content.assemble(
                 heading("Coverage of the concept dictionary"),
+                (f"   {self.owner.marks.glyph('warn')} out of date" if is_old else "", _OLD),
                 ("      → worst gaps, stages" if self.is_narrow else "", "$foreground-muted"),
             ),
             *([] if is_short else [Content("")]),

@@ -1,0 +1,59 @@
+"""The numbers of the overview, counted from what was judged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from benchdesign.gaps import Gaps, Status
+
+__all__ = ["Figures", "figures_of"]
+
+_BINS = ((1, 1), (2, 4), (5, 9), (10, 19), (20, 49), (50, None))
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """The numbers of the overview."""
+
+    n_items: int
+    n_concepts: int
+    n_in_scope: int
+    n_kept_out: int
+    n_judged: int
+    n_covered: int
+    """Judged concepts that are no gaps: what `Gaps.covered_share` is the share of."""
+
+    n_touched: int
+    """In-scope concepts that at least one item shows."""
+
+    n_touched_5: int
+    counts: Mapping[Status, int]
+    histogram: tuple[tuple[str, int], ...]
+
+
+def figures_of(gaps: Gaps) -> Figures:
+    """Count the concepts of a judgement."""
+    in_scope = gaps.in_scope
+    count = gaps.count[in_scope]
+    counts = gaps.counts()
+    n_judged = int(gaps.is_judged.sum())
+    bins = []
+    for low, high in _BINS:
+        inside = (count >= low) & (count <= (high or np.iinfo(np.int64).max))
+        name = f"{low}+" if high is None else (f"{low}" if low == high else f"{low}-{high}")
+        bins.append((name, int(inside.sum())))
+    return Figures(
+        n_items=gaps.n_items,
+        n_concepts=len(gaps),
+        n_in_scope=int(in_scope.sum()),
+        n_kept_out=counts[Status.KEPT_OUT],
+        n_judged=n_judged,
+        n_covered=n_judged - int(gaps.is_gap.sum()),
+        n_touched=int((count >= 1).sum()),
+        n_touched_5=int((count >= 5).sum()),
+        counts=counts,
+        histogram=tuple(bins),
+    )
