@@ -32,13 +32,6 @@ _GROUP = 4_096
 """Items of a row group: some 50 MB, which is what looking up one place costs."""
 
 
-_ENCODINGS = {
-    "concept.list.element": "DELTA_BINARY_PACKED",
-    "saliency.list.element": "BYTE_STREAM_SPLIT",
-    "peak.list.element": "BYTE_STREAM_SPLIT",
-}
-"""What makes ascending numbers and floats small, so that less is read and unpacked."""
-
 _MOST_READERS = 4
 """Row groups that are unpacked side by side; what is unpacked and not yet kept costs memory."""
 
@@ -65,11 +58,7 @@ class MapWriter:
                 (fresh,) = self._open.enter_context(whole_files(self._path))
                 # Activations hardly repeat: a dictionary of them would only be thrown away.
                 self._writer = pq.ParquetWriter(
-                    fresh,
-                    table.schema,
-                    compression="zstd",
-                    use_dictionary=False,
-                    column_encoding=_ENCODINGS,
+                    fresh, table.schema, compression="zstd", use_dictionary=False
                 )
                 self._open.callback(self._writer.close)
             self._writer.write_table(table)
