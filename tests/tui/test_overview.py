@@ -23,12 +23,12 @@ async def test_how_sure_the_covered_share_is_stands_beside_it(
         found = app.session.analysis.how_sure
         assert found is not None and found.low <= found.share <= found.high
         text = visible_text(app)
-        assert "how sure (95 %)" in text and "items drawn again" in text.replace("were ", "")
+        assert "its 95 % interval" in text and "items drawn again" in text.replace("were ", "")
         assert f"{100 * found.low:.1f} - {100 * found.high:.1f} %" in text
         # Another number wanted by hand makes another share, of which it says nothing.
         app.session.record(Decision(Subject.CONCEPT, "2", want=0))
         app.touch()
-        await until(pilot, lambda: "how sure" not in visible_text(app))
+        await until(pilot, lambda: "% interval" not in visible_text(app))
 
 
 @pytest.mark.parametrize("size", [(120, 36), (80, 24)])

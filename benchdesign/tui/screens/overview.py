@@ -176,7 +176,7 @@ class OverviewScreen(BaseScreen):
         why = "if the items were drawn again" if width >= 72 else "items drawn again"
         return [
             Content.assemble(
-                f"  {f'how sure ({100 * found.level:.0f} %)':<22}",
+                f"  {f'its {100 * found.level:.0f} % interval':<22}",
                 (f"{100 * found.low:.1f} - {100 * found.high:.1f} %", "bold"),
                 (f"  {why}", "$foreground-muted"),
             )
