@@ -194,7 +194,8 @@ class OverviewScreen(BaseScreen):
         is_full = self.since_export is not None and self.app.size.height < 40
         for row in range(min(len(rows), _AREAS - 2 if is_full else _AREAS)):
             shown = display(rows.row_id(row).removeprefix("area:"), width=width)
-            have, want = rows.sort_value(row, "have"), rows.sort_value(row, "want")
+            have = rows.sort_value(row, "have") + rows.sort_value(row, "add")
+            want = rows.sort_value(row, "want")
             mark = rows.cell(row, "mark").text
             lines.append(
                 Content.assemble(
@@ -326,9 +327,7 @@ class OverviewScreen(BaseScreen):
             n_open = counts[Verdict.OPEN]
             noun = "candidate waits" if n_open == 1 else "candidates wait"
             n_gaps, n_filled = session.n_to_fill
-            what = (
-                f"; all would fill {n_filled:,} of {n_gaps:,} gaps" if n_filled else " for review"
-            )
+            what = f" to fill {n_filled:,} of {n_gaps:,} gaps" if n_filled else " for review"
             return (f"{n_open:,} {noun}{what}.   enter reviews them", "go('candidates')")
         if session.log.accepted or session.log.dropped:
             return ("Everything is reviewed.   enter exports the revision", "go('export')")
