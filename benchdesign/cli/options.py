@@ -15,7 +15,7 @@ from typing import Annotated, Any
 import typer
 
 from benchdesign.errors import UsageError
-from benchdesign.regular import is_there, read_regular_text
+from benchdesign.regular import full_path, is_there, read_regular_text
 
 __all__ = [
     "AsJson",
@@ -185,7 +185,7 @@ def weighting(
             raise UsageError(f"--results {given}: no such file or folder.")
         prefix = f"{name}=" if path != Path(given) else ""
         # A workspace may be opened from anywhere.
-        files.append(f"{prefix}{path.resolve()}")
+        files.append(f"{prefix}{full_path(path)}")
     return {"weight": weight, "results": tuple(files), "metrics": tuple(metrics or ())}
 
 

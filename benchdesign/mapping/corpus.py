@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from benchdesign.errors import InputError
-from benchdesign.regular import is_folder
+from benchdesign.regular import expanded, is_folder
 
 __all__ = ["CorpusCounts", "CorpusReader", "CorpusSettings", "CorpusText", "stream_texts"]
 
@@ -71,6 +71,7 @@ def stream_texts(
     path: Path, *, text_field: str = "text", source_field: str = "source"
 ) -> Iterator[tuple[str, str]]:
     """Yield (text, source) of every row of a corpus file, or of the files of a folder in order."""
+    path = expanded(path)
     if is_folder(path):
         files = sorted(
             file for file in path.iterdir() if file.is_file() and _kind(file) is not None

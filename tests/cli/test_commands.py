@@ -89,6 +89,26 @@ def test_run_without_a_pool_adds_nothing_and_says_so(command: Command) -> None:
     )
 
 
+def test_every_path_of_a_run_may_be_named_from_the_home_folder(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "work").mkdir()
+    (tmp_path / "m.csv").write_text("id,score\n" + "".join(f"b-{n},{n % 2}\n" for n in range(80)))
+    names = ("--pool=~/pool.jsonl", "--workspace=~/work", "--out=~/out")
+    run = ("run", "~/animals.jsonl", *names, "--weight", "model-gaps", "--results", "m=~/m.csv")
+    assert command(*run, "-q").code == 0
+    assert (tmp_path / "work" / "workspace.json").is_file()
+    assert (tmp_path / "out" / "revision.json").is_file()
+    assert not (tmp_path / "~").exists()
+    assert "exists already" in command(*run, "-q").err
+    assert command(*run, "-q", "--force").code == 0
+    assert command("export", "~/work", "--out=~/again", "-q").code == 0
+    assert (tmp_path / "again" / "revision.json").is_file()
+    results = command("models", "~/animals.jsonl", "--results", "m=~/m.csv", "--json", "-q")
+    assert results.code == 0, results.err
+
+
 def test_run_never_replaces_files_without_force(finished: Command) -> None:
     refused = finished("run", "animals.jsonl", "--pool", "pool.jsonl")
     assert refused.code == 2
