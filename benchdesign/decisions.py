@@ -17,6 +17,7 @@ from typing import Any
 from benchdesign.errors import WorkspaceError
 from benchdesign.regular import read_regular
 from benchdesign.verdicts import BY_RULE, Decision, Standing, Step, Subject, Verdict
+from benchdesign.whole_files import sync
 
 __all__ = ["BY_RULE", "Decision", "DecisionLog", "Standing", "Step", "Subject", "Verdict"]
 
@@ -218,7 +219,7 @@ class DecisionLog:
             finally:
                 os.close(handle)
             if is_new:
-                _sync_folder(self.path.parent)
+                sync(self.path.parent)
         except OSError as problem:
             raise WorkspaceError(
                 f"{self.path}: the decision was not saved ({problem.strerror}). "
@@ -412,14 +413,6 @@ def _write_all(handle: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(handle, view) :]
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _short(problem: Exception) -> str:
