@@ -352,14 +352,17 @@ def test_an_unforeseen_error_is_one_line_with_a_log(
 def test_a_full_disk_that_nobody_foresaw_is_one_line(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(**_: object) -> None:
-        raise OSError(28, "No space left on device")
+    for named, lead in ((), "Nothing can"), (("/full/file",), "/full/file: Nothing can"):
 
-    monkeypatch.setattr("benchdesign.cli.review.config_job", fail)
-    result = command("config", "show")
-    assert (result.code, result.out) == (1, "")
-    assert one_line(result.err)
-    assert "No space left on device" in result.err
+        def fail(named: tuple[str, ...] = named, **_: object) -> None:
+            raise OSError(28, "No space left on device", *named)
+
+        monkeypatch.setattr("benchdesign.cli.review.config_job", fail)
+        result = command("config", "show")
+        assert (result.code, result.out) == (1, "")
+        assert one_line(result.err)
+        assert result.err.startswith(f"benchdesign: {lead} be written")
+        assert "No space left on device" in result.err
 
 
 def test_an_interrupted_run_leaves_with_130_and_goes_on_later(
