@@ -313,8 +313,8 @@ def _summary(revision: Revision, workspace: Path) -> dict[str, Any]:
         "dictionary",
         "seed",
         "coverage_before",
+        "covered_share_before_interval",
         "coverage_after",
-        "covered_share_interval",
     )
     return {
         **{name: manifest[name] for name in names},

@@ -75,7 +75,7 @@ def test_run_as_json_prints_one_object_and_nothing_else(command: Command) -> Non
     result = command("run", "animals.jsonl", "--pool", "pool.jsonl", "--add", "20", "--json")
     assert (result.code, result.json["n_added"], result.json["n_gaps_closed"]) == (0, 20, 1)
     assert result.json["coverage_before"]["n_missing"] == 1
-    assert result.json["covered_share_interval"]["level"] == 0.95
+    assert result.json["covered_share_before_interval"]["level"] == 0.95
     assert result.json["benchmark"]["path"] == "animals.jsonl"
 
 
