@@ -81,7 +81,11 @@ def manifest_of(analysis: Analysis, revision: Revision, written: WriteReport) ->
         "seed": analysis.settings.seed,
         "settings": _settings(analysis),
         "reference": analysis.coverage_before.reference,
-        "choice": {"made_by": choice.made_by, "decisions_sha256": choice.decisions_sha256},
+        "choice": {
+            "made_by": choice.made_by,
+            "decisions_sha256": choice.decisions_sha256,
+            "concepts_sha256": choice.concepts_sha256,
+        },
         "coverage_before": plain(revision.figures_before),
         "covered_share_before_interval": plain(analysis.how_sure),
         "coverage_after": plain(revision.figures_after),
