@@ -50,6 +50,10 @@ class Choice:
     """Notes, reasons and edits for them, where there are any."""
 
     decisions_sha256: str | None = None
+    """Digest of what was said of items."""
+
+    concepts_sha256: str | None = None
+    """Digest of what holds for concepts and areas: verdicts, wanted counts, merges."""
 
     @classmethod
     def all_proposals(cls, analysis: Analysis) -> Choice:
@@ -74,8 +78,23 @@ class Choice:
             log.dropped,
             "decisions",
             standings,
-            hashlib.sha256(repr(said).encode("utf-8", "surrogatepass")).hexdigest(),
+            _digest(said),
+            _digest(_judged(log)),
         )
+
+
+def _judged(log: DecisionLog) -> list[tuple[Any, ...]]:
+    """Return what decides how concepts are counted: the order and by whom it was said do not."""
+    return sorted(
+        (subject.value, one.subject_id, one.verdict.value, one.want, one.merge)
+        for subject in (Subject.CONCEPT, Subject.AREA)
+        for one in log.standings(subject).values()
+        if one.verdict is not Verdict.OPEN or one.want is not None or one.merge
+    )
+
+
+def _digest(said: list[Any]) -> str:
+    return hashlib.sha256(repr(said).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)

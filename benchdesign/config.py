@@ -194,6 +194,9 @@ def editor_command(environ: Mapping[str, str] | None = None) -> str:
 
 
 def _read_user_file(path: Path) -> dict[str, Any]:
+    if str(path) == os.devnull:
+        # A common way to say that there are no settings.
+        return {}
     try:
         content = tomllib.loads(read_regular_text(path))
     except FileNotFoundError:

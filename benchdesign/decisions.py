@@ -16,7 +16,9 @@ from typing import Any
 
 from benchdesign.errors import WorkspaceError
 from benchdesign.regular import read_regular
+from benchdesign.text import is_whole_number
 from benchdesign.verdicts import BY_RULE, Decision, Standing, Step, Subject, Verdict
+from benchdesign.whole_files import sync
 
 __all__ = ["BY_RULE", "Decision", "DecisionLog", "Standing", "Step", "Subject", "Verdict"]
 
@@ -218,7 +220,7 @@ class DecisionLog:
             finally:
                 os.close(handle)
             if is_new:
-                _sync_folder(self.path.parent)
+                sync(self.path.parent)
         except OSError as problem:
             raise WorkspaceError(
                 f"{self.path}: the decision was not saved ({problem.strerror}). "
@@ -378,20 +380,16 @@ def _decision(entry: Mapping[str, Any], who: str, when: str) -> Decision:
         want, merge = get("want"), get("merge")
         want = None if want is None else int(want)
         merge = None if merge is None else str(merge)
-        if merge and not _is_number(merge):
+        if merge and not is_whole_number(merge):
             raise ValueError(f"merged into {merge!r}, which is no concept")
         if not all(one is None or isinstance(one, str) for one in (note, reason)):
             raise TypeError("note and reason are not text")
         if not (edits is None or isinstance(edits, dict)):
             raise TypeError("edits are not an object")
     subject_id = str(entry["id"])
-    if subject is Subject.CONCEPT and not _is_number(subject_id):
+    if subject is Subject.CONCEPT and not is_whole_number(subject_id):
         raise ValueError(f"{subject_id!r} is no concept")
     return Decision(subject, subject_id, said, note, reason, edits, want, merge, who, when)
-
-
-def _is_number(text: str) -> bool:
-    return text.isdecimal() and len(text) < 10
 
 
 _PLAIN = 8
@@ -412,14 +410,6 @@ def _write_all(handle: int, data: bytes) -> None:
     view = memoryview(data)
     while view:
         view = view[os.write(handle, view) :]
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _short(problem: Exception) -> str:

@@ -29,8 +29,16 @@ class Since:
     n_taken_back: int
     """Accepted or dropped then, and not any more."""
 
-    is_same: bool
+    has_same_items: bool
     """Nothing that was said of any item differs, notes and edits included."""
+
+    has_same_concepts: bool
+    """Concepts and areas are judged by hand as they were then, as far as the export tells."""
+
+    @property
+    def is_same(self) -> bool:
+        """Nothing was decided since."""
+        return self.has_same_items and self.has_same_concepts
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +56,9 @@ class LastExport:
 
     covered_share: float | None
     decisions_sha256: str
+    concepts_sha256: str | None
+    """None where an older version made the export."""
+
     is_same_rule: bool
     """Whether gaps are still judged by the settings, scope and dictionary they were then."""
 
@@ -58,7 +69,8 @@ class LastExport:
             n_accepted=len(added - self.added),
             n_dropped=len(removed - self.removed),
             n_taken_back=len(self.added - added) + len(self.removed - removed),
-            is_same=choice.decisions_sha256 == self.decisions_sha256,
+            has_same_items=choice.decisions_sha256 == self.decisions_sha256,
+            has_same_concepts=self.concepts_sha256 in (None, choice.concepts_sha256),
         )
 
 
@@ -87,6 +99,7 @@ def _read(folder: Path, analysis: Analysis) -> LastExport | None:
             n_gaps=int(figures["n_missing"]) + int(figures["n_under"]),
             covered_share=None if share is None else float(share),
             decisions_sha256=str(manifest["choice"]["decisions_sha256"]),
+            concepts_sha256=manifest["choice"].get("concepts_sha256"),
             is_same_rule=_rule(manifest) == _rule_now(analysis),
         )
     except (OSError, ValueError, TypeError, KeyError, OverflowError):

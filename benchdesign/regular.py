@@ -1,24 +1,30 @@
 """Paths that people type, and the files that they and other programs put in place.
 
-Opening a named pipe waits for a writer that may never come, and a device may have no end. Every
-small file (settings, templates, what lies in a workspace or a dictionary) is read through here.
+Opening a named pipe waits for a writer that may never come, and a device may have no end. A file
+that nothing has looked at before (settings, templates, corpora, what lies in a workspace or a
+dictionary) is opened through here; those of benchmarks and results are by `formats.files`.
 A name may be too long, lead to itself or to nobody's home: that is no error until it is opened.
 """
 
 from __future__ import annotations
 
 import errno
+import gzip
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, cast
 
 __all__ = [
     "LARGEST",
     "expanded",
     "full_path",
     "is_folder",
+    "is_gzip",
     "is_there",
+    "open_lines",
     "open_regular",
     "read_regular",
     "read_regular_text",
@@ -72,6 +78,22 @@ def open_regular(path: Path) -> IO[bytes]:
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         raise OSError(errno.EINVAL, "not a regular file")
     return os.fdopen(handle, "rb")
+
+
+def is_gzip(path: Path) -> bool:
+    """Say whether a file is packed, by its name."""
+    return path.suffix.lower() == ".gz"
+
+
+@contextmanager
+def open_lines(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file of lines, packed or not, for reading; raises OSError as `open_regular` does."""
+    with open_regular(path) as raw:
+        if is_gzip(path):
+            with gzip.GzipFile(fileobj=raw, mode="rb") as unpacked:
+                yield cast("IO[bytes]", unpacked)
+        else:
+            yield raw
 
 
 def read_regular(path: Path, *, most: int = LARGEST) -> bytes:

@@ -27,7 +27,11 @@ _TOGETHER = 20
 
 @dataclass(frozen=True, slots=True)
 class ShareInterval:
-    """Where the covered share lies if the items were drawn again."""
+    """Where the covered share lies if the items were drawn again.
+
+    In the manifest and in `run --json` it is `covered_share_before_interval`: of the benchmark as
+    it was, not of the revision; null where concepts are judged otherwise since it was measured.
+    """
 
     share: float
     """`Gaps.covered_share`, as it is."""

@@ -25,6 +25,7 @@ from benchdesign.errors import OutputExistsError, UsageError, WorkspaceError
 from benchdesign.gaps import Gaps, Status, find_gaps
 from benchdesign.pipeline import reference_of
 from benchdesign.records import write_json
+from benchdesign.whole_files import sync
 
 if TYPE_CHECKING:
     from benchdesign.formats import AddedItem, WriteReport
@@ -295,15 +296,9 @@ def _move(temporary: Path, folder: Path) -> None:
 
 
 def _sync(folder: Path) -> None:
-    import os
-
     for one in folder.rglob("*"):
         if one.is_file():
-            handle = os.open(one, os.O_RDONLY)
-            try:
-                os.fsync(handle)
-            finally:
-                os.close(handle)
+            sync(one)
 
 
 def _unwritable(folder: Path, problem: OSError) -> WorkspaceError:

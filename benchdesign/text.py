@@ -1,4 +1,4 @@
-"""Make any text safe and fit to show: control characters, cell width, ellipsis.
+"""Make any text safe and fit to show: control characters, cell width, ellipsis; know a number.
 
 Item text is hostile data. What leaves here cannot move a cursor, change direction, hide
 characters or fail to encode; it is still plain text and still needs literal (never markup) display.
@@ -11,13 +11,18 @@ import unicodedata
 from functools import lru_cache
 
 __all__ = [
+    "MOST_DIGITS",
     "cell_width",
     "display",
     "ellipsis",
     "ellipsis_middle",
     "ellipsis_start",
+    "is_whole_number",
     "replace_surrogates",
 ]
+
+MOST_DIGITS = 9
+"""Of a number that somebody types: more are a mistake, or take long to read."""
 
 _ZERO_WIDTH = {
     0x00AD: "[SHY]",
@@ -50,6 +55,11 @@ _UNSAFE = re.compile(
     "\ufeff\ufff9-\ufffb\ud800-\udfff\ufdd0-\ufdef\U000e0000-\U000e0fff]"
 )
 _PLAIN = re.compile(r"[ -~]*\Z")
+
+
+def is_whole_number(text: str) -> bool:
+    """Say whether text is digits only, and few enough for a number that is meant."""
+    return text.isdecimal() and len(text) <= MOST_DIGITS
 
 
 def display(text: str, *, width: int | None = None, newline: str = "⏎") -> str:

@@ -39,7 +39,7 @@ from benchdesign.errors import (
     WorkspaceMissingError,
 )
 from benchdesign.records import load_bundle, plain, read_json, revive, save_bundle, write_json
-from benchdesign.regular import full_path, is_folder, is_there
+from benchdesign.regular import expanded, full_path, is_folder, is_there
 
 if TYPE_CHECKING:
     from benchdesign.analysis import Analysis, Summary
@@ -136,6 +136,7 @@ class Workspace:
         clock: Clock = utc_now,
     ) -> Self:
         """Make a new workspace in an empty or missing folder and hold its lock."""
+        folder = expanded(folder)
         if is_there(folder / "workspace.json"):
             raise WorkspaceError(
                 f"{folder}: already a workspace; open it, or choose another folder."
@@ -170,6 +171,7 @@ class Workspace:
         cls, folder: Path, *, access: Access = "write", who: str = "", clock: Clock = utc_now
     ) -> Self:
         """Open a workspace; with `write` access, hold its lock until `close`."""
+        folder = expanded(folder)
         content = _read_content(folder)
         workspace = cls(folder, content, access=access, clock=clock)
         workspace._who = who

@@ -59,7 +59,9 @@ def run_command(arguments: Sequence[str] | None = None) -> int:
     except OSError as problem:
         if problem.errno not in _NO_ROOM:
             return _crash()
-        return _complain(f"Nothing can be written there ({problem.strerror}). {_ROOM}", 1)
+        where = "" if problem.filename is None else f"{problem.filename}: "
+        said = f"{where}Nothing can be written there ({problem.strerror})"
+        return _complain(f"{said}. {_ROOM}", 1)
     except Exception as problem:  # the outer edge: what nobody foresaw becomes a line and a log
         # The parser's own exceptions have no importable home that all versions of typer share.
         if hasattr(problem, "format_message"):

@@ -15,7 +15,7 @@ from benchdesign.cli.options import stopping
 from benchdesign.cli.output import Talk, print_json, print_lines, share
 from benchdesign.config import Settings, cache_folder, load_preferences
 from benchdesign.errors import InputError, UsageError, WorkspaceError
-from benchdesign.regular import full_path, is_folder, is_there
+from benchdesign.regular import expanded, full_path, is_folder, is_there
 from benchdesign.shipped import example_folder
 from benchdesign.text import display
 from benchdesign.workspace import Workspace
@@ -52,7 +52,7 @@ def run_job(request: RunRequest, *, force: bool, as_json: bool, quiet: bool) -> 
     preferences, _ = load_preferences({"device": request.settings.device})
     request = replace(request, settings=replace(request.settings, device=preferences.device))
     stem = _stem(request.benchmark)
-    out = request.out or Path(f"{stem}-revised")
+    out = expanded(request.out or f"{stem}-revised")
     # Before anything is computed: an hour of mapping must not end in "exists already".
     revised = [one.name for one in out.glob("*.revised*")] if is_folder(out) else []
     check_targets(
@@ -156,7 +156,7 @@ def export_job(
     with Workspace.open(folder, access="read") as workspace:
         analysis = workspace.load_analysis()
         choice = Choice.from_decisions(workspace.decisions)
-        out = out or Path(f"{_stem(workspace.benchmark_file.path)}-revised")
+        out = expanded(out or f"{_stem(workspace.benchmark_file.path)}-revised")
         check_targets(out, planned_files(analysis.benchmark, format=format), force=force)
         if not choice.added and not choice.removed:
             talk.say(
@@ -218,8 +218,9 @@ def _run_workspace(request: RunRequest, out: Path, *, who: str) -> Workspace:
 
 def _reopen(folder: Path, request: RunRequest, *, who: str) -> Workspace | None:
     """Return the workspace in a folder with the request's settings; None if it is another's."""
+    folder = expanded(folder)
     if not is_there(folder / "workspace.json"):
-        if is_there(folder) and not (folder.is_dir() and not any(folder.iterdir())):
+        if is_there(folder) and not (is_folder(folder) and not any(folder.iterdir())):
             return None
         return Workspace.create(
             folder, request.benchmark, pool=request.pool, settings=request.settings, who=who
@@ -312,8 +313,8 @@ def _summary(revision: Revision, workspace: Path) -> dict[str, Any]:
         "dictionary",
         "seed",
         "coverage_before",
+        "covered_share_before_interval",
         "coverage_after",
-        "covered_share_interval",
     )
     return {
         **{name: manifest[name] for name in names},

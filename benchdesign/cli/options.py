@@ -15,7 +15,8 @@ from typing import Annotated, Any
 import typer
 
 from benchdesign.errors import UsageError
-from benchdesign.regular import is_there, read_regular_text
+from benchdesign.regular import full_path, is_there, read_regular_text
+from benchdesign.text import MOST_DIGITS, is_whole_number
 
 __all__ = [
     "AsJson",
@@ -45,8 +46,6 @@ __all__ = [
 
 _MOST_EXAMPLES = 200
 """Items that say what a benchmark is about; every concept is compared with each."""
-
-_MOST_DIGITS = 9
 
 
 def named(given: Any) -> Any:
@@ -159,9 +158,9 @@ def whole_numbers(given: Sequence[str] | None, option: str) -> dict[str, int]:
     """Return NAME=NUMBER options as a dictionary."""
     found = {}
     for name, value in pairs(given, option).items():
-        if not value.isdecimal() or len(value) > _MOST_DIGITS:
+        if not is_whole_number(value):
             raise UsageError(
-                f"{option} {name}={value[:40]}: not a whole number of up to {_MOST_DIGITS} digits."
+                f"{option} {name}={value[:40]}: not a whole number of up to {MOST_DIGITS} digits."
             )
         found[name] = int(value)
     return found
@@ -185,7 +184,7 @@ def weighting(
             raise UsageError(f"--results {given}: no such file or folder.")
         prefix = f"{name}=" if path != Path(given) else ""
         # A workspace may be opened from anywhere.
-        files.append(f"{prefix}{path.resolve()}")
+        files.append(f"{prefix}{full_path(path)}")
     return {"weight": weight, "results": tuple(files), "metrics": tuple(metrics or ())}
 
 

@@ -13,7 +13,7 @@ from benchdesign.formats.files import Content, open_content, read_head, reject_o
 from benchdesign.formats.json_files import JsonFile
 from benchdesign.formats.jsonl import MAX_LINE, JsonLines, parse_object
 from benchdesign.formats.source import Source
-from benchdesign.regular import is_folder
+from benchdesign.regular import expanded, is_folder
 
 __all__ = ["HUB_PREFIX", "open_source"]
 
@@ -30,7 +30,7 @@ def open_source(path: str | Path, *, split: str | None = None) -> Source:
         return open_hub(str(path), split=split)
     if not str(path).strip():
         raise FormatError("An empty name. Give a file, a folder or hf:owner/name.")
-    path = Path(path)
+    path = expanded(path)
     if is_folder(path):
         from benchdesign.formats.folder import open_folder
 

@@ -19,7 +19,7 @@ from benchdesign.errors import FormatError
 from benchdesign.formats.result_join import ItemIndex, Match
 from benchdesign.formats.result_rows import ResultRow, ResultSet, parse_score, read_score
 from benchdesign.items import Benchmark
-from benchdesign.regular import is_folder, is_there
+from benchdesign.regular import expanded, is_folder, is_there
 
 __all__ = [
     "JoinedResults",
@@ -116,7 +116,7 @@ def read_results(
     sets = []
     for given in paths:
         name, path = (model, Path(given)) if model else _split_name(given)
-        sets.append(_read_one(path, name, metrics))
+        sets.append(_read_one(expanded(path), name, metrics))
     return ResultSet.together(sets)
 
 

@@ -26,7 +26,7 @@ __all__ = ["read_columns"]
 _Reader = Callable[[Any, str, int], Any]
 """Makes a field of a column, given its place and how many bins of length there are."""
 
-_SHARES = frozenset({"base_rates", "density", "label_score"})
+_SHARES = frozenset({"base_rates", "density"})
 _NOT_NEGATIVE = frozenset({"threshold", "q90"})
 
 
@@ -65,6 +65,18 @@ def _read(path: Path, n_concepts: int) -> pa.Table:
 def _number(column: Any, place: str, _n_bins: int) -> NDArray[np.float32]:
     _need(_is_number(column.type), place, column, "numbers")
     return _as_floats(column, place)
+
+
+def _threshold(column: Any, place: str, n_bins: int) -> NDArray[np.float32]:
+    values = _number(column, place, n_bins)
+    _refuse(~np.isfinite(values), place, "a finite number")
+    return values
+
+
+def _label_score(column: Any, place: str, n_bins: int) -> NDArray[np.float32]:
+    """Read scores; one that can be none, as older dictionaries may have, is not known."""
+    values = _number(column, place, n_bins)
+    return np.where((values >= 0) & (values <= 1), values, np.float32(np.nan))
 
 
 def _level(column: Any, place: str, _n_bins: int) -> NDArray[Any]:
@@ -107,6 +119,8 @@ _READERS: dict[str, _Reader] = {
     "flags": _flags,
     "label": _texts,
     "label_source": _texts,
+    "label_score": _label_score,
+    "threshold": _threshold,
     "area": _texts,
 }
 
@@ -122,10 +136,14 @@ def _as_floats(column: Any, place: str) -> NDArray[np.float32]:
 
 def _check_range(values: NDArray[np.float32], place: str, *, most: float) -> None:
     """Refuse numbers that cannot be; NaN says that one is not known."""
-    wrong = (values < 0) | (values > most)
+    said = f"between 0 and {most:g}" if np.isfinite(most) else "0 or more"
+    _refuse((values < 0) | (values > most), place, said)
+
+
+def _refuse(wrong: NDArray[np.bool_], place: str, said: str) -> None:
+    """Name the first row that is wrong, if any is, and what it must be."""
     if wrong.any():
         row = int(np.argwhere(wrong)[0][0])
-        said = f"between 0 and {most:g}" if np.isfinite(most) else "0 or more"
         raise DictionaryError(f"{place}: row {row + 1} must be {said}; get the dictionary again.")
 
 
@@ -156,6 +174,8 @@ def _is_list_of(kind: Any, fits: Callable[[Any], bool]) -> bool:
     import pyarrow as pa
 
     types = pa.types
+    if types.is_null(kind):
+        return fits(kind)
     if not (types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind)):
         return False
     return fits(kind.value_type)

@@ -18,6 +18,7 @@ from benchdesign.dictionary import Dictionary, Level
 from benchdesign.errors import InputError
 from benchdesign.mapping.activations import ActivationBank, Collected
 from benchdesign.mapping.active import ActiveBlock
+from benchdesign.regular import is_gzip, open_lines
 from benchdesign.whole_files import whole_files
 
 if TYPE_CHECKING:
@@ -136,7 +137,7 @@ def write_contexts(contexts: Iterable[ConceptContexts], path: Path, **also: Any)
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole_files(path) as (fresh,), fresh.open("wb") as raw:
         # A fixed time in the header, so that the same run gives the same bytes.
-        stream = gzip.GzipFile("", "wb", fileobj=raw, mtime=0) if path.suffix == ".gz" else raw
+        stream = gzip.GzipFile("", "wb", fileobj=raw, mtime=0) if is_gzip(path) else raw
         for one in contexts:
             record = asdict(one) | {name: column[one.concept_id] for name, column in also.items()}
             stream.write(json.dumps(record, ensure_ascii=False, sort_keys=True).encode() + b"\n")
@@ -147,7 +148,7 @@ def write_contexts(contexts: Iterable[ConceptContexts], path: Path, **also: Any)
 def read_contexts(path: Path) -> Iterator[ConceptContexts]:
     """Read a file written by `write_contexts`."""
     try:
-        with gzip.open(path, "rb") if path.suffix == ".gz" else path.open("rb") as lines:
+        with open_lines(path) as lines:
             for number, line in enumerate(lines, start=1):
                 try:
                     record = json.loads(line)

@@ -7,19 +7,17 @@ stay, to know a repeated one by.
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from io import BufferedReader
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from benchdesign.errors import InputError
-from benchdesign.regular import is_folder
+from benchdesign.regular import expanded, is_folder, open_lines, open_regular
 
 __all__ = ["CorpusCounts", "CorpusReader", "CorpusSettings", "CorpusText", "stream_texts"]
 
@@ -71,6 +69,7 @@ def stream_texts(
     path: Path, *, text_field: str = "text", source_field: str = "source"
 ) -> Iterator[tuple[str, str]]:
     """Yield (text, source) of every row of a corpus file, or of the files of a folder in order."""
+    path = expanded(path)
     if is_folder(path):
         files = sorted(
             file for file in path.iterdir() if file.is_file() and _kind(file) is not None
@@ -89,7 +88,8 @@ def stream_texts(
         yield from _parquet(path, text_field, source_field)
         return
     try:
-        with _open(path) as lines:
+        # Bytes and `\n` only: text mode would also split at U+2028 inside a JSON string.
+        with open_lines(path) as lines:
             if kind == "jsonl":
                 yield from _json_lines(path, lines, text_field, source_field)
             else:
@@ -97,7 +97,7 @@ def stream_texts(
                     yield line.decode("utf-8").rstrip("\r\n"), path.stem
     except UnicodeDecodeError as problem:
         raise InputError(f"{path}: not UTF-8 text ({problem.reason}); convert it first.") from None
-    except (gzip.BadGzipFile, EOFError, OSError) as problem:
+    except (EOFError, OSError) as problem:
         raise InputError(f"{path}: cannot be read ({problem}); check the file.") from None
 
 
@@ -189,11 +189,6 @@ def _kind(path: Path) -> str | None:
     return None
 
 
-def _open(path: Path) -> gzip.GzipFile | BufferedReader:
-    # Bytes and `\n` only: text mode would also split at U+2028 inside a JSON string.
-    return gzip.open(path, "rb") if path.suffix.lower() == ".gz" else path.open("rb")
-
-
 def _json_lines(
     path: Path, lines: Iterable[bytes], text_field: str, source_field: str
 ) -> Iterator[tuple[str, str]]:
@@ -219,6 +214,8 @@ def _parquet(path: Path, text_field: str, source_field: str) -> Iterator[tuple[s
     import pyarrow.parquet as pq
 
     try:
+        # Arrow would wait for the writer of a pipe.
+        open_regular(path).close()
         file = pq.ParquetFile(path)
     except (pa.ArrowException, OSError) as problem:
         raise InputError(f"{path}: not readable Parquet ({problem}); check the file.") from None

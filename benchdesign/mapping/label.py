@@ -10,6 +10,7 @@ import contextlib
 import csv
 import io
 import json
+import math
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -72,16 +73,22 @@ def clean_label(text: str) -> str:
 
 
 def read_labels(
-    path: Path, dictionary: Dictionary, *, source: str | None = None, level: str | None = None
+    path: Path,
+    dictionary: Dictionary,
+    *,
+    source: str | None = None,
+    level: str | None = None,
+    most: int = _LARGEST,
 ) -> tuple[ConceptLabel, ...]:
     """Read labels from CSV, TSV, JSON, JSON lines (compressed or not) or a Neuronpedia export.
 
     A row names its concept by id, or by level and index within it; `level` says which level the
     rows mean that name none. Of several Neuronpedia explanations the first counts. A row without a
     label whose `flag` is "unclear" says that the concept has no meaning that can be named.
+    A file over `most` bytes, unpacked, is refused.
     """
     found: dict[int, ConceptLabel] = {}
-    for place, record in _records(path):
+    for place, record in _records(path, most=most):
         made = _read_one(record, place, dictionary, source=source, level=level)
         if made is None:
             continue
@@ -168,7 +175,7 @@ def _relabelled(
     )
 
 
-def _records(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _records(path: Path, *, most: int) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Yield (place, record) of every row."""
     name = path.name.lower()
     for suffix in COMPRESSIONS:
@@ -177,8 +184,8 @@ def _records(path: Path) -> Iterator[tuple[str, Mapping[str, Any]]]:
     if kind not in ("csv", "tsv", "json", "jsonl", "ndjson"):
         raise InputError(f"{path}: not a format for labels; use .csv, .tsv, .json or .jsonl.")
     content = open_content(path)
-    if content.size > _LARGEST:
-        raise InputError(f"{path}: over {_LARGEST >> 20} MB; give the labels in several files.")
+    if content.size > most:
+        raise InputError(f"{path}: over {most >> 20} MB; give its labels in several (--from).")
     ends = "" if kind in ("csv", "tsv") else "\n"
     with (
         content.open() as stream,
@@ -311,6 +318,9 @@ def _score(value: Any, place: str) -> float | None:
     if value in (None, ""):
         return None
     with contextlib.suppress(TypeError, ValueError, OverflowError):
-        if 0 <= float(value) <= 1:
-            return float(value)
+        score = float(value)
+        if math.isnan(score):
+            return None
+        if 0 <= score <= 1:
+            return score
     raise InputError(f"{place}: label_score is not a number from 0 to 1.")

@@ -21,6 +21,8 @@ from benchdesign.whole_files import whole_files
 __all__ = ["fetch_labels", "neuronpedia_id"]
 
 _EXPORT = "https://www.neuronpedia.org/api/explanation/export"
+_LARGEST = 1 << 30
+"""Bytes of an export: it says much more of a concept than its label, of several explanations."""
 
 
 def neuronpedia_id(dictionary: Dictionary) -> str:
@@ -64,4 +66,4 @@ def fetch_labels(
         store.mkdir(parents=True, exist_ok=True)
         with whole_files(file) as (fresh,):
             fresh.write_bytes(content)
-    return read_labels(file, dictionary, source="neuronpedia")
+    return read_labels(file, dictionary, source="neuronpedia", most=_LARGEST)

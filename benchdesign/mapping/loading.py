@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEVICE_MAPS",
+    "NEEDS_LESS",
     "check_vocabulary",
     "choose_device",
+    "is_out_of_memory",
     "layers_needed",
     "load_config",
     "load_model",
@@ -35,6 +37,9 @@ DEVICE_MAPS = frozenset({"auto", "balanced", "balanced_low_0", "sequential"})
 
 LONGEST_WINDOW = 2048
 """Windows are never longer, however much the model could read: attention grows with the square."""
+
+NEEDS_LESS = "Use --dtype bfloat16, a smaller model or the CPU."
+"""What to do where a model does not fit in memory."""
 
 _OTHER_PARTS = ("vision_config", "audio_config")
 
@@ -238,6 +243,15 @@ def quiet_transformers() -> Iterator[None]:
         logging.set_verbosity(verbosity)
         if bars:
             logging.enable_progress_bar()
+
+
+def is_out_of_memory(problem: BaseException) -> bool:
+    """Tell whether a device, or the CPU's allocator, had no room."""
+    import torch
+
+    return isinstance(problem, torch.OutOfMemoryError | MemoryError) or (
+        "DefaultCPUAllocator" in str(problem)
+    )
 
 
 def _one_line(problem: BaseException) -> str:

@@ -23,6 +23,7 @@ from benchdesign.mapping.fitting import (
     module_paths,
     need_whole_windows,
 )
+from benchdesign.mapping.loading import NEEDS_LESS, is_out_of_memory
 from benchdesign.mapping.pooling import Entries, merge_windows, pool_hits
 from benchdesign.mapping.reference import ReferenceModel, choose_device, pool_passages
 from benchdesign.mapping.windows import Window
@@ -238,7 +239,7 @@ class SaeMapper:
             try:
                 use(batch, self.model.activations([windows[index] for index in batch]))
             except (RuntimeError, MemoryError) as problem:
-                if not _is_out_of_memory(problem):
+                if not is_out_of_memory(problem):
                     raise
                 fits = False
             # Not above: an exception in hand keeps the tensors of the batch that failed.
@@ -246,7 +247,7 @@ class SaeMapper:
                 if len(batch) == 1:
                     raise ModelError(
                         f"One window of {lengths[batch[0]]} tokens does not fit in memory. "
-                        "Use --dtype bfloat16, a smaller model or the CPU."
+                        f"{NEEDS_LESS}"
                     )
                 self.batch_tokens = max(int(lengths[batch].max()) * len(batch) // 2, 1)
                 self._may_grow = False
@@ -409,15 +410,6 @@ class SaeMapper:
                 "builtin", hook_points=[SENTENCE_HOOK], device=self.model.device.type
             )
         return self._embedder
-
-
-def _is_out_of_memory(problem: BaseException) -> bool:
-    """Tell whether a device, or the CPU's allocator, had no room."""
-    import torch
-
-    return isinstance(problem, torch.OutOfMemoryError | MemoryError) or (
-        "DefaultCPUAllocator" in str(problem)
-    )
 
 
 def _passage_lengths(windows: Sequence[Window]) -> list[int]:

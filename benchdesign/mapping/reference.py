@@ -19,8 +19,10 @@ from benchdesign.items import Item
 from benchdesign.mapping.hooks import Hook, module_at, resolve_hook
 from benchdesign.mapping.loading import (
     DEVICE_MAPS,
+    NEEDS_LESS,
     check_vocabulary,
     choose_device,
+    is_out_of_memory,
     layers_needed,
     load_config,
     load_model,
@@ -52,6 +54,9 @@ BUILTIN_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9
 """Digest of the built-in model's model.safetensors (all-MiniLM-L6-v2)."""
 
 BUILTIN_LAYERS, BUILTIN_WINDOW = 6, 256
+
+_UNREADABLE = (AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
+"""What a model raises that cannot be read as we do."""
 
 _WRITTEN = ("resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out")
 """Ends of the hook points that centred writing weights change."""
@@ -147,7 +152,9 @@ class ReferenceModel:
             made._attach(point, hook)
         try:
             probe = made.activations([_probe_window(made)])
-        except (AttributeError, LookupError, RuntimeError, TypeError, ValueError) as problem:
+        except _UNREADABLE as problem:
+            if is_out_of_memory(problem):
+                raise ModelError(f"{spec}: does not fit in memory. {NEEDS_LESS}") from None
             # Such as a decoder that waits for its encoder, or a module that text never reaches.
             message = " ".join(f"{type(problem).__name__}: {problem}".split())[:200]
             raise ModelError(

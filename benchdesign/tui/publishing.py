@@ -55,9 +55,7 @@ def publish_checks(session: Session, plan: Revision | None, *, problem: str = ""
         checks.append(Check("pass", "every candidate was reviewed"))
     if session.workspace.is_stale:
         checks.append(Check("warn", "some numbers are out of date; R computes them"))
-    for where, kind, n in _found(analysis)[:_FINDINGS]:
-        rows = "row" if n == 1 else "rows"
-        checks.append(Check("warn", f"{kind.replace('-', ' ')} in {n:,} {rows} of the {where}"))
+    checks += [Check("warn", one) for one in _found(analysis)[:_FINDINGS]]
     if problem:
         checks.append(Check("fail", problem))
     return checks
@@ -109,12 +107,17 @@ def _licences(counts: Mapping[str, int]) -> Check:
     return Check("pass", f"licences of what is accepted: {', '.join(shown)}")
 
 
-def _found(analysis: Analysis) -> list[tuple[str, str, int]]:
-    """Count what was noticed in the files: where, what, in how many rows; most rows first."""
-    counts: dict[tuple[str, str], int] = {}
+def _found(analysis: Analysis) -> list[str]:
+    """Count what was noticed in the benchmark and then in the pool, what is most first."""
+    said = []
     for where, source in (("benchmark", analysis.benchmark), ("pool", analysis.pool)):
+        counts: Counter[tuple[str, bool]] = Counter()
         for finding in source.findings if source is not None else ():
-            key = (where, finding.kind)
-            counts[key] = counts.get(key, 0) + finding.n_rows
-    found = [(where, kind, n) for (where, kind), n in counts.items()]
-    return sorted(found, key=lambda one: (one[0] != "benchmark", -one[2]))
+            counts[finding.kind.replace("-", " "), bool(finding.rows)] += finding.n_rows
+        for (kind, has_rows), n in counts.most_common():
+            many = "" if n == 1 else "s"
+            if has_rows:
+                said.append(f"{kind} in {n:,} row{many} of the {where}")
+            else:
+                said.append(f"{n:,} {kind}{many} of the {where}")
+    return said

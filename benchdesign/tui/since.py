@@ -79,9 +79,13 @@ def since_content(found: SinceExport, *, arrow: str, width: int) -> Content:
 
 
 def _decided(since: Since) -> list[str]:
-    parts = [f"+ {since.n_accepted:,} accepted", f"- {since.n_dropped:,} dropped"]
+    parts = []
+    if not since.has_same_items:
+        parts += [f"+ {since.n_accepted:,} accepted", f"- {since.n_dropped:,} dropped"]
     if since.n_taken_back:
         parts.append(f"{since.n_taken_back:,} taken back")
+    if not since.has_same_concepts:
+        parts.append("concepts decided")
     return parts
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from statistics import median
 
-from benchdesign.decisions import Step, Subject, Verdict
+from benchdesign.decisions import Decision, Step, Subject, Verdict
 
 __all__ = ["Sitting", "sitting_of"]
 
@@ -23,7 +23,8 @@ class Sitting:
     """The review since the workspace was opened."""
 
     n_decided: int
-    """Items that have a verdict of this sitting; one judged twice counts once."""
+    """Items that have a verdict of this sitting; one judged twice counts once, one opened again
+    not at all."""
 
     seconds_each: float | None
     """Median time for one decision; None before the second."""
@@ -38,15 +39,16 @@ class Sitting:
 def sitting_of(steps: Iterable[Step]) -> Sitting:
     """Count the steps since the workspace was opened; what was undone again does not count."""
     done: list[Step] = []
-    undone: list[Step] = []
+    # None stands for a step from before: undo and redo reach beyond the sitting.
+    undone: list[Step | None] = []
     for step in steps:
         if step.action == "decide":
             done.append(step)
             undone.clear()
-        elif step.action == "undo" and done:
-            undone.append(done.pop())
-        elif step.action == "redo" and undone:
-            done.append(undone.pop())
+        elif step.action == "undo":
+            undone.append(done.pop() if done else None)
+        elif undone and (again := undone.pop()) is not None:
+            done.append(again)
     decided: set[tuple[Subject, str]] = set()
     times: list[float] = []
     before: datetime | None = None
@@ -56,6 +58,7 @@ def sitting_of(steps: Iterable[Step]) -> Sitting:
             for one in step.decisions
             if one.subject in _ITEMS and one.verdict in _VERDICTS
         }
+        decided -= {(one.subject, one.subject_id) for one in step.decisions if _opens(one)}
         if not said:
             continue
         decided |= said
@@ -66,6 +69,10 @@ def sitting_of(steps: Iterable[Step]) -> Sitting:
                 times.append(seconds / len(said))
         before = now
     return Sitting(len(decided), median(times) if times else None)
+
+
+def _opens(decision: Decision) -> bool:
+    return decision.verdict is Verdict.OPEN
 
 
 def _moment(when: str) -> datetime | None:

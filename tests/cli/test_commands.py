@@ -75,7 +75,7 @@ def test_run_as_json_prints_one_object_and_nothing_else(command: Command) -> Non
     result = command("run", "animals.jsonl", "--pool", "pool.jsonl", "--add", "20", "--json")
     assert (result.code, result.json["n_added"], result.json["n_gaps_closed"]) == (0, 20, 1)
     assert result.json["coverage_before"]["n_missing"] == 1
-    assert result.json["covered_share_interval"]["level"] == 0.95
+    assert result.json["covered_share_before_interval"]["level"] == 0.95
     assert result.json["benchmark"]["path"] == "animals.jsonl"
 
 
@@ -87,6 +87,26 @@ def test_run_without_a_pool_adds_nothing_and_says_so(command: Command) -> None:
         Path("animals-revised/animals.revised.jsonl").read_bytes()
         == Path("animals.jsonl").read_bytes()
     )
+
+
+def test_every_path_of_a_run_may_be_named_from_the_home_folder(
+    command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "work").mkdir()
+    (tmp_path / "m.csv").write_text("id,score\n" + "".join(f"b-{n},{n % 2}\n" for n in range(80)))
+    names = ("--pool=~/pool.jsonl", "--workspace=~/work", "--out=~/out")
+    run = ("run", "~/animals.jsonl", *names, "--weight", "model-gaps", "--results", "m=~/m.csv")
+    assert command(*run, "-q").code == 0
+    assert (tmp_path / "work" / "workspace.json").is_file()
+    assert (tmp_path / "out" / "revision.json").is_file()
+    assert not (tmp_path / "~").exists()
+    assert "exists already" in command(*run, "-q").err
+    assert command(*run, "-q", "--force").code == 0
+    assert command("export", "~/work", "--out=~/again", "-q").code == 0
+    assert (tmp_path / "again" / "revision.json").is_file()
+    results = command("models", "~/animals.jsonl", "--results", "m=~/m.csv", "--json", "-q")
+    assert results.code == 0, results.err
 
 
 def test_run_never_replaces_files_without_force(finished: Command) -> None:
@@ -332,14 +352,17 @@ def test_an_unforeseen_error_is_one_line_with_a_log(
 def test_a_full_disk_that_nobody_foresaw_is_one_line(
     command: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def fail(**_: object) -> None:
-        raise OSError(28, "No space left on device")
+    for named, lead in ((), "Nothing can"), (("/full/file",), "/full/file: Nothing can"):
 
-    monkeypatch.setattr("benchdesign.cli.review.config_job", fail)
-    result = command("config", "show")
-    assert (result.code, result.out) == (1, "")
-    assert one_line(result.err)
-    assert "No space left on device" in result.err
+        def fail(named: tuple[str, ...] = named, **_: object) -> None:
+            raise OSError(28, "No space left on device", *named)
+
+        monkeypatch.setattr("benchdesign.cli.review.config_job", fail)
+        result = command("config", "show")
+        assert (result.code, result.out) == (1, "")
+        assert one_line(result.err)
+        assert result.err.startswith(f"benchdesign: {lead} be written")
+        assert "No space left on device" in result.err
 
 
 def test_an_interrupted_run_leaves_with_130_and_goes_on_later(

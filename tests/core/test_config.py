@@ -1,10 +1,17 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from benchdesign.config import Settings, cache_folder, load_preferences, user_config_path
+from benchdesign.config import (
+    Preferences,
+    Settings,
+    cache_folder,
+    load_preferences,
+    user_config_path,
+)
 from benchdesign.errors import InputError
 from benchdesign.records import plain, revive
 
@@ -35,6 +42,11 @@ def test_a_bad_settings_file_is_one_clear_line(tmp_path: Path, text: str) -> Non
     file.write_bytes(text.encode("latin-1"))
     with pytest.raises(InputError, match=r"config\.toml"):
         load_preferences(environ={"BENCHDESIGN_CONFIG": str(file)})
+
+
+def test_null_device_is_a_file_without_settings() -> None:
+    preferences, _ = load_preferences(environ={"BENCHDESIGN_CONFIG": os.devnull})
+    assert preferences.theme == Preferences().theme
 
 
 def test_files_are_looked_for_where_the_platform_keeps_them() -> None:

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 import pytest
 
-from benchdesign.text import cell_width, display, ellipsis, ellipsis_middle, replace_surrogates
+from benchdesign.text import (
+    cell_width,
+    display,
+    ellipsis,
+    ellipsis_middle,
+    is_whole_number,
+    replace_surrogates,
+)
 
 
 @pytest.mark.parametrize(
@@ -68,3 +75,13 @@ def test_text_is_cut_in_its_middle(text: str, width: int, cut: str) -> None:
 
 def test_lone_surrogates_are_replaced_one_for_one() -> None:
     assert replace_surrogates("a\udc80b") == "a\ufffdb"
+
+
+@pytest.mark.parametrize("text", ["0", "12", "9" * 9])
+def test_whole_number_is_digits(text: str) -> None:
+    assert is_whole_number(text)
+
+
+@pytest.mark.parametrize("text", ["", "-1", "1.5", "a", "1e3", "9" * 10, "9" * 5000])
+def test_what_is_no_whole_number(text: str) -> None:
+    assert not is_whole_number(text)

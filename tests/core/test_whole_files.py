@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import stat
 from pathlib import Path
 
 import pytest
@@ -55,6 +57,30 @@ def test_disk_that_turns_out_to_be_full_leaves_every_file_as_it_was(
         write_whole(tmp_path / "a.txt", "new", synced=True)
     assert names(tmp_path) == ["a.txt"]
     assert (tmp_path / "a.txt").read_text() == "old"
+
+
+def test_long_names_that_begin_alike_are_files_of_their_own(tmp_path: Path) -> None:
+    paths = [tmp_path / f"{'a' * 60}-{place}" for place in range(2)]
+    with whole_files(*paths) as fresh:
+        for place, one in enumerate(fresh):
+            one.write_text(str(place))
+    assert [one.read_text() for one in paths] == ["0", "1"]
+
+
+def test_synced_file_has_its_place_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[tuple[bool, list[str]]] = []
+
+    def told(handle: int) -> None:
+        synced.append((stat.S_ISDIR(os.fstat(handle).st_mode), names(tmp_path)))
+
+    monkeypatch.setattr("benchdesign.whole_files.os.fsync", told)
+    write_whole(tmp_path / "a.txt", "text")
+    assert not synced
+    write_whole(tmp_path / "b.txt", "text", synced=True)
+    assert [is_folder for is_folder, _ in synced] == [False, True]
+    assert synced[-1][1] == ["a.txt", "b.txt"]
 
 
 def test_name_may_be_as_long_as_names_can_be(tmp_path: Path) -> None:

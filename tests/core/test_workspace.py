@@ -135,3 +135,15 @@ def test_an_unreadable_interface_state_is_an_empty_one(workspace: Workspace) -> 
     assert workspace.load_ui() == {"screen": "gaps"}
     (workspace.folder / "ui.json").write_text("{", "utf-8")
     assert workspace.load_ui() == {}
+
+
+def test_a_workspace_may_be_named_from_the_home_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    benchmark, _ = write_sets(tmp_path)
+    (tmp_path / "work").mkdir()
+    with Workspace.create(Path("~/work"), benchmark) as made:
+        assert made.folder == tmp_path / "work"
+    with Workspace.open(Path("~/work")) as again:
+        assert again.folder == tmp_path / "work"

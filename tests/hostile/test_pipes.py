@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -26,6 +29,22 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def folder(made: Path, tmp_path: Path) -> Path:
     return shutil.copytree(made, tmp_path / "here")
+
+
+@contextmanager
+def alarm() -> Iterator[None]:
+    """End what waits for the writer of a pipe."""
+
+    def ring(*_: object) -> None:
+        raise TimeoutError("waits for a writer")
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.alarm(int(SECONDS))
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
 
 
 def ask(folder: Path, *arguments: str) -> Ended:
@@ -76,6 +95,24 @@ def test_results_file_of_lm_eval_that_is_a_pipe_is_passed_over(tmp_path: Path) -
     samples = tmp_path / "samples_a_2024-01-01T00-00-00.jsonl"
     samples.write_text("{}\n")
     assert _model_of(samples) == tmp_path.name
+
+
+@pytest.mark.parametrize("name", ["corpus.jsonl", "corpus.txt.gz", "corpus.parquet"])
+def test_corpus_that_is_a_pipe_is_refused(name: str, tmp_path: Path) -> None:
+    from benchdesign.mapping.corpus import CorpusReader
+
+    os.mkfifo(tmp_path / name)
+    with alarm(), pytest.raises(BenchdesignError, match=rf"{name}: .*not a regular file"):
+        CorpusReader.open(tmp_path / name)
+
+
+@pytest.mark.parametrize("name", ["contexts.jsonl", "contexts.jsonl.gz"])
+def test_contexts_that_are_a_pipe_are_refused(name: str, tmp_path: Path) -> None:
+    from benchdesign.mapping.contexts import read_contexts
+
+    os.mkfifo(tmp_path / name)
+    with alarm(), pytest.raises(BenchdesignError, match=rf"{name}: .*not a regular file"):
+        list(read_contexts(tmp_path / name))
 
 
 def test_config_of_a_level_that_is_a_pipe_is_refused(tmp_path: Path) -> None:

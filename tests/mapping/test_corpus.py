@@ -57,6 +57,15 @@ def test_a_folder_is_read_file_by_file(tmp_path: Path) -> None:
     assert [text for text, _ in stream_texts(tmp_path)] == ["sooner", "later"]
 
 
+def test_a_corpus_may_be_named_from_the_home_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "texts").mkdir()
+    write_rows(tmp_path / "texts" / "a.jsonl", [{"text": "one"}])
+    assert list(stream_texts(Path("~/texts"))) == list(stream_texts(Path("~/texts/a.jsonl")))
+
+
 def test_texts_of_one_source_that_begin_alike_are_capped(tmp_path: Path) -> None:
     start = "Pick the sentence that makes more sense here:"
     rows = [{"text": f"{start} number {n}", "source": "template"} for n in range(9)]

@@ -158,8 +158,8 @@ WRONG_COLUMNS = [
     *(("base_rates", value) for value in ([5.0], [-1.0])),
     *(("q90", value) for value in (-1.0, "a", True, [0.5])),
     *(("density", value) for value in (1.5, -0.5)),
-    *(("label_score", value) for value in (1.5, -0.5)),
-    *(("threshold", value) for value in (-1.0, "a", None)),
+    *(("label_score", value) for value in ("a", [0.5])),
+    *(("threshold", value) for value in (-1.0, "a", None, float("nan"), float("inf"))),
     *(("level", value) for value in (None, 0.5, 256)),
 ]
 
@@ -179,13 +179,31 @@ def test_row_that_is_out_of_range_is_named(folder: Path) -> None:
         load_dictionary(folder)
 
 
+def test_threshold_must_be_finite(folder: Path) -> None:
+    import pyarrow as pa
+
+    rewrite(folder, "threshold", pa.array([0.5] * 2 + [float("nan")] + [0.5] * 29))
+    with pytest.raises(DictionaryError, match="column threshold: row 3 must be a finite number"):
+        load_dictionary(folder)
+
+
+def test_score_that_can_be_none_is_not_known(folder: Path) -> None:
+    import pyarrow as pa
+
+    rewrite(folder, "label_score", pa.array([1.5, -0.5, None, 0.0, 1.0] + [0.75] * 27))
+    scores = load_dictionary(folder).table.label_score
+    np.testing.assert_array_equal(scores, [np.nan] * 3 + [0.0, 1.0] + [0.75] * 27)
+
+
 def test_texts_may_be_encoded_in_any_way(folder: Path) -> None:
     import pyarrow as pa
 
     rewrite(folder, "label", pa.array(["ages"] * 32).dictionary_encode())
     rewrite(folder, "area", pa.array(["people"] * 32, pa.large_string()))
     rewrite(folder, "label_source", pa.nulls(32))
+    rewrite(folder, "flags", pa.nulls(32))
     table = load_dictionary(folder).table
+    assert table.flags == (frozenset(),) * 32
     assert (table.label[3], table.area[3], table.label_source[3]) == ("ages", "people", None)
 
 

@@ -17,7 +17,7 @@ import pytest
 from numpy.typing import NDArray
 
 from benchdesign.errors import InputError, Interrupted, OutputExistsError, UsageError
-from benchdesign.mapping import load_dictionary
+from benchdesign.mapping import label_neuronpedia, load_dictionary
 from benchdesign.mapping.contexts import ConceptContexts, Context, read_contexts, write_contexts
 from benchdesign.mapping.endpoint import Endpoint, EndpointError
 from benchdesign.mapping.label import (
@@ -147,11 +147,32 @@ def test_labels_that_expand_without_end_are_refused(
         read_labels(tmp_path / "a.csv.gz", TWO_LEVELS)
 
 
-def test_labels_over_the_limit_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_labels_over_the_limit_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_bytes(b"\n" * ((1 << 20) + 1))
-    monkeypatch.setattr("benchdesign.mapping.label._LARGEST", 1 << 20)
     with pytest.raises(InputError, match=r"a\.jsonl: over 1 MB; give"):
-        read_labels(tmp_path / "a.jsonl", TWO_LEVELS)
+        read_labels(tmp_path / "a.jsonl", TWO_LEVELS, most=1 << 20)
+
+
+def test_export_that_was_fetched_may_be_larger(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert label_neuronpedia._LARGEST > 128 << 20
+    (tmp_path / "m_4-res.json").write_text(" " * ((1 << 20) + 1))
+    monkeypatch.setattr(label_neuronpedia, "_LARGEST", 1 << 20)
+    with pytest.raises(InputError, match=r"m_4-res\.json: over 1 MB; .* \(--from\)"):
+        fetch_labels("m/4-res", TWO_LEVELS, store=tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.json", '[{"concept_id": 1, "label": "a", "label_score": NaN}]'),
+        ("a.csv", "concept_id,label,label_score\n1,a,nan\n"),
+    ],
+)
+def test_score_that_is_not_a_number_is_not_known(name: str, content: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text(content)
+    assert read_labels(tmp_path / name, TWO_LEVELS)[0].score is None
 
 
 def test_labels_in_another_encoding_are_named(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from benchdesign.errors import ModelError
 from benchdesign.items import Item
@@ -228,6 +229,26 @@ def test_model_that_needs_more_than_tokens_is_refused(tmp_path: Path) -> None:
     ) as caught:
         states_at(tmp_path, "x", hook_module="encoder.block.1")
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "problem",
+    [
+        torch.OutOfMemoryError("CUDA out of memory."),
+        RuntimeError("[enforce fail] . DefaultCPUAllocator: can't allocate memory"),
+        MemoryError(),
+    ],
+)
+def test_model_that_does_not_fit_is_not_told_as_one_that_cannot_be_read(
+    problem: Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise problem
+
+    monkeypatch.setattr(ReferenceModel, "activations", fail)
+    with pytest.raises(ModelError, match=r"does not fit in memory\. Use --dtype") as caught:
+        states_at(make_tiny_decoder(tmp_path, "gpt2"), "x", hook_module="transformer.h.0")
+    assert "encoder" not in str(caught.value)
 
 
 def test_hook_that_the_family_lacks_says_how_to_name_the_module() -> None:

@@ -75,6 +75,47 @@ async def test_what_is_different_since_the_last_export(bench: Bench, size: tuple
         await until(pilot, lambda: "Since " not in visible_text(app))
 
 
+@pytest.mark.parametrize(
+    "decision",
+    [
+        Decision(Subject.CONCEPT, "2", want=12),
+        Decision(Subject.CONCEPT, "2", merge="3"),
+        Decision(Subject.CONCEPT, "1", Verdict.IGNORE),
+        Decision(Subject.AREA, "animals", Verdict.PIN),
+    ],
+)
+async def test_what_was_decided_of_concepts_is_different_since_the_last_export(
+    decision: Decision, bench: Bench
+) -> None:
+    async with bench.opened() as (app, pilot):
+        session = app.session
+        assert session is not None
+        await go(pilot, app, "export")
+        await until(pilot, lambda: app.screen.plan is not None)
+        await pilot.press("ctrl+e")
+        await until(pilot, lambda: app.status.startswith("Wrote"))
+        manifest = Path(app.ui.of_screen("export")["written"]) / "revision.json"
+        await go(pilot, app, "overview")
+        await until(pilot, lambda: "nothing decided since" in visible_text(app))
+        session.record(decision)
+        app.touch()
+        await until(pilot, lambda: "concepts decided" in visible_text(app))
+        line = next(one for one in visible_text(app).splitlines() if "concepts decided" in one)
+        assert "accepted" not in line
+        app.screen.since_export = None
+        session.undo()
+        app.touch()
+        await until(pilot, lambda: "nothing decided since" in visible_text(app))
+        # An export of an older version says nothing of concepts.
+        told = json.loads(manifest.read_text("utf-8"))
+        assert told["choice"].pop("concepts_sha256")
+        manifest.write_text(json.dumps(told), "utf-8")
+        session.record(decision)
+        app.screen.since_export = None
+        app.touch()
+        await until(pilot, lambda: "nothing decided since" in visible_text(app))
+
+
 async def test_next_step_says_how_many_gaps_the_open_candidates_would_fill(bench: Bench) -> None:
     async with bench.opened() as (app, pilot):
         session = app.session

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchdesign.decisions import Decision, Subject, Verdict
+from benchdesign.items import Finding
 from benchdesign.revision import Choice, plan_revision
 from benchdesign.tui.model import Session
 from benchdesign.tui.publishing import publish_checks
@@ -94,3 +95,19 @@ async def test_without_near_duplicates_there_is_no_such_state(bench: Bench) -> N
         await go(pilot, app, "items")
         assert isinstance(app.screen, ItemsScreen)
         assert "repeats" not in [name for name, _ in app.screen.facets()]
+
+
+async def test_what_was_found_in_no_row_is_counted_by_itself(bench: Bench) -> None:
+    async with bench.opened() as (app, _):
+        session = app.session
+        assert session is not None and session.analysis is not None
+        found = [Finding("skipped-file", f"{one}.jsonl: not a file.") for one in "abc"]
+        found += [Finding("empty-text", "no text", (3, 4)), Finding("skipped-row", "not JSON")]
+        benchmark = replace(session.analysis.benchmark, findings=tuple(found))
+        analysis = replace(session.analysis, benchmark=benchmark)
+        assert session.loaded is not None
+        session.replace(replace(session.loaded, analysis=analysis))
+        texts = [text for state, text in said(session) if state == "warn"]
+        assert "3 skipped files of the benchmark" in texts
+        assert "empty text in 2 rows of the benchmark" in texts
+        assert "1 skipped row of the benchmark" in texts

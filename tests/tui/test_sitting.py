@@ -38,6 +38,19 @@ def test_what_was_undone_does_not_count_and_what_was_redone_does() -> None:
     assert sitting_of([undo, step(10, "a")]).n_decided == 1
 
 
+def test_what_was_decided_before_the_sitting_does_not_count_when_it_is_redone() -> None:
+    steps = [step(0, "a"), step(5, "a", action="undo"), step(6, "b", action="undo")]
+    before = step(7, "b", action="redo")
+    assert sitting_of([*steps, before]).n_decided == 0
+    assert sitting_of([*steps, before, step(8, "a", action="redo")]).n_decided == 1
+
+
+def test_an_item_opened_again_does_not_count() -> None:
+    steps = [step(0, "a", "b"), step(4, "a", verdict=Verdict.OPEN)]
+    assert sitting_of(steps).n_decided == 1
+    assert sitting_of([*steps, step(8, "a")]).n_decided == 2
+
+
 def test_an_item_judged_twice_counts_once_and_a_note_not_at_all() -> None:
     steps = [step(0, "a"), step(4, "a", verdict=None), step(8, "a", verdict=Verdict.REJECT)]
     assert (sitting_of(steps).n_decided, sitting_of(steps).seconds_each) == (1, 8.0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from benchdesign.decisions import BY_RULE, Decision, Subject, Verdict
 from benchdesign.errors import WorkspaceError
-from benchdesign.text import display
+from benchdesign.text import display, is_whole_number
 from benchdesign.tui.model import Session
 from benchdesign.tui.screens.dialogs import AskChoice, AskText
 from benchdesign.tui.screens.lists import ListScreen
@@ -164,4 +164,4 @@ class JudgingScreen(ListScreen):
 
 def _count(text: str) -> int | None:
     digits = text.strip().replace(",", "")
-    return int(digits) if digits.isascii() and digits.isdecimal() and len(digits) < 10 else None
+    return int(digits) if is_whole_number(digits) else None

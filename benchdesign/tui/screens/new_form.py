@@ -18,7 +18,7 @@ from textual.worker import get_current_worker
 
 from benchdesign.errors import BenchdesignError
 from benchdesign.regular import expanded, is_there
-from benchdesign.text import display
+from benchdesign.text import display, is_whole_number
 from benchdesign.tui.paths import PathSuggester
 from benchdesign.tui.widgets.detail import Line, heading
 from benchdesign.tui.widgets.evidence import literal
@@ -34,7 +34,6 @@ _WORDS = {"prompt": "Question", "choices": "Choices", "answer": "Answer", "id": 
 _CHARACTERS_A_SECOND = 12_000
 """What the built-in model reads on one core; see measurements/results/mapping_speed.md."""
 
-_MOST_DIGITS = 9
 _MOST_FINDINGS = 4
 _PREVIEW = 600
 
@@ -59,7 +58,7 @@ class Wanted:
             return "Name a benchmark file."
         if not self.folder:
             return "Name a folder for the workspace."
-        if not self.n_add.isdecimal() or len(self.n_add) > _MOST_DIGITS:
+        if not is_whole_number(self.n_add):
             return "Propose: give a whole number of items."
         return ""
 
