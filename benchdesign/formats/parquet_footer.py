@@ -53,6 +53,8 @@ def read_chunks(path: Path) -> list[list[Chunk]]:
 
 def _chunk(said: dict[int, Any]) -> Chunk:
     codec = said.get(4, 0)
+    if not said.get(3):
+        raise ValueError("a column without a name")
     return Chunk(
         path_in_schema=".".join(part.decode("utf-8") for part in said[3]),
         physical_type="BYTE_ARRAY" if said.get(1) == _BYTE_ARRAY else "",

@@ -17,6 +17,9 @@ from benchdesign.formats import files
 
 __all__ = ["check_unpacked", "may_repeat", "unpacked_bytes"]
 
+_ROW_BYTES = 64
+"""What a row takes once read, however little it holds."""
+
 
 def check_unpacked(path: Path, n_unpacked: int, *, n_packed: int) -> None:
     """Refuse a file that is small on disk and enormous once read."""
@@ -39,7 +42,8 @@ def unpacked_bytes(array: Any) -> int:
     import pyarrow as pa
 
     if isinstance(array, pa.Table):
-        return sum(unpacked_bytes(column) for column in array.columns)
+        # Without columns, or with empty ones, a table can have any number of rows for nothing.
+        return _ROW_BYTES * array.num_rows + sum(unpacked_bytes(one) for one in array.columns)
     if isinstance(array, pa.ChunkedArray):
         return sum(unpacked_bytes(chunk) for chunk in array.chunks)
     kind, types = array.type, pa.types
@@ -49,6 +53,8 @@ def unpacked_bytes(array: Any) -> int:
         lengths = _lengths(array.dictionary)
         # Not `to_numpy`, which imports pandas; nor `fill_null` below, where it can be helped.
         used = np.from_dlpack(array.indices.drop_null())
+        if len(used) and not 0 <= int(used.min()) <= int(used.max()) < len(lengths):
+            raise pa.ArrowInvalid("a value that is not among those the column refers to")
         return len(array) + int(lengths[used].sum())
     if types.is_run_end_encoded(kind):
         return _spread(array.values, len(array))

@@ -10,6 +10,7 @@ import pyarrow as pa
 import pytest
 
 from benchdesign.errors import BenchdesignError
+from benchdesign.formats.unpacked import unpacked_bytes
 from tests.hostile.cases import deep, lines
 from tests.hostile.entries import ENTRIES, run_entry
 
@@ -129,3 +130,10 @@ def test_every_entry_takes_a_good_input_and_rubbish(entry: str, tmp_path: Path) 
         folder = tmp_path / str(number)
         folder.mkdir()
         assert run_entry(entry, folder, data) == ""
+
+
+def test_reference_to_a_value_that_is_not_there_is_told() -> None:
+    # The library reads such Parquet without looking.
+    column = pa.DictionaryArray.from_arrays(pa.array([0, 50]), pa.array(["Who?"]), safe=False)
+    with pytest.raises(pa.ArrowInvalid, match="not among those"):
+        unpacked_bytes(column)

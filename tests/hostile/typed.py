@@ -193,6 +193,28 @@ def _arrow_list_bomb(folder: Path) -> Path:
     return _arrow(folder / "a.arrow", {"question": _in_lists(_repeated())}, compression="zstd")
 
 
+@case("Arrow rows without columns", Refused("expands"))
+def _no_columns(folder: Path) -> Path:
+    import pyarrow as pa
+
+    # A thousand million rows in a few hundred bytes.
+    rows = pa.table({"question": pa.nulls(1_000_000_000)}).select([])
+    with pa.ipc.new_file(str(folder / "a.arrow"), rows.schema) as out:
+        out.write_table(rows)
+    return folder / "a.arrow"
+
+
+@case("Parquet column without a name", Refused("without a name"))
+def _no_name(folder: Path) -> Path:
+    path = _parquet(folder / "a.parquet", {"question": ["Who?"]}, store_schema=False)
+    data = path.read_bytes()
+    # The column's own record holds a list of its names; the footer ends with its length.
+    data = data.replace(b"\x19\x18\x08question", b"\x19\x08")
+    (length,) = struct.unpack("<I", data[-8:-4])
+    path.write_bytes(data[:-8] + struct.pack("<I", length - 9) + data[-4:])
+    return path
+
+
 @case("Arrow bomb of blanks", Refused("expands"))
 def _blank_bomb(folder: Path) -> Path:
     import pyarrow as pa
