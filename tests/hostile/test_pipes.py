@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -32,19 +32,20 @@ def folder(made: Path, tmp_path: Path) -> Path:
 
 
 @contextmanager
-def alarm() -> Iterator[None]:
-    """End what waits for the writer of a pipe."""
+def pipe(path: Path) -> Iterator[Path]:
+    """Make a pipe that gets a writer after a while, so that what waits for one fails in the end."""
+    os.mkfifo(path)
 
-    def ring(*_: object) -> None:
-        raise TimeoutError("waits for a writer")
+    def write() -> None:
+        with suppress(OSError):
+            os.close(os.open(path, os.O_WRONLY | os.O_NONBLOCK))
 
-    before = signal.signal(signal.SIGALRM, ring)
-    signal.alarm(int(SECONDS))
+    writer = threading.Timer(SECONDS, write)
+    writer.start()
     try:
-        yield
+        yield path
     finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
+        writer.cancel()
 
 
 def ask(folder: Path, *arguments: str) -> Ended:
@@ -101,18 +102,18 @@ def test_results_file_of_lm_eval_that_is_a_pipe_is_passed_over(tmp_path: Path) -
 def test_corpus_that_is_a_pipe_is_refused(name: str, tmp_path: Path) -> None:
     from benchdesign.mapping.corpus import CorpusReader
 
-    os.mkfifo(tmp_path / name)
-    with alarm(), pytest.raises(BenchdesignError, match=rf"{name}: .*not a regular file"):
-        CorpusReader.open(tmp_path / name)
+    said = rf"{name}: .*not a regular file"
+    with pipe(tmp_path / name) as path, pytest.raises(BenchdesignError, match=said):
+        CorpusReader.open(path)
 
 
 @pytest.mark.parametrize("name", ["contexts.jsonl", "contexts.jsonl.gz"])
 def test_contexts_that_are_a_pipe_are_refused(name: str, tmp_path: Path) -> None:
     from benchdesign.mapping.contexts import read_contexts
 
-    os.mkfifo(tmp_path / name)
-    with alarm(), pytest.raises(BenchdesignError, match=rf"{name}: .*not a regular file"):
-        list(read_contexts(tmp_path / name))
+    said = rf"{name}: .*not a regular file"
+    with pipe(tmp_path / name) as path, pytest.raises(BenchdesignError, match=said):
+        list(read_contexts(path))
 
 
 def test_config_of_a_level_that_is_a_pipe_is_refused(tmp_path: Path) -> None:
