@@ -369,3 +369,21 @@ async def test_status_line_keeps_the_last_message(bench: Bench) -> None:
         assert "A fact." in str(app.screen.query_one(JobLine).content)
         assert "A fact." in app.messages
         assert app.screen.query(Line)
+
+
+async def test_a_hidden_filter_never_takes_the_keys(bench: Bench) -> None:
+    async with bench.opened() as (app, pilot):
+        await go(pilot, app, "candidates")
+        table = app.screen.query_one(LineTable)
+        n_shown = len(table.view)
+        # A list that had to wait has lost the keys; whoever comes back types before anything else.
+        app.screen.set_focus(None)
+        await app.switch_mode("gaps")
+        await app.switch_mode("candidates")
+        await until(pilot, lambda: app.screen.focused is not None)
+        assert app.screen.focused is table
+        app.screen.query_one("#filter").focus()
+        await pilot.press("%")
+        assert len(table.view) == n_shown
+        await pilot.press("slash", "%")
+        await until(pilot, lambda: not table.view)

@@ -188,9 +188,10 @@ async def test_a_candidate_is_reviewed_in_a_browser_and_is_on_disk(bench: Bench)
                     break
                 await asyncio.sleep(0.05)
             assert await page.evaluate("location.href") == f"{address}/"
-            await page.evaluate("document.querySelector('.xterm-helper-textarea').focus()")
-            # The analysis may still be loading; a key on an empty list does nothing.
+            # The analysis may still be loading; a key on an empty list does nothing. The page takes
+            # the focus where it likes while it starts.
             for _ in range(600):
+                await page.evaluate("document.querySelector('.xterm-helper-textarea')?.focus()")
                 await page.press("5")
                 await page.press("a")
                 if log.is_file() and log.stat().st_size:

@@ -157,6 +157,10 @@ class FilterBar(Input):
     class Left(Message):
         """The filter was kept or cleared; keys belong to the list again."""
 
+    def allow_focus(self) -> bool:
+        """Take the focus only while shown: keys typed into a field that no one sees would filter."""
+        return super().allow_focus() and self.has_class("-shown")
+
     def open(self) -> None:
         """Show the field and type into it."""
         self.add_class("-shown")
