@@ -125,14 +125,15 @@ def _choose_file(
 ) -> tuple[str, list[Any]]:
     findings: list[Any] = []
     if isinstance(listed, Mapping):
-        names = [str(name) for name in listed]
-        wanted = split
+        # YAML reads a split called 2024 as a number.
+        by_name = {str(name): files for name, files in listed.items()}
+        names, wanted = list(by_name), split
         for key in ("test_split", "validation_split") if split is None else ():
-            if task.get(key) in names:
+            if key in task and str(task[key]) in by_name:
                 wanted = str(task[key])
                 break
         chosen, findings = choose_split(names, wanted, str(path))
-        listed = listed[chosen]
+        listed = by_name[chosen]
     elif split is not None and split not in {"train", task.get("test_split")}:
         raise FormatError(f"{path}: no split {split!r}. Leave --split out.")
     if isinstance(listed, list) and len(listed) == 1:

@@ -70,6 +70,10 @@ FOUND = {
         arrow_stream({"choices": ["a?"]}).replace(b"choices", b"ch\x9b\x96\x9c\x9as"),
     ),
     "data files that are true": ("saved dataset", b'1{"_data_files":true}'),
+    "split whose name is a number": (
+        "task file",
+        b"dataset_path: json\ndataset_kwargs: {data_files: {-1: a.jsonl}}\n",
+    ),
     "name of a data file in several lines": (
         "task file",
         b"dataset_path: json\ndataset_kwargs: {data_files:\ndata.\r\r\rjsonl}\n",
