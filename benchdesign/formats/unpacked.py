@@ -43,7 +43,8 @@ def unpacked_bytes(array: Any) -> int:
 
     if isinstance(array, pa.Table):
         # Without columns, or with empty ones, a table can have any number of rows for nothing.
-        return _ROW_BYTES * array.num_rows + sum(unpacked_bytes(one) for one in array.columns)
+        n_bytes = sum(unpacked_bytes(column) for column in array.columns)
+        return n_bytes + _ROW_BYTES * int(array.num_rows)
     if isinstance(array, pa.ChunkedArray):
         return sum(unpacked_bytes(chunk) for chunk in array.chunks)
     kind, types = array.type, pa.types

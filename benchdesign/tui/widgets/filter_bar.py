@@ -158,7 +158,7 @@ class FilterBar(Input):
         """The filter was kept or cleared; keys belong to the list again."""
 
     def allow_focus(self) -> bool:
-        """Take the focus only while shown: keys typed into a field that no one sees would filter."""
+        """Take the focus only while shown: keys typed into a hidden field would filter."""
         return super().allow_focus() and self.has_class("-shown")
 
     def open(self) -> None:
