@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from statistics import median
 
-from benchdesign.decisions import Decision, Step, Subject, Verdict
+from benchdesign.decisions import Step, Subject, Verdict
 
 __all__ = ["Sitting", "sitting_of"]
 
@@ -58,7 +58,9 @@ def sitting_of(steps: Iterable[Step]) -> Sitting:
             for one in step.decisions
             if one.subject in _ITEMS and one.verdict in _VERDICTS
         }
-        decided -= {(one.subject, one.subject_id) for one in step.decisions if _opens(one)}
+        decided -= {
+            (one.subject, one.subject_id) for one in step.decisions if one.verdict is Verdict.OPEN
+        }
         if not said:
             continue
         decided |= said
@@ -69,10 +71,6 @@ def sitting_of(steps: Iterable[Step]) -> Sitting:
                 times.append(seconds / len(said))
         before = now
     return Sitting(len(decided), median(times) if times else None)
-
-
-def _opens(decision: Decision) -> bool:
-    return decision.verdict is Verdict.OPEN
 
 
 def _moment(when: str) -> datetime | None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import gc
 import threading
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import numpy as np
 import pytest
@@ -48,6 +49,15 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     event.set()
 
 
+@contextlib.asynccontextmanager
+async def opening(bench: Bench) -> AsyncIterator[tuple[BenchdesignApp, Pilot[None]]]:
+    """Open the workspace and wait for its figures, not for its items."""
+    app = bench.app()
+    async with app.run_test(size=(120, 36)) as pilot:
+        await until(pilot, lambda: app.session is not None and app.session.summary is not None)
+        yield app, pilot
+
+
 def is_waiting(app: BenchdesignApp) -> bool:
     return app.screen.has_class("-waiting")
 
@@ -63,9 +73,7 @@ async def go(app: BenchdesignApp, pilot: Pilot[None], key: str, mode: str) -> Ba
 async def test_figures_and_gaps_are_shown_before_the_items_are_read(
     bench: Bench, held: threading.Event
 ) -> None:
-    app = bench.app()
-    async with app.run_test(size=(120, 36)) as pilot:
-        await until(pilot, lambda: app.session is not None and app.session.summary is not None)
+    async with opening(bench) as (app, pilot):
         session = app.session
         assert session is not None and session.loaded is None
         assert app.current_mode == "overview" and not is_waiting(app)
@@ -85,9 +93,7 @@ async def test_figures_and_gaps_are_shown_before_the_items_are_read(
 async def test_decision_made_while_the_items_are_read_is_kept(
     bench: Bench, held: threading.Event
 ) -> None:
-    app = bench.app()
-    async with app.run_test(size=(120, 36)) as pilot:
-        await until(pilot, lambda: app.session is not None and app.session.summary is not None)
+    async with opening(bench) as (app, pilot):
         session = app.session
         assert session is not None
         await go(app, pilot, "3", "concepts")
@@ -183,9 +189,7 @@ def test_many_loaded_objects_are_left_out_of_later_searches_for_garbage(
 async def test_scope_asked_for_too_early_opens_when_the_items_are_read(
     bench: Bench, held: threading.Event
 ) -> None:
-    app = bench.app()
-    async with app.run_test(size=(120, 36)) as pilot:
-        await until(pilot, lambda: app.session is not None and app.session.summary is not None)
+    async with opening(bench) as (app, pilot):
         await pilot.press("c")
         assert len(app.screen_stack) == 1 and "once the items are read" in app.status
         held.set()

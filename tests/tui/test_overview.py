@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,17 @@ from benchdesign.decisions import Decision, Subject, Verdict
 from benchdesign.tui.screens.overview import OverviewScreen
 from tests.tui.conftest import Bench, until
 from tests.tui.test_screens import go, visible_text
+
+
+async def export(pilot: Any, app: Any) -> Path:
+    """Export by keys, come back to Overview, and return the manifest."""
+    await go(pilot, app, "export")
+    await until(pilot, lambda: app.screen.plan is not None)
+    await pilot.press("ctrl+e")
+    await until(pilot, lambda: app.status.startswith("Wrote"))
+    await go(pilot, app, "overview")
+    await until(pilot, lambda: "nothing decided since" in visible_text(app))
+    return Path(app.ui.of_screen("export")["written"]) / "revision.json"
 
 
 @pytest.mark.parametrize("size", [(120, 36), (80, 24)])
@@ -40,13 +52,7 @@ async def test_what_is_different_since_the_last_export(bench: Bench, size: tuple
         adds = [one for one in session.loaded.candidates if one.subject is Subject.ADD]
         removes = [one for one in session.loaded.candidates if one.subject is Subject.REMOVE]
         session.record(*(Decision(Subject.ADD, one.item.id, Verdict.ACCEPT) for one in adds[:2]))
-        await go(pilot, app, "export")
-        await until(pilot, lambda: app.screen.plan is not None)
-        await pilot.press("ctrl+e")
-        await until(pilot, lambda: app.status.startswith("Wrote"))
-        manifest = Path(app.ui.of_screen("export")["written"]) / "revision.json"
-        await go(pilot, app, "overview")
-        await until(pilot, lambda: "nothing decided since" in visible_text(app))
+        manifest = await export(pilot, app)
 
         session.record(
             Decision(Subject.ADD, adds[0].item.id, Verdict.REJECT),
@@ -90,13 +96,7 @@ async def test_what_was_decided_of_concepts_is_different_since_the_last_export(
     async with bench.opened() as (app, pilot):
         session = app.session
         assert session is not None
-        await go(pilot, app, "export")
-        await until(pilot, lambda: app.screen.plan is not None)
-        await pilot.press("ctrl+e")
-        await until(pilot, lambda: app.status.startswith("Wrote"))
-        manifest = Path(app.ui.of_screen("export")["written"]) / "revision.json"
-        await go(pilot, app, "overview")
-        await until(pilot, lambda: "nothing decided since" in visible_text(app))
+        manifest = await export(pilot, app)
         session.record(decision)
         app.touch()
         await until(pilot, lambda: "concepts decided" in visible_text(app))
