@@ -186,6 +186,41 @@ class ConceptMap:
         )
 
     @classmethod
+    def gather(cls, maps: Sequence[ConceptMap], places: Sequence[tuple[int, int]]) -> ConceptMap:
+        """Return the map of items of several maps, in the order given: (map, row) of each.
+
+        Rows are copied whole, straight from where they are.
+        """
+        first = maps[0]
+        ends = [one.indptr.tolist() for one in maps]
+        spans = [(of, ends[of][row], ends[of][row + 1]) for of, row in places]
+        lengths = [high - low for _, low, high in spans]
+
+        def entries(name: str) -> NDArray[Any]:
+            columns = [getattr(one, name) for one in maps]
+            return np.concatenate(
+                [columns[0][:0], *(columns[of][low:high] for of, low, high in spans)]
+            )
+
+        def rows(name: str) -> NDArray[Any]:
+            columns = [getattr(one, name) for one in maps]
+            return np.stack([columns[of][row] for of, row in places])
+
+        return cls(
+            digests=tuple(maps[of].digests[row] for of, row in places),
+            n_concepts=first.n_concepts,
+            dictionary=first.dictionary,
+            indptr=np.cumsum([0, *lengths]),
+            indices=entries("indices"),
+            saliency=entries("saliency"),
+            peak=entries("peak"),
+            start=entries("start"),
+            end=entries("end"),
+            n_tokens=rows("n_tokens"),
+            embeddings=rows("embeddings") if first.embeddings is not None else None,
+        )
+
+    @classmethod
     def concatenate(cls, maps: Sequence[ConceptMap]) -> ConceptMap:
         """Stack maps made by the same dictionary, in order."""
         first = maps[0]

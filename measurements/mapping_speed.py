@@ -373,7 +373,7 @@ def make_sae(folder: Path, *, model: str, hook_point: str, d_in: int, d_sae: int
 
     from benchdesign.mapping.reference import ReferenceModel
 
-    reference = ReferenceModel.from_spec(model, hook_points=[hook_point])
+    reference = ReferenceModel.from_spec(model, hook_points=[hook_point], device="cpu")
     windows = reference.windows(read_items(POOL, 64))
     states = torch.cat([reference.activations([one])[hook_point] for one in windows])[:4000]
     torch.manual_seed(0)

@@ -13,11 +13,13 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
+from collections import deque
 from collections.abc import Collection, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
-
-import numpy as np
 
 from benchdesign.conceptmap import ConceptMap, read_parquet
 from benchdesign.errors import Interrupted, WorkspaceError
@@ -34,7 +36,7 @@ __all__ = ["TickingMapper", "key_of", "key_of_parts", "map_items", "recall_items
 SHARD_ITEMS, SHARD_CHARACTERS = 1024, 1 << 16
 """A shard ends at whichever comes first; on a CPU that is seconds of work, lost when it is stopped.
 
-A mapper with larger batches says so with `shard_characters`.
+A mapper with larger batches says so with `shard_limits`.
 """
 
 
@@ -48,6 +50,23 @@ class TickingMapper(Protocol):
         self, items: Sequence[Item], *, tick: Callable[[int], None] | None = None
     ) -> ConceptMap:
         """Map items, in order; `tick` is told how many are done, and may raise."""
+        ...
+
+
+@runtime_checkable
+class ExpectantMapper(Protocol):
+    """What can get the next items ready while it maps others."""
+
+    on_gpu: bool
+
+    def expect(self, items: Sequence[Item]) -> None:
+        """Say which items come after those of the next call of `run_batch`."""
+        ...
+
+    def run_batch(
+        self, items: Sequence[Item], *, tick: Callable[[int], None] | None = None
+    ) -> Callable[[], ConceptMap]:
+        """Do the model's part of `map_batch`; what is returned does the rest, in any thread."""
         ...
 
 
@@ -81,13 +100,17 @@ def map_items(
         done = {digest for found in _stored(folder, unique).values() for digest in found}
         ticker.skip(len(done))
         missing = [item for digest, item in unique.items() if digest not in done]
-        tell = on_shard or (lambda _shard: None)
-        if on_shard is not None and done:
-            for shard in _load(folder, done):
-                tell(shard)
-        for shard in _map_missing(missing, mapper, folder, ticker, stop):
-            tell(shard)
-        return _in_order(digests, list(_load(folder, unique)), mapper)
+        made = []
+        for shard in chain(
+            _load(folder, done) if done else (),
+            _map_missing(missing, mapper, folder, ticker, stop),
+        ):
+            made.append(shard)
+            if on_shard is not None:
+                on_shard(shard)
+        # Some may have been mapped by another run.
+        others = unique.keys() - {digest for shard in made for digest in shard.digests}
+        return _in_order(digests, [*made, *(_load(folder, others) if others else ())], mapper)
 
 
 def recall_items(items: Sequence[Item], key: str, *, cache: Path) -> ConceptMap | None:
@@ -139,51 +162,75 @@ def _map_missing(
         if stop is not None and stop():
             raise Interrupted("Stopped; what was mapped is kept.")
 
-    def made(shard: Sequence[Item]) -> ConceptMap:
+    def run(shard: Sequence[Item]) -> Callable[[], ConceptMap]:
         if isinstance(mapper, TickingMapper):
-            return mapper.map_batch(shard, tick=tick)
+            if isinstance(mapper, ExpectantMapper):
+                return mapper.run_batch(shard, tick=tick)
+            return partial(mapper.map_batch, shard, tick=tick)
         tick(0)
         mapped = mapper.map_batch(shard)
         tick(len(shard))
-        return mapped
+        return lambda: mapped
 
-    def kept(shard: Sequence[Item], path: Path) -> ConceptMap:
-        mapped = made(shard)
-        with _writing(path.parent):
-            mapped.save(path)
-        return mapped
-
-    shards = _shards(items, characters=getattr(mapper, "shard_characters", SHARD_CHARACTERS))
-    if folder is None:
-        yield from map(made, shards)
-        return
+    shards = _shards(items, *getattr(mapper, "shard_limits", (SHARD_ITEMS, SHARD_CHARACTERS)))
+    upcoming = iter(shards[1:])
     elsewhere: list[tuple[Path, list[Item]]] = []
-    for shard in shards:
-        path = folder / f"shard-{_name(shard)}.parquet"
-        with _claim(path) as is_ours:
-            if not is_ours:
-                elsewhere.append((path, shard))
-            elif path.exists():
-                ticker.skip(len(shard))
-            else:
-                yield kept(shard, path)
+    # A GPU goes on while shards are put together and written; without one nothing is to be gained.
+    at_once = _BEHIND if isinstance(mapper, ExpectantMapper) and mapper.on_gpu else 0
+    unfinished: deque[Future[ConceptMap]] = deque()
+    with ThreadPoolExecutor(max(at_once, 1)) as behind:
+        for shard in shards:
+            following = next(upcoming, None)
+            path = None if folder is None else folder / f"shard-{_name(shard)}.parquet"
+            with contextlib.ExitStack() as claim:
+                if path is not None and not claim.enter_context(_claim(path)):
+                    elsewhere.append((path, shard))
+                elif path is not None and path.exists():
+                    ticker.skip(len(shard))
+                else:
+                    if following is not None and isinstance(mapper, ExpectantMapper):
+                        mapper.expect(following)
+                    finish = run(shard)
+                    unfinished.append(behind.submit(_finish, finish, path, claim.pop_all()))
+            while len(unfinished) > at_once:
+                yield unfinished.popleft().result()
+        while unfinished:
+            yield unfinished.popleft().result()
     # By now another run has finished these; if it was stopped, they are done here after all. Where
     # it is still at it, doing the same work twice is better than waiting for what may never come.
     for path, shard in elsewhere:
         if path.exists():
             ticker.skip(len(shard))
         else:
-            yield kept(shard, path)
+            yield _finish(run(shard), path, contextlib.nullcontext())
 
 
-def _shards(items: Sequence[Item], *, characters: int) -> list[list[Item]]:
+_BEHIND = 2
+"""Shards that are put together and written while a GPU works on the next one."""
+
+
+def _finish(
+    finish: Callable[[], ConceptMap],
+    path: Path | None,
+    claim: contextlib.AbstractContextManager[object],
+) -> ConceptMap:
+    """Put a shard together, write it where that is asked for, and give up the claim to it."""
+    with claim:
+        mapped = finish()
+        if path is not None:
+            with _writing(path.parent):
+                mapped.save(path)
+        return mapped
+
+
+def _shards(items: Sequence[Item], most_items: int, most_characters: int) -> list[list[Item]]:
     """Cut items into shards of similar length, in an order that keeps the rate steady."""
     shards: list[list[Item]] = []
     taken = 0
     # Ascending, so that what a finished shard leaves behind is cut in the same places again.
     for item in sorted(items, key=lambda item: (len(item.text), item.digest)):
-        full = not shards or len(shards[-1]) >= SHARD_ITEMS
-        if full or taken + len(item.text) > characters:
+        full = not shards or len(shards[-1]) >= most_items
+        if full or taken + len(item.text) > most_characters:
             shards.append([])
             taken = 0
         shards[-1].append(item)
@@ -204,9 +251,12 @@ def _in_order(
 
 
 def _joined(digests: Sequence[str], shards: Sequence[ConceptMap]) -> ConceptMap:
-    joined = ConceptMap.concatenate(shards) if len(shards) > 1 else shards[0]
-    row_of = {digest: row for row, digest in enumerate(joined.digests)}
-    return joined.take(np.asarray([row_of[digest] for digest in digests], dtype=np.int64))
+    place_of = {
+        digest: (shard, row)
+        for shard, one in enumerate(shards)
+        for row, digest in enumerate(one.digests)
+    }
+    return ConceptMap.gather(shards, [place_of[digest] for digest in digests])
 
 
 def _stored(folder: Path, wanted: Collection[str]) -> dict[Path, list[str]]:

@@ -14,7 +14,7 @@ from benchdesign.conceptmap import ConceptMap
 from benchdesign.dictionary import Dictionary, Level
 from benchdesign.errors import DictionaryError, ModelError
 from benchdesign.items import Item
-from benchdesign.mapping.cache import SHARD_CHARACTERS, key_of_parts
+from benchdesign.mapping.cache import SHARD_CHARACTERS, SHARD_ITEMS, key_of_parts
 from benchdesign.mapping.dictionaries import load_dictionary
 from benchdesign.mapping.fitting import (
     check_model,
@@ -39,10 +39,34 @@ BATCH_TOKENS = 1024
 """Positions in one batch on a CPU; larger ones leave its caches and are no faster."""
 
 FIRST_BATCH_TOKENS_GPU, MOST_BATCH_TOKENS_GPU = 1 << 14, 1 << 17
-SHARD_CHARACTERS_GPU = 1 << 18
+SHARD_ITEMS_GPU, SHARD_CHARACTERS_GPU = 1 << 12, 1 << 20
 MOST_WINDOWS = 2048
+PADDING, PADDED_TOKENS = 0.03, 1 << 12
+"""Most padding in a batch of more than so many positions: a GPU is busy with these already."""
+
+AHEAD = 128
+"""Items cut into windows while a GPU computes one batch, which is more than the batch has."""
 SENTENCE_HOOK = "blocks.5.hook_resid_post"
 """Last layer of the built-in model: sentence embeddings are the mean of its states."""
+
+
+@dataclass(eq=False)
+class _Ahead:
+    """Items that come next, and as many of their windows as there was time for."""
+
+    items: Sequence[Item]
+    steps: Iterator[list[Window]]
+    made: list[Window] = field(default_factory=list)
+
+    def step(self) -> None:
+        """Cut some more."""
+        self.made += next(self.steps, [])
+
+    def all(self) -> list[Window]:
+        """Cut what is left and return them all."""
+        for some in self.steps:
+            self.made += some
+        return self.made
 
 
 class TokenEvidence(NamedTuple):
@@ -69,6 +93,7 @@ class SaeMapper:
     _may_grow: bool = False
     _hook_module: str | None = None
     _embedder: ReferenceModel | None = field(default=None, repr=False)
+    _expected: list[_Ahead] = field(default_factory=list, repr=False)
 
     @classmethod
     def from_specs(
@@ -117,20 +142,37 @@ class SaeMapper:
         )
         check_model(reference, dictionary, encoders, spec)
         reference.keeps_all = need_whole_windows(dictionary, encoders)
-        on_gpu = reference.device.type != "cpu"
-        return cls(
+        made = cls(
             dictionary=dictionary,
             model=reference,
             encoders=tuple(encoders),
-            batch_tokens=FIRST_BATCH_TOKENS_GPU if on_gpu else BATCH_TOKENS,
-            _may_grow=on_gpu,
             _hook_module=hook_module,
         )
+        if made.on_gpu:
+            made.batch_tokens, made._may_grow = FIRST_BATCH_TOKENS_GPU, True
+        return made
 
     @property
-    def shard_characters(self) -> int:
-        """Text worth keeping at once: a few batches, which are large on a GPU."""
-        return SHARD_CHARACTERS_GPU if self._may_grow else SHARD_CHARACTERS
+    def on_gpu(self) -> bool:
+        """Whether the model runs beside the processor, which then has time for other things."""
+        return self.model.device.type != "cpu"
+
+    @property
+    def shard_limits(self) -> tuple[int, int]:
+        """Items and characters worth keeping at once: many batches, which are large on a GPU.
+
+        The more there are, the closer in length are the windows of a batch.
+        """
+        if self.on_gpu:
+            return SHARD_ITEMS_GPU, SHARD_CHARACTERS_GPU
+        return SHARD_ITEMS, SHARD_CHARACTERS
+
+    def expect(self, items: Sequence[Item]) -> None:
+        """Say which items come after those of the next call of `map_batch`.
+
+        While a GPU computes, the processor cuts them into windows.
+        """
+        self._expected = [*self._expected[-1:], _Ahead(items, self.model.maker.cut(items, AHEAD))]
 
     @property
     def key(self) -> str:
@@ -148,7 +190,13 @@ class SaeMapper:
         self, items: Sequence[Item], *, tick: Callable[[int], None] | None = None
     ) -> ConceptMap:
         """Map items; `tick` is told how many items' worth of work each step did, and may raise."""
-        windows = self.model.windows(items)
+        return self.run_batch(items, tick=tick)()
+
+    def run_batch(
+        self, items: Sequence[Item], *, tick: Callable[[int], None] | None = None
+    ) -> Callable[[], ConceptMap]:
+        """Do the model's part of `map_batch`; what is returned does the rest, in any thread."""
+        windows = self._windows(items)
         parts: list[Entries] = []
         item_of = np.asarray([window.item for window in windows], dtype=np.int64)
         n_tokens = np.zeros(len(items), dtype=np.int32)
@@ -156,7 +204,7 @@ class SaeMapper:
         for window in windows:
             n_tokens[window.item] += window.n_content
             n_passages[window.item] += len(window.passages)
-        sums = self._room_for_embeddings(len(items))
+        sums: list[_Sums] | None = [] if self._gives_embeddings else None
         remaining = np.bincount(item_of, minlength=len(items))
         if tick is not None and (n_empty := int((remaining == 0).sum())):
             tick(n_empty)
@@ -168,14 +216,14 @@ class SaeMapper:
                 for level, encoder in zip(self.dictionary.levels, self.encoders, strict=True)
             ]
             if sums is not None:
-                _add_up(sums, self._content(states[SENTENCE_HOOK], chosen), chosen)
+                sums.append(_add_up(self._content(states[SENTENCE_HOOK], chosen), chosen))
             parts.extend(pooled)
 
         for batch in self._run(windows, use):
             if tick is not None:
                 np.subtract.at(remaining, item_of[batch], 1)
                 tick(int((remaining[np.unique(item_of[batch])] == 0).sum()))
-        return self._assemble(items, parts, item_of, n_tokens, n_passages, sums)
+        return lambda: self._assemble(items, parts, item_of, n_tokens, n_passages, sums)
 
     def evidence(
         self, item: Item, concept_ids: Sequence[int]
@@ -209,14 +257,23 @@ class SaeMapper:
         items = [
             Item(str(row), row, text, ((0, len(text)),), text) for row, text in enumerate(texts)
         ]
-        sums = np.zeros((len(items), model.width[SENTENCE_HOOK]), dtype=np.float32)
+        sums = []
         windows = model.windows(items)
         lengths = [len(window) for window in windows]
         for batch in _batches(lengths, self.batch_tokens):
             chosen = [windows[index] for index in batch]
             states = model.activations(chosen)[SENTENCE_HOOK]
-            _add_up(sums, self._content(states, chosen) if model is self.model else states, chosen)
-        return _unit(sums)
+            kept = self._content(states, chosen) if model is self.model else states
+            sums.append(_add_up(kept, chosen))
+        return _unit(sums, len(items), model.width[SENTENCE_HOOK])
+
+    def _windows(self, items: Sequence[Item]) -> list[Window]:
+        """Return the windows of items, of which some may have been cut ahead."""
+        for ahead in self._expected:
+            if ahead.items is items:
+                self._expected.remove(ahead)
+                return ahead.all()
+        return self.model.windows(items)
 
     def _run(
         self,
@@ -237,7 +294,7 @@ class SaeMapper:
             batch = _first_batch(order[low:], lengths, self.batch_tokens)
             fits = True
             try:
-                use(batch, self.model.activations([windows[index] for index in batch]))
+                self._run_one(batch, [windows[index] for index in batch], use)
             except (RuntimeError, MemoryError) as problem:
                 if not is_out_of_memory(problem):
                     raise
@@ -257,6 +314,18 @@ class SaeMapper:
             low += len(batch)
             if self._may_grow:
                 self.batch_tokens = min(self.batch_tokens * 2, MOST_BATCH_TOKENS_GPU)
+
+    def _run_one(
+        self,
+        batch: NDArray[np.int64],
+        windows: Sequence[Window],
+        use: Callable[[NDArray[np.int64], dict[str, torch.Tensor]], None],
+    ) -> None:
+        states = self.model.activations(windows)
+        # A GPU has only been told what to do by now; it is used while it does it.
+        if self._expected and self.on_gpu:
+            self._expected[-1].step()
+        use(batch, states)
 
     def _pool(
         self,
@@ -283,12 +352,14 @@ class SaeMapper:
             starts, ends = np.asarray(spans, dtype=np.int32).reshape(-1, 2).T
         with torch.inference_mode():
             hits = self._encode(level, encoder, states[self._point(level)], windows)
-            # Owners are places in the batch, which ascend; they become window numbers below.
-            places = np.repeat(np.arange(len(batch), dtype=np.int64), counts)
-            pooled = pool_hits(hits, places, width=level.width, starts=starts, ends=ends)
-        return pooled._replace(
-            owner=batch[pooled.owner], concept=pooled.concept + np.int32(level.offset)
-        )
+            return pool_hits(
+                hits,
+                np.repeat(batch, counts),
+                width=level.width,
+                offset=level.offset,
+                starts=starts,
+                ends=ends,
+            )
 
     def _encode(
         self, level: Level, encoder: Encoder, states: torch.Tensor, windows: Sequence[Window]
@@ -366,29 +437,40 @@ class SaeMapper:
         item_of: NDArray[np.int64],
         n_tokens: NDArray[np.int32],
         n_passages: NDArray[np.int32],
-        sums: NDArray[np.float32] | None,
+        sums: Sequence[_Sums] | None,
     ) -> ConceptMap:
         n_concepts = self.dictionary.n_concepts
-        merged = merge_windows(parts, item_of, n_items=len(items), n_concepts=n_concepts)
-        entries = merged.entries
+        try:
+            made = merge_windows(parts, item_of, n_items=len(items), n_concepts=n_concepts)
+        except (RuntimeError, MemoryError) as problem:
+            if not self.on_gpu or not is_out_of_memory(problem):
+                raise
+            made = None
+        # Not above, where the exception keeps what did not fit.
+        if made is None:
+            in_memory = [part.in_memory() for part in parts]
+            made = merge_windows(in_memory, item_of, n_items=len(items), n_concepts=n_concepts)
         of_passages = np.zeros(n_concepts, dtype=bool)
         for level in self.dictionary.levels:
             of_passages[level.offset : level.offset + level.width] = level.unit == "passage"
+        in_row = np.diff(made.indptr)
         units = np.where(
-            of_passages[entries.concept], n_passages[entries.owner], n_tokens[entries.owner]
+            of_passages[made.concept], np.repeat(n_passages, in_row), np.repeat(n_tokens, in_row)
         )
         return ConceptMap(
             digests=tuple(item.digest for item in items),
             n_concepts=n_concepts,
             dictionary=self.dictionary.fingerprint,
-            indptr=merged.indptr,
-            indices=entries.concept,
-            saliency=(entries.total / units).astype(np.float32),
-            peak=entries.peak,
-            start=entries.start,
-            end=entries.end,
+            indptr=made.indptr,
+            indices=made.concept,
+            saliency=(made.total / units).astype(np.float32),
+            peak=made.peak,
+            start=made.start,
+            end=made.end,
             n_tokens=n_tokens,
-            embeddings=None if sums is None else _unit(sums),
+            embeddings=None
+            if sums is None
+            else _unit(sums, len(items), self.model.width[SENTENCE_HOOK]),
         )
 
     def _point(self, level: Level) -> str:
@@ -397,13 +479,13 @@ class SaeMapper:
             level.hook_point if level.hook_point in self.model.width else self.model.hook_points[0]
         )
 
-    def _room_for_embeddings(self, n_items: int) -> NDArray[np.float32] | None:
-        if not self.model.is_builtin or SENTENCE_HOOK not in self.model.width:
-            return None
-        return np.zeros((n_items, self.model.width[SENTENCE_HOOK]), dtype=np.float32)
+    @property
+    def _gives_embeddings(self) -> bool:
+        """Whether sentence embeddings come out of mapping itself."""
+        return self.model.is_builtin and SENTENCE_HOOK in self.model.width
 
     def _sentence_model(self) -> ReferenceModel:
-        if self.model.is_builtin and SENTENCE_HOOK in self.model.width:
+        if self._gives_embeddings:
             return self.model
         if self._embedder is None:
             self._embedder = ReferenceModel.from_spec(
@@ -416,16 +498,27 @@ def _passage_lengths(windows: Sequence[Window]) -> list[int]:
     return [high - low for window in windows for low, high in window.passages]
 
 
-def _add_up(sums: NDArray[np.float32], states: torch.Tensor, windows: Sequence[Window]) -> None:
-    """Add each window's states to its item's sum."""
+class _Sums(NamedTuple):
+    """The sums of the states of some windows, where the states were."""
+
+    items: list[int]
+    totals: torch.Tensor
+    """(n_windows, d)"""
+
+
+def _add_up(states: torch.Tensor, windows: Sequence[Window]) -> _Sums:
     import torch
 
     counts = torch.as_tensor([window.n_content for window in windows], device=states.device)
     totals = torch.segment_reduce(states.float(), "sum", lengths=counts, unsafe=True)
-    np.add.at(sums, [window.item for window in windows], totals.cpu().numpy())
+    return _Sums([window.item for window in windows], totals)
 
 
-def _unit(sums: NDArray[np.float32]) -> NDArray[np.float16]:
+def _unit(parts: Sequence[_Sums], n_items: int, width: int) -> NDArray[np.float16]:
+    """Return the unit vector of each item's states."""
+    sums = np.zeros((n_items, width), dtype=np.float32)
+    for part in parts:
+        np.add.at(sums, part.items, part.totals.cpu().numpy())
     norms = np.linalg.norm(sums, axis=1, keepdims=True)
     unit: NDArray[np.float16] = (sums / np.maximum(norms, 1e-12)).astype(np.float16)
     return unit
@@ -437,7 +530,11 @@ def _first_batch(
     """Take windows from the front (shortest first) until the padded batch is full."""
     head = order[:MOST_WINDOWS]
     padded = lengths[head] * np.arange(1, len(head) + 1)
-    return head[: max(int(np.searchsorted(padded, batch_tokens, side="right")), 1)]
+    full = int(np.searchsorted(padded, batch_tokens, side="right"))
+    wasteful = padded > np.maximum((1 + PADDING) * np.cumsum(lengths[head]), PADDED_TOKENS)
+    if wasteful.any():
+        full = min(full, int(wasteful.argmax()))
+    return head[: max(full, 1)]
 
 
 def _batches(lengths: Sequence[int], batch_tokens: int) -> Iterator[NDArray[np.int64]]:

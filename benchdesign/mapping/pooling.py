@@ -1,4 +1,7 @@
-"""Token activations to item scores: sums, peaks and where the peaks are, always sparse."""
+"""Token activations to item scores: sums, peaks and where the peaks are, always sparse.
+
+All of it happens where the states are: what a GPU found leaves it once, pooled per item.
+"""
 
 from __future__ import annotations
 
@@ -18,28 +21,42 @@ __all__ = ["Entries", "ItemEntries", "merge_windows", "pool_hits"]
 
 
 class Entries(NamedTuple):
-    """One row per (owner, concept) that fires, sorted by owner and then by concept."""
+    """One row per (window, concept) that fires, on the device that found it."""
 
-    owner: NDArray[np.int64]
-    """Window (or item) the states belong to."""
+    window: torch.Tensor
+    """int64: number of the window."""
 
-    concept: NDArray[np.int32]
-    total: NDArray[np.float32]
-    """Sum of the activations."""
+    concept: torch.Tensor
+    """int64"""
 
-    peak: NDArray[np.float32]
-    start: NDArray[np.int32]
-    """First character of the peak."""
+    total: torch.Tensor
+    """float32: sum of the activations."""
 
-    end: NDArray[np.int32]
+    peak: torch.Tensor
+    """float32"""
+
+    start: torch.Tensor
+    """int32: first character of the peak."""
+
+    end: torch.Tensor
+
+    def in_memory(self) -> Entries:
+        """Return them off the GPU."""
+        return Entries(*(column.cpu() for column in self))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ItemEntries:
-    """Entries per item as compressed rows."""
+    """Entries per item as compressed rows; concepts ascend within a row."""
 
     indptr: NDArray[np.int64]
-    entries: Entries
+    """(n_items + 1,)"""
+
+    concept: NDArray[np.int32]
+    total: NDArray[np.float32]
+    peak: NDArray[np.float32]
+    start: NDArray[np.int32]
+    end: NDArray[np.int32]
 
 
 def pool_hits(
@@ -47,92 +64,76 @@ def pool_hits(
     owners: NDArray[np.int64],
     *,
     width: int,
+    offset: int = 0,
     starts: NDArray[np.int32],
     ends: NDArray[np.int32],
 ) -> Entries:
-    """Pool the hits of one batch on the device they are on; the first of equal peaks counts.
+    """Pool the hits of one batch; the first of equal peaks counts.
 
-    `owners`, `starts` and `ends` are per state; owners ascend.
+    `owners` (the window of each), `starts` and `ends` are per state. `offset` is added to concepts,
+    of which there are `width`.
     """
     import torch
 
     device = hits.value.device
-    if not len(hits.value):
-        return _no_entries()
-    owner = torch.from_numpy(owners).to(device)[hits.state]
-    key, order = torch.sort(owner * width + hits.concept, stable=True)
+    window, start, end = (torch.from_numpy(one).to(device) for one in (owners, starts, ends))
+    key, order = torch.sort(window[hits.state] * width + hits.concept, stable=True)
     value = hits.value[order]
     key, counts = torch.unique_consecutive(key, return_counts=True)
-    total = _reduce(value, "sum", counts)
-    peak = _reduce(value, "max", counts)
-    at_peak = (value == peak.repeat_interleave(counts)).nonzero()[:, 0]
-    # Places ascend, so the first place at or after a group's beginning is that group's.
-    begins = counts.cumsum(0) - counts
-    place = at_peak[torch.searchsorted(at_peak, begins)]
-    state = hits.state[order[place]].cpu().numpy()
-    keys = key.cpu().numpy()
+    peak, place = _peaks(value, counts)
+    state = hits.state[order[place]]
     return Entries(
-        owner=keys // width,
-        concept=(keys % width).astype(np.int32),
-        total=total.cpu().numpy(),
-        peak=peak.cpu().numpy(),
-        start=starts[state],
-        end=ends[state],
+        window=key // width,
+        concept=key % width + offset,
+        total=_reduce(value, "sum", counts),
+        peak=peak,
+        start=start[state],
+        end=end[state],
     )
 
 
 def merge_windows(
     parts: Sequence[Entries], item_of: NDArray[np.int64], *, n_items: int, n_concepts: int
 ) -> ItemEntries:
-    """Turn the entries of windows into rows of items; windows of one item are pooled."""
-    joined = _concatenate(parts)
-    key = item_of[joined.owner] * n_concepts + joined.concept
-    # Windows ascend within an item, so that the first of equal peaks is the earliest in the text.
-    order = np.lexsort((joined.owner, key))
-    key = key[order]
-    joined = _take(joined, order)
-    first = np.flatnonzero(np.append(True, key[1:] != key[:-1])) if len(key) else key
-    if len(first) < len(key):
-        peak = np.maximum.reduceat(joined.peak, first)
-        counts = np.diff(np.append(first, len(key)))
-        at_peak = np.flatnonzero(joined.peak == np.repeat(peak, counts))
-        place = at_peak[np.searchsorted(at_peak, first)]
-        joined = Entries(
-            owner=joined.owner[first],
-            concept=joined.concept[first],
-            total=np.add.reduceat(joined.total, first),
-            peak=peak,
-            start=joined.start[place],
-            end=joined.end[place],
-        )
-        key = key[first]
-    items = key // n_concepts
-    indptr = np.zeros(n_items + 1, dtype=np.int64)
-    np.cumsum(np.bincount(items, minlength=n_items), out=indptr[1:])
-    return ItemEntries(indptr, joined._replace(owner=items))
+    """Turn the entries of windows into rows of items; windows of one item are pooled.
 
+    `item_of` is the item of each window; windows ascend within an item's text.
+    """
+    import torch
 
-def _concatenate(parts: Sequence[Entries]) -> Entries:
-    parts = parts or [_no_entries()]
-    return Entries(
-        owner=np.concatenate([part.owner for part in parts]),
-        concept=np.concatenate([part.concept for part in parts]),
-        total=np.concatenate([part.total for part in parts]),
-        peak=np.concatenate([part.peak for part in parts]),
-        start=np.concatenate([part.start for part in parts]),
-        end=np.concatenate([part.end for part in parts]),
+    if not parts:
+        whole, number = np.zeros(0, np.int32), np.zeros(0, np.float32)
+        return ItemEntries(np.zeros(n_items + 1, np.int64), whole, number, number, whole, whole)
+    window, concept, total, peak, start, end = map(torch.cat, zip(*parts, strict=True))
+    key = torch.from_numpy(item_of).to(window.device)[window] * n_concepts + concept
+    # By window last, so that the first of equal peaks is the earliest in the text.
+    order = torch.argsort(key * max(len(item_of), 1) + window)
+    key, counts = torch.unique_consecutive(key[order], return_counts=True)
+    total, peak = total[order], peak[order]
+    if len(key) < len(order):
+        total = _reduce(total, "sum", counts)
+        peak, place = _peaks(peak, counts)
+        order = order[place]
+    firsts = torch.arange(n_items + 1, device=key.device) * n_concepts
+    return ItemEntries(
+        indptr=torch.searchsorted(key, firsts).cpu().numpy(),
+        concept=(key % n_concepts).int().cpu().numpy(),
+        total=total.cpu().numpy(),
+        peak=peak.cpu().numpy(),
+        start=start[order].cpu().numpy(),
+        end=end[order].cpu().numpy(),
     )
 
 
-def _take(entries: Entries, order: NDArray[np.int64]) -> Entries:
-    return Entries(
-        owner=entries.owner[order],
-        concept=entries.concept[order],
-        total=entries.total[order],
-        peak=entries.peak[order],
-        start=entries.start[order],
-        end=entries.end[order],
-    )
+def _peaks(values: torch.Tensor, counts: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return the largest value of each group of `counts` consecutive ones and its first place."""
+    import torch
+
+    peak = _reduce(values, "max", counts)
+    at_peak = (values == peak.repeat_interleave(counts)).nonzero()[:, 0]
+    # Places ascend, so the first place at or after a group's beginning is that group's.
+    begins = counts.cumsum(0) - counts
+    return peak, at_peak[torch.searchsorted(at_peak, begins)]
 
 
 def _reduce(values: torch.Tensor, how: str, counts: torch.Tensor) -> torch.Tensor:
@@ -140,8 +141,3 @@ def _reduce(values: torch.Tensor, how: str, counts: torch.Tensor) -> torch.Tenso
 
     reduced: torch.Tensor = torch.segment_reduce(values, how, lengths=counts, unsafe=True)
     return reduced
-
-
-def _no_entries() -> Entries:
-    number, whole = np.zeros(0, np.float32), np.zeros(0, np.int32)
-    return Entries(np.zeros(0, np.int64), whole, number, number, whole, whole)

@@ -263,7 +263,9 @@ class ReferenceModel:
             name: torch.from_numpy(values).to(self.device, non_blocking=True)
             for name, values in (("input_ids", ids), ("attention_mask", real.astype(np.int64)))
         }
-        self._rows = torch.from_numpy(np.flatnonzero(real if self.keeps_all else content))
+        # Sent first: behind the model's work it would have to wait until that is done.
+        kept = np.flatnonzero(real if self.keeps_all else content)
+        self._rows = torch.from_numpy(kept).to(self.device, non_blocking=True)
         self._seen.clear()
         try:
             with torch.inference_mode():

@@ -7,7 +7,7 @@ off: a text longer than the model's limit becomes several windows.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
@@ -117,21 +117,25 @@ class WindowMaker:
 
     def windows(self, items: Sequence[Item]) -> list[Window]:
         """Return the windows of all items, in order; an item without content tokens has none."""
-        made: list[Window] = []
+        return [window for some in self.cut(items, _CHUNK) for window in some]
+
+    def cut(self, items: Sequence[Item], at_once: int) -> Iterator[list[Window]]:
+        """Yield the windows of so many items at a time."""
         opens, closes = (self.chat.opens, self.chat.closes) if self.chat else ("", "")
-        for low in range(0, len(items), _CHUNK):
-            chunk = items[low : low + _CHUNK]
+        for low in range(0, len(items), at_once):
+            chunk = items[low : low + at_once]
             texts = [_SURROGATE.sub("\ufffd", item.text) for item in chunk]
             if self.chat is not None:
                 texts = [text.replace(EDGE, "\ufffd") for text in texts]
             encodings = self.tokenizer.encode_batch(
                 [f"{opens}{text}{closes}" for text in texts], add_special_tokens=False
             )
+            made: list[Window] = []
             for position, (text, item, encoding) in enumerate(
                 zip(texts, chunk, encodings, strict=True), start=low
             ):
                 made += self._cut(position, text, item.content, encoding)
-        return made
+            yield made
 
     def _cut(
         self, position: int, text: str, content: tuple[Span, ...], encoding: Any

@@ -28,6 +28,20 @@ def test_a_map_is_read_as_it_was_written(tmp_path: Path, n_items: int) -> None:
         assert np.array_equal(kept, written), name
 
 
+def test_items_are_gathered_from_several_maps_in_any_order() -> None:
+    vectors = np.arange(6, dtype=np.float16).reshape(3, 2)
+    first = make_map([{0: 0.5, 3: 1.25}, {}, {1: 2.0}], n_concepts=4, embeddings=vectors)
+    second = make_map([{2: 1.0}, {0: 4.0, 1: 3.0}], n_concepts=4, embeddings=vectors[:2] + 9)
+    places = [(1, 1), (0, 0), (0, 1), (1, 1), (0, 2)]
+    found = ConceptMap.gather([first, second], places)
+    expected = ConceptMap.concatenate([first, second]).take([4, 0, 1, 4, 2])
+    assert found.digests == expected.digests
+    for name in FIELDS:
+        got, wanted = getattr(found, name), getattr(expected, name)
+        assert got.dtype == wanted.dtype, name
+        assert np.array_equal(got, wanted), name
+
+
 def test_another_parquet_file_is_no_map(tmp_path: Path) -> None:
     import pyarrow.parquet as pq
 

@@ -78,14 +78,58 @@ def test_map_is_in_the_order_of_the_items() -> None:
     assert made.saliency.tolist() == [30, 10, 20]
 
 
-@pytest.mark.parametrize(("characters", "n_shards"), [(None, 3), (100, 1)])
-def test_a_shard_holds_as_much_text_as_the_mapper_wants_to_have_at_stake(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, characters: int | None, n_shards: int
+class ExpectantCounter(CountingMapper):
+    """Is told what comes next, and remembers when each thing happened."""
+
+    on_gpu = True
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: list[list[str]] = []
+
+    def expect(self, items: Sequence[Item]) -> None:
+        self.told.append([item.id for item in items])
+
+    def run_batch(
+        self, items: Sequence[Item], *, tick: Callable[[int], None] | None = None
+    ) -> Callable[[], ConceptMap]:
+        made = self.map_batch(items, tick=tick)
+        return lambda: made
+
+
+@pytest.mark.parametrize("kept", [True, False])
+def test_a_mapper_is_told_what_comes_next(tmp_path: Path, small_shards: None, kept: bool) -> None:
+    mapper = ExpectantCounter()
+    made = map_items(items_of(1, 2, 3, 4, 5), mapper, cache=tmp_path if kept else None)
+    assert made.saliency.tolist() == [1, 2, 3, 4, 5]
+    first, *later = mapper.told
+    assert len(later) == 1
+    assert mapper.asked[-len(first + later[0]) :] == first + later[0]
+
+
+def test_a_shard_that_cannot_be_written_behind_the_next_one_is_told(
+    tmp_path: Path, small_shards: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(ConceptMap, "save", full)
+    with pytest.raises(WorkspaceError, match="cannot be kept there"):
+        map_items(items_of(1, 2, 3, 4, 5), ExpectantCounter(), cache=tmp_path)
+    assert not list(tmp_path.glob("*/.claim-*"))
+
+
+@pytest.mark.parametrize(("limits", "n_shards"), [(None, 3), ((9, 100), 1), ((1, 100), 4)])
+def test_a_shard_holds_as_much_as_the_mapper_wants_to_have_at_stake(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    limits: tuple[int, int] | None,
+    n_shards: int,
 ) -> None:
     monkeypatch.setattr(cache_module, "SHARD_CHARACTERS", 20)
     mapper = CountingMapper()
-    if characters is not None:
-        mapper.shard_characters = characters  # type: ignore[attr-defined]
+    if limits is not None:
+        mapper.shard_limits = limits  # type: ignore[attr-defined]
     map_items(items_of(8, 9, 15, 16), mapper, cache=tmp_path)
     assert len(list(tmp_path.glob("*/shard-*.parquet"))) == n_shards
 

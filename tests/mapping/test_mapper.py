@@ -13,9 +13,10 @@ import pytest
 from benchdesign.conceptmap import ConceptMap
 from benchdesign.errors import DictionaryError, ModelError
 from benchdesign.items import Item, Span
-from benchdesign.mapping import open_mapper
+from benchdesign.mapping import map_items, open_mapper
 from benchdesign.mapping.fitting import check_names
-from benchdesign.mapping.mapper import SaeMapper
+from benchdesign.mapping.mapper import PADDED_TOKENS, PADDING, SaeMapper, _first_batch
+from benchdesign.mapping.pooling import merge_windows
 from tests.helpers import make_dictionary, make_tiny_bert, make_tiny_dictionary, make_tiny_sae
 from tests.mapping.tiny_models import FAMILIES, WIDTH, make_tiny_decoder
 
@@ -196,6 +197,43 @@ def test_running_out_of_memory_halves_the_batch_and_the_map_is_the_same(
     assert not mapper._may_grow
 
 
+def test_what_a_gpu_has_no_room_to_merge_is_merged_in_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import torch
+
+    model = make_tiny_bert(tmp_path / "model")
+    mapper = SaeMapper.from_specs(model, make_tiny_dictionary(tmp_path / "d", model=model))
+    expected = mapper.map_batch(TEXTS)
+    tries: list[int] = []
+
+    def small(parts: Any, *given: Any, **named: Any) -> Any:
+        tries.append(len(parts))
+        if len(tries) == 1:
+            raise torch.OutOfMemoryError
+        return merge_windows(parts, *given, **named)
+
+    monkeypatch.setattr("benchdesign.mapping.mapper.merge_windows", small)
+    monkeypatch.setattr(SaeMapper, "on_gpu", True)
+    found = mapper.map_batch(TEXTS)
+    assert len(tries) == 2
+    assert found.indices.tolist() == expected.indices.tolist()
+    assert found.saliency.tolist() == expected.saliency.tolist()
+
+
+@pytest.mark.skipif("not __import__('torch').cuda.is_available()", reason="there is no GPU here")
+def test_map_made_on_a_gpu_is_the_one_made_without(tmp_path: Path) -> None:
+    made = {}
+    for device in ("cpu", "cuda"):
+        mapper = open_mapper(device=device)
+        made[device] = map_items(TEXTS * 40, mapper, cache=tmp_path / device)
+    ours, theirs = made["cuda"], made["cpu"]
+    # An activation that is zero but for rounding may be on one side only.
+    assert abs(len(ours.indices) - len(theirs.indices)) <= len(theirs.indices) // 1000
+    same = ours.saliency_matrix() - theirs.saliency_matrix()
+    assert abs(same).sum() < 1e-4 * theirs.saliency.sum()
+
+
 def test_window_that_fits_nowhere_says_what_to_do(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -242,6 +280,42 @@ def test_batches_grow_where_they_may(tmp_path: Path, monkeypatch: pytest.MonkeyP
     found = mapper.map_batch(TEXTS * 8)
     assert sizes[0] <= 40 < sizes[1] <= 80 < sizes[2] <= 160
     assert found.indices.tolist() == expected.indices.tolist()
+
+
+def test_batches_of_unlike_lengths_are_not_padded_far(tmp_path: Path) -> None:
+    lengths = np.repeat([10, 12, 100], [900, 100, 100])
+    batches = []
+    rest = np.arange(len(lengths))
+    while len(rest):
+        batches.append(_first_batch(rest, lengths, 1 << 17))
+        rest = rest[len(batches[-1]) :]
+    padded = [len(batch) * lengths[batch].max() for batch in batches]
+    assert max(padded) > PADDED_TOKENS
+    for batch, size in zip(batches, padded, strict=True):
+        assert size <= max(PADDED_TOKENS, (1 + PADDING) * lengths[batch].sum())
+    assert np.concatenate(batches).tolist() == list(range(len(lengths)))
+
+
+def test_windows_cut_while_a_gpu_works_give_the_same_map(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = make_tiny_bert(tmp_path / "model")
+    mapper = SaeMapper.from_specs(model, make_tiny_dictionary(tmp_path / "d", model=model))
+    shards = [TEXTS, TEXTS[:3], TEXTS[2:]]
+    expected = [mapper.map_batch(shard) for shard in shards]
+    monkeypatch.setattr(SaeMapper, "on_gpu", True)
+    mapper.expect(shards[1])
+    mapper.map_batch(shards[0])
+    monkeypatch.setattr(mapper.model, "windows", lambda _: pytest.fail("cut twice"))
+    mapper.expect(shards[2])
+    found = mapper.map_batch(shards[1])
+    assert found.indices.tolist() == expected[1].indices.tolist()
+    # A shard that another run took: what was cut ahead for it is dropped.
+    mapper.expect(shards[0])
+    mapper.expect(shards[1])
+    found = mapper.map_batch(shards[1])
+    assert found.indices.tolist() == expected[1].indices.tolist()
+    assert found.start.tolist() == expected[1].start.tolist()
 
 
 @pytest.mark.filterwarnings("ignore")
