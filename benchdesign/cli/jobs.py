@@ -275,7 +275,7 @@ def _print_revision(
     before, after = revision.figures_before, revision.figures_after
     gaps = int(analysis.gaps.is_gap.sum())
     lapsed = revision.n_gaps_lapsed
-    besides = f"; {lapsed} more no longer called gaps, with nothing added" if lapsed else ""
+    besides = f"; {lapsed} more called gaps no longer, with nothing added" if lapsed else ""
     removed = f", {len(revision.removed)} removed" if revision.removed else ""
     command = f"{_program()} open {shlex.quote(str(workspace))}"
     changes = f"{len(revision.added)} added{removed}, {revision.n_items:,} now"
@@ -289,7 +289,8 @@ def _print_revision(
         f"of {before.n_in_scope:,} concepts in scope; the others are too rare to tell",
         f"  missing     {before.n_missing} -> {after.n_missing}",
         f"  under       {before.n_under} -> {after.n_under}",
-        f"  gaps closed {revision.n_gaps_closed} of {gaps}{besides}",
+        f"  gaps closed {revision.n_gaps_closed} of {gaps}, no longer short by more than chance"
+        f"{besides}",
         "",
         f"Revised benchmark  {folder / revision.files[0]}",
         f"Report             {folder / 'report.html'}",

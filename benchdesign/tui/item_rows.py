@@ -104,8 +104,6 @@ class ItemRows:
 
     def value(self, row: int, name: str) -> object:
         """Return a field the filter can name."""
-        if name == "row":
-            return self.at(row).row + 1
         return self.sort_value(row, name)
 
     def members(self, name: str, wanted: str) -> Container[int] | None:
@@ -164,10 +162,14 @@ class ItemRows:
             return [answer_key(one) for one in items] + added
         if key == "from":
             return ["original"] * len(items) + added
+        if key == "row":
+            return [one.row + 1 for one in items] + added
         return ["out" if one.id in self.dropped else "kept" for one in items] + added
 
     def _value(self, one: ItemRow, row: int, key: str) -> Any:
         item = one.item
+        if key == "row":
+            return item.row + 1
         if key == "question":
             return item.prompt.lower()
         if key in ("id", "category", "source"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 
 from benchdesign.formats.formulas import guarded
@@ -12,8 +13,8 @@ from benchdesign.whole_files import whole_files
 __all__ = ["write_table"]
 
 
-def write_table(folder: Path, name: str, table: LineTable) -> Path:
-    """Write the rows shown, in their order, into a new file; returns its path."""
+def write_table(folder: Path, name: str, table: LineTable, rows: Sequence[int]) -> Path:
+    """Write some rows, in the order given, into a new file; returns its path."""
     folder.mkdir(parents=True, exist_ok=True)
     path, number = folder / f"{name}.csv", 1
     while path.exists():
@@ -26,7 +27,7 @@ def write_table(folder: Path, name: str, table: LineTable) -> Path:
     ):
         writer = csv.writer(handle, lineterminator="\n")
         writer.writerow(["id", *(one.title.lower() for one in columns)])
-        for row in table.view:
+        for row in rows:
             cells = (table.rows.cell(row, one.key).text.strip() for one in columns)
             writer.writerow([guarded(one) for one in (table.rows.row_id(row), *cells)])
     return path

@@ -147,10 +147,39 @@ def test_items_of_a_concept_are_those_that_reach_its_threshold(bench: Bench) -> 
 def test_filter_finds_the_same_in_kept_texts_as_row_by_row(typed: str) -> None:
     texts = [f"What does {animal} {n} eat?" for n, animal in enumerate(["owl", "fox"] * 10)]
     wanted = parse_filter(typed)
-    slow = wanted.test(texts.__getitem__, lambda _row, _name: None)
+    slow = wanted.keep(20, texts.__getitem__)
     lowered = [one.lower() for one in texts]
-    fast = wanted.test(texts.__getitem__, lambda _row, _name: None, lowered=lowered)
-    assert [fast(row) for row in range(20)] == [slow(row) for row in range(20)]
+    assert wanted.keep(20, texts.__getitem__, lowered=lowered) == slow
+    among = [row % 3 > 0 for row in range(20)]
+    assert slow is not None
+    expected = [one and other for one, other in zip(slow, among, strict=True)]
+    assert wanted.keep(20, texts.__getitem__, lowered=lowered, among=among) == expected
+    assert wanted.keep(20, texts.__getitem__, among=among) == expected
+
+
+@pytest.mark.parametrize(
+    ("now", "before", "narrows"),
+    [
+        ("ow", "", True),
+        ("owl", "ow", True),
+        ("owl ea", "owl", True),
+        ("what owl", "ha ow", True),
+        ("ow", "owl", False),
+        ("owl", "fox", False),
+        ("", "o", False),
+        ("/owl/", "", False),
+        ("id:12", "id:1", False),
+        ("owl id:1", "owl", False),
+        ("owl", "ow id:1", False),
+        ("12 row>3", "1", False),
+    ],
+)
+def test_only_words_with_letters_more_are_looked_for_among_what_is_shown(
+    now: str, before: str, narrows: bool
+) -> None:
+    fields = ("id", "row")
+    wanted, other = parse_filter(now, fields=fields), parse_filter(before, fields=fields)
+    assert wanted.narrows(other) is narrows
 
 
 async def test_columns_known_at_once_sort_as_row_by_row(bench: Bench) -> None:

@@ -130,7 +130,7 @@ async def test_next_step_says_how_many_gaps_the_open_candidates_would_fill(bench
         session.workspace.record_stage("propose", figures={})
         session.workspace.record_stage("evidence", figures={})
         app.touch()
-        text = "15 candidates wait to fill 1 of 1 gaps.   enter reviews them"
+        text = "15 candidates wait: all together fill 1 of 1 gaps in full.   enter reviews them"
         await until(pilot, lambda: text in visible_text(app))
         adds = [one.item.id for one in session.loaded.candidates if one.subject is Subject.ADD]
         session.record(Decision(Subject.ADD, adds[0], Verdict.REJECT))

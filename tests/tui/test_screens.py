@@ -4,6 +4,7 @@ import json
 
 import pytest
 from textual.pilot import Pilot
+from textual.widgets import SelectionList
 
 from benchdesign.decisions import Verdict
 from benchdesign.tui.app import BenchdesignApp
@@ -246,6 +247,57 @@ async def test_export_writes_the_revision_and_asks_before_replacing_it(bench: Be
         await until(pilot, lambda: len(app.screen_stack) == 2)
         await pilot.press("enter")
         await until(pilot, lambda: app.status == "Nothing written.")
+
+
+async def test_a_list_is_written_as_csv_what_is_shown_all_or_what_is_marked(bench: Bench) -> None:
+    async with bench.opened() as (app, pilot):
+        await go(pilot, app, "items")
+        await pilot.press("ctrl+e")
+        await until(pilot, lambda: app.status.startswith("Wrote 80 rows"))
+        await pilot.press("slash", *"owl", "enter")
+        shown = len(app.screen.query_one(LineTable).view)
+        assert 2 < shown < 80
+        folder = bench.work / "exports"
+        for n_down, name, n_rows in ((0, "items-2", shown), (1, "items-3", 80)):
+            await pilot.press("ctrl+e")
+            await until(pilot, lambda: len(app.screen_stack) == 2)
+            await pilot.press(*["down"] * n_down, "enter")
+            await until(pilot, lambda name=name: (folder / f"{name}.csv").is_file())
+            assert len((folder / f"{name}.csv").read_text("utf-8").splitlines()) == n_rows + 1
+        await pilot.press("space", "ctrl+e")
+        await until(pilot, lambda: len(app.screen_stack) == 2)
+        assert "the 1 marked" in visible_text(app)
+        await pilot.press("escape")
+        assert not (folder / "items-4.csv").exists()
+
+
+async def test_columns_of_items_are_chosen_and_stay(bench: Bench) -> None:
+    async with bench.opened() as (app, pilot):
+        await go(pilot, app, "items")
+        table = app.screen.query_one(LineTable)
+        before = [one.key for one in table.columns]
+        assert "source" not in before and "concepts" in before
+        await pilot.press("c")
+        await until(pilot, lambda: len(app.screen_stack) == 2)
+        offered = app.screen.query_one(SelectionList)
+        place = {offered.get_option_at_index(row).value: row for row in range(len(offered.options))}
+        assert "question" not in place
+        for key in ("concepts", "row"):
+            offered.highlighted = place[key]
+            await pilot.press("space")
+        await pilot.press("enter")
+        await until(pilot, lambda: len(app.screen_stack) == 1)
+        await pilot.pause()
+        assert {one.key for one in table.columns} == {*before, "row"} - {"concepts"}
+        assert "ROW" in visible_text(app)
+        await pilot.press("c")
+        await until(pilot, lambda: len(app.screen_stack) == 2)
+        await pilot.press("space", "escape", "q")
+    async with bench.opened() as (app, pilot):
+        await until(pilot, lambda: app.current_mode == "items")
+        table = app.screen.query_one(LineTable)
+        await until(pilot, lambda: len(table.view) == 80)
+        assert {one.key for one in table.columns} == {*before, "row"} - {"concepts"}
 
 
 async def test_next_time_everything_is_where_it_was(bench: Bench) -> None:

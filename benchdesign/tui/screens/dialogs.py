@@ -11,13 +11,14 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.suggester import Suggester
-from textual.widgets import Input, OptionList
+from textual.widgets import Input, OptionList, SelectionList
 from textual.widgets.option_list import Option
+from textual.widgets.selection_list import Selection
 
 from benchdesign.tui.widgets.detail import Detail, Line
 from benchdesign.tui.widgets.evidence import literal
 
-__all__ = ["AskChoice", "AskText", "ReadText"]
+__all__ = ["AskChoice", "AskSome", "AskText", "ReadText"]
 
 _BACK: list[BindingType] = [
     Binding("escape", "cancel", "cancel", show=False, id="dialog.cancel", tooltip="Change nothing.")
@@ -85,6 +86,46 @@ class AskChoice(ModalScreen[str | None]):
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         """Take the answer."""
         self.dismiss(event.option.id)
+
+    def action_cancel(self) -> None:
+        """Leave without an answer."""
+        self.dismiss(None)
+
+
+class AskSome(ModalScreen[tuple[str, ...] | None]):
+    """Ask for any number of a few; None if it was left with `esc`."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *_BACK,
+        Binding(
+            "enter",
+            "keep",
+            "keep",
+            show=False,
+            id="dialog.keep",
+            tooltip="Keep what is ticked.",
+            priority=True,
+        ),
+    ]
+
+    def __init__(self, title: str, choices: Sequence[tuple[str, str, bool]]) -> None:
+        super().__init__()
+        self._title = title
+        self._choices = choices
+
+    def compose(self) -> ComposeResult:
+        """Lay out the question."""
+        with Vertical(classes="dialog"):
+            yield Line(literal(self._title, "bold"))
+            yield SelectionList(
+                *(Selection(_prompt(text), key, is_on) for key, text, is_on in self._choices)
+            )
+            yield Line("space ticks   enter keeps it   esc changes nothing", classes="hint")
+
+    def action_keep(self) -> None:
+        """Take what is ticked, in the order offered."""
+        ticked = set(self.query_one(SelectionList).selected)
+        self.dismiss(tuple(key for key, _, _ in self._choices if key in ticked))
 
     def action_cancel(self) -> None:
         """Leave without an answer."""

@@ -13,13 +13,15 @@ from benchdesign.errors import WorkspaceError
 from benchdesign.tui.item_pages import item_page
 from benchdesign.tui.item_rows import ItemRows
 from benchdesign.tui.keys import SCREEN_KEYS, bindings
-from benchdesign.tui.screens.dialogs import AskChoice, AskText
+from benchdesign.tui.screens.dialogs import AskChoice, AskSome, AskText
 from benchdesign.tui.screens.lists import Facet, ListScreen
 from benchdesign.tui.widgets.line_table import Column, Rows
 
 __all__ = ["ItemsScreen"]
 
 _KEEP = "keep this filter"
+_ON_DEMAND = {"source", "row"}
+"""Columns shown where they are asked for."""
 
 
 class ItemsScreen(ListScreen):
@@ -37,6 +39,8 @@ class ItemsScreen(ListScreen):
         Column("concepts", "CONCEPTS", 8, "right", narrow=False),
         Column("key", "KEY", 6),
         Column("from", "FROM", 9, narrow=False),
+        Column("source", "SOURCE", 14, narrow=False),
+        Column("row", "ROW", 7, "right", narrow=False),
         Column("state", "STATE", 7),
     )
     FIELDS = ItemRows.FIELDS
@@ -48,10 +52,42 @@ class ItemsScreen(ListScreen):
         """Return the items, then what was accepted."""
         assert self.session is not None
         self._rows = ItemRows(self.session, marks=self.owner.marks)
-        # A column with nothing in it takes room from the questions.
-        empty = {"category"} if not self._rows.has_categories else set()
-        self.table.columns = tuple(one for one in self.COLUMNS if one.key not in empty)
+        self.table.columns = tuple(
+            one for one in self.COLUMNS if not one.title or one.key in self._shown_columns()
+        )
         return self._rows
+
+    def _shown_columns(self) -> set[str]:
+        """Return the columns chosen; unless told, those that have something in them."""
+        chosen = self.owner.ui.of_screen(self.MODE).get("columns")
+        if isinstance(chosen, list):
+            return {one for one in chosen if isinstance(one, str)}
+        # A column with nothing in it takes room from the questions.
+        empty = set() if self._rows.has_categories else {"category"}
+        return {one.key for one in self.COLUMNS} - empty - _ON_DEMAND
+
+    def action_choose(self) -> None:
+        """Choose the columns."""
+        if self.session is None:
+            return
+        shown = self._shown_columns()
+        offered = [
+            (one.key, one.title.capitalize(), one.key in shown)
+            for one in self.COLUMNS
+            if one.title and one.width
+        ]
+
+        def take(chosen: tuple[str, ...] | None) -> None:
+            if chosen is None:
+                return
+            always = [one.key for one in self.COLUMNS if one.title and not one.width]
+            self.owner.ui.of_screen(self.MODE)["columns"] = [*chosen, *always]
+            self.owner.save_ui()
+            if self.table.sort_key not in chosen:
+                self.table.sort_key = None
+            self.refresh_session()
+
+        self.app.push_screen(AskSome("Columns beside the question", offered), take)
 
     def facets(self) -> tuple[Facet, ...]:
         """Return all, kept, new, out, and what repeats another item."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, ClassVar
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar, NamedTuple
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
@@ -14,8 +14,9 @@ from textual.widgets import Input
 from benchdesign.text import display
 from benchdesign.tui.memory import UiState
 from benchdesign.tui.screens.base import ActionLine, BaseScreen, Part
+from benchdesign.tui.screens.dialogs import AskChoice
 from benchdesign.tui.widgets.detail import Detail, Line
-from benchdesign.tui.widgets.filter_bar import FilterBar, parse_filter
+from benchdesign.tui.widgets.filter_bar import Filter, FilterBar, parse_filter
 from benchdesign.tui.widgets.line_table import Column, LineTable, Rows
 
 __all__ = ["Facet", "ListScreen"]
@@ -27,6 +28,19 @@ _ZOOMS = ("-zoom-list", "-zoom-detail")
 
 _DETAIL_DELAY = 0.04
 """Seconds the cursor rests before the page is made: holding an arrow key down stays fast."""
+
+
+class _Asked(NamedTuple):
+    """What was asked of some rows last: the facet changes less often than the filter."""
+
+    rows: Rows
+    facet: int
+    passing: Sequence[bool] | None
+    """Rows in the facet; None for all."""
+
+    filter: Filter
+    kept: Sequence[bool] | None
+    """Of those, the ones that pass the filter."""
 
 
 class ListScreen(BaseScreen):
@@ -48,8 +62,7 @@ class ListScreen(BaseScreen):
     """Row to go back to once the rows are there."""
 
     _wanted_pane = "table"
-    _asked: tuple[Rows, int, list[bool]] | None = None
-    """Rows, facet and which of the rows are in it."""
+    _asked: _Asked | None = None
 
     _page_of: object = None
     """Row, piece of evidence and version that the page is about."""
@@ -165,7 +178,7 @@ class ListScreen(BaseScreen):
         wanted, self._wanted = self._wanted, None
         rows = self.make_rows()
         self.table.rows = rows
-        self._set_test(rows)
+        self.table.kept = self._kept(rows)
         self.table.show(rows)
         if wanted is not None and self.table.move_to(str(wanted)):
             self.table.show(rows)
@@ -175,36 +188,29 @@ class ListScreen(BaseScreen):
             self.detail.focus()
         self._wanted_pane = "table"
 
-    def _set_test(self, rows: Rows) -> None:
+    def _kept(self, rows: Rows) -> Sequence[bool] | None:
+        """Return which rows facet and filter show; None for all."""
         facets = self.facets()
         self.facet = self.facet if self.facet < len(facets) else 0
-        facet = self._asked_once(rows, facets[self.facet][1])
         wanted = parse_filter(self.filter_bar.value, fields=self.FIELDS)
-        if wanted.is_empty and facet is None:
-            self.table.test = None
-            return
+        asked = self._asked
+        if asked is None or asked.rows is not rows or asked.facet != self.facet:
+            test = facets[self.facet][1]
+            passing = None if test is None else [test(row) for row in range(len(rows))]
+            asked = _Asked(rows, self.facet, passing, Filter(), passing)
+        # With a letter more, only what is shown need be looked at.
+        among = asked.kept if wanted.narrows(asked.filter) else asked.passing
         shown: Any = rows
-        passes = wanted.test(
+        kept = wanted.keep(
+            len(rows),
             getattr(shown, "text", self.filter_text),
             getattr(shown, "value", self.filter_value),
             lowered=getattr(shown, "lowered", None),
             members=getattr(shown, "members", lambda _name, _wanted: None),
+            among=among,
         )
-
-        def keep(row: int) -> bool:
-            return passes(row) and (facet is None or facet(row))
-
-        self.table.test = facet if wanted.is_empty else passes if facet is None else keep
-
-    def _asked_once(
-        self, rows: Rows, facet: Callable[[int], bool] | None
-    ) -> Callable[[int], bool] | None:
-        """Ask a facet of every row once: the filter changes with each key, the facet does not."""
-        if facet is None:
-            return None
-        if self._asked is None or self._asked[0] is not rows or self._asked[1] != self.facet:
-            self._asked = (rows, self.facet, [facet(row) for row in range(len(rows))])
-        return self._asked[2].__getitem__
+        self._asked = asked._replace(filter=wanted, kept=kept)
+        return kept
 
     def reveal(self, row_id: str) -> None:
         """Put the cursor on a row, also where filter or state hide it."""
@@ -324,8 +330,7 @@ class ListScreen(BaseScreen):
     def on_input_changed(self, event: Input.Changed) -> None:
         """Filter while typing."""
         if event.input is self.filter_bar and self.seen_version >= 0:
-            self._set_test(self.table.rows)
-            self.table.narrow_to(self.table.test)
+            self.table.narrow_to(self._kept(self.table.rows))
 
     def on_filter_bar_left(self) -> None:
         """Give the keys back to the list."""
@@ -342,8 +347,7 @@ class ListScreen(BaseScreen):
     def action_facet(self, place: int) -> None:
         """Show some states."""
         self.facet = place
-        self._set_test(self.table.rows)
-        self.table.narrow_to(self.table.test)
+        self.table.narrow_to(self._kept(self.table.rows))
         self._draw_facets()
 
     def action_sort(self) -> None:
@@ -401,15 +405,36 @@ class ListScreen(BaseScreen):
             self.say(f"Copied {display(text, width=60)}.")
 
     def action_export(self) -> None:
-        """Write what the list shows as CSV into the workspace."""
+        """Write the list as CSV into the workspace; asks which rows where some are hidden."""
+        table = self.table
+        every = range(len(table.rows))
+        marked = [row for row in every if table.marked and table.rows.row_id(row) in table.marked]
+        choices = [("shown", f"the {len(table.view):,} shown", table.view)]
+        if len(table.view) < len(every):
+            choices.append(("all", f"all {len(every):,}", every))
+        if marked:
+            choices.insert(0, ("marked", f"the {len(marked):,} marked", marked))
+        if len(choices) == 1:
+            self._write_rows(table.view)
+            return
+
+        def take(choice: str | None) -> None:
+            for key, _, rows in choices:
+                if key == choice:
+                    self._write_rows(rows)
+
+        title = "Which rows are written as CSV?"
+        self.app.push_screen(AskChoice(title, [(key, text) for key, text, _ in choices]), take)
+
+    def _write_rows(self, rows: Sequence[int]) -> None:
         session = self.session
         if session is None:
             return
         from benchdesign.tui.tables import write_table
 
         try:
-            path = write_table(session.folder / "exports", self.MODE, self.table)
+            path = write_table(session.folder / "exports", self.MODE, self.table, rows)
         except OSError as problem:
             self.say(f"Nothing written: {problem}.", is_error=True)
             return
-        self.say(f"Wrote {len(self.table.view):,} rows to {path}.")
+        self.say(f"Wrote {len(rows):,} rows to {path}.")

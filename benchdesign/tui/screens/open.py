@@ -201,7 +201,7 @@ class OpenScreen(BaseScreen):
         """Filter while typing."""
         wanted = parse_filter(event.value)
         names = [f"{one.name} {one.folder}" for one in self._recents]
-        self.table.narrow_to(wanted.test(lambda row: names[row], lambda _row, _name: None))
+        self.table.narrow_to(wanted.keep(len(names), names.__getitem__))
 
     def on_new_form_left(self) -> None:
         """Go back to the list."""

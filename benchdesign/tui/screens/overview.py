@@ -327,7 +327,8 @@ class OverviewScreen(BaseScreen):
             n_open = counts[Verdict.OPEN]
             noun = "candidate waits" if n_open == 1 else "candidates wait"
             n_gaps, n_filled = session.n_to_fill
-            what = f" to fill {n_filled:,} of {n_gaps:,} gaps" if n_filled else " for review"
+            full = f": all together fill {n_filled:,} of {n_gaps:,} gaps in full"
+            what = full if n_filled else " for review"
             return (f"{n_open:,} {noun}{what}.   enter reviews them", "go('candidates')")
         if session.log.accepted or session.log.dropped:
             return ("Everything is reviewed.   enter exports the revision", "go('export')")

@@ -171,9 +171,8 @@ class ScopeScreen(ModalScreen[ScopeAnswer | None]):
     def on_input_changed(self, event: Input.Changed) -> None:
         """Narrow the list while typing."""
         if event.input.id == "find":
-            wanted = parse_filter(event.value)
-            passes = wanted.test(self._rows.text, lambda _row, _name: None)
-            self.query_one(LineTable).narrow_to(None if wanted.is_empty else passes)
+            kept = parse_filter(event.value).keep(len(self._rows), self._rows.text)
+            self.query_one(LineTable).narrow_to(kept)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Keep all; from the search, go to what was found."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
@@ -28,77 +29,79 @@ class Filter:
     fields: tuple[tuple[str, str], ...] = ()
     comparisons: tuple[tuple[str, str, float], ...] = ()
 
-    @property
-    def is_empty(self) -> bool:
-        """Whether every row passes."""
-        return not (self.words or self.patterns or self.fields or self.comparisons)
+    def narrows(self, other: Filter) -> bool:
+        """Whether whatever passes this one passes the other: one with less of each word does."""
+        return (
+            Filter(words=self.words) == self
+            and Filter(words=other.words) == other
+            and all(any(word in mine for mine in self.words) for word in other.words)
+        )
 
-    def test(
+    def keep(
         self,
+        n_rows: int,
         text: Callable[[int], str],
-        value: Callable[[int, str], object],
+        value: Callable[[int, str], object] = lambda _row, _name: None,
         *,
         lowered: Sequence[str] | None = None,
         members: Callable[[str, str], Container[int] | None] = lambda _name, _wanted: None,
-    ) -> Callable[[int], bool]:
-        """Return the test of a row number, given its text and the values of its fields.
+        among: Sequence[bool] | None = None,
+    ) -> Sequence[bool] | None:
+        """Tell of each row whether it passes, given its text and fields; None where all do.
 
         `lowered` holds the text of every row in lower case, where a long list keeps it. `members`
-        is asked first for the rows that a field and its value name, once for all rows.
+        is asked first for the rows that a field and its value name, once for all rows. Rows that
+        are not `among` those of interest do not pass and are not looked at.
         """
-        words, patterns, comparisons = self.words, self.patterns, self.comparisons
-        if words and not (patterns or self.fields or comparisons):
-            # Words are what is typed most: 100,000 rows must keep up with every key.
-            if lowered is not None:
-                return _hold(lowered, words).__getitem__
-            if len(words) == 1:
-                word = words[0]
-                return lambda row: word in text(row).lower()
+        kept = among
 
-        known = [(one, members(*one)) for one in self.fields]
-        inside = [rows for _, rows in known if rows is not None]
-        fields = [one for one, rows in known if rows is None]
+        # Part by part and row by row inside: a long list keeps up with a key that is held.
+        def narrow(passes: Callable[[int], bool]) -> Sequence[bool]:
+            if kept is None:
+                return [passes(row) for row in range(n_rows)]
+            return [one and passes(row) for row, one in enumerate(kept)]
 
-        # Plain loops: a generator per row would double the time of a live filter.
-        def passes(row: int) -> bool:
-            for rows in inside:
-                if row not in rows:
-                    return False
-            if words:
-                searched = text(row).lower()
-                for word in words:
-                    if word not in searched:
-                        return False
-            for pattern in patterns:
-                if not pattern.search(text(row)):
-                    return False
-            for name, wanted in fields:
-                if wanted not in str(value(row, name) or "").lower():
-                    return False
-            for name, sign, number in comparisons:
-                if not _compares(value(row, name), sign, number):
-                    return False
-            return True
-
-        return passes
+        for word in self.words:
+            if lowered is None:
+                kept = narrow(partial(_holds, text, word))
+            elif kept is None:
+                kept = [word in one for one in lowered]
+            else:
+                kept = [one and word in held for one, held in zip(kept, lowered, strict=True)]
+        for pattern in self.patterns:
+            kept = narrow(partial(_matches, text, pattern))
+        for name, wanted in self.fields:
+            rows = members(name, wanted)
+            known = None if rows is None else rows.__contains__
+            kept = narrow(known or partial(_names, value, name, wanted))
+        for comparison in self.comparisons:
+            kept = narrow(partial(_compares, value, *comparison))
+        return kept
 
 
-def _hold(texts: Sequence[str], words: Sequence[str]) -> list[bool]:
-    """Tell which texts hold all words, looking at all of them in one go."""
-    held = [words[0] in text for text in texts]
-    for word in words[1:]:
-        held = [one and word in text for one, text in zip(held, texts, strict=True)]
-    return held
+def _holds(text: Callable[[int], str], word: str, row: int) -> bool:
+    return word in text(row).lower()
 
 
-def _compares(value: object, sign: str, number: float) -> bool:
-    if not isinstance(value, int | float):
+def _matches(text: Callable[[int], str], pattern: re.Pattern[str], row: int) -> bool:
+    return pattern.search(text(row)) is not None
+
+
+def _names(value: Callable[[int, str], object], name: str, wanted: str, row: int) -> bool:
+    return wanted in str(value(row, name) or "").lower()
+
+
+def _compares(
+    value: Callable[[int, str], object], name: str, sign: str, number: float, row: int
+) -> bool:
+    found = value(row, name)
+    if not isinstance(found, int | float):
         return False
     return {
-        "<": value < number,
-        ">": value > number,
-        "<=": value <= number,
-        ">=": value >= number,
+        "<": found < number,
+        ">": found > number,
+        "<=": found <= number,
+        ">=": found >= number,
     }[sign]
 
 

@@ -6,8 +6,9 @@ terminal only through `benchdesign.text.display`, as literal segments.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import compress
 from textwrap import wrap
 from typing import Any, ClassVar, NamedTuple, Protocol
 
@@ -186,8 +187,9 @@ class LineTable(ScrollView, can_focus=True):
         self.marked: set[str] = set()
         self.sort_key: str | None = None
         self.reverse = False
-        self.test: Callable[[int], bool] | None = None
-        """Which row numbers are shown; takes effect with the next `show`."""
+        self.kept: Sequence[bool] | None = None
+        """Whether each row is shown; None shows all. Takes effect with the next `show`."""
+
         self._order: tuple[object, bool, list[int]] | None = None
         """What every row was ordered by, whether backwards, and the order: filters come and go."""
 
@@ -214,10 +216,10 @@ class LineTable(ScrollView, can_focus=True):
             self.cursor = max(min(place if keep_cursor else 0, len(self.view) - 1), 0)
         self._after_change()
 
-    def narrow_to(self, keep: Callable[[int], bool] | None) -> None:
-        """Show only the rows that pass; None shows all. Nothing is removed."""
+    def narrow_to(self, kept: Sequence[bool] | None) -> None:
+        """Show only some of the rows; None shows all. Nothing is removed."""
         row = self.cursor_row
-        self.test = keep
+        self.kept = kept
         self._arrange()
         self._move_to_row(row)
         self._after_change()
@@ -251,7 +253,11 @@ class LineTable(ScrollView, can_focus=True):
             order = self._sorted(self.sort_key)
         elif self.reverse:
             order = order[::-1]
-        self.view = order if self.test is None else list(filter(self.test, order))
+        kept = self.kept
+        if kept is not None:
+            in_order = kept if order == range(len(kept)) else map(kept.__getitem__, order)
+            order = list(compress(order, in_order))
+        self.view = order
 
     def _sorted(self, key: str) -> list[int]:
         rows = self.rows
