@@ -50,6 +50,9 @@ class GainSettings:
     own_share: float = 0.2
     """Weight of an item's own gain against the mean gain of those closest items."""
 
+    likeness: float = 0.5
+    """Weight of how unlike the benchmark and like the pool an item's embedding is; 0 for none."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Emphasis:
@@ -166,6 +169,9 @@ _BESIDE = 0.2
 """Weight of deficits beside an emphasis: they decide among items that probe alike."""
 
 _STRETCH = 8.0
+_RIDGE = 100.0
+"""Of the regression on embeddings: between 10 and 1000 little changes (measured)."""
+
 _TINY = 1e-12
 _SHORTLIST = 2_000
 _NEIGHBOURS_AMONG = 8_192
@@ -252,9 +258,10 @@ def _support(
     """Return the factor of each item: its own gain blended with that of its neighbourhood.
 
     Gains are averaged over the closest items twice, so that a neighbour counts for what is around
-    it too, and the result is scaled by the share of the pool in a wider neighbourhood. Only the
-    items with the largest gains of their own are looked at; the rest get the smallest factor among
-    those, which keeps them behind without ruling them out.
+    it too, and the result is scaled by the share of the pool in a wider neighbourhood, and by how
+    far the whole pool's difference from the benchmark points to the item. Only the items with the
+    largest gains of their own are looked at; the rest get the smallest factor among those, which
+    keeps them behind without ruling them out.
     """
     support = np.ones(len(linear))
     own, others = pool_map.embeddings, benchmark_map.embeddings
@@ -268,13 +275,14 @@ def _support(
         return support
     among = _evenly(len(own), _NEIGHBOURS_AMONG)
     asked = np.union1d(rows, among)
-    found = _Neighbours.find(
-        own, others[_evenly(len(others), _NEIGHBOURS_AMONG)], asked=asked, among=among, k=k
-    )
+    some = others[_evenly(len(others), _NEIGHBOURS_AMONG)]
+    found = _Neighbours.find(own, some, asked=asked, among=among, k=k)
     once = np.zeros(len(linear))
     once[asked] = settings.own_share * linear[asked] + found.mean_of(linear)
     twice = settings.own_share * once[asked] + found.mean_of(once)
     factors = (twice * found.pool_share)[np.searchsorted(asked, rows)] / linear[rows]
+    if settings.likeness:
+        factors *= np.exp(settings.likeness * _likeness(own, some, rows=rows, among=among))
     support[:] = factors.min()
     support[rows] = factors
     return support
@@ -317,6 +325,35 @@ class _Neighbours:
         around = np.where(self.rows >= 0, gains[self.rows], 0.0)
         mean: Floats = around.mean(axis=1)
         return mean
+
+
+def _likeness(
+    own: NDArray[np.float16],
+    others: NDArray[np.float16],
+    *,
+    rows: NDArray[np.int64],
+    among: NDArray[np.int64],
+) -> Floats:
+    """Return how like the pool and unlike the benchmark some pool items are, standardised.
+
+    Ridge regression of where an item is from (benchmark 0, pool 1) on its embedding, fitted to the
+    pool items `among` and the benchmark's (`others`). What is said of an item it was fitted to is
+    what would be said had it been left out (the leave-one-out residual, y - (y - p) / (1 - h)).
+    """
+    fitted = np.concatenate([own[among], others]).astype(np.float64)
+    centre, y = fitted.mean(axis=0), np.repeat([1.0, 0.0], [len(among), len(others)])
+    level = y.mean()
+    x = fitted - centre
+    inverse = np.linalg.inv(x.T @ x + _RIDGE * np.eye(x.shape[1]))
+    slope = inverse @ (x.T @ (y - level))
+    leverage = np.einsum("ij,jk,ik->i", x, inverse, x, optimize=True) + 1 / len(x)
+    left_out = y - (y - level - x @ slope) / np.maximum(1 - leverage, _TINY)
+    known = left_out[: len(among)]
+    said = level + (own[rows].astype(np.float64) - centre) @ slope
+    place = np.minimum(np.searchsorted(among, rows), len(among) - 1)
+    said = np.where(among[place] == rows, known[place], said)
+    standard: Floats = (said - known.mean()) / max(float(known.std()), _TINY)
+    return standard
 
 
 def _evenly(total: int, most: int) -> NDArray[np.int64]:

@@ -2,9 +2,8 @@
 
 Commands import those modules when they run, so that `--help` costs no more than the parser.
 """
+# Annotations are not postponed: the parser would compile hundreds of them at every start.
 # ruff: noqa: D301 - the parser wants a real backspace where it must keep lines as they are
-
-from __future__ import annotations
 
 from dataclasses import replace
 from importlib import import_module

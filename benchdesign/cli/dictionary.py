@@ -1,7 +1,6 @@
 """`benchdesign dictionary`: train, join, measure, label, show and list concept dictionaries."""
+# Annotations are not postponed: the parser would compile hundreds of them at every start.
 # ruff: noqa: D301 - the parser wants a real backspace where it must keep lines as they are
-
-from __future__ import annotations
 
 from pathlib import Path
 from typing import Annotated

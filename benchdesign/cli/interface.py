@@ -11,7 +11,6 @@ from pathlib import Path
 from benchdesign.cli.output import Talk
 from benchdesign.errors import MissingExtraError, UsageError
 from benchdesign.regular import is_there
-from benchdesign.workspace import Workspace
 
 __all__ = ["open_job", "serve_job"]
 
@@ -39,6 +38,8 @@ def open_job(path: str | None, *, pool: str | None, chat: bool = False) -> None:
 
 def serve_job(folder: Path, *, port: int) -> None:
     """Serve the interface on loopback."""
+    from benchdesign.workspace import Workspace
+
     # Read once here: what is wrong with it is told in this terminal and not in a page.
     with Workspace.open(folder, access="read"):
         pass

@@ -7,10 +7,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.linear_model import Ridge
 
 from benchdesign.coverage import Reference, measure_coverage
 from benchdesign.errors import UsageError
-from benchdesign.gains import GainSettings, GainTable, calibrate_zmin, concept_weights
+from benchdesign.gains import (
+    GainSettings,
+    GainTable,
+    _likeness,
+    _support,
+    calibrate_zmin,
+    concept_weights,
+)
 from benchdesign.gaps import Gaps, find_gaps
 from benchdesign.items import Item
 from benchdesign.proposals import (
@@ -345,6 +353,59 @@ def test_an_item_among_candidates_that_fill_the_same_gap_has_more_support() -> N
         settings=settings,
     )
     assert {proposal.row for proposal in made.proposals} == set(range(26, 32))
+
+
+@pytest.mark.parametrize("row", [0, 7, 39])
+def test_what_is_said_of_an_item_is_what_would_be_said_had_it_been_left_out(row: int) -> None:
+    rng = np.random.default_rng(0)
+    own = rng.normal(0.3, 1.0, (40, 6)).astype(np.float16)
+    others = rng.normal(0.0, 1.0, (30, 6)).astype(np.float16)
+    every = np.arange(40)
+    found = _likeness(own, others, rows=every, among=every)
+    # The same regression without the item, its centre as it was.
+    x = np.concatenate([own, others]).astype(np.float64)
+    y = np.repeat([1.0, 0.0], [40, 30])
+    alone = [
+        Ridge(alpha=100.0, fit_intercept=False)
+        .fit(*(np.delete(one, place, axis=0) for one in (x - x.mean(axis=0), y - y.mean())))
+        .predict((x - x.mean(axis=0))[place : place + 1])[0]
+        for place in range(40)
+    ]
+    # 1 / n of the intercept comes on top in the leverage.
+    assert found[row] == pytest.approx((alone[row] - np.mean(alone)) / np.std(alone), abs=0.05)
+
+
+def test_items_that_were_not_fitted_to_are_judged_on_the_same_scale() -> None:
+    rng = np.random.default_rng(1)
+    own = rng.normal(0.3, 1.0, (4000, 6)).astype(np.float16)
+    others = rng.normal(0.0, 1.0, (3000, 6)).astype(np.float16)
+    every = np.arange(4000)
+    whole = _likeness(own, others, rows=every, among=every)
+    some = _likeness(own, others, rows=every, among=every[::2])
+    assert np.corrcoef(whole, some)[0, 1] > 0.98
+    assert abs(some[1::2].mean()) < 0.1
+    few = _likeness(own, others, rows=np.asarray([3, 3999]), among=every[::2])
+    np.testing.assert_allclose(few, some[[3, 3999]])
+
+
+def test_support_is_larger_where_the_pool_is_unlike_the_benchmark() -> None:
+    rng = np.random.default_rng(2)
+    own = rng.normal(0, 1, (50, 8))
+    own[:, 0] += 1
+    others = rng.normal(0, 1, (40, 8))
+    pool = make_map([{0: 1.0}] * 50, n_concepts=1, embeddings=own.astype(np.float16))
+    benchmark = make_map([{0: 1.0}] * 40, n_concepts=1, embeddings=others.astype(np.float16))
+    linear = rng.random(50) + 0.5
+    without, with_it = (
+        _support(linear, benchmark, pool, n=5, settings=GainSettings(likeness=likeness))
+        for likeness in (0.0, 0.5)
+    )
+    factor = np.log(with_it / without)
+    assert np.corrcoef(factor, own[:, 0])[0, 1] > 0.7
+    every = np.arange(50)
+    assert pool.embeddings is not None and benchmark.embeddings is not None
+    expected = _likeness(pool.embeddings, benchmark.embeddings, rows=every, among=every)
+    np.testing.assert_allclose(factor, 0.5 * expected)
 
 
 def test_weights_count_passages_more_and_leave_out_what_is_kept_out() -> None:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import repeat
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
@@ -61,13 +62,14 @@ class Filter:
                 return [passes(row) for row in range(n_rows)]
             return [one and passes(row) for row, one in enumerate(kept)]
 
+        if self.words and lowered is None:
+            asked = repeat(True, n_rows) if kept is None else kept
+            lowered = [text(row).lower() if one else "" for row, one in enumerate(asked)]
         for word in self.words:
-            if lowered is None:
-                kept = narrow(partial(_holds, text, word))
-            elif kept is None:
-                kept = [word in one for one in lowered]
+            if kept is None:
+                kept = [word in one for one in lowered or ()]
             else:
-                kept = [one and word in held for one, held in zip(kept, lowered, strict=True)]
+                kept = [one and word in held for one, held in zip(kept, lowered or (), strict=True)]
         for pattern in self.patterns:
             kept = narrow(partial(_matches, text, pattern))
         for name, wanted in self.fields:
@@ -77,10 +79,6 @@ class Filter:
         for comparison in self.comparisons:
             kept = narrow(partial(_compares, value, *comparison))
         return kept
-
-
-def _holds(text: Callable[[int], str], word: str, row: int) -> bool:
-    return word in text(row).lower()
 
 
 def _matches(text: Callable[[int], str], pattern: re.Pattern[str], row: int) -> bool:
