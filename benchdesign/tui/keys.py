@@ -107,7 +107,14 @@ _ALL = (
     Key("reject", "r", "reject", "reject", "Reject the candidate and go on.", "Review"),
     Key("defer", "d", "defer", "defer", "Leave the candidate for later and go on.", "Review"),
     Key("next_open", "n", "next_open", "next open", "Go to the next undecided one.", "Review"),
-    Key("choose", "c", "choose", "choose", "Choose: reason, scope, results, columns.", "Review"),
+    Key(
+        "choose",
+        "c",
+        "choose",
+        "choose",
+        "Choose: reason, scope, results, columns, format.",
+        "Review",
+    ),
     Key("note", "e", "note", "note", "Write a note.", "Review"),
     Key("edit", "E", "edit", "edit text", "Edit the item in your editor; a new version.", "Review"),
     Key("duplicates", "D", "duplicates", "duplicates", "Show the closest items in full.", "Review"),
@@ -243,7 +250,7 @@ SCREEN_KEYS: dict[str, tuple[str, ...]] = {
     "items": (*_LIST_KEYS, "drop", "choose", "note", "edit", "save_view"),
     "models": (*_LIST_KEYS, "choose", "baseline"),
     "compare": (*_LIST_KEYS, "open", "choose"),
-    "export": ("export", "preview", "outside", "copy", "back"),
+    "export": ("export", "choose", "preview", "outside", "copy", "back"),
 }
 
 FOOTERS: dict[str, tuple[str, ...]] = {
@@ -255,7 +262,7 @@ FOOTERS: dict[str, tuple[str, ...]] = {
     "items": ("filter", "facets", "sort", "drop", "note", "copy", "undo", "help"),
     "models": ("choose", "sort", "facets", "baseline", "copy", "help", "palette"),
     "compare": ("choose", "open", "sort", "facets", "copy", "help", "palette"),
-    "export": ("export", "preview", "outside", "copy", "undo", "help", "palette", "quit"),
+    "export": ("export", "choose", "preview", "outside", "copy", "help", "palette", "quit"),
 }
 """At most eight a screen, the most wanted first; a narrow screen shows the first five and help."""
 
@@ -276,6 +283,7 @@ _WORDS = {
     ("compare", "choose"): "other set",
     ("compare", "open"): "items",
     ("export", "export"): "write",
+    ("export", "choose"): "format",
 }
 """What a key's general word means on one screen."""
 

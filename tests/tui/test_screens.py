@@ -4,7 +4,7 @@ import json
 
 import pytest
 from textual.pilot import Pilot
-from textual.widgets import SelectionList
+from textual.widgets import OptionList, SelectionList
 
 from benchdesign.decisions import Verdict
 from benchdesign.tui.app import BenchdesignApp
@@ -247,6 +247,27 @@ async def test_export_writes_the_revision_and_asks_before_replacing_it(bench: Be
         await until(pilot, lambda: len(app.screen_stack) == 2)
         await pilot.press("enter")
         await until(pilot, lambda: app.status == "Nothing written.")
+
+
+async def test_the_revision_is_written_in_the_format_chosen(bench: Bench) -> None:
+    async with bench.opened() as (app, pilot):
+        await go(pilot, app, "candidates")
+        await pilot.press("a")
+        await go(pilot, app, "export")
+        await until(pilot, lambda: app.screen.plan is not None)
+        assert "in the benchmark's own form, jsonl" in visible_text(app)
+        await pilot.press("c")
+        await until(pilot, lambda: len(app.screen_stack) == 2)
+        choices = app.screen.query_one(OptionList)
+        choices.highlighted = choices.get_option_index("csv")
+        await pilot.press("enter")
+        await until(pilot, lambda: "animals.revised.csv" in visible_text(app))
+        assert "--format csv" in " ".join(visible_text(app).split())
+        await pilot.press("ctrl+e")
+        await until(pilot, lambda: app.status.startswith("Wrote"))
+        folder = bench.folder / "animals-revised"
+        assert len((folder / "animals.revised.csv").read_text("utf-8").splitlines()) == 82
+        assert not (folder / "animals.revised.jsonl").exists()
 
 
 async def test_a_list_is_written_as_csv_what_is_shown_all_or_what_is_marked(bench: Bench) -> None:

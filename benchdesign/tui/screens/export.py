@@ -160,8 +160,13 @@ class ExportScreen(BaseScreen):
 
         analysis = session.analysis
         assert analysis is not None
-        lines = [heading("What is written"), *self._space]
-        for name in planned_files(analysis.benchmark):
+        own = analysis.benchmark.source.format
+        kind = f"as {self.format}" if self.format else f"in the benchmark's own form, {own}"
+        lines = [
+            Content.assemble(heading("What is written"), (f"   {kind}", "$foreground-muted")),
+            *self._space,
+        ]
+        for name in planned_files(analysis.benchmark, format=self.format):
             what = _WHAT.get(name, "")
             if not what:
                 what = f"{self.plan.n_items:,} items" if self.plan else "the revised benchmark"
@@ -195,7 +200,6 @@ class ExportScreen(BaseScreen):
         )
 
     def _below(self, session: Session) -> Content:
-        folder = self.query_one("#folder", Input).value
         lines = [*self._space, heading("What it changes")]
         if self.plan is None:
             lines.append(literal("  working it out ..." if not self.plan_problem else "  unknown"))
@@ -212,19 +216,49 @@ class ExportScreen(BaseScreen):
                 Content(f"  missing         {before.n_missing} {arrow} {after.n_missing}"),
                 *self._named_gaps(session, self.plan),
             ]
-        command = (
-            f"benchdesign export {shlex.quote(str(session.folder))} --out {shlex.quote(folder)}"
-        )
         lines += [
             Content(""),
             heading("The command that writes the same files (y copies it)"),
-            literal(f"  {command}"),
+            literal(f"  {self._command(session)}"),
             *self._space,
             literal(
                 "Nothing is written until ^e. Nothing is overwritten unasked.", "$foreground-muted"
             ),
         ]
         return Content("\n").join(lines)
+
+    def _command(self, session: Session) -> str:
+        folder = self.query_one("#folder", Input).value
+        words = ["benchdesign", "export", str(session.folder), "--out", folder]
+        return shlex.join([*words, *(["--format", self.format] if self.format else [])])
+
+    @property
+    def format(self) -> str | None:
+        """The format chosen; None for the benchmark's own."""
+        from benchdesign.formats.exports import EXPORTS
+
+        chosen = self.owner.ui.of_screen("export").get("format")
+        return chosen if chosen in EXPORTS else None
+
+    def action_choose(self) -> None:
+        """Choose the format of the revised benchmark."""
+        from benchdesign.formats.exports import EXPORTS
+
+        session = self.session
+        if session is None or session.analysis is None:
+            return
+        own = session.analysis.benchmark.source.format
+        choices = [("own", f"the benchmark's own ({own}): what is kept stays as it is")]
+        choices += [(one, one) for one in EXPORTS if one != own]
+
+        def take(choice: str | None) -> None:
+            if choice is not None:
+                state = self.owner.ui.of_screen("export")
+                state["format"] = None if choice == "own" else choice
+                self.owner.save_ui()
+                self.draw_page()
+
+        self.app.push_screen(AskChoice("Write the revised benchmark as", choices), take)
 
     def _named_gaps(self, session: Session, plan: Revision) -> list[Content]:
         """Name the first gaps that are closed, and the worst that stay."""
@@ -283,7 +317,12 @@ class ExportScreen(BaseScreen):
         try:
             known = rewritten_map(session.workspace, session.analysis, choice, may_wait=True)
             revision = write_revision(
-                session.analysis, folder, choice=choice, rewritten=known, force=force
+                session.analysis,
+                folder,
+                choice=choice,
+                rewritten=known,
+                format=self.format,
+                force=force,
             )
         except OutputExistsError as problem:
             self.app.call_from_thread(self._ask_overwrite, str(problem))
@@ -337,12 +376,8 @@ class ExportScreen(BaseScreen):
 
     def action_copy(self) -> None:
         """Copy the command."""
-        session = self.session
-        if session is not None:
-            folder = self.query_one("#folder", Input).value
-            self.app.copy_to_clipboard(
-                f"benchdesign export {shlex.quote(str(session.folder))} --out {shlex.quote(folder)}"
-            )
+        if self.session is not None:
+            self.app.copy_to_clipboard(self._command(self.session))
             self.say("Copied the command.")
 
 
