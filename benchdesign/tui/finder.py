@@ -100,7 +100,7 @@ def _places(session: Session) -> Iterator[_Place]:
         "candidates",
         len(candidates),
         lambda at: candidates[at].key,
-        lambda at: f"{candidates[at].item.id} {candidates[at].item.text}",
+        lambda at: f"{candidates[at].item.id} {session.item_of(candidates[at]).text}",
     )
     items = analysis.benchmark.items
     yield (

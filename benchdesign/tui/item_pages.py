@@ -33,6 +33,8 @@ _FILLED = 8
 _LONGEST = 2_400
 """Characters of an item shown on its own page."""
 
+_BEFORE_EDIT = "Its concepts and evidence are of the text before the edit."
+
 
 def candidate_page(
     session: Session,
@@ -52,12 +54,13 @@ def candidate_page(
     """
     analysis = session.analysis
     assert analysis is not None
-    proposal, item = one.proposal, one.item
+    proposal, item = one.proposal, session.item_of(one)
     is_add = one.subject is Subject.ADD
     shown = gap_order(session, one)
     lit = shown[part % len(shown)].concept_id if shown else None
-    ids = [] if lit is None else [lit]
-    tokens = token_evidence(analysis, item, proposal.row, ids, in_pool=is_add)
+    is_as_read = item.text == one.item.text
+    wanted = [lit] if lit is not None and is_as_read else []
+    tokens = token_evidence(analysis, item, proposal.row, wanted, in_pool=is_add)
     origin = f"row {item.row + 1:,}" + (f" · {item.source}" if item.source else "")
     verdict = session.verdict(one)
     parts: list[Part] = [
@@ -81,6 +84,8 @@ def candidate_page(
     edited = session.standing(one)
     if edited is not None and edited.edits:
         parts.append(field_line("edited", ", ".join(sorted(edited.edits))))
+    if not is_as_read:
+        parts.append(literal(_BEFORE_EDIT, "$foreground-muted"))
     parts += _adds(session, one, lit=lit, marks=marks, width=width)
     parts += _checks(session, one, marks=marks)
     if is_short:
@@ -183,9 +188,13 @@ def item_page(
         judged.sort(key=lambda one: one != first)
     listed = judged[:_LISTED]
     lit = listed[part % len(listed)] if listed else None
-    tokens = token_evidence(
-        analysis, row.item, row.row, [] if lit is None else [lit], in_pool=row.in_pool
+    is_as_read = (
+        not row.in_pool
+        or analysis.pool is None
+        or analysis.pool.items[row.row].text == row.item.text
     )
+    wanted = [lit] if lit is not None and is_as_read else []
+    tokens = token_evidence(analysis, row.item, row.row, wanted, in_pool=row.in_pool)
     subject = Subject.ADD if row.in_pool else Subject.REMOVE
     origin = "added from the pool" if row.in_pool else "original"
     title = Content.assemble(
@@ -199,6 +208,8 @@ def item_page(
     for name, value in (("category", row.item.category), ("source", row.item.source)):
         if value:
             text.append(field_line(name, value))
+    if not is_as_read:
+        text.append(literal(_BEFORE_EDIT, "$foreground-muted"))
     text += [] if row.in_pool else _repeats(session, row.row)
     said = session.log.standing(subject, row.item.id)
     if said is not None:

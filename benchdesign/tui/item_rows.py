@@ -19,6 +19,8 @@ class ItemRow:
     """One line of the item table."""
 
     item: Item
+    """As it would be published."""
+
     row: int
     in_pool: bool
 
@@ -50,7 +52,11 @@ class ItemRows:
         self._n_benchmark = len(self._items)
         pool = loaded.analysis.pool
         rows = session.accepted_rows() if pool is not None else []
-        self._added = [ItemRow(pool.items[row], row, in_pool=True) for row in rows] if pool else []
+        self._added = (
+            [ItemRow(session.edited(pool.items[row]), row, in_pool=True) for row in rows]
+            if pool
+            else []
+        )
         self.dropped = set(session.log.dropped)
 
     def __len__(self) -> int:

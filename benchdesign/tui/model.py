@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from benchdesign.analysis import Analysis, Summary
 from benchdesign.areas import AreaGaps, find_area_gaps
 from benchdesign.decisions import Decision, DecisionLog, Standing, Step, Subject, Verdict
+from benchdesign.edits import edit_of
+from benchdesign.errors import BenchdesignError
 from benchdesign.gaps import STATUSES, Gaps, Status
 from benchdesign.items import Item
 from benchdesign.overrides import Merged, wanted_counts
@@ -213,6 +215,9 @@ class Session:
         """Candidates are narrowed to those that fill one of these; set by Gaps."""
 
         self.focus_name = ""
+        self._edited: dict[str, Item] = {}
+        """Items of the pool as they were rewritten, as far as they were asked for."""
+
         self._n_steps_before = len(workspace.decisions)
 
     @property
@@ -277,6 +282,7 @@ class Session:
             ):
                 self._judge_by(gaps.with_wanted(wanted))
         self.version += 1
+        self._edited.clear()
         for name in ("added_counts", "concept_states", "figures", "_gap_ids", "n_to_fill"):
             self.__dict__.pop(name, None)
 
@@ -317,6 +323,25 @@ class Session:
     def verdict(self, candidate: Candidate) -> Verdict:
         """Return the verdict on a candidate."""
         return self.log.verdict(candidate.subject, candidate.item.id)
+
+    def item_of(self, candidate: Candidate) -> Item:
+        """Return the item of a candidate as it would be published."""
+        is_add = candidate.subject is Subject.ADD
+        return self.edited(candidate.item) if is_add else candidate.item
+
+    def edited(self, item: Item) -> Item:
+        """Return an item of the pool as it would be published: with what was rewritten."""
+        said = self.log.standing(Subject.ADD, item.id)
+        pool = None if self.analysis is None else self.analysis.pool
+        if pool is None or said is None or not said.edits:
+            return item
+        if item.id not in self._edited:
+            try:
+                self._edited[item.id] = edit_of(pool, item, said).item
+            except BenchdesignError:
+                # The template cannot read it any more, which Export tells.
+                self._edited[item.id] = item
+        return self._edited[item.id]
 
     def verdict_counts(self, candidates: Sequence[Candidate] | None = None) -> dict[Verdict, int]:
         """Count candidates by verdict."""

@@ -357,7 +357,7 @@ class CandidateRows:
     def text(self, row: int) -> str:
         """Return what the filter searches."""
         one = self.candidates[row]
-        return f"{one.item.id} {one.item.text}"
+        return f"{one.item.id} {self._session.item_of(one).text}"
 
     def value(self, row: int, name: str) -> object:
         """Return a field the filter can name."""
@@ -399,7 +399,8 @@ class CandidateRows:
         if key == "id":
             return Cell(one.item.id, "muted" if verdict in ("reject", "defer") else "")
         if key == "prompt":
-            text = one.item.prompt or one.item.text
+            item = self._session.item_of(one)
+            text = item.prompt or item.text
             flag = _flag(one)
             return Cell(f"{flag} {text}", "warn") if flag else Cell(text, "muted")
         if key == "fills":
@@ -415,12 +416,12 @@ class CandidateRows:
         values: dict[str, Callable[[], Any]] = {
             "mark": lambda: self._verdicts[row].value,
             "id": lambda: one.item.id,
-            "prompt": lambda: one.item.prompt.lower(),
+            "prompt": lambda: self._session.item_of(one).prompt.lower(),
             "fills": lambda: len(one.proposal.gaps),
             "gain": lambda: one.proposal.gain,
             "similarity": lambda: one.proposal.nearest_similarity or 0.0,
-            "category": lambda: one.item.category or "",
-            "source": lambda: one.item.source or "",
+            "category": lambda: self._session.item_of(one).category or "",
+            "source": lambda: self._session.item_of(one).source or "",
             "tokens": lambda: self._n_tokens(one),
         }
         return values[key]() if key in values else ""

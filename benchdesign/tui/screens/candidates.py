@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from collections.abc import Iterable
 from typing import Any, ClassVar
 
 from textual.binding import BindingType
@@ -10,6 +10,7 @@ from textual.content import Content
 
 from benchdesign.decisions import Decision, Subject, Verdict
 from benchdesign.errors import WorkspaceError
+from benchdesign.text import display
 from benchdesign.tui.item_pages import candidate_page
 from benchdesign.tui.keys import SCREEN_KEYS, bindings
 from benchdesign.tui.model import Candidate
@@ -346,7 +347,7 @@ class CandidatesScreen(ListScreen):
         if not edits:
             self.say("Nothing changed.")
         elif self._record([Decision(one.subject, one.item.id, edits=edits)]):
-            self.say(f"Edited {', '.join(edits)}: {json.dumps(edits, ensure_ascii=False)[:80]}")
+            self.say(f"Edited {_fields_named(edits)}. u undoes.")
 
     def action_duplicates(self) -> None:
         """Show the closest item in full, or shortened again."""
@@ -366,3 +367,15 @@ class CandidatesScreen(ListScreen):
         super().on_screen_resume()
         if self.is_mounted:
             self.table.focus()
+
+
+_FIELDS_NAMED = 3
+
+
+def _fields_named(names: Iterable[str]) -> str:
+    """Return `the question`, `the question and the answer`, `the a, the b, the c and 2 more`."""
+    said = [f"the {display(one, width=24)}" for one in names]
+    shown, more = said[:_FIELDS_NAMED], len(said) - _FIELDS_NAMED
+    if more > 0:
+        shown.append(f"{more} more")
+    return " and ".join(filter(None, [", ".join(shown[:-1]), shown[-1]]))
