@@ -130,10 +130,12 @@ def revised_name(path: Path, suffix: str) -> str:
 def plan_revision(
     analysis: Analysis, choice: Choice, *, rewritten: ConceptMap | None = None
 ) -> Revision:
-    """Work out the revised benchmark and its coverage; writes nothing.
+    """Work out the revised benchmark, its coverage and what stays empty in it; writes nothing.
 
     `rewritten` is the map of `edits.rewritten_items`; without it they count as they were.
     """
+    from benchdesign.formats import find_empty_fields
+
     removed = make_removals(analysis, choice)
     dropped = {one.row for one in removed}
     kept = tuple(row for row in range(len(analysis.benchmark)) if row not in dropped)
@@ -165,6 +167,7 @@ def plan_revision(
         figures_after=CoverageFigures.from_gaps(gaps_after),
         n_gaps_closed=int((gone & grown).sum()),
         n_gaps_lapsed=int((gone & ~grown).sum()),
+        empty_fields=find_empty_fields(analysis.benchmark, _added_items(analysis, added)),
     )
 
 
@@ -254,23 +257,27 @@ def _write_benchmark(
     *,
     format: str | None,
 ) -> WriteReport:
-    from benchdesign.formats import AddedItem, write_benchmark
+    from benchdesign.formats import write_benchmark
 
-    benchmark, pool = analysis.benchmark, analysis.pool
-    added: list[AddedItem] = []
-    for one in revision.added:
-        if pool is None:
-            break
-        edited = edit_of(pool, one.item, one.standing)
-        added.append(AddedItem(edited.item, edited.record, pool, licence=one.licence))
+    benchmark = analysis.benchmark
     path = folder / planned_files(benchmark, format=format)[0]
     return write_benchmark(
         benchmark,
         path,
         keep=[benchmark.items[row].row for row in revision.kept_rows],
-        added=added,
+        added=_added_items(analysis, revision.added),
         format=format,
     )
+
+
+def _added_items(analysis: Analysis, added: Sequence[Addition]) -> list[AddedItem]:
+    from benchdesign.formats import AddedItem
+
+    pool = analysis.pool
+    if pool is None:
+        return []
+    edited = [(one, edit_of(pool, one.item, one.standing)) for one in added]
+    return [AddedItem(it.item, it.record, pool, licence=one.licence) for one, it in edited]
 
 
 def _as_written(revision: Revision, written: WriteReport, folder: Path) -> Revision:

@@ -3,6 +3,17 @@
 from __future__ import annotations
 
 from benchdesign.formats.load import load_benchmark
-from benchdesign.formats.write import AddedItem, WriteReport, write_benchmark
+from benchdesign.formats.write import (
+    AddedItem,
+    WriteReport,
+    find_empty_fields,
+    write_benchmark,
+)
 
-__all__ = ["AddedItem", "WriteReport", "load_benchmark", "write_benchmark"]
+__all__ = [
+    "AddedItem",
+    "WriteReport",
+    "find_empty_fields",
+    "load_benchmark",
+    "write_benchmark",
+]

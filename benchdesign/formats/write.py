@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 from benchdesign.errors import FormatError, OutputExistsError
 from benchdesign.formats.convert import AddedItem, RecordBuilder
@@ -16,7 +16,7 @@ from benchdesign.formats.exports import EXPORTS, export_records
 from benchdesign.formats.source import Source
 from benchdesign.items import Benchmark
 
-__all__ = ["AddedItem", "WriteReport", "write_benchmark"]
+__all__ = ["AddedItem", "WriteReport", "find_empty_fields", "write_benchmark"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +56,8 @@ def write_benchmark(
     for row in keep:
         if not 0 <= row < len(source):
             raise FormatError(f"{source.path}: no record {row + 1} to keep; it has {len(source)}.")
-    builder = RecordBuilder(benchmark)
-    records: list[dict[str, Any]] = []
-    ids: list[str] = []
-    for one in added:
-        record, item_id = builder.build(one)
-        records.append(record)
-        ids.append(item_id)
+    made = _make_records(benchmark, added)
+    records = made.records
     with _staged(path) as temporary:
         if format is None or format == source.format:
             source.write(temporary, keep, records)
@@ -77,10 +72,30 @@ def write_benchmark(
         path=path,
         n_kept=len(keep),
         n_added=len(records),
-        added_ids=tuple(ids),
-        empty_fields=dict(builder.empty),
-        dropped_parts=dict(builder.dropped),
+        added_ids=tuple(made.ids),
+        empty_fields=dict(made.builder.empty),
+        dropped_parts=dict(made.builder.dropped),
     )
+
+
+def find_empty_fields(benchmark: Benchmark, added: Sequence[AddedItem]) -> dict[str, int]:
+    """Return the fields that added items would leave empty, with the number of records."""
+    return dict(_make_records(benchmark, added).builder.empty) if added else {}
+
+
+class _Made(NamedTuple):
+    records: list[dict[str, Any]]
+    ids: list[str]
+    builder: RecordBuilder
+
+
+def _make_records(benchmark: Benchmark, added: Sequence[AddedItem]) -> _Made:
+    made = _Made([], [], RecordBuilder(benchmark))
+    for one in added:
+        record, item_id = made.builder.build(one)
+        made.records.append(record)
+        made.ids.append(item_id)
+    return made
 
 
 def _all_records(

@@ -7,9 +7,11 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, NamedTuple
 
 from benchdesign.decisions import Verdict
+from benchdesign.text import display
 
 if TYPE_CHECKING:
     from benchdesign.analysis import Analysis
+    from benchdesign.items import Finding
     from benchdesign.revision import Revision
     from benchdesign.tui.model import Session
 
@@ -17,6 +19,7 @@ __all__ = ["Check", "counted_items", "publish_checks"]
 
 _FINDINGS = 5
 _LICENCES = 4
+_FIELDS = 3
 
 
 class Check(NamedTuple):
@@ -55,7 +58,7 @@ def publish_checks(session: Session, plan: Revision | None, *, problem: str = ""
         checks.append(Check("pass", "every candidate was reviewed"))
     if session.workspace.is_stale:
         checks.append(Check("warn", "some numbers are out of date; R computes them"))
-    checks += [Check("warn", one) for one in _found(analysis)[:_FINDINGS]]
+    checks += [Check("warn", one) for one in _found(session, analysis)[:_FINDINGS]]
     if problem:
         checks.append(Check("fail", problem))
     return checks
@@ -81,6 +84,8 @@ def _accepted(session: Session, analysis: Analysis) -> list[Check]:
 
 def _planned(plan: Revision) -> list[Check]:
     checks = []
+    if plan.empty_fields:
+        checks.append(Check("warn", _empty(plan.empty_fields)))
     failed = [one for one in plan.added if one.failed_checks]
     if failed:
         why = f": {failed[0].failed_checks[0]}" if len(failed) == 1 else ""
@@ -107,17 +112,36 @@ def _licences(counts: Mapping[str, int]) -> Check:
     return Check("pass", f"licences of what is accepted: {', '.join(shown)}")
 
 
-def _found(analysis: Analysis) -> list[str]:
-    """Count what was noticed in the benchmark and then in the pool, what is most first."""
+def _empty(empty: Mapping[str, int]) -> str:
+    """Name the fields that most accepted items leave empty."""
+    fields = sorted(empty, key=lambda one: -empty[one])
+    shown = [f"{display(one, width=24)} {empty[one]:,}" for one in fields[:_FIELDS]]
+    more = len(fields) - _FIELDS
+    return f"empty in accepted items: {', '.join(shown)}{f', {more} more' if more > 0 else ''}"
+
+
+def _found(session: Session, analysis: Analysis) -> list[str]:
+    """Count what was noticed in the benchmark and in accepted items, what is most first."""
     said = []
-    for where, source in (("benchmark", analysis.benchmark), ("pool", analysis.pool)):
-        counts: Counter[tuple[str, bool]] = Counter()
-        for finding in source.findings if source is not None else ():
-            counts[finding.kind.replace("-", " "), bool(finding.rows)] += finding.n_rows
-        for (kind, has_rows), n in counts.most_common():
-            many = "" if n == 1 else "s"
-            if has_rows:
-                said.append(f"{kind} in {n:,} row{many} of the {where}")
-            else:
-                said.append(f"{n:,} {kind}{many} of the {where}")
+    counts: Counter[tuple[str, bool]] = Counter()
+    for finding in analysis.benchmark.findings:
+        counts[_kind(finding), bool(finding.rows)] += finding.n_rows
+    for (kind, has_rows), n in counts.most_common():
+        many = "" if n == 1 else "s"
+        if has_rows:
+            said.append(f"{kind} in {n:,} row{many} of the benchmark")
+        else:
+            said.append(f"{n:,} {kind}{many} of the benchmark")
+    if analysis.pool is None:
+        return said
+    # The rest of the pool is not published.
+    accepted = {analysis.pool.items[one].row for one in session.accepted_rows()}
+    added: Counter[str] = Counter()
+    for finding in analysis.pool.findings:
+        added[_kind(finding)] += len(accepted.intersection(finding.rows))
+    said += [f"{kind} in {counted_items(n, 'accepted')}" for kind, n in added.most_common() if n]
     return said
+
+
+def _kind(finding: Finding) -> str:
+    return finding.kind.replace("-", " ")

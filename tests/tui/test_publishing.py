@@ -10,7 +10,7 @@ import pytest
 
 from benchdesign.decisions import Decision, Subject, Verdict
 from benchdesign.items import Finding
-from benchdesign.revision import Choice, plan_revision
+from benchdesign.revision import Choice, plan_revision, write_revision
 from benchdesign.tui.model import Session
 from benchdesign.tui.publishing import publish_checks
 from benchdesign.tui.screens.items import ItemsScreen
@@ -111,3 +111,73 @@ async def test_what_was_found_in_no_row_is_counted_by_itself(bench: Bench) -> No
         assert "3 skipped files of the benchmark" in texts
         assert "empty text in 2 rows of the benchmark" in texts
         assert "1 skipped row of the benchmark" in texts
+
+
+@pytest.fixture
+def sparse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    """A benchmark with fields that the pool has nothing for, one of whose names is nasty."""
+    use_keywords(monkeypatch)
+    benchmark, pool = write_sets(tmp_path)
+    records = [json.loads(line) for line in benchmark.read_text("utf-8").splitlines()]
+    for row, record in enumerate(records):
+        extra = {"hint": f"think {row}", "best": "yes", "[red]\x1b[0m": f"x {row}"}
+        record |= extra | {"why": f"so {row}", "level": row}
+    benchmark.write_text("".join(json.dumps(one) + "\n" for one in records), "utf-8")
+    records = [json.loads(line) for line in pool.read_text("utf-8").splitlines()]
+    for record in records[:2]:
+        record["hint"] = "count legs"
+    pool.write_text("".join(json.dumps(one) + "\n" for one in records), "utf-8")
+    return make_bench(tmp_path, benchmark, pool)
+
+
+async def test_fields_that_stay_empty_are_told_before_anything_is_written(sparse: Bench) -> None:
+    async with sparse.opened(size=(80, 24)) as (app, pilot):
+        session = app.session
+        assert session is not None and session.analysis is not None
+        assert not any("empty in" in text for _, text in said(session))
+        ids = [one.id for one in session.analysis.proposals][:3]
+        session.record(*(Decision(Subject.ADD, one, Verdict.ACCEPT) for one in ids))
+        plan = plan_revision(session.analysis, Choice.from_decisions(session.log))
+        written = write_revision(
+            session.analysis, sparse.folder / "out", choice=Choice.from_decisions(session.log)
+        )
+        assert plan.empty_fields and plan.empty_fields == written.empty_fields
+        text = "empty in accepted items: hint 3, best 3, [red]␛[0m 3, 2 more"
+        assert ("warn", text) in said(session)
+        app.touch()
+        await go(pilot, app, "export")
+        await until(pilot, lambda: "hint 3, best 3, [red]␛[0m 3" in visible_text(app))
+
+
+async def test_of_the_pool_only_what_is_accepted_is_found_fault_with(bench: Bench) -> None:
+    async with bench.opened() as (app, _):
+        session = app.session
+        assert session is not None and session.analysis is not None
+        pool = session.analysis.pool
+        assert pool is not None
+        first, second = session.analysis.proposals[:2]
+        rows = (0, pool.items[first.row].row, pool.items[second.row].row)
+        findings = (Finding("answer-in-prompt", "told", rows), Finding("skipped-row", "not JSON"))
+        analysis = replace(session.analysis, pool=replace(pool, findings=findings))
+        assert session.loaded is not None
+        session.replace(replace(session.loaded, analysis=analysis))
+        assert not any("prompt" in text or "skipped" in text for _, text in said(session))
+        session.record(Decision(Subject.ADD, first.id, Verdict.ACCEPT))
+        assert ("warn", "answer in prompt in 1 accepted item") in said(session)
+        session.record(Decision(Subject.ADD, second.id, Verdict.ACCEPT))
+        assert ("warn", "answer in prompt in 2 accepted items") in said(session)
+
+
+async def test_a_short_export_has_its_files_and_the_sum_of_items_below_the_checks(
+    bench: Bench,
+) -> None:
+    async with bench.opened(size=(80, 24)) as (app, pilot):
+        await go(pilot, app, "export")
+        await until(pilot, lambda: app.screen.plan is not None)
+        await until(pilot, lambda: "What it changes" in visible_text(app))
+        lines = visible_text(app).splitlines()
+        checks = next(at for at, one in enumerate(lines) if "Before you publish" in one)
+        names = ("animals.revised", "revision.json", "concepts.parquet", "report.html", "report.md")
+        places = [next(at for at, one in enumerate(lines) if name in one) for name in names]
+        assert checks < places[0] and places == list(range(places[0], places[0] + 5))
+        assert "Items   80  - 0 dropped  + 0 accepted  = 80" in lines[places[-1] + 1]

@@ -143,11 +143,11 @@ class ExportScreen(BaseScreen):
         files, checks = self._files(session), self._checks(session)
         below = self._below(session)
         # What speaks against publishing comes first where only one fits.
-        left, right = (checks, files) if self.is_narrow else (files, checks)
+        left, right = (checks, Content("")) if self.is_narrow else (files, checks)
         self.query_one("#left", Line).show(left)
         self.query_one("#right", Line).show(right)
         if self.is_narrow:
-            below = Content.assemble(below, "\n\n", files)
+            below = Content("\n").join([files, below])
         self.query_one("#below", Line).show(below)
 
     @property
@@ -336,9 +336,7 @@ class ExportScreen(BaseScreen):
         # Overview tells of it; nothing that is shown here is different.
         self.owner.version += 1
         self.seen_version = self.owner.version
-        empty = ", ".join(f"{path} in {n:,}" for path, n in revision.empty_fields.items())
-        more = f" Empty among the added: {empty}." if empty else ""
-        self.say(f"Wrote {len(revision.files)} files to {folder}. o opens the report.{more}")
+        self.say(f"Wrote {len(revision.files)} files to {folder}. o opens the report.")
 
     def _ask_overwrite(self, problem: str) -> None:
         def take(answer: str | None) -> None:
