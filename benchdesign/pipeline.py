@@ -413,7 +413,9 @@ class _Run:
         else:
             # Settings changed since: judging again takes a moment, mapping again would not.
             gaps = self.judge(coverage, relevance)
-        if with_proposals and "propose" in fresh:
+        # What was proposed by other settings or verdicts is still there to be reviewed; of other
+        # items or concepts it would be about something else.
+        if with_proposals and "map" in fresh and workspace.has_result("proposals"):
             proposed = workspace.load_result("proposals", Proposed)
             if workspace.has_result("model_gaps"):
                 weighting = workspace.load_result("model_gaps", ModelWeighting)
@@ -443,7 +445,7 @@ class _Run:
         """Return a summary, or what it would be now, with the items and the maps."""
         summary = summary or self.summary(with_proposals=with_proposals)
         evidence, pool = Evidence(), self.pool
-        if with_proposals and "evidence" in self._fresh():
+        if with_proposals and "map" in self._fresh() and self.workspace.has_result("evidence"):
             evidence = self.workspace.load_result("evidence", Evidence)
         known: dict[str, Any] = {one.name: getattr(summary, one.name) for one in fields(Summary)}
         return Analysis(

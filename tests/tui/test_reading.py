@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -102,23 +103,45 @@ async def test_the_title_says_when_the_last_decision_was_saved_and_a_page_how_it
         assert text.index("accept ") < text.index("undone ") < text.index("reject ")
 
 
-async def test_candidates_that_are_out_of_date_are_said_to_be_and_not_reviewed(
-    bench: Bench,
+@pytest.mark.parametrize("size", [(120, 36), (80, 24)])
+async def test_candidates_that_are_out_of_date_stay_and_are_said_to_be(
+    bench: Bench, size: tuple[int, int]
 ) -> None:
-    async with bench.opened() as (app, pilot):
-        await go(pilot, app, "concepts")
-        await pilot.press("plus_sign")
-    async with bench.opened() as (app, pilot):
+    old = "! out of date; R proposes anew, decisions stay"
+    async with bench.opened(size=size) as (app, pilot):
         await go(pilot, app, "candidates")
-        assert "R proposes them anew" in app.screen.table.empty
-        assert "The candidates are out of date." in visible_text(app)
+        assert old not in visible_text(app)
+        await pilot.press("a")
+        await go(pilot, app, "gaps")
+        await pilot.press("right", "down", "i")
+        await until(pilot, lambda: len(app.screen_stack) == 2)
+        await pilot.press("enter")
+        await until(pilot, lambda: len(app.screen_stack) == 1)
+        await go(pilot, app, "candidates")
+        here = [app.screen.table.rows.row_id(row) for row in app.screen.table.view]
+        assert old in visible_text(app)
+    async with bench.opened(size=size) as (app, pilot):
+        await go(pilot, app, "candidates")
+        table = app.screen.table
+        assert [table.rows.row_id(row) for row in table.view] == here and len(here) == 12
+        assert old in visible_text(app)
+        assert len(app.session.log.accepted) == 1
         await go(pilot, app, "export")
         await until(pilot, lambda: app.screen.plan is not None)
         text = visible_text(app)
         assert "some numbers are out of date" in text
-        assert "every candidate was reviewed" not in text
-        await go(pilot, app, "overview")
-        assert "review: no candidates" in visible_text(app)
+        assert "14 candidates were never reviewed" in text
+
+
+async def test_candidates_for_other_items_are_not_shown(bench: Bench) -> None:
+    async with bench.opened() as (app, pilot):
+        app.session.workspace.change_settings(
+            replace(app.session.workspace.settings, dictionary="other")
+        )
+    async with bench.opened() as (app, pilot):
+        await go(pilot, app, "candidates")
+        assert "R proposes them anew" in app.screen.table.empty
+        assert not len(app.screen.table.rows)
 
 
 async def test_the_first_time_enter_fills_the_form_with_the_example(

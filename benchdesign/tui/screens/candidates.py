@@ -34,6 +34,9 @@ REASONS = (
 )
 
 
+_OUT_OF_DATE = "out of date; R proposes anew, decisions stay"
+
+
 class CandidatesScreen(ListScreen):
     """The review queue."""
 
@@ -50,6 +53,9 @@ class CandidatesScreen(ListScreen):
     EMPTY = "No candidate here. f shows other states, esc clears filter and gap."
 
     shows_all_of_closest = False
+    _is_old = False
+    """Whether they were proposed before what they rest on was changed."""
+
     is_blind = False
     """Whether answers are hidden, so that who reviews has to find them first."""
 
@@ -80,6 +86,7 @@ class CandidatesScreen(ListScreen):
         assert self.session is not None
         self._shown = self._candidates()
         self._of_key = {one.key: one for one in self._shown}
+        self._is_old = "propose" in self.session.workspace.stale_stages()
         self.table.empty = self.EMPTY if self._shown else self._why_none()
         return CandidateRows(self.session, self._shown, marks=self.owner.marks)
 
@@ -88,7 +95,7 @@ class CandidatesScreen(ListScreen):
         assert session is not None and session.analysis is not None
         if self.owner.job is not None:
             return "Candidates come when the job is done; the line below says how far it is."
-        if "propose" in session.workspace.stale_stages():
+        if self._is_old:
             return "The candidates are out of date. R proposes them anew; all decisions stay."
         if session.analysis.pool is None:
             return "No pool was given to take candidates from. 1 and ^n make a workspace with one."
@@ -141,6 +148,8 @@ class CandidatesScreen(ListScreen):
             parts.append((f"{glyph} {counts[verdict]:,}  ", marks.style(verdict.value)))
         if self.table.marked:
             parts.append(f"  {len(self.table.marked):,} marked")
+        if self._is_old:
+            parts += ["\n", self._old_line()]
         sitting = session.sitting
         if sitting.n_decided:
             parts.append((f"\n{sitting.text()}", "$foreground-muted"))
@@ -172,7 +181,8 @@ class CandidatesScreen(ListScreen):
                 f"{glyph('reject')}{counts[Verdict.REJECT]} {glyph('defer')}{counts[Verdict.DEFER]}"
             )
             end = "   " if self.is_short else "\n"
-            return Content.assemble((strip, "$foreground-muted"), end, page)
+            old = Content.assemble(self._old_line(), "\n") if self._is_old else ""
+            return Content.assemble(old, (strip, "$foreground-muted"), end, page)
         if session.focus_concepts:
             from benchdesign.tui.widgets.evidence import literal
 
@@ -183,6 +193,10 @@ class CandidatesScreen(ListScreen):
                 page,
             )
         return page
+
+    def _old_line(self) -> tuple[str, str]:
+        marks = self.owner.marks
+        return (f"{marks.glyph('warn')} {_OUT_OF_DATE}", marks.style("warn"))
 
     def _by_key(self, key: str) -> Candidate | None:
         return self._of_key.get(key)
