@@ -8,6 +8,8 @@ what is a gap.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -180,6 +182,12 @@ class Coverage:
         pi = self.floored_rate
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.log2((self.count + prior * pi) / ((self.n_items + prior) * pi))
+
+    def joint_lift(self, concept_ids: Sequence[int], *, prior: float = 10.0) -> float:
+        """Return the lift of several concepts' counts added up."""
+        ids = list(concept_ids)
+        count, pi = int(self.count[ids].sum()), float(self.floored_rate[ids].sum())
+        return math.log2((count + prior * pi) / ((self.n_items + prior) * pi))
 
     def rate_interval(self, *, prior: float = 10.0, level: float = 0.90) -> Interval:
         """Return the credible interval of the rate, with `prior` items at the base rate."""

@@ -212,17 +212,29 @@ def area_page(
     assert analysis is not None and loaded is not None
     parts: list[Part] = [literal(name, "bold"), ""]
     if loaded.area_gaps is not None and name in analysis.areas.names:
-        area = analysis.areas.names.index(name)
+        area = loaded.area_gaps.row(analysis.areas.names.index(name))
+        state = area.status.value
+        n_members = len(analysis.areas.members(area.area))
         parts.append(
-            field_line(
-                "together",
-                f"lift {signed(float(loaded.area_gaps.lift[area]))}   "
-                f"{_q(float(loaded.area_gaps.q_value[area]))}",
+            Hung(
+                Content.styled(f"{'mark':<11}", "$foreground-muted"),
+                Content.assemble(
+                    (f"{marks.glyph(state)} {marks.word(state)}".strip(), marks.style(state)),
+                    f": all {n_members:,} concepts together, "
+                    f"lift {signed(area.lift)}, {_q(area.q_value)}",
+                ),
             )
         )
-        parts.append(field_line("concepts", f"{len(analysis.areas.members(area)):,}"))
     missing = sum(session.concept_states[one] == "missing" for one in ids)
     parts.append(field_line("gaps", f"{len(ids)}: {missing} missing, {len(ids) - missing} under"))
+    if ids:
+        gaps = analysis.gaps
+        count = int(gaps.count[list(ids)].sum())
+        want = sum(session.target(one) for one in ids)
+        lift = signed(gaps.coverage.joint_lift(ids, prior=gaps.settings.prior))
+        parts.append(
+            field_line("figures", f"of the gaps: have {count:,}, want {want:,}, lift {lift}")
+        )
     said = session.log.standing(Subject.AREA, name)
     if said is not None:
         parts += said_lines(said)
@@ -232,9 +244,11 @@ def area_page(
         glyph = marks.glyph(session.concept_states[concept_id])
         have = row.count + int(session.added_counts[concept_id])
         parts.append(
-            Content.assemble(
-                (f"{glyph:<3}", marks.style(session.concept_states[concept_id])),
-                (f"{have:>4} of {session.target(concept_id):<5}", ""),
+            Hung(
+                Content.assemble(
+                    (f"{glyph:<3}", marks.style(session.concept_states[concept_id])),
+                    f"{have:>4} of {session.target(concept_id):<5}",
+                ),
                 literal(row.label),
             )
         )

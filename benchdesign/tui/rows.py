@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from benchdesign.decisions import Subject, Verdict
-from benchdesign.gaps import Status
+from benchdesign.gaps import STATUSES, Status
 from benchdesign.tui.marks import Marks
 from benchdesign.tui.model import Candidate, Session
 from benchdesign.tui.page_parts import signed
@@ -134,7 +134,10 @@ class _GapLine:
 
 
 class GapRows:
-    """Areas with gaps, worst first; open ones are followed by their gaps."""
+    """Areas with gaps, worst first; open ones are followed by their gaps.
+
+    An area is marked by what all its concepts are together; its figures are those of its gaps.
+    """
 
     FIELDS = ("have", "want", "lift", "pool", "queue", "state")
 
@@ -177,6 +180,19 @@ class GapRows:
     def area_name(self, area: int) -> str:
         """Return an area's name."""
         return self._analysis.areas.names[area] if area >= 0 else "in no area"
+
+    def state(self, row: int) -> str | None:
+        """Return the state of a row; None where an area is not judged, or not yet."""
+        line = self._lines[row]
+        return (
+            self._area_state(line.area) if line.concept_id is None else self.states[line.concept_id]
+        )
+
+    def _area_state(self, area: int) -> str | None:
+        area_gaps = None if self._loaded is None else self._loaded.area_gaps
+        if area_gaps is None or area < 0:
+            return None
+        return STATUSES[int(area_gaps.status_codes[area])].value
 
     def __len__(self) -> int:
         return len(self._lines)
@@ -229,10 +245,12 @@ class GapRows:
 
     def _area_cell(self, area: int, key: str) -> Cell:
         ids = self.by_area[area]
-        n_missing = sum(self.states[one] == "missing" for one in ids)
-        if key == "mark":
-            state = "missing" if n_missing * 2 > len(ids) else "under"
-            return Cell(self._marks.glyph(state), "warn")
+        if key in ("mark", "word"):
+            state = self._area_state(area)
+            if state is None:
+                return Cell("")
+            text = self._marks.glyph(state) if key == "mark" else self._marks.word(state)
+            return Cell(text, state_style(state))
         if key == "concept":
             is_open = self._area_id(area) in self.unfolded
             fold = self._marks.glyph("unfolded" if is_open else "folded")
@@ -256,9 +274,9 @@ class GapRows:
             return None if self._pool_count is None else ""
         if key == "queue":
             return self._queue(ids)
-        area_gaps = None if self._loaded is None else self._loaded.area_gaps
-        if key == "lift" and area_gaps is not None and area >= 0:
-            return float(area_gaps.lift[area])
+        if key == "lift":
+            gaps = self._gaps
+            return gaps.coverage.joint_lift(ids, prior=gaps.settings.prior)
         return None
 
     def _queue(self, ids: Sequence[int]) -> int | None:

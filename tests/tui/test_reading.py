@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
+from benchdesign.gaps import STATUSES, Status
 from benchdesign.mapping import TokenEvidence
 from benchdesign.tui.screens.new_form import NewForm
 from benchdesign.tui.widgets.evidence import evidence_levels
@@ -240,3 +242,31 @@ def test_a_passage_is_lit_faintly_and_has_no_peak() -> None:
         (10, 14, 4, True),
         (14, 300, 0, False),
     ]
+
+
+async def test_an_area_is_marked_by_its_own_judgement_and_its_figures_are_of_its_gaps(
+    bench: Bench,
+) -> None:
+    async with bench.opened() as (app, pilot):
+        session = app.session
+        await go(pilot, app, "gaps")
+        rows = app.screen.table.rows
+        area_gaps, gaps = session.loaded.area_gaps, session.analysis.gaps
+        assert (rows.cell(0, "mark").text, rows.value(0, "state")) == ("", "adequate")
+        # Its one gap is missing, and lifted far less than all its concepts together.
+        assert area_gaps.row(0).status is Status.ADEQUATE
+        assert rows.sort_value(0, "lift") == pytest.approx(float(gaps.lift[2]))
+        assert rows.sort_value(0, "lift") < float(area_gaps.lift[0]) - 1
+        page = app.screen.detail.text
+        assert "mark       adequate: all 4 concepts together" in page
+        assert "figures    of the gaps: have 0, want 20" in page
+        codes = np.full(len(area_gaps), STATUSES.index(Status.UNDER), dtype=np.int8)
+        lacking = replace(area_gaps, status_codes=codes)
+        session.replace(replace(session.loaded, area_gaps=lacking))
+        app.touch()
+        await pilot.pause()
+        assert (app.screen.table.rows.cell(0, "mark").text) == "!"
+        await until(pilot, lambda: "mark       ! under" in app.screen.detail.text)
+        await go(pilot, app, "overview")
+        (line,) = [one for one in visible_text(app).splitlines() if "!  animals " in one]
+        assert line.startswith("   !  animals")

@@ -186,7 +186,8 @@ class OverviewScreen(BaseScreen):
         """List the areas that lack most: single concepts are fragile, areas are not."""
         from benchdesign.tui.rows import GapRows
 
-        rows = GapRows(session, set(), marks=self.owner.marks, flat=False)
+        marks = self.owner.marks
+        rows = GapRows(session, set(), marks=marks, flat=False)
         if rows.is_flat or not len(rows):
             return []
         width = max(self.app.size.width // 2 - 26, 24)
@@ -196,10 +197,10 @@ class OverviewScreen(BaseScreen):
             shown = display(rows.row_id(row).removeprefix("area:"), width=width)
             have = rows.sort_value(row, "have") + rows.sort_value(row, "add")
             want = rows.sort_value(row, "want")
-            mark = rows.cell(row, "mark").text
+            state = rows.state(row) or "adequate"
             lines.append(
                 Content.assemble(
-                    (f"  {mark:<3}", self.owner.marks.style("under")),
+                    (f"  {marks.glyph(state):<3}", marks.style(state)),
                     shown + " " * max(width - cell_width(shown), 0),
                     (f"{len(rows.concepts(rows.row_id(row))):>4}", "bold"),
                     f"   {have:>4,} / {want:<5,}",
