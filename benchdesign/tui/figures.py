@@ -26,6 +26,12 @@ class Figures:
     n_covered: int
     """Judged concepts that are no gaps: what `Gaps.covered_share` is the share of."""
 
+    n_rare: int
+    """In-scope concepts that could not be judged: with the judged ones, all of them."""
+
+    n_rare_over: int
+    """Those that are over-covered all the same."""
+
     n_touched: int
     """In-scope concepts that at least one item shows."""
 
@@ -52,6 +58,8 @@ def figures_of(gaps: Gaps) -> Figures:
         n_kept_out=counts[Status.KEPT_OUT],
         n_judged=n_judged,
         n_covered=n_judged - int(gaps.is_gap.sum()),
+        n_rare=int((in_scope & ~gaps.is_judged).sum()),
+        n_rare_over=int((gaps.is_status(Status.OVER) & ~gaps.is_judged).sum()),
         n_touched=int((count >= 1).sum()),
         n_touched_5=int((count >= 5).sum()),
         counts=counts,

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from benchdesign.revision import CoverageFigures
     from benchdesign.tui.model import Session
 
-__all__ = ["SinceExport", "since_content", "work_out"]
+__all__ = ["SinceExport", "figures_now", "since_content", "work_out"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,29 +30,44 @@ class SinceExport:
     """Of the revision that would be exported now; None where there is none."""
 
 
-def work_out(session: Session, analysis: Analysis, folders: tuple[Path, ...]) -> SinceExport | None:
-    """Read the last export and count what would be exported now; None where nothing was.
+def figures_now(session: Session, analysis: Analysis) -> CoverageFigures | None:
+    """Return the figures of the revision that would be exported now; None where there is none.
 
     Takes as long as planning a revision; reads the session and changes nothing.
     """
     from benchdesign.errors import BenchdesignError
-    from benchdesign.exported import find_last_export
     from benchdesign.revision import Choice, plan_revision
     from benchdesign.tui.jobs import rewritten_map
+
+    choice = Choice.from_decisions(session.log)
+    try:
+        known = rewritten_map(session.workspace, analysis, choice, may_wait=False)
+        return plan_revision(analysis, choice, rewritten=known).figures_after
+    except BenchdesignError:
+        return None
+
+
+def work_out(
+    session: Session,
+    analysis: Analysis,
+    folders: tuple[Path, ...],
+    *,
+    now: CoverageFigures | None,
+) -> SinceExport | None:
+    """Read the last export and tell what is different; None where nothing was exported.
+
+    `now` are the `figures_now` where they are known.
+    """
+    from benchdesign.exported import find_last_export
+    from benchdesign.revision import Choice
 
     last = find_last_export(folders, analysis)
     if last is None:
         return None
-    choice = Choice.from_decisions(session.log)
-    since = last.since(choice)
+    since = last.since(Choice.from_decisions(session.log))
     if since.is_same and last.is_same_rule:
         return SinceExport(last, since, None)
-    try:
-        known = rewritten_map(session.workspace, analysis, choice, may_wait=False)
-        now = plan_revision(analysis, choice, rewritten=known).figures_after
-    except BenchdesignError:
-        return SinceExport(last, since, None)
-    return SinceExport(last, since, now)
+    return SinceExport(last, since, now or figures_now(session, analysis))
 
 
 def since_content(found: SinceExport, *, arrow: str, width: int) -> Content:

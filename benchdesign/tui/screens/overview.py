@@ -25,6 +25,9 @@ from benchdesign.tui.widgets.evidence import literal
 from benchdesign.workspace import STAGES
 
 if TYPE_CHECKING:
+    from benchdesign.revision import CoverageFigures
+    from benchdesign.tui.figures import Figures
+    from benchdesign.tui.marks import Marks
     from benchdesign.tui.screens.scope import ByHand, ScopeAnswer
     from benchdesign.tui.since import SinceExport
 
@@ -56,6 +59,10 @@ class OverviewScreen(BaseScreen):
     """What is different since the last export; None where nothing was exported or not known yet."""
 
     _since_of: Session | None = None
+    figures_after: CoverageFigures | None = None
+    """Figures with what is accepted and dropped; None where nothing is, or not known yet."""
+
+    _after_of: object = None
 
     def compose_body(self) -> ComposeResult:
         """Lay out two columns and the next step."""
@@ -69,6 +76,8 @@ class OverviewScreen(BaseScreen):
         """Draw the page."""
         session = self.session
         assert session is not None
+        if self._after_of != (session, session.version):
+            self._after_of, self.figures_after = (session, session.version), None
         self.query_one("#left", Line).show(self._left(session))
         self.query_one("#right", Line).show(self._right(session))
         if self._since_of is not session:
@@ -82,21 +91,33 @@ class OverviewScreen(BaseScreen):
 
     @work(thread=True, exclusive=True, group="since", exit_on_error=False)
     def look_at_export(self) -> None:
-        """Find out what is different since the last export, without holding the screen up."""
+        """Find out what the decisions change, also since the last export, without a wait."""
         from benchdesign.tui.screens.export import export_folders
-        from benchdesign.tui.since import work_out
+        from benchdesign.tui.since import figures_now, work_out
 
         session = self.session
         if session is None or session.analysis is None:
             return
         worker = get_current_worker()
-        found = work_out(session, session.analysis, export_folders(self.owner.ui, session))
+        analysis, of = session.analysis, (session, session.version)
+        is_changed = bool(session.log.accepted or session.log.dropped)
+        after = figures_now(session, analysis) if is_changed else None
+        folders = export_folders(self.owner.ui, session)
+        found = work_out(session, analysis, folders, now=after)
         if not worker.is_cancelled:
-            self.app.call_from_thread(self._looked, session, found)
+            self.app.call_from_thread(self._looked, of, found, after)
 
-    def _looked(self, session: Session, found: SinceExport | None) -> None:
+    def _looked(
+        self,
+        of: tuple[Session, int],
+        found: SinceExport | None,
+        after: CoverageFigures | None,
+    ) -> None:
+        session = of[0]
         if session is self.session and session.loaded is not None and self.is_mounted:
             self.since_export = found
+            if of == self._after_of:
+                self.figures_after = after
             self.query_one("#left", Line).show(self._left(session))
             self.query_one("#below", Line).show(self._below(session))
 
@@ -104,7 +125,6 @@ class OverviewScreen(BaseScreen):
         figures = session.figures
         counts = figures.counts
         n_gaps = counts[Status.MISSING] + counts[Status.UNDER]
-
         is_old = "gaps" in session.workspace.stale_stages()
         style = "$foreground-muted" if is_old else "bold"
 
@@ -139,7 +159,7 @@ class OverviewScreen(BaseScreen):
             line(
                 "well covered",
                 f"{figures.n_covered:,}",
-                f"{_share(figures.n_covered, figures.n_judged)} of {figures.n_judged:,} judged",
+                self._covered(figures),
             ),
             *self._how_sure(session),
             line(
@@ -149,12 +169,14 @@ class OverviewScreen(BaseScreen):
             ),
             *filled,
         ]
-        n_over, n_rare = counts[Status.OVER], counts[Status.UNTESTABLE]
+        n_over, n_rare, n_both = counts[Status.OVER], figures.n_rare, figures.n_rare_over
         if is_short:
-            lines.append(line("over-covered", f"{n_over:,}", f"{n_rare:,} too rare to judge"))
+            both = f", {n_both:,} of them over" if n_both else ""
+            lines.append(line("over-covered", f"{n_over:,}", f"{n_rare:,} too rare to judge{both}"))
         else:
+            both = f"{n_both:,} of them over-covered" if n_both else ""
             lines.append(line("over-covered", f"{n_over:,}"))
-            lines.append(line("too rare to judge", f"{n_rare:,}"))
+            lines.append(line("too rare to judge", f"{n_rare:,}", both))
         analysis = session.summary
         assert analysis is not None
         if analysis.duplicates:
@@ -165,6 +187,16 @@ class OverviewScreen(BaseScreen):
         if not is_short:
             lines += self._areas(session)
         return Content("\n").join(lines)
+
+    def _covered(self, figures: Figures) -> str:
+        """Return the covered share, as it was and with what is accepted."""
+        share = _share(figures.n_covered, figures.n_judged)
+        if self.figures_after is not None and self.figures_after.covered_share is not None:
+            after = f"{100 * self.figures_after.covered_share:.1f} %"
+            share = f"{share.removesuffix(' %')} {self.owner.marks.arrow} {after}"
+        text = f"{share} of {figures.n_judged:,} judged"
+        width = self.app.size.width if self.is_narrow else self.app.size.width // 2
+        return text if len(text) <= width - 36 else text.removesuffix(" judged")
 
     def _how_sure(self, session: Session) -> list[Content]:
         """Say how far the covered share would move with other items of the same kind."""
@@ -190,59 +222,63 @@ class OverviewScreen(BaseScreen):
         rows = GapRows(session, set(), marks=marks, flat=False)
         if rows.is_flat or not len(rows):
             return []
-        width = max(self.app.size.width // 2 - 26, 24)
-        lines = [Content(""), heading(f"{'Areas that lack most':<{width + 5}}gaps   have / want")]
+        added = self._has_added(session)
+        width = max(self.app.size.width // 2 - 26, 24) - len(added)
+        head = f"{'Areas that lack most':<{width + 5}}gaps   have{added} / want"
+        lines = [Content(""), heading(head)]
         is_full = self.since_export is not None and self.app.size.height < 40
         for row in range(min(len(rows), _AREAS - 2 if is_full else _AREAS)):
             shown = display(rows.row_id(row).removeprefix("area:"), width=width)
-            have = rows.sort_value(row, "have") + rows.sort_value(row, "add")
-            want = rows.sort_value(row, "want")
+            have, want = rows.sort_value(row, "have"), rows.sort_value(row, "want")
+            new = rows.cell(row, "add").text if added else ""
             state = rows.state(row) or "adequate"
             lines.append(
                 Content.assemble(
                     (f"  {marks.glyph(state):<3}", marks.style(state)),
                     shown + " " * max(width - cell_width(shown), 0),
                     (f"{len(rows.concepts(rows.row_id(row))):>4}", "bold"),
-                    f"   {have:>4,} / {want:<5,}",
+                    f"   {have:>4,}",
+                    (f"{new:>{len(added)}}", marks.style("new")),
+                    f" / {want:<5,}",
                 )
             )
         return lines
+
+    def _has_added(self, session: Session) -> str:
+        """Return the head of the column of what is accepted; empty where nothing is."""
+        return "  add" if session.log.accepted else ""
 
     def _right(self, session: Session) -> Content:
         analysis = session.summary
         assert analysis is not None
         marks, gaps = self.owner.marks, analysis.gaps
         ids = session.gap_ids()
-        width = max(self.app.size.width // 2 - 22, 24)
-        lines = [heading(f"{'Worst gaps':<{width + 5}}have / want")]
+        added = self._has_added(session)
+        width = max(self.app.size.width // 2 - 24, 24)
+        room = width - len(added)
+        lines = [heading(f"{'Worst gaps':<{room + 7}}have{added} / want")]
         n_shown = 7 if self.app.size.height < 40 else 12
         for one in ids[:n_shown]:
-            lines.append(
-                _row(
-                    session.concept_states[one],
-                    analysis.dictionary.label(one),
-                    f"{int(gaps.count[one]) + int(session.added_counts[one]):>4} / "
-                    f"{session.target(one):<4}",
-                    session=self,
-                    width=width,
-                )
+            n_new = int(session.added_counts[one])
+            new = f"{f'+{n_new}' if n_new else '':>{len(added)}}" if added else ""
+            value = Content.assemble(
+                (f"{int(gaps.count[one]):>4}", "bold"),
+                (new, marks.style("new")),
+                (f" / {session.target(one):<4}", "bold"),
             )
+            label = analysis.dictionary.label(one)
+            lines.append(_row(session.concept_states[one], label, value, marks=marks, width=room))
         if len(ids) > n_shown:
             lines.append(literal(f"   ... {len(ids) - n_shown} more, key 4", "$foreground-muted"))
         if not ids:
             lines.append(literal("   none at this rule", "$foreground-muted"))
-        lines += [Content(""), heading(f"{'Most over-covered':<{width + 4}}items  share")]
+        lines += [Content(""), heading(f"{'Most over-covered':<{width + 6}}items  share")]
         over = session.most_over(4)
         for one in over:
-            lines.append(
-                _row(
-                    "over",
-                    analysis.dictionary.label(one),
-                    f"{int(gaps.count[one]):>4}  {100 * float(gaps.rate[one]):>3.0f} %",
-                    session=self,
-                    width=width,
-                )
-            )
+            label = analysis.dictionary.label(one)
+            share = f"{int(gaps.count[one]):>4}  {100 * float(gaps.rate[one]):>3.0f} %"
+            shown = Content.styled(share, "bold")
+            lines.append(_row("over", label, shown, marks=marks, width=width))
         if not over:
             lines.append(literal("   none", "$foreground-muted"))
         lines += [Content(""), heading("Stages")]
@@ -434,10 +470,9 @@ def _share(part: int, whole: int) -> str:
     return f"{100 * part / whole:.1f} %" if whole else ""
 
 
-def _row(state: str, label: str, value: str, *, session: BaseScreen, width: int) -> Content:
-    marks = session.owner.marks
+def _row(state: str, label: str, value: Content, *, marks: Marks, width: int) -> Content:
     shown = display(label, width=width)
     fill = " " * max(width - cell_width(shown), 0)
     return Content.assemble(
-        (f"  {marks.glyph(state):<3}", marks.style(state)), shown + fill, (f"  {value}", "bold")
+        (f"  {marks.glyph(state):<3}", marks.style(state)), shown + fill, "  ", value
     )
