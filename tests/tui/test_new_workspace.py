@@ -10,6 +10,7 @@ from textual.widgets import Input
 from benchdesign.items import Benchmark
 from benchdesign.tui.app import BenchdesignApp
 from benchdesign.tui.screens.new_form import NewForm, free_folder
+from benchdesign.tui.widgets.detail import Line
 from tests.tui.conftest import Bench, FakeJob, until
 from tests.tui.test_screens import visible_text
 
@@ -38,7 +39,7 @@ async def test_fields_are_shown_with_what_the_first_row_has_in_them(bench: Bench
         assert "question  (detected)" in text
         assert "= What does cat number 0 of b eat?" in text
         assert "80 rows" in text
-        assert "A  fish   key" in text
+        assert "A. fish" in text and "key  A  fish" in text
         assert not (bench.folder / "animals-workspace").exists()
 
 
@@ -56,7 +57,7 @@ async def test_a_field_set_by_hand_is_read_at_once_and_kept(
         # The rest of the column's name is offered; the arrow takes it.
         await pilot.press("right")
         await until(pilot, lambda: form.value("field-prompt") == "category")
-        await until(pilot, lambda: "A  fish   key" in visible_text(app))
+        await until(pilot, lambda: "key  A  fish" in visible_text(app))
 
         def is_read_so() -> bool:
             found = form.found.benchmark
@@ -158,3 +159,73 @@ def test_the_folder_suggested_is_not_in_use(
     (tmp_path / "b-workspace").mkdir()
     assert free_folder("a/b.test.jsonl") == "b-workspace-2"
     assert free_folder("hf:owner/name") == "name-workspace"
+
+
+async def test_what_was_known_of_a_file_goes_with_its_name(bench: Bench) -> None:
+    app = app_on(bench)
+    async with app.run_test(size=SIZE) as pilot:
+        form = await form_of(app, pilot)
+        await until(pilot, lambda: "jsonl · 160 rows" in visible_text(app))
+        form.query_one("#pool", Input).value = "Qestion"
+        await until(pilot, lambda: "Qestion: no such file" in visible_text(app))
+        assert "160 rows" not in visible_text(app)
+        form.query_one("#benchmark", Input).value = ""
+        await until(pilot, lambda: "80 rows" not in visible_text(app))
+        await until(pilot, lambda: "(detected)" not in visible_text(app))
+        assert "= What does cat" not in visible_text(app)
+
+
+async def test_a_number_of_items_that_is_none_is_said_at_once(bench: Bench) -> None:
+    app = app_on(bench)
+    async with app.run_test(size=SIZE) as pilot:
+        form = await form_of(app, pilot)
+        box = form.query_one("#n-add", Input)
+        said = "Items to propose: give a whole number, 0 for none."
+        box.value = "xx"
+        await until(pilot, lambda: said in visible_text(app))
+        box.value = "30"
+        await until(pilot, lambda: said not in visible_text(app))
+
+
+@pytest.mark.parametrize("size", [(120, 44), (80, 44)])
+async def test_checks_are_wrapped_below_their_beginning(
+    bench: Bench, size: tuple[int, int]
+) -> None:
+    path = bench.folder / "animals.jsonl"
+    records = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+    for record in records[:9]:
+        record["id"] = "the very same identifier"
+    path.write_text("".join(json.dumps(one) + "\n" for one in records), "utf-8")
+    app = app_on(bench)
+    async with app.run_test(size=size) as pilot:
+        form = await form_of(app, pilot)
+        await until(pilot, lambda: bool(form.findings()))
+        (message,) = form.findings()
+        shown = " ".join(str(form.query_one("#checks", Line).render()).split())
+        end = message.partition(": ")[2]
+        assert len(message) > 60 and end in shown
+        await until(pilot, lambda: end.split()[-1] in visible_text(app))
+
+
+async def test_the_first_item_is_shown_with_its_passage_as_it_is_read(bench: Bench) -> None:
+    records = [
+        {
+            "context": f"A passage of row {row}. " + "It goes on. " * 60,
+            "question": f"Who ate number {row}?",
+            "options": ["a fox", "an owl"],
+            "answer": row % 2,
+        }
+        for row in range(20)
+    ]
+    path = bench.folder / "read.jsonl"
+    path.write_text("".join(json.dumps(one) + "\n" for one in records), "utf-8")
+    app = app_on(bench, benchmark="read.jsonl")
+    async with app.run_test(size=SIZE) as pilot:
+        form = await form_of(app, pilot)
+        await until(pilot, lambda: isinstance(form.found.benchmark, Benchmark))
+        assert isinstance(form.found.benchmark, Benchmark)
+        assert form.found.benchmark.mapping.context == "context"
+        await until(pilot, lambda: "A passage of row 0" in visible_text(app))
+        shown = str(form.query_one("#first-item", Line).render())
+        assert "Who ate number 0?\nA. a fox\nB. an owl" in shown and " ... " in shown
+        assert shown.endswith("key  A  a fox")

@@ -19,6 +19,8 @@ from textual.worker import get_current_worker
 from benchdesign.errors import BenchdesignError
 from benchdesign.regular import expanded, is_there
 from benchdesign.text import display, is_whole_number
+from benchdesign.tui.item_rows import answer_key
+from benchdesign.tui.page_parts import Part, marked_line, page_lines
 from benchdesign.tui.paths import PathSuggester
 from benchdesign.tui.widgets.detail import Line, heading
 from benchdesign.tui.widgets.evidence import literal
@@ -35,7 +37,9 @@ _CHARACTERS_A_SECOND = 12_000
 """What the built-in model reads on one core; see measurements/results/mapping_speed.md."""
 
 _MOST_FINDINGS = 4
+_LINES_A_FINDING = 3
 _PREVIEW = 600
+"""Characters shown of the first item; of a longer one its beginning and its end."""
 
 
 @dataclass(frozen=True)
@@ -58,9 +62,14 @@ class Wanted:
             return "Name a benchmark file."
         if not self.folder:
             return "Name a folder for the workspace."
-        if not is_whole_number(self.n_add):
-            return "Propose: give a whole number of items."
-        return ""
+        return self.problem_of_n_add
+
+    @property
+    def problem_of_n_add(self) -> str:
+        """What is wrong with the number of items to propose; empty if nothing is."""
+        if is_whole_number(self.n_add):
+            return ""
+        return "Items to propose: give a whole number, 0 for none."
 
 
 @dataclass
@@ -185,7 +194,7 @@ class NewForm(VerticalScroll, can_focus=False):
             if self._timer is not None:
                 self._timer.stop()
             self._timer = self.set_timer(0.4, self.read_files)
-        elif name == "folder":
+        elif name in ("folder", "n-add"):
             self.draw()
 
     def read_files(self) -> None:
@@ -231,9 +240,13 @@ class NewForm(VerticalScroll, can_focus=False):
                     f"{display(name, width=40)}  (detected)" if name else "not found"
                 )
                 self._note(f"field-{role}", _example(record, name))
-            self._note("benchmark", _summary(benchmark))
-        if pool is not None and not isinstance(pool, str):
-            self._note("pool", _summary(pool))
+        else:
+            for role in _ROLES:
+                self.query_one(f"#field-{role}", Input).placeholder = ""
+                self._note(f"field-{role}", "")
+        self._note("benchmark", _summary(benchmark))
+        # While it is being read nothing is known of it, and the last one's size would be wrong.
+        self._note("pool", _summary(pool))
         self.draw()
         if self._is_wanted and not self.is_reading:
             self._is_wanted = False
@@ -248,7 +261,7 @@ class NewForm(VerticalScroll, can_focus=False):
         """Say what was found in the files."""
         if not self.query("#first-item"):
             return
-        self.query_one("#checks", Line).show(Content("\n").join(self._checks()))
+        self.query_one("#checks", Line).show(page_lines(self._checks(), width=self._column))
         n = len(self.findings())
         button = self.query_one("#findings", Button)
         button.label = f"All findings ({n})" if n else "All findings"
@@ -260,14 +273,12 @@ class NewForm(VerticalScroll, can_focus=False):
             shown = [heading("The first item, as the model reads it"), *_item(benchmark.items[0])]
         self.query_one("#first-item", Line).show(Content("\n").join(shown))
 
-    def _checks(self) -> list[Content]:
-        marks, width = self._marks, self._column
-        lines = [heading("Checks before anything is run")]
+    def _checks(self) -> list[Part]:
+        longest = self._column * _LINES_A_FINDING
+        lines: list[Part] = [heading("Checks before anything is run")]
 
         def check(state: str, text: str) -> None:
-            lines.append(
-                Content.assemble((f" {marks.glyph(state)} ", marks.style(state)), literal(text))
-            )
+            lines.append(marked_line(state, literal(text), marks=self._marks))
 
         n_characters = 0
         for name in ("benchmark", "pool"):
@@ -284,7 +295,7 @@ class NewForm(VerticalScroll, can_focus=False):
                 for finding in one.findings[:_MOST_FINDINGS]:
                     # The path is in the form already; the button tells every message in full.
                     text = finding.message.replace(self.value(name), name)
-                    check("warn", display(text, width=width))
+                    check("warn", display(text, width=longest))
                 if len(one.findings) > _MOST_FINDINGS:
                     check("warn", f"{name}: {len(one.findings) - _MOST_FINDINGS} more findings")
         folder = self.value("folder")
@@ -294,15 +305,17 @@ class NewForm(VerticalScroll, can_focus=False):
             seconds = 10 + n_characters / _CHARACTERS_A_SECOND
             wait = f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
             check("estimate", f"first run: {wait} or less on a CPU; later runs are quick")
+        if problem := self.wanted().problem_of_n_add:
+            check("fail", problem)
         if not self.value("benchmark"):
             check("open", "name a benchmark file; its fields and rows are shown here")
         return lines
 
     @property
     def _column(self) -> int:
-        """Cells for the text of a check: half the form, or all of a narrow one."""
+        """Cells for the checks: half the form, or all of a narrow one."""
         width = self.size.width or self.app.size.width
-        return max((width if self.app.size.width < 100 else width // 2) - 8, 24)
+        return max((width if self.app.size.width < 100 else width // 2) - 4, 24)
 
     def findings(self) -> list[str]:
         """Return everything that was noticed in the files."""
@@ -369,7 +382,9 @@ def _row(
         yield Line("", id=f"note-{name}", classes="note")
 
 
-def _summary(benchmark: Benchmark) -> str:
+def _summary(benchmark: Benchmark | str | None) -> str:
+    if benchmark is None or isinstance(benchmark, str):
+        return ""
     n_bad = sum(len(one.rows) or 1 for one in benchmark.findings if one.kind == "skipped-row")
     text = f"{benchmark.source.format} · {len(benchmark):,} rows"
     return f"{text} · {n_bad} bad" if n_bad else text
@@ -383,18 +398,12 @@ def _example(record: object, name: str) -> str:
 
 
 def _item(item: Item) -> Sequence[Content]:
-    prompt = item.prompt if len(item.prompt) <= _PREVIEW else f"{item.prompt[:_PREVIEW]} ..."
-    lines = [literal(prompt)]
-    for place, choice in enumerate(item.choices[:8]):
-        letter = chr(ord("A") + place) if place < 26 else str(place + 1)
-        is_key = place == item.answer_index
-        lines.append(
-            Content.assemble(
-                f"  {letter}  ",
-                literal(display(choice, width=44), "bold" if is_key else ""),
-                ("   key" if is_key else "", "$text-primary"),
-            )
-        )
-    if not item.choices and item.answer is not None:
-        lines.append(Content.assemble("  key  ", literal(display(item.answer, width=60), "bold")))
+    text, half = item.text, _PREVIEW // 2
+    if len(text) > _PREVIEW:
+        text = f"{text[:half]} ... {text[-half:]}"
+    lines = [literal(text)]
+    if item.answer is not None:
+        letter = f"{answer_key(item)}  " if item.answer_index is not None else ""
+        key = literal(f"{letter}{display(item.answer, width=44)}", "bold")
+        lines.append(Content.assemble(("key  ", "$text-primary"), key))
     return lines
