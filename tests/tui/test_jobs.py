@@ -28,6 +28,30 @@ def test_progress_reads_as_a_sentence() -> None:
     )
 
 
+def test_what_is_all_done_is_finishing_and_tells_no_time_left() -> None:
+    assert progress_text(Progress("mapping items", 651, 651, 38.0, 0.0)) == (
+        "mapping items  651/651  100 %  finishing"
+    )
+
+
+@pytest.mark.parametrize("width", [80, 120])
+async def test_how_to_stop_is_told_beside_the_longest_progress(
+    bench: Bench, fake_job: FakeJob, width: int
+) -> None:
+    async with bench.opened(size=(width, 24)) as (app, pilot):
+        fake_job.progress = Progress(
+            "read pool.jsonl: 4,123 items; " + "prompt prompt, " * 20, 0, None
+        )
+        await pilot.press("3", "plus_sign", "R")
+        line = app.screen.query_one(JobLine)
+        await until(pilot, lambda: str(line.content).endswith("…   X stop"))
+        assert cell_width(str(line.content)) == width - 2
+        fake_job.progress = Progress("mapping " * 20, 3, 10, 38.0, 16.0)
+        await until(pilot, lambda: "█" in str(line.content))
+        assert str(line.content).endswith("…   X stop")
+        assert cell_width(str(line.content)) == width - 2
+
+
 async def test_a_job_shows_its_progress_and_stops_at_once(bench: Bench, fake_job: FakeJob) -> None:
     async with bench.opened() as (app, pilot):
         await pilot.press("3", "plus_sign", "R")

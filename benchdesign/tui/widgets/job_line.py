@@ -19,6 +19,7 @@ __all__ = ["JobLine", "progress_text"]
 _LONG_SILENCE = 60.0
 """Seconds without news after which the line says so: it may hang, or the machine swaps."""
 
+_STOP = "   X stop"
 _SHORTEST_PATH = 24
 _PATH = re.compile(r"\S*/\S+/\S*")
 
@@ -31,6 +32,9 @@ def progress_text(progress: Progress) -> str:
         parts.append(f"{100 * progress.done // progress.total} %")
     elif progress.done:
         parts.append(f"{progress.done:,}")
+    if progress.total and progress.done >= progress.total:
+        # What follows has its own line only once it begins, which can take seconds.
+        return "  ".join([*parts, "finishing"])
     if progress.rate:
         parts.append(f"{progress.rate:,.0f}/s" if progress.rate >= 10 else f"{progress.rate:.1f}/s")
     if progress.seconds_left is not None:
@@ -74,13 +78,14 @@ class JobLine(Line):
         if silent >= _LONG_SILENCE:
             self.show(self._stalled(progress, note=note, silent=silent, log=log))
             return
-        end = ("   X stop", "bold")
-        if progress is None:
-            self.show(Content.assemble(literal(note), end))
-            return
-        share = progress.done / progress.total if progress.total else 0.0
-        bar = (f" {marks.bar(share, 12)} ", "$text-primary") if progress.total else ""
-        self.show(Content.assemble(bar, literal(progress_text(progress)), end))
+        bar, text = "", note
+        if progress is not None:
+            share = progress.done / progress.total if progress.total else 0.0
+            bar = f" {marks.bar(share, 12)} " if progress.total else ""
+            text = progress_text(progress)
+        room = max(self.app.size.width - 2 - cell_width(bar + _STOP), 8)
+        shown = ellipsis(display(text, newline=" "), room)
+        self.show(Content.assemble((bar, "$text-primary"), literal(shown), (_STOP, "bold")))
 
     def _stalled(
         self, progress: Progress | None, *, note: str, silent: float, log: Path
