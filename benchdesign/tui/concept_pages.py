@@ -78,7 +78,10 @@ def concept_page(
         _state_line(state, row.reason, marks=marks),
         "",
         field_line("have", f"{row.count} of {row.n_items:,}{more}   want {target}{by_hand}"),
-        field_line("rate", f"{_percent(row.rate)} here, {_percent(row.base_rate)} in {against}"),
+        field_line(
+            "rate",
+            f"{_percent(row.rate)} here, {_percent(row.base_rate)} in {against} at these lengths",
+        ),
         field_line(
             "lift",
             f"{_number(row.lift)}  ({_number(row.lift_low)} to {_number(row.lift_high)})   "

@@ -25,7 +25,10 @@ from benchdesign.tui.rows import OUT
 from benchdesign.tui.widgets.detail import heading
 from benchdesign.tui.widgets.evidence import evidence_content, literal
 
-__all__ = ["candidate_page", "item_page"]
+__all__ = ["CLOSEST", "candidate_page", "item_page"]
+
+CLOSEST = "Closest benchmark item"
+"""Head of the last part of a candidate's page."""
 
 _FILLED = 8
 """Gaps listed on the page of a candidate."""
@@ -100,7 +103,7 @@ def candidate_page(
         parts += [
             "",
             Content.assemble(
-                ("Closest benchmark item", "bold $text-accent"),
+                (CLOSEST, "bold $text-accent"),
                 literal(f"   {id_end(near.id, max(width - 45, 12))} · similarity {similarity:.2f}"),
             ),
             literal(text),
@@ -251,7 +254,7 @@ def _strongest(
     analysis = session.analysis
     assert analysis is not None
     turn = "   → lights the next" if len(listed) > 1 and not marks.use_ascii else ""
-    title = heading(f"Strongest concepts (of {n})")
+    title = heading(f"Strongest concepts (of {n} in scope)")
     parts: list[Part] = [Content.assemble(title, (turn, "$foreground-muted"))]
     for concept_id in listed:
         is_lit = concept_id == lit

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,7 +14,8 @@ from benchdesign.mapping import TokenEvidence
 from benchdesign.tui.screens.new_form import NewForm
 from benchdesign.tui.widgets.evidence import evidence_levels
 from benchdesign.tui.widgets.line_table import LineTable
-from tests.tui.conftest import Bench, FakeJob, until
+from tests.keywords import use_keywords, write_sets
+from tests.tui.conftest import Bench, FakeJob, make_bench, until
 from tests.tui.test_screens import go, visible_text
 
 
@@ -270,3 +272,38 @@ async def test_an_area_is_marked_by_its_own_judgement_and_its_figures_are_of_its
         await go(pilot, app, "overview")
         (line,) = [one for one in visible_text(app).splitlines() if "!  animals " in one]
         assert line.startswith("   !  animals")
+
+
+@pytest.mark.parametrize("size", [(120, 36), (80, 24)])
+async def test_the_closest_item_is_gone_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
+) -> None:
+    use_keywords(monkeypatch)
+    benchmark, pool = write_sets(tmp_path)
+    for path in (benchmark, pool):
+        records = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+        for record in records:
+            record["question"] += " Say why, in many words of your own." * 80
+        path.write_text("".join(json.dumps(one) + "\n" for one in records), "utf-8")
+    async with make_bench(tmp_path, benchmark, pool).opened(size=size) as (app, pilot):
+        await go(pilot, app, "candidates")
+        detail = app.screen.detail
+        assert "Closest benchmark item" not in visible_text(app)
+        await pilot.press("D")
+        await until(pilot, lambda: "Closest benchmark item" in visible_text(app))
+        lines = visible_text(app).splitlines()
+        top = detail.region.y
+        assert "Closest benchmark item" in lines[top]
+        await pilot.press("D")
+        await until(pilot, lambda: detail.scroll_y == 0)
+
+
+async def test_pages_say_what_their_figures_are_of(bench: Bench) -> None:
+    async with bench.opened() as (app, pilot):
+        await go(pilot, app, "gaps")
+        await pilot.press("right", "down")
+        await until(
+            pilot, lambda: "25 % in the pool at these" in " ".join(app.screen.detail.text.split())
+        )
+        await go(pilot, app, "items")
+        await until(pilot, lambda: "Strongest concepts (of 1 in scope)" in app.screen.detail.text)

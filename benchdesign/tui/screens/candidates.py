@@ -11,7 +11,7 @@ from textual.content import Content
 from benchdesign.decisions import Decision, Subject, Verdict
 from benchdesign.errors import WorkspaceError
 from benchdesign.text import display
-from benchdesign.tui.item_pages import candidate_page
+from benchdesign.tui.item_pages import CLOSEST, candidate_page
 from benchdesign.tui.keys import SCREEN_KEYS, bindings
 from benchdesign.tui.model import Candidate
 from benchdesign.tui.page_parts import id_end
@@ -367,7 +367,11 @@ class CandidatesScreen(ListScreen):
         """Show the closest item in full, or shortened again."""
         self.shows_all_of_closest = not self.shows_all_of_closest
         self.show_detail()
-        self.detail.focus() if self.shows_all_of_closest else self.table.focus()
+        if self.shows_all_of_closest:
+            self.detail.focus()
+            self.detail.scroll_to_line(CLOSEST)
+        else:
+            self.table.focus()
 
     def action_blind(self) -> None:
         """Hide the answers, or show them again."""
