@@ -43,7 +43,7 @@ async def test_what_was_picked_is_marked_the_next_time_and_can_be_dropped(bench:
 async def test_pins_and_exclusions_are_listed_and_lifted(bench: Bench) -> None:
     async with bench.opened() as (app, pilot):
         await go(pilot, app, "concepts")
-        await pilot.press("plus_sign", "down", "minus")
+        await pilot.press("plus", "down", "minus")
         await go(pilot, app, "overview")
         assert "1 pinned in · 1 excluded" in visible_text(app)
         await pilot.press("c")

@@ -74,7 +74,7 @@ class OverviewScreen(BaseScreen):
         if self._since_of is not session:
             self._since_of, self.since_export = session, None
         self.query_one("#below", Line).show(self._below(session))
-        self.query_one("#overview").focus()
+        self.set_focus(self.query_one("#overview"))
         self.look_at_export()
         if self._scope_is_wanted and session.analysis is not None:
             self._scope_is_wanted = False
