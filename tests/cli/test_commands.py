@@ -287,7 +287,7 @@ def test_removals_are_reported(command: Command) -> None:
             "Concept 2 is both pinned and excluded",
         ),
         (("run", "animals.jsonl", "--scope-examples", "gone.jsonl"), "gone.jsonl: no such file"),
-        (("run", "animals.jsonl", "--scope-cutoff", "1.5"), "is not in the range 0<=x<=1"),
+        (("run", "animals.jsonl", "--scope-cutoff", "1.5"), "for '--scope-cutoff'"),
         (("run", "animals.jsonl", "--frobnicate"), "No such option"),
         (("frobnicate",), "No such command"),
         (("coverage", "gone.jsonl"), "gone.jsonl"),
