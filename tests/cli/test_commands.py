@@ -125,6 +125,34 @@ def test_a_second_run_maps_nothing_again(
     assert (result.code, mapper.n_mapped) == (0, 0)
 
 
+def test_a_run_leaves_a_workspace_alone_that_somebody_decided_in(finished: Command) -> None:
+    first = finished("proposals", "animals-workspace", "--json").json["proposals"][0]["id"]
+    finished("decide", "animals-workspace", first, "accept")
+    run = ("run", "animals.jsonl", "--pool", "pool.jsonl", "--force", "--add", "5")
+    result = finished(*run)
+    assert "animals-workspace is left as it is: 1 decision was made in it" in result.err
+    assert "in animals-workspace-2; --workspace animals-workspace uses it" in result.err
+    assert "benchdesign open animals-workspace-2" in result.out
+    # The new one holds no decision, so the next run goes on in it.
+    assert "benchdesign open animals-workspace-2" in finished(*run).out
+    assert len(finished("proposals", "animals-workspace", "--json").json["proposals"]) == 20
+    result = finished(*run, "--workspace", "animals-workspace")
+    assert (result.code, "left as it is" in result.err) == (0, False)
+    assert len(finished("proposals", "animals-workspace", "--json").json["proposals"]) != 20
+
+
+def test_a_run_leaves_a_workspace_alone_whose_scope_it_was_not_given(command: Command) -> None:
+    run = ("run", "animals.jsonl", "--pool", "pool.jsonl", "--add", "5", "--force")
+    assert command(*run, "--scope", "foxes", "--pin-concept", "1").code == 0
+    result = command(*run, "--scope", "foxes")
+    assert "animals-workspace is left as it is: it has a scope that this run" in result.err
+    # What the run asks for besides is no loss.
+    wider = command(*run, "--scope", "foxes", "--pin-concept", "1", "--pin-concept", "2")
+    assert "benchdesign open animals-workspace\n" in wider.out
+    with Workspace.open(Path("animals-workspace"), access="read") as workspace:
+        assert list(workspace.settings.scope["pins"]) == [1, 2]
+
+
 def test_another_workspace_on_the_same_files_never_opens_the_model(
     finished: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
