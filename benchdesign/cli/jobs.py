@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from benchdesign.cli.options import stopping
 from benchdesign.cli.output import Talk, print_json, print_lines, share
 from benchdesign.config import Settings, cache_folder, load_preferences
-from benchdesign.errors import InputError, UsageError, WorkspaceError
+from benchdesign.errors import InputError, OutputExistsError, UsageError, WorkspaceError
 from benchdesign.regular import expanded, full_path, is_folder, is_there
 from benchdesign.shipped import example_folder
 from benchdesign.text import display
@@ -56,11 +56,16 @@ def run_job(request: RunRequest, *, force: bool, as_json: bool, quiet: bool) -> 
     out = expanded(request.out or f"{stem}-revised")
     # Before anything is computed: an hour of mapping must not end in "exists already".
     revised = [one.name for one in out.glob("*.revised*")] if is_folder(out) else []
-    check_targets(
-        out,
-        ["revision.json", "report.html", "report.md", "concepts.parquet", *revised],
-        force=force,
-    )
+    try:
+        check_targets(
+            out,
+            ["revision.json", "report.html", "report.md", "concepts.parquet", *revised],
+            force=force,
+        )
+    except OutputExistsError:
+        # What is wrong with the input comes first: another folder would not help.
+        _read_sets(request)
+        raise
     with (
         _run_workspace(request, out, who=preferences.who, talk=talk) as workspace,
         stopping(talk.say) as stop,
@@ -94,7 +99,7 @@ def run_job(request: RunRequest, *, force: bool, as_json: bool, quiet: bool) -> 
         talk.say("writing the revision")
         revision = write_revision(analysis, out, format=request.format, force=force)
         folder = workspace.folder
-    _print_revision(analysis, revision, folder, as_json=as_json)
+    _print_revision(analysis, revision, folder, as_json=as_json, quiet=quiet)
 
 
 def weigh_job(folder: Path, wanted: Mapping[str, Any], *, quiet: bool) -> None:
@@ -122,6 +127,15 @@ def _check_request(request: RunRequest) -> None:
         raise UsageError(
             f"--pool {request.pool}: is the benchmark itself. Give a file with other items."
         )
+
+
+def _read_sets(request: RunRequest) -> None:
+    """Read benchmark and pool only to raise what is wrong with them."""
+    from benchdesign.sets import read_benchmark, read_pool
+
+    read_benchmark(request.benchmark, request.settings)
+    if request.pool is not None:
+        read_pool(request.pool, request.settings)
 
 
 def _check_format(format: str | None) -> None:
@@ -180,7 +194,7 @@ def export_job(
     revision = write_revision(
         analysis, out, choice=choice, rewritten=rewritten, format=format, force=force
     )
-    _print_revision(analysis, revision, folder, as_json=as_json)
+    _print_revision(analysis, revision, folder, as_json=as_json, quiet=quiet)
 
 
 def demo_job(out: Path, *, as_json: bool, quiet: bool) -> None:
@@ -313,11 +327,12 @@ def _why_nothing(analysis: Analysis) -> str:
 
 
 def _print_revision(
-    analysis: Analysis, revision: Revision, workspace: Path, *, as_json: bool
+    analysis: Analysis, revision: Revision, workspace: Path, *, as_json: bool, quiet: bool
 ) -> None:
     folder = revision.folder or Path()
     if as_json:
         print_json(_summary(revision, workspace))
+    if as_json or quiet:
         return
     before, after = revision.figures_before, revision.figures_after
     gaps = int(analysis.gaps.is_gap.sum())

@@ -117,6 +117,32 @@ def test_run_never_replaces_files_without_force(finished: Command) -> None:
     assert finished("run", "animals.jsonl", "--pool", "pool.jsonl", "--force").code == 0
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--pool", "nofile.jsonl"), "nofile.jsonl: no such file"),
+        (("--pool", "pool.jsonl", "--field", "prompt=nothing"), "nothing"),
+        (("--pool", "pool.jsonl", "--pool-field", "prompt=nothing"), "nothing"),
+    ],
+)
+def test_what_is_wrong_with_the_input_is_told_before_what_exists(
+    finished: Command, arguments: tuple[str, ...], said: str
+) -> None:
+    refused = finished("run", "animals.jsonl", *arguments)
+    assert (refused.code, one_line(refused.err)) == (2, True)
+    assert said in refused.err
+    assert "exists already" not in refused.err
+
+
+def test_quiet_says_nothing_but_errors(finished: Command) -> None:
+    run = ("run", "animals.jsonl", "--pool", "pool.jsonl", "--add", "20", "-q")
+    assert finished(*run, "--force") == (0, "", "")
+    assert finished("export", "animals-workspace", "--out", "mine", "-q") == (0, "", "")
+    assert "exists already" in finished("export", "animals-workspace", "--out", "mine", "-q").err
+    told = finished("export", "animals-workspace", "--out", "mine", "-q", "--force", "--json")
+    assert told.json["n_added"] == 0
+
+
 def test_a_second_run_maps_nothing_again(
     finished: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
