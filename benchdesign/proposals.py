@@ -159,8 +159,8 @@ def plan_additions(
     ledger = _Ledger(gaps, table, max_gaps=chosen_settings.max_gaps)
     _choose(table, gate, ledger, wanted=wanted)
     proposals = tuple(
-        gate.proposal(row, rank=rank, gain=gain, gaps=filled)
-        for rank, (row, gain, filled) in enumerate(ledger.entries, start=1)
+        gate.proposal(row, rank=rank, gain=gain, gaps=filled, n_gaps=n_gaps)
+        for rank, (row, gain, filled, n_gaps) in enumerate(ledger.entries, start=1)
     )
     return AdditionPlan(
         proposals,
@@ -210,7 +210,8 @@ class _Ledger:
     """What is still needed, and what each choice did for it."""
 
     def __init__(self, gaps: Gaps, table: GainTable, *, max_gaps: int) -> None:
-        self.entries: list[tuple[int, float, tuple[GapFilled, ...]]] = []
+        self.entries: list[tuple[int, float, tuple[GapFilled, ...], int]] = []
+        """Row, gain, the gaps to list, and how many it fills in all."""
         self._table = table
         self._left = table.needs.copy()
         self._counts = gaps.count[table.concept_ids].copy()
@@ -225,7 +226,7 @@ class _Ledger:
         """Choose an item: record what it fills and lower the needs."""
         columns, gains = self.gains(row)
         order = np.argsort(-gains, kind="stable")
-        order = order[gains[order] > _NEGLIGIBLE][: self._max_gaps]
+        order = order[gains[order] > _NEGLIGIBLE]
         filled = tuple(
             GapFilled(
                 concept_id=int(self._table.concept_ids[columns[place]]),
@@ -234,9 +235,9 @@ class _Ledger:
                 after=int(self._counts[columns[place]]) + 1,
                 target=int(self._targets[columns[place]]),
             )
-            for place in order
+            for place in order[: self._max_gaps]
         )
-        self.entries.append((row, float(gains.sum()), filled))
+        self.entries.append((row, float(gains.sum()), filled, len(order)))
         self._counts[columns] += 1
         presence = self._table.presences.row(row)[1]
         self._left[columns] = np.maximum(self._left[columns] - presence, 0.0)

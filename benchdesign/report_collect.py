@@ -356,7 +356,7 @@ def _added_line(analysis: Analysis, one: Addition, concept_map: ConceptMap, row:
             )
             for fill in shown
         ),
-        n_more_fills=len(fills) - len(shown),
+        n_more_fills=len(fills) - len(shown) + one.n_fills - len(one.fills),
         nearest_id=one.nearest_id,
         nearest_similarity=one.nearest_similarity,
         failed_checks=one.failed_checks,

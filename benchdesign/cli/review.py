@@ -74,7 +74,7 @@ def proposals_job(folder: Path, *, only: str | None, as_json: bool) -> None:
             row["kind"],
             row["state"],
             f"{row['gain']:.2f}",
-            str(len(row["gaps"])),
+            str(row["n_gaps"]),
             display(row["gaps"][0]["label"] if row["gaps"] else "-", width=_LABEL_CELLS),
             trust(row["gaps"][0]["label_score"] if row["gaps"] else None),
             display(row["prompt"], width=_PROMPT_CELLS),
@@ -262,6 +262,7 @@ def _proposal_row(
             }
             for gap in one.gaps
         ],
+        "n_gaps": one.n_filled,
         "nearest": one.nearest_id,
         "similarity": one.nearest_similarity,
         "checks": [

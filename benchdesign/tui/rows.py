@@ -404,7 +404,7 @@ class CandidateRows:
             return Cell(f"{flag} {text}", "warn") if flag else Cell(text, "muted")
         if key == "fills":
             sign = "+" if one.subject is Subject.ADD else "-"
-            return Cell(f"{sign}{len(one.proposal.gaps)}" if one.proposal.gaps else "0")
+            return Cell(f"{sign}{one.proposal.n_filled}" if one.proposal.n_filled else "0")
         if key == "gain":
             return Cell(f"{one.proposal.gain / self._top:.2f}")
         return Cell(str(self.sort_value(row, key)))
@@ -416,7 +416,7 @@ class CandidateRows:
             "mark": lambda: self._verdicts[row].value,
             "id": lambda: one.item.id,
             "prompt": lambda: one.item.prompt.lower(),
-            "fills": lambda: len(one.proposal.gaps),
+            "fills": lambda: one.proposal.n_filled,
             "gain": lambda: one.proposal.gain,
             "similarity": lambda: one.proposal.nearest_similarity or 0.0,
             "category": lambda: one.item.category or "",

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,6 +11,7 @@ import pytest
 
 from benchdesign.cli import run_command
 from benchdesign.errors import ModelError
+from benchdesign.stored import Proposed
 from benchdesign.workspace import Workspace
 from tests.keywords import KeywordMapper, use_keywords, write_sets
 
@@ -490,6 +492,18 @@ def test_an_unknown_item_or_verdict_is_refused(finished: Command) -> None:
     assert "no such item" in finished("decide", "animals-workspace", "p-9999", "accept").err
     assert "not a verdict" in finished("decide", "animals-workspace", "p-3", "like").err
     assert finished("decide", "animals-workspace", "--undo").code == 1
+
+
+def test_proposals_count_the_gaps_that_are_not_listed(finished: Command) -> None:
+    with Workspace.open(Path("animals-workspace")) as workspace:
+        stored = workspace.load_result("proposals", Proposed)
+        first = replace(stored.additions[0], n_gaps=31)
+        changed = replace(stored, additions=(first, *stored.additions[1:]))
+        workspace.save_result("proposals", changed)
+    row = finished("proposals", "animals-workspace", "--json").json["proposals"][0]
+    assert (row["n_gaps"], len(row["gaps"])) == (31, len(first.gaps))
+    (line,) = re.findall(r"^ *1  .*$", finished("proposals", "animals-workspace").out, re.M)
+    assert "  31  " in line
 
 
 def test_a_locked_workspace_is_not_written(finished: Command) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -24,10 +25,12 @@ from benchdesign.items import Item
 from benchdesign.proposals import (
     AdditionPlan,
     Constraints,
+    Proposal,
     ProposalSettings,
     plan_additions,
     propose_additions,
 )
+from benchdesign.records import plain, revive
 from tests.helpers import make_dictionary, make_map
 
 Rows = Sequence[Mapping[int, float]]
@@ -134,6 +137,18 @@ def test_two_gaps_are_both_filled_when_the_first_is_nearly_full() -> None:
 def test_an_item_showing_two_gaps_comes_before_items_showing_one() -> None:
     pool = [*POOL, {RARE: 1.0, OTHER: 1.0}]
     assert plan(n=1, pool=pool).proposals[0].row == len(POOL)
+
+
+def test_gaps_that_are_not_listed_are_counted() -> None:
+    pool = [{COMMON: 1.0}] * 20 + [{RARE: 1.0, OTHER: 1.0}] * 12
+    settings = replace(PLAIN, max_gaps=1)
+    (first,) = plan(n=1, pool=pool, settings=settings).proposals
+    assert (len(first.gaps), first.n_filled) == (1, 2)
+    kept = revive(Proposal, plain(first))
+    assert (kept, kept.n_filled) == (first, 2)
+    # Kept before they were counted: what is listed is all that is known.
+    before = {name: one for name, one in plain(first).items() if name != "n_gaps"}
+    assert revive(Proposal, before).n_filled == 1
 
 
 def test_lazy_choice_equals_looking_at_every_item_every_time() -> None:

@@ -203,6 +203,18 @@ def test_what_was_called_a_gap_stands_first_among_what_an_item_fills(analysis: A
         assert marks[0]
 
 
+def test_what_an_item_fills_beside_what_is_listed_is_counted(analysis: Analysis) -> None:
+    revision = revise(analysis)
+    first = revision.added[0]
+    before = collect_report(analysis, revision).added[0]
+    longer = replace(first, n_fills=first.n_fills + 5)
+    report = collect_report(analysis, replace(revision, added=(longer, *revision.added[1:])))
+    assert report.added[0].n_more_fills == before.n_more_fills + 5
+    said = f"and {report.added[0].n_more_fills} more"
+    assert said in Page(render_html(report)).text
+    assert said in render_markdown(report)
+
+
 def test_gap_counts_as_closed_only_if_more_items_show_it(analysis: Analysis) -> None:
     revision = revise(analysis)
     report = collect_report(analysis, revision)

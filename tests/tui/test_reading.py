@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
 from benchdesign.mapping import TokenEvidence
+from benchdesign.stored import Proposed
 from benchdesign.tui.screens.new_form import NewForm
 from benchdesign.tui.widgets.evidence import evidence_levels
 from benchdesign.tui.widgets.line_table import LineTable
+from benchdesign.workspace import Workspace
 from tests.tui.conftest import Bench, FakeJob, until
 from tests.tui.test_screens import go, visible_text
 
@@ -72,6 +75,20 @@ async def test_items_are_filtered_by_a_word_of_a_concepts_label_and_count_what_w
         assert [table.rows.cell(row, "state").text for row in table.view] == ["new", "new"]
         await pilot.press("escape", "slash", *"concept:99999", "enter")
         assert len(table.view) == 0
+
+
+async def test_gaps_a_candidate_fills_are_counted_where_not_all_are_listed(bench: Bench) -> None:
+    with Workspace.open(bench.work) as workspace:
+        stored = workspace.load_result("proposals", Proposed)
+        first = replace(stored.additions[0], n_gaps=31)
+        changed = replace(stored, additions=(first, *stored.additions[1:]))
+        workspace.save_result("proposals", changed)
+    async with bench.opened() as (app, pilot):
+        await go(pilot, app, "candidates")
+        rows = app.screen.query_one(LineTable).rows
+        assert rows.cell(0, "fills").text == "+31"
+        assert rows.value(0, "fills") == 31
+        assert "31 in all" in app.screen.detail.text
 
 
 async def test_a_reason_is_for_the_candidate_under_the_cursor_where_that_is_decided(
