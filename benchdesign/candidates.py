@@ -128,7 +128,8 @@ class Proposal:
     """From 1."""
 
     gain: float
-    """What it adds to coverage; for removals how redundant it is, from 0 to 1."""
+    """What it adds to coverage after those ranked before it, as a share of what the best of the
+    proposals adds; for removals how redundant it is, from 0 to 1."""
 
     gaps: tuple[GapFilled, ...]
     """Gaps it fills, largest gain first, not more than are listed; for removals what would be lost:

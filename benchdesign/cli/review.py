@@ -41,6 +41,7 @@ _WORDS = {
 }
 _PROMPT_CELLS = 70
 _LABEL_CELLS = 32
+_GAIN_NOTE = "  GAIN: what it adds after those above it, the best candidate's is 1; of removals, how redundant"
 
 
 def proposals_job(folder: Path, *, only: str | None, as_json: bool) -> None:
@@ -83,7 +84,7 @@ def proposals_job(folder: Path, *, only: str | None, as_json: bool) -> None:
     ]
     head = ("RANK", "ID", "KIND", "STATE", "GAIN", "GAPS", "FIRST OF THEM", "TRUST", "ITEM")
     print_table(head, table, right="rlllrrlrl")
-    print_lines(TRUST_NOTE)
+    print_lines(_GAIN_NOTE, TRUST_NOTE)
 
 
 @dataclass(frozen=True, slots=True)

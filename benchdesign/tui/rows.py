@@ -345,7 +345,6 @@ class CandidateRows:
         self._marks = marks
         self.candidates = candidates
         self._verdicts = [session.verdict(one) for one in candidates]
-        self._top = max((one.proposal.gain for one in candidates), default=0.0) or 1.0
 
     def __len__(self) -> int:
         return len(self.candidates)
@@ -406,7 +405,7 @@ class CandidateRows:
             sign = "+" if one.subject is Subject.ADD else "-"
             return Cell(f"{sign}{one.proposal.n_filled}" if one.proposal.n_filled else "0")
         if key == "gain":
-            return Cell(f"{one.proposal.gain / self._top:.2f}")
+            return Cell(f"{one.proposal.gain:.2f}")
         return Cell(str(self.sort_value(row, key)))
 
     def sort_value(self, row: int, key: str) -> Any:

@@ -127,7 +127,15 @@ def test_the_gain_is_the_sum_of_its_parts_and_falls_from_rank_to_rank() -> None:
         assert proposal.gain == pytest.approx(sum(gap.gain for gap in proposal.gaps))
     gains = [proposal.gain for proposal in proposals]
     assert gains == sorted(gains, reverse=True)
-    assert gains[-1] < gains[0]
+    assert gains[-1] < gains[0] == 1.0
+
+
+def test_gains_are_told_against_the_best_of_the_proposals_which_a_pinned_one_need_not_be() -> None:
+    pool = [{RARE: 1.0, OTHER: 1.0}] * 10 + [{OTHER: 1.0}] * 10 + [{COMMON: 1.0}] * 30
+    pinned = Constraints(pinned=frozenset({"pool-15"}))
+    first, second, *_ = plan(n=4, pool=pool, constraints=pinned).proposals
+    assert (first.id, second.gain) == ("pool-15", 1.0)
+    assert 0 < first.gain < 1
 
 
 def test_two_gaps_are_both_filled_when_the_first_is_nearly_full() -> None:

@@ -7,7 +7,10 @@ from dataclasses import replace
 
 import pytest
 
+from benchdesign.cli import run_command
 from benchdesign.mapping import TokenEvidence
+from benchdesign.report import collect_report, render_markdown
+from benchdesign.revision import Choice, plan_revision
 from benchdesign.stored import Proposed
 from benchdesign.tui.screens.new_form import NewForm
 from benchdesign.tui.widgets.evidence import evidence_levels
@@ -89,6 +92,27 @@ async def test_gaps_a_candidate_fills_are_counted_where_not_all_are_listed(bench
         assert rows.cell(0, "fills").text == "+31"
         assert rows.value(0, "fills") == 31
         assert "31 in all" in app.screen.detail.text
+
+
+async def test_the_gain_is_the_same_number_here_in_the_list_of_proposals_and_in_the_report(
+    bench: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_command(["proposals", str(bench.work)]) == 0
+    listed = [line.split()[4] for line in capsys.readouterr().out.splitlines()[1:4]]
+    with Workspace.open(bench.work, access="read") as workspace:
+        analysis = workspace.load_analysis()
+    revision = plan_revision(analysis, Choice.all_proposals(analysis))
+    report = render_markdown(collect_report(analysis, revision))
+    async with bench.opened() as (app, pilot):
+        await go(pilot, app, "candidates")
+        rows = app.screen.query_one(LineTable).rows
+        shown = [rows.cell(row, "gain").text for row in range(3)]
+    assert listed == shown
+    assert shown[0] == "1.00"
+    assert shown[2] != "1.00"
+    for rank, gain in enumerate(shown, start=1):
+        (line,) = [one for one in report.splitlines() if one.startswith(f"| {rank} |")]
+        assert f"| {gain} |" in line
 
 
 async def test_a_reason_is_for_the_candidate_under_the_cursor_where_that_is_decided(
