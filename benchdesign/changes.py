@@ -20,6 +20,7 @@ from benchdesign.duplicates import nearest
 from benchdesign.edits import edit_of
 from benchdesign.errors import WorkspaceError
 from benchdesign.gains import targets_after
+from benchdesign.gaps import whole_items
 from benchdesign.items import Item
 from benchdesign.records import plain
 
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 __all__ = ["Addition", "Choice", "Removal", "make_additions", "make_removals"]
 
 _MOST_FILLS = 12
-_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -266,8 +266,7 @@ class _Reasons:
         lost = analysis.benchmark_map.take(gone).presence(thresholds).sum(axis=0)
         self._counts = gaps.count - np.asarray(lost).ravel().astype(np.int64)
         n_items = len(kept_rows) + len(added_map)
-        targets = targets_after(gaps, n_added=n_items - gaps.n_items)
-        self._targets = np.ceil(np.nan_to_num(targets) - _ROUNDING)
+        self._targets = whole_items(targets_after(gaps, n_added=n_items - gaps.n_items))
 
     def fills(self, place: int, proposal: Proposal | None) -> tuple[tuple[GapFilled, ...], int]:
         """Return what the next item does: what it was proposed for, else the gaps it shows.

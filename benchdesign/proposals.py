@@ -21,7 +21,7 @@ from benchdesign.conceptmap import ConceptMap
 from benchdesign.dictionary import Dictionary
 from benchdesign.duplicates import duplicate_threshold
 from benchdesign.gains import Emphasis, GainSettings, GainTable, calibrate_zmin
-from benchdesign.gaps import Gaps
+from benchdesign.gaps import Gaps, whole_items
 from benchdesign.items import Item
 from benchdesign.removals import RemovalSettings, propose_removals
 
@@ -232,7 +232,7 @@ class _Ledger:
         self._table = table
         self._left = table.needs.copy()
         self._counts = gaps.count[table.concept_ids].copy()
-        self._targets = np.ceil(table.targets - 1e-9).astype(np.int64)
+        self._targets = whole_items(table.targets)
         self._max_gaps = max_gaps
 
     def gains(self, row: int) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
