@@ -384,6 +384,19 @@ def test_a_run_that_proposes_nothing_says_why(command: Command) -> None:
     assert "nothing was proposed: with 2 items and this pool no concept" in result.err
 
 
+def test_a_benchmark_in_another_script_is_told_on_reading_and_in_the_report(
+    command: Command,
+) -> None:
+    lines = [json.dumps({"question": f"下列哪一项最能支持上述结论？{n}"}) + "\n" for n in range(60)]
+    Path("zh.jsonl").write_text("".join(lines), "utf-8")
+    told = "100% of the letters are not Latin"
+    for arguments in (("coverage", "zh.jsonl"), ("run", "zh.jsonl"), ("check", "zh.jsonl")):
+        result = command(*arguments, "--pool", "pool.jsonl")
+        assert told in result.out + result.err
+    assert told in Path("zh-revised/report.html").read_text("utf-8")
+    assert told in command("run", "animals.jsonl", "--pool", "zh.jsonl").err
+
+
 def test_bad_input_leaves_no_workspace_behind(command: Command) -> None:
     Path("broken.jsonl").write_text("{", "utf-8")
     assert command("run", "broken.jsonl", "-q").code == 2
