@@ -321,7 +321,7 @@ def _added_line(analysis: Analysis, one: Addition, concept_map: ConceptMap, row:
     # Several concepts can be called alike; one of a name says all there is to say here.
     by_label: dict[str, GapFilled] = {}
     for fill in fills:
-        by_label.setdefault(label(fill.concept_id), fill)
+        by_label.setdefault(analysis.dictionary.bare_label(fill.concept_id), fill)
     shown = list(by_label.values())[:_MOST_FILLS]
     found = analysis.evidence_of(one.item)
     # Where words were before an item was rewritten says nothing of where they are.

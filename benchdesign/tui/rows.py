@@ -73,7 +73,7 @@ class ConceptRows:
 
     def text(self, row: int) -> str:
         """Return what the filter searches."""
-        return f"{row:05d} {self._dictionary.label(row)}"
+        return f"{row:05d} {self._dictionary.bare_label(row)}"
 
     @property
     def lowered(self) -> Sequence[str]:
@@ -206,8 +206,9 @@ class GapRows:
         """Return what the filter searches."""
         line = self._lines[row]
         if line.concept_id is not None:
-            return f"{line.concept_id:05d} {self._analysis.dictionary.label(line.concept_id)}"
-        labels = (self._analysis.dictionary.label(one) for one in self.by_area[line.area])
+            label = self._analysis.dictionary.bare_label(line.concept_id)
+            return f"{line.concept_id:05d} {label}"
+        labels = (self._analysis.dictionary.bare_label(one) for one in self.by_area[line.area])
         return "\n".join([self.area_name(line.area), *labels])
 
     @cached_property
@@ -372,7 +373,7 @@ class CandidateRows:
         if name != "concept":
             return None
         assert self._session.analysis is not None
-        label = self._session.analysis.dictionary.label
+        label = self._session.analysis.dictionary.bare_label
         number = int(wanted) if wanted.isascii() and wanted.isdecimal() else None
         return {
             row

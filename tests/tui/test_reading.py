@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from benchdesign.cli import run_command
+from benchdesign.dictionary import Dictionary
 from benchdesign.mapping import TokenEvidence
 from benchdesign.report import collect_report, render_markdown
 from benchdesign.revision import Choice, plan_revision
@@ -113,6 +114,26 @@ async def test_the_gain_is_the_same_number_here_in_the_list_of_proposals_and_in_
     for rank, gain in enumerate(shown, start=1):
         (line,) = [one for one in report.splitlines() if one.startswith(f"| {rank} |")]
         assert f"| {gain} |" in line
+
+
+@pytest.mark.parametrize(
+    ("screen", "field", "label"),
+    [("items", "concept:", "owl"), ("candidates", "concept:", "fox"), ("concepts", "", "owl")],
+)
+async def test_filters_search_labels_as_they_were_given(
+    bench: Bench, screen: str, field: str, label: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def told_apart(dictionary: Dictionary, concept_id: int) -> str:
+        return f"{dictionary.bare_label(concept_id)} (alike)"
+
+    monkeypatch.setattr(Dictionary, "label", told_apart)
+    async with bench.opened() as (app, pilot):
+        await go(pilot, app, screen)
+        table = app.screen.query_one(LineTable)
+        await pilot.press("slash", *f"{field}(alike)", "enter")
+        assert len(table.view) == 0
+        await pilot.press("escape", "slash", *f"{field}{label}", "enter")
+        assert len(table.view) > 0
 
 
 async def test_a_reason_is_for_the_candidate_under_the_cursor_where_that_is_decided(
