@@ -102,7 +102,7 @@ def collect_report(analysis: Analysis, revision: Revision) -> ReportData:
         n_over_untestable=int((before.is_status(Status.OVER) & ~before.is_judged).sum()),
         kept_out=before.kept_out_counts(),
         levels=tuple((one.name, one.width) for one in analysis.dictionary.levels),
-        scope=str(analysis.settings.scope.get("sentence", "")),
+        scope="" if analysis.relevance is None else analysis.relevance.scope.in_words(),
         settings=before.settings,
         bars=(_status_bar("Before", before), _status_bar("After", after)),
         lift_chart=histogram_of_lifts(before.lift[tested], after.lift[tested]),

@@ -216,6 +216,7 @@ def chosen_scope(
     examples: str | None,
     pins: Sequence[int] | None,
     exclusions: Sequence[int] | None,
+    cutoff: float | None,
 ) -> dict[str, Any]:
     """Return what was said of the scope as the settings keep it; empty where nothing was."""
     scope: dict[str, Any] = {}
@@ -232,6 +233,8 @@ def chosen_scope(
             )
         scope["examples"] = tuple(item.text for item in items)
     scope |= {name: tuple(ids) for name, ids in (("pins", pins), ("exclusions", exclusions)) if ids}
+    if cutoff is not None:
+        scope["cutoff"] = cutoff
     return scope
 
 

@@ -264,12 +264,14 @@ def test_fields_as_they_were_detected_are_shown_before_mapping(command: Command)
 def test_a_scope_is_given_by_examples_and_concepts(command: Command) -> None:
     Path("meant.jsonl").write_text('{"question": "What does a fox eat?"}\n', "utf-8")
     scope = ("--scope-examples", "meant.jsonl", "--pin-concept", "2", "--exclude-concept", "0")
+    scope += ("--scope-cutoff", "0.6")
     run = command("run", "animals.jsonl", "--pool", "pool.jsonl", *scope, "-q")
     assert run.code == 0
     manifest = json.loads(Path("animals-revised/revision.json").read_text("utf-8"))
     said = manifest["settings"]["scope"]
     assert (said["pins"], said["exclusions"]) == ([2], [0])
     assert said["examples"] == ["What does a fox eat?"]
+    assert said["cutoff"] == 0.6
     (gap,) = [one for one in manifest["gaps"] if one["concept"] == 2]
     assert (gap["relevance"], gap["relevance_because"]["overridden"]) == (1.0, "pinned")
 
@@ -341,6 +343,7 @@ def test_removals_are_reported(command: Command) -> None:
             "Concept 2 is both pinned and excluded",
         ),
         (("run", "animals.jsonl", "--scope-examples", "gone.jsonl"), "gone.jsonl: no such file"),
+        (("run", "animals.jsonl", "--scope-cutoff", "1.5"), "for '--scope-cutoff'"),
         (("run", "animals.jsonl", "--frobnicate"), "No such option"),
         (("frobnicate",), "No such command"),
         (("coverage", "gone.jsonl"), "gone.jsonl"),

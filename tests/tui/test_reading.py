@@ -169,7 +169,7 @@ async def test_candidates_that_are_out_of_date_are_said_to_be_and_not_reviewed(
 ) -> None:
     async with bench.opened() as (app, pilot):
         await go(pilot, app, "concepts")
-        await pilot.press("plus_sign")
+        await pilot.press("plus")
     async with bench.opened() as (app, pilot):
         await go(pilot, app, "candidates")
         assert "R proposes them anew" in app.screen.table.empty

@@ -50,6 +50,9 @@ class CandidatesScreen(ListScreen):
 
     shows_all_of_closest = False
     is_blind = False
+    _list_is_lent = False
+    """Whether a narrow screen shows the list only while the filter is typed."""
+
     """Whether answers are hidden, so that who reviews has to find them first."""
 
     def _restore(self) -> None:
@@ -348,11 +351,29 @@ class CandidatesScreen(ListScreen):
         elif self._record([Decision(one.subject, one.item.id, edits=edits)]):
             self.say(f"Edited {', '.join(edits)}: {json.dumps(edits, ensure_ascii=False)[:80]}")
 
+    def show_list(self) -> None:
+        """Show the list, which a narrow screen has no room for beside the page."""
+        super().show_list()
+        if self.is_narrow and not self.has_class("-zoom-list"):
+            self.add_class("-zoom-list")
+            self._list_is_lent = True
+
+    def on_filter_bar_left(self) -> None:
+        """Give the keys back to the list, and the screen to the page."""
+        super().on_filter_bar_left()
+        if self._list_is_lent:
+            self._list_is_lent = False
+            self.remove_class("-zoom-list")
+
+    def row_of_decision(self, decision: Decision) -> str:
+        """Return the row that a decision is about."""
+        return f"{decision.subject.value}:{decision.subject_id}"
+
     def action_duplicates(self) -> None:
         """Show the closest item in full, or shortened again."""
         self.shows_all_of_closest = not self.shows_all_of_closest
         self.show_detail()
-        self.detail.focus() if self.shows_all_of_closest else self.table.focus()
+        self.set_focus(self.detail) if self.shows_all_of_closest else self.set_focus(self.table)
 
     def action_blind(self) -> None:
         """Hide the answers, or show them again."""
@@ -365,4 +386,4 @@ class CandidatesScreen(ListScreen):
         """Give the keys to the list."""
         super().on_screen_resume()
         if self.is_mounted:
-            self.table.focus()
+            self.set_focus(self.table)
