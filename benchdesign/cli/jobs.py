@@ -274,12 +274,15 @@ def _why_left_alone(folder: Path, settings: Settings) -> str | None:
 def _said_of_scope(settings: Settings) -> set[str]:
     """Return each thing that was said of the scope, in a form that can be compared."""
     from benchdesign.records import plain
+    from benchdesign.scope import Scope
 
+    # The interface keeps every part of a scope, also those that nobody touched.
+    unsaid = plain(Scope())
     return {
-        json.dumps([name, one], sort_keys=True)
+        json.dumps([name, one])
         for name, said in plain(settings.scope).items()
         for one in (said if isinstance(said, list) else [said])
-        if one != ""
+        if said != unsaid.get(name)
     }
 
 

@@ -181,6 +181,14 @@ def test_a_run_leaves_a_workspace_alone_whose_scope_it_was_not_given(command: Co
         assert list(workspace.settings.scope["pins"]) == [1, 2]
 
 
+def test_a_scope_in_which_nothing_is_said_does_not_keep_a_run_out(finished: Command) -> None:
+    with Workspace.open(Path("animals-workspace")) as workspace:
+        untouched = {"sentence": "", "examples": [], "cutoff": 0.4}
+        workspace.change_settings(replace(workspace.settings, scope=untouched))
+    result = finished("run", "animals.jsonl", "--pool", "pool.jsonl", "--force")
+    assert "benchdesign open animals-workspace\n" in result.out
+
+
 def test_another_workspace_on_the_same_files_never_opens_the_model(
     finished: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
