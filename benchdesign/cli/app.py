@@ -242,7 +242,10 @@ def run(
     workspace: Annotated[
         Path | None,
         typer.Option(
-            "--workspace", metavar="DIR", help="Where to keep maps and results for next time."
+            "--workspace",
+            metavar="DIR",
+            help="Where to keep maps and results for next time. [default: BENCHMARK-workspace "
+            "beside the output, or the next free number where something was decided in it]",
         ),
     ] = None,
     format: Format = None,

@@ -136,7 +136,12 @@ PoolTemplateFile = Annotated[
 ]
 Split = Annotated[str | None, typer.Option("--split", help="Split or shard group to read.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only errors.")]
+Quiet = Annotated[
+    bool,
+    typer.Option(
+        "--quiet", "-q", help="Only errors: no progress, notes or summary of what was written."
+    ),
+]
 
 
 def pairs(given: Sequence[str] | None, option: str) -> dict[str, str]:

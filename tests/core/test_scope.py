@@ -41,6 +41,18 @@ def test_a_concept_is_relevant_by_its_label() -> None:
     assert found.in_scope.tolist() == [True, False]
 
 
+def test_what_tells_labels_apart_for_readers_does_not_change_what_they_mean() -> None:
+    dictionary = make_dictionary(["soup", "soup"])
+    found = measure_relevance(
+        Scope("cooking"),
+        dictionary,
+        mapper=Embedder(),
+        concept_map=make_map([], n_concepts=2),
+    )
+    assert found.label_similarity.tolist() == pytest.approx([0.8, 0.8], abs=1e-3)
+    assert found.evidence(1, dictionary).label == "soup (1)"
+
+
 def test_a_concept_without_label_is_relevant_by_its_items() -> None:
     items = make_map(
         [{0: 1.0}, {0: 2.0}, {1: 1.0}],
