@@ -128,10 +128,12 @@ class Proposal:
     """From 1."""
 
     gain: float
-    """What it adds to coverage; for removals how redundant it is, from 0 to 1."""
+    """What it adds to coverage after those ranked before it, as a share of what the best of the
+    proposals adds; for removals how redundant it is, from 0 to 1."""
 
     gaps: tuple[GapFilled, ...]
-    """Gaps it fills, largest gain first; for removals what would be lost: ideally nothing."""
+    """Gaps it fills, largest gain first, not more than are listed; for removals what would be lost:
+    ideally nothing."""
 
     nearest_id: str | None
     """Id of the closest item of the benchmark; None without embeddings."""
@@ -147,6 +149,13 @@ class Proposal:
     """Other candidates left out because they repeat this one."""
 
     pinned: bool = False
+    n_gaps: int | None = None
+    """Gaps it fills, listed or not; None where all are listed, or before they were counted."""
+
+    @property
+    def n_filled(self) -> int:
+        """Number of gaps it fills, those not listed included where they were counted."""
+        return len(self.gaps) if self.n_gaps is None else self.n_gaps
 
 
 def usual_parts(
@@ -334,7 +343,7 @@ class Gate:
         return self._similar[row]
 
     def proposal(
-        self, row: int, *, rank: int, gain: float, gaps: tuple[GapFilled, ...]
+        self, row: int, *, rank: int, gain: float, gaps: tuple[GapFilled, ...], n_gaps: int
     ) -> Proposal:
         """Return an admitted item as a proposal."""
         item = self._items[row]
@@ -355,6 +364,7 @@ class Gate:
             source=item.source,
             n_similar=self._n_similar[row],
             pinned=pinned,
+            n_gaps=n_gaps,
         )
 
     def _checks(self, row: int, similarity: float) -> tuple[Check, ...]:

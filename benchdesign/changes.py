@@ -20,6 +20,7 @@ from benchdesign.duplicates import nearest
 from benchdesign.edits import edit_of
 from benchdesign.errors import WorkspaceError
 from benchdesign.gains import targets_after
+from benchdesign.gaps import whole_items
 from benchdesign.items import Item
 from benchdesign.records import plain
 
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
 __all__ = ["Addition", "Choice", "Removal", "make_additions", "make_removals"]
 
 _MOST_FILLS = 12
-_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,10 @@ class Addition:
     """What it was proposed for; None if it was chosen by hand or reads differently now."""
 
     fills: tuple[GapFilled, ...]
-    """Gaps it helps to close, counted in the order of this revision."""
+    """Gaps it helps to close, counted in the order of this revision; the first of them."""
+
+    n_fills: int
+    """Gaps it helps to close, listed in `fills` or not."""
 
     nearest_id: str | None
     """Id of the closest benchmark item; None without embeddings."""
@@ -182,12 +185,14 @@ def make_additions(
         proposal = proposed.get(item.id)
         is_as_proposed = proposal is not None and item.digest == pool_map.digests[row]
         closest = reasons.nearest(place, proposal if is_as_proposed else None)
+        fills, n_fills = reasons.fills(place, proposal if is_as_proposed else None)
         added.append(
             Addition(
                 item=item,
                 rank=None if proposal is None else proposal.rank,
                 gain=proposal.gain if proposal is not None and is_as_proposed else None,
-                fills=reasons.fills(place, proposal if is_as_proposed else None),
+                fills=fills,
+                n_fills=n_fills,
                 nearest_id=closest[0],
                 nearest_similarity=closest[1],
                 failed_checks=tuple(one.message for one in proposal.checks if not one.passed)
@@ -261,20 +266,24 @@ class _Reasons:
         lost = analysis.benchmark_map.take(gone).presence(thresholds).sum(axis=0)
         self._counts = gaps.count - np.asarray(lost).ravel().astype(np.int64)
         n_items = len(kept_rows) + len(added_map)
-        targets = targets_after(gaps, n_added=n_items - gaps.n_items)
-        self._targets = np.ceil(np.nan_to_num(targets) - _ROUNDING)
+        self._targets = whole_items(targets_after(gaps, n_added=n_items - gaps.n_items))
 
-    def fills(self, place: int, proposal: Proposal | None) -> tuple[GapFilled, ...]:
-        """Return what the next item does: what it was proposed for, else every gap it shows."""
+    def fills(self, place: int, proposal: Proposal | None) -> tuple[tuple[GapFilled, ...], int]:
+        """Return what the next item does: what it was proposed for, else the gaps it shows.
+
+        The largest come with their counts, and the number of all.
+        """
         low, high = int(self._shown.indptr[place]), int(self._shown.indptr[place + 1])
         shown = self._shown.indices[low:high]
         gaps = self._analysis.gaps
         if proposal is None:
             worst = shown[gaps.is_gap[shown]]
-            worst = worst[np.argsort(-gaps.deficit[worst], kind="stable")][:_MOST_FILLS]
-            wanted = [(int(one), 0.0) for one in worst]
+            worst = worst[np.argsort(-gaps.deficit[worst], kind="stable")]
+            wanted = [(int(one), 0.0) for one in worst[:_MOST_FILLS]]
+            n_filled = len(worst)
         else:
             wanted = [(one.concept_id, one.gain) for one in proposal.gaps]
+            n_filled = proposal.n_filled
         filled = tuple(
             GapFilled(
                 concept_id=concept_id,
@@ -286,7 +295,7 @@ class _Reasons:
             for concept_id, gain in wanted
         )
         self._counts[shown] += 1
-        return filled
+        return filled, n_filled
 
     def nearest(self, place: int, proposal: Proposal | None) -> tuple[str | None, float | None]:
         """Return the benchmark item closest to an added one, and their similarity."""

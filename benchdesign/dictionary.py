@@ -12,8 +12,10 @@ by `benchdesign.mapping`, never here, so opening a dictionary costs no torch.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -98,9 +100,12 @@ class ConceptTable:
     """Name of the concept's area; None where the dictionary has none."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Dictionary:
-    """A concept dictionary without its weights."""
+    """A concept dictionary without its weights.
+
+    Without slots, so that what is derived from the table once can be kept.
+    """
 
     name: str
     """What reports call it: `builtin`, a folder name, or a spec."""
@@ -126,8 +131,27 @@ class Dictionary:
         return self.levels[int(self.table.level[concept_id])]
 
     def label(self, concept_id: int) -> str:
-        """Return the concept's label, or `concept <id>` where it has none."""
+        """Return what the concept is called where people read it.
+
+        Its label, with its id where another concept that is not kept out has the same one.
+        """
+        label = self.bare_label(concept_id)
+        n_others = self._n_live.get(label, 0) - (not self.table.flags[concept_id])
+        return f"{label} ({concept_id})" if n_others > 0 else label
+
+    def bare_label(self, concept_id: int) -> str:
+        """Return the label as it was given, to search in; `concept <id>` where there is none."""
         return self.table.label[concept_id] or f"concept {concept_id}"
+
+    @cached_property
+    def _n_live(self) -> Counter[str]:
+        """How many concepts that are not kept out have each label."""
+        table = self.table
+        return Counter(
+            label
+            for label, flags in zip(table.label, table.flags, strict=True)
+            if label and not flags
+        )
 
     def label_score(self, concept_id: int) -> float | None:
         """Return how well the label finds the concept's texts (AUC); None if not measured."""

@@ -92,8 +92,8 @@ class GainTable:
     """(n_weighted,): soft presence still wanted, in units of items fully showing the concept."""
 
     support: Floats
-    """(n_items,): factor of each item's gain, from how far its closest items fill the same gaps, and
-    from how unlike the benchmark its embedding is.
+    """(n_items,): factor of each item's gain, from how far its closest items fill the same gaps,
+    and from how unlike the benchmark its embedding is.
 
     A single item's concepts are noisy; a gap shows in a neighbourhood of the pool that the
     benchmark has no items in.

@@ -314,6 +314,12 @@ class Gaps:
         return self.wanted is not None and int(self.wanted[concept_id]) >= 0
 
 
+def whole_items(expected: Floats | float) -> NDArray[np.int64]:
+    """Return expected numbers of items as people are shown them: rounded up, 0 where unknown."""
+    whole: NDArray[np.int64] = np.ceil(np.nan_to_num(expected) - _ROUNDING).astype(np.int64)
+    return whole
+
+
 def find_gaps(
     coverage: Coverage,
     dictionary: Dictionary,
@@ -384,7 +390,7 @@ def _judge(
     ):
         codes[where] = STATUSES.index(status)
     deficit = np.where(judged, _standardised_deficit(coverage), 0.0)
-    target = np.where(judged, np.ceil(coverage.expected - _ROUNDING), 0).astype(np.int64)
+    target = np.where(judged, whole_items(coverage.expected), 0)
     if wanted is not None:
         asked = (wanted >= 0) & (reason_codes < 0)
         short = asked & (coverage.count < wanted)

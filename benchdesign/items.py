@@ -98,7 +98,7 @@ class Finding:
 
     kind: str
     """duplicate-id, duplicate-text, empty-text, answer-not-in-choices, answer-imbalance,
-    answer-in-prompt, control-characters, skipped-row, skipped-file, ..."""
+    answer-in-prompt, control-characters, other-script, skipped-row, skipped-file, ..."""
 
     message: str
     """One line naming file, row (1-based, as an editor counts) and problem."""

@@ -236,6 +236,7 @@ def _added_row(analysis: Analysis, one: Addition, revision: Revision, row: int) 
             }
             for fill in one.fills
         ],
+        "n_concepts": one.n_fills,
         "closest": one.nearest_id,
         "similarity": one.nearest_similarity,
         "failed_checks": one.failed_checks,

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +21,7 @@ from benchdesign.conceptmap import ConceptMap
 from benchdesign.dictionary import Dictionary
 from benchdesign.duplicates import duplicate_threshold
 from benchdesign.gains import Emphasis, GainSettings, GainTable, calibrate_zmin
-from benchdesign.gaps import Gaps
+from benchdesign.gaps import Gaps, whole_items
 from benchdesign.items import Item
 from benchdesign.removals import RemovalSettings, propose_removals
 
@@ -158,9 +159,17 @@ def plan_additions(
     )
     ledger = _Ledger(gaps, table, max_gaps=chosen_settings.max_gaps)
     _choose(table, gate, ledger, wanted=wanted)
+    # The unit of a gain means nothing to anybody; how it compares with the best one does.
+    best = max((entry.gain for entry in ledger.entries), default=0.0) or 1.0
     proposals = tuple(
-        gate.proposal(row, rank=rank, gain=gain, gaps=filled)
-        for rank, (row, gain, filled) in enumerate(ledger.entries, start=1)
+        gate.proposal(
+            entry.row,
+            rank=rank,
+            gain=entry.gain / best,
+            gaps=tuple(replace(gap, gain=gap.gain / best) for gap in entry.gaps),
+            n_gaps=entry.n_gaps,
+        )
+        for rank, entry in enumerate(ledger.entries, start=1)
     )
     return AdditionPlan(
         proposals,
@@ -206,15 +215,24 @@ _LOOK_AHEAD = 511
 _NEGLIGIBLE = 1e-9
 
 
+class _Entry(NamedTuple):
+    row: int
+    gain: float
+    gaps: tuple[GapFilled, ...]
+    """The largest."""
+
+    n_gaps: int
+
+
 class _Ledger:
     """What is still needed, and what each choice did for it."""
 
     def __init__(self, gaps: Gaps, table: GainTable, *, max_gaps: int) -> None:
-        self.entries: list[tuple[int, float, tuple[GapFilled, ...]]] = []
+        self.entries: list[_Entry] = []
         self._table = table
         self._left = table.needs.copy()
         self._counts = gaps.count[table.concept_ids].copy()
-        self._targets = np.ceil(table.targets - 1e-9).astype(np.int64)
+        self._targets = whole_items(table.targets)
         self._max_gaps = max_gaps
 
     def gains(self, row: int) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
@@ -225,7 +243,7 @@ class _Ledger:
         """Choose an item: record what it fills and lower the needs."""
         columns, gains = self.gains(row)
         order = np.argsort(-gains, kind="stable")
-        order = order[gains[order] > _NEGLIGIBLE][: self._max_gaps]
+        order = order[gains[order] > _NEGLIGIBLE]
         filled = tuple(
             GapFilled(
                 concept_id=int(self._table.concept_ids[columns[place]]),
@@ -234,9 +252,9 @@ class _Ledger:
                 after=int(self._counts[columns[place]]) + 1,
                 target=int(self._targets[columns[place]]),
             )
-            for place in order
+            for place in order[: self._max_gaps]
         )
-        self.entries.append((row, float(gains.sum()), filled))
+        self.entries.append(_Entry(row, float(gains.sum()), filled, len(order)))
         self._counts[columns] += 1
         presence = self._table.presences.row(row)[1]
         self._left[columns] = np.maximum(self._left[columns] - presence, 0.0)

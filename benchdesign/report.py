@@ -24,6 +24,7 @@ from markupsafe import Markup
 from benchdesign.analysis import Analysis
 from benchdesign.candidates import passed_over
 from benchdesign.errors import PackagingError
+from benchdesign.gaps import whole_items
 from benchdesign.report_collect import collect_report
 from benchdesign.report_data import ReportData
 from benchdesign.text import display
@@ -158,8 +159,8 @@ def _number(value: float, digits: int = 0) -> str:
 
 
 def _expected(value: float) -> str:
-    """Write a number of items that would be expected; a decimal only where it says something."""
-    return _number(value, 1 if value < 10 else 0)
+    """Write a number of items that would be expected, whole as everywhere."""
+    return _number(value if math.isnan(value) else int(whole_items(value)))
 
 
 def _percent(value: float | None, digits: int = 0) -> str:

@@ -102,7 +102,7 @@ def collect_report(analysis: Analysis, revision: Revision) -> ReportData:
         n_over_untestable=int((before.is_status(Status.OVER) & ~before.is_judged).sum()),
         kept_out=before.kept_out_counts(),
         levels=tuple((one.name, one.width) for one in analysis.dictionary.levels),
-        scope=str(analysis.settings.scope.get("sentence", "")),
+        scope="" if analysis.relevance is None else analysis.relevance.scope.in_words(),
         settings=before.settings,
         bars=(_status_bar("Before", before), _status_bar("After", after)),
         lift_chart=histogram_of_lifts(before.lift[tested], after.lift[tested]),
@@ -321,7 +321,7 @@ def _added_line(analysis: Analysis, one: Addition, concept_map: ConceptMap, row:
     # Several concepts can be called alike; one of a name says all there is to say here.
     by_label: dict[str, GapFilled] = {}
     for fill in fills:
-        by_label.setdefault(label(fill.concept_id), fill)
+        by_label.setdefault(analysis.dictionary.bare_label(fill.concept_id), fill)
     shown = list(by_label.values())[:_MOST_FILLS]
     found = analysis.evidence_of(one.item)
     # Where words were before an item was rewritten says nothing of where they are.
@@ -356,7 +356,7 @@ def _added_line(analysis: Analysis, one: Addition, concept_map: ConceptMap, row:
             )
             for fill in shown
         ),
-        n_more_fills=len(fills) - len(shown),
+        n_more_fills=len(fills) - len(shown) + one.n_fills - len(one.fills),
         nearest_id=one.nearest_id,
         nearest_similarity=one.nearest_similarity,
         failed_checks=one.failed_checks,

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from benchdesign.conceptmap import ConceptMap
 from benchdesign.dictionary import Dictionary
 from benchdesign.errors import UsageError
+from benchdesign.text import display
 
 __all__ = ["Embedder", "Relevance", "RelevanceEvidence", "Scope", "measure_relevance", "top_items"]
 
@@ -29,6 +30,8 @@ _ITEM_RANGE = (0.05, 0.40)
 subject itself, as seen on the categories of a large mixed pool."""
 
 _EVIDENCE_ITEMS = 10
+_SHOWN = 80
+"""Cells of an example item where the scope is told in a line."""
 
 
 class Embedder(Protocol):
@@ -72,6 +75,20 @@ class Scope:
     def queries(self) -> tuple[str, ...]:
         """Texts that relevance is measured against."""
         return tuple(text for text in (self.sentence.strip(), *self.examples) if text)
+
+    def in_words(self) -> str:
+        """Return all that was said, in a line; empty where nothing was."""
+        parts = [f"“{display(self.sentence.strip())}”"] if self.sentence.strip() else []
+        if self.examples:
+            first = display(" ".join(self.examples[0].split()), width=_SHOWN)
+            n = len(self.examples)
+            parts.append(f"{n} example items, first “{first}”" if n > 1 else f"the item “{first}”")
+        for ids, done in ((self.pins, "pinned in"), (self.exclusions, "put out")):
+            if ids:
+                parts.append(f"{len(ids)} {'concept' if len(ids) == 1 else 'concepts'} {done}")
+        if self.queries:
+            parts.append(f"in scope from a relevance of {self.cutoff:g}")
+        return "; ".join(parts)
 
     def to_json(self) -> str:
         """Return the scope as JSON with sorted keys."""

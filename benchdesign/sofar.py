@@ -43,7 +43,7 @@ class SoFar:
     against: str
     """What the gaps were judged against: `pool` or `dictionary`."""
 
-    gaps: tuple[tuple[str, int, float], ...] = ()
+    gaps: tuple[tuple[str, int, int], ...] = ()
     """Label, items that show it, items expected; worst first."""
 
     frequent: tuple[tuple[str, int], ...] = ()
@@ -83,7 +83,7 @@ def summarise(
         n_under=counts[Status.UNDER],
         against=reference.kind,
         gaps=tuple(
-            (dictionary.label(one), int(gaps.count[one]), float(gaps.expected[one]))
+            (dictionary.label(one), int(gaps.count[one]), int(gaps.target[one]))
             for one in gaps.ranked()[:_SHOWN].tolist()
         ),
         frequent=tuple(

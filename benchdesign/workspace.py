@@ -33,13 +33,13 @@ from benchdesign.config import Settings
 from benchdesign.decisions import DecisionLog, Subject, Verdict
 from benchdesign.errors import (
     InputError,
-    TemplateError,
     WorkspaceError,
     WorkspaceLockedError,
     WorkspaceMissingError,
 )
 from benchdesign.records import load_bundle, plain, read_json, revive, save_bundle, write_json
 from benchdesign.regular import expanded, full_path, is_folder, is_there
+from benchdesign.sets import read_benchmark, read_pool
 
 if TYPE_CHECKING:
     from benchdesign.analysis import Analysis, Summary
@@ -259,38 +259,12 @@ class Workspace:
 
     def load_benchmark(self) -> Benchmark:
         """Read the benchmark with the workspace's settings."""
-        from benchdesign.formats import load_benchmark
-
-        settings = self.settings
-        return load_benchmark(
-            self._content.benchmark.path,
-            fields=dict(settings.fields) or None,
-            template=settings.template,
-            split=settings.split,
-            limit=settings.limit,
-        )
+        return read_benchmark(self._content.benchmark.path, self.settings)
 
     def load_pool(self) -> Benchmark | None:
         """Read the pool with the workspace's settings; None where there is none."""
-        from benchdesign.formats import load_benchmark
-
-        if self._content.pool is None:
-            return None
-        settings = self.settings
-        try:
-            return load_benchmark(
-                self._content.pool.path,
-                fields=dict(settings.pool_fields) or None,
-                template=settings.template_of_pool,
-                split=settings.pool_split,
-                limit=settings.pool_limit,
-            )
-        except TemplateError as problem:
-            if settings.pool_template is not None:
-                raise
-            raise TemplateError(
-                f"{problem} Give the pool a template of its own with --pool-template."
-            ) from None
+        pool = self._content.pool
+        return None if pool is None else read_pool(pool.path, self.settings)
 
     def load_dictionary(self) -> Dictionary:
         """Open the concept dictionary of the settings (without its weights)."""

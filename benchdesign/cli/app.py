@@ -148,6 +148,17 @@ def run(
             callback=named,
         ),
     ] = None,
+    scope_cutoff: Annotated[
+        float | None,
+        typer.Option(
+            "--scope-cutoff",
+            min=0,
+            max=1,
+            metavar="X",
+            help="Relevance to the scope from which a concept is in it, 0 to 1: more is narrower. "
+            "[default: 0.4]",
+        ),
+    ] = None,
     pin_concept: Annotated[
         list[int] | None,
         typer.Option(
@@ -231,7 +242,10 @@ def run(
     workspace: Annotated[
         Path | None,
         typer.Option(
-            "--workspace", metavar="DIR", help="Where to keep maps and results for next time."
+            "--workspace",
+            metavar="DIR",
+            help="Where to keep maps and results for next time. [default: BENCHMARK-workspace "
+            "beside the output, or the next free number where something was decided in it]",
         ),
     ] = None,
     format: Format = None,
@@ -284,7 +298,7 @@ def run(
         pool_split=pool_split,
         limit=limit,
         pool_limit=pool_limit,
-        scope=chosen_scope(scope, scope_examples, pin_concept, exclude_concept),
+        scope=chosen_scope(scope, scope_examples, pin_concept, exclude_concept, scope_cutoff),
         gaps={} if fdr is None else {"fdr": fdr},
         constraints=constraints,
         keep_out=tuple(keep_out or ()),

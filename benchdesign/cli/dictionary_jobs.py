@@ -63,7 +63,7 @@ def train_job(
     talk.done()
     if as_json:
         print_json(asdict(report))
-    else:
+    elif not quiet:
         _print_report(report, out)
 
 
@@ -134,6 +134,7 @@ def measure_job(
     talk.done()
     if as_json:
         print_json(asdict(report))
+    if as_json or quiet:
         return
     read = report.corpus
     print_lines(

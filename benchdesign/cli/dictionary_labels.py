@@ -119,7 +119,7 @@ def label_job(request: LabelRequest, *, as_json: bool, quiet: bool) -> None:
     _journal(target).unlink(missing_ok=True)
     if request.save is not None:
         write_labels(labels, request.save)
-    _print_summary(target, labelled, labels, n_dropped, as_json=as_json)
+    _print_summary(target, labelled, labels, n_dropped, as_json=as_json, quiet=quiet)
 
 
 def _target(request: LabelRequest) -> Path:
@@ -305,6 +305,7 @@ def _print_summary(
     n_dropped: int,
     *,
     as_json: bool,
+    quiet: bool,
 ) -> None:
     import statistics
 
@@ -328,6 +329,7 @@ def _print_summary(
         }
     if as_json:
         print_json(summary)
+    if as_json or quiet:
         return
     n = summary["n_labelled"]
     print_lines(f"{n:,} {'concept' if n == 1 else 'concepts'} labelled in {target}.")

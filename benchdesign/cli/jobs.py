@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import shutil
 import sys
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from benchdesign.cli.options import stopping
 from benchdesign.cli.output import Talk, print_json, print_lines, share
 from benchdesign.config import Settings, cache_folder, load_preferences
-from benchdesign.errors import InputError, UsageError, WorkspaceError
+from benchdesign.errors import InputError, OutputExistsError, UsageError, WorkspaceError
 from benchdesign.regular import expanded, full_path, is_folder, is_there
 from benchdesign.shipped import example_folder
 from benchdesign.text import display
@@ -55,12 +56,20 @@ def run_job(request: RunRequest, *, force: bool, as_json: bool, quiet: bool) -> 
     out = expanded(request.out or f"{stem}-revised")
     # Before anything is computed: an hour of mapping must not end in "exists already".
     revised = [one.name for one in out.glob("*.revised*")] if is_folder(out) else []
-    check_targets(
-        out,
-        ["revision.json", "report.html", "report.md", "concepts.parquet", *revised],
-        force=force,
-    )
-    with _run_workspace(request, out, who=preferences.who) as workspace, stopping(talk.say) as stop:
+    try:
+        check_targets(
+            out,
+            ["revision.json", "report.html", "report.md", "concepts.parquet", *revised],
+            force=force,
+        )
+    except OutputExistsError:
+        # What is wrong with the input comes first: another folder would not help.
+        _read_sets(request)
+        raise
+    with (
+        _run_workspace(request, out, who=preferences.who, talk=talk) as workspace,
+        stopping(talk.say) as stop,
+    ):
         try:
             analysis = run_pipeline(
                 workspace, cache=cache_folder(preferences), progress=talk.progress, stop=stop
@@ -90,7 +99,7 @@ def run_job(request: RunRequest, *, force: bool, as_json: bool, quiet: bool) -> 
         talk.say("writing the revision")
         revision = write_revision(analysis, out, format=request.format, force=force)
         folder = workspace.folder
-    _print_revision(analysis, revision, folder, as_json=as_json)
+    _print_revision(analysis, revision, folder, as_json=as_json, quiet=quiet)
 
 
 def weigh_job(folder: Path, wanted: Mapping[str, Any], *, quiet: bool) -> None:
@@ -118,6 +127,15 @@ def _check_request(request: RunRequest) -> None:
         raise UsageError(
             f"--pool {request.pool}: is the benchmark itself. Give a file with other items."
         )
+
+
+def _read_sets(request: RunRequest) -> None:
+    """Read benchmark and pool only to raise what is wrong with them."""
+    from benchdesign.sets import read_benchmark, read_pool
+
+    read_benchmark(request.benchmark, request.settings)
+    if request.pool is not None:
+        read_pool(request.pool, request.settings)
 
 
 def _check_format(format: str | None) -> None:
@@ -176,7 +194,7 @@ def export_job(
     revision = write_revision(
         analysis, out, choice=choice, rewritten=rewritten, format=format, force=force
     )
-    _print_revision(analysis, revision, folder, as_json=as_json)
+    _print_revision(analysis, revision, folder, as_json=as_json, quiet=quiet)
 
 
 def demo_job(out: Path, *, as_json: bool, quiet: bool) -> None:
@@ -198,37 +216,83 @@ def demo_job(out: Path, *, as_json: bool, quiet: bool) -> None:
     run_job(request, force=True, as_json=as_json, quiet=quiet)
 
 
-def _run_workspace(request: RunRequest, out: Path, *, who: str) -> Workspace:
+def _run_workspace(request: RunRequest, out: Path, *, who: str, talk: Talk) -> Workspace:
     """Open the workspace of an earlier run on the same benchmark, or make one beside the output."""
     if request.workspace is not None:
-        found = _reopen(request.workspace, request, who=who)
-        if found is None:
+        folder = expanded(request.workspace)
+        if not _is_vacant(folder) and not _is_workspace_of(folder, request.benchmark):
             raise UsageError(
                 f"--workspace {request.workspace}: holds another benchmark; give another folder."
             )
-        return found
+        return _reopen(folder, request, who=who)
     base = out.parent / f"{_stem(request.benchmark)}-workspace"
+    left_alone = {}
     for number in range(1, 1000):
         folder = base if number == 1 else base.with_name(f"{base.name}-{number}")
-        found = _reopen(folder, request, who=who)
-        if found is not None:
-            return found
+        if not _is_vacant(folder):
+            if not _is_workspace_of(folder, request.benchmark):
+                continue
+            if why := _why_left_alone(folder, request.settings):
+                left_alone[folder] = why
+                continue
+        if left_alone:
+            said = "; ".join(f"{one} is left as it is: {why}" for one, why in left_alone.items())
+            again = shlex.quote(str(next(iter(left_alone))))
+            talk.say(
+                f"note: {said}. This run keeps its results in {folder}; "
+                f"--workspace {again} uses it all the same."
+            )
+        return _reopen(folder, request, who=who)
     raise UsageError(f"{base}: too many workspaces of this name; give one with --workspace.")
 
 
-def _reopen(folder: Path, request: RunRequest, *, who: str) -> Workspace | None:
-    """Return the workspace in a folder with the request's settings; None if it is another's."""
-    folder = expanded(folder)
+def _is_vacant(folder: Path) -> bool:
+    """Whether a workspace can be made here: nothing is, or an empty folder."""
+    return not is_there(folder) or (is_folder(folder) and not any(folder.iterdir()))
+
+
+def _is_workspace_of(folder: Path, benchmark: str) -> bool:
     if not is_there(folder / "workspace.json"):
-        if is_there(folder) and not (is_folder(folder) and not any(folder.iterdir())):
-            return None
+        return False
+    with Workspace.open(folder, access="read") as workspace:
+        return workspace.is_of(benchmark)
+
+
+def _why_left_alone(folder: Path, settings: Settings) -> str | None:
+    """Say what a person put into a workspace that a run must not change unasked; None if nothing.
+
+    Looked at without the lock: one that is being reviewed just now is left alone like any other.
+    """
+    with Workspace.open(folder, access="read") as workspace:
+        if n := len(workspace.decisions):
+            return f"{n:,} {'decision was' if n == 1 else 'decisions were'} made in it"
+        if _said_of_scope(workspace.settings) - _said_of_scope(settings):
+            return "it has a scope that this run was not given"
+    return None
+
+
+def _said_of_scope(settings: Settings) -> set[str]:
+    """Return each thing that was said of the scope, in a form that can be compared."""
+    from benchdesign.records import plain
+    from benchdesign.scope import Scope
+
+    # The interface keeps every part of a scope, also those that nobody touched.
+    unsaid = plain(Scope())
+    return {
+        json.dumps([name, one])
+        for name, said in plain(settings.scope).items()
+        for one in (said if isinstance(said, list) else [said])
+        if said != unsaid.get(name)
+    }
+
+
+def _reopen(folder: Path, request: RunRequest, *, who: str) -> Workspace:
+    """Open the workspace in a folder with the request's settings, or make it."""
+    if _is_vacant(folder):
         return Workspace.create(
             folder, request.benchmark, pool=request.pool, settings=request.settings, who=who
         )
     workspace = Workspace.open(folder, who=who)
-    if not workspace.is_of(request.benchmark):
-        workspace.close()
-        return None
     workspace.change_settings(request.settings)
     if not workspace.has_pool(request.pool):
         workspace.change_pool(request.pool)
@@ -266,11 +330,12 @@ def _why_nothing(analysis: Analysis) -> str:
 
 
 def _print_revision(
-    analysis: Analysis, revision: Revision, workspace: Path, *, as_json: bool
+    analysis: Analysis, revision: Revision, workspace: Path, *, as_json: bool, quiet: bool
 ) -> None:
     folder = revision.folder or Path()
     if as_json:
         print_json(_summary(revision, workspace))
+    if as_json or quiet:
         return
     before, after = revision.figures_before, revision.figures_after
     gaps = int(analysis.gaps.is_gap.sum())

@@ -177,13 +177,13 @@ def print_gaps(benchmark: Benchmark, gaps: Gaps, area_gaps: AreaGaps, *, top: in
     if rows:
         print_lines("", "Concepts most lacking")
         print_table(
-            ("ID", "STATUS", "HAS", "EXPECTED", "Q", "TRUST", "CONCEPT"),
+            ("ID", "STATUS", "HAS", "WANT", "Q", "TRUST", "CONCEPT"),
             [
                 [
                     str(row.concept_id),
                     row.status.value,
                     str(row.count),
-                    f"{row.expected:.1f}",
+                    str(row.target),
                     f"{row.q_value:.2g}",
                     trust(row.label_score),
                     display(row.label),
@@ -366,13 +366,13 @@ def _print_suite_tables(suite: Suite, benchmarks: Sequence[Benchmark], *, top: i
     if rows:
         print_lines("", "Concepts that all of them lack")
         print_table(
-            ("ID", "STATUS", "HAS", "EXPECTED", "TRUST", "CONCEPT"),
+            ("ID", "STATUS", "HAS", "WANT", "TRUST", "CONCEPT"),
             [
                 [
                     str(row.concept_id),
                     row.status.value,
                     str(row.count),
-                    f"{row.expected:.1f}",
+                    str(row.target),
                     trust(row.label_score),
                     display(row.label),
                 ]

@@ -136,7 +136,12 @@ PoolTemplateFile = Annotated[
 ]
 Split = Annotated[str | None, typer.Option("--split", help="Split or shard group to read.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress, only errors.")]
+Quiet = Annotated[
+    bool,
+    typer.Option(
+        "--quiet", "-q", help="Only errors: no progress, notes or summary of what was written."
+    ),
+]
 
 
 def pairs(given: Sequence[str] | None, option: str) -> dict[str, str]:
@@ -211,6 +216,7 @@ def chosen_scope(
     examples: str | None,
     pins: Sequence[int] | None,
     exclusions: Sequence[int] | None,
+    cutoff: float | None,
 ) -> dict[str, Any]:
     """Return what was said of the scope as the settings keep it; empty where nothing was."""
     scope: dict[str, Any] = {}
@@ -227,6 +233,8 @@ def chosen_scope(
             )
         scope["examples"] = tuple(item.text for item in items)
     scope |= {name: tuple(ids) for name, ids in (("pins", pins), ("exclusions", exclusions)) if ids}
+    if cutoff is not None:
+        scope["cutoff"] = cutoff
     return scope
 
 

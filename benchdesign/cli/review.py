@@ -41,6 +41,7 @@ _WORDS = {
 }
 _PROMPT_CELLS = 70
 _LABEL_CELLS = 32
+_GAIN_NOTE = "  GAIN: what it adds after those above it, 1 for the best; of removals, how redundant"
 
 
 def proposals_job(folder: Path, *, only: str | None, as_json: bool) -> None:
@@ -74,7 +75,7 @@ def proposals_job(folder: Path, *, only: str | None, as_json: bool) -> None:
             row["kind"],
             row["state"],
             f"{row['gain']:.2f}",
-            str(len(row["gaps"])),
+            str(row["n_gaps"]),
             display(row["gaps"][0]["label"] if row["gaps"] else "-", width=_LABEL_CELLS),
             trust(row["gaps"][0]["label_score"] if row["gaps"] else None),
             display(row["prompt"], width=_PROMPT_CELLS),
@@ -83,7 +84,7 @@ def proposals_job(folder: Path, *, only: str | None, as_json: bool) -> None:
     ]
     head = ("RANK", "ID", "KIND", "STATE", "GAIN", "GAPS", "FIRST OF THEM", "TRUST", "ITEM")
     print_table(head, table, right="rlllrrlrl")
-    print_lines(TRUST_NOTE)
+    print_lines(_GAIN_NOTE, TRUST_NOTE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +263,7 @@ def _proposal_row(
             }
             for gap in one.gaps
         ],
+        "n_gaps": one.n_filled,
         "nearest": one.nearest_id,
         "similarity": one.nearest_similarity,
         "checks": [

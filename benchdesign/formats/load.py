@@ -11,6 +11,7 @@ from benchdesign.errors import FormatError, TemplateError
 from benchdesign.formats.fields import detect_fields
 from benchdesign.formats.findings import duplicate_ids, find_problems, has_control
 from benchdesign.formats.opening import open_source
+from benchdesign.formats.scripts import find_other_script
 from benchdesign.formats.source import Record, Source
 from benchdesign.formats.values import as_text, get_value, read_answer, read_choices
 from benchdesign.items import Benchmark, FieldMapping, Finding, Item
@@ -60,7 +61,12 @@ def load_benchmark(
         mapping=mapping,
         source=source,
         sha256=source.sha256,
-        findings=tuple(source.findings + reading.findings(items)),
+        # What puts every figure in doubt comes first where only some findings are shown.
+        findings=(
+            *find_other_script(items, source.path),
+            *source.findings,
+            *reading.findings(items),
+        ),
         template=template,
     )
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from textual.app import App, SystemCommand
+from textual import events
+from textual.app import App, ScreenStackError, SystemCommand
 from textual.binding import BindingType
 from textual.screen import Screen
 from textual.theme import Theme
+from textual.widget import Widget
 
 from benchdesign.errors import WorkspaceError
 from benchdesign.regular import is_there
@@ -25,6 +28,10 @@ if TYPE_CHECKING:
     from benchdesign.tui.model import Session
 
 __all__ = ["BenchdesignApp"]
+
+
+_EARLY = 0.01
+"""Seconds until keys typed before there was a screen are tried again."""
 
 
 def _factory(mode: str) -> Callable[[], Screen[Any]]:
@@ -61,6 +68,11 @@ class BenchdesignApp(WorkingApp):
 
         return palette_commands(self, screen)
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._typed_at: deque[tuple[events.Key, Widget]] = deque(maxlen=256)
+        self._typed_early: list[events.Key] = []
+
     def on_mount(self) -> None:
         """Apply the preferences and open what was asked for."""
         theme = self.preferences.theme
@@ -82,6 +94,54 @@ class BenchdesignApp(WorkingApp):
             self.preferences = replace(self.preferences, theme=theme.name)
             problem = keep_preference(self.config, "theme", theme.name)
             self.say(problem or f"Theme {theme.name}, next time too.", is_error=bool(problem))
+
+    async def on_event(self, event: events.Event) -> None:
+        """Remember what had the keys when one was typed; keep those typed before there is any."""
+        if isinstance(event, events.Key) and not event.is_forwarded:
+            if self._typed_early or not self._has_screen:
+                self._type_later(event)
+                return
+            self._typed_at.append((event, self.focused or self.screen))
+        await super().on_event(event)
+
+    @property
+    def _has_screen(self) -> bool:
+        """Whether the screen of the mode is there: the first time it takes a moment."""
+        try:
+            return self.screen is not None
+        except ScreenStackError:
+            return False
+
+    def _type_later(self, key: events.Key) -> None:
+        self._typed_early.append(key)
+        if len(self._typed_early) == 1:
+            self.set_timer(_EARLY, self._type_again)
+
+    def _type_again(self) -> None:
+        if not self._has_screen:
+            self.set_timer(_EARLY, self._type_again)
+            return
+        keys, self._typed_early = self._typed_early, []
+        for key in keys:
+            self.post_message(key)
+
+    async def on_key(self, event: events.Key) -> None:
+        """Give a key that nobody took to whoever has the keys by now, if that is another.
+
+        After `/`, `e` or a screen's number, keys typed in one go would still be commands of the
+        list that had them: `/arithmetic` would accept and reject candidates.
+        """
+        again = events.Key(event.key, event.character)
+        if not self._has_screen:
+            event.prevent_default()
+            self._type_later(again)
+            return
+        typed_at = next((widget for one, widget in self._typed_at if one is event), None)
+        now = self.focused or self.screen
+        if typed_at is not None and typed_at is not now:
+            event.prevent_default()
+            self._typed_at.append((again, now))
+            now._forward_event(again)
 
     def key_of(self, binding_id: str) -> str:
         """Return the key that does something now, the person's key map included."""
@@ -116,6 +176,10 @@ class BenchdesignApp(WorkingApp):
         left = session.log.n_undoable
         self.say(f"{first.word} of {first.subject_id}{more} {done}. {left} to undo.")
         self.touch()
+        # What comes next is about what was undone, as a rule.
+        go_to = getattr(self.screen, "go_to_decision", None)
+        if go_to is not None:
+            go_to(first)
 
     # going about
 

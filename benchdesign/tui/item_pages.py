@@ -153,8 +153,8 @@ def _adds(
                 (" enough" if before >= target else "", "$foreground-muted"),
             )
         )
-    if len(shown) > _FILLED:
-        parts.append(literal(f"  {len(shown)} in all", "$foreground-muted"))
+    if one.proposal.n_filled > _FILLED:
+        parts.append(literal(f"  {one.proposal.n_filled} in all", "$foreground-muted"))
     return parts
 
 

@@ -123,7 +123,7 @@ class ItemRows:
             ids = [int(wanted), *self._session.members(int(wanted))]
         else:
             every = range(dictionary.n_concepts)
-            ids = [one for one in every if wanted and wanted in dictionary.label(one).lower()]
+            ids = [one for one in every if wanted and wanted in dictionary.bare_label(one).lower()]
         found = rows_showing(self._session, ids, in_pool=False)
         pooled = rows_showing(self._session, ids, in_pool=True) if self._added else set()
         added = {place for place, one in enumerate(self._added) if one.row in pooled}

@@ -132,7 +132,7 @@ _ALL = (
         "Review",
     ),
     Key("why", "w", "why", "why", "Show why this is called so.", "Review"),
-    Key("pin", "plus_sign", "pin", "in scope", "Pin the concept or area into scope.", "Review"),
+    Key("pin", "plus", "pin", "in scope", "Pin the concept or area into scope.", "Review"),
     Key("exclude", "minus", "exclude", "out of scope", "Put it out of scope.", "Review"),
     Key("baseline", "b", "baseline", "baseline", "Compare with the models' average.", "View"),
     Key(
@@ -296,7 +296,7 @@ def footer_word(mode: str, key_id: str) -> str:
 _NAMES = {
     "slash": "/",
     "question_mark": "?",
-    "plus_sign": "+",
+    "plus": "+",
     "minus": "-",
     "escape": "esc",
     "pageup": "pgup",

@@ -73,7 +73,7 @@ class ConceptRows:
 
     def text(self, row: int) -> str:
         """Return what the filter searches."""
-        return f"{row:05d} {self._dictionary.label(row)}"
+        return f"{row:05d} {self._dictionary.bare_label(row)}"
 
     @property
     def lowered(self) -> Sequence[str]:
@@ -222,8 +222,9 @@ class GapRows:
         """Return what the filter searches."""
         line = self._lines[row]
         if line.concept_id is not None:
-            return f"{line.concept_id:05d} {self._analysis.dictionary.label(line.concept_id)}"
-        labels = (self._analysis.dictionary.label(one) for one in self.by_area[line.area])
+            label = self._analysis.dictionary.bare_label(line.concept_id)
+            return f"{line.concept_id:05d} {label}"
+        labels = (self._analysis.dictionary.bare_label(one) for one in self.by_area[line.area])
         return "\n".join([self.area_name(line.area), *labels])
 
     @cached_property
@@ -363,7 +364,6 @@ class CandidateRows:
         self._marks = marks
         self.candidates = candidates
         self._verdicts = [session.verdict(one) for one in candidates]
-        self._top = max((one.proposal.gain for one in candidates), default=0.0) or 1.0
 
     def __len__(self) -> int:
         return len(self.candidates)
@@ -391,7 +391,7 @@ class CandidateRows:
         if name != "concept":
             return None
         assert self._session.analysis is not None
-        label = self._session.analysis.dictionary.label
+        label = self._session.analysis.dictionary.bare_label
         number = int(wanted) if wanted.isascii() and wanted.isdecimal() else None
         return {
             row
@@ -423,9 +423,9 @@ class CandidateRows:
             return Cell(f"{flag} {text}", "warn") if flag else Cell(text, "muted")
         if key == "fills":
             sign = "+" if one.subject is Subject.ADD else "-"
-            return Cell(f"{sign}{len(one.proposal.gaps)}" if one.proposal.gaps else "0")
+            return Cell(f"{sign}{one.proposal.n_filled}" if one.proposal.n_filled else "0")
         if key == "gain":
-            return Cell(f"{one.proposal.gain / self._top:.2f}")
+            return Cell(f"{one.proposal.gain:.2f}")
         return Cell(str(self.sort_value(row, key)))
 
     def sort_value(self, row: int, key: str) -> Any:
@@ -435,7 +435,7 @@ class CandidateRows:
             "mark": lambda: self._verdicts[row].value,
             "id": lambda: one.item.id,
             "prompt": lambda: self._session.item_of(one).prompt.lower(),
-            "fills": lambda: len(one.proposal.gaps),
+            "fills": lambda: one.proposal.n_filled,
             "gain": lambda: one.proposal.gain,
             "similarity": lambda: one.proposal.nearest_similarity or 0.0,
             "category": lambda: self._session.item_of(one).category or "",

@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,6 +11,7 @@ import pytest
 
 from benchdesign.cli import run_command
 from benchdesign.errors import ModelError
+from benchdesign.stored import Proposed
 from benchdesign.workspace import Workspace
 from tests.keywords import KeywordMapper, use_keywords, write_sets
 
@@ -117,12 +119,74 @@ def test_run_never_replaces_files_without_force(finished: Command) -> None:
     assert finished("run", "animals.jsonl", "--pool", "pool.jsonl", "--force").code == 0
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("--pool", "nofile.jsonl"), "nofile.jsonl: no such file"),
+        (("--pool", "pool.jsonl", "--field", "prompt=nothing"), "nothing"),
+        (("--pool", "pool.jsonl", "--pool-field", "prompt=nothing"), "nothing"),
+    ],
+)
+def test_what_is_wrong_with_the_input_is_told_before_what_exists(
+    finished: Command, arguments: tuple[str, ...], said: str
+) -> None:
+    refused = finished("run", "animals.jsonl", *arguments)
+    assert (refused.code, one_line(refused.err)) == (2, True)
+    assert said in refused.err
+    assert "exists already" not in refused.err
+
+
+def test_quiet_says_nothing_but_errors(finished: Command) -> None:
+    run = ("run", "animals.jsonl", "--pool", "pool.jsonl", "--add", "20", "-q")
+    assert finished(*run, "--force") == (0, "", "")
+    assert finished("export", "animals-workspace", "--out", "mine", "-q") == (0, "", "")
+    assert "exists already" in finished("export", "animals-workspace", "--out", "mine", "-q").err
+    told = finished("export", "animals-workspace", "--out", "mine", "-q", "--force", "--json")
+    assert told.json["n_added"] == 0
+
+
 def test_a_second_run_maps_nothing_again(
     finished: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mapper: KeywordMapper = use_keywords(monkeypatch)
     result = finished("run", "animals.jsonl", "--pool", "pool.jsonl", "--add", "5", "--force")
     assert (result.code, mapper.n_mapped) == (0, 0)
+
+
+def test_a_run_leaves_a_workspace_alone_that_somebody_decided_in(finished: Command) -> None:
+    first = finished("proposals", "animals-workspace", "--json").json["proposals"][0]["id"]
+    finished("decide", "animals-workspace", first, "accept")
+    run = ("run", "animals.jsonl", "--pool", "pool.jsonl", "--force", "--add", "5")
+    result = finished(*run)
+    assert "animals-workspace is left as it is: 1 decision was made in it" in result.err
+    assert "in animals-workspace-2; --workspace animals-workspace uses it" in result.err
+    assert "benchdesign open animals-workspace-2" in result.out
+    # The new one holds no decision, so the next run goes on in it.
+    assert "benchdesign open animals-workspace-2" in finished(*run).out
+    assert len(finished("proposals", "animals-workspace", "--json").json["proposals"]) == 20
+    result = finished(*run, "--workspace", "animals-workspace")
+    assert (result.code, "left as it is" in result.err) == (0, False)
+    assert len(finished("proposals", "animals-workspace", "--json").json["proposals"]) != 20
+
+
+def test_a_run_leaves_a_workspace_alone_whose_scope_it_was_not_given(command: Command) -> None:
+    run = ("run", "animals.jsonl", "--pool", "pool.jsonl", "--add", "5", "--force")
+    assert command(*run, "--scope", "foxes", "--pin-concept", "1").code == 0
+    result = command(*run, "--scope", "foxes")
+    assert "animals-workspace is left as it is: it has a scope that this run" in result.err
+    # What the run asks for besides is no loss.
+    wider = command(*run, "--scope", "foxes", "--pin-concept", "1", "--pin-concept", "2")
+    assert "benchdesign open animals-workspace\n" in wider.out
+    with Workspace.open(Path("animals-workspace"), access="read") as workspace:
+        assert list(workspace.settings.scope["pins"]) == [1, 2]
+
+
+def test_a_scope_in_which_nothing_is_said_does_not_keep_a_run_out(finished: Command) -> None:
+    with Workspace.open(Path("animals-workspace")) as workspace:
+        untouched = {"sentence": "", "examples": [], "cutoff": 0.4}
+        workspace.change_settings(replace(workspace.settings, scope=untouched))
+    result = finished("run", "animals.jsonl", "--pool", "pool.jsonl", "--force")
+    assert "benchdesign open animals-workspace\n" in result.out
 
 
 def test_another_workspace_on_the_same_files_never_opens_the_model(
@@ -208,12 +272,14 @@ def test_fields_as_they_were_detected_are_shown_before_mapping(command: Command)
 def test_a_scope_is_given_by_examples_and_concepts(command: Command) -> None:
     Path("meant.jsonl").write_text('{"question": "What does a fox eat?"}\n', "utf-8")
     scope = ("--scope-examples", "meant.jsonl", "--pin-concept", "2", "--exclude-concept", "0")
+    scope += ("--scope-cutoff", "0.6")
     run = command("run", "animals.jsonl", "--pool", "pool.jsonl", *scope, "-q")
     assert run.code == 0
     manifest = json.loads(Path("animals-revised/revision.json").read_text("utf-8"))
     said = manifest["settings"]["scope"]
     assert (said["pins"], said["exclusions"]) == ([2], [0])
     assert said["examples"] == ["What does a fox eat?"]
+    assert said["cutoff"] == 0.6
     (gap,) = [one for one in manifest["gaps"] if one["concept"] == 2]
     assert (gap["relevance"], gap["relevance_because"]["overridden"]) == (1.0, "pinned")
 
@@ -285,6 +351,7 @@ def test_removals_are_reported(command: Command) -> None:
             "Concept 2 is both pinned and excluded",
         ),
         (("run", "animals.jsonl", "--scope-examples", "gone.jsonl"), "gone.jsonl: no such file"),
+        (("run", "animals.jsonl", "--scope-cutoff", "1.5"), "for '--scope-cutoff'"),
         (("run", "animals.jsonl", "--frobnicate"), "No such option"),
         (("frobnicate",), "No such command"),
         (("coverage", "gone.jsonl"), "gone.jsonl"),
@@ -326,6 +393,19 @@ def test_a_run_that_proposes_nothing_says_why(command: Command) -> None:
     result = command("run", "two.jsonl", "--pool", "pool.jsonl")
     assert result.code == 0
     assert "nothing was proposed: with 2 items and this pool no concept" in result.err
+
+
+def test_a_benchmark_in_another_script_is_told_on_reading_and_in_the_report(
+    command: Command,
+) -> None:
+    lines = [json.dumps({"question": f"下列哪一项最能支持上述结论？{n}"}) + "\n" for n in range(60)]
+    Path("zh.jsonl").write_text("".join(lines), "utf-8")
+    told = "100% of the letters are not Latin"
+    for arguments in (("coverage", "zh.jsonl"), ("run", "zh.jsonl"), ("check", "zh.jsonl")):
+        result = command(*arguments, "--pool", "pool.jsonl")
+        assert told in result.out + result.err
+    assert told in Path("zh-revised/report.html").read_text("utf-8")
+    assert told in command("run", "animals.jsonl", "--pool", "zh.jsonl").err
 
 
 def test_bad_input_leaves_no_workspace_behind(command: Command) -> None:
@@ -436,6 +516,18 @@ def test_an_unknown_item_or_verdict_is_refused(finished: Command) -> None:
     assert "no such item" in finished("decide", "animals-workspace", "p-9999", "accept").err
     assert "not a verdict" in finished("decide", "animals-workspace", "p-3", "like").err
     assert finished("decide", "animals-workspace", "--undo").code == 1
+
+
+def test_proposals_count_the_gaps_that_are_not_listed(finished: Command) -> None:
+    with Workspace.open(Path("animals-workspace")) as workspace:
+        stored = workspace.load_result("proposals", Proposed)
+        first = replace(stored.additions[0], n_gaps=31)
+        changed = replace(stored, additions=(first, *stored.additions[1:]))
+        workspace.save_result("proposals", changed)
+    row = finished("proposals", "animals-workspace", "--json").json["proposals"][0]
+    assert (row["n_gaps"], len(row["gaps"])) == (31, len(first.gaps))
+    (line,) = re.findall(r"^ *1  .*$", finished("proposals", "animals-workspace").out, re.M)
+    assert "  31  " in line
 
 
 def test_a_locked_workspace_is_not_written(finished: Command) -> None:

@@ -137,7 +137,7 @@ def test_measuring_gives_a_plain_sae_its_thresholds(made: Path, run: Run, tmp_pa
     assert not load_dictionary(plain).table.threshold.any()
     code, out, _ = run(
         *("measure", plain, made / "corpus.jsonl", "--out", tmp_path / "measured"),
-        *("--model", made / "model", "--device", "cpu", "--quiet"),
+        *("--model", made / "model", "--device", "cpu"),
     )
     assert code == 0
     assert "Measured on" in out

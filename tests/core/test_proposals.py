@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -24,10 +25,12 @@ from benchdesign.items import Item
 from benchdesign.proposals import (
     AdditionPlan,
     Constraints,
+    Proposal,
     ProposalSettings,
     plan_additions,
     propose_additions,
 )
+from benchdesign.records import plain, revive
 from tests.helpers import make_dictionary, make_map
 
 Rows = Sequence[Mapping[int, float]]
@@ -124,7 +127,15 @@ def test_the_gain_is_the_sum_of_its_parts_and_falls_from_rank_to_rank() -> None:
         assert proposal.gain == pytest.approx(sum(gap.gain for gap in proposal.gaps))
     gains = [proposal.gain for proposal in proposals]
     assert gains == sorted(gains, reverse=True)
-    assert gains[-1] < gains[0]
+    assert gains[-1] < gains[0] == 1.0
+
+
+def test_gains_are_told_against_the_best_of_the_proposals_which_a_pinned_one_need_not_be() -> None:
+    pool = [{RARE: 1.0, OTHER: 1.0}] * 10 + [{OTHER: 1.0}] * 10 + [{COMMON: 1.0}] * 30
+    pinned = Constraints(pinned=frozenset({"pool-15"}))
+    first, second, *_ = plan(n=4, pool=pool, constraints=pinned).proposals
+    assert (first.id, second.gain) == ("pool-15", 1.0)
+    assert 0 < first.gain < 1
 
 
 def test_two_gaps_are_both_filled_when_the_first_is_nearly_full() -> None:
@@ -134,6 +145,18 @@ def test_two_gaps_are_both_filled_when_the_first_is_nearly_full() -> None:
 def test_an_item_showing_two_gaps_comes_before_items_showing_one() -> None:
     pool = [*POOL, {RARE: 1.0, OTHER: 1.0}]
     assert plan(n=1, pool=pool).proposals[0].row == len(POOL)
+
+
+def test_gaps_that_are_not_listed_are_counted() -> None:
+    pool = [{COMMON: 1.0}] * 20 + [{RARE: 1.0, OTHER: 1.0}] * 12
+    settings = replace(PLAIN, max_gaps=1)
+    (first,) = plan(n=1, pool=pool, settings=settings).proposals
+    assert (len(first.gaps), first.n_filled) == (1, 2)
+    kept = revive(Proposal, plain(first))
+    assert (kept, kept.n_filled) == (first, 2)
+    # Kept before they were counted: what is listed is all that is known.
+    before = {name: one for name, one in plain(first).items() if name != "n_gaps"}
+    assert revive(Proposal, before).n_filled == 1
 
 
 def test_lazy_choice_equals_looking_at_every_item_every_time() -> None:

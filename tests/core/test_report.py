@@ -19,6 +19,7 @@ from benchdesign.analysis import Analysis
 from benchdesign.areas import find_area_gaps
 from benchdesign.candidates import GapFilled
 from benchdesign.charts import histogram_of_lengths, histogram_of_lifts, stack
+from benchdesign.cli.measure import print_gaps
 from benchdesign.coverage import Reference, measure_coverage
 from benchdesign.gaps import GapSettings, Status, find_gaps
 from benchdesign.highlights import Mark, Piece, cut, marked_words, strongest_rows
@@ -201,6 +202,37 @@ def test_what_was_called_a_gap_stands_first_among_what_an_item_fills(analysis: A
         marks = [fill.is_gap for fill in one.fills]
         assert marks == sorted(marks, reverse=True)
         assert marks[0]
+
+
+def test_what_an_item_fills_beside_what_is_listed_is_counted(analysis: Analysis) -> None:
+    revision = revise(analysis)
+    first = revision.added[0]
+    before = collect_report(analysis, revision).added[0]
+    longer = replace(first, n_fills=first.n_fills + 5)
+    report = collect_report(analysis, replace(revision, added=(longer, *revision.added[1:])))
+    assert report.added[0].n_more_fills == before.n_more_fills + 5
+    said = f"and {report.added[0].n_more_fills} more"
+    assert said in Page(render_html(report)).text
+    assert said in render_markdown(report)
+
+
+def test_expected_items_are_the_whole_number_that_is_wanted_everywhere(
+    analysis: Analysis, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = report_of(analysis)
+    gaps = analysis.gaps
+    lines = [gap for area in report.areas for gap in area.gaps]
+    fractional = next(one for one in lines if one.expected % 1 > 0.01)
+    target = int(gaps.target[fractional.concept_id])
+    assert target == int(fractional.expected) + 1
+    assert f" of {target} expected" in render_markdown(report)
+    area_gaps = find_area_gaps(analysis.areas, gaps, concept_map=analysis.benchmark_map)
+    print_gaps(analysis.benchmark, gaps, area_gaps, top=20)
+    row = rf"^ *{fractional.concept_id}  +\w+ +\d+ +(\S+)"
+    printed = re.findall(row, capsys.readouterr().out, re.M)
+    assert printed == [str(target)]
+    assert "wanted in the grown set" in render_markdown(report)
+    assert "wanted in the grown set" in Page(render_html(report)).text
 
 
 def test_gap_counts_as_closed_only_if_more_items_show_it(analysis: Analysis) -> None:
@@ -604,7 +636,8 @@ def test_concepts_that_are_called_alike_are_listed_once_with_an_added_item(
     alike = replace(table, label=tuple("glacier" for _ in table.label))
     dictionary = replace(analysis.dictionary, table=alike)
     for one in report_of(replace(analysis, dictionary=dictionary)).added:
-        assert [fill.label for fill in one.fills] == ["glacier"]
+        (fill,) = one.fills
+        assert re.fullmatch(r"glacier \(\d+\)", fill.label)
         assert one.n_more_fills >= 1
 
 

@@ -41,6 +41,18 @@ def test_a_concept_is_relevant_by_its_label() -> None:
     assert found.in_scope.tolist() == [True, False]
 
 
+def test_what_tells_labels_apart_for_readers_does_not_change_what_they_mean() -> None:
+    dictionary = make_dictionary(["soup", "soup"])
+    found = measure_relevance(
+        Scope("cooking"),
+        dictionary,
+        mapper=Embedder(),
+        concept_map=make_map([], n_concepts=2),
+    )
+    assert found.label_similarity.tolist() == pytest.approx([0.8, 0.8], abs=1e-3)
+    assert found.evidence(1, dictionary).label == "soup (1)"
+
+
 def test_a_concept_without_label_is_relevant_by_its_items() -> None:
     items = make_map(
         [{0: 1.0}, {0: 2.0}, {1: 1.0}],
@@ -168,3 +180,17 @@ def test_strongest_items_do_not_depend_on_the_block_size(monkeypatch: pytest.Mon
 
 def test_a_concept_no_item_shows_has_no_strongest_items() -> None:
     assert top_items(make_map([{0: 1.0}], n_concepts=2), 2).tolist() == [[0, -1], [-1, -1]]
+
+
+def test_a_scope_is_told_in_words() -> None:
+    assert Scope().in_words() == ""
+    assert Scope(sentence=" birds ", cutoff=0.5).in_words() == (
+        "“birds”; in scope from a relevance of 0.5"
+    )
+    said = Scope(examples=("What\neats\x1b[31m\tit?", "b"), pins=(3,), exclusions=(1, 2)).in_words()
+    assert said.startswith("2 example items, first “What eats")
+    assert said.endswith(
+        "it?”; 1 concept pinned in; 2 concepts put out; in scope from a relevance of 0.4"
+    )
+    assert "\x1b" not in said and "\n" not in said
+    assert Scope(pins=(3,)).in_words() == "1 concept pinned in"

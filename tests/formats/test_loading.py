@@ -124,3 +124,35 @@ def test_a_split_is_refused_where_a_file_has_none_and_is_not_named_after_it(tmp_
     assert len(load_benchmark(tmp_path / "quiz.test.jsonl", split="test")) == 2
     with pytest.raises(FormatError, match=r"one set without splits, so no 'train'"):
         load_benchmark(tmp_path / "quiz.test.jsonl", split="train")
+
+
+CHINESE = "下列哪一项最能支持上述结论？"
+
+
+@pytest.mark.parametrize(
+    ("texts", "share"),
+    [
+        ([CHINESE] * 3, "100%"),
+        (["Какой город — столица?", "Which one?"], "68%"),
+        (["हिन्दी में प्रश्न क्या है?"], "100%"),
+        (["Ποια είναι η πρωτεύουσα της χώρας;"], "100%"),
+        ([CHINESE, "Which of the following most supports the conclusion?"], None),
+        (["Où est né l’élève ? Łódź, Übergröße, Việt Nam, ẞ"], None),
+        (["Let α ∈ ℝ, β ∈ ℂ and αβ = γ², ∑ 𝑥 = 𝒇(θ)."], None),
+        (["∀α∃β: Γ ⊢ φ → ψ", "3 + 4 = 7", "λ = 2π/κ, Δω ≥ 0; so: x"], None),
+        (["def f(x):\n    return {k: v for k, v in x.items()}  # 値"], None),
+        (["12 × 12 = 144"], None),
+    ],
+)
+def test_a_set_in_another_script_is_told_and_nothing_else_is(
+    tmp_path: Path, texts: list[str], share: str | None
+) -> None:
+    records = [{"question": f"{text} {n}"} for n, text in enumerate(texts)]
+    benchmark = load_benchmark(write_jsonl(tmp_path / "set.jsonl", records))
+    told = [one.message for one in benchmark.findings if one.kind == "other-script"]
+    if share is None:
+        assert told == []
+        return
+    assert benchmark.findings[0].message == told[0]
+    assert f"{share} of the letters are not Latin" in told[0]
+    assert "--model and --dictionary" in told[0]

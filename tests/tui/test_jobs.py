@@ -42,7 +42,7 @@ async def test_how_to_stop_is_told_beside_the_longest_progress(
         fake_job.progress = Progress(
             "read pool.jsonl: 4,123 items; " + "prompt prompt, " * 20, 0, None
         )
-        await pilot.press("3", "plus_sign", "R")
+        await pilot.press("3", "plus", "R")
         line = app.screen.query_one(JobLine)
         await until(pilot, lambda: str(line.content).endswith("…   X stop"))
         assert cell_width(str(line.content)) == width - 2
@@ -54,7 +54,7 @@ async def test_how_to_stop_is_told_beside_the_longest_progress(
 
 async def test_a_job_shows_its_progress_and_stops_at_once(bench: Bench, fake_job: FakeJob) -> None:
     async with bench.opened() as (app, pilot):
-        await pilot.press("3", "plus_sign", "R")
+        await pilot.press("3", "plus", "R")
         line = app.screen.query_one(JobLine)
         await until(pilot, lambda: "3/10" in str(line.content))
         await pilot.press("X")
@@ -84,7 +84,7 @@ async def test_an_error_is_shown_in_place_with_its_log_and_what_to_do(
     log = bench.folder / "job.log"
     log.write_text("Traceback")
     async with bench.opened() as (app, pilot):
-        await pilot.press("3", "plus_sign", "R")
+        await pilot.press("3", "plus", "R")
         fake_job.end = jobs.Failed("pool.jsonl:3: not JSON. Fix the line.", 2, log)
         await until(pilot, lambda: app.job is None)
         assert app.status == (
@@ -117,7 +117,7 @@ async def test_a_worker_that_stops_making_progress_is_told_until_it_goes_on(
     job = jobs.Job(cast("ChildJob", child), log=log, clock=lambda: now[0])
     monkeypatch.setattr(jobs.Job, "start", lambda _folder: job)
     async with bench.opened(size=(width, 24)) as (app, pilot):
-        await pilot.press("3", "plus_sign", "R")
+        await pilot.press("3", "plus", "R")
         line = app.screen.query_one(JobLine)
 
         def text() -> str:
@@ -166,7 +166,7 @@ async def test_a_child_that_hangs_is_stopped_and_one_that_dies_is_reported(
 ) -> None:
     monkeypatch.setattr(jobs, "compute", hanging.hang)
     async with bench.opened() as (app, pilot):
-        await pilot.press("3", "plus_sign", "R")
+        await pilot.press("3", "plus", "R")
         job = app.job
         assert job is not None
         child = job._child.process
@@ -185,7 +185,7 @@ async def test_a_child_that_hangs_is_stopped_and_one_that_dies_is_reported(
 
 async def test_leaving_while_a_job_runs_asks_once(bench: Bench, fake_job: FakeJob) -> None:
     async with bench.opened() as (app, pilot):
-        await pilot.press("3", "plus_sign", "R", "q")
+        await pilot.press("3", "plus", "R", "q")
         assert app.is_running and not fake_job.was_stopped
         await pilot.press("q")
         await until(pilot, lambda: fake_job.was_stopped)

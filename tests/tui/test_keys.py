@@ -4,6 +4,8 @@ from collections import defaultdict
 from pathlib import Path
 
 import pytest
+from textual import events
+from textual._xterm_parser import XTermParser
 
 from benchdesign.tui.app import BenchdesignApp
 from benchdesign.tui.keys import APP_KEYS, FOOTERS, KEYS, SCREEN_KEYS, SCREENS, TABLE_KEYS
@@ -23,6 +25,15 @@ def test_one_key_never_means_two_things() -> None:
 def test_every_key_has_an_id_a_word_a_tooltip_and_a_group() -> None:
     for one in KEYS.values():
         assert one.id and one.word and one.tooltip.endswith(".") and one.group, one
+
+
+def test_keys_are_named_as_a_terminal_names_them() -> None:
+    printed = {"slash": "/", "question_mark": "?", "plus": "+", "minus": "-", "space": " "}
+    names = {key for one in KEYS.values() for key in one.keys.split(",")}
+    characters = {printed.get(name, name) for name in names}
+    for character in sorted(one for one in characters if len(one) == 1):
+        keys = [one for one in XTermParser().feed(character) if isinstance(one, events.Key)]
+        assert [one.key for one in keys if one.key in names], character
 
 
 def test_every_key_is_offered_somewhere() -> None:

@@ -9,11 +9,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchdesign.cli import run_command
+from benchdesign.dictionary import Dictionary
 from benchdesign.gaps import STATUSES, Status
 from benchdesign.mapping import TokenEvidence
+from benchdesign.report import collect_report, render_markdown
+from benchdesign.revision import Choice, plan_revision
+from benchdesign.stored import Proposed
 from benchdesign.tui.screens.new_form import NewForm
 from benchdesign.tui.widgets.evidence import evidence_levels
 from benchdesign.tui.widgets.line_table import LineTable
+from benchdesign.workspace import Workspace
 from tests.keywords import use_keywords, write_sets
 from tests.tui.conftest import Bench, FakeJob, make_bench, until
 from tests.tui.test_screens import go, visible_text
@@ -77,6 +83,61 @@ async def test_items_are_filtered_by_a_word_of_a_concepts_label_and_count_what_w
         assert [table.rows.cell(row, "state").text for row in table.view] == ["new", "new"]
         await pilot.press("escape", "slash", *"concept:99999", "enter")
         assert len(table.view) == 0
+
+
+async def test_gaps_a_candidate_fills_are_counted_where_not_all_are_listed(bench: Bench) -> None:
+    with Workspace.open(bench.work) as workspace:
+        stored = workspace.load_result("proposals", Proposed)
+        first = replace(stored.additions[0], n_gaps=31)
+        changed = replace(stored, additions=(first, *stored.additions[1:]))
+        workspace.save_result("proposals", changed)
+    async with bench.opened() as (app, pilot):
+        await go(pilot, app, "candidates")
+        rows = app.screen.query_one(LineTable).rows
+        assert rows.cell(0, "fills").text == "+31"
+        assert rows.value(0, "fills") == 31
+        assert "31 in all" in app.screen.detail.text
+
+
+async def test_the_gain_is_the_same_number_here_in_the_list_of_proposals_and_in_the_report(
+    bench: Bench, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run_command(["proposals", str(bench.work)]) == 0
+    listed = [line.split()[4] for line in capsys.readouterr().out.splitlines()[1:4]]
+    with Workspace.open(bench.work, access="read") as workspace:
+        analysis = workspace.load_analysis()
+    revision = plan_revision(analysis, Choice.all_proposals(analysis))
+    report = render_markdown(collect_report(analysis, revision))
+    async with bench.opened() as (app, pilot):
+        await go(pilot, app, "candidates")
+        rows = app.screen.query_one(LineTable).rows
+        shown = [rows.cell(row, "gain").text for row in range(3)]
+    assert listed == shown
+    assert shown[0] == "1.00"
+    assert shown[2] != "1.00"
+    for rank, gain in enumerate(shown, start=1):
+        (line,) = [one for one in report.splitlines() if one.startswith(f"| {rank} |")]
+        assert f"| {gain} |" in line
+
+
+@pytest.mark.parametrize(
+    ("screen", "field", "label"),
+    [("items", "concept:", "owl"), ("candidates", "concept:", "fox"), ("concepts", "", "owl")],
+)
+async def test_filters_search_labels_as_they_were_given(
+    bench: Bench, screen: str, field: str, label: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def told_apart(dictionary: Dictionary, concept_id: int) -> str:
+        return f"{dictionary.bare_label(concept_id)} (alike)"
+
+    monkeypatch.setattr(Dictionary, "label", told_apart)
+    async with bench.opened() as (app, pilot):
+        await go(pilot, app, screen)
+        table = app.screen.query_one(LineTable)
+        await pilot.press("slash", *f"{field}(alike)", "enter")
+        assert len(table.view) == 0
+        await pilot.press("escape", "slash", *f"{field}{label}", "enter")
+        assert len(table.view) > 0
 
 
 async def test_a_reason_is_for_the_candidate_under_the_cursor_where_that_is_decided(

@@ -43,7 +43,7 @@ async def test_what_was_picked_is_marked_the_next_time_and_can_be_dropped(bench:
 async def test_pins_and_exclusions_are_listed_and_lifted(bench: Bench) -> None:
     async with bench.opened() as (app, pilot):
         await go(pilot, app, "concepts")
-        await pilot.press("plus_sign", "down", "minus")
+        await pilot.press("plus", "down", "minus")
         await go(pilot, app, "overview")
         assert "1 pinned in · 1 excluded" in visible_text(app)
         await pilot.press("c")
@@ -58,6 +58,28 @@ async def test_pins_and_exclusions_are_listed_and_lifted(bench: Bench) -> None:
         ]
         await pilot.press("u")
         assert "1 pinned in · 1 excluded" in visible_text(app)
+
+
+async def test_the_cutoff_is_set_and_checked(bench: Bench) -> None:
+    async with bench.opened() as (app, pilot):
+        for typed, is_kept in (("two", False), ("1.5", False), ("0.55", True)):
+            await pilot.press("c")
+            await until(pilot, lambda: len(app.screen_stack) == 2)
+            field = app.screen.query_one("#cutoff", Input)
+            assert field.value == "0.4"
+            field.value = typed
+            app.screen.set_focus(field)
+            await pilot.press("enter")
+            if not is_kept:
+                await until(pilot, lambda: "from 0 to 1, such as 0.4" in visible_text(app))
+                await pilot.press("escape")
+            await until(pilot, lambda: len(app.screen_stack) == 1)
+        assert app.session.workspace.settings.scope["cutoff"] == 0.55
+        await pilot.press("c")
+        await until(pilot, lambda: len(app.screen_stack) == 2)
+        assert app.screen.query_one("#cutoff", Input).value == "0.55"
+        await pilot.press("enter")
+        await until(pilot, lambda: app.status == "The scope is as it was.")
 
 
 async def test_escape_changes_nothing(bench: Bench) -> None:

@@ -3,13 +3,15 @@
 import json
 
 import pytest
+from textual import events
 from textual.pilot import Pilot
-from textual.widgets import OptionList, SelectionList
+from textual.widgets import OptionList
 
 from benchdesign.decisions import Verdict
 from benchdesign.tui.app import BenchdesignApp
 from benchdesign.tui.keys import SCREENS
 from benchdesign.tui.widgets.detail import Detail, Line
+from benchdesign.tui.widgets.filter_bar import FilterBar
 from benchdesign.tui.widgets.job_line import JobLine
 from benchdesign.tui.widgets.line_table import LineTable
 from tests.tui.conftest import Bench, until
@@ -176,7 +178,7 @@ async def test_concepts_can_be_ignored_and_pinned(bench: Bench) -> None:
         await go(pilot, app, "concepts")
         await pilot.press("i")
         assert app.session.concept_states[0] == "ignored"
-        await pilot.press("u", "plus_sign")
+        await pilot.press("u", "plus")
         assert bench.log_lines()[-1]["verdict"] == "pin"
         assert app.session.workspace.is_stale
 
@@ -249,6 +251,59 @@ async def test_export_writes_the_revision_and_asks_before_replacing_it(bench: Be
         await until(pilot, lambda: app.status == "Nothing written.")
 
 
+def burst(app: BenchdesignApp, text: str) -> None:
+    """Type faster than anything is drawn, as a paste or a slow line does."""
+    for one in text:
+        key = {"/": "slash", "\r": "enter"}.get(one, one)
+        app.post_message(events.Key(key, one))
+
+
+@pytest.mark.parametrize("size", [(120, 36), (80, 24)])
+async def test_keys_typed_in_one_go_after_the_filter_key_are_all_for_the_filter(
+    bench: Bench, size: tuple[int, int]
+) -> None:
+    async with bench.opened(size=size) as (app, pilot):
+        await go(pilot, app, "candidates")
+        burst(app, "/arxdbe5")
+        bar = app.screen.query_one(FilterBar)
+        await until(pilot, lambda: bar.value == "arxdbe5")
+        assert bar.display and bar.has_focus
+        assert bar.region.height == 1
+        assert app.session.log.n_undoable == 0
+        assert app.current_mode == "candidates" and len(app.screen_stack) == 1
+        await pilot.press("escape")
+        assert not app.screen.has_class("-zoom-list")
+
+
+async def test_keys_typed_while_a_screen_comes_for_the_first_time_are_for_it(bench: Bench) -> None:
+    async with bench.opened() as (app, pilot):
+        burst(app, "5/ar")
+        await until(pilot, lambda: app.current_mode == "candidates")
+        await until(pilot, lambda: [one.value for one in app.screen.query(FilterBar)] == ["ar"])
+        assert app.session.log.n_undoable == 0
+
+
+async def test_keys_typed_in_one_go_into_a_note_are_the_note(bench: Bench) -> None:
+    async with bench.opened() as (app, pilot):
+        await go(pilot, app, "candidates")
+        burst(app, "edraft a\r")
+        await until(pilot, lambda: app.session.log.n_undoable == 1)
+        assert bench.log_lines()[-1]["note"] == "draft a"
+
+
+async def test_undo_goes_back_to_what_it_undid(bench: Bench) -> None:
+    async with bench.opened() as (app, pilot):
+        await go(pilot, app, "candidates")
+        table = app.screen.query_one(LineTable)
+        first = table.cursor_id
+        await pilot.press("a", "a")
+        await pilot.press("u", "u")
+        assert table.cursor_id == first
+        await pilot.press("r")
+        last = bench.log_lines()[-1]
+        assert (last["verdict"], f"add:{last['id']}") == ("reject", first)
+
+
 async def test_the_revision_is_written_in_the_format_chosen(bench: Bench) -> None:
     async with bench.opened() as (app, pilot):
         await go(pilot, app, "candidates")
@@ -300,12 +355,14 @@ async def test_columns_of_items_are_chosen_and_stay(bench: Bench) -> None:
         assert "source" not in before and "concepts" in before
         await pilot.press("c")
         await until(pilot, lambda: len(app.screen_stack) == 2)
-        offered = app.screen.query_one(SelectionList)
-        place = {offered.get_option_at_index(row).value: row for row in range(len(offered.options))}
-        assert "question" not in place
+        offered = app.screen.query_one(OptionList)
+        keys = [one.id for one in offered.options]
+        assert "question" not in keys
+        assert "[x] Concepts" in visible_text(app) and "[ ] Row" in visible_text(app)
         for key in ("concepts", "row"):
-            offered.highlighted = place[key]
+            offered.highlighted = keys.index(key)
             await pilot.press("space")
+        assert "[ ] Concepts" in visible_text(app) and "[x] Row" in visible_text(app)
         await pilot.press("enter")
         await until(pilot, lambda: len(app.screen_stack) == 1)
         await pilot.pause()

@@ -59,6 +59,9 @@ class CandidatesScreen(ListScreen):
     is_blind = False
     """Whether answers are hidden, so that who reviews has to find them first."""
 
+    _list_is_lent = False
+    """Whether a narrow screen shows the list only while the filter is typed."""
+
     def _restore(self) -> None:
         super()._restore()
         self.is_blind = self.owner.ui.of_screen(self.MODE).get("blind") is True
@@ -363,15 +366,33 @@ class CandidatesScreen(ListScreen):
         elif self._record([Decision(one.subject, one.item.id, edits=edits)]):
             self.say(f"Edited {_fields_named(edits)}. u undoes.")
 
+    def show_list(self) -> None:
+        """Show the list, which a narrow screen has no room for beside the page."""
+        super().show_list()
+        if self.is_narrow and not self.has_class("-zoom-list"):
+            self.add_class("-zoom-list")
+            self._list_is_lent = True
+
+    def on_filter_bar_left(self) -> None:
+        """Give the keys back to the list, and the screen to the page."""
+        super().on_filter_bar_left()
+        if self._list_is_lent:
+            self._list_is_lent = False
+            self.remove_class("-zoom-list")
+
+    def row_of_decision(self, decision: Decision) -> str:
+        """Return the row that a decision is about."""
+        return f"{decision.subject.value}:{decision.subject_id}"
+
     def action_duplicates(self) -> None:
         """Show the closest item in full, or shortened again."""
         self.shows_all_of_closest = not self.shows_all_of_closest
         self.show_detail()
         if self.shows_all_of_closest:
-            self.detail.focus()
+            self.set_focus(self.detail)
             self.detail.scroll_to_line(CLOSEST)
         else:
-            self.table.focus()
+            self.set_focus(self.table)
 
     def action_blind(self) -> None:
         """Hide the answers, or show them again."""
@@ -384,7 +405,7 @@ class CandidatesScreen(ListScreen):
         """Give the keys to the list."""
         super().on_screen_resume()
         if self.is_mounted:
-            self.table.focus()
+            self.set_focus(self.table)
 
 
 _FIELDS_NAMED = 3

@@ -72,7 +72,7 @@ class _CompareRows:
 
     def text(self, row: int) -> str:
         """Return what the filter searches."""
-        return f"{int(self.ids[row]):05d} {self._dictionary.label(int(self.ids[row]))}"
+        return f"{int(self.ids[row]):05d} {self._dictionary.bare_label(int(self.ids[row]))}"
 
     def value(self, row: int, name: str) -> object:
         """Return a field the filter can name."""

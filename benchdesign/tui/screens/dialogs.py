@@ -11,9 +11,8 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.suggester import Suggester
-from textual.widgets import Input, OptionList, SelectionList
+from textual.widgets import Input, OptionList
 from textual.widgets.option_list import Option
-from textual.widgets.selection_list import Selection
 
 from benchdesign.tui.widgets.detail import Detail, Line
 from benchdesign.tui.widgets.evidence import literal
@@ -106,26 +105,45 @@ class AskSome(ModalScreen[tuple[str, ...] | None]):
             tooltip="Keep what is ticked.",
             priority=True,
         ),
+        Binding(
+            "space", "tick", "tick", show=False, id="dialog.tick", tooltip="Tick or untick it."
+        ),
     ]
 
     def __init__(self, title: str, choices: Sequence[tuple[str, str, bool]]) -> None:
         super().__init__()
         self._title = title
-        self._choices = choices
+        self._texts = {key: text for key, text, _ in choices}
+        self._ticked = {key for key, _, is_on in choices if is_on}
 
     def compose(self) -> ComposeResult:
         """Lay out the question."""
         with Vertical(classes="dialog"):
             yield Line(literal(self._title, "bold"))
-            yield SelectionList(
-                *(Selection(_prompt(text), key, is_on) for key, text, is_on in self._choices)
-            )
+            yield OptionList(*(Option(self._line(key), id=key) for key in self._texts))
             yield Line("space ticks   enter keeps it   esc changes nothing", classes="hint")
+
+    def _line(self, key: str) -> Content:
+        return literal(f"[{'x' if key in self._ticked else ' '}] {self._texts[key]}")
+
+    def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
+        """Tick what was clicked."""
+        self._flip(event.option_list, event.option_index)
+
+    def action_tick(self) -> None:
+        """Tick or untick what the cursor is on."""
+        options = self.query_one(OptionList)
+        if options.highlighted is not None:
+            self._flip(options, options.highlighted)
+
+    def _flip(self, options: OptionList, place: int) -> None:
+        key = str(options.get_option_at_index(place).id)
+        self._ticked ^= {key}
+        options.replace_option_prompt_at_index(place, self._line(key))
 
     def action_keep(self) -> None:
         """Take what is ticked, in the order offered."""
-        ticked = set(self.query_one(SelectionList).selected)
-        self.dismiss(tuple(key for key, _, _ in self._choices if key in ticked))
+        self.dismiss(tuple(key for key in self._texts if key in self._ticked))
 
     def action_cancel(self) -> None:
         """Leave without an answer."""

@@ -109,7 +109,7 @@ class ExportScreen(BaseScreen):
         self.plan_problem = ""
         self.draw_page()
         self.make_plan()
-        self.query_one("#export-page").focus()
+        self.set_focus(self.query_one("#export-page"))
 
     @work(thread=True, exclusive=True, group="plan", exit_on_error=False)
     def make_plan(self) -> None:
@@ -282,11 +282,11 @@ class ExportScreen(BaseScreen):
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """Give the keys back to the page."""
-        self.query_one("#export-page").focus()
+        self.set_focus(self.query_one("#export-page"))
 
     def action_back(self) -> None:
         """Give the keys back to the page."""
-        self.query_one("#export-page").focus()
+        self.set_focus(self.query_one("#export-page"))
 
     def action_export(self) -> None:
         """Write the revision."""

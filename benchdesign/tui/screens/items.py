@@ -126,6 +126,10 @@ class ItemsScreen(ListScreen):
             first=int(asked.group(1)) if asked else None,
         )
 
+    def row_of_decision(self, decision: Decision) -> str:
+        """Return the row that a decision is about."""
+        return f"{'add' if decision.subject is Subject.ADD else 'item'}:{decision.subject_id}"
+
     def action_drop(self) -> None:
         """Leave the chosen items out of the revision, or bring them back."""
         session = self.session

@@ -11,6 +11,7 @@ from textual.content import Content
 from textual.timer import Timer
 from textual.widgets import Input
 
+from benchdesign.decisions import Decision
 from benchdesign.text import display
 from benchdesign.tui.memory import UiState
 from benchdesign.tui.screens.base import ActionLine, BaseScreen, Part
@@ -141,7 +142,7 @@ class ListScreen(BaseScreen):
         """Restore where the person was."""
         self._restore()
         super().on_mount()
-        self.table.focus()
+        self.set_focus(self.table)
 
     def _restore(self) -> None:
         self._restored_from = self.owner.ui
@@ -185,7 +186,7 @@ class ListScreen(BaseScreen):
         self._draw_facets()
         self.show_detail()
         if self._wanted_pane == "detail":
-            self.detail.focus()
+            self.set_focus(self.detail)
         self._wanted_pane = "table"
 
     def _kept(self, rows: Rows) -> Sequence[bool] | None:
@@ -227,7 +228,7 @@ class ListScreen(BaseScreen):
             )
             self.refresh_session()
             self.table.move_to(row_id)
-        self.table.focus()
+        self.set_focus(self.table)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Allow nothing but going back while no workspace is open."""
@@ -303,7 +304,7 @@ class ListScreen(BaseScreen):
         """Give the page the screen where it has no place beside the list."""
         if self.is_narrow or not self.SIDE_BY_SIDE:
             self.add_class("-detail")
-        self.detail.focus()
+        self.set_focus(self.detail)
 
     def action_open_row(self) -> None:
         """Open the row that the page is about."""
@@ -325,7 +326,7 @@ class ListScreen(BaseScreen):
         if isinstance(items, ListScreen):
             items.facet = 0
             items.filter_bar.restore(text)
-            items.table.focus()
+            items.set_focus(items.table)
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Filter while typing."""
@@ -334,11 +335,24 @@ class ListScreen(BaseScreen):
 
     def on_filter_bar_left(self) -> None:
         """Give the keys back to the list."""
-        self.table.focus()
+        self.set_focus(self.table)
 
     def action_filter(self) -> None:
-        """Type a filter."""
+        """Type a filter; what it narrows is seen while typing."""
+        self.show_list()
         self.filter_bar.open()
+
+    def show_list(self) -> None:
+        """Show the list, where the page has its place."""
+        self.remove_class("-detail", "-zoom-detail")
+
+    def go_to_decision(self, decision: Decision) -> None:
+        """Put the cursor on what a decision is about, if it is in this list."""
+        self.table.move_to(self.row_of_decision(decision))
+
+    def row_of_decision(self, decision: Decision) -> str:
+        """Return the row that a decision is about."""
+        return decision.subject_id
 
     def action_facets(self) -> None:
         """Show the next states."""
@@ -362,11 +376,11 @@ class ListScreen(BaseScreen):
         """Leave the page, the zoom, the marks, the filter: one step each time."""
         if self.has_class("-detail"):
             self.remove_class("-detail")
-            self.table.focus()
+            self.set_focus(self.table)
         elif any(self.has_class(one) for one in _ZOOMS):
             self.remove_class(*_ZOOMS)
         elif self.detail.has_focus:
-            self.table.focus()
+            self.set_focus(self.table)
         elif self.table.marked:
             self.table.clear_marks()
         elif self.filter_bar.value:

@@ -62,7 +62,7 @@ class OpenScreen(BaseScreen):
         if target is not None and not is_there(Path(target) / "workspace.json"):
             self.run_worker(self._begin(target, self.owner.pool or ""))
         else:
-            self.table.focus()
+            self.set_focus(self.table)
 
     async def _begin(self, benchmark: str, pool: str) -> None:
         await self.show_form()
@@ -149,7 +149,7 @@ class OpenScreen(BaseScreen):
 
     def on_filter_bar_left(self) -> None:
         """Give the keys back to the list."""
-        self.table.focus()
+        self.set_focus(self.table)
 
     def action_copy(self) -> None:
         """Copy the folder."""
@@ -167,7 +167,7 @@ class OpenScreen(BaseScreen):
             await self.query_one("#body").mount(NewForm(self.owner.marks, id="new"))
         self.add_class("-form")
         self.draw_frame()
-        self.query_one("#benchmark", Input).focus()
+        self.set_focus(self.query_one("#benchmark", Input))
 
     async def action_new(self) -> None:
         """Fill in the form; once it is filled in, make the workspace."""
@@ -180,7 +180,7 @@ class OpenScreen(BaseScreen):
         """Leave the form."""
         self.remove_class("-form")
         self.draw_frame()
-        self.table.focus()
+        self.set_focus(self.table)
 
     def _keys(self) -> Iterable[Part]:
         if not self.has_class("-form"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
@@ -83,7 +84,7 @@ class OverviewScreen(BaseScreen):
         if self._since_of is not session:
             self._since_of, self.since_export = session, None
         self.query_one("#below", Line).show(self._below(session))
-        self.query_one("#overview").focus()
+        self.set_focus(self.query_one("#overview"))
         self.look_at_export()
         if self._scope_is_wanted and session.analysis is not None:
             self._scope_is_wanted = False
@@ -401,6 +402,7 @@ class OverviewScreen(BaseScreen):
             ScopeScreen(
                 sentence=str(scope.get("sentence", "")),
                 examples=[str(one) for one in scope.get("examples", ())],
+                cutoff=_cutoff(scope),
                 hand=self._by_hand(session),
                 items=session.analysis.benchmark.items,
                 marks=self.owner.marks,
@@ -414,8 +416,10 @@ class OverviewScreen(BaseScreen):
             **settings.scope,
             "sentence": answer.sentence,
             "examples": list(answer.examples),
+            "cutoff": answer.cutoff,
         }
-        is_same = scope == {"sentence": "", "examples": [], **settings.scope}
+        before = {"sentence": "", "examples": [], "cutoff": _cutoff(settings.scope)}
+        is_same = scope == {**before, **settings.scope}
         if is_same and not answer.lifted:
             self.say("The scope is as it was.")
             return
@@ -476,3 +480,10 @@ def _row(state: str, label: str, value: Content, *, marks: Marks, width: int) ->
     return Content.assemble(
         (f"  {marks.glyph(state):<3}", marks.style(state)), shown + fill, "  ", value
     )
+
+
+def _cutoff(scope: Mapping[str, object]) -> float:
+    from benchdesign.scope import Scope
+
+    said = scope.get("cutoff")
+    return float(said) if isinstance(said, int | float) else Scope().cutoff

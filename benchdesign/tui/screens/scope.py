@@ -8,9 +8,9 @@ from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical
+from textual.containers import Horizontal, Vertical
 from textual.screen import ModalScreen
-from textual.widgets import Input
+from textual.widgets import Input, Label
 
 from benchdesign.decisions import Decision, DecisionLog, Subject, Verdict
 from benchdesign.items import Item
@@ -31,6 +31,9 @@ class ScopeAnswer:
     sentence: str
     examples: tuple[str, ...]
     """Texts of the items picked."""
+
+    cutoff: float
+    """Relevance from which a concept is in scope, 0 to 1."""
 
     lifted: tuple[Decision, ...]
     """What was pinned or excluded and is no more."""
@@ -120,12 +123,14 @@ class ScopeScreen(ModalScreen[ScopeAnswer | None]):
         *,
         sentence: str,
         examples: Sequence[str],
+        cutoff: float,
         hand: Sequence[ByHand],
         items: Sequence[Item],
         marks: Marks,
     ) -> None:
         super().__init__()
         self._sentence = sentence
+        self._cutoff = cutoff
         self._marks = marks
         texts = {item.text for item in items}
         picked = set(examples)
@@ -144,6 +149,10 @@ class ScopeScreen(ModalScreen[ScopeAnswer | None]):
             yield Input(self._sentence, placeholder="one sentence; empty for everything", id="said")
             yield Input(placeholder="find items to take as examples: words", id="find")
             yield LineTable(self.COLUMNS, marks=self._marks, empty="No item has these words.")
+            with Horizontal(classes="form-row"):
+                yield Label("In scope from")
+                yield Input(f"{self._cutoff:g}", id="cutoff")
+                yield Label("relevance, 0 to 1: more is narrower", classes="note")
             yield Line(id="tally")
             yield Line(
                 literal("tab next   space picks or lifts   enter keeps all   esc changes nothing"),
@@ -192,7 +201,17 @@ class ScopeScreen(ModalScreen[ScopeAnswer | None]):
     def _keep(self) -> None:
         picked, lifted = self._outcome()
         sentence = self.query_one("#said", Input).value.strip()
-        self.dismiss(ScopeAnswer(sentence, picked, lifted))
+        field = self.query_one("#cutoff", Input)
+        try:
+            cutoff = float(field.value)
+        except ValueError:
+            cutoff = -1.0
+        if not 0 <= cutoff <= 1:
+            problem = "In scope from: give a number from 0 to 1, such as 0.4."
+            self.query_one("#tally", Line).show(literal(problem, "$text-warning"))
+            self.set_focus(field)
+            return
+        self.dismiss(ScopeAnswer(sentence, picked, cutoff, lifted))
 
     def _outcome(self) -> tuple[tuple[str, ...], tuple[Decision, ...]]:
         marked = self.query_one(LineTable).marked

@@ -165,7 +165,8 @@ class FilterBar(Input):
     def open(self) -> None:
         """Show the field and type into it."""
         self.add_class("-shown")
-        self.focus()
+        # Not `focus`, which waits its turn: what is typed next is for the filter.
+        self.screen.set_focus(self)
 
     def restore(self, text: str) -> None:
         """Set what was typed before without opening it."""

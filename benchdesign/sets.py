@@ -1,0 +1,47 @@
+"""Read a benchmark and its pool as the settings of a workspace say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchdesign.config import Settings
+from benchdesign.errors import TemplateError
+
+if TYPE_CHECKING:
+    from benchdesign.items import Benchmark
+
+__all__ = ["read_benchmark", "read_pool"]
+
+
+def read_benchmark(path: str | Path, settings: Settings) -> Benchmark:
+    """Read the items that are to be judged."""
+    from benchdesign.formats import load_benchmark
+
+    return load_benchmark(
+        path,
+        fields=dict(settings.fields) or None,
+        template=settings.template,
+        split=settings.split,
+        limit=settings.limit,
+    )
+
+
+def read_pool(path: str | Path, settings: Settings) -> Benchmark:
+    """Read the items that may be added."""
+    from benchdesign.formats import load_benchmark
+
+    try:
+        return load_benchmark(
+            path,
+            fields=dict(settings.pool_fields) or None,
+            template=settings.template_of_pool,
+            split=settings.pool_split,
+            limit=settings.pool_limit,
+        )
+    except TemplateError as problem:
+        if settings.pool_template is not None:
+            raise
+        raise TemplateError(
+            f"{problem} Give the pool a template of its own with --pool-template."
+        ) from None
