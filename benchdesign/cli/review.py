@@ -41,7 +41,9 @@ _WORDS = {
 }
 _PROMPT_CELLS = 70
 _LABEL_CELLS = 32
-_GAIN_NOTE = "  GAIN: what it adds after those above it, the best candidate's is 1; of removals, how redundant"
+_GAIN_NOTE = (
+    "  GAIN: what it adds after those above it, the best adds 1; of removals, how redundant"
+)
 
 
 def proposals_job(folder: Path, *, only: str | None, as_json: bool) -> None:
