@@ -41,9 +41,7 @@ _WORDS = {
 }
 _PROMPT_CELLS = 70
 _LABEL_CELLS = 32
-_GAIN_NOTE = (
-    "  GAIN: what it adds after those above it, the best adds 1; of removals, how redundant"
-)
+_GAIN_NOTE = "  GAIN: what it adds after those above it, 1 for the best; of removals, how redundant"
 
 
 def proposals_job(folder: Path, *, only: str | None, as_json: bool) -> None:
