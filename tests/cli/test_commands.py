@@ -248,12 +248,19 @@ def test_pins_exclusions_and_quotas_by_source_reach_the_proposals(command: Comma
         one["source"] = "left" if row % 8 == 3 else "right"
     Path("pool.jsonl").write_text("".join(json.dumps(one) + "\n" for one in lines), "utf-8")
     run = ("run", "animals.jsonl", "--pool", "pool.jsonl", "--add", "8", "--json")
-    limits = ("--pin", "p-0", "--exclude", "p-3", "--source-quota", "left=2")
-    added = command(*run, *limits).json["added"]
-    rows = [int(one["pool_id"].removeprefix("p-")) for one in added]
-    assert rows[0] == 0
-    assert 3 not in rows
-    assert sum(row % 8 == 3 for row in rows) == 2
+
+    def rows_added(*limits: str) -> list[int]:
+        added = command(*run, *limits, "--force").json["added"]
+        return [int(one["pool_id"].removeprefix("p-")) for one in added]
+
+    free = rows_added()
+    assert sum(row % 8 == 3 for row in free) > 1
+    excluded = free[-1]
+    limits = ("--pin", "p-0", "--exclude", f"p-{excluded}", "--source-quota", "left=1")
+    rows = rows_added(*limits)
+    assert rows[0] == 0 != free[0]
+    assert excluded not in rows
+    assert sum(row % 8 == 3 for row in rows) == 1
 
 
 def test_what_is_wrong_with_the_settings_is_told_before_anything_is_read(command: Command) -> None:
