@@ -76,8 +76,9 @@ class Detail(VerticalScroll, can_focus=True):
     def scroll_to_line(self, start: str) -> None:
         """Scroll to the first line that begins with a text, however the lines before it wrap."""
         before, found, _ = f"\n{self.text}".partition(f"\n{start}")
-        if found:
-            width = self.scrollable_content_region.width
+        width = self.scrollable_content_region.width
+        # A page that was never laid out has no lines to count.
+        if found and width:
             n_above = len(Content(before.removeprefix("\n")).wrap(width))
             # After the page is laid out: until then it is as long as the one before.
             self.call_after_refresh(self.scroll_to, y=n_above, animate=False)
