@@ -137,7 +137,7 @@ class Dictionary:
         """
         label = self.bare_label(concept_id)
         n_others = self._n_live.get(label, 0) - (not self.table.flags[concept_id])
-        return f"{label} ({concept_id})" if n_others > 0 else label
+        return f"{label} #{concept_id}" if n_others > 0 else label
 
     def bare_label(self, concept_id: int) -> str:
         """Return the label as it was given, to search in; `concept <id>` where there is none."""

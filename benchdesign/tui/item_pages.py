@@ -254,7 +254,7 @@ def _strongest(
     analysis = session.analysis
     assert analysis is not None
     turn = "   → lights the next" if len(listed) > 1 and not marks.use_ascii else ""
-    title = heading(f"Strongest concepts (of {n} in scope)")
+    title = heading(f"Strongest of {n} in scope")
     parts: list[Part] = [Content.assemble(title, (turn, "$foreground-muted"))]
     for concept_id in listed:
         is_lit = concept_id == lit

@@ -637,7 +637,7 @@ def test_concepts_that_are_called_alike_are_listed_once_with_an_added_item(
     dictionary = replace(analysis.dictionary, table=alike)
     for one in report_of(replace(analysis, dictionary=dictionary)).added:
         (fill,) = one.fills
-        assert re.fullmatch(r"glacier \(\d+\)", fill.label)
+        assert re.fullmatch(r"glacier #\d+", fill.label)
         assert one.n_more_fills >= 1
 
 

@@ -50,7 +50,7 @@ def test_what_tells_labels_apart_for_readers_does_not_change_what_they_mean() ->
         concept_map=make_map([], n_concepts=2),
     )
     assert found.label_similarity.tolist() == pytest.approx([0.8, 0.8], abs=1e-3)
-    assert found.evidence(1, dictionary).label == "soup (1)"
+    assert found.evidence(1, dictionary).label == "soup #1"
 
 
 def test_a_concept_without_label_is_relevant_by_its_items() -> None:

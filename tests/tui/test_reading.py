@@ -367,4 +367,4 @@ async def test_pages_say_what_their_figures_are_of(bench: Bench) -> None:
             pilot, lambda: "25 % in the pool at these" in " ".join(app.screen.detail.text.split())
         )
         await go(pilot, app, "items")
-        await until(pilot, lambda: "Strongest concepts (of 1 in scope)" in app.screen.detail.text)
+        await until(pilot, lambda: "Strongest of 1 in scope" in app.screen.detail.text)

@@ -155,7 +155,7 @@ class ScopeScreen(ModalScreen[ScopeAnswer | None]):
                 yield Label("relevance, 0 to 1: more is narrower", classes="note")
             yield Line(id="tally")
             yield Line(
-                literal("tab next   space picks or lifts   enter keeps all   esc changes nothing"),
+                literal("tab next   space picks or lifts   enter keeps all   esc leaves"),
                 classes="hint",
             )
 
