@@ -282,7 +282,7 @@ class _Reasons:
             wanted = [(int(one), 0.0) for one in worst[:_MOST_FILLS]]
             n_filled = len(worst)
         else:
-            wanted = [(one.concept_id, one.gain) for one in proposal.gaps]
+            wanted = [(one.concept_id, one.gain) for one in proposal.gaps[:_MOST_FILLS]]
             n_filled = proposal.n_filled
         filled = tuple(
             GapFilled(

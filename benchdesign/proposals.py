@@ -47,8 +47,8 @@ class ProposalSettings:
     """Cosine similarity from which an item repeats another and is not proposed; None for 0.95,
     or more where the benchmark's own items are closer than that."""
 
-    max_gaps: int = 12
-    """Most gaps listed with a proposal, by gain."""
+    max_gaps: int = 60
+    """Most gaps kept with a proposal, by gain; whoever looks for what fills one finds no others."""
 
     gains: GainSettings = field(default_factory=GainSettings)
 
