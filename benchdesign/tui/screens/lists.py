@@ -348,7 +348,10 @@ class ListScreen(BaseScreen):
 
     def go_to_decision(self, decision: Decision) -> None:
         """Put the cursor on what a decision is about, if it is in this list."""
-        self.table.move_to(self.row_of_decision(decision))
+        row_id = self.row_of_decision(decision)
+        # Looking for a row takes a while in a long list, and as a rule the cursor is on it.
+        if row_id != self.table.cursor_id:
+            self.table.move_to(row_id)
 
     def row_of_decision(self, decision: Decision) -> str:
         """Return the row that a decision is about."""
