@@ -16,7 +16,6 @@ import hashlib
 from collections import deque
 from collections.abc import Collection, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
@@ -163,13 +162,14 @@ def _map_missing(
             raise Interrupted("Stopped; what was mapped is kept.")
 
     def run(shard: Sequence[Item]) -> Callable[[], ConceptMap]:
+        if isinstance(mapper, ExpectantMapper):
+            return mapper.run_batch(shard, tick=tick)
         if isinstance(mapper, TickingMapper):
-            if isinstance(mapper, ExpectantMapper):
-                return mapper.run_batch(shard, tick=tick)
-            return partial(mapper.map_batch, shard, tick=tick)
-        tick(0)
-        mapped = mapper.map_batch(shard)
-        tick(len(shard))
+            mapped = mapper.map_batch(shard, tick=tick)
+        else:
+            tick(0)
+            mapped = mapper.map_batch(shard)
+            tick(len(shard))
         return lambda: mapped
 
     shards = _shards(items, *getattr(mapper, "shard_limits", (SHARD_ITEMS, SHARD_CHARACTERS)))

@@ -46,6 +46,7 @@ PADDING, PADDED_TOKENS = 0.03, 1 << 12
 
 AHEAD = 128
 """Items cut into windows while a GPU computes one batch, which is more than the batch has."""
+
 SENTENCE_HOOK = "blocks.5.hook_resid_post"
 """Last layer of the built-in model: sentence embeddings are the mean of its states."""
 
