@@ -8,7 +8,6 @@ what is a gap.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -179,15 +178,17 @@ class Coverage:
 
     def lift(self, *, prior: float = 10.0) -> Floats:
         """Return log2 of rate over base rate, with `prior` more items at the base rate."""
-        pi = self.floored_rate
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.log2((self.count + prior * pi) / ((self.n_items + prior) * pi))
+        return self._lift_of(self.count, self.floored_rate, prior=prior)
 
     def joint_lift(self, concept_ids: Sequence[int], *, prior: float = 10.0) -> float:
         """Return the lift of several concepts' counts added up."""
         ids = list(concept_ids)
-        count, pi = int(self.count[ids].sum()), float(self.floored_rate[ids].sum())
-        return math.log2((count + prior * pi) / ((self.n_items + prior) * pi))
+        together = (values[ids].sum(keepdims=True) for values in (self.count, self.floored_rate))
+        return float(self._lift_of(*together, prior=prior)[0])
+
+    def _lift_of(self, count: NDArray[np.int64], pi: Floats, *, prior: float) -> Floats:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.log2((count + prior * pi) / ((self.n_items + prior) * pi))
 
     def rate_interval(self, *, prior: float = 10.0, level: float = 0.90) -> Interval:
         """Return the credible interval of the rate, with `prior` items at the base rate."""

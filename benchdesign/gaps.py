@@ -235,6 +235,16 @@ class Gaps:
             return self.is_tested
         return self.is_tested | (self.in_scope & (self.wanted >= 0))
 
+    @property
+    def n_rare(self) -> int:
+        """Concepts in scope that could not be judged: with the judged ones, all of them."""
+        return int((self.in_scope & ~self.is_judged).sum())
+
+    @property
+    def n_rare_over(self) -> int:
+        """Those of them that are over-covered all the same."""
+        return int((self.is_status(Status.OVER) & ~self.is_judged).sum())
+
     def counts(self) -> dict[Status, int]:
         """Count the concepts of each status."""
         found = np.bincount(self.status_codes, minlength=len(STATUSES))

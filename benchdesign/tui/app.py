@@ -62,16 +62,18 @@ class BenchdesignApp(WorkingApp):
     ENABLE_COMMAND_PALETTE = True
     COMMANDS = App.COMMANDS | {_finder}
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self._typed_at: deque[tuple[events.Key, Widget]] = deque(maxlen=256)
+        """The last keys and what had the keys when each was typed."""
+
+        self._typed_early: list[events.Key] = []
+
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Offer every action, every screen and every theme by name."""
         from benchdesign.tui.commands import palette_commands
 
         return palette_commands(self, screen)
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self._typed_at: deque[tuple[events.Key, Widget]] = deque(maxlen=256)
-        self._typed_early: list[events.Key] = []
 
     def on_mount(self) -> None:
         """Apply the preferences and open what was asked for."""

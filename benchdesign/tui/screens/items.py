@@ -52,9 +52,8 @@ class ItemsScreen(ListScreen):
         """Return the items, then what was accepted."""
         assert self.session is not None
         self._rows = ItemRows(self.session, marks=self.owner.marks)
-        self.table.columns = tuple(
-            one for one in self.COLUMNS if not one.title or one.key in self._shown_columns()
-        )
+        shown = self._shown_columns()
+        self.table.columns = tuple(one for one in self.COLUMNS if not one.title or one.key in shown)
         return self._rows
 
     def _shown_columns(self) -> set[str]:
@@ -81,9 +80,10 @@ class ItemsScreen(ListScreen):
             if chosen is None:
                 return
             always = [one.key for one in self.COLUMNS if one.title and not one.width]
-            self.owner.ui.of_screen(self.MODE)["columns"] = [*chosen, *always]
+            kept = [*chosen, *always]
+            self.owner.ui.of_screen(self.MODE)["columns"] = kept
             self.owner.save_ui()
-            if self.table.sort_key not in chosen:
+            if self.table.sort_key not in kept:
                 self.table.sort_key = None
             self.refresh_session()
 
