@@ -1,6 +1,6 @@
 """A benchmark-authoring assistant: find what a benchmark does not test, add it, and prove it.
 
-The public names are resolved on first use, so that importing the package costs nothing.
+Public names are imported on first use, which keeps `import benchdesign` fast.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Everything computed about one benchmark, in one value.
+"""The results of analysing one benchmark, as one immutable value.
 
-A report, the interface and the revision read it; only the pipeline makes it. It never changes. What
-needs neither items nor maps is a value of its own: it is there long before a large set is read.
+Only the pipeline creates it; the report, the interface and the revision read it. `Summary` needs
+neither items nor maps, so it is available long before a large set has been read.
 """
 
 from __future__ import annotations
@@ -32,68 +32,68 @@ __all__ = ["Analysis", "Summary"]
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Summary:
-    """What was found, without the items it was found in."""
+    """The results that need neither the items nor their concept maps."""
 
     dictionary: Dictionary
     coverage_before: Coverage
     gaps: Gaps
     areas: Areas
     relevance: Relevance | None
-    """None where no scope was given: then every concept is in scope."""
+    """None without a scope: every concept is then in scope."""
 
     share_interval: ShareInterval | None = None
-    """As it was measured when the gaps were found; `how_sure` is what may be shown."""
+    """Measured together with the gaps and possibly out of date; display `how_sure` instead."""
 
     proposals: tuple[Proposal, ...] = ()
-    """To add, in rank order; empty until the propose stage ran."""
+    """Proposed additions, in rank order; empty before the propose stage."""
 
     removals: tuple[Proposal, ...] = ()
     duplicates: tuple[DuplicatePair, ...] = ()
     """Near-duplicates inside the benchmark."""
 
     left_out: Mapping[str, int] = field(default_factory=dict)
-    """Pool items passed over while choosing, by reason; those never looked at are not counted."""
+    """Number of pool items rejected during selection, by reason; unexamined items do not count."""
 
     required: tuple[str, ...] = ()
-    """What candidates had to have."""
+    """Parts that a candidate must have."""
 
     near_duplicate: float | None = None
-    """Cosine similarity from which a candidate repeated another item; None without candidates."""
+    """Cosine similarity from which a candidate is a near-duplicate; None without candidates."""
 
     contamination: tuple[ContaminationMatch, ...] = ()
-    """Pool items found on a list to keep out, with what they share with it."""
+    """Pool items that match an item of a keep-out list, with the evidence."""
 
     weighting: ModelWeighting | None = None
-    """What models are weak at, where that decided what was proposed."""
+    """Weaknesses of models; None unless they influenced the proposals."""
 
     settings: Settings = field(default_factory=Settings)
     given_paths: Mapping[str, str] = field(default_factory=dict)
-    """`benchmark` and `pool` as they were typed; empty where nobody typed them."""
+    """`benchmark` and `pool` as the user typed them; a path that was not typed is absent."""
 
     @property
     def how_sure(self) -> ShareInterval | None:
-        """Interval of the covered share; None where concepts are judged otherwise by now."""
-        found = self.share_interval
-        return found if found is not None and found.is_of(self.gaps) else None
+        """Interval of the covered share; None once concepts are judged differently."""
+        interval = self.share_interval
+        return interval if interval is not None and interval.is_of(self.gaps) else None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Analysis(Summary):
-    """What is known of a benchmark: items, their concepts, the gaps and what would close them."""
+    """A benchmark's items, their concepts, the gaps and the proposals that close them."""
 
     benchmark: Benchmark
     pool: Benchmark | None
     benchmark_map: ConceptMap
     pool_map: ConceptMap | None
     findings: tuple[Finding, ...] = ()
-    """What was noticed in the benchmark's file, then in the pool's."""
+    """Findings in the benchmark's file, then in the pool's."""
 
     evidence: Mapping[str, Mapping[int, tuple[TokenEvidence, ...]]] = field(default_factory=dict)
-    """By `Item.digest`, then concept id: which characters show the concept, and how strongly."""
+    """By `Item.digest`, then concept id: the characters that show the concept, and how strongly."""
 
     @cached_property
     def area_gaps(self) -> AreaGaps:
-        """Status of every area, from all its concepts together."""
+        """Status of every area, judged from all its concepts together."""
         from benchdesign.areas import find_area_gaps
 
         return find_area_gaps(
@@ -101,5 +101,5 @@ class Analysis(Summary):
         )
 
     def evidence_of(self, item: Item) -> Mapping[int, tuple[TokenEvidence, ...]]:
-        """Return the token evidence computed for an item; empty where none was."""
+        """Return the token evidence of an item; empty if none was computed."""
         return self.evidence.get(item.digest, {})

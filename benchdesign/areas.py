@@ -1,8 +1,8 @@
-"""Concepts grouped into areas, the unit a person thinks in.
+"""Concepts grouped into a few dozen areas, the unit that reports lead with.
 
-Single concepts are fragile: another dictionary has others. What a report leads with are tens of
-areas. They come from the dictionary where it has them, else themes that occur together (or whose
-directions are alike) are grouped, and terms join the area whose items they occur in.
+Single concepts are fragile: they differ between dictionaries. Areas come from the dictionary if it
+has any. Otherwise themes that occur together (or have similar directions) are clustered, and each
+term joins the area whose items it occurs in.
 """
 
 from __future__ import annotations
@@ -41,36 +41,36 @@ _EMPTY_WORDS = frozenset({
 # fmt: on
 _KEYWORD = re.compile(r"[^\W\d_]{3,}")
 _EFFECT_SHARE = 0.5
-"""Every area holds general concepts that dilute it, so half a concept's least effect counts."""
+"""Share of `min_effect` that an area must reach: general concepts dilute every area."""
 
 _ITEMS_ENOUGH = 50_000
-"""Groups and spreads need no more items than this, evenly taken from a large set."""
+"""Items sampled evenly from a larger set; clustering and dispersion need no more."""
 
 _MOST_CLUSTERED_BY_TREE = 3_000
-"""Ward clustering needs all pairs; beyond this k-means takes over."""
+"""Most rows for Ward clustering, which needs all pairs; k-means clusters more rows."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Areas:
-    """Which concept belongs to which area."""
+    """The areas, and the area of every concept."""
 
     names: tuple[str, ...]
     area_of: NDArray[np.int32]
-    """(n_concepts,): position in `names`; -1 for none."""
+    """(n_concepts,): position in `names`; -1 without an area."""
 
     origin: str = "dictionary"
-    """dictionary, themes, concepts, or none."""
+    """`dictionary`, `themes`, `concepts` or `none`."""
 
     def __len__(self) -> int:
         """Count the areas."""
         return len(self.names)
 
     def members(self, area: int) -> NDArray[np.int64]:
-        """Return the ids of an area's concepts, ascending."""
+        """Return the concept ids of an area, in ascending order."""
         return np.flatnonzero(self.area_of == area)
 
     def name_of(self, concept_id: int) -> str | None:
-        """Return the name of a concept's area; None if it has none."""
+        """Return the name of a concept's area; None without an area."""
         area = int(self.area_of[concept_id])
         return None if area < 0 else self.names[area]
 
@@ -82,21 +82,23 @@ def group_areas(
     n_areas: int | None = None,
     directions: NDArray[np.float32] | None = None,
 ) -> Areas:
-    """Group concepts: by the dictionary's own areas, else by what occurs together in maps.
+    """Group concepts by the dictionary's own areas, else by co-occurrence in the maps.
 
-    `directions` are decoder rows (n_concepts, d), comparable within a level; they are used where
-    there is no map. Without either and without areas of its own, a dictionary has none.
+    `directions` are decoder rows (n_concepts, d), comparable within a level; they replace a missing
+    map. Without areas in the dictionary, a map or directions, there are no areas.
     """
     n = dictionary.n_concepts
     if concept_map is not None:
         maps = [concept_map] if isinstance(concept_map, ConceptMap) else concept_map
         concept_map = sample_items(maps, _ITEMS_ENOUGH)
-    named = [concept for concept, area in enumerate(dictionary.table.area) if area]
-    if named:
+    with_area = [concept for concept, area in enumerate(dictionary.table.area) if area]
+    if with_area:
         names = tuple(sorted({area for area in dictionary.table.area if area}))
-        position = {name: place for place, name in enumerate(names)}
+        area_by_name = {name: area for area, name in enumerate(names)}
         area_of = np.full(n, -1, dtype=np.int32)
-        area_of[named] = [position[dictionary.table.area[concept] or ""] for concept in named]
+        area_of[with_area] = [
+            area_by_name[dictionary.table.area[concept] or ""] for concept in with_area
+        ]
         if concept_map is not None:
             area_of = _attach(area_of, len(names), concept_map, dictionary)
         return Areas(names, area_of, "dictionary")
@@ -111,17 +113,17 @@ def group_areas(
     if features is None:
         return Areas((), np.full(n, -1, dtype=np.int32), "none")
     candidates &= np.linalg.norm(features, axis=1) > 0
-    chosen = np.flatnonzero(candidates)
-    if not len(chosen):
+    clustered = np.flatnonzero(candidates)
+    if not len(clustered):
         return Areas((), np.full(n, -1, dtype=np.int32), "none")
-    wanted = n_areas or min(max(round(float(np.sqrt(len(chosen)))), 1), _MOST_AREAS)
-    labels = _cluster(features[chosen], min(wanted, len(chosen)))
+    if not n_areas:
+        n_areas = min(max(round(float(np.sqrt(len(clustered)))), 1), _MOST_AREAS)
+    labels = _cluster(features[clustered], min(n_areas, len(clustered)))
     area_of = np.full(n, -1, dtype=np.int32)
-    area_of[chosen] = labels
-    n_found = int(labels.max()) + 1
+    area_of[clustered] = labels
     if concept_map is not None:
-        area_of = _attach(area_of, n_found, concept_map, dictionary)
-    names = _names(dictionary, area_of, chosen, labels, features[chosen])
+        area_of = _attach(area_of, int(labels.max()) + 1, concept_map, dictionary)
+    names = _names(dictionary, area_of, clustered, labels, features[clustered])
     return Areas(names, area_of, origin)
 
 
@@ -130,29 +132,29 @@ def _features(
     directions: NDArray[np.float32] | None,
     dictionary: Dictionary,
 ) -> Floats | None:
-    """Return a vector a concept, alike within an area and 0 where unknown; None without data."""
+    """Return one vector per concept, similar within an area, 0 if unknown; None without data."""
     if concept_map is not None and len(concept_map) > 1:
         from scipy.sparse import diags_array
         from scipy.sparse.linalg import svds
 
-        shown = concept_map.presence(dictionary.table.threshold)
-        # Columns and rows of length 1 (as in correspondence analysis): neither a frequent concept
-        # nor a long item decides what belongs together.
-        per_concept = np.asarray(shown.sum(axis=0)).ravel()
-        per_item = np.asarray(shown.sum(axis=1)).ravel()
+        presence = concept_map.presence(dictionary.table.threshold)
+        # Scale columns and rows to length 1 (as in correspondence analysis), so that neither
+        # frequent concepts nor long items dominate the clusters.
+        per_concept = np.asarray(presence.sum(axis=0)).ravel()
+        per_item = np.asarray(presence.sum(axis=1)).ravel()
         scaled = (
             diags_array(1 / np.sqrt(np.maximum(per_item, 1)))
-            @ shown
+            @ presence
             @ diags_array(1 / np.sqrt(np.maximum(per_concept, 1)))
         )
-        rank = min(64, min(shown.shape) - 1)
-        if rank >= 1 and shown.nnz:
-            start = np.ones(min(shown.shape)) / np.sqrt(min(shown.shape))
+        rank = min(64, min(presence.shape) - 1)
+        if rank >= 1 and presence.nnz:
+            start = np.ones(min(presence.shape)) / np.sqrt(min(presence.shape))
             _, strength, right = svds(scaled.astype(np.float64), k=rank, v0=start)
-            # The weakest axes are noise, so that much of each of the others is too.
+            # The weakest axis is noise; subtract that much from every axis.
             signal = strength - (strength.min() if rank > 8 else 0.0)
             vectors = np.asarray(right.T * signal, dtype=np.float64)
-            # One axis only says how frequent everything is; it is known, and taken out.
+            # One axis merely encodes the concept frequencies; project it out.
             frequency = np.sqrt(per_concept / max(float(per_concept.sum()), 1.0))
             vectors -= np.outer(frequency, frequency @ vectors)
             return _unit(vectors * (per_concept >= 2)[:, None])
@@ -168,7 +170,7 @@ def _membership(
     n_concepts: int,
     n_areas: int,
 ) -> csr_array:
-    """Return the (n_concepts, n_areas) sparse array of weights; concept ids must ascend."""
+    """Return the (n_concepts, n_areas) sparse array of weights; sort concept ids first."""
     from scipy.sparse import csr_array
 
     row_ends = np.searchsorted(concept_ids, np.arange(n_concepts + 1))
@@ -182,19 +184,19 @@ def _unit(vectors: Floats) -> Floats:
 
 
 def _cluster(features: Floats, n_clusters: int) -> NDArray[np.int32]:
-    """Return the cluster of each row; clusters are numbered by size, largest first."""
+    """Return the cluster of each row; the largest cluster is number 0."""
     if n_clusters < 2:
         return np.zeros(len(features), dtype=np.int32)
     if len(features) <= _MOST_CLUSTERED_BY_TREE:
         from scipy.cluster.hierarchy import fcluster, linkage
 
-        found = fcluster(linkage(features, "ward"), n_clusters, criterion="maxclust")
+        clusters = fcluster(linkage(features, "ward"), n_clusters, criterion="maxclust")
     else:
         from sklearn.cluster import MiniBatchKMeans
 
-        found = MiniBatchKMeans(n_clusters, random_state=0, n_init=3).fit_predict(features)
+        clusters = MiniBatchKMeans(n_clusters, random_state=0, n_init=3).fit_predict(features)
     _, first, compact, sizes = np.unique(
-        found, return_index=True, return_inverse=True, return_counts=True
+        clusters, return_index=True, return_inverse=True, return_counts=True
     )
     rank = np.empty(len(sizes), dtype=np.int32)
     rank[np.lexsort((first, -sizes))] = np.arange(len(sizes))
@@ -208,19 +210,19 @@ def _names(
     clusters: NDArray[np.int32],
     features: Floats,
 ) -> tuple[str, ...]:
-    """Name each area: by the labels of its most central concepts, or by their common key words."""
+    """Name each area after its most central concepts, or after the keywords they share."""
     labels = dictionary.table.label
-    named = [label for label in labels if label]
-    # Labels made of key words name single concepts; what they share names an area.
-    keywords = sum("," in label for label in named) > len(named) / 2
-    words = _common_words(dictionary, area_of, int(clusters.max()) + 1) if keywords else None
+    present = [label for label in labels if label]
+    # Keyword labels are too specific for an area; use the keywords that its concepts share.
+    has_keywords = sum("," in label for label in present) > len(present) / 2
+    words = _common_words(dictionary, area_of, int(clusters.max()) + 1) if has_keywords else None
     scores = np.nan_to_num(dictionary.table.label_score[concept_ids], nan=0.5)
     names: list[str] = []
     for cluster in range(int(clusters.max()) + 1):
         inside = np.flatnonzero(clusters == cluster)
         centre = features[inside].mean(axis=0)
         order = inside[np.argsort(-(features[inside] @ centre) * scores[inside], kind="stable")]
-        central = dict.fromkeys(label for place in order if (label := labels[concept_ids[place]]))
+        central = dict.fromkeys(label for row in order if (label := labels[concept_ids[row]]))
         name = " · ".join(list(central)[:_LABELS_IN_NAME])
         if words is not None and words[cluster]:
             name = ", ".join(words[cluster])
@@ -232,7 +234,7 @@ def _names(
 def _common_words(
     dictionary: Dictionary, area_of: NDArray[np.int32], n_areas: int
 ) -> list[list[str]]:
-    """Return the key words that set each area's labels apart from those of all others."""
+    """Return the keywords that distinguish each area's labels from those of all others."""
     inside: list[Counter[str]] = [Counter() for _ in range(n_areas)]
     for area, label in zip(area_of, dictionary.table.label, strict=True):
         if area >= 0 and label:
@@ -240,50 +242,52 @@ def _common_words(
     overall: Counter[str] = Counter()
     for counts in inside:
         overall.update(counts)
-    found = []
+    words = []
     for counts in inside:
-        # Count times share: frequent here, and here rather than anywhere.
+        # Rank by count times share: frequent in this area and rare elsewhere.
         ranked = sorted(counts, key=lambda word: (-(counts[word] ** 2) / overall[word], word))
         chosen: list[str] = []
         for word in ranked:
-            # One form of a word is enough: eat, not eat and eating.
+            # Keep one form of a word: eat, not both eat and eating.
             if not any(word.startswith(other) or other.startswith(word) for other in chosen):
                 chosen.append(word)
             if len(chosen) == _WORDS_IN_NAME:
                 break
-        found.append(chosen)
-    return found
+        words.append(chosen)
+    return words
 
 
 def _attach(
     area_of: NDArray[np.int32], n_areas: int, concept_map: ConceptMap, dictionary: Dictionary
 ) -> NDArray[np.int32]:
-    """Give concepts without an area the one they co-occur with most beyond chance."""
+    """Assign each concept without an area to the one it most co-occurs with beyond chance."""
     members = np.flatnonzero(area_of >= 0)
-    loose = np.flatnonzero(
+    unassigned = np.flatnonzero(
         (area_of < 0) & np.asarray([not flags for flags in dictionary.table.flags])
     )
-    if not len(loose) or not len(members) or not len(concept_map):
+    if not len(unassigned) or not len(members) or not len(concept_map):
         return area_of
-    shown = concept_map.presence(dictionary.table.threshold)
-    belongs = _membership(members, area_of[members], np.ones(len(members)), len(area_of), n_areas)
-    touches = (shown @ belongs).toarray()
-    shares = touches / np.maximum(touches.sum(axis=1, keepdims=True), 1)
-    together = shown.T @ shares
-    count = np.asarray(shown.sum(axis=0)).ravel()
+    presence = concept_map.presence(dictionary.table.threshold)
+    membership = _membership(
+        members, area_of[members], np.ones(len(members)), len(area_of), n_areas
+    )
+    hits = (presence @ membership).toarray()
+    shares = hits / np.maximum(hits.sum(axis=1, keepdims=True), 1)
+    observed = presence.T @ shares
+    count = np.asarray(presence.sum(axis=0)).ravel()
     expected = np.outer(count, shares.mean(axis=0))
     with np.errstate(divide="ignore", invalid="ignore"):
-        excess = np.where(expected > 0, (together - expected) / np.sqrt(expected), 0.0)
+        excess = np.where(expected > 0, (observed - expected) / np.sqrt(expected), 0.0)
     best = excess.argmax(axis=1)
-    found = area_of.copy()
-    sure = loose[excess[loose, best[loose]] > 1.0]
-    found[sure] = best[sure]
-    return found
+    assigned = area_of.copy()
+    certain = unassigned[excess[unassigned, best[unassigned]] > 1.0]
+    assigned[certain] = best[certain]
+    return assigned
 
 
 @dataclass(frozen=True, slots=True)
 class AreaRow:
-    """One area for people."""
+    """One area, with everything a report shows of it."""
 
     area: int
     name: str
@@ -293,7 +297,7 @@ class AreaRow:
 
     n_by_status: dict[Status, int]
     lift: float
-    """log2 of what its concepts show over what the reference gives, rarer ones weighing more."""
+    """log2 of the observed over the expected weighted count; rare concepts weigh more."""
 
     q_value: float
     deficit: float
@@ -318,15 +322,15 @@ class AreaGaps:
     lift: Floats
     q_value: Floats
     deficit: Floats
-    """Standardised, with the dependence between an area's concepts taken into account."""
+    """Standardised, corrected for the dependence between an area's concepts."""
 
     def __len__(self) -> int:
         """Count the areas."""
         return len(self.areas)
 
     def row(self, area: int) -> AreaRow:
-        """Return one area for people."""
-        counts = {status: int(self.by_status[area, at]) for at, status in enumerate(STATUSES)}
+        """Return one area as a row of a report."""
+        counts = {status: int(self.by_status[area, code]) for code, status in enumerate(STATUSES)}
         return AreaRow(
             area,
             self.areas.names[area],
@@ -339,7 +343,7 @@ class AreaGaps:
         )
 
     def rows(self) -> Iterator[AreaRow]:
-        """Iterate over the areas for people, largest deficit first, those kept out last."""
+        """Yield every area as a row, largest deficit first, excluded areas last."""
         kept_out = self.status_codes == STATUSES.index(Status.KEPT_OUT)
         return (self.row(int(area)) for area in np.lexsort((-self.deficit, kept_out)))
 
@@ -351,36 +355,37 @@ def find_area_gaps(
     concept_map: ConceptMap,
     reference_map: ConceptMap | None = None,
 ) -> AreaGaps:
-    """Judge every area by the evidence of all its concepts together.
+    """Compute the status of every area from all its concepts together.
 
-    The concepts of an area occur in the same items, so their counts are worth fewer observations
-    than they look; how many fewer is measured on the reference's items (else on the benchmark's).
+    The concepts of an area occur in the same items, so their counts overstate the number of
+    independent observations. The overdispersion is measured on the reference's items, else on the
+    benchmark's.
     """
     n_areas, n = len(areas), gaps.n_items
     judged = gaps.in_scope & (areas.area_of >= 0) & (gaps.expected > 0)
     ids = np.flatnonzero(judged)
     area = areas.area_of[ids]
-    # Weight 1/sqrt(E) makes concepts equally informative; the floor keeps the rarest from shouting.
+    # Weight 1/sqrt(E) makes concepts equally informative; the floor limits the rarest concepts.
     weight = 1 / np.sqrt(np.maximum(gaps.expected[ids], 1.0))
     seen = np.bincount(area, weights=weight * gaps.count[ids], minlength=n_areas)
     expected = np.bincount(area, weights=weight * gaps.expected[ids], minlength=n_areas)
     spread = _dispersion(
         ids, area, weight, n_areas, reference_map or concept_map, gaps.coverage.thresholds
     )
-    counts, wanted = seen / spread, expected / spread
-    tails = poisson_tails(counts, wanted, exposure=n / max(gaps.coverage.n_reference, 1.0))
-    known = expected > 0
+    counts, expected_counts = seen / spread, expected / spread
+    tails = poisson_tails(counts, expected_counts, exposure=n / max(gaps.coverage.n_reference, 1.0))
+    has_expected = expected > 0
     floor = poisson_tails(
-        np.zeros(n_areas), wanted, exposure=n / max(gaps.coverage.n_reference, 1.0)
+        np.zeros(n_areas), expected_counts, exposure=n / max(gaps.coverage.n_reference, 1.0)
     ).lower
     settings = gaps.settings
-    testable = known & (floor <= settings.fdr)
+    testable = has_expected & (floor <= settings.fdr)
     q_under = adjust_p_values(np.where(testable, tails.lower, np.nan))
-    q_over = adjust_p_values(np.where(known, tails.upper, np.nan))
+    q_over = adjust_p_values(np.where(has_expected, tails.upper, np.nan))
     with np.errstate(divide="ignore", invalid="ignore"):
-        lift = np.log2((counts + 0.5) / (wanted + 0.5))
-        deficit = (wanted - counts) / np.sqrt(
-            wanted * (1 + n / max(gaps.coverage.n_reference, 1.0))
+        lift = np.log2((counts + 0.5) / (expected_counts + 0.5))
+        deficit = (expected_counts - counts) / np.sqrt(
+            expected_counts * (1 + n / max(gaps.coverage.n_reference, 1.0))
         )
         lacking = (q_under <= settings.fdr) & (lift <= -_EFFECT_SHARE * settings.min_effect)
         excessive = (q_over <= settings.fdr) & (lift >= _EFFECT_SHARE * settings.min_effect)
@@ -388,22 +393,22 @@ def find_area_gaps(
     members = areas.area_of >= 0
     by_status = np.zeros((n_areas, len(STATUSES)), dtype=np.int64)
     np.add.at(by_status, (areas.area_of[members], gaps.status_codes[members]), 1)
-    all_out = by_status[:, STATUSES.index(Status.KEPT_OUT)] == by_status.sum(axis=1)
-    for where, status in (
+    excluded = by_status[:, STATUSES.index(Status.KEPT_OUT)] == by_status.sum(axis=1)
+    for mask, status in (
         (testable, Status.ADEQUATE),
-        (known & excessive, Status.OVER),
+        (has_expected & excessive, Status.OVER),
         (testable & lacking, Status.UNDER),
         (testable & lacking & (seen == 0), Status.MISSING),
-        (all_out, Status.KEPT_OUT),
+        (excluded, Status.KEPT_OUT),
     ):
-        codes[where] = STATUSES.index(status)
+        codes[mask] = STATUSES.index(status)
     return AreaGaps(
         areas=areas,
         status_codes=codes,
         by_status=by_status,
-        lift=np.where(known, lift, np.nan),
-        q_value=np.where(counts > wanted, q_over, q_under),
-        deficit=np.where(known, deficit, 0.0),
+        lift=np.where(has_expected, lift, np.nan),
+        q_value=np.where(counts > expected_counts, q_over, q_under),
+        deficit=np.where(has_expected, deficit, 0.0),
     )
 
 
@@ -415,17 +420,17 @@ def _dispersion(
     concept_map: ConceptMap,
     thresholds: NDArray[np.float32],
 ) -> Floats:
-    """Variance over mean of the items' weighted counts in each area; at least the mean weight."""
-    belongs = _membership(ids, area, weight, concept_map.n_concepts, n_areas)
+    """Return variance over mean of weighted item counts per area, at least the mean weight."""
+    membership = _membership(ids, area, weight, concept_map.n_concepts, n_areas)
     concept_map = sample_items([concept_map], _ITEMS_ENOUGH)
-    scores = concept_map.presence(thresholds) @ belongs
+    scores = concept_map.presence(thresholds) @ membership
     n = max(len(concept_map), 1)
     mean = np.asarray(scores.sum(axis=0)).ravel() / n
     square = np.asarray(scores.power(2).sum(axis=0)).ravel() / n
-    plain = np.bincount(area, weights=weight, minlength=n_areas) / np.maximum(
+    mean_weight = np.bincount(area, weights=weight, minlength=n_areas) / np.maximum(
         np.bincount(area, minlength=n_areas), 1
     )
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = np.where(mean > 0, (square - mean**2) / mean, 0.0)
-    spread: Floats = np.maximum(ratio, np.where(plain > 0, plain, 1.0))
+    spread: Floats = np.maximum(ratio, np.where(mean_weight > 0, mean_weight, 1.0))
     return spread

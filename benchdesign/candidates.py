@@ -1,7 +1,7 @@
-"""What may be proposed, and what a proposal says.
+"""Admission of pool items as proposals, and the proposals themselves.
 
-Constraints, quotas, duplicates and contamination are looked at here, one item at a time and only
-when its turn comes. Which item's turn it is, is not decided here.
+Checks constraints, quotas, duplicates and contamination, one item at a time and only on demand.
+The order of the items is decided elsewhere.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ __all__ = [
 ]
 
 _QUOTED = 0.8
-"""Share of a benchmark item's prompt that a candidate may not repeat in one run of words."""
+"""A candidate that repeats this share of a benchmark prompt in one run of words is rejected."""
 
 _USUAL = 0.95
-"""Share of the benchmark's items that have a part, from which it belongs to the form."""
+"""A part that this share of the benchmark's items have is required of candidates."""
 
 _WHOLE_FOR_EACH = 4
-"""Candidates with every part that there must be for each item to add, or they are not asked for."""
+"""Candidates with a part that the pool must offer per item to add, or it is not required."""
 
 RecordOf = Callable[[Item], Mapping[str, Any]]
 
@@ -46,74 +46,76 @@ _ITEM_FIELDS = ("prompt", "choices", "answer", "category", "source", "text")
 
 @dataclass(frozen=True, slots=True)
 class Constraints:
-    """What the designer allows; everything unset allows everything."""
+    """Limits set by the designer; unset fields do not limit anything."""
 
     budget: int | None = None
-    """Most items to add; None for the number asked for."""
+    """Most items to add; None for the requested number."""
 
     quotas_by_category: Mapping[str, int] = field(default_factory=dict)
-    """Most items of each category; `*` is the quota of every category not named."""
+    """Most items of each category; `*` applies to every category without a quota."""
 
     quotas_by_source: Mapping[str, int] = field(default_factory=dict)
-    """Most items of each source; `*` is the quota of every source not named."""
+    """Most items of each source; `*` applies to every source without a quota."""
 
     min_tokens: int | None = None
-    """Shortest item, in content tokens."""
+    """Length of the shortest item allowed, in content tokens."""
 
     max_tokens: int | None = None
     required_fields: tuple[str, ...] = ()
-    """Fields that may not be empty: the item's (answer, choices, ...) or, dotted, its record's."""
+    """Fields that must not be empty: of the item (answer, choices, ...) or its record (dotted)."""
 
     pinned: frozenset[str] = frozenset()
-    """Ids of pool items that come first, whatever their gain."""
+    """Ids of pool items that are proposed first, whatever their gain."""
 
     excluded: frozenset[str] = frozenset()
     """Ids of pool items that are never proposed."""
 
     def __post_init__(self) -> None:
-        both = sorted(self.pinned & self.excluded)
-        if both:
-            raise UsageError(f"Item {both[0]!r} is both pinned and excluded; drop one of the two.")
+        conflicts = sorted(self.pinned & self.excluded)
+        if conflicts:
+            raise UsageError(
+                f"Item {conflicts[0]!r} is both pinned and excluded; drop one of them."
+            )
         low, high = self.min_tokens, self.max_tokens
         if low is not None and high is not None and low > high:
-            raise UsageError(f"The shortest length {low} is above the longest {high}.")
+            raise UsageError(f"The minimum length {low} is greater than the maximum {high}.")
         for quotas in (self.quotas_by_category, self.quotas_by_source):
             for name, quota in quotas.items():
                 if quota < 0:
-                    raise UsageError(f"The quota of {name!r} is {quota}; give 0 or more.")
+                    raise UsageError(f"The quota of {name!r} is {quota}; it must be 0 or more.")
 
 
 @dataclass(frozen=True, slots=True)
 class GapFilled:
-    """What one proposal does for one concept."""
+    """The effect of one proposal on one concept."""
 
     concept_id: int
     gain: float
-    """Its part of the proposal's gain; 0 for removals."""
+    """The concept's part of the proposal's gain; 0 for removals."""
 
     before: int
-    """Items that show the concept, the benchmark's and the proposals' ranked before this one."""
+    """Items that show the concept: in the benchmark and in the proposals ranked above."""
 
     after: int
     target: int
-    """Items that should show it in the grown set."""
+    """Items that should show the concept in the extended set."""
 
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing that was looked at before proposing an item."""
+    """The result of one check of a candidate."""
 
     name: str
-    """duplicate, length, answer, constraints."""
+    """`duplicate`, `length`, `answer`, `contamination`, ..."""
 
     passed: bool
     message: str
-    """One line for people."""
+    """One line that explains the result."""
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """An item offered for addition or removal, with the reasons."""
+    """An item proposed for addition or removal, with the reasons."""
 
     id: str
     """The item's id in the pool (add) or in the benchmark (remove)."""
@@ -122,56 +124,56 @@ class Proposal:
     """Position of the item in its set's items."""
 
     kind: str
-    """add or remove."""
+    """`add` or `remove`."""
 
     rank: int
     """From 1."""
 
     gain: float
-    """What it adds to coverage after those ranked before it, as a share of what the best of the
-    proposals adds; for removals how redundant it is, from 0 to 1."""
+    """Coverage added after the proposals ranked above, as a share of the best proposal's; for
+    removals, redundancy from 0 to 1."""
 
     gaps: tuple[GapFilled, ...]
-    """Gaps it fills, largest gain first, not more than are listed; for removals what would be lost:
-    ideally nothing."""
+    """The listed part of the gaps it fills, largest gain first; for removals, the concepts lost
+    (ideally none)."""
 
     nearest_id: str | None
-    """Id of the closest item of the benchmark; None without embeddings."""
+    """Id of the closest benchmark item; None without embeddings."""
 
     nearest_row: int | None
     nearest_similarity: float | None
-    """Cosine similarity to it."""
+    """Cosine similarity to the closest benchmark item."""
 
     checks: tuple[Check, ...] = ()
     category: str | None = None
     source: str | None = None
     n_similar: int = 0
-    """Other candidates left out because they repeat this one."""
+    """Other candidates rejected because they repeat this one."""
 
     pinned: bool = False
     n_gaps: int | None = None
-    """Gaps it fills, listed or not; None where all are listed, or before they were counted."""
+    """Number of gaps it fills; None if `gaps` lists all, or if not counted yet."""
 
     @property
     def n_filled(self) -> int:
-        """Number of gaps it fills, those not listed included where they were counted."""
+        """Number of gaps it fills, including unlisted ones if they were counted."""
         return len(self.gaps) if self.n_gaps is None else self.n_gaps
 
 
 def usual_parts(
     benchmark_items: Sequence[Item], pool_items: Sequence[Item], *, n: int
 ) -> tuple[str, ...]:
-    """Name what a candidate must have because the benchmark's items do: choices, an answer.
+    """Return the parts that candidates must have because benchmark items do: choices, an answer.
 
-    An item without them would be a row with holes. Where the pool has too few that are whole to
-    choose `n` from, nothing is asked for.
+    An item without them would leave fields empty. A part is not required if too few pool items
+    have it to choose `n` from.
     """
-    enough = min(_WHOLE_FOR_EACH * n, len(pool_items) / 2)
+    min_candidates = min(_WHOLE_FOR_EACH * n, len(pool_items) / 2)
     return tuple(
         part
         for part in ("choices", "answer")
         if _n_with(part, benchmark_items) >= _USUAL * len(benchmark_items)
-        and _n_with(part, pool_items) >= enough
+        and _n_with(part, pool_items) >= min_candidates
     )
 
 
@@ -180,26 +182,26 @@ def _n_with(part: str, items: Sequence[Item]) -> int:
 
 
 def passed_over(reason: str) -> str:
-    """Say why candidates were passed over, after their number."""
-    known = {
+    """Return the text that follows the number of candidates rejected for a reason."""
+    texts = {
         "length": "too short or too long",
         "excluded": "excluded by hand",
-        "contaminated": "on a list to keep out",
-        "duplicate of the benchmark": "in the benchmark already",
-        "near duplicate of the benchmark": "nearly the same as an item of the benchmark",
-        "repeats the words of a benchmark item": "with the words of an item of the benchmark",
-        "duplicate of a proposal": "chosen already",
-        "near duplicate of a proposal": "nearly the same as one chosen before",
+        "contaminated": "on a keep-out list",
+        "duplicate of the benchmark": "already in the benchmark",
+        "near duplicate of the benchmark": "nearly the same as a benchmark item",
+        "repeats the words of a benchmark item": "repeating the words of a benchmark item",
+        "duplicate of a proposal": "already chosen",
+        "near duplicate of a proposal": "nearly the same as an item already chosen",
     }
     if reason.startswith("quota of "):
-        return f"over the {reason.replace('quota of', 'quota of their')}"
+        return f"over the {reason.replace('quota of', 'quota for their')}"
     if reason.startswith("no "):
         return f"without {reason.removeprefix('no ')}"
-    return known.get(reason, reason)
+    return texts.get(reason, reason)
 
 
 class Gate:
-    """Who may be proposed: checked when an item's turn comes, so most are never looked at."""
+    """Checks whether a pool item may be proposed, on demand: most items are never checked."""
 
     def __init__(
         self,
@@ -235,35 +237,35 @@ class Gate:
         }
         unknown = sorted(constraints.pinned - rows.keys())
         if unknown:
-            raise UsageError(f"Pinned item {unknown[0]!r} is not in the pool; check its id.")
+            raise UsageError(f"Pinned item {unknown[0]!r} is not in the pool; check the ID.")
         self.pinned_rows = sorted(rows.values())
         self.candidates = self._find_candidates()
 
     def _find_candidates(self) -> NDArray[np.bool_]:
-        """Mark the pool items that no per-item constraint rules out."""
+        """Return a mask of the pool items that satisfy every per-item constraint."""
         limits = self._constraints
         allowed = np.ones(len(self._items), dtype=bool)
         if limits.min_tokens is not None:
             allowed &= self._lengths >= limits.min_tokens
         if limits.max_tokens is not None:
             allowed &= self._lengths <= limits.max_tokens
-        self._count_out("length", ~allowed)
+        self._count_rejected("length", ~allowed)
         for reason, ids in (("excluded", limits.excluded), ("contaminated", self._contaminated)):
             if ids:
-                ruled_out = np.fromiter((item.id in ids for item in self._items), dtype=bool)
-                self._count_out(reason, allowed & ruled_out)
-                allowed &= ~ruled_out
+                rejected = np.fromiter((item.id in ids for item in self._items), dtype=bool)
+                self._count_rejected(reason, allowed & rejected)
+                allowed &= ~rejected
         allowed[self.pinned_rows] = False
         return allowed
 
-    def _count_out(self, reason: str, mask: NDArray[np.bool_]) -> None:
+    def _count_rejected(self, reason: str, mask: NDArray[np.bool_]) -> None:
         if mask.any():
             self.left_out[reason] += int(mask.sum())
 
     def admit(self, row: int, *, upcoming: NDArray[np.int64] | None) -> bool:
-        """Tell whether an item may be proposed now, and reserve its place if so.
+        """Return whether an item may be proposed now; if so, count it towards the quotas.
 
-        A pinned item (`upcoming` is None) is admitted whatever it repeats; its checks tell.
+        A pinned item (`upcoming` is None) is always admitted; its checks report repetitions.
         """
         item = self._items[row]
         pinned = upcoming is None
@@ -294,7 +296,7 @@ class Gate:
             if name in _ITEM_FIELDS:
                 value = getattr(item, name)
             elif self._record_of is None:
-                raise UsageError(f"Required field {name!r} cannot be looked up without records.")
+                raise UsageError(f"Required field {name!r} cannot be checked without records.")
             else:
                 value = _lookup(self._record_of(item), name)
             if value is None or value == "" or value == () or value == []:
@@ -302,7 +304,7 @@ class Gate:
         return None
 
     def _repeats(self, row: int, upcoming: NDArray[np.int64] | None) -> str | None:
-        """Return what an item repeats, or None; a benchmark item is looked for first."""
+        """Return what an item repeats, or None; benchmark items are checked first."""
         key = duplicate_key(self._items[row])
         if key in self._keys:
             original = self._keys[key]
@@ -310,16 +312,16 @@ class Gate:
                 return "duplicate of the benchmark"
             self._n_similar[original] += 1
             return "duplicate of a proposal"
-        quoted = self._prompts.longest_match(row, self._items[row], "benchmark")
-        if quoted and quoted.n_words >= _QUOTED * self._prompts.n_words(quoted.known_row):
+        quotation = self._prompts.longest_match(row, self._items[row], "benchmark")
+        if quotation and quotation.n_words >= _QUOTED * self._prompts.n_words(quotation.known_row):
             return "repeats the words of a benchmark item"
         if self._embeddings is None:
             return None
         if self._nearest(row, upcoming)[1] >= self._threshold:
             return "near duplicate of the benchmark"
         if self._admitted:
-            chosen = self._embeddings[self._admitted].astype(np.float32)
-            cosines = chosen @ self._embeddings[row].astype(np.float32)
+            admitted = self._embeddings[self._admitted].astype(np.float32)
+            cosines = admitted @ self._embeddings[row].astype(np.float32)
             closest = int(cosines.argmax())
             if cosines[closest] >= self._threshold:
                 self._n_similar[self._admitted[closest]] += 1
@@ -327,19 +329,20 @@ class Gate:
         return None
 
     def _nearest(self, row: int, upcoming: NDArray[np.int64] | None) -> tuple[int, float]:
-        """Return the closest benchmark item of a pool item and the cosine; (-1, -1.0) if none."""
+        """Return row and cosine of the closest benchmark item; (-1, -1.0) without embeddings."""
         if self._embeddings is None or self._benchmark_embeddings is None:
             return -1, -1.0
         if row not in self._similar:
-            ahead = (
-                [] if upcoming is None else [r for r in upcoming.tolist() if r not in self._similar]
-            )
-            rows = [row, *ahead]
-            found = nearest(self._embeddings[rows], self._benchmark_embeddings)
-            for one, place, value in zip(
-                rows, found.rows[:, 0].tolist(), found.similarities[:, 0].tolist(), strict=True
+            candidates = [] if upcoming is None else upcoming.tolist()
+            rows = [row, *(other for other in candidates if other not in self._similar)]
+            neighbours = nearest(self._embeddings[rows], self._benchmark_embeddings)
+            for pool_row, benchmark_row, cosine in zip(
+                rows,
+                neighbours.rows[:, 0].tolist(),
+                neighbours.similarities[:, 0].tolist(),
+                strict=True,
             ):
-                self._similar[one] = (place, value)
+                self._similar[pool_row] = (benchmark_row, cosine)
         return self._similar[row]
 
     def proposal(
@@ -347,7 +350,7 @@ class Gate:
     ) -> Proposal:
         """Return an admitted item as a proposal."""
         item = self._items[row]
-        place, similarity = self._nearest(row, None)
+        nearest_row, similarity = self._nearest(row, None)
         pinned = item.id in self._constraints.pinned
         return Proposal(
             id=item.id,
@@ -356,9 +359,9 @@ class Gate:
             rank=rank,
             gain=gain,
             gaps=gaps,
-            nearest_id=self._benchmark_items[place].id if place >= 0 else None,
-            nearest_row=place if place >= 0 else None,
-            nearest_similarity=similarity if place >= 0 else None,
+            nearest_id=self._benchmark_items[nearest_row].id if nearest_row >= 0 else None,
+            nearest_row=nearest_row if nearest_row >= 0 else None,
+            nearest_similarity=similarity if nearest_row >= 0 else None,
             checks=self._checks(row, similarity),
             category=item.category,
             source=item.source,
@@ -372,38 +375,41 @@ class Gate:
         key = duplicate_key(item)
         exact = self._keys.get(key, row) is None
         if exact:
-            original = "repeats a benchmark item word for word"
+            message = "repeats a benchmark item word for word"
         elif similarity < 0:
-            original = "not a word-for-word duplicate; similarity was not measured"
+            message = "not a word-for-word duplicate; similarity not measured"
         else:
-            original = f"closest benchmark item {similarity:.2f}, limit {self._threshold:.2f}"
-        checks = [Check("duplicate", not exact and similarity < self._threshold, original)]
+            message = (
+                f"similarity to the closest benchmark item {similarity:.2f}, "
+                f"limit {self._threshold:.2f}"
+            )
+        checks = [Check("duplicate", not exact and similarity < self._threshold, message)]
         lengths = self._benchmark_lengths
         if len(lengths):
             low, high = np.quantile(lengths, (0.01, 0.99))
             inside = bool(low <= self._lengths[row] <= high)
-            where = "within" if inside else "outside"
+            position = "within" if inside else "outside"
             message = (
-                f"{self._lengths[row]} tokens, {where} the benchmark's {low:.0f} to {high:.0f}"
+                f"{self._lengths[row]} tokens, {position} the benchmark's range "
+                f"of {low:.0f} to {high:.0f}"
             )
             checks.append(Check("length", inside, message))
         if item.choices and item.answer is not None:
-            known = item.answer_index is not None or item.answer in item.choices
-            checks.append(
-                Check("answer", known, f"the answer is {'' if known else 'not '}among the choices")
-            )
+            is_choice = item.answer_index is not None or item.answer in item.choices
+            message = f"the answer is {'' if is_choice else 'not '}among the choices"
+            checks.append(Check("answer", is_choice, message))
         else:
             has_answer = item.answer is not None
             checks.append(
                 Check("answer", has_answer, "has an answer" if has_answer else "no answer")
             )
         if item.id in self._contaminated:
-            checks.append(Check("contamination", False, "found on a list to keep out"))
+            checks.append(Check("contamination", False, "on a keep-out list"))
         return tuple(checks)
 
 
 def _lookup(record: Mapping[str, Any], path: str) -> Any:
-    """Return a dotted field of a record; None if it is not there."""
+    """Return a dotted field of a record; None if it is missing."""
     value: Any = record
     for part in path.split("."):
         if not isinstance(value, Mapping) or part not in value:

@@ -1,7 +1,7 @@
-"""What a revision adds and removes: the choice, the items with their changes, and the reasons.
+"""What a revision adds and removes: the choice, the edited items, and the reasons.
 
-Each reason is counted for this very revision: what an item does for a gap depends on which others
-came before it, and on what the designer wrote into it.
+Reasons are computed for each revision: what an item contributes to a gap depends on the items added
+before it, and on the designer's edits.
 """
 
 from __future__ import annotations
@@ -35,119 +35,129 @@ _MOST_FILLS = 12
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """Which proposals make the revision, and who said so."""
+    """The proposals that make up a revision, and how they were chosen."""
 
     added: tuple[str, ...]
     """Ids of pool items, in the order they are added."""
 
     removed: tuple[str, ...]
-    """Ids of benchmark items that are left out."""
+    """Ids of the benchmark items to remove."""
 
     made_by: str
     """`all proposals` or `decisions`."""
 
     standings: Mapping[tuple[Subject, str], Standing] = field(default_factory=dict)
-    """Notes, reasons and edits for them, where there are any."""
+    """Notes, reasons and edits of the items, if any."""
 
     decisions_sha256: str | None = None
-    """Digest of what was said of items."""
+    """Digest of the decisions on items."""
 
     concepts_sha256: str | None = None
-    """Digest of what holds for concepts and areas: verdicts, wanted counts, merges."""
+    """Digest of the decisions on concepts and areas: verdicts, target counts, merges."""
 
     @classmethod
     def all_proposals(cls, analysis: Analysis) -> Choice:
-        """Take every proposal, as a run without questions does."""
+        """Choose every proposal, as a non-interactive run does."""
         return cls(
-            tuple(one.id for one in analysis.proposals),
-            tuple(one.id for one in analysis.removals),
+            tuple(proposal.id for proposal in analysis.proposals),
+            tuple(proposal.id for proposal in analysis.removals),
             "all proposals",
         )
 
     @classmethod
     def from_decisions(cls, log: DecisionLog) -> Choice:
-        """Take what was accepted, in the order it was."""
+        """Choose what was accepted, in the order of acceptance."""
         standings = {
             (subject, subject_id): standing
             for subject in (Subject.ADD, Subject.REMOVE)
             for subject_id, standing in log.standings(subject).items()
         }
-        said = [plain(one) for one in standings.values() if one.verdict is not Verdict.OPEN]
+        decided = [
+            plain(standing)
+            for standing in standings.values()
+            if standing.verdict is not Verdict.OPEN
+        ]
         return cls(
             log.accepted,
             log.dropped,
             "decisions",
             standings,
-            _digest(said),
+            _digest(decided),
             _digest(_judged(log)),
         )
 
 
 def _judged(log: DecisionLog) -> list[tuple[Any, ...]]:
-    """Return what decides how concepts are counted: the order and by whom it was said do not."""
+    """Return the decisions that affect how concepts count, without their order and authors."""
     return sorted(
-        (subject.value, one.subject_id, one.verdict.value, one.want, one.merge)
+        (
+            subject.value,
+            standing.subject_id,
+            standing.verdict.value,
+            standing.want,
+            standing.merge,
+        )
         for subject in (Subject.CONCEPT, Subject.AREA)
-        for one in log.standings(subject).values()
-        if one.verdict is not Verdict.OPEN or one.want is not None or one.merge
+        for standing in log.standings(subject).values()
+        if standing.verdict is not Verdict.OPEN or standing.want is not None or standing.merge
     )
 
 
-def _digest(said: list[Any]) -> str:
-    return hashlib.sha256(repr(said).encode("utf-8", "surrogatepass")).hexdigest()
+def _digest(decisions: list[Any]) -> str:
+    return hashlib.sha256(repr(decisions).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class Addition:
-    """One pool item that joins the benchmark."""
+    """One pool item to add to the benchmark."""
 
     item: Item
-    """The pool's item, with the designer's changes."""
+    """The pool item with the designer's edits."""
 
     rank: int | None
-    """Place among the proposals, from 1; None if it was chosen by hand."""
+    """Rank among the proposals, from 1; None if chosen by hand."""
 
     gain: float | None
-    """What it was proposed for; None if it was chosen by hand or reads differently now."""
+    """Gain it was proposed with; None if chosen by hand or edited since."""
 
     fills: tuple[GapFilled, ...]
-    """Gaps it helps to close, counted in the order of this revision; the first of them."""
+    """The largest gaps it helps to close, counted in the order of this revision."""
 
     n_fills: int
-    """Gaps it helps to close, listed in `fills` or not."""
+    """Number of gaps it helps to close, including those not listed in `fills`."""
 
     nearest_id: str | None
     """Id of the closest benchmark item; None without embeddings."""
 
     nearest_similarity: float | None
     failed_checks: tuple[str, ...]
-    """One line each; those of the proposal, for an item that stayed as it was."""
+    """Messages of the proposal's failed checks, one line each; empty for an edited item."""
 
     standing: Standing | None
     licence: str | None = None
     is_unread: bool = False
-    """Whether it was rewritten and not mapped since: it counts as it was before."""
+    """Whether it was edited but not mapped again; it counts with its old text."""
 
     revised_id: str = ""
-    """Its id in the revised benchmark; known once written."""
+    """Id in the revised benchmark; empty until written."""
 
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """One benchmark item that is left out."""
+    """One benchmark item to remove."""
 
     item: Item
     row: int
-    """Position in the benchmark."""
+    """Row in the benchmark."""
 
     rank: int | None
     duplicate_of: str | None
-    """Id of the item closest to it, which stays."""
+    """Id of the closest item, which stays."""
 
     similarity: float | None
     standing: Standing | None
     lost: tuple[int, ...] = ()
-    """Concepts in scope that it shows and no item that stays does; none where it was proposed."""
+    """Concepts in scope that no remaining item shows; always empty for a proposed removal."""
 
 
 def make_additions(
@@ -157,76 +167,78 @@ def make_additions(
     kept_rows: Sequence[int],
     rewritten: ConceptMap | None = None,
 ) -> tuple[tuple[Addition, ...], ConceptMap | None]:
-    """Return what the choice adds, with its reasons, and the map of it; None where that is nothing.
+    """Return the additions with their reasons, and their concept map (None without additions).
 
-    `rewritten` is the map of `edits.rewritten_items`; without it they count as they were.
+    `rewritten` is the map of `edits.rewritten_items`; without it, edited items count with their old
+    text.
     """
     pool, pool_map = analysis.pool, analysis.pool_map
     row_of = {item.id: row for row, item in enumerate(pool.items)} if pool is not None else {}
-    unknown = [one for one in choice.added if one not in row_of]
+    unknown = [item_id for item_id in choice.added if item_id not in row_of]
     if unknown:
-        where = "there is no pool" if pool is None else f"it is not in {pool.path} any more"
+        problem = "there is no pool" if pool is None else f"it is no longer in {pool.path}"
         raise WorkspaceError(
-            f"Pool item {unknown[0]!r} was accepted but {where}. "
+            f"Pool item {unknown[0]!r} was accepted but {problem}. "
             "Undo that decision, or restore the pool."
         )
     if not choice.added or pool is None or pool_map is None:
         return (), None
-    rows = [row_of[one] for one in choice.added]
-    standings = [choice.standings.get((Subject.ADD, one)) for one in choice.added]
+    rows = [row_of[item_id] for item_id in choice.added]
+    standings = [choice.standings.get((Subject.ADD, item_id)) for item_id in choice.added]
     items = [
-        edit_of(pool, pool.items[row], said).item for row, said in zip(rows, standings, strict=True)
+        edit_of(pool, pool.items[row], standing).item
+        for row, standing in zip(rows, standings, strict=True)
     ]
     added_map = _map_of(items, pool_map.take(rows), rewritten)
-    proposed = {one.id: one for one in analysis.proposals}
+    proposals = {proposal.id: proposal for proposal in analysis.proposals}
     reasons = _Reasons(analysis, kept_rows, added_map)
-    added = []
-    for place, (row, item, standing) in enumerate(zip(rows, items, standings, strict=True)):
-        proposal = proposed.get(item.id)
+    additions = []
+    for position, (row, item, standing) in enumerate(zip(rows, items, standings, strict=True)):
+        proposal = proposals.get(item.id)
         is_as_proposed = proposal is not None and item.digest == pool_map.digests[row]
-        closest = reasons.nearest(place, proposal if is_as_proposed else None)
-        fills, n_fills = reasons.fills(place, proposal if is_as_proposed else None)
-        added.append(
+        nearest_id, similarity = reasons.nearest(position, proposal if is_as_proposed else None)
+        fills, n_fills = reasons.fills(position, proposal if is_as_proposed else None)
+        additions.append(
             Addition(
                 item=item,
                 rank=None if proposal is None else proposal.rank,
                 gain=proposal.gain if proposal is not None and is_as_proposed else None,
                 fills=fills,
                 n_fills=n_fills,
-                nearest_id=closest[0],
-                nearest_similarity=closest[1],
-                failed_checks=tuple(one.message for one in proposal.checks if not one.passed)
+                nearest_id=nearest_id,
+                nearest_similarity=similarity,
+                failed_checks=tuple(check.message for check in proposal.checks if not check.passed)
                 if proposal is not None and is_as_proposed
                 else (),
                 standing=standing,
                 licence=_licence(analysis, pool.items[row]),
-                is_unread=item.digest != added_map.digests[place],
+                is_unread=item.digest != added_map.digests[position],
             )
         )
-    return tuple(added), added_map
+    return tuple(additions), added_map
 
 
 def make_removals(analysis: Analysis, choice: Choice) -> tuple[Removal, ...]:
-    """Return what the choice leaves out, with its reasons."""
+    """Return the removals with their reasons."""
     row_of = {item.id: row for row, item in enumerate(analysis.benchmark.items)}
-    unknown = [one for one in choice.removed if one not in row_of]
+    unknown = [item_id for item_id in choice.removed if item_id not in row_of]
     if unknown:
         raise WorkspaceError(
-            f"{analysis.benchmark.path}: item {unknown[0]!r} is to be removed but is not in the "
-            "file any more. Undo that decision, or restore the file."
+            f"{analysis.benchmark.path}: item {unknown[0]!r} is to be removed but is no longer in "
+            "the file. Undo that decision, or restore the file."
         )
-    proposed = {one.id: one for one in analysis.removals}
-    rows = [row_of[one] for one in choice.removed]
-    shown = analysis.benchmark_map.take(rows).presence(analysis.coverage_before.thresholds)
+    proposals = {proposal.id: proposal for proposal in analysis.removals}
+    rows = [row_of[item_id] for item_id in choice.removed]
+    presence = analysis.benchmark_map.take(rows).presence(analysis.coverage_before.thresholds)
     gaps = analysis.gaps
-    # Counted with all of them gone: two that show the same concept alone would each seem spared.
-    left = gaps.count - np.asarray(shown.sum(axis=0)).ravel().astype(np.int64)
-    removed = []
-    for place, item_id in enumerate(choice.removed):
-        proposal = proposed.get(item_id)
-        concepts = shown.indices[shown.indptr[place] : shown.indptr[place + 1]]
-        lost = concepts[gaps.in_scope[concepts] & (left[concepts] <= 0)]
-        removed.append(
+    # Subtract all removals together: two of them may share a concept that no other item shows.
+    remaining = gaps.count - np.asarray(presence.sum(axis=0)).ravel().astype(np.int64)
+    removals = []
+    for position, item_id in enumerate(choice.removed):
+        proposal = proposals.get(item_id)
+        concepts = presence.indices[presence.indptr[position] : presence.indptr[position + 1]]
+        lost = concepts[gaps.in_scope[concepts] & (remaining[concepts] <= 0)]
+        removals.append(
             Removal(
                 item=analysis.benchmark.items[row_of[item_id]],
                 row=row_of[item_id],
@@ -234,55 +246,55 @@ def make_removals(analysis: Analysis, choice: Choice) -> tuple[Removal, ...]:
                 duplicate_of=proposal.nearest_id if proposal else None,
                 similarity=proposal.nearest_similarity if proposal else None,
                 standing=choice.standings.get((Subject.REMOVE, item_id)),
-                lost=tuple(sorted(int(one) for one in lost)),
+                lost=tuple(sorted(int(concept_id) for concept_id in lost)),
             )
         )
-    return tuple(removed)
+    return tuple(removals)
 
 
 def _map_of(
-    items: Sequence[Item], as_they_were: ConceptMap, rewritten: ConceptMap | None
+    items: Sequence[Item], original: ConceptMap, rewritten: ConceptMap | None
 ) -> ConceptMap:
-    """Return the map of what is added, each item as it reads now where that was mapped."""
+    """Return the map of the added items, with their current text if that was mapped."""
     if rewritten is None:
-        return as_they_were
-    place = {digest: len(items) + row for row, digest in enumerate(rewritten.digests)}
+        return original
+    row_of = {digest: len(items) + row for row, digest in enumerate(rewritten.digests)}
     rows = [
-        row if one.digest == as_they_were.digests[row] else place.get(one.digest, row)
-        for row, one in enumerate(items)
+        row if item.digest == original.digests[row] else row_of.get(item.digest, row)
+        for row, item in enumerate(items)
     ]
-    return ConceptMap.concatenate([as_they_were, rewritten]).take(rows)
+    return ConceptMap.concatenate([original, rewritten]).take(rows)
 
 
 class _Reasons:
-    """What each added item does, in the order they are added."""
+    """Reasons for the additions, computed in the order they are added."""
 
     def __init__(self, analysis: Analysis, kept_rows: Sequence[int], added_map: ConceptMap) -> None:
         gaps, thresholds = analysis.gaps, analysis.coverage_before.thresholds
         self._analysis = analysis
         self._map = added_map
-        self._shown = added_map.presence(thresholds)
-        gone = np.setdiff1d(np.arange(len(analysis.benchmark_map)), kept_rows)
-        lost = analysis.benchmark_map.take(gone).presence(thresholds).sum(axis=0)
-        self._counts = gaps.count - np.asarray(lost).ravel().astype(np.int64)
+        self._presence = added_map.presence(thresholds)
+        removed_rows = np.setdiff1d(np.arange(len(analysis.benchmark_map)), kept_rows)
+        removed = analysis.benchmark_map.take(removed_rows).presence(thresholds).sum(axis=0)
+        self._counts = gaps.count - np.asarray(removed).ravel().astype(np.int64)
         n_items = len(kept_rows) + len(added_map)
         self._targets = whole_items(targets_after(gaps, n_added=n_items - gaps.n_items))
 
-    def fills(self, place: int, proposal: Proposal | None) -> tuple[tuple[GapFilled, ...], int]:
-        """Return what the next item does: what it was proposed for, else the gaps it shows.
+    def fills(self, position: int, proposal: Proposal | None) -> tuple[tuple[GapFilled, ...], int]:
+        """Return the largest gaps that the next item fills, and the number of all.
 
-        The largest come with their counts, and the number of all.
+        A proposal's own gaps are used, else every gap among the item's concepts.
         """
-        low, high = int(self._shown.indptr[place]), int(self._shown.indptr[place + 1])
-        shown = self._shown.indices[low:high]
+        low, high = int(self._presence.indptr[position]), int(self._presence.indptr[position + 1])
+        concepts = self._presence.indices[low:high]
         gaps = self._analysis.gaps
         if proposal is None:
-            worst = shown[gaps.is_gap[shown]]
-            worst = worst[np.argsort(-gaps.deficit[worst], kind="stable")]
-            wanted = [(int(one), 0.0) for one in worst[:_MOST_FILLS]]
-            n_filled = len(worst)
+            ranked = concepts[gaps.is_gap[concepts]]
+            ranked = ranked[np.argsort(-gaps.deficit[ranked], kind="stable")]
+            gains = [(int(concept_id), 0.0) for concept_id in ranked[:_MOST_FILLS]]
+            n_filled = len(ranked)
         else:
-            wanted = [(one.concept_id, one.gain) for one in proposal.gaps[:_MOST_FILLS]]
+            gains = [(gap.concept_id, gap.gain) for gap in proposal.gaps[:_MOST_FILLS]]
             n_filled = proposal.n_filled
         filled = tuple(
             GapFilled(
@@ -292,21 +304,21 @@ class _Reasons:
                 after=int(self._counts[concept_id]) + 1,
                 target=int(self._targets[concept_id]),
             )
-            for concept_id, gain in wanted
+            for concept_id, gain in gains
         )
-        self._counts[shown] += 1
+        self._counts[concepts] += 1
         return filled, n_filled
 
-    def nearest(self, place: int, proposal: Proposal | None) -> tuple[str | None, float | None]:
-        """Return the benchmark item closest to an added one, and their similarity."""
+    def nearest(self, position: int, proposal: Proposal | None) -> tuple[str | None, float | None]:
+        """Return the id of the benchmark item closest to an added item, and their similarity."""
         if proposal is not None:
             return proposal.nearest_id, proposal.nearest_similarity
-        own, others = self._map.embeddings, self._analysis.benchmark_map.embeddings
-        if own is None or others is None:
+        added, benchmark = self._map.embeddings, self._analysis.benchmark_map.embeddings
+        if added is None or benchmark is None:
             return None, None
-        found = nearest(own[place : place + 1], others)
-        row = int(found.rows[0, 0])
-        return self._analysis.benchmark.items[row].id, float(found.similarities[0, 0])
+        neighbours = nearest(added[position : position + 1], benchmark)
+        row = int(neighbours.rows[0, 0])
+        return self._analysis.benchmark.items[row].id, float(neighbours.similarities[0, 0])
 
 
 def _licence(analysis: Analysis, item: Item) -> str | None:

@@ -1,7 +1,7 @@
-"""Geometry of the report's charts: numbers in, places on a canvas out.
+"""Layout of the report's charts: numbers in, canvas coordinates out.
 
-Nothing here draws; templates turn the places into SVG and the same numbers into a table, so a
-chart is never the only way to read something.
+Templates render the coordinates as SVG and the same numbers as a table, so that every chart has a
+text alternative.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Tick:
-    """A labelled place on the horizontal axis."""
+    """A labelled position on the horizontal axis."""
 
     x: float
     label: str
@@ -52,7 +52,7 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Bin:
-    """One bin in words, for the table beside the chart."""
+    """One row of the table beside the chart."""
 
     label: str
     before: float
@@ -61,26 +61,26 @@ class Bin:
 
 @dataclass(frozen=True, slots=True)
 class PairedHistogram:
-    """One distribution before, as bars, and after, as an outline, on the same scale."""
+    """A distribution before (bars) and after (outline), on the same scale."""
 
     width: int
     height: int
     bars: tuple[Bar, ...]
     outline: str
-    """Path data of the distribution after."""
+    """SVG path data of the distribution after."""
 
     ticks: tuple[Tick, ...]
     bins: tuple[Bin, ...]
     marker: float | None = None
-    """Place of a vertical line worth noticing."""
+    """Position of a vertical reference line."""
 
     unit: str = "count"
-    """count or share: how the numbers of `bins` are to be read."""
+    """Unit of the numbers in `bins`: `count` or `share`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One part of a stacked bar; places are in thousandths of its length."""
+    """One part of a stacked bar; coordinates are thousandths of its length."""
 
     name: str
     n: int
@@ -98,21 +98,21 @@ class StackedBar:
 
 
 def stack(name: str, counts: Mapping[str, int]) -> StackedBar:
-    """Lay out counts end to end; empty parts are left out of the bar, not of the total."""
+    """Lay out counts end to end, without empty parts."""
     total = sum(counts.values())
-    parts, place = [], 0.0
+    parts, left = [], 0.0
     for part, n in counts.items():
         width = 1000 * n / total if total else 0.0
         if n:
-            parts.append(Part(part, n, round(place, 1), round(width, 1)))
-        place += width
+            parts.append(Part(part, n, round(left, 1), round(width, 1)))
+        left += width
     return StackedBar(name, total, tuple(parts))
 
 
 def histogram_of_lifts(
     before: NDArray[np.float64], after: NDArray[np.float64]
 ) -> PairedHistogram | None:
-    """Lay out how concepts compare with the reference; None if none can be compared."""
+    """Lay out the lifts of the concepts; None if no lift is known."""
     first, second = (_clip(values, _LIFT_EDGES) for values in (before, after))
     if not len(first) and not len(second):
         return None
@@ -127,13 +127,13 @@ def histogram_of_lifts(
 def histogram_of_lengths(
     before: NDArray[np.int32], after: NDArray[np.int32]
 ) -> PairedHistogram | None:
-    """Lay out the shares of items by length in tokens; None without items on both sides."""
+    """Lay out the shares of items by length in tokens; None if either side is empty."""
     if not len(before) or not len(after):
         return None
-    everything = np.concatenate([before, after])
-    # The longest hundredth shares the last bin, or one novel would flatten everything else.
-    top = max(int(np.quantile(everything, 0.99, method="higher")) + 1, _FEWEST_TO_BIN)
-    low = int(everything.min())
+    lengths = np.concatenate([before, after])
+    # Put the longest 1% into the last bin, so that an outlier does not flatten the chart.
+    top = max(int(np.quantile(lengths, 0.99, method="higher")) + 1, _FEWEST_TO_BIN)
+    low = int(lengths.min())
     step = _round_up(max((top - low) / _MOST_BINS, 1.0))
     start = low // step * step
     edges = np.arange(start, top + step, step, dtype=float)
@@ -142,9 +142,9 @@ def histogram_of_lengths(
         for values in (before, after)
     ]
     labels = [f"{int(edge)} to {int(edge) + step - 1}" for edge in edges[:-1]]
-    labels[-1] = f"{int(edges[-2])} and more"
-    every = max(1, len(labels) // 6)
-    ticks = [Tick(_place(edge, edges), str(int(edge))) for edge in edges[:-1:every]]
+    labels[-1] = f"{int(edges[-2])} or more"
+    tick_step = max(1, len(labels) // 6)
+    ticks = [Tick(_place(edge, edges), str(int(edge))) for edge in edges[:-1:tick_step]]
     return _paired(shares, labels, ticks, marker=None, unit="share")
 
 
@@ -159,19 +159,19 @@ def _paired(
     before, after = values
     highest = max(float(np.max(before, initial=0.0)), float(np.max(after, initial=0.0))) or 1.0
     step = _WIDTH / len(labels)
-    heights = [np.round(_HEIGHT * one / highest, 1) for one in values]
+    heights = [np.round(_HEIGHT * numbers / highest, 1) for numbers in values]
     bars = tuple(
-        Bar(round(step * place + 1, 1), round(_HEIGHT - height, 1), round(step - 2, 1), height)
-        for place, height in enumerate(heights[0].tolist())
+        Bar(round(step * position + 1, 1), round(_HEIGHT - height, 1), round(step - 2, 1), height)
+        for position, height in enumerate(heights[0].tolist())
         if height
     )
     path = [f"M0 {_HEIGHT}"]
-    for place, height in enumerate(heights[1].tolist()):
-        path.append(f"V{round(_HEIGHT - height, 1):g}H{round(step * (place + 1), 1):g}")
+    for position, height in enumerate(heights[1].tolist()):
+        path.append(f"V{round(_HEIGHT - height, 1):g}H{round(step * (position + 1), 1):g}")
     path.append(f"V{_HEIGHT}")
     bins = tuple(
-        Bin(label, float(one), float(other))
-        for label, one, other in zip(labels, before, after, strict=True)
+        Bin(label, float(value_before), float(value_after))
+        for label, value_before, value_after in zip(labels, before, after, strict=True)
     )
     return PairedHistogram(
         _WIDTH, _HEIGHT, bars, "".join(path), tuple(ticks), bins, marker=marker, unit=unit
@@ -179,8 +179,8 @@ def _paired(
 
 
 def _clip(values: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np.float64]:
-    known = values[~np.isnan(values)]
-    return np.clip(known, edges[0], np.nextafter(edges[-1], edges[0]))
+    numbers = values[~np.isnan(values)]
+    return np.clip(numbers, edges[0], np.nextafter(edges[-1], edges[0]))
 
 
 def _place(value: float, edges: NDArray[np.float64]) -> float:
@@ -192,7 +192,7 @@ def _times(lift: float) -> str:
 
 
 def _round_up(step: float) -> int:
-    """Return the next of 1, 2, 5, 10, 20, ... that is at least `step`."""
+    """Return the smallest of 1, 2, 5, 10, 20, ... that is at least `step`."""
     scale = 1
     while True:
         for digit in (1, 2, 5):

@@ -1,8 +1,8 @@
-"""The concept map: which items touch which concepts, how strongly and where.
+"""The concept map: which items show which concepts, how strongly and where.
 
-Sparse from the start: one compressed-row structure shared by saliency, peak and the place of the
-peak. On disk it is Parquet with one row an item and list columns, whose offsets are the row
-pointers, so it loads without a copy. Nothing here knows how activations are made.
+A sparse matrix: saliency, peak and peak position share one compressed-row structure. On disk it is
+Parquet with one row per item and list columns, whose offsets are the row pointers, so that it loads
+without a copy. Activations are computed elsewhere.
 """
 
 from __future__ import annotations
@@ -24,54 +24,54 @@ if TYPE_CHECKING:
 __all__ = ["ConceptMap", "Peak", "numbers", "read_parquet", "sample_items"]
 
 _BLOCK = 1 << 22
-"""Entries looked at together: 1,000,000 items never need a second copy of their map."""
+"""Entries processed at once, so that a map of 1,000,000 items is never copied whole."""
 
 
 def read_parquet(path: Path, *, columns: Sequence[str] | None = None) -> pa.Table:
-    """Read a Parquet file in one piece; raises ArrowException or OSError."""
+    """Read a Parquet file as one chunk; raise ArrowException or OSError on failure."""
     import pyarrow.parquet as pq
 
-    # `pq.read_table` goes through pyarrow.dataset, which imports pandas: a third of a second.
+    # Avoid `pq.read_table`: it uses pyarrow.dataset, which imports pandas (0.3 s).
     with pq.ParquetFile(path) as file:
         return file.read(columns=None if columns is None else list(columns)).combine_chunks()
 
 
 def numbers(column: pa.Array | pa.ChunkedArray) -> NDArray[Any]:
-    """Return a column of numbers as a read-only array that shares memory; nulls become NaN."""
+    """Return a numeric column as a read-only array that shares memory; nulls become NaN."""
     import pyarrow as pa
 
     if isinstance(column, pa.ChunkedArray):
         column = column.combine_chunks()
     if column.null_count:
         column = column.fill_null(float("nan"))
-    # Not `to_numpy`, which imports pandas.
+    # Avoid `to_numpy`: it imports pandas.
     return np.from_dlpack(column)
 
 
 class Peak(NamedTuple):
-    """Where one concept is strongest in one item."""
+    """The position in an item where a concept is strongest."""
 
     saliency: float
     peak: float
     start: int
-    """First character of the strongest token (or passage) in the item's text."""
+    """First character of the strongest token or passage in the item's text."""
 
     end: int
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ConceptMap:
-    """Items x concepts, as compressed rows; concept ids ascend within a row."""
+    """Items x concepts, as compressed rows; concept ids ascend within each row."""
 
     digests: tuple[str, ...]
     """Identity of each item (`Item.digest`), in order."""
 
     n_concepts: int
     dictionary: str
-    """Fingerprint of what made it: reference model, hook points, weights, pooling version."""
+    """Fingerprint of the dictionary: reference model, hook points, weights, pooling version."""
 
     indptr: NDArray[np.int64]
-    """(n_items + 1,): row i is entries `indptr[i]` to `indptr[i + 1]`."""
+    """(n_items + 1,): row i consists of entries `indptr[i]` to `indptr[i + 1]`."""
 
     indices: NDArray[np.int32]
     """Concept id of each entry."""
@@ -91,10 +91,10 @@ class ConceptMap:
     """(n_items,): content tokens of each item."""
 
     embeddings: NDArray[np.float16] | None = None
-    """(n_items, d): unit-length sentence embeddings, when the mapper makes them on the way."""
+    """(n_items, d): unit-length sentence embeddings, if the mapper computes them."""
 
     places: Path | None = None
-    """The file that has `start` and `end`, where they were left there to save memory."""
+    """File to read `start` and `end` from, if they were not loaded to save memory."""
 
     def __len__(self) -> int:
         """Count the items."""
@@ -115,18 +115,18 @@ class ConceptMap:
         """
         from scipy.sparse import csr_array
 
-        kept = np.flatnonzero(self.peak >= thresholds[self.indices])
+        entries = np.flatnonzero(self.peak >= thresholds[self.indices])
         return csr_array(
             (
-                np.ones(len(kept), dtype=np.float32),
-                self.indices[kept],
-                np.searchsorted(kept, self.indptr),
+                np.ones(len(entries), dtype=np.float32),
+                self.indices[entries],
+                np.searchsorted(entries, self.indptr),
             ),
             shape=(len(self), self.n_concepts),
         )
 
     def row_blocks(self) -> Iterator[tuple[int, int]]:
-        """Yield ranges of rows, first to last (exclusive), that hold a few million entries each."""
+        """Yield ranges of rows, first to last (exclusive), with a few million entries each."""
         first = 0
         while first < len(self):
             last = int(np.searchsorted(self.indptr, self.indptr[first] + _BLOCK, side="right")) - 1
@@ -135,20 +135,20 @@ class ConceptMap:
             first = last
 
     def at(self, row: int, concept_id: int) -> Peak | None:
-        """Return how one item shows one concept; None if it does not."""
+        """Return the peak of one concept in one item; None if the item does not show it."""
         low, high = int(self.indptr[row]), int(self.indptr[row + 1])
-        place = low + int(np.searchsorted(self.indices[low:high], concept_id))
-        if place == high or self.indices[place] != concept_id:
+        entry = low + int(np.searchsorted(self.indices[low:high], concept_id))
+        if entry == high or self.indices[entry] != concept_id:
             return None
-        start, end = int(self.start[place]), int(self.end[place])
+        start, end = int(self.start[entry]), int(self.end[entry])
         if self.places is not None:
             from benchdesign.mapfile import find_place
 
             start, end = find_place(self.places, row, concept_id)
-        return Peak(float(self.saliency[place]), float(self.peak[place]), start, end)
+        return Peak(float(self.saliency[entry]), float(self.peak[entry]), start, end)
 
     def slice(self, first: int, last: int) -> ConceptMap:
-        """Return the map of the items from one row up to another, sharing memory."""
+        """Return the map of rows `first` to `last` (exclusive), sharing memory."""
         last = min(last, len(self))
         rows, entries = slice(first, last), slice(*map(int, self.indptr[[first, last]]))
         return replace(
@@ -166,13 +166,13 @@ class ConceptMap:
         )
 
     def take(self, rows: Sequence[int] | NDArray[np.int64]) -> ConceptMap:
-        """Return the map of some items, in the order given."""
-        chosen = np.asarray(rows, dtype=np.int64)
-        lengths = np.diff(self.indptr)[chosen]
+        """Return the map of the items at `rows`, in this order."""
+        selection = np.asarray(rows, dtype=np.int64)
+        lengths = np.diff(self.indptr)[selection]
         indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
-        entries = np.repeat(self.indptr[chosen] - indptr[:-1], lengths) + np.arange(indptr[-1])
+        entries = np.repeat(self.indptr[selection] - indptr[:-1], lengths) + np.arange(indptr[-1])
         return ConceptMap(
-            digests=tuple(self.digests[row] for row in chosen),
+            digests=tuple(self.digests[row] for row in selection),
             n_concepts=self.n_concepts,
             dictionary=self.dictionary,
             indptr=indptr,
@@ -181,33 +181,33 @@ class ConceptMap:
             peak=self.peak[entries],
             start=self.start[entries],
             end=self.end[entries],
-            n_tokens=self.n_tokens[chosen],
-            embeddings=None if self.embeddings is None else self.embeddings[chosen],
+            n_tokens=self.n_tokens[selection],
+            embeddings=None if self.embeddings is None else self.embeddings[selection],
         )
 
     @classmethod
     def gather(cls, maps: Sequence[ConceptMap], places: Sequence[tuple[int, int]]) -> ConceptMap:
-        """Return the map of items of several maps, in the order given: (map, row) of each.
+        """Return the map of items from several maps, in the order of `places`: (map, row) pairs.
 
-        Rows are copied whole, straight from where they are.
+        Each row is copied once, directly from its map.
         """
         first = maps[0]
-        ends = [one.indptr.tolist() for one in maps]
-        spans = [(of, ends[of][row], ends[of][row + 1]) for of, row in places]
+        ends = [concept_map.indptr.tolist() for concept_map in maps]
+        spans = [(index, ends[index][row], ends[index][row + 1]) for index, row in places]
         lengths = [high - low for _, low, high in spans]
 
         def entries(name: str) -> NDArray[Any]:
-            columns = [getattr(one, name) for one in maps]
+            columns = [getattr(concept_map, name) for concept_map in maps]
             return np.concatenate(
-                [columns[0][:0], *(columns[of][low:high] for of, low, high in spans)]
+                [columns[0][:0], *(columns[index][low:high] for index, low, high in spans)]
             )
 
         def rows(name: str) -> NDArray[Any]:
-            columns = [getattr(one, name) for one in maps]
-            return np.stack([columns[of][row] for of, row in places])
+            columns = [getattr(concept_map, name) for concept_map in maps]
+            return np.stack([columns[index][row] for index, row in places])
 
         return cls(
-            digests=tuple(maps[of].digests[row] for of, row in places),
+            digests=tuple(maps[index].digests[row] for index, row in places),
             n_concepts=first.n_concepts,
             dictionary=first.dictionary,
             indptr=np.cumsum([0, *lengths]),
@@ -222,44 +222,51 @@ class ConceptMap:
 
     @classmethod
     def concatenate(cls, maps: Sequence[ConceptMap]) -> ConceptMap:
-        """Stack maps made by the same dictionary, in order."""
+        """Join maps made with the same dictionary, in order."""
         first = maps[0]
         if any(other.dictionary != first.dictionary for other in maps):
-            raise FormatError("Maps made by different dictionaries cannot be joined; map again.")
-        shifts = np.cumsum([0, *(one.indptr[-1] for one in maps[:-1])])
-        with_embeddings = all(one.embeddings is not None for one in maps)
+            raise FormatError("Maps made with different dictionaries cannot be joined; map again.")
+        shifts = np.cumsum([0, *(concept_map.indptr[-1] for concept_map in maps[:-1])])
+        with_embeddings = all(concept_map.embeddings is not None for concept_map in maps)
         return cls(
-            digests=tuple(digest for one in maps for digest in one.digests),
+            digests=tuple(digest for concept_map in maps for digest in concept_map.digests),
             n_concepts=first.n_concepts,
             dictionary=first.dictionary,
             indptr=np.concatenate(
                 [
                     np.zeros(1, dtype=np.int64),
-                    *(one.indptr[1:] + shift for one, shift in zip(maps, shifts, strict=True)),
+                    *(
+                        concept_map.indptr[1:] + shift
+                        for concept_map, shift in zip(maps, shifts, strict=True)
+                    ),
                 ]
             ),
-            indices=np.concatenate([one.indices for one in maps]),
-            saliency=np.concatenate([one.saliency for one in maps]),
-            peak=np.concatenate([one.peak for one in maps]),
-            start=np.concatenate([one.start for one in maps]),
-            end=np.concatenate([one.end for one in maps]),
-            n_tokens=np.concatenate([one.n_tokens for one in maps]),
+            indices=np.concatenate([concept_map.indices for concept_map in maps]),
+            saliency=np.concatenate([concept_map.saliency for concept_map in maps]),
+            peak=np.concatenate([concept_map.peak for concept_map in maps]),
+            start=np.concatenate([concept_map.start for concept_map in maps]),
+            end=np.concatenate([concept_map.end for concept_map in maps]),
+            n_tokens=np.concatenate([concept_map.n_tokens for concept_map in maps]),
             embeddings=np.concatenate(
-                [one.embeddings for one in maps if one.embeddings is not None]
+                [
+                    concept_map.embeddings
+                    for concept_map in maps
+                    if concept_map.embeddings is not None
+                ]
             )
             if with_embeddings
             else None,
         )
 
     def to_table(self) -> pa.Table:
-        """Return the map as an Arrow table: one row an item, list columns over one offset array."""
+        """Return the map as an Arrow table: one row per item, list columns with shared offsets."""
         import pyarrow as pa
 
         if self.indptr[-1] > np.iinfo(np.int32).max:
-            raise FormatError("A map shard holds more than 2^31 entries; write smaller shards.")
+            raise FormatError("A map shard has more than 2^31 entries; write smaller shards.")
         offsets = pa.array(self.indptr.astype(np.int32))
 
-        # Nothing is ever null, and said so in the schema a list is read twice as fast.
+        # Declaring the elements non-nullable makes lists load twice as fast.
         def lists(values: NDArray[np.generic]) -> pa.ListArray:
             entries = pa.array(values)
             kind = pa.list_(pa.field("element", entries.type, nullable=False))
@@ -279,13 +286,13 @@ class ConceptMap:
                 pa.array(self.embeddings.reshape(-1)), self.embeddings.shape[1]
             )
         schema = pa.schema(
-            [pa.field(name, one.type, nullable=False) for name, one in columns.items()],
+            [pa.field(name, column.type, nullable=False) for name, column in columns.items()],
             {"dictionary": self.dictionary, "n_concepts": str(self.n_concepts), "version": "1"},
         )
         return pa.table(columns, schema=schema)
 
     def save(self, path: Path) -> None:
-        """Write the map as Parquet, all or nothing."""
+        """Write the map as Parquet, atomically."""
         from benchdesign.mapfile import MapWriter
 
         with MapWriter(path) as writer:
@@ -295,8 +302,8 @@ class ConceptMap:
     def load(cls, path: Path, *, thresholds: NDArray[np.float32] | None = None) -> ConceptMap:
         """Read a map written by `save`.
 
-        With presence thresholds (n_concepts,), weaker entries and the places of peaks stay in the
-        file: a fifth of the memory, and all that coverage, gaps and proposals need of a pool.
+        With presence thresholds (n_concepts,), weaker entries and peak positions are not loaded.
+        That takes a fifth of the memory and suffices for coverage, gaps and proposals.
         """
         import pyarrow as pa
 
@@ -306,7 +313,7 @@ class ConceptMap:
             return read_map(path, thresholds=thresholds)
         except (pa.ArrowException, OSError) as problem:
             raise FormatError(
-                f"{path}: not a readable concept map ({problem}); delete it."
+                f"{path}: not a readable concept map ({problem}). Delete it and map again."
             ) from None
 
     def _matrix(self, values: NDArray[np.float32]) -> csr_array:
@@ -316,12 +323,16 @@ class ConceptMap:
 
 
 def sample_items(maps: Sequence[ConceptMap], n: int) -> ConceptMap:
-    """Return at most `n` items of several maps as one, evenly spread over all of them."""
+    """Return one map of at most `n` items, spaced evenly over all maps."""
     if sum(map(len, maps)) <= n:
         return maps[0] if len(maps) == 1 else ConceptMap.concatenate(maps)
-    ends = np.cumsum([len(one) for one in maps])
+    lengths = [len(concept_map) for concept_map in maps]
+    ends = np.cumsum(lengths)
     rows = np.linspace(0, ends[-1] - 1, n).astype(np.int64)
     parts = np.split(rows, np.searchsorted(rows, ends[:-1]))
-    starts = ends - [len(one) for one in maps]
-    taken = [one.take(part - start) for one, part, start in zip(maps, parts, starts, strict=True)]
-    return ConceptMap.concatenate(taken)
+    starts = ends - lengths
+    samples = [
+        concept_map.take(part - start)
+        for concept_map, part, start in zip(maps, parts, starts, strict=True)
+    ]
+    return ConceptMap.concatenate(samples)

@@ -1,9 +1,9 @@
-"""Settings, and where each came from.
+"""Workspace settings and user preferences.
 
-Two kinds: `Settings` belong to a workspace and decide its results; `Preferences` belong to the
-person and decide how the program behaves. Preferences come from, in this order, a flag, the
-environment (`BENCHDESIGN_...`), the user's file, the default. This is the only module that reads
-the environment.
+`Settings` belong to a workspace and determine its results. `Preferences` belong to the user and
+determine how the program behaves. A preference is read from the first of: a flag, the environment
+(`BENCHDESIGN_...`), the user's configuration file, the default. No other module reads the
+environment.
 """
 
 from __future__ import annotations
@@ -33,20 +33,20 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What decides the results of a workspace; kept in `workspace.json`."""
+    """Settings that determine the results of a workspace; stored in `workspace.json`."""
 
     n_add: int = 50
-    """Proposals to add."""
+    """Number of additions to propose."""
 
     n_remove: int = 0
-    """Proposals to remove."""
+    """Number of removals to propose."""
 
     min_items: int = 1
-    """Benchmark items that stay whatever is proposed for removal."""
+    """Benchmark items that must remain after all proposed removals."""
 
     seed: int = 0
     model: str = "builtin"
-    """Reference model: `builtin` (or the one the dictionary was made for), a folder, a hub id."""
+    """Reference model: `builtin` (or the one the dictionary was built for), a folder, a hub id."""
 
     dictionary: str = "builtin"
     """Concept dictionary: `builtin`, a folder, `sae-lens:<release>/<sae_id>` or `hf:<repo>`."""
@@ -54,20 +54,20 @@ class Settings:
     device: str | None = None
     dtype: str | None = None
     hook_module: str | None = None
-    """Module to read instead of the one the hook point names."""
+    """Module to read activations from instead of the dictionary's hook point."""
 
     chat: bool = False
-    """Read every item as the user's turn in the model's chat template."""
+    """Format every item as a user turn in the model's chat template."""
 
     fields: Mapping[str, str] = field(default_factory=dict)
-    """Fields of the benchmark set by hand (`prompt`: `question`)."""
+    """Field mapping of the benchmark set by hand (`prompt`: `question`)."""
 
     pool_fields: Mapping[str, str] = field(default_factory=dict)
     template: str | None = None
     """Source of the item template; None for the default rendering."""
 
     pool_template: str | None = None
-    """Source of the pool's; None for the benchmark's, empty for the default rendering."""
+    """Source of the pool's template; None for `template`, empty for the default rendering."""
 
     split: str | None = None
     pool_split: str | None = None
@@ -85,43 +85,43 @@ class Settings:
     """`Constraints` that differ from the defaults."""
 
     keep_out: tuple[str, ...] = ()
-    """Files with known benchmarks whose items are never proposed."""
+    """Files of known benchmarks whose items must not be proposed."""
 
     weight: str = "gaps"
-    """What proposals prefer: `gaps`, or `model-gaps`: what models are weak at by `results`."""
+    """What proposals favour: `gaps`, or `model-gaps` (weaknesses of models in `results`)."""
 
     results: tuple[str, ...] = ()
-    """Files with results of models on each item, as `models` reads them."""
+    """Files with per-item results of models, as for the `models` command."""
 
     metrics: tuple[str, ...] = ()
-    """Which score to use where results have several."""
+    """Scores to use if results have several."""
 
     @property
     def template_of_pool(self) -> str | None:
         """Source of the template that renders the pool's items; None for the default rendering."""
-        chosen = self.template if self.pool_template is None else self.pool_template
-        return chosen or None
+        source = self.template if self.pool_template is None else self.pool_template
+        return source or None
 
 
 @dataclass(frozen=True, slots=True)
 class Preferences:
-    """How the program behaves for one person."""
+    """How the program behaves for one user."""
 
     who: str = ""
-    """Name written beside decisions; empty for the login name."""
+    """Name recorded with decisions; empty for the login name."""
 
     theme: str = "textual-dark"
     marks: str = "unicode"
     """`unicode` or `ascii`."""
 
     device: str | None = None
-    """Where reference models run: `cpu`, `cuda`, `mps`, `auto`; None for CUDA if there is one."""
+    """Device of reference models: `cpu`, `cuda`, `mps`, `auto`; None for CUDA if available."""
 
     cache: str | None = None
-    """Folder for downloaded and derived files; None for the platform's place."""
+    """Folder for downloaded and derived files; None for the platform's default."""
 
     keys: Mapping[str, str] = field(default_factory=dict)
-    """Keys by binding id."""
+    """Key bindings, by binding id."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,10 +135,10 @@ class Preference:
 
 
 def user_config_path(environ: Mapping[str, str] | None = None) -> Path:
-    """Return where the user's file is looked for (it may not exist)."""
+    """Return the path of the user's configuration file (it may not exist)."""
     environ = os.environ if environ is None else environ
-    if given := environ.get("BENCHDESIGN_CONFIG"):
-        return Path(given)
+    if path := environ.get("BENCHDESIGN_CONFIG"):
+        return Path(path)
     home = environ.get("XDG_CONFIG_HOME") or str(
         Path(environ.get("HOME", "~")).expanduser() / ".config"
     )
@@ -148,31 +148,33 @@ def user_config_path(environ: Mapping[str, str] | None = None) -> Path:
 def load_preferences(
     flags: Mapping[str, Any] | None = None, *, environ: Mapping[str, str] | None = None
 ) -> tuple[Preferences, tuple[Preference, ...]]:
-    """Return the preferences and, for each, where its value came from."""
+    """Return the preferences, and each one with its origin."""
     environ = os.environ if environ is None else environ
     path = user_config_path(environ)
     from_file = _read_user_file(path)
-    given = {name: value for name, value in (flags or {}).items() if value is not None}
-    found = []
-    for one in fields(Preferences):
-        variable = f"BENCHDESIGN_{one.name.upper()}"
-        if one.name in given:
-            found.append(Preference(one.name, given[one.name], "flag"))
-        elif environ.get(variable) and one.name != "keys":
-            found.append(Preference(one.name, environ[variable], f"environment {variable}"))
-        elif one.name in from_file:
-            found.append(Preference(one.name, from_file[one.name], f"user {path}"))
-        elif one.name == "who":
-            found.append(Preference(one.name, _login_name(), "default (login name)"))
+    from_flags = {name: value for name, value in (flags or {}).items() if value is not None}
+    preferences = []
+    for name in (setting.name for setting in fields(Preferences)):
+        variable = f"BENCHDESIGN_{name.upper()}"
+        if name in from_flags:
+            preference = Preference(name, from_flags[name], "flag")
+        elif environ.get(variable) and name != "keys":
+            preference = Preference(name, environ[variable], f"environment {variable}")
+        elif name in from_file:
+            preference = Preference(name, from_file[name], f"user {path}")
+        elif name == "who":
+            preference = Preference(name, _login_name(), "default (login name)")
         else:
-            found.append(Preference(one.name, getattr(Preferences(), one.name), "default"))
-    return Preferences(**{one.name: one.value for one in found}), tuple(found)
+            preference = Preference(name, getattr(Preferences(), name), "default")
+        preferences.append(preference)
+    values = {preference.name: preference.value for preference in preferences}
+    return Preferences(**values), tuple(preferences)
 
 
 def cache_folder(
     preferences: Preferences | None = None, *, environ: Mapping[str, str] | None = None
 ) -> Path:
-    """Return the folder for files that can be made again (it may not exist)."""
+    """Return the cache folder (it may not exist)."""
     environ = os.environ if environ is None else environ
     if preferences is not None and preferences.cache:
         return Path(preferences.cache).expanduser()
@@ -181,21 +183,21 @@ def cache_folder(
 
 
 def endpoint_key(*, environ: Mapping[str, str] | None = None) -> str | None:
-    """Return the key for a language-model endpoint; never kept in a file or a workspace."""
+    """Return the API key of the language-model endpoint; it is never stored."""
     environ = os.environ if environ is None else environ
-    given = environ.get("BENCHDESIGN_API_KEY") or environ.get("OPENAI_API_KEY") or ""
-    return given.strip() or None
+    key = environ.get("BENCHDESIGN_API_KEY") or environ.get("OPENAI_API_KEY") or ""
+    return key.strip() or None
 
 
 def editor_command(environ: Mapping[str, str] | None = None) -> str:
-    """Return the command of the person's editor."""
+    """Return the command that starts the user's editor."""
     environ = os.environ if environ is None else environ
     return environ.get("VISUAL") or environ.get("EDITOR") or "vi"
 
 
 def _read_user_file(path: Path) -> dict[str, Any]:
     if str(path) == os.devnull:
-        # A common way to say that there are no settings.
+        # `BENCHDESIGN_CONFIG=/dev/null` is a common way to disable the file.
         return {}
     try:
         content = tomllib.loads(read_regular_text(path))
@@ -203,17 +205,17 @@ def _read_user_file(path: Path) -> dict[str, Any]:
         return {}
     except (OSError, ValueError, RecursionError) as problem:
         raise InputError(
-            f"{path}: not a readable settings file ({problem}). Fix or move it."
+            f"{path}: not a readable configuration file ({problem}). Fix or move it."
         ) from None
-    known = [one.name for one in fields(Preferences)]
+    names = [setting.name for setting in fields(Preferences)]
     for name, value in content.items():
-        if name not in known:
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f" Did you mean {near[0]!r}?" if near else f" Known: {', '.join(known)}."
+        if name not in names:
+            near = difflib.get_close_matches(name, names, n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else f" Settings: {', '.join(names)}."
             raise InputError(f"{path}: unknown setting {name!r}.{hint}")
-        wanted = dict if name == "keys" else str
-        if not isinstance(value, wanted):
-            raise InputError(f"{path}: {name} must be {'a table' if wanted is dict else 'text'}.")
+        kind = dict if name == "keys" else str
+        if not isinstance(value, kind):
+            raise InputError(f"{path}: {name} must be {'a table' if kind is dict else 'text'}.")
     return content
 
 

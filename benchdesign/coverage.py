@@ -1,9 +1,8 @@
-"""How much a set of items exercises each concept, as such and against a reference.
+"""How much a set of items exercises each concept, in absolute terms and against a reference.
 
-Two measurements side by side: the scores of the paper, kept exactly, which compare concepts with
-each other; and the comparison a decision can stand on, how many items show a concept against how
-many would if the set were drawn from the reference at the same text lengths. Nothing here decides
-what is a gap.
+Two measurements: the paper's scores, unchanged, which compare concepts with each other; and the
+basis for decisions, the number of items that show a concept against the number expected if the set
+were drawn from the reference at the same text lengths. `gaps` decides which concepts are gaps.
 """
 
 from __future__ import annotations
@@ -24,7 +23,7 @@ __all__ = ["Coverage", "Reference", "count_items", "measure_coverage"]
 Floats = NDArray[np.float64]
 
 _RAREST = 1e-7
-"""A published rate of 0 means rarer than any corpus could show, never impossible."""
+"""Smallest base rate: a published rate of 0 means unobserved, not impossible."""
 
 _ITEMS_A_BIN = 200
 _MOST_BINS = 10
@@ -32,22 +31,22 @@ _MOST_BINS = 10
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reference:
-    """How often each concept is present in the distribution a benchmark is compared with."""
+    """How often each concept occurs in the distribution that a benchmark is compared with."""
 
     kind: str
-    """pool, dictionary or sample."""
+    """`pool`, `dictionary` or `sample`."""
 
     edges: tuple[int, ...]
     """Ascending upper edges, exclusive, of all length bins but the last, in content tokens."""
 
     rates: Floats
-    """(n_concepts, n_bins): share of reference items with the concept; NaN if unknown."""
+    """(n_concepts, n_bins): share of reference items that show the concept; NaN if unknown."""
 
     n_items: Floats
-    """(n_bins,): reference items of each length; infinite where the rates count as exact."""
+    """(n_bins,): reference items in each length bin; infinite if the rates count as exact."""
 
     thresholds: NDArray[np.float32]
-    """Presence thresholds the rates were counted at."""
+    """Presence thresholds that the rates are based on."""
 
     dictionary: str
     """Fingerprint of the dictionary."""
@@ -62,25 +61,31 @@ class Reference:
         n_bins: int | None = None,
         kind: str = "pool",
     ) -> Reference:
-        """Count a pool; its length bins are quantiles of the pool's own lengths."""
+        """Measure the rates of a pool, in length bins that are quantiles of its own lengths."""
         _check(concept_map, dictionary)
         if not len(concept_map):
-            raise UsageError("The pool has no items; give one with items, or none at all.")
-        used = dictionary.table.threshold if thresholds is None else thresholds
+            raise UsageError("The pool is empty; choose one with items, or leave it out.")
+        if thresholds is None:
+            thresholds = dictionary.table.threshold
         lengths = concept_map.n_tokens
-        wanted = n_bins or min(max(len(lengths) // _ITEMS_A_BIN, 1), _MOST_BINS)
-        cuts = np.quantile(lengths, np.arange(1, wanted) / wanted, method="higher")
+        n_bins = n_bins or min(max(len(lengths) // _ITEMS_A_BIN, 1), _MOST_BINS)
+        cuts = np.quantile(lengths, np.arange(1, n_bins) / n_bins, method="higher")
         edges = tuple(int(edge) for edge in np.unique(cuts) if edge > lengths.min())
         bins = np.searchsorted(np.asarray(edges), lengths, side="right")
-        counts = _count_by_bin(concept_map, used, bins=bins, n_bins=len(edges) + 1)
+        counts = _count_by_bin(concept_map, thresholds, bins=bins, n_bins=len(edges) + 1)
         n_items = np.bincount(bins, minlength=len(edges) + 1).astype(np.float64)
         return cls(
-            kind, edges, counts / np.maximum(n_items, 1), n_items, used, dictionary.fingerprint
+            kind,
+            edges,
+            counts / np.maximum(n_items, 1),
+            n_items,
+            thresholds,
+            dictionary.fingerprint,
         )
 
     @classmethod
     def from_dictionary(cls, dictionary: Dictionary) -> Reference:
-        """Use the base rates a dictionary was published with."""
+        """Return the base rates published with a dictionary."""
         rates = dictionary.table.base_rates.astype(np.float64)
         n_bins = rates.shape[1]
         return cls(
@@ -94,37 +99,37 @@ class Reference:
 
     @property
     def size(self) -> float:
-        """Number of reference items; infinite where the rates count as exact."""
+        """Number of reference items; infinite if the rates count as exact."""
         return float(self.n_items.sum())
 
     def bin_counts(self, n_tokens: NDArray[np.int32]) -> NDArray[np.int64]:
-        """Count items of each length bin from their content-token counts."""
+        """Count the items in each length bin, from their numbers of content tokens."""
         bins = np.searchsorted(np.asarray(self.edges), n_tokens, side="right")
         return np.bincount(bins, minlength=len(self.n_items))
 
     def match(self, n_tokens: NDArray[np.int32]) -> MatchedRates:
-        """Return the rates a set of these lengths would have if drawn from the reference."""
+        """Return the rates expected of a set with these lengths, drawn from the reference."""
         counts = self.bin_counts(n_tokens).astype(np.float64)
         n = counts.sum()
         if not n:
             return MatchedRates(np.full(len(self.rates), np.nan), 0.0)
         weights = counts / n
-        used = weights > 0
-        rates = self.rates[:, used] @ weights[used]
-        # Kish: rates averaged over bins of unequal weight are worth fewer items than were counted.
-        spread = float(np.sum(weights[used] ** 2 / self.n_items[used]))
+        occupied = weights > 0
+        rates = self.rates[:, occupied] @ weights[occupied]
+        # Effective sample size (Kish): unequal weights of the bins reduce it.
+        spread = float(np.sum(weights[occupied] ** 2 / self.n_items[occupied]))
         return MatchedRates(rates, 1 / spread if spread else np.inf)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class MatchedRates:
-    """Reference rates at the lengths of a given set."""
+    """Reference rates matched to the lengths of a set."""
 
     rates: Floats
-    """(n_concepts,): NaN where unknown."""
+    """(n_concepts,): NaN if unknown."""
 
     n_effective: float
-    """Reference items these rates are worth; infinite where they count as exact."""
+    """Effective number of reference items; infinite if the rates count as exact."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -133,28 +138,28 @@ class Coverage:
 
     n_items: int
     count: NDArray[np.int64]
-    """Items with the concept present (peak at or over its threshold): k."""
+    """k: items that show the concept (peak at or above its threshold)."""
 
     n_active: NDArray[np.int64]
-    """Items in which it fires at all, however weakly: the paper's criterion."""
+    """Items in which it fires at all, however weakly (the paper's criterion)."""
 
     mean_saliency: Floats
-    """Mean over items of the saliency."""
+    """Mean saliency over items."""
 
     chi_bench: Floats
-    """The paper's score: mean saliency over that of all concepts and items; 0 if all are 0."""
+    """The paper's score: mean saliency relative to all concepts and items; 0 if all are 0."""
 
     expected: Floats
-    """Items that would show it if drawn from the reference at these lengths: E; NaN if unknown."""
+    """E: items expected to show it if drawn from the reference at these lengths; NaN if unknown."""
 
     base_rate: Floats
-    """Length-matched reference rate: pi = E / n; NaN if unknown."""
+    """pi = E / n: length-matched reference rate; NaN if unknown."""
 
     n_reference: float
-    """Reference items the base rates are worth; infinite where they count as exact."""
+    """Effective number of reference items; infinite if the base rates count as exact."""
 
     reference: str
-    """pool, dictionary, sample, or none."""
+    """`pool`, `dictionary`, `sample` or `none`."""
 
     thresholds: NDArray[np.float32]
     dictionary: str
@@ -162,36 +167,36 @@ class Coverage:
 
     @property
     def rate(self) -> Floats:
-        """Share of items with the concept present; NaN for a set without items."""
+        """Share of items that show the concept; NaN for an empty set."""
         return self.count / self.n_items if self.n_items else np.full(len(self.count), np.nan)
 
     @property
     def missing(self) -> NDArray[np.bool_]:
-        """The paper's class: no item activates the concept at all."""
+        """Mask of the concepts that no item activates at all (the paper's definition)."""
         missing: NDArray[np.bool_] = self.n_active == 0
         return missing
 
     @property
     def floored_rate(self) -> Floats:
-        """Base rate, with half an item standing for none among the reference's."""
+        """Base rate, where zero reference items count as half an item."""
         return np.maximum(self.base_rate, max(0.5 / (self.n_reference + 1), _RAREST))
 
     def lift(self, *, prior: float = 10.0) -> Floats:
-        """Return log2 of rate over base rate, with `prior` more items at the base rate."""
+        """Return log2 of rate over base rate, smoothed by `prior` items at the base rate."""
         return self._lift_of(self.count, self.floored_rate, prior=prior)
 
     def joint_lift(self, concept_ids: Sequence[int], *, prior: float = 10.0) -> float:
-        """Return the lift of several concepts' counts added up."""
+        """Return the lift of the summed counts of several concepts."""
         ids = list(concept_ids)
-        together = (values[ids].sum(keepdims=True) for values in (self.count, self.floored_rate))
-        return float(self._lift_of(*together, prior=prior)[0])
+        sums = (values[ids].sum(keepdims=True) for values in (self.count, self.floored_rate))
+        return float(self._lift_of(*sums, prior=prior)[0])
 
     def _lift_of(self, count: NDArray[np.int64], pi: Floats, *, prior: float) -> Floats:
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.log2((count + prior * pi) / ((self.n_items + prior) * pi))
 
     def rate_interval(self, *, prior: float = 10.0, level: float = 0.90) -> Interval:
-        """Return the credible interval of the rate, with `prior` items at the base rate."""
+        """Return the credible interval of the rate; the prior is `prior` items at the base rate."""
         pi = self.floored_rate
         return beta_interval(
             self.count + prior * pi, self.n_items - self.count + prior * (1 - pi), level=level
@@ -212,19 +217,22 @@ def measure_coverage(
     reference: Reference | None = None,
     thresholds: NDArray[np.float32] | None = None,
 ) -> Coverage:
-    """Measure a set of items; without a reference, the dictionary's base rates are used."""
+    """Measure the coverage of a set of items; the default reference is the dictionary."""
     _check(concept_map, dictionary)
-    used = dictionary.table.threshold if thresholds is None else thresholds
+    if thresholds is None:
+        thresholds = dictionary.table.threshold
     if reference is None:
         reference = Reference.from_dictionary(dictionary)
     if reference.dictionary != dictionary.fingerprint:
-        raise DictionaryError("The reference was counted with another dictionary; count it again.")
+        raise DictionaryError(
+            "The reference was measured with another dictionary; measure it again."
+        )
     matched = reference.match(concept_map.n_tokens)
-    if not np.array_equal(reference.thresholds, used):
+    if not np.array_equal(reference.thresholds, thresholds):
         if reference.kind != "dictionary":
-            raise UsageError("The reference was counted at other thresholds; count it at these.")
-        # Published base rates hold at the published thresholds only.
-        changed = reference.thresholds != used
+            raise UsageError("The reference was measured at other thresholds; measure it again.")
+        # Published base rates are valid only at the published thresholds.
+        changed = reference.thresholds != thresholds
         matched = MatchedRates(np.where(changed, np.nan, matched.rates), matched.n_effective)
     n_items = len(concept_map)
     n_concepts = concept_map.n_concepts
@@ -234,7 +242,7 @@ def measure_coverage(
     for first, last in concept_map.row_blocks():
         part = slice(int(concept_map.indptr[first]), int(concept_map.indptr[last]))
         ids, peak = concept_map.indices[part], concept_map.peak[part]
-        count += np.bincount(ids[peak >= used[ids]], minlength=n_concepts)
+        count += np.bincount(ids[peak >= thresholds[ids]], minlength=n_concepts)
         n_active += np.bincount(ids[peak > 0], minlength=n_concepts)
         total += np.bincount(ids, weights=concept_map.saliency[part], minlength=n_concepts)
     mean_saliency = total / max(n_items, 1)
@@ -249,15 +257,15 @@ def measure_coverage(
         base_rate=matched.rates,
         n_reference=matched.n_effective,
         reference="none" if np.isnan(matched.rates).all() else reference.kind,
-        thresholds=used,
+        thresholds=thresholds,
         dictionary=dictionary.fingerprint,
     )
 
 
 def count_items(concept_map: ConceptMap, thresholds: NDArray[np.float32]) -> NDArray[np.int64]:
     """Count the items that show each concept."""
-    everything = np.zeros(len(concept_map), dtype=np.int64)
-    return _count_by_bin(concept_map, thresholds, bins=everything, n_bins=1)[:, 0]
+    bins = np.zeros(len(concept_map), dtype=np.int64)
+    return _count_by_bin(concept_map, thresholds, bins=bins, n_bins=1)[:, 0]
 
 
 def _count_by_bin(
@@ -267,16 +275,16 @@ def _count_by_bin(
     bins: NDArray[np.int64],
     n_bins: int,
 ) -> NDArray[np.int64]:
-    """Count (n_concepts, n_bins) items with each concept present."""
+    """Count the items that show each concept, by length bin: (n_concepts, n_bins)."""
     n_concepts = concept_map.n_concepts
     counts = np.zeros(n_bins * n_concepts, dtype=np.int64)
     indptr = concept_map.indptr
     for first, last in concept_map.row_blocks():
         part = slice(int(indptr[first]), int(indptr[last]))
         ids = concept_map.indices[part]
-        keep = concept_map.peak[part] >= thresholds[ids]
+        is_present = concept_map.peak[part] >= thresholds[ids]
         bin_of = np.repeat(bins[first:last] * n_concepts, np.diff(indptr[first : last + 1]))
-        counts += np.bincount(bin_of[keep] + ids[keep], minlength=len(counts))
+        counts += np.bincount(bin_of[is_present] + ids[is_present], minlength=len(counts))
     return counts.reshape(n_bins, n_concepts).T
 
 
@@ -286,5 +294,5 @@ def _check(concept_map: ConceptMap, dictionary: Dictionary) -> None:
         dictionary.fingerprint,
     ):
         raise DictionaryError(
-            f"The map was not made by dictionary {dictionary.name}; map the items again with it."
+            f"The map was not made with dictionary {dictionary.name}; map the items again."
         )

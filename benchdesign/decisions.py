@@ -1,8 +1,8 @@
-"""Decisions of the designer, in the order they were made.
+"""The designer's decisions, in chronological order.
 
-The log is only ever appended to; undoing and redoing add a line, and the current state is the
-replay of the file. Nothing here knows about screens or commands, and nothing here reads the clock
-or the environment: the caller passes who decides and what time it is.
+The log is append-only: undo and redo add a line, and the current state results from replaying the
+file. This module reads neither the clock nor the environment; the caller passes the time and the
+author.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from benchdesign.whole_files import sync
 __all__ = ["BY_RULE", "Decision", "DecisionLog", "Standing", "Step", "Subject", "Verdict"]
 
 _LARGEST = 1 << 30
-"""Bytes of a log that is replayed: millions of decisions."""
+"""Largest log that is replayed, in bytes: millions of decisions."""
 
 
 class DecisionLog:
@@ -36,25 +36,26 @@ class DecisionLog:
         self._steps: list[Step] = []
         self._done: list[Step] = []
         self._undone: list[Step] = []
-        self._said: dict[tuple[Subject, str], list[Decision]] = {}
+        self._history: dict[tuple[Subject, str], list[Decision]] = {}
         self._whole_bytes = 0
         self.n_torn = 0
-        """Lines cut off by a crash and left out: 0 or 1."""
+        """Lines truncated by a crash and ignored: 0 or 1."""
 
     @classmethod
     def from_file(cls, path: Path, *, who: str, clock: Callable[[], datetime]) -> DecisionLog:
-        """Replay the log at `path`; a missing file is an empty log."""
+        """Load the log at `path`; a missing file is an empty log."""
         log = cls(path, who=who, clock=clock)
         log._replay()
         return log
 
     def record(self, *decisions: Decision) -> None:
-        """Append decisions as one step (undone together) and wait until they are on disk."""
+        """Append decisions as one step, which is undone as a whole, and sync them to disk."""
         if not decisions:
             return
         when = self._time()
         stamped = tuple(
-            one._replace(who=one.who or self.who, when=one.when or when) for one in decisions
+            decision._replace(who=decision.who or self.who, when=decision.when or when)
+            for decision in decisions
         )
         step = Step(self._next_number, "decide", stamped, self.who, when)
         self._append(_decide_lines(step))
@@ -80,11 +81,11 @@ class DecisionLog:
         note: str | None = None,
         reason: str | None = None,
     ) -> None:
-        """Record a note or a reason without touching the verdict."""
+        """Record a note or a reason; the verdict stays."""
         self.record(Decision(subject, subject_id, note=note, reason=reason))
 
     def undo(self) -> Step | None:
-        """Take back the last step that stands; returns it, or None if there is none."""
+        """Undo the last step and return it; None if there is none."""
         if not self._done:
             return None
         target = self._done[-1]
@@ -94,7 +95,7 @@ class DecisionLog:
         return target
 
     def redo(self) -> Step | None:
-        """Bring back the step undone last; None if none was, or something was decided since."""
+        """Redo the step undone last and return it; None after a new decision or without an undo."""
         if not self._undone:
             return None
         target = self._undone[-1]
@@ -104,92 +105,97 @@ class DecisionLog:
         return target
 
     def standing(self, subject: Subject, subject_id: str) -> Standing | None:
-        """Return what holds for one subject; None if nothing was ever said (or all undone)."""
-        said = self._said.get((subject, subject_id))
-        return _fold(subject, subject_id, said) if said else None
+        """Return the current state of one subject; None without decisions, or if all are undone."""
+        decisions = self._history.get((subject, subject_id))
+        return _fold(subject, subject_id, decisions) if decisions else None
 
     def verdict(self, subject: Subject, subject_id: str) -> Verdict:
-        """Return the verdict that holds; `Verdict.OPEN` where there is none."""
+        """Return the current verdict; `Verdict.OPEN` if there is none."""
         standing = self.standing(subject, subject_id)
         return standing.verdict if standing else Verdict.OPEN
 
     def standings(self, subject: Subject) -> dict[str, Standing]:
-        """Return what holds for every subject of a kind, in the order first spoken of."""
+        """Return the state of every subject of a kind, in the order of their first decisions."""
         return {
-            subject_id: _fold(kind, subject_id, said)
-            for (kind, subject_id), said in self._said.items()
-            if kind is subject and said
+            subject_id: _fold(kind, subject_id, decisions)
+            for (kind, subject_id), decisions in self._history.items()
+            if kind is subject and decisions
         }
 
     def ids(self, subject: Subject, verdict: Verdict) -> tuple[str, ...]:
-        """Return the ids of a kind that have this verdict now, in the order of the verdicts."""
-        chosen = [one for one in self.standings(subject).values() if one.verdict is verdict]
+        """Return the ids of a kind with this verdict, in the order the verdicts were made."""
+        matches = [
+            standing for standing in self.standings(subject).values() if standing.verdict is verdict
+        ]
         order = {
-            (decision.subject, decision.subject_id): place
-            for place, step in enumerate(self._done)
+            (decision.subject, decision.subject_id): position
+            for position, step in enumerate(self._done)
             for decision in step.decisions
             if decision.verdict is not None
         }
-        chosen.sort(key=lambda one: order.get((one.subject, one.subject_id), 0))
-        return tuple(one.subject_id for one in chosen)
+        matches.sort(key=lambda standing: order.get((standing.subject, standing.subject_id), 0))
+        return tuple(standing.subject_id for standing in matches)
 
     @property
     def accepted(self) -> tuple[str, ...]:
-        """Ids of the pool items accepted for addition, in the order accepted."""
+        """Ids of the pool items accepted for addition, in the order of acceptance."""
         return self.ids(Subject.ADD, Verdict.ACCEPT)
 
     @property
     def dropped(self) -> tuple[str, ...]:
-        """Ids of the benchmark items to leave out, in the order decided."""
+        """Ids of the benchmark items to remove, in the order decided."""
         return self.ids(Subject.REMOVE, Verdict.ACCEPT)
 
     @property
     def wanted(self) -> dict[int, int]:
-        """How many items should show a concept, by concept, where that was said by hand."""
-        standings = self.standings(Subject.CONCEPT).values()
-        return {int(one.subject_id): one.want for one in standings if one.want is not None}
+        """Target counts set by hand, by concept: the number of items that should show it."""
+        return {
+            int(standing.subject_id): standing.want
+            for standing in self.standings(Subject.CONCEPT).values()
+            if standing.want is not None
+        }
 
     @property
     def merged(self) -> dict[int, int]:
-        """The concept that each merged one is counted as, chains followed to their end."""
-        said = {
-            int(one.subject_id): int(one.merge)
-            for one in self.standings(Subject.CONCEPT).values()
-            if one.merge
+        """Targets of merged concepts, by concept; chains of merges are followed to the end."""
+        links = {
+            int(standing.subject_id): int(standing.merge)
+            for standing in self.standings(Subject.CONCEPT).values()
+            if standing.merge
         }
-        found = {}
-        for start in said:
-            end, passed = start, {start}
-            while end in said and said[end] not in passed:
-                end = said[end]
-                passed.add(end)
-            # Of a circle, which only a hand-written log has, the smallest number stays.
-            end = min(passed) if end in said else end
+        targets = {}
+        for start in links:
+            end, visited = start, {start}
+            while end in links and links[end] not in visited:
+                end = links[end]
+                visited.add(end)
+            # Only a hand-edited log can contain a cycle; resolve it to the smallest id.
+            end = min(visited) if end in links else end
             if end != start:
-                found[start] = end
-        return found
+                targets[start] = end
+        return targets
 
     @property
     def steps(self) -> Sequence[Step]:
-        """The whole audit trail, undos and redos included."""
+        """The complete audit trail, including undo and redo steps."""
         return tuple(self._steps)
 
     @property
     def n_undoable(self) -> int:
-        """Steps that undo can take back one after the other."""
+        """Number of steps that can be undone."""
         return len(self._done)
 
     @property
     def n_redoable(self) -> int:
-        """Steps that redo can bring back."""
+        """Number of steps that can be redone."""
         return len(self._undone)
 
     def __len__(self) -> int:
-        """Count the steps, undos and redos included."""
+        """Count the steps, including undo and redo steps."""
         return len(self._steps)
 
     def __iter__(self) -> Iterator[Step]:
-        """Iterate over the audit trail in order."""
+        """Yield the steps of the audit trail in order."""
         return iter(self._steps)
 
     @property
@@ -209,7 +215,7 @@ class DecisionLog:
         try:
             handle = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
             try:
-                # What a crash left of a line was never acknowledged; it goes before the next one.
+                # Drop the truncated line of a crash; that decision was never acknowledged.
                 if os.fstat(handle).st_size > self._whole_bytes:
                     os.ftruncate(handle, self._whole_bytes)
                 _write_all(handle, data)
@@ -230,12 +236,13 @@ class DecisionLog:
 
     def _replay(self) -> None:
         try:
-            data = read_regular(self.path, most=_LARGEST)
+            data = read_regular(self.path, max_bytes=_LARGEST)
         except FileNotFoundError:
             return
         except OSError as problem:
             raise WorkspaceError(
-                f"{self.path}: the decisions cannot be read ({problem.strerror})."
+                f"{self.path}: the decisions cannot be read ({problem.strerror}). "
+                "Check the permissions."
             ) from None
         whole = data.rfind(b"\n") + 1
         self.n_torn = int(whole < len(data))
@@ -243,18 +250,18 @@ class DecisionLog:
         group: list[Decision] = []
         lines = data[:whole].split(b"\n")[:-1]
         entries: Iterable[tuple[int, Any]] = _parse_together(lines) or _parse_by_line(lines)
-        for place, entry in entries:
+        for number, entry in entries:
             try:
                 if isinstance(entry, ValueError):
                     raise entry
                 self._replay_entry(entry, group)
             except (ValueError, LookupError, TypeError, AttributeError, OverflowError) as problem:
                 raise WorkspaceError(
-                    f"{self.path}:{place}: not a decision ({_short(problem)}). Restore the line "
-                    "from a backup, or delete it to go on without it."
+                    f"{self.path}:{number}: not a decision ({_short(problem)}). Restore the line "
+                    "from a backup, or delete it to continue without it."
                 ) from None
         if group:
-            # The last lines of a step are missing: a crash between them. None of it counts.
+            # A crash cut off the last lines of a step; discard the whole step.
             self.n_torn = 1
             self._whole_bytes = _start_of_last_step(data[:whole], len(group))
 
@@ -268,11 +275,11 @@ class DecisionLog:
                 group.clear()
         elif action == "undo":
             if self._done[-1].number != entry["of"]:
-                raise ValueError(f"step {entry['of']} is not the last that stands")
+                raise ValueError(f"step {entry['of']} is not the last step")
             self._apply_undo(number, who, when)
         elif action == "redo":
             if self._undone[-1].number != entry["of"]:
-                raise ValueError(f"step {entry['of']} is not the last undone")
+                raise ValueError(f"step {entry['of']} is not the last undone step")
             self._apply_redo(number, who, when)
         else:
             raise ValueError(f"unknown action {action!r}")
@@ -281,26 +288,26 @@ class DecisionLog:
         self._steps.append(step)
         self._done.append(step)
         self._undone.clear()
-        for one in step.decisions:
-            self._said.setdefault((one.subject, one.subject_id), []).append(one)
+        for decision in step.decisions:
+            self._history.setdefault((decision.subject, decision.subject_id), []).append(decision)
 
     def _apply_undo(self, number: int, who: str, when: str) -> None:
         step = self._done.pop()
         self._undone.append(step)
-        for one in reversed(step.decisions):
-            self._said[(one.subject, one.subject_id)].pop()
+        for decision in reversed(step.decisions):
+            self._history[(decision.subject, decision.subject_id)].pop()
         self._steps.append(Step(number, "undo", step.decisions, who, when))
 
     def _apply_redo(self, number: int, who: str, when: str) -> None:
         step = self._undone.pop()
         self._done.append(step)
-        for one in step.decisions:
-            self._said.setdefault((one.subject, one.subject_id), []).append(one)
+        for decision in step.decisions:
+            self._history.setdefault((decision.subject, decision.subject_id), []).append(decision)
         self._steps.append(Step(number, "redo", step.decisions, who, when))
 
 
 def _parse_together(lines: Sequence[bytes]) -> list[tuple[int, Any]] | None:
-    """Parse every line in one go, four times as fast as one by one; None if any is not whole."""
+    """Parse all lines at once, four times as fast as one by one; None if any line is invalid."""
     if b"" in lines:
         return None
     try:
@@ -311,68 +318,68 @@ def _parse_together(lines: Sequence[bytes]) -> list[tuple[int, Any]] | None:
 
 
 def _parse_by_line(lines: Sequence[bytes]) -> Iterator[tuple[int, Any]]:
-    """Parse line by line; a line that is not JSON comes as the error it made."""
-    for place, line in enumerate(lines, start=1):
+    """Parse line by line; yield a ValueError for a line that is not JSON."""
+    for number, line in enumerate(lines, start=1):
         if not line.strip():
             continue
         try:
-            yield place, json.loads(line)
+            yield number, json.loads(line)
         except ValueError as problem:
-            yield place, problem
+            yield number, problem
         except RecursionError:
-            yield place, ValueError("nested too deeply")
+            yield number, ValueError("nested too deeply")
 
 
-def _fold(subject: Subject, subject_id: str, said: Sequence[Decision]) -> Standing:
+def _fold(subject: Subject, subject_id: str, decisions: Sequence[Decision]) -> Standing:
     verdict, reason, note = Verdict.OPEN, "", ""
     edits: dict[str, Any] = {}
     want: int | None = None
     merge = who = when = ""
-    for one in said:
-        if one.verdict is not None:
-            # A new verdict takes the old one's reason with it; notes stay.
-            verdict, reason = one.verdict, ""
-        if one.verdict is not None or verdict is Verdict.OPEN:
-            who, when = one.who, one.when
-        reason = reason if one.reason is None else one.reason
-        note = note if one.note is None else one.note
-        edits.update(one.edits or {})
-        if one.want is not None:
-            want = None if one.want < 0 else one.want
-        merge = merge if one.merge is None else one.merge
+    for decision in decisions:
+        if decision.verdict is not None:
+            # A new verdict clears the previous reason; notes stay.
+            verdict, reason = decision.verdict, ""
+        if decision.verdict is not None or verdict is Verdict.OPEN:
+            who, when = decision.who, decision.when
+        reason = reason if decision.reason is None else decision.reason
+        note = note if decision.note is None else decision.note
+        edits.update(decision.edits or {})
+        if decision.want is not None:
+            want = None if decision.want < 0 else decision.want
+        merge = merge if decision.merge is None else decision.merge
     return Standing(subject, subject_id, verdict, note, reason, edits, want, merge, who, when)
 
 
 def _decide_lines(step: Step) -> list[str]:
     last = len(step.decisions) - 1
     lines = []
-    for place, one in enumerate(step.decisions):
+    for position, decision in enumerate(step.decisions):
         entry: dict[str, Any] = {
             "v": 1,
             "step": step.number,
             "action": "decide",
-            "who": one.who,
-            "when": one.when,
-            "kind": one.subject.value,
-            "id": one.subject_id,
+            "who": decision.who,
+            "when": decision.when,
+            "kind": decision.subject.value,
+            "id": decision.subject_id,
         }
-        if one.verdict is not None:
-            entry["verdict"] = one.verdict.value
+        if decision.verdict is not None:
+            entry["verdict"] = decision.verdict.value
         for name in ("note", "reason", "edits", "want", "merge"):
-            said = getattr(one, name)
-            if said is not None:
-                entry[name] = dict(said) if name == "edits" else said
-        if place < last:
+            value = getattr(decision, name)
+            if value is not None:
+                entry[name] = dict(value) if name == "edits" else value
+        if position < last:
             entry["more"] = True
         lines.append(json.dumps(entry, ensure_ascii=True, sort_keys=True))
     return lines
 
 
 def _decision(entry: Mapping[str, Any], who: str, when: str) -> Decision:
-    kind, verdict = entry["kind"], entry.get("verdict")
-    # A lookup costs a tenth of calling the enum, and a log has thousands of lines.
+    kind, code = entry["kind"], entry.get("verdict")
+    # A dict lookup is ten times as fast as calling the enum; a log has thousands of lines.
     subject = _SUBJECTS.get(kind) or Subject(kind)
-    said = None if verdict is None else _VERDICTS.get(verdict) or Verdict(verdict)
+    verdict = None if code is None else _VERDICTS.get(code) or Verdict(code)
     note = reason = edits = want = merge = None
     if verdict is None or len(entry) > _PLAIN:
         get = entry.get
@@ -381,22 +388,22 @@ def _decision(entry: Mapping[str, Any], who: str, when: str) -> Decision:
         want = None if want is None else int(want)
         merge = None if merge is None else str(merge)
         if merge and not is_whole_number(merge):
-            raise ValueError(f"merged into {merge!r}, which is no concept")
-        if not all(one is None or isinstance(one, str) for one in (note, reason)):
-            raise TypeError("note and reason are not text")
+            raise ValueError(f"merged into {merge!r}, which is not a concept ID")
+        if not all(text is None or isinstance(text, str) for text in (note, reason)):
+            raise TypeError("note and reason must be text")
         if not (edits is None or isinstance(edits, dict)):
-            raise TypeError("edits are not an object")
+            raise TypeError("edits must be an object")
     subject_id = str(entry["id"])
     if subject is Subject.CONCEPT and not is_whole_number(subject_id):
-        raise ValueError(f"{subject_id!r} is no concept")
-    return Decision(subject, subject_id, said, note, reason, edits, want, merge, who, when)
+        raise ValueError(f"{subject_id!r} is not a concept ID")
+    return Decision(subject, subject_id, verdict, note, reason, edits, want, merge, who, when)
 
 
 _PLAIN = 8
-"""Fields of a line that gives a verdict and nothing else."""
+"""Number of fields in a line with only a verdict."""
 
-_SUBJECTS = {one.value: one for one in Subject}
-_VERDICTS = {one.value: one for one in Verdict}
+_SUBJECTS = {subject.value: subject for subject in Subject}
+_VERDICTS = {verdict.value: verdict for verdict in Verdict}
 
 
 def _start_of_last_step(data: bytes, n_lines: int) -> int:

@@ -1,4 +1,4 @@
-"""Pool items as the designer rewrote them: what they read like, and which must be mapped again."""
+"""Pool items with the designer's edits, and the ones that must be mapped again."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ __all__ = ["Edited", "edit_of", "rewritten_items"]
 
 @dataclass(frozen=True, slots=True)
 class Edited:
-    """A pool item with the designer's changes."""
+    """A pool item with the designer's edits."""
 
     item: Item
     record: Mapping[str, Any]
 
 
 def edit_of(pool: Benchmark, item: Item, standing: Standing | None) -> Edited:
-    """Return an item and its record with the changes that were decided, if there are any."""
+    """Return an item and its record with the decided edits applied, if any."""
     from benchdesign.formats.load import reread_item
 
     record = pool.record(item)
@@ -37,7 +37,7 @@ def edit_of(pool: Benchmark, item: Item, standing: Standing | None) -> Edited:
 
 
 def rewritten_items(analysis: Analysis, choice: Choice) -> tuple[Item, ...]:
-    """Return the items to be added whose text is not the one that was mapped."""
+    """Return the items to add whose text differs from the mapped text."""
     pool = analysis.pool
     if pool is None:
         return ()
@@ -48,10 +48,10 @@ def rewritten_items(analysis: Analysis, choice: Choice) -> tuple[Item, ...]:
     }
     if not changed:
         return ()
-    known = {item.id: item for item in pool.items if item.id in changed}
+    items = {item.id: item for item in pool.items if item.id in changed}
     edited = [
-        (known[pool_id], edit_of(pool, known[pool_id], standing).item)
+        (items[pool_id], edit_of(pool, items[pool_id], standing).item)
         for pool_id, standing in changed.items()
-        if pool_id in known
+        if pool_id in items
     ]
     return tuple(after for before, after in edited if after.digest != before.digest)

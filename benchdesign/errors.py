@@ -1,4 +1,4 @@
-"""Every exception this package raises on purpose.
+"""Every exception that this package raises deliberately.
 
     BenchdesignError                 exit 1
     ├── InputError                   exit 2: a file, a field or an option is wrong
@@ -6,16 +6,16 @@
     │   ├── TemplateError            an item template is wrong, or ran too long
     │   ├── DictionaryError          a concept dictionary or SAE cannot be used
     │   ├── ModelError               a reference model cannot be used
-    │   └── UsageError               options that contradict each other
-    ├── WorkspaceError               a workspace is damaged, of a newer version or in use
+    │   └── UsageError               options contradict each other, or a value is out of range
+    ├── WorkspaceError               a workspace is damaged, too new, or cannot be written
     │   ├── WorkspaceLockedError     another process has it open
-    │   └── WorkspaceMissingError    exit 2: no workspace is there
+    │   └── WorkspaceMissingError    exit 2: not a workspace
     ├── OutputExistsError            exit 2: a file would be overwritten
     ├── MissingExtraError            an optional dependency is not installed
     ├── PackagingError               the installation lacks a file
-    └── Interrupted                  exit 130: stopped on request, work so far is kept
+    └── Interrupted                  exit 130: stopped on request; finished work is kept
 
-A message is one line: the place (file, row, field), the problem, and what to do.
+A message is one line: the location (file, row, field), the problem, and what to do.
 """
 
 from __future__ import annotations
@@ -39,17 +39,17 @@ __all__ = [
 
 
 class BenchdesignError(Exception):
-    """Anything this package raises on purpose."""
+    """Base class of every exception that this package raises deliberately."""
 
     exit_code: int = 1
 
     def __str__(self) -> str:
-        """Return the message on one line, whatever names of files it quotes."""
+        """Return the message on one line, even if it quotes file names with line breaks."""
         return " ".join(super().__str__().splitlines())
 
 
 class InputError(BenchdesignError):
-    """What was given cannot be used."""
+    """A file, a field or an option cannot be used."""
 
     exit_code = 2
 
@@ -71,11 +71,11 @@ class ModelError(InputError):
 
 
 class UsageError(InputError):
-    """Options contradict each other or a value is out of range."""
+    """Options contradict each other, or a value is out of range."""
 
 
 class WorkspaceError(BenchdesignError):
-    """A workspace is damaged, of a newer version, or cannot be written."""
+    """A workspace is damaged, was written by a newer version, or cannot be written."""
 
 
 class WorkspaceLockedError(WorkspaceError):
@@ -83,7 +83,7 @@ class WorkspaceLockedError(WorkspaceError):
 
 
 class WorkspaceMissingError(WorkspaceError):
-    """What was named is no workspace."""
+    """The named path is not a workspace."""
 
     exit_code = 2
 
@@ -95,14 +95,14 @@ class OutputExistsError(BenchdesignError):
 
 
 class MissingExtraError(BenchdesignError):
-    """An optional dependency is not installed; the message is the command that installs it."""
+    """An optional dependency is missing; the message has the command that installs it."""
 
 
 class PackagingError(BenchdesignError):
-    """The installation lacks a file that belongs to it."""
+    """The installation lacks one of its files."""
 
 
 class Interrupted(BenchdesignError):  # noqa: N818 - stopping on request is not an error
-    """Stopped on request; what was done so far is kept."""
+    """Stopped on request; finished work is kept."""
 
     exit_code = 130

@@ -1,6 +1,6 @@
-"""The last export of a workspace, and what was decided since: read from its `revision.json`.
+"""The last export of a workspace, and the decisions since; read from its `revision.json`.
 
-Whatever is missing, damaged or of another benchmark is as good as no export.
+A missing, damaged or foreign export counts as none.
 """
 
 from __future__ import annotations
@@ -22,28 +22,28 @@ __all__ = ["LastExport", "Since", "find_last_export"]
 
 @dataclass(frozen=True, slots=True)
 class Since:
-    """How a choice differs from the one that was exported."""
+    """How a choice differs from the exported one."""
 
     n_accepted: int
     n_dropped: int
     n_taken_back: int
-    """Accepted or dropped then, and not any more."""
+    """Accepted or dropped in the export, but no longer."""
 
     has_same_items: bool
-    """Nothing that was said of any item differs, notes and edits included."""
+    """Whether all decisions on items, including notes and edits, are the same."""
 
     has_same_concepts: bool
-    """Concepts and areas are judged by hand as they were then, as far as the export tells."""
+    """Whether the decisions on concepts and areas are the same, or unknown in the export."""
 
     @property
     def is_same(self) -> bool:
-        """Nothing was decided since."""
+        """Whether nothing has been decided since."""
         return self.has_same_items and self.has_same_concepts
 
 
 @dataclass(frozen=True, slots=True)
 class LastExport:
-    """What an export holds."""
+    """The contents of an export."""
 
     folder: Path
     when: datetime
@@ -52,18 +52,18 @@ class LastExport:
 
     removed: frozenset[str]
     n_gaps: int
-    """Missing and under-covered concepts of what was exported."""
+    """Number of missing and under-covered concepts in the exported benchmark."""
 
     covered_share: float | None
     decisions_sha256: str
     concepts_sha256: str | None
-    """None where an older version made the export."""
+    """None in an export by an older version."""
 
     is_same_rule: bool
-    """Whether gaps are still judged by the settings, scope and dictionary they were then."""
+    """Whether settings, scope and dictionary are the same as in the export."""
 
     def since(self, choice: Choice) -> Since:
-        """Say what is different in a choice."""
+        """Return how a choice differs from the export."""
         added, removed = set(choice.added), set(choice.removed)
         return Since(
             n_accepted=len(added - self.added),
@@ -75,16 +75,16 @@ class LastExport:
 
 
 def find_last_export(folders: Iterable[Path], analysis: Analysis) -> LastExport | None:
-    """Return the newest export of decisions about this benchmark in some folders, or None."""
-    found = [one for folder in folders if (one := _read(folder, analysis)) is not None]
-    return max(found, key=lambda one: one.when, default=None)
+    """Return the newest export of decisions about this benchmark in `folders`, or None."""
+    exports = [export for folder in folders if (export := _read(folder, analysis)) is not None]
+    return max(exports, key=lambda export: export.when, default=None)
 
 
 def _read(folder: Path, analysis: Analysis) -> LastExport | None:
     path = folder / "revision.json"
     try:
         manifest: Any = read_json(path)
-        # The manifest knows no time: the same decisions give the same files.
+        # The manifest has no time, so that the same decisions produce the same files.
         when = datetime.fromtimestamp(path.stat().st_mtime).astimezone()
         if manifest["benchmark"]["sha256"] != analysis.benchmark.sha256:
             return None
@@ -94,8 +94,8 @@ def _read(folder: Path, analysis: Analysis) -> LastExport | None:
         return LastExport(
             folder=folder,
             when=when,
-            added=frozenset(str(one["pool_id"]) for one in manifest["added"]),
-            removed=frozenset(str(one["id"]) for one in manifest["removed"]),
+            added=frozenset(str(entry["pool_id"]) for entry in manifest["added"]),
+            removed=frozenset(str(entry["id"]) for entry in manifest["removed"]),
             n_gaps=int(figures["n_missing"]) + int(figures["n_under"]),
             covered_share=None if share is None else float(share),
             decisions_sha256=str(manifest["choice"]["decisions_sha256"]),

@@ -1,11 +1,11 @@
-"""What an item is worth: the weight of every concept's deficit and how far the item fills it.
+"""The gain of an item: the weight of each concept's deficit, times how far the item fills it.
 
     F(S) = sum_c weight[c] * g(sum over S of support * soft presence, need[c])
 
-where g rises with slope 1 at first and 0 where the need is filled (a parabola), so that what is
-still missing draws more than what is nearly filled. F is monotone and submodular, and a greedy
-choice is within 1 - 1/e of the best one. Everything stays sparse, and concepts without weight are
-dropped before anything else is computed.
+where g is a parabola with slope 1 at 0 and slope 0 where the need is filled, so that empty gaps
+attract more than nearly filled ones. F is monotone and submodular, so greedy selection reaches at
+least 1 - 1/e of the optimum. All matrices stay sparse, and concepts without weight are dropped
+first.
 """
 
 from __future__ import annotations
@@ -36,71 +36,71 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class GainSettings:
-    """How deficits become weights."""
+    """Parameters that turn deficits into weights and gains."""
 
     zmin: float | None = None
-    """Deficits up to this many standard deviations weigh nothing; None to calibrate on the pool."""
+    """Deficits up to this many standard deviations have no weight; None: calibrate on the pool."""
 
     passage_weight: float = 2.0
-    """Weight of concepts of passages (themes) against those of tokens (terms)."""
+    """Weight of passage concepts (themes) relative to token concepts (terms)."""
 
     n_neighbours: int = 10
-    """Closest items of pool and benchmark asked whether they fill the same gaps; 0 asks none."""
+    """Nearest items of pool and benchmark that an item's gain is averaged with; 0 for none."""
 
     own_share: float = 0.2
-    """Weight of an item's own gain against the mean gain of those closest items."""
+    """Weight of an item's own gain relative to the mean gain of its neighbours."""
 
     likeness: float = 0.5
-    """Weight of how unlike the benchmark and like the pool an item's embedding is; 0 for none."""
+    """Weight of an embedding's similarity to the pool over the benchmark; 0 to ignore it."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Emphasis:
-    """Concepts to probe whatever their coverage is, because models look weak there."""
+    """Concepts to probe whatever their coverage, because models seem weak there."""
 
     weights: Floats
     """(n_concepts,): 0 to 1."""
 
     wanted: Floats
-    """(n_concepts,): how many items more are asked for."""
+    """(n_concepts,): number of additional items to aim for."""
 
     def over(self, weights: Floats, gaps: Gaps) -> Floats:
-        """Return weights in which deficits only decide among items that probe alike."""
+        """Return weights in which deficits only break ties between equally emphasised concepts."""
         deficits = weights[weights > 0]
         top = float(np.quantile(deficits, 0.9)) if len(deficits) else 1.0
-        asked = np.where(gaps.in_scope & (self.weights > 0), self.weights, 0.0)
-        if not asked.any():
+        emphasis = np.where(gaps.in_scope & (self.weights > 0), self.weights, 0.0)
+        if not emphasis.any():
             return weights
-        emphasised: Floats = _BESIDE * weights + top * asked
+        emphasised: Floats = _BESIDE * weights + top * emphasis
         return emphasised
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class GainTable:
-    """What every item of a pool is worth; nothing is kept for an item but two numbers."""
+    """The gains of a pool's items; only two numbers per item are stored."""
 
     concept_ids: NDArray[np.int64]
-    """(n_weighted,): the concepts with a weight; columns refer to positions here."""
+    """(n_weighted,): ids of the concepts with a weight; a column is a position in it."""
 
     weights: Floats
     """(n_weighted,)"""
 
     targets: Floats
-    """(n_weighted,): items that should show each concept in the end, not rounded."""
+    """(n_weighted,): unrounded number of items that should finally show each concept."""
 
     needs: Floats
-    """(n_weighted,): soft presence still wanted, in units of items fully showing the concept."""
+    """(n_weighted,): missing soft presence; an item that fully shows the concept counts 1."""
 
     support: Floats
-    """(n_items,): factor of each item's gain, from how far its closest items fill the same gaps,
-    and from how unlike the benchmark its embedding is.
+    """(n_items,): factor of each item's gain, from how far its neighbours fill the same gaps and
+    how unlike the benchmark its embedding is.
 
-    A single item's concepts are noisy; a gap shows in a neighbourhood of the pool that the
-    benchmark has no items in.
+    The concepts of a single item are noisy. A gap is a neighbourhood of the pool without benchmark
+    items.
     """
 
     bounds: Floats
-    """(n_items,): gain of each item were nothing filled yet, so never more than this."""
+    """(n_items,): upper bound of each item's gain: its gain while nothing is filled."""
 
     presences: SoftPresence
 
@@ -117,13 +117,13 @@ class GainTable:
         settings: GainSettings,
         emphasis: Emphasis | None = None,
     ) -> GainTable:
-        """Prepare a pool for choosing `n` items to add to the set that was judged."""
+        """Prepare a pool for the selection of `n` items to add."""
         all_weights = concept_weights(gaps, dictionary, zmin=zmin, settings=settings)
         targets = targets_after(gaps, n_added=n)
         if emphasis is not None:
             all_weights = emphasis.over(all_weights, gaps)
-            asked = gaps.count + np.minimum(emphasis.wanted, n)
-            targets = np.where(emphasis.weights > 0, np.maximum(targets, asked), targets)
+            emphasised = gaps.count + np.minimum(emphasis.wanted, n)
+            targets = np.where(emphasis.weights > 0, np.maximum(targets, emphasised), targets)
         concept_ids = np.flatnonzero(all_weights > 0)
         weights = all_weights[concept_ids]
         presences = SoftPresence.of(
@@ -132,14 +132,14 @@ class GainTable:
             thresholds=gaps.coverage.thresholds,
             scale=saliency_scale(pool_map, dictionary, gaps.coverage.thresholds),
         )
-        linear, shown, total = presences.sums(weights)
+        linear, counts, total = presences.sums(weights)
         support = _support(linear, benchmark_map, pool_map, n=n, settings=settings)
         bounds = linear * support
-        # What the set should hold once it has grown, less what it holds, in soft presence.
-        wanted = targets[concept_ids] - gaps.count[concept_ids]
-        needs = np.maximum(wanted, 1.0) * total / np.maximum(shown, 1)
-        # A budget that would fill everything several times over stretches the needs in
-        # proportion; otherwise its last items would go to what is left over, which is chance.
+        # Convert the missing items into soft presence.
+        shortfall = targets[concept_ids] - gaps.count[concept_ids]
+        needs = np.maximum(shortfall, 1.0) * total / np.maximum(counts, 1)
+        # If the budget could fill every need several times over, stretch the needs in proportion;
+        # otherwise the last items would chase chance remainders.
         room = float(weights @ needs)
         best = np.partition(linear, -n)[-n:].sum() if 0 < n < len(linear) else linear.sum()
         stretch = max(1.0, _STRETCH * best / room) if room > 0 else 1.0
@@ -157,42 +157,42 @@ class GainTable:
         """Count the items."""
         return len(self.bounds)
 
-    def row_gains(self, row: int, left: Floats) -> tuple[NDArray[np.int32], Floats]:
-        """Return the columns of one item and its gain in each, given what is left to fill."""
+    def row_gains(self, row: int, remaining: Floats) -> tuple[NDArray[np.int32], Floats]:
+        """Return the columns of one item and its gain in each, from the `remaining` needs."""
         columns, presence = self.presences.row(row)
-        room = left[columns]
+        room = remaining[columns]
         fill = np.minimum(presence, room)
         share = fill * (room - fill / 2) / np.maximum(self.needs[columns], _TINY)
         return columns, self.support[row] * self.weights[columns] * share
 
 
 _BESIDE = 0.2
-"""Weight of deficits beside an emphasis: they decide among items that probe alike."""
+"""Weight of deficits next to an emphasis: they only break ties."""
 
 _STRETCH = 8.0
 _RIDGE = 100.0
-"""Of the regression on embeddings: between 10 and 1000 little changes (measured)."""
+"""Ridge penalty of the regression on embeddings; 10 to 1000 give similar results (measured)."""
 
 _TINY = 1e-12
 _SHORTLIST = 2_000
 _NEIGHBOURS_AMONG = 8_192
-"""Items that neighbours are looked for among, evenly taken from a larger pool or benchmark."""
+"""Items searched for neighbours, sampled evenly from a larger pool or benchmark."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SoftPresence:
-    """Soft presence of some concepts, min(1, saliency / scale), straight from the map.
+    """Soft presence of a selection of concepts, min(1, saliency / scale), computed on demand.
 
-    Nothing is copied: one pass over the entries gives the sums, and of a million items only the
-    few thousand that are candidates are ever read again.
+    The map is not copied: one pass over its entries computes the sums, and only the few thousand
+    candidates among a million items are read again.
     """
 
     concept_map: ConceptMap
     position: NDArray[np.int32]
-    """(n_concepts,): column of each concept; -1 for those left out."""
+    """(n_concepts,): column of each concept; -1 if not selected."""
 
     limit: NDArray[np.float32]
-    """(n_concepts,): peak from which it is present; infinite for those left out."""
+    """(n_concepts,): presence threshold of the peak; infinite if not selected."""
 
     scale: NDArray[np.float32]
     """(n_concepts,): saliency that counts as full presence."""
@@ -206,38 +206,38 @@ class SoftPresence:
         thresholds: NDArray[np.float32],
         scale: NDArray[np.float32],
     ) -> SoftPresence:
-        """Look at the concepts of `concept_ids` (n_columns,)."""
+        """Select the concepts in `concept_ids` (n_columns,)."""
         position = np.full(concept_map.n_concepts, -1, dtype=np.int32)
         position[concept_ids] = np.arange(len(concept_ids), dtype=np.int32)
-        # One look-up an entry decides both: no peak reaches what a concept left out asks for.
+        # An infinite threshold excludes unselected concepts without a second lookup per entry.
         limit = np.where(position >= 0, thresholds, np.inf).astype(np.float32)
         return cls(concept_map, position, limit, scale)
 
     def _part(
         self, low: int, high: int
     ) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.float32]]:
-        """Return which of some entries count, with their columns and soft presences."""
+        """Return the entries that count, relative to `low`, with columns and soft presences."""
         ids = self.concept_map.indices[low:high]
-        kept = np.flatnonzero(self.concept_map.peak[low:high] >= self.limit[ids])
-        ids = ids[kept]
-        saliency = self.concept_map.saliency[low:high][kept]
-        return kept, self.position[ids], np.minimum(saliency / self.scale[ids], np.float32(1))
+        entries = np.flatnonzero(self.concept_map.peak[low:high] >= self.limit[ids])
+        ids = ids[entries]
+        saliency = self.concept_map.saliency[low:high][entries]
+        return entries, self.position[ids], np.minimum(saliency / self.scale[ids], np.float32(1))
 
     def row(self, row: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """Return the columns that one item shows, and how far."""
+        """Return the columns and soft presences of one item."""
         ends = self.concept_map.indptr
         return self._part(int(ends[row]), int(ends[row + 1]))[1:]
 
     def sums(self, weights: Floats) -> tuple[Floats, NDArray[np.int64], Floats]:
-        """Return the weighted sum of each item, and count and sum of each column."""
+        """Return the weighted sum of each item, and the count and sum of each column."""
         n_columns = len(weights)
         by_item = np.zeros(len(self.concept_map))
         count, total = np.zeros(n_columns, dtype=np.int64), np.zeros(n_columns)
         ends = self.concept_map.indptr
         for first, last in self.concept_map.row_blocks():
             low, high = int(ends[first]), int(ends[last])
-            kept, columns, presence = self._part(low, high)
-            runs = np.diff(np.searchsorted(kept, ends[first : last + 1] - low))
+            entries, columns, presence = self._part(low, high)
+            runs = np.diff(np.searchsorted(entries, ends[first : last + 1] - low))
             by_item[first:last] = np.bincount(
                 np.repeat(np.arange(last - first), runs),
                 weights=presence * weights[columns],
@@ -256,34 +256,35 @@ def _support(
     n: int,
     settings: GainSettings,
 ) -> Floats:
-    """Return the factor of each item: its own gain blended with that of its neighbourhood.
+    """Return the factor of each item: its gain blended with the gains of its neighbourhood.
 
-    Gains are averaged over the closest items twice, so that a neighbour counts for what is around
-    it too, and the result is scaled by the share of the pool in a wider neighbourhood, and by how
-    far the whole pool's difference from the benchmark points to the item. Only the items with the
-    largest gains of their own are looked at; the rest get the smallest factor among those, which
-    keeps them behind without ruling them out.
+    Gains are averaged over neighbours twice, so that a neighbour also represents its own
+    surroundings. The result is scaled by the share of pool items in a wider neighbourhood, and by
+    the item's likeness to the pool rather than the benchmark. Only the items with the largest gains
+    are processed; the others get the smallest factor, which ranks them lower without excluding
+    them.
     """
     support = np.ones(len(linear))
-    own, others = pool_map.embeddings, benchmark_map.embeddings
+    pool, benchmark = pool_map.embeddings, benchmark_map.embeddings
     k = min(settings.n_neighbours, len(linear) - 1)
-    if own is None or others is None or k < 1:
+    if pool is None or benchmark is None or k < 1:
         return support
-    n_looked_at = min(len(linear), max(_SHORTLIST, 20 * n))
-    rows = np.argpartition(-linear, n_looked_at - 1)[:n_looked_at]
+    n_shortlisted = min(len(linear), max(_SHORTLIST, 20 * n))
+    rows = np.argpartition(-linear, n_shortlisted - 1)[:n_shortlisted]
     rows = np.sort(rows[linear[rows] > 0])
     if not len(rows):
         return support
-    among = _evenly(len(own), _NEIGHBOURS_AMONG)
-    asked = np.union1d(rows, among)
-    some = others[_evenly(len(others), _NEIGHBOURS_AMONG)]
-    found = _Neighbours.find(own, some, asked=asked, among=among, k=k)
+    sample = _evenly(len(pool), _NEIGHBOURS_AMONG)
+    queries = np.union1d(rows, sample)
+    benchmark = benchmark[_evenly(len(benchmark), _NEIGHBOURS_AMONG)]
+    neighbours = _Neighbours.find(pool, benchmark, queries=queries, sample=sample, k=k)
     once = np.zeros(len(linear))
-    once[asked] = settings.own_share * linear[asked] + found.mean_of(linear)
-    twice = settings.own_share * once[asked] + found.mean_of(once)
-    factors = (twice * found.pool_share)[np.searchsorted(asked, rows)] / linear[rows]
+    once[queries] = settings.own_share * linear[queries] + neighbours.mean_of(linear)
+    twice = settings.own_share * once[queries] + neighbours.mean_of(once)
+    factors = (twice * neighbours.pool_share)[np.searchsorted(queries, rows)] / linear[rows]
     if settings.likeness:
-        factors *= np.exp(settings.likeness * _likeness(own, some, rows=rows, among=among))
+        likeness = _likeness(pool, benchmark, rows=rows, sample=sample)
+        factors *= np.exp(settings.likeness * likeness)
     support[:] = factors.min()
     support[rows] = factors
     return support
@@ -291,86 +292,86 @@ def _support(
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Neighbours:
-    """The closest items of pool and benchmark of some pool items."""
+    """The nearest items of pool and benchmark for a selection of pool items."""
 
     rows: NDArray[np.int64]
-    """(n_asked, k): rows of the pool, closest first; -1 for an item of the benchmark."""
+    """(n_queries, k): rows of the pool, nearest first; -1 for a benchmark item."""
 
     pool_share: Floats
-    """(n_asked,): share of the pool among twice as many."""
+    """(n_queries,): share of pool items among the 2k nearest."""
 
     @classmethod
     def find(
         cls,
-        own: NDArray[np.float16],
-        others: NDArray[np.float16],
+        pool: NDArray[np.float16],
+        benchmark: NDArray[np.float16],
         *,
-        asked: NDArray[np.int64],
-        among: NDArray[np.int64],
+        queries: NDArray[np.int64],
+        sample: NDArray[np.int64],
         k: int,
     ) -> _Neighbours:
-        """Look for them among some pool items and among `others`, the benchmark's."""
-        wide = min(2 * k, len(among) - 1)
-        inside = nearest(own[asked], own[among], k=wide + 1)
-        inside_rows = among[inside.rows]
-        similarities = np.where(inside_rows == asked[:, None], -2.0, inside.similarities)
-        outside = nearest(own[asked], others, k=wide)
-        together = np.concatenate([similarities, outside.similarities], axis=1)
+        """Find neighbours of pool rows `queries` in pool rows `sample` and in the benchmark."""
+        wide = min(2 * k, len(sample) - 1)
+        inside = nearest(pool[queries], pool[sample], k=wide + 1)
+        inside_rows = sample[inside.rows]
+        inside_similarities = np.where(inside_rows == queries[:, None], -2.0, inside.similarities)
+        outside = nearest(pool[queries], benchmark, k=wide)
+        similarities = np.concatenate([inside_similarities, outside.similarities], axis=1)
         rows = np.concatenate([inside_rows, np.full(outside.rows.shape, -1)], axis=1)
-        order = np.argsort(-together, axis=1, kind="stable")[:, :wide]
+        order = np.argsort(-similarities, axis=1, kind="stable")[:, :wide]
         closest = np.take_along_axis(rows, order, axis=1)
         return cls(closest[:, :k], (closest >= 0).mean(axis=1))
 
     def mean_of(self, gains: Floats) -> Floats:
-        """Return the mean gain of each item's neighbours: an item of the benchmark fills no gap."""
-        around = np.where(self.rows >= 0, gains[self.rows], 0.0)
-        mean: Floats = around.mean(axis=1)
+        """Return the mean gain of each item's neighbours; a benchmark item has gain 0."""
+        neighbour_gains = np.where(self.rows >= 0, gains[self.rows], 0.0)
+        mean: Floats = neighbour_gains.mean(axis=1)
         return mean
 
 
 def _likeness(
-    own: NDArray[np.float16],
-    others: NDArray[np.float16],
+    pool: NDArray[np.float16],
+    benchmark: NDArray[np.float16],
     *,
     rows: NDArray[np.int64],
-    among: NDArray[np.int64],
+    sample: NDArray[np.int64],
 ) -> Floats:
-    """Return how like the pool and unlike the benchmark some pool items are, standardised.
+    """Return how like the pool, and unlike the benchmark, the pool items `rows` are, standardised.
 
-    Ridge regression of where an item is from (benchmark 0, pool 1) on its embedding, fitted to the
-    pool items `among` and the benchmark's (`others`). What is said of an item it was fitted to is
-    what would be said had it been left out (the leave-one-out residual, y - (y - p) / (1 - h)).
+    A ridge regression predicts an item's origin (benchmark 0, pool 1) from its embedding, fitted to
+    the pool items `sample` and to the benchmark. The prediction of a fitted item is its
+    leave-one-out prediction, y - (y - p) / (1 - h).
     """
-    fitted = np.concatenate([own[among], others]).astype(np.float64)
-    centre, y = fitted.mean(axis=0), np.repeat([1.0, 0.0], [len(among), len(others)])
+    fitted = np.concatenate([pool[sample], benchmark]).astype(np.float64)
+    centre, y = fitted.mean(axis=0), np.repeat([1.0, 0.0], [len(sample), len(benchmark)])
     level = y.mean()
     x = fitted - centre
     inverse = np.linalg.inv(x.T @ x + _RIDGE * np.eye(x.shape[1]))
     slope = inverse @ (x.T @ (y - level))
     leverage = np.einsum("ij,jk,ik->i", x, inverse, x, optimize=True) + 1 / len(x)
     left_out = y - (y - level - x @ slope) / np.maximum(1 - leverage, _TINY)
-    known = left_out[: len(among)]
-    said = level + (own[rows].astype(np.float64) - centre) @ slope
-    place = np.minimum(np.searchsorted(among, rows), len(among) - 1)
-    said = np.where(among[place] == rows, known[place], said)
-    standard: Floats = (said - known.mean()) / max(float(known.std()), _TINY)
-    return standard
+    in_sample = left_out[: len(sample)]
+    predicted = level + (pool[rows].astype(np.float64) - centre) @ slope
+    position = np.minimum(np.searchsorted(sample, rows), len(sample) - 1)
+    predicted = np.where(sample[position] == rows, in_sample[position], predicted)
+    standardised: Floats = (predicted - in_sample.mean()) / max(float(in_sample.std()), _TINY)
+    return standardised
 
 
-def _evenly(total: int, most: int) -> NDArray[np.int64]:
-    """Return at most `most` of `total` positions, evenly spread."""
-    if total <= most:
+def _evenly(total: int, limit: int) -> NDArray[np.int64]:
+    """Return at most `limit` of `total` positions, evenly spaced."""
+    if total <= limit:
         return np.arange(total)
-    return np.linspace(0, total - 1, most).astype(np.int64)
+    return np.linspace(0, total - 1, limit).astype(np.int64)
 
 
 def concept_weights(
     gaps: Gaps, dictionary: Dictionary, *, zmin: float, settings: GainSettings
 ) -> Floats:
-    """Return max(z - zmin, 0) times relevance times the weight of the level; 0 where kept out."""
+    """Return max(z - zmin, 0) times relevance times level weight; 0 for concepts kept out."""
     weights = np.maximum(gaps.deficit - zmin, 0.0)
     if gaps.wanted is not None:
-        # Asked for by hand: it counts however small the deficit is.
+        # A target set by hand counts even if the deficit is small.
         short = (gaps.wanted >= 0) & (gaps.deficit > 0)
         weights[short] = np.maximum(weights[short], 1.0)
     weights[~gaps.in_scope] = 0.0
@@ -383,7 +384,7 @@ def concept_weights(
 
 
 def targets_after(gaps: Gaps, *, n_added: int) -> Floats:
-    """Return how many items should show each concept once a set has grown, not rounded."""
+    """Return the unrounded number of items that should show each concept in the extended set."""
     targets = gaps.base_rate * (gaps.n_items + n_added)
     if gaps.wanted is not None:
         targets = np.where(gaps.wanted >= 0, gaps.wanted, targets)
@@ -393,18 +394,18 @@ def targets_after(gaps: Gaps, *, n_added: int) -> Floats:
 def saliency_scale(
     pool_map: ConceptMap, dictionary: Dictionary, thresholds: NDArray[np.float32]
 ) -> NDArray[np.float32]:
-    """Return the saliency that counts as full presence: q90, of the pool where it is unknown."""
+    """Return the saliency of full presence: the dictionary's q90, or the pool's if unknown."""
     scale = np.array(dictionary.table.q90, dtype=np.float32)
     unknown = ~(scale > 0)
     if unknown.any():
         limit = np.where(unknown, thresholds, np.inf).astype(np.float32)
-        kept = [np.empty(0, dtype=np.int64)]
+        parts = [np.empty(0, dtype=np.int64)]
         for first, last in pool_map.row_blocks():
             low, high = int(pool_map.indptr[first]), int(pool_map.indptr[last])
-            found = pool_map.peak[low:high] >= limit[pool_map.indices[low:high]]
-            kept.append(np.flatnonzero(found) + low)
-        places = np.concatenate(kept)
-        ids, values = pool_map.indices[places], pool_map.saliency[places]
+            is_present = pool_map.peak[low:high] >= limit[pool_map.indices[low:high]]
+            parts.append(np.flatnonzero(is_present) + low)
+        entries = np.concatenate(parts)
+        ids, values = pool_map.indices[entries], pool_map.saliency[entries]
         order = np.lexsort((values, ids))
         ids, values = ids[order], values[order]
         firsts = np.searchsorted(ids, np.arange(len(scale)))
@@ -423,11 +424,11 @@ def calibrate_zmin(
     rng: np.random.Generator,
     n_splits: int = 3,
 ) -> float:
-    """Return the zmin at which the gaps stand out most from chance.
+    """Return the zmin at which the gaps differ most from chance.
 
-    Chance is what sets of the benchmark's size, drawn from the pool itself, show against the rest.
-    What stands out is the weighted deficit beyond that of chance, in units of the spread that the
-    weights give to an item's score.
+    Chance is measured on random subsets of the pool, of the benchmark's size, against the rest of
+    the pool. The criterion is the weighted deficit in excess of chance, relative to the spread that
+    the weights cause in an item's score.
     """
     total = len(pool_map)
     size = min(gaps.n_items, total // 2)
@@ -443,14 +444,15 @@ def calibrate_zmin(
         reference = Reference.from_map(rest, dictionary, thresholds=thresholds)
         coverage = measure_coverage(half, dictionary, reference=reference, thresholds=thresholds)
         null = find_gaps(coverage, dictionary, settings=gaps.settings)
-        by_chance = null.deficit[gaps.in_scope]
-        for place, zmin in enumerate(_ZMIN_GRID):
+        null_deficit = null.deficit[gaps.in_scope]
+        for index, zmin in enumerate(_ZMIN_GRID):
             weight = np.maximum(observed - zmin, 0)
-            chance = np.maximum(by_chance - zmin, 0)
+            null_weight = np.maximum(null_deficit - zmin, 0)
             spread = np.sqrt((weight**2).sum())
             if spread > 0:
-                scores[place] += ((weight * observed).sum() - (chance * by_chance).sum()) / spread
-    # The curve is flat near its top, and too low costs less than too high.
+                excess = (weight * observed).sum() - (null_weight * null_deficit).sum()
+                scores[index] += excess / spread
+    # The curve is flat near its maximum; prefer a low zmin, which costs less than a high one.
     near_top = scores >= scores.max() - 0.02 * abs(scores.max())
     return _ZMIN_GRID[int(near_top.argmax())]
 

@@ -1,8 +1,8 @@
-"""What each concept's coverage amounts to: five statuses, and what is kept out and why.
+"""The status of each concept's coverage, and the reason why a concept is kept out.
 
-A concept is a gap only where the deficit against the reference is significant and large enough to
-matter. What the set is too small to judge is called untestable, with the number of items it would
-take; what cannot be meant (dead, dense, structural, out of scope) is kept out and counted.
+A concept is a gap only if its deficit against the reference is significant and large enough to
+matter. A concept that the set is too small to judge is untestable; the number of items needed is
+reported. Dead, dense, structural and out-of-scope concepts are kept out and counted separately.
 """
 
 from __future__ import annotations
@@ -44,55 +44,55 @@ Floats = NDArray[np.float64]
 
 
 _ROUNDING = 1e-4
-"""Published rates are 32-bit: 200 items at 0.1 expect 20.0000003."""
+"""Tolerance for published float32 rates: 200 items at 0.1 expect 20.0000003."""
 
 
 class Status(StrEnum):
-    """What coverage of a concept amounts to."""
+    """Status of a concept's coverage."""
 
     MISSING = "missing"
-    """No item shows it, and that is a significant deficit."""
+    """No item shows it, and the deficit is significant."""
 
     UNDER = "under"
-    """Significantly and considerably fewer items than the reference would give."""
+    """Significantly and considerably fewer items than expected from the reference."""
 
     ADEQUATE = "adequate"
     OVER = "over"
-    """Significantly and considerably more items than the reference would give."""
+    """Significantly and considerably more items than expected from the reference."""
 
     UNTESTABLE = "untestable"
-    """Too rare for a set of this size to show a deficit."""
+    """Too rare for a deficit to be significant in a set of this size."""
 
     KEPT_OUT = "kept_out"
     """Never judged: dead, dense, structural, form or out of scope."""
 
 
 STATUSES: tuple[Status, ...] = tuple(Status)
-"""The statuses in the order of `Gaps.status_codes`."""
+"""The statuses, indexed by `Gaps.status_codes`."""
 
 
 @dataclass(frozen=True, slots=True)
 class GapSettings:
-    """Where the lines are drawn; any of it can be changed later without mapping again."""
+    """Thresholds; changing them does not require mapping again."""
 
     fdr: float = 0.05
     """Expected share of false findings among missing and under (and among over) concepts."""
 
     gap_share: float = 0.10
-    """A concept is tested if its complete absence would stand out with this share of the tested
-    concepts being gaps; the rarer ones could only add tests, never findings."""
+    """Share of gaps among tested concepts at which a complete absence must be significant for a
+    concept to be tested; rarer concepts would add tests but no findings."""
 
     min_effect: float = 0.585
-    """Smallest lift, either way, that matters: log2(1.5), a third fewer or half as many again."""
+    """Smallest relevant lift in either direction: log2(1.5), a third fewer or 50% more."""
 
     prior: float = 10.0
-    """Items at the base rate that every concept is given before counting."""
+    """Prior items at the base rate, added to every concept's count."""
 
     level: float = 0.90
-    """Probability content of the credible intervals."""
+    """Probability of the credible intervals."""
 
     max_density: float = 0.10
-    """A concept firing on a larger share of tokens is dense, and kept out."""
+    """A concept that fires on a larger share of tokens is dense and kept out."""
 
     def __post_init__(self) -> None:
         for name, low, high in (
@@ -106,17 +106,17 @@ class GapSettings:
             value = getattr(self, name)
             inside = low < value < high if name != "min_effect" else low <= value < high
             if not inside:
-                raise UsageError(f"{name} is {value}; give a value between {low:g} and {high:g}.")
+                raise UsageError(f"{name} is {value}; it must be between {low:g} and {high:g}.")
 
 
 @dataclass(frozen=True, slots=True)
 class GapRow:
-    """One concept for people."""
+    """One concept, with everything a report shows of it."""
 
     concept_id: int
     label: str
     label_score: float | None
-    """AUC of the label on held-out contexts; None where not measured."""
+    """AUC of the label on held-out contexts; None if not measured."""
 
     level: str
     status: Status
@@ -130,12 +130,12 @@ class GapRow:
     lift_high: float
     q_value: float
     deficit: float
-    """Standardised: how many standard deviations below the expected count."""
+    """Number of standard deviations below the expected count."""
 
     target: int
     items_needed: int | None
     reason: str | None
-    """Why it is kept out."""
+    """Reason why it is kept out."""
 
     relevance: float | None
 
@@ -150,7 +150,7 @@ class Gaps:
     """Status of every concept; all arrays are (n_concepts,)."""
 
     status_codes: NDArray[np.int8]
-    """Positions in `STATUSES`."""
+    """Indices into `STATUSES`."""
 
     count: NDArray[np.int64]
     expected: Floats
@@ -160,24 +160,24 @@ class Gaps:
     lift_low: Floats
     lift_high: Floats
     p_under: Floats
-    """Chance of so few items or fewer if drawn from the reference; NaN where not tested."""
+    """p-value of a count this low or lower, drawn from the reference; NaN if not tested."""
 
     p_over: Floats
     q_value: Floats
-    """Benjamini-Hochberg, in the direction the count deviates; NaN where not tested."""
+    """Benjamini-Hochberg, in the direction of the deviation; NaN if not tested."""
 
     deficit: Floats
-    """z: (expected - count) in predictive standard deviations; 0 where unknown or kept out."""
+    """z: (expected - count) in predictive standard deviations; 0 if unknown or kept out."""
 
     target: NDArray[np.int64]
-    """Items that should show it at this size: what was asked for by hand, else the expected count
-    rounded up; 0 where kept out."""
+    """Items that should show it at this size: the target set by hand, else the expected count
+    rounded up; 0 if kept out."""
 
     items_needed: Floats
-    """Items it takes for an absence to be significant; inf or NaN where no number would do."""
+    """Items needed for an absence to be significant; inf or NaN if no number suffices."""
 
     reason_codes: NDArray[np.int8]
-    """Positions in `reasons`; -1 where not kept out."""
+    """Indices into `reasons`; -1 if not kept out."""
 
     reasons: tuple[str, ...]
     relevance: Floats | None
@@ -188,10 +188,10 @@ class Gaps:
     dictionary: Dictionary
     kept_out_by_scope: NDArray[np.bool_] | None
     wanted: NDArray[np.int64] | None = None
-    """Target counts given by hand; -1 where the rule says it. None where none was given."""
+    """Target counts set by hand, -1 for the default rule; None if none is set."""
 
     pinned: NDArray[np.bool_] | None = None
-    """Concepts that are in scope because somebody said so; None where none was pinned."""
+    """Mask of the concepts pinned into the scope by hand; None if none is pinned."""
 
     def __len__(self) -> int:
         """Count the concepts."""
@@ -199,11 +199,11 @@ class Gaps:
 
     @property
     def n_items(self) -> int:
-        """Number of items of the set that was judged."""
+        """Number of items in the judged set."""
         return self.coverage.n_items
 
     def is_status(self, *statuses: Status) -> NDArray[np.bool_]:
-        """Mark the concepts with any of some statuses."""
+        """Return a mask of the concepts with any of the statuses."""
         return np.isin(self.status_codes, [STATUSES.index(status) for status in statuses])
 
     def status(self, concept_id: int) -> Status:
@@ -212,24 +212,24 @@ class Gaps:
 
     @property
     def is_gap(self) -> NDArray[np.bool_]:
-        """Mark the missing and under-covered concepts."""
+        """Mask of the missing and under-covered concepts."""
         return self.is_status(Status.MISSING, Status.UNDER)
 
     @property
     def in_scope(self) -> NDArray[np.bool_]:
-        """Mark the concepts that are not kept out."""
+        """Mask of the concepts that are not kept out."""
         return ~self.is_status(Status.KEPT_OUT)
 
     @property
     def is_tested(self) -> NDArray[np.bool_]:
-        """Mark the concepts for which a deficit could have been found."""
+        """Mask of the concepts in which a deficit could be found."""
         return self.in_scope & ~np.isnan(self.p_under)
 
     @property
     def is_judged(self) -> NDArray[np.bool_]:
-        """Mark the concepts that could have been gaps: those tested, and those asked for by hand.
+        """Mask of the concepts that could be gaps: tested, or with a target set by hand.
 
-        What is over although too rare for a deficit is not among them: it could not be lacking.
+        An over-covered concept that is too rare for a deficit is not included.
         """
         if self.wanted is None:
             return self.is_tested
@@ -237,18 +237,18 @@ class Gaps:
 
     @property
     def n_rare(self) -> int:
-        """Concepts in scope that could not be judged: with the judged ones, all of them."""
+        """Number of concepts in scope that are too rare to be judged."""
         return int((self.in_scope & ~self.is_judged).sum())
 
     @property
     def n_rare_over(self) -> int:
-        """Those of them that are over-covered all the same."""
+        """Number of rare concepts that are over-covered nevertheless."""
         return int((self.is_status(Status.OVER) & ~self.is_judged).sum())
 
     def counts(self) -> dict[Status, int]:
         """Count the concepts of each status."""
-        found = np.bincount(self.status_codes, minlength=len(STATUSES))
-        return {status: int(n) for status, n in zip(STATUSES, found, strict=True)}
+        counts = np.bincount(self.status_codes, minlength=len(STATUSES))
+        return {status: int(n) for status, n in zip(STATUSES, counts, strict=True)}
 
     def kept_out_counts(self) -> dict[str, int]:
         """Count the concepts kept out for each reason, most frequent first."""
@@ -256,7 +256,7 @@ class Gaps:
         return dict(Counter(self.reasons[code] for code in codes).most_common())
 
     def reason(self, concept_id: int) -> str | None:
-        """Return why a concept is kept out; None if it is not."""
+        """Return the reason why a concept is kept out; None if it is not."""
         code = int(self.reason_codes[concept_id])
         return None if code < 0 else self.reasons[code]
 
@@ -272,8 +272,8 @@ class Gaps:
         return ids[np.argsort(-self.deficit[ids], kind="stable")]
 
     def row(self, concept_id: int) -> GapRow:
-        """Return one concept for people."""
-        needed = self.items_needed[concept_id]
+        """Return one concept as a row of a report."""
+        items_needed = self.items_needed[concept_id]
         return GapRow(
             concept_id=int(concept_id),
             label=self.dictionary.label(concept_id),
@@ -291,7 +291,7 @@ class Gaps:
             q_value=float(self.q_value[concept_id]),
             deficit=float(self.deficit[concept_id]),
             target=int(self.target[concept_id]),
-            items_needed=int(needed) if np.isfinite(needed) else None,
+            items_needed=int(items_needed) if np.isfinite(items_needed) else None,
             reason=self.reason(concept_id),
             relevance=None if self.relevance is None else float(self.relevance[concept_id]),
         )
@@ -299,12 +299,12 @@ class Gaps:
     def rows(
         self, concept_ids: Sequence[int] | NDArray[np.int64] | None = None
     ) -> Iterator[GapRow]:
-        """Iterate over some concepts for people; by default the gaps, largest deficit first."""
-        chosen = self.ranked() if concept_ids is None else concept_ids
-        return (self.row(int(concept_id)) for concept_id in chosen)
+        """Yield concepts as rows; by default the gaps, largest deficit first."""
+        ids = self.ranked() if concept_ids is None else concept_ids
+        return (self.row(int(concept_id)) for concept_id in ids)
 
     def rethreshold(self, settings: GapSettings) -> Gaps:
-        """Judge again under other settings, from the counts alone."""
+        """Return the gaps under other settings, from the same counts."""
         return _judge(
             self.coverage,
             self.dictionary,
@@ -316,16 +316,16 @@ class Gaps:
         )
 
     def with_wanted(self, wanted: NDArray[np.int64] | None) -> Gaps:
-        """Judge again with other target counts given by hand, from the counts alone."""
+        """Return the gaps with other target counts set by hand, from the same counts."""
         return replace(self, wanted=wanted).rethreshold(self.settings)
 
     def is_wanted(self, concept_id: int) -> bool:
-        """Whether the target of a concept was given by hand."""
+        """Whether the target of a concept was set by hand."""
         return self.wanted is not None and int(self.wanted[concept_id]) >= 0
 
 
 def whole_items(expected: Floats | float) -> NDArray[np.int64]:
-    """Return expected numbers of items as people are shown them: rounded up, 0 where unknown."""
+    """Return expected numbers of items as displayed: rounded up, 0 if unknown."""
     whole: NDArray[np.int64] = np.ceil(np.nan_to_num(expected) - _ROUNDING).astype(np.int64)
     return whole
 
@@ -338,9 +338,9 @@ def find_gaps(
     settings: GapSettings | None = None,
     wanted: NDArray[np.int64] | None = None,
 ) -> Gaps:
-    """Judge every concept's coverage; concepts out of scope are kept out where there is a scope.
+    """Find the status of every concept; `relevance` keeps concepts out of scope out.
 
-    A concept with a target given by hand (`wanted`, else -1) is a gap where fewer items show it.
+    A concept with a target set by hand (`wanted`, else -1) is a gap if fewer items show it.
     """
     return _judge(
         coverage,
@@ -363,24 +363,25 @@ def _judge(
     wanted: NDArray[np.int64] | None = None,
     pinned: NDArray[np.bool_] | None = None,
 ) -> Gaps:
-    meant = [mask for mask in (pinned, None if wanted is None else wanted >= 0) if mask is not None]
+    has_target = None if wanted is None else wanted >= 0
+    pins = [mask for mask in (pinned, has_target) if mask is not None]
     reason_codes, reasons = find_kept_out(
         dictionary,
         max_density=settings.max_density,
         out_of_scope=out_of_scope,
-        pinned=np.logical_or.reduce(meant) if meant else None,
+        pinned=np.logical_or.reduce(pins) if pins else None,
     )
     judged = (reason_codes < 0) & ~np.isnan(coverage.base_rate) & (coverage.n_items > 0)
     exact = np.isinf(coverage.n_reference)
     seen = coverage.floored_rate if exact else coverage.base_rate * coverage.n_reference
     seen = np.where(judged, seen, np.nan)
     tails = predictive_tails(coverage.count, coverage.n_items, seen, coverage.n_reference)
-    needed = items_to_show_absence(
+    items_needed = items_to_show_absence(
         seen, coverage.n_reference, alpha=settings.fdr * settings.gap_share
     )
-    # Where even no item at all would not be significant, there is no test to count. What decides
-    # it is the reference, not the benchmark, so leaving tests out does not bias those that remain.
-    testable = judged & (needed <= coverage.n_items)
+    # Skip the test if even an absence would not be significant. This depends on the reference and
+    # not on the benchmark's counts, so it does not bias the remaining tests.
+    testable = judged & (items_needed <= coverage.n_items)
     p_under = np.where(testable, tails.lower, np.nan)
     q_under, q_over = adjust_p_values(p_under), adjust_p_values(tails.upper)
 
@@ -391,26 +392,26 @@ def _judge(
         excessive = (q_over <= settings.fdr) & (lift >= settings.min_effect)
         above = coverage.count > coverage.expected
     codes = np.full(len(lift), STATUSES.index(Status.UNTESTABLE), dtype=np.int8)
-    for where, status in (
+    for mask, status in (
         (testable, Status.ADEQUATE),
         (judged & excessive, Status.OVER),
         (testable & deficient, Status.UNDER),
         (testable & deficient & (coverage.count == 0), Status.MISSING),
         (reason_codes >= 0, Status.KEPT_OUT),
     ):
-        codes[where] = STATUSES.index(status)
+        codes[mask] = STATUSES.index(status)
     deficit = np.where(judged, _standardised_deficit(coverage), 0.0)
     target = np.where(judged, whole_items(coverage.expected), 0)
     if wanted is not None:
-        asked = (wanted >= 0) & (reason_codes < 0)
-        short = asked & (coverage.count < wanted)
-        codes[asked] = STATUSES.index(Status.ADEQUATE)
+        targeted = (wanted >= 0) & (reason_codes < 0)
+        short = targeted & (coverage.count < wanted)
+        codes[targeted] = STATUSES.index(Status.ADEQUATE)
         codes[short] = STATUSES.index(Status.UNDER)
         codes[short & (coverage.count == 0)] = STATUSES.index(Status.MISSING)
-        target[asked] = wanted[asked]
-        # As if that many were expected: the spread of a count around it.
+        target[targeted] = wanted[targeted]
+        # Standardise as if the target were the expected count.
         spread = np.sqrt(np.maximum(wanted * (1 - wanted / max(coverage.n_items, 1)), 1.0))
-        deficit[asked] = ((wanted - coverage.count) / spread)[asked]
+        deficit[targeted] = ((wanted - coverage.count) / spread)[targeted]
     return Gaps(
         status_codes=codes,
         count=coverage.count,
@@ -425,7 +426,7 @@ def _judge(
         q_value=np.where(above, q_over, q_under),
         deficit=deficit,
         target=target,
-        items_needed=needed,
+        items_needed=items_needed,
         reason_codes=reason_codes,
         reasons=reasons,
         relevance=relevance,
@@ -439,9 +440,9 @@ def _judge(
 
 
 def _standardised_deficit(coverage: Coverage) -> Floats:
-    """How many predictive standard deviations each count is below the expected one."""
+    """Return the number of predictive standard deviations of each count below the expected one."""
     n, pi = coverage.n_items, coverage.floored_rate
-    # A reference as small as the set itself is as uncertain as the set.
+    # The last factor adds the sampling error of the reference.
     variance = n * pi * (1 - pi) * (1 + n / max(coverage.n_reference, 1.0))
     with np.errstate(divide="ignore", invalid="ignore"):
         z = (coverage.expected - coverage.count) / np.sqrt(variance)
@@ -450,28 +451,28 @@ def _standardised_deficit(coverage: Coverage) -> Floats:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NullRun:
-    """What the procedure finds where there is nothing to find; one entry a split."""
+    """Findings on random splits, where every finding is false; one entry per split."""
 
     n_items: int
-    """Items in the half that stood for the benchmark."""
+    """Items in the part that stands for the benchmark."""
 
     n_tested: NDArray[np.int64]
-    """Concepts for which a deficit could have been found."""
+    """Concepts in which a deficit could be found."""
 
     n_gaps: NDArray[np.int64]
-    """Concepts called missing or under."""
+    """Concepts found missing or under-covered."""
 
     n_over: NDArray[np.int64]
 
     @property
     def share(self) -> float:
-        """Share of tested concepts called missing or under, over all splits; 0.0 if none tested."""
+        """Share of gaps among the tested concepts of all splits; 0.0 if none was tested."""
         tested = int(self.n_tested.sum())
         return int(self.n_gaps.sum()) / tested if tested else 0.0
 
     @property
     def largest_share(self) -> float:
-        """Largest share of any single split; 0.0 if nothing was tested."""
+        """Largest share of gaps in any single split; 0.0 if none was tested."""
         return float(np.max(self.n_gaps / np.maximum(self.n_tested, 1), initial=0.0))
 
 
@@ -484,16 +485,16 @@ def run_null(
     n_splits: int = 10,
     settings: GapSettings | None = None,
 ) -> NullRun:
-    """Split one set at random into a benchmark of `n_items` (half by default) and its reference.
+    """Find the gaps of random subsets of `n_items` (half by default) against the rest of the set.
 
-    Whatever is called a gap between the two is false, so this is what the lists of gaps at these
-    settings and this size contain by chance.
+    Every such gap is false, so the result is the number of gaps that these settings and this size
+    produce by chance.
     """
     total = len(concept_map)
     size = total // 2 if n_items is None else min(n_items, total // 2)
     if size < 1:
-        raise UsageError(f"A null run needs at least 2 items; there are {total}.")
-    found = np.zeros((3, n_splits), dtype=np.int64)
+        raise UsageError(f"A null run needs at least 2 items; the set has {total}.")
+    counts = np.zeros((3, n_splits), dtype=np.int64)
     for split in range(n_splits):
         order = rng.permutation(total)
         reference = Reference.from_map(
@@ -503,9 +504,9 @@ def run_null(
         gaps = find_gaps(
             measure_coverage(half, dictionary, reference=reference), dictionary, settings=settings
         )
-        found[:, split] = (
+        counts[:, split] = (
             gaps.is_tested.sum(),
             gaps.is_gap.sum(),
             gaps.is_status(Status.OVER).sum(),
         )
-    return NullRun(size, found[0], found[1], found[2])
+    return NullRun(size, counts[0], counts[1], counts[2])

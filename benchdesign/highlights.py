@@ -1,6 +1,6 @@
-"""Which words of an item show a concept, cut into pieces that a page can mark.
+"""The words of an item that show a concept, cut into pieces that a page can highlight.
 
-Spans are characters of `Item.text`. Nothing here escapes: pieces are plain text.
+Spans are character positions in `Item.text`. Pieces are plain text; the caller escapes them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["Mark", "Piece", "cut", "marked_words", "marks_of", "strongest_rows"]
 
 _WEAKEST = 0.4
-"""Tokens below this share of the strongest one are not marked: everything fires a little."""
+"""Tokens below this share of the strongest activation are not marked: most tokens fire weakly."""
 
 _MOST_MARKS = 5
 _BLOCK = 1 << 22
@@ -28,7 +28,7 @@ _BLANK = " \t\r\n"
 _OUTSIDE = f"{_BLANK}.,;:!?"
 _LONGEST_PIECE = 20
 _NO_SPACES = "\u0e00"
-"""Thai and what comes after it, East Asian scripts included."""
+"""First character from which scripts have no spaces: Thai, East Asian and later blocks."""
 
 
 class Mark(NamedTuple):
@@ -37,43 +37,45 @@ class Mark(NamedTuple):
     start: int
     end: int
     strength: float
-    """From 0 to 1, against the strongest of its concept."""
+    """From 0 to 1, relative to the strongest mark of the concept."""
 
 
 class Piece(NamedTuple):
-    """A stretch of text with one strength."""
+    """A stretch of text with uniform strength."""
 
     text: str
     strength: int
-    """0 unmarked, 1 to 3 from weak to strong."""
+    """0 (unmarked), or 1 (weak) to 3 (strong)."""
 
 
 def marks_of(
     evidence: Sequence[TokenEvidence], concept_map: ConceptMap, *, row: int, concept_id: int
 ) -> tuple[Mark, ...]:
-    """Return what to mark for one concept: its token evidence, else the place of its peak."""
-    positive = [one for one in evidence if one.activation > 0]
+    """Return the marks for one concept, from its token evidence, else from its peak."""
+    positive = [token for token in evidence if token.activation > 0]
     if positive:
-        top = max(one.activation for one in positive)
-        strong = [one for one in positive if one.activation >= _WEAKEST * top]
-        strong.sort(key=lambda one: -one.activation)
-        return tuple(Mark(one.start, one.end, one.activation / top) for one in strong[:_MOST_MARKS])
+        top = max(token.activation for token in positive)
+        strong = [token for token in positive if token.activation >= _WEAKEST * top]
+        strong.sort(key=lambda token: -token.activation)
+        return tuple(
+            Mark(token.start, token.end, token.activation / top) for token in strong[:_MOST_MARKS]
+        )
     peak = concept_map.at(row, concept_id)
     return () if peak is None else (Mark(peak.start, peak.end, 1.0),)
 
 
 def marked_words(text: str, marks: Iterable[Mark]) -> tuple[str, ...]:
-    """Return the words that the marks stand on, each once, strongest first."""
+    """Return the marked words without repetitions, strongest first."""
     ordered = sorted(marks, key=lambda mark: -mark.strength)
-    places = (_place(text, mark) for mark in ordered)
-    return tuple(dict.fromkeys(text[start:end] for start, end in places if start < end))
+    spans = (_place(text, mark) for mark in ordered)
+    return tuple(dict.fromkeys(text[start:end] for start, end in spans if start < end))
 
 
 def cut(text: str, marks: Iterable[Mark], *, limit: int = 420) -> tuple[Piece, ...]:
-    """Cut a text into pieces at the marks; a long text keeps `limit` characters around the first.
+    """Cut a text into pieces at the marks; show `limit` characters of a long text.
 
-    Where marks overlap the strongest wins. Marks grow to whole words, because models read pieces of
-    words and people do not; blanks and full stops at their ends stay outside.
+    The excerpt of a long text surrounds the first mark. The strongest of overlapping marks wins.
+    Marks grow from tokens to whole words, without blanks and punctuation at the ends.
     """
     strengths = np.zeros(len(text), dtype=np.int8)
     for mark in marks:
@@ -83,10 +85,10 @@ def cut(text: str, marks: Iterable[Mark], *, limit: int = 420) -> tuple[Piece, .
     low, high = _window(text, strengths, limit)
     pieces = [Piece("… ", 0)] if low else []
     changes = np.flatnonzero(np.diff(strengths[low:high])) + low + 1
-    places = [low, *changes.tolist(), high]
+    ends = [low, *changes.tolist(), high]
     pieces.extend(
         Piece(text[start:end], int(strengths[start]))
-        for start, end in itertools.pairwise(places)
+        for start, end in itertools.pairwise(ends)
         if start < end
     )
     if high < len(text):
@@ -95,9 +97,9 @@ def cut(text: str, marks: Iterable[Mark], *, limit: int = 420) -> tuple[Piece, .
 
 
 def _place(text: str, mark: Mark) -> tuple[int, int]:
-    """Return where a mark stands, without what surrounds it and grown to whole words."""
+    """Return the span of a mark, stripped of punctuation and grown to whole words."""
     start, end = max(mark.start, 0), min(mark.end, len(text))
-    # A concept of full stops has nothing but those to show.
+    # Keep punctuation if the mark contains nothing else: some concepts are about punctuation.
     outside = _OUTSIDE if text[start:end].strip(_OUTSIDE) else _BLANK
     while start < end and text[start] in outside:
         start += 1
@@ -118,7 +120,7 @@ def _whole_words(text: str, start: int, end: int) -> tuple[int, int]:
 
 
 def _joins(character: str) -> bool:
-    # Scripts written without spaces would grow to whole sentences.
+    # In scripts without spaces, a mark would grow to a whole sentence.
     return character.isalnum() and character < _NO_SPACES
 
 
@@ -130,7 +132,7 @@ def _window(text: str, strengths: NDArray[np.int8], limit: int) -> tuple[int, in
     low = 0 if first < limit * 2 // 3 else first - limit // 3
     high = min(low + limit, len(text))
     low = max(min(low, len(text) - limit), 0)
-    # Words stay whole where there are any, but never at the price of half the window.
+    # Keep words whole, but never shorten the window by more than 30 characters per end.
     if low:
         blank = text.find(" ", low, low + 30)
         low = blank + 1 if blank >= 0 else low
@@ -144,20 +146,20 @@ def strongest_rows(
     concept_map: ConceptMap, concept_ids: Sequence[int], *, n: int
 ) -> dict[int, list[int]]:
     """Return the `n` rows with the largest peak of each concept, strongest first."""
-    wanted = np.zeros(concept_map.n_concepts, dtype=bool)
-    wanted[list(concept_ids)] = True
-    found: list[NDArray[np.int64]] = []
+    is_selected = np.zeros(concept_map.n_concepts, dtype=bool)
+    is_selected[list(concept_ids)] = True
+    parts: list[NDArray[np.int64]] = []
     for start in range(0, len(concept_map.indices), _BLOCK):
-        part = concept_map.indices[start : start + _BLOCK]
-        found.append(np.flatnonzero(wanted[part]) + start)
-    places = np.concatenate(found) if found else np.zeros(0, dtype=np.int64)
-    ids, peaks = concept_map.indices[places], concept_map.peak[places]
-    rows = np.searchsorted(concept_map.indptr, places, side="right") - 1
-    # An item is the better evidence the more of it is about the concept, where peaks are alike.
-    order = np.lexsort((rows, -concept_map.saliency[places], -peaks, ids))
-    best: dict[int, list[int]] = {int(one): [] for one in concept_ids}
-    for place in order.tolist():
-        rows_of = best[int(ids[place])]
+        block = concept_map.indices[start : start + _BLOCK]
+        parts.append(np.flatnonzero(is_selected[block]) + start)
+    entries = np.concatenate(parts) if parts else np.zeros(0, dtype=np.int64)
+    ids, peaks = concept_map.indices[entries], concept_map.peak[entries]
+    rows = np.searchsorted(concept_map.indptr, entries, side="right") - 1
+    # Break ties between equal peaks by saliency: the item is about the concept in more of its text.
+    order = np.lexsort((rows, -concept_map.saliency[entries], -peaks, ids))
+    best: dict[int, list[int]] = {int(concept_id): [] for concept_id in concept_ids}
+    for index in order.tolist():
+        rows_of = best[int(ids[index])]
         if len(rows_of) < n:
-            rows_of.append(int(rows[place]))
+            rows_of.append(int(rows[index]))
     return best

@@ -1,7 +1,7 @@
-"""What several models' results say about single items.
+"""Item analysis from the results of several models.
 
-Difficulty, discrimination, items that add nothing, and keys worth checking. With few models these
-are hints to look at, never verdicts.
+Difficulty, discrimination, uninformative items and answer keys worth checking. With few models
+these are hints for a reviewer, not verdicts.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ Floats = NDArray[np.float64]
 
 _FEWEST_FOR_DISCRIMINATION = 4
 _SURPRISE = 0.05
-"""A key is worth checking when good models would all miss a random item less often than this."""
+"""Threshold of `ItemAnalysis.surprise` below which an answer key is worth checking."""
 
 
 @dataclass(frozen=True, slots=True)
 class ItemRow:
-    """One item for people."""
+    """Figures of one item."""
 
     row: int
     n_models: int
@@ -37,15 +37,15 @@ class ItemRow:
     discrimination: float
     surprise: float
     agreed: str
-    """The other answer that most of the better models give; empty if they give none."""
+    """The wrong answer that most of the better models share; empty if there is none."""
 
     notes: tuple[str, ...]
-    """all-miss, all-pass, check-key."""
+    """Any of all-miss, all-pass, check-key."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ItemAnalysis:
-    """Figures of every item; arrays are (n_items,)."""
+    """Figures of all items; arrays are (n_items,)."""
 
     models: tuple[str, ...]
     """Best first."""
@@ -58,32 +58,31 @@ class ItemAnalysis:
     """One minus the mean score; NaN without results."""
 
     discrimination: Floats
-    """Correlation over models of the item's score with the score on the rest; NaN where all score
-    alike or there are fewer than four models."""
+    """Correlation, over models, between the score on the item and the mean score on all others.
+    NaN if all models score the same or there are fewer than four models."""
 
     surprise: Floats
-    """Chance that the better models miss an item of this benchmark as badly; NaN if they do not."""
+    """Probability that all better models miss an item by chance; NaN if one of them passed it."""
 
     all_miss: NDArray[np.bool_]
     all_pass: NDArray[np.bool_]
     check_key: NDArray[np.bool_]
-    """The better models all miss it, which is surprising."""
+    """Whether all better models miss the item although that is improbable."""
 
     expected_suspects: float
-    """Items that the better models would all miss if every key were right and misses independent:
-    as many of `check_key` may be by chance."""
+    """Expected number of items in `check_key` if every key were right and misses independent."""
 
     agreed: Mapping[int, str]
-    """By item, where answers are known: the other answer most of the better models agree on."""
+    """By item: the wrong answer that most of the better models share, if answers are available."""
 
     @property
     def uninformative(self) -> NDArray[np.bool_]:
-        """Mark items on which all models score alike, so that they tell no two apart."""
-        alike: NDArray[np.bool_] = self.all_miss | self.all_pass
-        return alike
+        """Whether all models pass or all miss an item, so that it separates no two models."""
+        uninformative: NDArray[np.bool_] = self.all_miss | self.all_pass
+        return uninformative
 
     def row(self, item: int) -> ItemRow:
-        """Return one item for people."""
+        """Return the figures of one item."""
         marks = (
             ("all-miss", self.all_miss),
             ("all-pass", self.all_pass),
@@ -101,13 +100,14 @@ class ItemAnalysis:
         )
 
     def suspects(self) -> Iterator[ItemRow]:
-        """Iterate over the items whose key is worth checking, the most telling first.
+        """Yield the items whose key is worth checking, strongest evidence first.
 
-        Better models that agree on another answer tell most, then worse models that get it.
+        A wrong answer that the better models share is the strongest evidence; next come items that
+        weaker models pass.
         """
         rows = np.flatnonzero(self.check_key)
-        agree = np.asarray([int(row) in self.agreed for row in rows], dtype=bool)
-        order = np.lexsort((self.surprise[rows], -self.n_passed[rows], ~agree))
+        has_shared = np.asarray([int(row) in self.agreed for row in rows], dtype=bool)
+        order = np.lexsort((self.surprise[rows], -self.n_passed[rows], ~has_shared))
         return (self.row(int(row)) for row in rows[order])
 
 
@@ -116,77 +116,91 @@ def analyse_items(
     *,
     answers: Mapping[str, Mapping[int, str]] | None = None,
 ) -> ItemAnalysis:
-    """Analyse items from the scores in [0, 1] of at least two models; NaN where there is none.
+    """Analyse items from the scores of at least two models.
 
-    `answers` are what the models said, by model and item, as far as that is known.
+    Scores are in [0, 1], and NaN where a model has no result. `answers` are the models' answers by
+    model and item, as far as they are available.
     """
     if len(scores) < 2:
-        raise UsageError(f"Item analysis needs results of two models; there are {len(scores)}.")
+        raise UsageError(
+            f"Item analysis needs the results of at least two models; got {len(scores)}."
+        )
     table = np.stack([np.asarray(values, dtype=np.float64) for values in scores.values()])
-    known = ~np.isnan(table)
-    filled = np.where(known, table, 0.0)
-    per_model = filled.sum(axis=1) / np.maximum(known.sum(axis=1), 1)
+    has_score = ~np.isnan(table)
+    filled = np.where(has_score, table, 0.0)
+    per_model = filled.sum(axis=1) / np.maximum(has_score.sum(axis=1), 1)
     order = np.argsort(-per_model, kind="stable")
-    table, known, filled, per_model = table[order], known[order], filled[order], per_model[order]
-    n_models = known.sum(axis=0)
-    passed = known & (filled >= 0.5)
+    table, has_score, filled, per_model = (
+        table[order],
+        has_score[order],
+        filled[order],
+        per_model[order],
+    )
+    n_models = has_score.sum(axis=0)
+    passed = has_score & (filled >= 0.5)
     with np.errstate(invalid="ignore", divide="ignore"):
         difficulty = 1 - np.where(n_models > 0, filled.sum(axis=0) / n_models, np.nan)
     n_passed = passed.sum(axis=0)
 
     better = np.arange(len(per_model)) < len(per_model) / 2
-    missed = known & ~passed
-    # Independent misses: the joint chance is the product of the models' own miss rates.
-    miss_rate = missed.sum(axis=1) / np.maximum(known.sum(axis=1), 1)
-    best_all_miss = (missed | ~known)[better].all(axis=0) & known[better].any(axis=0)
-    chance = np.where(known[better], miss_rate[better, None], 1.0).prod(axis=0)
+    missed = has_score & ~passed
+    # Assume independent misses: the joint probability is the product of the models' miss rates.
+    miss_rate = missed.sum(axis=1) / np.maximum(has_score.sum(axis=1), 1)
+    best_all_miss = (missed | ~has_score)[better].all(axis=0) & has_score[better].any(axis=0)
+    chance = np.where(has_score[better], miss_rate[better, None], 1.0).prod(axis=0)
     surprise = np.where(best_all_miss, chance, np.nan)
     with np.errstate(invalid="ignore"):
         check_key = surprise < _SURPRISE
-    several = n_models >= 2
+    has_several = n_models >= 2
     names = [list(scores)[place] for place in order]
-    check_key &= several
-    said = [(answers or {}).get(name, {}) for name, best in zip(names, better, strict=True) if best]
+    check_key &= has_several
+    answers_of_better = [
+        (answers or {}).get(name, {})
+        for name, is_better in zip(names, better, strict=True)
+        if is_better
+    ]
     return ItemAnalysis(
         models=tuple(names),
         n_models=n_models,
         n_passed=n_passed,
         difficulty=difficulty,
-        discrimination=_discrimination(filled, known),
+        discrimination=_discrimination(filled, has_score),
         surprise=surprise,
-        all_miss=several & (filled.max(axis=0) == 0),
-        all_pass=several & (np.where(known, table, 1.0).min(axis=0) == 1),
+        all_miss=has_several & (filled.max(axis=0) == 0),
+        all_pass=has_several & (np.where(has_score, table, 1.0).min(axis=0) == 1),
         check_key=check_key,
-        # Only items so easy for the better models that missing them would be a suspect count.
-        expected_suspects=float(chance[several & (chance < _SURPRISE)].sum()),
-        agreed=_agreed(np.flatnonzero(check_key), said),
+        # Only an item whose joint miss is improbable can become a suspect.
+        expected_suspects=float(chance[has_several & (chance < _SURPRISE)].sum()),
+        agreed=_agreed(np.flatnonzero(check_key), answers_of_better),
     )
 
 
-def _agreed(rows: NDArray[np.int64], said: Sequence[Mapping[int, str]]) -> dict[int, str]:
-    """Return the answer that most models, and at least two, give to an item that all miss."""
-    found = {}
+def _agreed(
+    rows: NDArray[np.int64], answers_by_model: Sequence[Mapping[int, str]]
+) -> dict[int, str]:
+    """Return, by item, the answer that most of the models, and at least two, share."""
+    shared = {}
     for row in rows.tolist():
-        given = [answers[row] for answers in said if row in answers]
-        folded = [" ".join(one.casefold().split()).rstrip(".") for one in given]
+        answers = [by_row[row] for by_row in answers_by_model if row in by_row]
+        folded = [" ".join(answer.casefold().split()).rstrip(".") for answer in answers]
         top, n = Counter(folded).most_common(1)[0] if folded else ("", 0)
-        if top and n >= 2 and 2 * n > len(given):
-            found[row] = given[folded.index(top)]
-    return found
+        if top and n >= 2 and 2 * n > len(answers):
+            shared[row] = answers[folded.index(top)]
+    return shared
 
 
-def _discrimination(filled: Floats, known: NDArray[np.bool_]) -> Floats:
+def _discrimination(filled: Floats, has_score: NDArray[np.bool_]) -> Floats:
     """Correlate each item's scores with the models' mean scores on all other items."""
-    n_items = known.sum(axis=1, keepdims=True)
+    n_items = has_score.sum(axis=1, keepdims=True)
     with np.errstate(invalid="ignore", divide="ignore"):
-        rest = (filled.sum(axis=1, keepdims=True) - filled) / (n_items - known)
-    rest = np.where(known, np.nan_to_num(rest), 0.0)
-    n = known.sum(axis=0)
+        rest = (filled.sum(axis=1, keepdims=True) - filled) / (n_items - has_score)
+    rest = np.where(has_score, np.nan_to_num(rest), 0.0)
+    n = has_score.sum(axis=0)
     with np.errstate(invalid="ignore", divide="ignore"):
-        own = np.where(known, filled - filled.sum(axis=0) / n, 0.0)
-        other = np.where(known, rest - rest.sum(axis=0) / n, 0.0)
-        spread = np.sqrt((own**2).sum(axis=0) * (other**2).sum(axis=0))
-        correlation = (own * other).sum(axis=0) / spread
+        item_part = np.where(has_score, filled - filled.sum(axis=0) / n, 0.0)
+        rest_part = np.where(has_score, rest - rest.sum(axis=0) / n, 0.0)
+        spread = np.sqrt((item_part**2).sum(axis=0) * (rest_part**2).sum(axis=0))
+        correlation = (item_part * rest_part).sum(axis=0) / spread
     usable = (n >= _FEWEST_FOR_DISCRIMINATION) & (spread > 1e-9)
-    found: Floats = np.where(usable, correlation, np.nan)
-    return found
+    discrimination: Floats = np.where(usable, correlation, np.nan)
+    return discrimination

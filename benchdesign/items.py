@@ -1,7 +1,7 @@
-"""Items, the sets they come in, and what was noticed while reading them.
+"""Items, item sets and findings about them.
 
-An item never holds its whole record: records stay in the source (on disk for line formats) and
-are fetched by row, so that a large file costs the memory of its items' text and no more.
+An item does not contain its record. Records stay in the source (on disk for line formats) and are
+read by row, so that a large file needs only the memory of its items' text.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Item:
     """One row of a benchmark or pool."""
 
     id: str
-    """Stable and unique within its set; duplicates in the file get a suffix."""
+    """Stable and unique within the set; duplicates in the file get a suffix."""
 
     row: int
     """0-based row in the source."""
@@ -42,26 +42,26 @@ class Item:
     """Ranges of `text` that come from the record; the rest is template boilerplate."""
 
     prompt: str
-    """The question as a person would read it, without choices."""
+    """The question as people read it, without choices."""
 
     choices: tuple[str, ...] = ()
     """Texts of the choices; empty for free answers."""
 
     answer: str | None = None
-    """The key as text (the choice's text where there are choices); None if unknown."""
+    """The answer key as text (the text of a choice if there are choices); None if unknown."""
 
     answer_index: int | None = None
-    """0-based position of the key among `choices`."""
+    """0-based position of the answer key in `choices`."""
 
     category: str | None = None
-    """The set's own label for the item."""
+    """The item's category in its set."""
 
     source: str | None = None
-    """Where the item says it came from, if it does."""
+    """The item's origin as its record names it."""
 
     @property
     def digest(self) -> str:
-        """SHA-256 of text and content mask, in hex: the identity used by maps and caches."""
+        """SHA-256 of text and content ranges, in hex; identifies the item in maps and caches."""
         hasher = hashlib.sha256(self.text.encode("utf-8", "surrogatepass"))
         hasher.update(repr(self.content).encode("ascii"))
         return hasher.hexdigest()
@@ -69,7 +69,7 @@ class Item:
 
 @dataclass(frozen=True, slots=True)
 class FieldMapping:
-    """Which fields of a record hold what; paths are dotted (`question.stem`)."""
+    """The record field for each role; paths are dotted (`question.stem`)."""
 
     prompt: str | None = None
     context: str | None = None
@@ -80,7 +80,7 @@ class FieldMapping:
     source: str | None = None
     licence: str | None = None
     provenance: str | None = None
-    """Field of the benchmark that receives the origin of added items, if the designer named one."""
+    """Field of the benchmark in which the origin of added items is recorded; None for no field."""
 
     answer_kind: str | None = None
     """How `answer` is written: text, letter, index (0-based), number (1-based), targets, list."""
@@ -89,44 +89,44 @@ class FieldMapping:
     """How `choices` is written: list, lettered, objects, targets, columns, separated, inline."""
 
     origin: Mapping[str, str] = field(default_factory=dict)
-    """Per field, how it was found: `detected` or `set`."""
+    """By role, how the field was determined: `detected` or `set`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something a designer should know about a row; it warns and never stops."""
+    """A warning about rows of a set; never an error."""
 
     kind: str
     """duplicate-id, duplicate-text, empty-text, answer-not-in-choices, answer-imbalance,
     answer-in-prompt, control-characters, other-script, skipped-row, skipped-file, ..."""
 
     message: str
-    """One line naming file, row (1-based, as an editor counts) and problem."""
+    """One line with file, row (1-based) and problem."""
 
     rows: tuple[int, ...] = ()
-    """0-based rows it is about; empty when it is about the whole set."""
+    """0-based rows concerned; empty for a finding about the whole set."""
 
     @property
     def n_rows(self) -> int:
-        """Number of rows it is about; what is about the whole set counts as one."""
+        """Number of rows concerned; 1 for a finding about the whole set."""
         return max(len(self.rows), 1)
 
 
 class RecordSource(Protocol):
-    """Where the records of a set live, and how they are written back."""
+    """The records of a set and the format they are written in."""
 
     format: str
     """Short name: jsonl, json, csv, tsv, parquet, datasets, ..."""
 
     suffix: str
-    """Suffix of a file written in this format, compression included (`.jsonl.gz`)."""
+    """File suffix of the format, compression included (`.jsonl.gz`)."""
 
     def record(self, row: int) -> Mapping[str, Any]:
         """Return the original record at a 0-based row."""
         ...
 
     def companions(self, name: str) -> tuple[str, ...]:
-        """Name the files that are written beside one of this name."""
+        """Return the names of the files that are written next to a file of this name."""
         ...
 
     def __len__(self) -> int:
@@ -136,7 +136,7 @@ class RecordSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Benchmark:
-    """A set of items read from one place: a benchmark or a pool."""
+    """A set of items read from one path: a benchmark or a pool."""
 
     path: Path
     name: str
@@ -144,18 +144,18 @@ class Benchmark:
     mapping: FieldMapping
     source: RecordSource
     sha256: str
-    """Digest of the file's bytes (of all shards in order for a folder)."""
+    """Digest of the file (of all shards in order for a folder)."""
 
     findings: tuple[Finding, ...] = ()
     template: str | None = None
-    """Item template given by the designer; None for the default rendering."""
+    """Item template set by the user; None for the default rendering."""
 
     def __len__(self) -> int:
         """Count the items."""
         return len(self.items)
 
     def __iter__(self) -> Iterator[Item]:
-        """Iterate over the items in file order."""
+        """Yield the items in file order."""
         return iter(self.items)
 
     def record(self, item: Item) -> Mapping[str, Any]:
@@ -164,5 +164,5 @@ class Benchmark:
 
     @property
     def digests(self) -> Sequence[str]:
-        """Identity of every item, in order."""
+        """Digests of all items, in order."""
         return [item.digest for item in self.items]

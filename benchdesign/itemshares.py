@@ -1,6 +1,6 @@
-"""How far each item shows each concept, and how far it is about each area.
+"""Shares of items in concepts and areas, as weights of the models' scores.
 
-What scores of models are weighted with: sparse, and bounded, so that no single item decides alone.
+The weights are sparse and bounded, so that no single item dominates.
 """
 
 from __future__ import annotations
@@ -22,22 +22,25 @@ if TYPE_CHECKING:
 __all__ = ["area_shares", "item_shares", "soft_presence"]
 
 _BELONGS = 0.5
-"""An item counts for every area that holds at least this much of what its strongest one holds."""
+"""An item counts for an area if its share is at least this fraction of its largest share."""
 
 
 def soft_presence(concept_map: ConceptMap, dictionary: Dictionary) -> csr_array:
-    """Return min(1, saliency / q90) where present: one very salient item must not decide alone."""
+    """Return min(1, saliency / q90) of present concepts; the cap keeps one item from dominating."""
     from scipy.sparse import csr_array
 
-    keep = concept_map.peak >= dictionary.table.threshold[concept_map.indices]
-    ends = np.concatenate([[0], np.cumsum(keep)])[concept_map.indptr]
-    ids, saliency = concept_map.indices[keep], concept_map.saliency[keep].astype(np.float64)
+    is_present = concept_map.peak >= dictionary.table.threshold[concept_map.indices]
+    ends = np.concatenate([[0], np.cumsum(is_present)])[concept_map.indptr]
+    ids, saliency = (
+        concept_map.indices[is_present],
+        concept_map.saliency[is_present].astype(np.float64),
+    )
     scale = dictionary.table.q90.astype(np.float64)
-    unknown = ~(scale > 0)
-    if unknown.any():
+    has_no_scale = ~(scale > 0)
+    if has_no_scale.any():
         largest = np.zeros(concept_map.n_concepts)
         np.maximum.at(largest, ids, saliency)
-        scale = np.where(unknown, np.maximum(largest, 1e-12), scale)
+        scale = np.where(has_no_scale, np.maximum(largest, 1e-12), scale)
     return csr_array(
         (np.minimum(saliency / scale[ids], 1.0), ids, ends),
         shape=(len(concept_map), concept_map.n_concepts),
@@ -45,13 +48,13 @@ def soft_presence(concept_map: ConceptMap, dictionary: Dictionary) -> csr_array:
 
 
 def area_shares(presence: csr_array, areas: Areas, kept_out: NDArray[np.bool_]) -> csr_array:
-    """Return (n_items, n_areas) shares of each item's concepts in the areas it belongs to."""
+    """Return the shares of each item's concepts in the areas it counts for, (n_items, n_areas)."""
     from scipy.sparse import csr_array, diags_array
 
     total = column_sums(presence)
     members = np.flatnonzero((areas.area_of >= 0) & ~kept_out & (total > 0))
     ends = np.searchsorted(members, np.arange(presence.shape[1] + 1))
-    # A concept everywhere says little about what an item is about.
+    # Weigh frequent concepts down: they hardly identify an item's subject.
     weights = csr_array(
         (1 / np.sqrt(total[members]), areas.area_of[members], ends),
         shape=(presence.shape[1], len(areas)),
@@ -69,6 +72,6 @@ def area_shares(presence: csr_array, areas: Areas, kept_out: NDArray[np.bool_]) 
 
 
 def item_shares(concept_map: ConceptMap, dictionary: Dictionary, areas: Areas) -> csr_array:
-    """Return (n_items, n_areas): how far each item is about each of the areas it counts for."""
+    """Return each item's shares in the areas it counts for, (n_items, n_areas)."""
     kept_out = find_kept_out(dictionary).codes >= 0
     return area_shares(soft_presence(concept_map, dictionary), areas, kept_out)

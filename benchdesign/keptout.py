@@ -1,4 +1,4 @@
-"""Which concepts are never judged, and why: nobody who wants a gap closed can mean them."""
+"""Concepts that are excluded from the gap analysis, with the reason for each."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from benchdesign.dictionary import Dictionary
 __all__ = ["FORM", "KeptOut", "find_kept_out"]
 
 FORM = "form, not subject"
-"""Why punctuation, function words and answer formats are kept out until somebody pins them."""
+"""Reason for punctuation, function words and answer formats, which are kept out unless pinned."""
 
 
 class KeptOut(NamedTuple):
-    """Why each concept is kept out."""
+    """The reason why each concept is kept out."""
 
     codes: NDArray[np.int8]
     """(n_concepts,): position in `reasons`; -1 where not kept out."""
@@ -31,11 +31,11 @@ def find_kept_out(
     out_of_scope: NDArray[np.bool_] | None = None,
     pinned: NDArray[np.bool_] | None = None,
 ) -> KeptOut:
-    """Return why concepts are kept out: by the dictionary's flags, by density, as form, by scope.
+    """Return why concepts are kept out: dictionary flag, density, form or scope.
 
-    A pin brings back what is kept out as form; masks are (n_concepts,).
+    A pinned form concept is not kept out. Masks are (n_concepts,).
     """
-    found: dict[str, int] = {}
+    reasons: dict[str, int] = {}
     codes = np.full(dictionary.n_concepts, -1, dtype=np.int8)
     form = np.zeros(dictionary.n_concepts, dtype=bool)
     form[list(dictionary.form_concepts)] = True
@@ -45,9 +45,9 @@ def find_kept_out(
         dense = dictionary.table.density > max_density
     for mask, reason in ((out_of_scope, "out of scope"), (form, FORM), (dense, "dense")):
         if mask is not None and mask.any():
-            codes[mask] = found.setdefault(reason, len(found))
-    # A flag of the dictionary is the stronger reason, so it is the one that is shown.
+            codes[mask] = reasons.setdefault(reason, len(reasons))
+    # A flag of the dictionary takes precedence over the other reasons.
     for concept_id, flags in enumerate(dictionary.table.flags):
         if flags:
-            codes[concept_id] = found.setdefault(min(flags), len(found))
-    return KeptOut(codes, tuple(found))
+            codes[concept_id] = reasons.setdefault(min(flags), len(reasons))
+    return KeptOut(codes, tuple(reasons))

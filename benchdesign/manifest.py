@@ -1,7 +1,6 @@
-"""What `revision.json` and `concepts.parquet` say of a revision.
+"""The contents of `revision.json` and `concepts.parquet`.
 
-The keys are a contract: tools read them. Adding one is fine; changing one needs a new
-schema version.
+Other tools read the keys. A key may be added; changing one needs a new schema version.
 """
 
 from __future__ import annotations
@@ -30,13 +29,13 @@ __all__ = ["SCHEMA_VERSION", "manifest_of", "write_concepts"]
 SCHEMA_VERSION = 1
 
 _MOST_MATCHED = 500
-"""Characters of the evidence that an item is on a known list."""
+"""Maximum characters of a matched text."""
 
 _OVERRIDES = {1: "pinned", -1: "excluded"}
 
 
 def manifest_of(analysis: Analysis, revision: Revision, written: WriteReport) -> dict[str, Any]:
-    """Return what `revision.json` holds for a revision whose benchmark is written."""
+    """Return the content of `revision.json` for a revision whose benchmark is written."""
     benchmark, pool, dictionary = analysis.benchmark, analysis.pool, analysis.dictionary
     choice = revision.choice
     manifest: dict[str, Any] = {
@@ -74,8 +73,8 @@ def manifest_of(analysis: Analysis, revision: Revision, written: WriteReport) ->
             "fingerprint": dictionary.fingerprint,
             "model": dictionary.model,
             "levels": [
-                {"name": one.name, "hook_point": one.hook_point, "n_concepts": one.width}
-                for one in dictionary.levels
+                {"name": level.name, "hook_point": level.hook_point, "n_concepts": level.width}
+                for level in dictionary.levels
             ],
         },
         "seed": analysis.settings.seed,
@@ -95,15 +94,15 @@ def manifest_of(analysis: Analysis, revision: Revision, written: WriteReport) ->
         "left_out": dict(sorted(analysis.left_out.items())),
         "model_gaps": _model_gaps(analysis),
         "added": [
-            _added_row(analysis, one, revision, len(revision.kept_rows) + place)
-            for place, one in enumerate(revision.added)
+            _added_row(analysis, addition, revision, len(revision.kept_rows) + place)
+            for place, addition in enumerate(revision.added)
         ],
-        "removed": [_removed_row(analysis, one) for one in revision.removed],
-        "contamination": [_contamination_row(analysis, one) for one in analysis.contamination],
+        "removed": [_removed_row(analysis, removal) for removal in revision.removed],
+        "contamination": [_contamination_row(analysis, match) for match in analysis.contamination],
         "skipped": [
-            {"rows": [row + 1 for row in one.rows], "why": one.message}
-            for one in analysis.findings
-            if one.kind == "skipped-row"
+            {"rows": [row + 1 for row in finding.rows], "why": finding.message}
+            for finding in analysis.findings
+            if finding.kind == "skipped-row"
         ],
         "findings": _count(analysis.findings),
     }
@@ -111,7 +110,7 @@ def manifest_of(analysis: Analysis, revision: Revision, written: WriteReport) ->
 
 
 def _settings(analysis: Analysis) -> dict[str, Any]:
-    """Say what decided the result, as it was set."""
+    """Return the settings that determine the result, as the user set them."""
     settings = analysis.settings
     return {
         "n_add": settings.n_add,
@@ -132,20 +131,24 @@ def _settings(analysis: Analysis) -> dict[str, Any]:
     }
 
 
-def _read_as(one: Benchmark) -> dict[str, Any]:
-    """Say how a set was read: its form, the splits left aside, its fields."""
-    asides = [found.message for found in one.findings if found.kind == "split"]
-    return {"format": one.source.format, "splits": asides, "fields": _fields(one.mapping)}
+def _read_as(benchmark: Benchmark) -> dict[str, Any]:
+    """Return how a set was read: its format, its skipped splits, its fields."""
+    splits = [finding.message for finding in benchmark.findings if finding.kind == "split"]
+    return {
+        "format": benchmark.source.format,
+        "splits": splits,
+        "fields": _fields(benchmark.mapping),
+    }
 
 
 def _model_gaps(analysis: Analysis) -> dict[str, Any] | None:
-    """Say which models' weaknesses decided what was proposed; None where none did."""
+    """Return the models whose weaknesses weighted the proposals; None without weighting."""
     weighting = analysis.weighting
     if weighting is None:
         return None
     return {
         "results": list(weighting.files),
-        "models": [plain(one) for one in weighting.models],
+        "models": [plain(model) for model in weighting.models],
         "concepts": list(weighting.strongest(analysis.dictionary)),
     }
 
@@ -153,8 +156,8 @@ def _model_gaps(analysis: Analysis) -> dict[str, Any] | None:
 def _count(findings: Iterable[Finding]) -> dict[str, int]:
     """Count the rows of findings by kind."""
     counts: Counter[str] = Counter()
-    for one in findings:
-        counts[one.kind] += one.n_rows
+    for finding in findings:
+        counts[finding.kind] += finding.n_rows
     return dict(sorted(counts.items()))
 
 
@@ -195,36 +198,39 @@ def _gap_rows(analysis: Analysis, revision: Revision) -> list[dict[str, Any]]:
 
 
 def _because(analysis: Analysis, concept_id: int) -> dict[str, Any] | None:
-    """Return what a concept's relevance rests on, and whether it was set by hand."""
+    """Return the evidence for a concept's relevance, and whether it was set by hand."""
     if analysis.relevance is None:
         return None
-    found = analysis.relevance.evidence(concept_id, analysis.dictionary)
+    evidence = analysis.relevance.evidence(concept_id, analysis.dictionary)
     return {
-        "label_similarity": found.label_similarity,
-        "item_similarity": found.item_similarity,
-        "closest": None if found.query is None else found.query[:_MOST_MATCHED],
-        "overridden": found.overridden,
+        "label_similarity": evidence.label_similarity,
+        "item_similarity": evidence.item_similarity,
+        "closest": None if evidence.query is None else evidence.query[:_MOST_MATCHED],
+        "overridden": evidence.overridden,
     }
 
 
-def _added_row(analysis: Analysis, one: Addition, revision: Revision, row: int) -> dict[str, Any]:
-    """Say what was added and why; `row` is its place in the map of the revision."""
-    found = analysis.evidence_of(one.item)
+def _added_row(
+    analysis: Analysis, addition: Addition, revision: Revision, row: int
+) -> dict[str, Any]:
+    """Return what was added and why; `row` is the item's row in the map of the revision."""
+    evidence = analysis.evidence_of(addition.item)
 
     def words(concept_id: int) -> tuple[str, ...]:
-        # Where words were before an item was rewritten says nothing of where they are.
-        if one.is_unread:
+        # The evidence is from before the edit, so its positions no longer hold.
+        if addition.is_unread:
             return ()
-        evidence = found.get(concept_id, ())
-        marks = marks_of(evidence, revision.concept_map, row=row, concept_id=concept_id)
-        return marked_words(one.item.text, marks)
+        marks = marks_of(
+            evidence.get(concept_id, ()), revision.concept_map, row=row, concept_id=concept_id
+        )
+        return marked_words(addition.item.text, marks)
 
-    said = {
-        "id": one.revised_id,
-        "pool_id": one.item.id,
-        "pool_row": one.item.row + 1,
-        "rank": one.rank,
-        "gain": one.gain,
+    row_data = {
+        "id": addition.revised_id,
+        "pool_id": addition.item.id,
+        "pool_row": addition.item.row + 1,
+        "rank": addition.rank,
+        "gain": addition.gain,
         "concepts": [
             {
                 "concept": fill.concept_id,
@@ -234,48 +240,48 @@ def _added_row(analysis: Analysis, one: Addition, revision: Revision, row: int) 
                 "target": fill.target,
                 "words": words(fill.concept_id),
             }
-            for fill in one.fills
+            for fill in addition.fills
         ],
-        "n_concepts": one.n_fills,
-        "closest": one.nearest_id,
-        "similarity": one.nearest_similarity,
-        "failed_checks": one.failed_checks,
-        "category": one.item.category,
-        "source": one.item.source,
-        "licence": one.licence,
-        "is_unread": one.is_unread,
-        **_said(one.standing),
+        "n_concepts": addition.n_fills,
+        "closest": addition.nearest_id,
+        "similarity": addition.nearest_similarity,
+        "failed_checks": addition.failed_checks,
+        "category": addition.item.category,
+        "source": addition.item.source,
+        "licence": addition.licence,
+        "is_unread": addition.is_unread,
+        **_said(addition.standing),
     }
-    return plain(said)  # type: ignore[no-any-return]
+    return plain(row_data)  # type: ignore[no-any-return]
 
 
-def _contamination_row(analysis: Analysis, one: ContaminationMatch) -> dict[str, Any]:
+def _contamination_row(analysis: Analysis, match: ContaminationMatch) -> dict[str, Any]:
     pool = analysis.pool
     return {
-        "pool_id": one.item_id,
-        "pool_row": None if pool is None else pool.items[one.row].row + 1,
-        "list": one.list_name,
-        "list_row": one.known_row + 1,
-        "kind": one.kind,
-        "similarity": one.similarity,
-        "n_words": one.n_words,
-        "text": one.matched_text[:_MOST_MATCHED],
+        "pool_id": match.item_id,
+        "pool_row": None if pool is None else pool.items[match.row].row + 1,
+        "list": match.list_name,
+        "list_row": match.known_row + 1,
+        "kind": match.kind,
+        "similarity": match.similarity,
+        "n_words": match.n_words,
+        "text": match.matched_text[:_MOST_MATCHED],
     }
 
 
-def _removed_row(analysis: Analysis, one: Removal) -> dict[str, Any]:
+def _removed_row(analysis: Analysis, removal: Removal) -> dict[str, Any]:
     row = {
-        "id": one.item.id,
-        "row": one.item.row + 1,
-        "rank": one.rank,
-        "closest": one.duplicate_of,
-        "similarity": one.similarity,
-        "category": one.item.category,
+        "id": removal.item.id,
+        "row": removal.item.row + 1,
+        "rank": removal.rank,
+        "closest": removal.duplicate_of,
+        "similarity": removal.similarity,
+        "category": removal.item.category,
         "lost": [
             {"concept": concept_id, "label": analysis.dictionary.label(concept_id)}
-            for concept_id in one.lost
+            for concept_id in removal.lost
         ],
-        **_said(one.standing),
+        **_said(removal.standing),
     }
     return plain(row)  # type: ignore[no-any-return]
 
@@ -295,7 +301,7 @@ def _said(standing: Standing | None) -> dict[str, Any]:
 
 
 def write_concepts(analysis: Analysis, revision: Revision, path: Path) -> None:
-    """Write every concept before and after as Parquet, one row each."""
+    """Write all concepts, before and after the revision, as Parquet with one row per concept."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -305,27 +311,29 @@ def write_concepts(analysis: Analysis, revision: Revision, path: Path) -> None:
     n = len(before)
     columns: dict[str, Any] = {
         "concept": pa.array(range(n), pa.int32()),
-        "label": pa.array([dictionary.label(one) for one in range(n)], pa.string()),
+        "label": pa.array([dictionary.label(concept_id) for concept_id in range(n)], pa.string()),
         "label_source": pa.array(table.label_source, pa.string()),
         "label_score": pa.array(table.label_score),
-        "level": pa.array([dictionary.levels[one].name for one in table.level], pa.string()),
-        "area": pa.array([names[one] if one >= 0 else None for one in area_of], pa.string()),
-        "kept_out": pa.array([before.reason(one) for one in range(n)], pa.string()),
+        "level": pa.array([dictionary.levels[level].name for level in table.level], pa.string()),
+        "area": pa.array([names[area] if area >= 0 else None for area in area_of], pa.string()),
+        "kept_out": pa.array([before.reason(concept_id) for concept_id in range(n)], pa.string()),
         "relevance": pa.array(
             [None] * n if before.relevance is None else before.relevance, pa.float64()
         ),
         "base_rate": pa.array(before.base_rate, from_pandas=True),
     }
     if (relevance := analysis.relevance) is not None:
-        said = [_OVERRIDES.get(one) for one in relevance.overridden.tolist()]
+        overridden = [_OVERRIDES.get(code) for code in relevance.overridden.tolist()]
         columns |= {
-            "overridden": pa.array(said, pa.string()),
+            "overridden": pa.array(overridden, pa.string()),
             "label_similarity": pa.array(relevance.label_similarity, from_pandas=True),
             "item_similarity": pa.array(relevance.item_similarity, from_pandas=True),
         }
     for side, gaps in (("before", before), ("after", after)):
         columns |= {
-            f"status_{side}": pa.array([gaps.status(one).value for one in range(n)], pa.string()),
+            f"status_{side}": pa.array(
+                [gaps.status(concept_id).value for concept_id in range(n)], pa.string()
+            ),
             f"count_{side}": pa.array(gaps.count),
             f"chi_bench_{side}": pa.array(gaps.coverage.chi_bench),
         }
@@ -336,9 +344,9 @@ def write_concepts(analysis: Analysis, revision: Revision, path: Path) -> None:
 
 def _sha256(path: Path) -> str:
     hasher = hashlib.sha256()
-    files = sorted(one for one in path.rglob("*") if one.is_file()) if path.is_dir() else [path]
-    for one in files:
-        with one.open("rb") as handle:
-            while chunk := handle.read(1 << 20):
+    files = sorted(file for file in path.rglob("*") if file.is_file()) if path.is_dir() else [path]
+    for file in files:
+        with file.open("rb") as stream:
+            while chunk := stream.read(1 << 20):
                 hasher.update(chunk)
     return hasher.hexdigest()

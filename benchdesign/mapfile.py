@@ -1,8 +1,8 @@
-"""Concept maps on disk: Parquet, one row an item, list columns over one offset array a row group.
+"""Concept maps on disk: Parquet with one row per item and list columns.
 
-Written a row group at a time and read a few at a time, so that a map costs the memory of what is
-kept of it and little more. A map of a million items holds over half a billion entries; of those, a
-third say that a concept is present, and that third is all that counting and choosing look at.
+A map is written one row group at a time and read a few at a time, so that it needs little more
+memory than the entries that are kept. The map of a million items has over half a billion entries.
+In a third of them the concept is present; counting and choosing need no others.
 """
 
 from __future__ import annotations
@@ -29,15 +29,14 @@ if TYPE_CHECKING:
 __all__ = ["MapWriter", "count_entries", "find_place", "read_map"]
 
 _GROUP = 4_096
-"""Items of a row group: some 50 MB, which is what looking up one place costs."""
-
+"""Items per row group (about 50 MB); `find_place` reads one whole group."""
 
 _MOST_READERS = 4
-"""Row groups that are unpacked side by side; what is unpacked and not yet kept costs memory."""
+"""Row groups that are decompressed in parallel; each of them needs memory."""
 
 
 class MapWriter:
-    """Writes a map in parts, all or nothing: nothing is there if the block ends by an exception."""
+    """Write a map in parts, atomically: no file is left if the block raises."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -48,15 +47,15 @@ class MapWriter:
         return self
 
     def write(self, part: ConceptMap) -> None:
-        """Add the rows of a part; all parts come from one dictionary and have the same columns."""
+        """Write the rows of a part; all parts must share the dictionary and the columns."""
         import pyarrow.parquet as pq
 
         for start in range(0, max(len(part), 1), _GROUP):
-            whole = len(part) <= _GROUP
-            table = (part if whole else part.slice(start, start + _GROUP)).to_table()
+            fits = len(part) <= _GROUP
+            table = (part if fits else part.slice(start, start + _GROUP)).to_table()
             if self._writer is None:
                 (fresh,) = self._open.enter_context(whole_files(self._path))
-                # Activations hardly repeat: a dictionary of them would only be thrown away.
+                # Activations hardly repeat, so dictionary encoding gains nothing.
                 self._writer = pq.ParquetWriter(
                     fresh, table.schema, compression="zstd", use_dictionary=False
                 )
@@ -73,7 +72,7 @@ class MapWriter:
 
 
 def count_entries(path: Path) -> int:
-    """Return how many entries a map file has, without reading them (one too many an empty item)."""
+    """Return the number of entries of a map file from its metadata; an empty item counts as one."""
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(path) as file:
@@ -83,8 +82,8 @@ def count_entries(path: Path) -> int:
 def read_map(path: Path, *, thresholds: NDArray[np.float32] | None) -> ConceptMap:
     """Read a map file; with thresholds (n_concepts,), only the entries whose peak reaches them.
 
-    What is read then has no places of peaks; `ConceptMap.at` looks them up in the file. Raises
-    ArrowException or OSError.
+    With thresholds, the positions of peaks are not read; `ConceptMap.at` reads them from the file.
+    Raises ArrowException or OSError.
     """
     import pyarrow.parquet as pq
 
@@ -93,9 +92,9 @@ def read_map(path: Path, *, thresholds: NDArray[np.float32] | None) -> ConceptMa
     with pq.ParquetFile(path) as file:
         n_concepts, dictionary = _identity(file)
         if thresholds is not None and len(thresholds) != n_concepts:
-            raise FormatError(f"{path}: made by another dictionary; map again.")
+            raise FormatError(f"{path}: made with another dictionary; map again.")
         n_items, room = file.metadata.num_rows, _count_entries(file)
-        # Pages of memory that are never written to cost nothing, so room for all is no waste.
+        # Pages that are never written to are not allocated, so room for all entries is free.
         values = {name: np.empty(room, dtype) for name, dtype in _COLUMNS.items()}
         indptr = np.zeros(n_items + 1, dtype=np.int64)
         n_tokens = np.zeros(n_items, dtype=np.int32)
@@ -105,8 +104,8 @@ def read_map(path: Path, *, thresholds: NDArray[np.float32] | None) -> ConceptMa
         for group in _groups(path, file, thresholds=thresholds):
             n = len(group.lengths)
             stop = used + int(group.lengths.sum())
-            for name, one in group.values.items():
-                values[name][used:stop] = one
+            for name, column in group.values.items():
+                values[name][used:stop] = column
             indptr[row + 1 : row + n + 1] = used + np.cumsum(group.lengths)
             n_tokens[row : row + n] = group.n_tokens
             digests += group.digests
@@ -117,7 +116,7 @@ def read_map(path: Path, *, thresholds: NDArray[np.float32] | None) -> ConceptMa
             row, used = row + n, stop
     if embeddings is None and "embedding" in file.schema_arrow.names:
         embeddings = np.empty((0, file.schema_arrow.field("embedding").type.list_size), np.float16)
-    nowhere = np.broadcast_to(np.int32(0), used)
+    no_position = np.broadcast_to(np.int32(0), used)
     return ConceptMap(
         digests=tuple(digests),
         n_concepts=n_concepts,
@@ -126,8 +125,8 @@ def read_map(path: Path, *, thresholds: NDArray[np.float32] | None) -> ConceptMa
         indices=values["concept"][:used],
         saliency=values["saliency"][:used],
         peak=values["peak"][:used],
-        start=values["start"][:used] if thresholds is None else nowhere,
-        end=values["end"][:used] if thresholds is None else nowhere,
+        start=values["start"][:used] if thresholds is None else no_position,
+        end=values["end"][:used] if thresholds is None else no_position,
         n_tokens=n_tokens,
         embeddings=embeddings,
         places=None if thresholds is None else path,
@@ -135,22 +134,22 @@ def read_map(path: Path, *, thresholds: NDArray[np.float32] | None) -> ConceptMa
 
 
 def find_place(path: Path, row: int, concept_id: int) -> tuple[int, int]:
-    """Return where the peak of one concept in one item is, from a map file; (0, 0) if unknown."""
+    """Return start and end of a concept's peak in an item; (0, 0) if unknown."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         with pq.ParquetFile(path) as file:
-            for place in range(file.num_row_groups):
-                n = file.metadata.row_group(place).num_rows
+            for group in range(file.num_row_groups):
+                n = file.metadata.row_group(group).num_rows
                 if row < n:
                     names = ["concept", "start", "end"]
-                    one = file.read_row_group(place, columns=names).slice(row, 1).to_pydict()
-                    found = one["concept"][0].index(concept_id)
-                    return int(one["start"][0][found]), int(one["end"][0][found])
+                    item = file.read_row_group(group, columns=names).slice(row, 1).to_pydict()
+                    index = item["concept"][0].index(concept_id)
+                    return int(item["start"][0][index]), int(item["end"][0][index])
                 row -= n
     except (pa.ArrowException, OSError, ValueError):
-        # Gone or replaced: a place is shown where it is known, and nothing depends on it.
+        # The file was deleted or replaced. Positions are shown only, so unknown is fine.
         pass
     return 0, 0
 
@@ -165,10 +164,10 @@ _COLUMNS: dict[str, type[np.generic]] = {
 
 
 class _Group(NamedTuple):
-    """One row group as arrays that share Arrow's memory where they can."""
+    """One row group as arrays that share Arrow's memory if possible."""
 
     lengths: NDArray[np.int64]
-    """(n_items,): entries of each item."""
+    """(n_items,): number of entries of each item."""
 
     values: dict[str, NDArray[Any]]
     digests: list[str]
@@ -179,33 +178,33 @@ class _Group(NamedTuple):
 def _groups(
     path: Path, file: pq.ParquetFile, *, thresholds: NDArray[np.float32] | None
 ) -> Iterator[_Group]:
-    """Yield the row groups of a map file in order; a few are unpacked side by side."""
+    """Yield the row groups of a map file in order; a few are decompressed in parallel."""
     n = file.num_row_groups
     if n < 2:
-        for place in range(n):
-            yield _group(file, place, thresholds)
+        for index in range(n):
+            yield _group(file, index, thresholds)
         return
     from concurrent.futures import Future, ThreadPoolExecutor
 
     import pyarrow.parquet as pq
 
-    def read(place: int) -> _Group:
-        # A reader may serve one thread only; with the metadata at hand another one costs nothing.
-        with pq.ParquetFile(path, metadata=file.metadata) as own:
-            return _group(own, place, thresholds)
+    def read(index: int) -> _Group:
+        # A reader is not thread-safe; opening another one with the same metadata is cheap.
+        with pq.ParquetFile(path, metadata=file.metadata) as reader:
+            return _group(reader, index, thresholds)
 
     workers = min(os.cpu_count() or 1, _MOST_READERS)
     waiting: deque[Future[_Group]] = deque()
     with ThreadPoolExecutor(workers) as pool:
-        for place in range(n):
-            waiting.append(pool.submit(read, place))
+        for index in range(n):
+            waiting.append(pool.submit(read, index))
             if len(waiting) > workers:
                 yield waiting.popleft().result()
         while waiting:
             yield waiting.popleft().result()
 
 
-def _group(file: pq.ParquetFile, place: int, thresholds: NDArray[np.float32] | None) -> _Group:
+def _group(file: pq.ParquetFile, index: int, thresholds: NDArray[np.float32] | None) -> _Group:
     """Read one row group; with thresholds, only the entries whose peak reaches them."""
     from benchdesign.conceptmap import numbers
 
@@ -213,7 +212,7 @@ def _group(file: pq.ParquetFile, place: int, thresholds: NDArray[np.float32] | N
     others = [
         name for name in ("digest", "n_tokens", "embedding") if name in file.schema_arrow.names
     ]
-    table = file.read_row_group(place, columns=[*lists, *others], use_threads=False)
+    table = file.read_row_group(index, columns=[*lists, *others], use_threads=False)
     values = {
         name: numbers(table.column(name).combine_chunks().flatten()).astype(
             _COLUMNS[name], copy=False
@@ -223,9 +222,9 @@ def _group(file: pq.ParquetFile, place: int, thresholds: NDArray[np.float32] | N
     offsets = numbers(table.column("concept").combine_chunks().offsets).astype(np.int64)
     offsets = offsets - offsets[0] if len(offsets) else np.zeros(1, dtype=np.int64)
     if thresholds is not None:
-        kept = np.flatnonzero(values["peak"] >= thresholds[values["concept"]])
-        values = {name: one[kept] for name, one in values.items()}
-        offsets = np.searchsorted(kept, offsets)
+        above = np.flatnonzero(values["peak"] >= thresholds[values["concept"]])
+        values = {name: column[above] for name, column in values.items()}
+        offsets = np.searchsorted(above, offsets)
     embeddings: NDArray[np.float16] | None = None
     if "embedding" in table.column_names:
         width = table.schema.field("embedding").type.list_size
@@ -241,19 +240,21 @@ def _group(file: pq.ParquetFile, place: int, thresholds: NDArray[np.float32] | N
 
 
 def _identity(file: pq.ParquetFile) -> tuple[int, str]:
-    """Return number of concepts and fingerprint of the dictionary that made a map file."""
+    """Return the number of concepts and the fingerprint of a map file's dictionary."""
     metadata = file.schema_arrow.metadata or {}
     try:
         return int(metadata[b"n_concepts"]), metadata[b"dictionary"].decode()
     except KeyError as problem:
-        raise FormatError(f"Not a concept map: the schema lacks {problem}; map again.") from None
+        raise FormatError(
+            f"Not a concept map: {problem} is missing from the schema; map again."
+        ) from None
 
 
 def _count_entries(file: pq.ParquetFile) -> int:
-    names = [file.schema.column(place).path.partition(".")[0] for place in range(len(file.schema))]
+    names = [file.schema.column(index).path.partition(".")[0] for index in range(len(file.schema))]
     column = names.index("concept")
     metadata = file.metadata
     return sum(
-        metadata.row_group(place).column(column).num_values
-        for place in range(metadata.num_row_groups)
+        metadata.row_group(group).column(column).num_values
+        for group in range(metadata.num_row_groups)
     )

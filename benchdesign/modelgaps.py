@@ -1,8 +1,8 @@
-"""Where models are weak, concept by concept and area by area, and whether that is real.
+"""Weaknesses of models by concept and area, with significance tests.
 
-The paper's score is kept exactly. Whether a score differs from the model's overall score is tested
-apart from it, with the length of the items and, where other models answered them too, their
-difficulty taken into account. Nothing here reads result files.
+The score is exactly that of the paper. A separate test compares it with the model's overall score
+and controls for item length and, if other models answered the items too, for their difficulty.
+Nothing here reads result files.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ __all__ = [
 Floats = NDArray[np.float64]
 
 _TOGETHER = 0.35
-"""Cosine over items from which two weak concepts are shown as one group."""
+"""Threshold of the cosine over items for showing two weak concepts in one group."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,34 +59,35 @@ class ModelGaps:
 
     model: str
     n_items: int
-    """Items with a result."""
+    """Number of items with a result."""
 
     overall: float
-    """Mean score over them."""
+    """Mean score over these items."""
 
     controls: tuple[str, ...]
-    """What was taken into account: length, difficulty."""
+    """Variables that the tests control for: length, difficulty."""
 
     concepts: Scores
     areas: Scores | None
     held_out: tuple[HeldOut, ...]
-    """Alike items, areas and concepts found weak on one half; each kind weakest first."""
+    """Groups of similar items, areas and concepts that are weak on one half of the items; each kind
+    weakest first."""
 
     area_of: NDArray[np.int32] | None
     groups: tuple[tuple[int, ...], ...]
-    """Weak concepts outside the weak areas; those that the same items show are together."""
+    """Weak concepts outside the weak areas, grouped by the items that show them."""
 
     regions: tuple[WeakRegion, ...]
-    """Groups of alike items it is weak at, the clearest first; none where a map has no embeddings.
-    They need no dictionary, and so find what no area or concept is about."""
+    """Groups of similar items with low scores, most significant first; empty without embeddings.
+    They need no dictionary, so they can cover what no area or concept describes."""
 
     settings: ModelSettings
 
     def profile(self) -> Iterator[tuple[ScoreRow, tuple[ScoreRow, ...]]]:
-        """Iterate over the weak areas, weakest first, each with its weak concepts, broad to narrow.
+        """Yield the weak areas, weakest first, each with its weak concepts, broad to narrow.
 
-        Inside an area that was found weak only its own concepts count as tests, so a concept can be
-        named here that does not stand out among all of them.
+        Inside a weak area, q-values are adjusted for that area's concepts only. A concept can be
+        listed here without being significant among all concepts.
         """
         if self.areas is None or self.area_of is None:
             return
@@ -100,9 +101,9 @@ class ModelGaps:
             yield self.areas.row(int(area)), self._broad_to_narrow(inside[weak])
 
     def other_groups(self) -> Iterator[tuple[ScoreRow, ...]]:
-        """Iterate over the weak concepts outside the weak areas, in groups.
+        """Yield the weak concepts outside the weak areas, in groups.
 
-        The one with the strongest evidence leads its group, the others follow broad to narrow.
+        The concept with the strongest evidence leads its group; the others follow broad to narrow.
         """
         for head, *others in self.groups:
             rest = np.asarray(others, dtype=np.int64)
@@ -122,34 +123,40 @@ def measure_models(
     areas: Areas | None = None,
     settings: ModelSettings | None = None,
 ) -> tuple[ModelGaps, ...]:
-    """Measure models from per-item scores in [0, 1], NaN where a model has no result."""
+    """Measure models from scores per item in [0, 1]; NaN where a model has no result."""
     chosen = settings or ModelSettings()
     table = _check_scores(concept_map, scores)
     kept_out = find_kept_out(dictionary).codes >= 0
-    found = []
+    results = []
     groves: dict[bytes, Grove | None] = {}
     for place, (model, values) in enumerate(zip(scores, table, strict=True)):
         answered = np.flatnonzero(~np.isnan(values))
-        some = concept_map.take(answered)
+        answered_map = concept_map.take(answered)
         y = values[answered]
         difficulty = _difficulty(np.delete(table, place, axis=0)[:, answered])
-        design = find_controls(some.n_tokens, difficulty)
-        presence = soft_presence(some, dictionary)
+        design = find_controls(answered_map.n_tokens, difficulty)
+        presence = soft_presence(answered_map, dictionary)
         key = answered.tobytes()
         if key not in groves:
-            groves[key] = None if some.embeddings is None else Grove.of_items(some.embeddings)
+            groves[key] = (
+                None if answered_map.embeddings is None else Grove.of_items(answered_map.embeddings)
+            )
         names = tuple(dictionary.label(concept) for concept in range(len(kept_out)))
         concepts = score_columns(
-            some.saliency_matrix(), presence, y, design, names, kept_out, chosen, rng
+            answered_map.saliency_matrix(), presence, y, design, names, kept_out, chosen, rng
         )
         area_scores: Scores | None = None
         held_out: tuple[HeldOut, ...] = ()
         halves = _halve(len(y), rng)
         if areas is not None and len(areas):
             shares = area_shares(presence, areas, kept_out)
-            none = np.zeros(len(areas), dtype=bool)
-            area_scores = score_columns(shares, shares, y, design, areas.names, none, chosen, rng)
-            held_out = _hold_out("area", shares, y, design, areas.names, none, chosen, halves)
+            none_kept_out = np.zeros(len(areas), dtype=bool)
+            area_scores = score_columns(
+                shares, shares, y, design, areas.names, none_kept_out, chosen, rng
+            )
+            held_out = _hold_out(
+                "area", shares, y, design, areas.names, none_kept_out, chosen, halves
+            )
         held_out += _hold_out("concept", presence, y, design, names, kept_out, chosen, halves)
         area_of = None if areas is None else areas.area_of
         residuals = y - design @ (design.T @ y)
@@ -159,7 +166,7 @@ def measure_models(
             *hold_out_regions(groves[key], residuals, halves, namer, rng=rng, settings=chosen),
             *held_out,
         )
-        found.append(
+        results.append(
             ModelGaps(
                 model=model,
                 n_items=len(answered),
@@ -174,52 +181,52 @@ def measure_models(
                 settings=chosen,
             )
         )
-    return tuple(found)
+    return tuple(results)
 
 
 def mean_chi_model(results: Sequence[ModelGaps]) -> Floats:
-    """Return the paper's joint score of a model: the mean over benchmarks that show a concept."""
-    table = np.stack([one.concepts.chi_model for one in results])
-    shown = ~np.isnan(table)
+    """Return the paper's joint score by concept: the mean over benchmarks that show it."""
+    table = np.stack([gaps.concepts.chi_model for gaps in results])
+    is_shown = ~np.isnan(table)
     with np.errstate(invalid="ignore"):
-        joint: Floats = np.where(shown, table, 0.0).sum(axis=0) / shown.sum(axis=0)
+        joint: Floats = np.where(is_shown, table, 0.0).sum(axis=0) / is_shown.sum(axis=0)
     return joint
 
 
 def probe_weights(results: Sequence[ModelGaps]) -> tuple[Floats, Floats]:
-    """Return how much each concept is worth probing, 0 to 1, and how many items more it takes.
+    """Return each concept's weight for probing, 0 to 1, and the number of further items it needs.
 
-    Worth probing is where results speak for a weakness: what they leave possible lies further down
-    than where nothing is known, for the concept or, a quarter as much, for its area. It takes as
-    many items as show a gap of 10 points at 80% power, less those that are there.
+    A concept has a weight if its expected shortfall exceeds that of the prior. The shortfall of its
+    area counts a quarter. The items needed are those that show a gap of 10 points at 80% power,
+    less the existing ones.
     """
     weight = np.zeros(len(results[0].concepts))
-    wanted = np.zeros(len(weight))
-    for one in results:
-        # With no items the mean shortfall is that of the prior.
-        nothing = one.settings.very_poor / np.sqrt(2 * np.pi)
-        found = _beyond(one.concepts, one.settings, nothing)
-        if one.areas is not None and one.area_of is not None:
-            by_area = _beyond(one.areas, one.settings, nothing)
-            inside = (one.area_of >= 0) & (one.concepts.n_items > 0)
-            found[inside] = np.maximum(found[inside], by_area[one.area_of[inside]] / 4)
-        weight = np.maximum(weight, found)
-        for region in one.regions:
-            found[list(region.concept_ids)] = np.maximum(
-                found[list(region.concept_ids)], max(-region.gap - nothing, 0.0)
+    n_needed = np.zeros(len(weight))
+    for gaps in results:
+        # The mean shortfall without any items.
+        nothing = gaps.settings.very_poor / np.sqrt(2 * np.pi)
+        excess = _beyond(gaps.concepts, gaps.settings, nothing)
+        if gaps.areas is not None and gaps.area_of is not None:
+            by_area = _beyond(gaps.areas, gaps.settings, nothing)
+            inside = (gaps.area_of >= 0) & (gaps.concepts.n_items > 0)
+            excess[inside] = np.maximum(excess[inside], by_area[gaps.area_of[inside]] / 4)
+        weight = np.maximum(weight, excess)
+        for region in gaps.regions:
+            excess[list(region.concept_ids)] = np.maximum(
+                excess[list(region.concept_ids)], max(-region.gap - nothing, 0.0)
             )
-        more = one.concepts.items_needed(0.10) - one.concepts.n_effective
-        wanted = np.maximum(wanted, np.maximum(more, 1.0))
-    # Ten points below overall, known for sure, weigh three quarters; more weighs little more.
+        more = gaps.concepts.items_needed(0.10) - gaps.concepts.n_effective
+        n_needed = np.maximum(n_needed, np.maximum(more, 1.0))
+    # A certain gap of ten points weighs about three quarters; a larger gap weighs little more.
     weight = np.tanh(weight / (0.10 - results[0].settings.very_poor / np.sqrt(2 * np.pi)))
-    return weight, np.where(weight > 0, wanted, 0.0)
+    return weight, np.where(weight > 0, n_needed, 0.0)
 
 
 def _beyond(scores: Scores, settings: ModelSettings, nothing: float) -> Floats:
-    """Return the shortfall beyond that of no results, less where it may well be one of many tests.
+    """Return the shortfall beyond the prior's, discounted by the q-value.
 
-    A few missed items of a rare concept say nothing among thousands of concepts, so what was not
-    tested, or has a q-value of 1, weighs nothing.
+    Among thousands of concepts, a few missed items of a rare concept are no evidence. An untested
+    concept, or one with a q-value of 1, therefore weighs nothing.
     """
     doubt = np.nan_to_num(scores.q_value, nan=1.0)
     beyond: Floats = np.maximum(_shortfall_left(scores, settings) - nothing, 0.0) * (1 - doubt)
@@ -230,7 +237,7 @@ def _shortfall_left(scores: Scores, settings: ModelSettings) -> Floats:
     """Return the mean of max(-gap, 0) given the results, with a normal prior around no gap."""
     from scipy.special import ndtr
 
-    # Before any item, a gap is taken to be 0 give or take `very_poor` points.
+    # The prior of a gap has mean 0 and standard deviation `very_poor`.
     prior = settings.very_poor**2
     error = np.nan_to_num(scores.standard_error**2, nan=np.inf)
     error = np.where(error > 0, error, np.inf)
@@ -245,16 +252,16 @@ def _shortfall_left(scores: Scores, settings: ModelSettings) -> Floats:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PairedComparison:
-    """Two models on the items both have results for; positive numbers favour the first."""
+    """Two models on the items that both answered; positive numbers favour the first."""
 
     model_a: str
     model_b: str
     n_items: int
     overall: float
-    """Mean difference of their scores."""
+    """Mean difference of the scores."""
 
     concepts: Scores
-    """`chi_model` holds the weighted mean difference, `gap` how it departs from the overall one."""
+    """`chi_model` is the weighted mean difference, `gap` its deviation from `overall`."""
 
     areas: Scores | None
 
@@ -269,33 +276,35 @@ def compare_models(
     areas: Areas | None = None,
     settings: ModelSettings | None = None,
 ) -> PairedComparison:
-    """Compare two models item by item, so that what is hard for both drops out."""
+    """Compare two models item by item, so that common difficulty cancels out."""
     chosen = settings or ModelSettings()
     unknown = [model for model in models if model not in scores]
     if unknown:
-        raise UsageError(f"There are no results of {unknown[0]}; known are {', '.join(scores)}.")
+        raise UsageError(
+            f"There are no results of {unknown[0]}. Models with results: {', '.join(scores)}."
+        )
     first, second = _check_scores(concept_map, {model: scores[model] for model in models})
-    both = np.flatnonzero(~np.isnan(first) & ~np.isnan(second))
-    some = concept_map.take(both)
-    difference = (first - second)[both]
-    design = find_controls(some.n_tokens, None)
+    shared = np.flatnonzero(~np.isnan(first) & ~np.isnan(second))
+    shared_map = concept_map.take(shared)
+    difference = (first - second)[shared]
+    design = find_controls(shared_map.n_tokens, None)
     kept_out = find_kept_out(dictionary).codes >= 0
-    presence = soft_presence(some, dictionary)
+    presence = soft_presence(shared_map, dictionary)
     names = tuple(dictionary.label(concept) for concept in range(len(kept_out)))
     area_scores = None
     if areas is not None and len(areas):
         shares = area_shares(presence, areas, kept_out)
-        none = np.zeros(len(areas), dtype=bool)
+        none_kept_out = np.zeros(len(areas), dtype=bool)
         area_scores = score_columns(
-            shares, shares, difference, design, areas.names, none, chosen, rng
+            shares, shares, difference, design, areas.names, none_kept_out, chosen, rng
         )
     return PairedComparison(
         model_a=models[0],
         model_b=models[1],
-        n_items=len(both),
-        overall=float(difference.mean()) if len(both) else float("nan"),
+        n_items=len(shared),
+        overall=float(difference.mean()) if len(shared) else float("nan"),
         concepts=score_columns(
-            some.saliency_matrix(), presence, difference, design, names, kept_out, chosen, rng
+            shared_map.saliency_matrix(), presence, difference, design, names, kept_out, chosen, rng
         ),
         areas=area_scores,
     )
@@ -303,11 +312,12 @@ def compare_models(
 
 def _check_scores(concept_map: ConceptMap, scores: Mapping[str, NDArray[np.float64]]) -> Floats:
     if not scores:
-        raise UsageError("There are no model results; give at least one file of results.")
+        raise UsageError("There are no model results; name at least one results file.")
     for model, values in scores.items():
         if len(values) != len(concept_map):
             raise UsageError(
-                f"{model} has {len(values)} scores for {len(concept_map)} items; join them by id."
+                f"{model} has {len(values)} scores for {len(concept_map)} items; "
+                "match them by item id."
             )
         with np.errstate(invalid="ignore"):
             wrong = np.flatnonzero((values < 0) | (values > 1))
@@ -323,11 +333,11 @@ def _difficulty(others: Floats) -> Floats | None:
     """Return how well the other models do on each item; None with fewer than two of them."""
     if len(others) < 2:
         return None
-    known = ~np.isnan(others)
-    n = known.sum(axis=0)
-    total = np.where(known, others, 0.0).sum(axis=0)
+    has_score = ~np.isnan(others)
+    n = has_score.sum(axis=0)
+    total = np.where(has_score, others, 0.0).sum(axis=0)
     overall = total.sum() / max(n.sum(), 1)
-    # One item at the mean, so that an item few models answered is not taken for extreme.
+    # Shrink towards the mean, so that an item with few results does not look extreme.
     shrunk: Floats = (total + overall) / (n + 1)
     return shrunk
 
@@ -338,7 +348,7 @@ def _group_weak(
     area_of: NDArray[np.int32] | None,
     presence: csr_array,
 ) -> tuple[tuple[int, ...], ...]:
-    """Group the weak concepts outside the weak areas: each joins the weakest it goes along with."""
+    """Group the weak concepts outside the weak areas: each joins the weakest similar one."""
     weak = concepts.weak()
     if areas is not None and area_of is not None:
         weak = weak[~np.isin(area_of[weak], areas.weak())]
@@ -346,14 +356,14 @@ def _group_weak(
         return ()
     columns = presence[:, weak]
     lengths = np.sqrt(column_sums(columns.power(2)))
-    alike = (columns.T @ columns).toarray() / np.maximum(np.outer(lengths, lengths), 1e-12)
+    cosine = (columns.T @ columns).toarray() / np.maximum(np.outer(lengths, lengths), 1e-12)
     groups: list[list[int]] = []
     for place in range(len(weak)):
-        head = next((one for one in groups if alike[one[0], place] >= _TOGETHER), None)
-        if head is None:
+        match = next((group for group in groups if cosine[group[0], place] >= _TOGETHER), None)
+        if match is None:
             groups.append([place])
         else:
-            head.append(place)
+            match.append(place)
     return tuple(tuple(int(weak[place]) for place in group) for group in groups)
 
 
@@ -372,13 +382,13 @@ def _hold_out(
     settings: ModelSettings,
     halves: tuple[NDArray[np.int64], NDArray[np.int64]],
 ) -> tuple[HeldOut, ...]:
-    """Find weak areas or concepts on a random half of the items and measure them on the other."""
+    """Find weak areas or concepts on one random half of the items; measure them on the other."""
     if len(y) < 4:
         return ()
     finding, checking = (
         assess_columns(weights[half], y[half], np.linalg.qr(basis[half])[0]) for half in halves
     )
-    # A half as large has half the items of everything, so half of them are asked for.
+    # A half of the items needs half of the minimum.
     enough = settings.min_items / 2
     tested = (finding.n_effective >= enough) & (finding.standard_error > 0) & ~kept_out
     q_value = adjust_p_values(np.where(tested, finding.p_lower, np.nan))

@@ -1,7 +1,7 @@
-"""Everything the results of some models say about one benchmark, in one value.
+"""The complete evaluation of models on one benchmark, as one value.
 
-Weak and strong areas and concepts of each model with the items that drove them, pairs of models
-compared, items analysed, and what the benchmark has the power to show.
+Weak and strong areas and concepts of each model with example items, comparisons of pairs of models,
+the item analysis and the statistical power of the benchmark.
 """
 
 from __future__ import annotations
@@ -37,34 +37,34 @@ __all__ = ["Example", "ModelStudy", "PowerRow", "study_models"]
 
 _NO_ERROR = 1e-6
 _ALL_PAIRS = 3
-"""Up to so many models every pair is compared; of more, the best with each other one."""
+"""Most models for which all pairs are compared; of more, the best is compared with the others."""
 
 
 @dataclass(frozen=True, slots=True)
 class Example:
-    """One item that drove a score."""
+    """An item with a large part in a score."""
 
     row: int
-    """Position among the benchmark's items."""
+    """Position in the benchmark's items."""
 
     strength: float
-    """Saliency of the concept or of a group's concepts together, or share of the area."""
+    """Saliency of the concept, total saliency of a group's concepts, or share of the area."""
 
     score: float
 
 
 @dataclass(frozen=True, slots=True)
 class PowerRow:
-    """What the benchmark can show about one area or concept, for the model hardest to judge."""
+    """Statistical power for one area or concept, for the model with the least power."""
 
     unit: int
     name: str
     n_items: int
     detectable: float
-    """Smallest gap it shows today at 80% power."""
+    """Smallest gap that the present items show at 80% power."""
 
     needed_5: int | None
-    """Items that would show 5 points at 80% power."""
+    """Items needed to show 5 points at 80% power."""
 
     needed_10: int | None
 
@@ -74,10 +74,10 @@ class ModelStudy:
     """Models measured on one benchmark."""
 
     scores: Mapping[str, NDArray[np.float64]]
-    """By model, one an item; NaN without a result."""
+    """By model, one score per item; NaN without a result."""
 
     metrics: Mapping[str, str]
-    """By model: what the score is called in its file; empty where that is not known."""
+    """By model: the name of the score in its file; empty if unknown."""
 
     models: tuple[ModelGaps, ...]
     comparisons: tuple[PairedComparison, ...]
@@ -90,13 +90,13 @@ class ModelStudy:
 
     @property
     def settings(self) -> ModelSettings:
-        """Where the lines were drawn."""
+        """The thresholds that were used."""
         return self.models[0].settings
 
     def area_examples(
         self, model: str, area: int, *, n: int = 3
     ) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
-        """Return items that are most about an area: missed by a model, and solved by it."""
+        """Return the items with the largest share in an area, missed and solved by a model."""
         if self._shares is None:
             return (), ()
         return _examples(self._shares, self.scores[model], area, n)
@@ -104,35 +104,37 @@ class ModelStudy:
     def concept_examples(
         self, model: str, concept_id: int, *, n: int = 3
     ) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
-        """Return items that show a concept most: missed by a model, and solved by it."""
+        """Return the items that show a concept most, missed and solved by a model."""
         return _examples(self._saliency, self.scores[model], concept_id, n)
 
     def region_examples(
         self, model: str, region: WeakRegion, *, n: int = 3
     ) -> tuple[tuple[Example, ...], tuple[Example, ...]]:
-        """Return items of a group that show most of what its items have in common."""
+        """Return the most typical items of a region, missed and solved by a model."""
         scores = self.scores[model]
-        found = [Example(row, self._told(row, region), float(scores[row])) for row in region.rows]
-        found.sort(key=lambda one: -one.strength)
-        missed = tuple(one for one in found if one.score < 0.5)
-        solved = tuple(one for one in found if one.score >= 0.5)
+        examples = [
+            Example(row, self._saliency_in(row, region), float(scores[row])) for row in region.rows
+        ]
+        examples.sort(key=lambda example: -example.strength)
+        missed = tuple(example for example in examples if example.score < 0.5)
+        solved = tuple(example for example in examples if example.score >= 0.5)
         return missed[:n], solved[:n]
 
     def area_power(self) -> tuple[PowerRow, ...]:
-        """Return what can be shown of each area with results, the least first."""
-        tables = [one.areas for one in self.models if one.areas is not None]
+        """Return the power for each area with results, least power first."""
+        tables = [gaps.areas for gaps in self.models if gaps.areas is not None]
         return tuple(_power(tables)) if tables else ()
 
     def concept_power(self) -> tuple[PowerRow, ...]:
-        """Return what can be shown of each tested concept, the least first."""
-        return tuple(_power([one.concepts for one in self.models]))
+        """Return the power for each tested concept, least power first."""
+        return tuple(_power([gaps.concepts for gaps in self.models]))
 
-    def _told(self, row: int, region: WeakRegion) -> float:
-        """Return the total saliency in one item of what a group's items show."""
-        shown = self.concept_map
-        part = slice(int(shown.indptr[row]), int(shown.indptr[row + 1]))
-        inside = np.isin(shown.indices[part], region.concept_ids)
-        return float(shown.saliency[part][inside].sum())
+    def _saliency_in(self, row: int, region: WeakRegion) -> float:
+        """Return the total saliency of a region's concepts in one item."""
+        concept_map = self.concept_map
+        part = slice(int(concept_map.indptr[row]), int(concept_map.indptr[row + 1]))
+        inside = np.isin(concept_map.indices[part], region.concept_ids)
+        return float(concept_map.saliency[part][inside].sum())
 
     @cached_property
     def _shares(self) -> csc_array | None:
@@ -157,14 +159,16 @@ def study_models(
     pairs: Sequence[tuple[str, str]] | None = None,
     settings: ModelSettings | None = None,
 ) -> ModelStudy:
-    """Measure every model, compare pairs of them and analyse the items."""
+    """Measure all models, compare pairs of them and analyse the items."""
     models = measure_models(
         concept_map, scores, dictionary, rng=rng, areas=areas, settings=settings
     )
     chosen = _default_pairs(models) if pairs is None else pairs
     for pair in chosen:
         if pair[0] == pair[1]:
-            raise UsageError(f"{pair[0]} cannot be compared with itself; name two models.")
+            raise UsageError(
+                f"{pair[0]} cannot be compared with itself; name two different models."
+            )
     comparisons = tuple(
         compare_models(
             concept_map, scores, dictionary, models=pair, rng=rng, areas=areas, settings=settings
@@ -184,7 +188,8 @@ def study_models(
 
 
 def _default_pairs(models: Sequence[ModelGaps]) -> list[tuple[str, str]]:
-    names = [one.model for one in sorted(models, key=lambda one: -np.nan_to_num(one.overall))]
+    ranked = sorted(models, key=lambda gaps: -np.nan_to_num(gaps.overall))
+    names = [gaps.model for gaps in ranked]
     if len(names) <= _ALL_PAIRS:
         return list(combinations(names, 2))
     return [(names[0], other) for other in names[1:]]
@@ -197,34 +202,35 @@ def _examples(
     rows, strength = weights.indices[part], weights.data[part]
     order = np.argsort(-strength, kind="stable")
     order = order[strength[order] > 0]
-    found: tuple[list[Example], list[Example]] = [], []
+    missed: list[Example] = []
+    solved: list[Example] = []
     for place in order:
         row = int(rows[place])
         score = float(scores[row])
-        side = found[0] if score < 0.5 else found[1]
-        if not np.isnan(score) and len(side) < n:
-            side.append(Example(row, float(strength[place]), score))
-    return tuple(found[0]), tuple(found[1])
+        examples = missed if score < 0.5 else solved
+        if not np.isnan(score) and len(examples) < n:
+            examples.append(Example(row, float(strength[place]), score))
+    return tuple(missed), tuple(solved)
 
 
 def _power(tables: Sequence[Scores]) -> Iterator[PowerRow]:
-    detectable = np.stack([one.detectable for one in tables])
-    known = ~np.isnan(detectable).all(axis=0)
-    # Where all answers agree the error is 0 and says nothing about what could be seen.
-    hardest = np.where(known, np.nan_to_num(detectable, nan=-1.0).max(axis=0), 0.0)
-    units = np.flatnonzero(known & (hardest > _NO_ERROR))
+    detectable = np.stack([table.detectable for table in tables])
+    has_power = ~np.isnan(detectable).all(axis=0)
+    # If all scores are equal the error is 0, which says nothing about the power.
+    hardest = np.where(has_power, np.nan_to_num(detectable, nan=-1.0).max(axis=0), 0.0)
+    units = np.flatnonzero(has_power & (hardest > _NO_ERROR))
     for unit in units[np.argsort(-hardest[units], kind="stable")]:
-        rows = [one.row(int(unit)) for one in tables]
+        rows = [table.row(int(unit)) for table in tables]
         worst = rows[int(np.nan_to_num(detectable[:, unit], nan=-1.0).argmax())]
         yield PowerRow(
             int(unit),
             worst.name,
             worst.n_items,
             float(hardest[unit]),
-            _most(one.needed_5 for one in rows),
-            _most(one.needed_10 for one in rows),
+            _most(row.needed_5 for row in rows),
+            _most(row.needed_10 for row in rows),
         )
 
 
 def _most(needs: Iterator[int | None]) -> int | None:
-    return max((one for one in needs if one is not None), default=None)
+    return max((n_items for n_items in needs if n_items is not None), default=None)

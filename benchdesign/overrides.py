@@ -1,4 +1,4 @@
-"""What was decided by hand about concepts and areas, as the stages take it."""
+"""Manual decisions about concepts and areas, as input to the stages."""
 
 from __future__ import annotations
 
@@ -17,33 +17,43 @@ __all__ = ["Merged", "scope_with_decisions", "wanted_counts"]
 
 @dataclass(frozen=True, slots=True)
 class Merged:
-    """Which concepts are counted as which others."""
+    """Merges of concepts."""
 
     into: Mapping[str, int]
+    """By merged concept: its target."""
 
     @classmethod
     def from_log(cls, log: DecisionLog, n_concepts: int) -> Merged:
-        """Take what is merged now; concepts that the dictionary does not have are ignored."""
+        """Return the current merges; concepts that the dictionary lacks are ignored."""
         pairs = sorted(log.merged.items())
-        return cls({str(one): into for one, into in pairs if max(one, into) < n_concepts})
+        return cls(
+            {
+                str(concept_id): target
+                for concept_id, target in pairs
+                if max(concept_id, target) < n_concepts
+            }
+        )
 
     @property
     def concepts(self) -> dict[int, int]:
-        """The concept that each merged one is counted as."""
-        return {int(one): into for one, into in self.into.items()}
+        """By merged concept: the concept it is counted as."""
+        return {int(concept_id): target for concept_id, target in self.into.items()}
 
 
 def scope_with_decisions(scope: Scope, log: DecisionLog, areas: Areas) -> Scope:
-    """Return the scope with what was pinned, excluded or ignored by hand; that wins."""
+    """Return the scope with manual pins and exclusions, which take precedence."""
     pins, exclusions = set(scope.pins), set(scope.exclusions)
-    said = [
-        (concept_id, one.verdict)
-        for one in log.standings(Subject.AREA).values()
-        if one.subject_id in areas.names
-        for concept_id in areas.members(areas.names.index(one.subject_id)).tolist()
+    verdicts = [
+        (concept_id, standing.verdict)
+        for standing in log.standings(Subject.AREA).values()
+        if standing.subject_id in areas.names
+        for concept_id in areas.members(areas.names.index(standing.subject_id)).tolist()
     ]
-    said += [(int(one.subject_id), one.verdict) for one in log.standings(Subject.CONCEPT).values()]
-    for concept_id, verdict in said:
+    verdicts += [
+        (int(standing.subject_id), standing.verdict)
+        for standing in log.standings(Subject.CONCEPT).values()
+    ]
+    for concept_id, verdict in verdicts:
         if verdict is Verdict.PIN:
             pins.add(concept_id)
             exclusions.discard(concept_id)
@@ -54,10 +64,12 @@ def scope_with_decisions(scope: Scope, log: DecisionLog, areas: Areas) -> Scope:
 
 
 def wanted_counts(log: DecisionLog, n_concepts: int) -> NDArray[np.int64] | None:
-    """Return the target counts given by hand, -1 where none was; None without any."""
-    wanted = {one: count for one, count in log.wanted.items() if one < n_concepts}
-    if not wanted:
+    """Return the target counts set by hand, -1 where unset; None if none is set."""
+    targets = {
+        concept_id: count for concept_id, count in log.wanted.items() if concept_id < n_concepts
+    }
+    if not targets:
         return None
     counts = np.full(n_concepts, -1, dtype=np.int64)
-    counts[list(wanted)] = list(wanted.values())
+    counts[list(targets)] = list(targets.values())
     return counts

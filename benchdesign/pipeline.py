@@ -1,13 +1,13 @@
-"""The stages of the whole job, in order, each saved as it finishes.
+"""The stages of a run, in order; the result of each is saved when it finishes.
 
-    read       benchmark and pool are read and validated
-    map        items become concept maps (resumes from shards)
-    gaps       coverage, areas, relevance to the scope, statuses
-    propose    additions, removals, duplicates
-    evidence   which characters show the concepts, for what a person will look at
+    read       read and validate benchmark and pool
+    map        map items to concepts (resumes from shards)
+    gaps       measure coverage, areas, relevance to the scope and statuses
+    propose    propose additions and removals, find duplicates
+    evidence   find the characters that show the concepts, in items that will be displayed
 
-A stage runs only if it is out of date. Progress goes to a callback; `stop` is asked often, and what
-is done is kept. Runs in the process of a command or in a child of the interface alike.
+A stage runs only if it is out of date. Progress goes to a callback. `stop` is called often, and
+finished work is kept. Commands run the stages in their own process, the interface in a child.
 """
 
 from __future__ import annotations
@@ -70,17 +70,17 @@ T = TypeVar("T")
 
 _GAPS_SHOWN = 30
 _ITEMS_A_GAP = 2
-"""How much token evidence is made ahead of time: gaps by deficit, and items for each."""
+"""Gaps, by deficit, and items per gap for which token evidence is computed ahead of time."""
 
 _LARGEST_NUMBER = 10**9
-"""More items, tokens or concepts than anything has; larger numbers do not fit everywhere."""
+"""Largest number allowed in settings; larger ones overflow some integer types."""
 
 _SMALLEST_POOL = 50
-"""A pool with fewer items says little about how common anything is; the corpus does better."""
+"""Smallest pool whose rates serve as the reference; below, the dictionary's corpus is used."""
 
 
 def check_settings(settings: Settings) -> None:
-    """Raise UsageError where a stage could not use its settings; nothing has to be read for it."""
+    """Raise UsageError if a stage cannot use its settings; reads no files."""
     for kind, values, name in (
         (Scope, settings.scope, "scope"),
         (GapSettings, settings.gaps, "gaps"),
@@ -97,7 +97,7 @@ def run_workspace(
     stop: StopCheck | None = None,
     so_far: SoFarWriter | None = None,
 ) -> None:
-    """Run what is out of date in a workspace whose lock the parent process holds."""
+    """Run the stages that are out of date; the parent process holds the workspace's lock."""
     preferences, _ = load_preferences()
     cache = cache_folder(preferences)
     with Workspace.open(Path(folder), access="child") as workspace:
@@ -113,14 +113,14 @@ def run_pipeline(
     stop: StopCheck | None = None,
     so_far: SoFarWriter | None = None,
 ) -> Analysis | None:
-    """Run every stage that is out of date, up to and with `until`; returns what is known then.
+    """Run every stage that is out of date, up to and including `until`; return the analysis.
 
-    `cache` is the folder where what was read through the model is kept for every workspace; None
-    keeps it in this one. Returns None where `until` is before the gaps stage. Raises Interrupted
-    when `stop` says so. `so_far` is given what was mapped while the rest is being read.
+    `cache` is the folder that all workspaces share for the model's output; None caches in this
+    workspace. Returns None if `until` is before the gaps stage. Raises Interrupted if `stop`
+    returns True. `so_far` receives finished parts of maps while the rest is being mapped.
     """
     if until not in STAGES:
-        raise UsageError(f"Unknown stage {until!r}; known: {', '.join(STAGES)}.")
+        raise UsageError(f"Unknown stage {until!r}; the stages are {', '.join(STAGES)}.")
     run = _Run(workspace, progress, stop, cache=cache, so_far=so_far)
     steps: dict[str, Callable[[], dict[str, Any]]] = {
         "read": run.read,
@@ -140,9 +140,9 @@ def run_pipeline(
 def load_analysis(
     workspace: Workspace, *, on_summary: Callable[[Summary], None] | None = None
 ) -> Analysis:
-    """Load everything computed so far; needs the gaps stage.
+    """Load all results; requires the gaps stage.
 
-    `on_summary` is given what was found as soon as that is there, before items and maps are read.
+    `on_summary` receives the summary as soon as it is loaded, before items and maps are read.
     """
     run = _Run(workspace, None, None)
     run.trust_dictionary()
@@ -153,19 +153,19 @@ def load_analysis(
 
 
 def judged_again(workspace: Workspace, analysis: Analysis) -> Analysis:
-    """Return an analysis with its gaps judged by the decisions made since; proposals stay."""
+    """Return an analysis with its gaps recomputed from the current decisions; proposals stay."""
     run = _Run(workspace, None, None)
     run.benchmark, run.pool = analysis.benchmark, analysis.pool
     run.trust_dictionary()
-    now = run.analysis(with_proposals=False)
+    current = run.analysis(with_proposals=False)
     return replace(
         analysis,
-        dictionary=now.dictionary,
-        benchmark_map=now.benchmark_map,
-        pool_map=now.pool_map,
-        coverage_before=now.coverage_before,
-        gaps=now.gaps,
-        share_interval=now.share_interval,
+        dictionary=current.dictionary,
+        benchmark_map=current.benchmark_map,
+        pool_map=current.pool_map,
+        coverage_before=current.coverage_before,
+        gaps=current.gaps,
+        share_interval=current.share_interval,
     )
 
 
@@ -176,7 +176,7 @@ def reader_of(
     progress: ProgressCallback | None = None,
     stop: StopCheck | None = None,
 ) -> Reader:
-    """Return the reference model of a workspace; it is opened when something new is to be read."""
+    """Return the reader of a workspace; it opens the model only for items not in the cache."""
     folder = usable_cache(cache, workspace.folder / "cache")
     return Reader(workspace.settings, cache=folder, progress=progress, stop=stop)
 
@@ -190,17 +190,17 @@ def map_rewritten(
     progress: ProgressCallback | None = None,
     stop: StopCheck | None = None,
 ) -> ConceptMap | None:
-    """Map the items to be added that were rewritten; None where none was."""
+    """Map the additions that were rewritten; return None if there are none."""
     items = rewritten_items(analysis, choice)
     if not items:
         return None
-    found = reader_of(workspace, cache=cache, progress=progress, stop=stop).map(items)
+    concept_map = reader_of(workspace, cache=cache, progress=progress, stop=stop).map(items)
     merged = Merged.from_log(workspace.decisions, analysis.dictionary.n_concepts)
-    return merge_concepts(found, analysis.dictionary, merged.concepts)
+    return merge_concepts(concept_map, analysis.dictionary, merged.concepts)
 
 
 class _Run:
-    """One pass over the stages; what a stage loads is there for the next."""
+    """One pass over the stages; what one stage loads stays in memory for the next."""
 
     def __init__(
         self,
@@ -220,9 +220,11 @@ class _Run:
 
     def check_stop(self) -> None:
         if self._stop is not None and self._stop():
-            raise Interrupted("Stopped; what was done is kept, and the same command goes on.")
+            raise Interrupted(
+                "Stopped. Finished work is kept; run the same command again to continue."
+            )
 
-    def tell(self, stage: str) -> None:
+    def report_stage(self, stage: str) -> None:
         if self._progress is not None:
             self._progress(Progress(stage, 0, None))
 
@@ -251,13 +253,13 @@ class _Run:
         return None if self.pool is None else self._finished_map("pool", self.pool)
 
     def read(self) -> dict[str, Any]:
-        self.tell("reading items")
+        self.report_stage("reading items")
         benchmark, pool = self.benchmark, self.pool
         if not len(benchmark):
             raise UsageError(f"{benchmark.path}: no items to analyse; check the file and --split.")
-        for one in (benchmark, pool):
-            if one is not None:
-                self.tell(f"read {_what_was_read(one)}")
+        for item_set in (benchmark, pool):
+            if item_set is not None:
+                self.report_stage(f"read {_what_was_read(item_set)}")
         self.workspace.record_read(benchmark, pool)
         return {
             "n_items": len(benchmark),
@@ -272,14 +274,14 @@ class _Run:
         return {"dictionary": self.dictionary.name, "n_concepts": self.dictionary.n_concepts}
 
     def find_gaps(self) -> dict[str, Any]:
-        self.tell("finding gaps")
+        self.report_stage("finding gaps")
         coverage = measure_coverage(self.benchmark_map, self.dictionary, reference=self.reference())
-        maps = [one for one in (self.benchmark_map, self.pool_map) if one is not None]
+        maps = [part for part in (self.benchmark_map, self.pool_map) if part is not None]
         areas = group_areas(self.dictionary, concept_map=maps)
         scope = scope_with_decisions(self.scope(), self.workspace.decisions, areas)
         relevance = None
         if not scope.is_empty:
-            self.tell("measuring relevance to the scope")
+            self.report_stage("measuring relevance to the scope")
             relevance = measure_relevance(
                 scope, self.dictionary, mapper=self.reader, concept_map=maps
             )
@@ -288,7 +290,7 @@ class _Run:
         self.workspace.save_result("merged", self.merged)
         self.workspace.save_result("areas", areas)
         self.workspace.save_result("gaps", Judged.of(gaps))
-        # Of its own seed: another one for the proposals does not make the gaps out of date.
+        # A fixed seed: changing the seed of the proposals must not outdate the gaps.
         interval = measure_interval(self.benchmark_map, gaps, rng=np.random.default_rng(0))
         self.workspace.drop_result("interval")
         if interval is not None:
@@ -302,7 +304,7 @@ class _Run:
         analysis = self.analysis(with_proposals=False)
         settings, rng = self.settings, np.random.default_rng(self.settings.seed)
         benchmark, pool = self.benchmark, self.pool
-        self.tell("looking for duplicates")
+        self.report_stage("finding duplicates")
         duplicates = find_duplicates(benchmark.items, embeddings_a=self.benchmark_map.embeddings)
         self.check_stop()
         additions: tuple[Proposal, ...] = ()
@@ -319,7 +321,7 @@ class _Run:
                 parts = usual_parts(benchmark.items, pool.items, n=settings.n_add)
                 constraints = replace(constraints, required_fields=parts)
             weighting = self.weigh_by_models(analysis.areas)
-            self.tell("choosing items to add")
+            self.report_stage("choosing items to add")
             plan = plan_additions(
                 self.benchmark_map,
                 self.pool_map,
@@ -331,7 +333,7 @@ class _Run:
                 constraints=constraints,
                 rng=rng,
                 record_of=pool.record,
-                contaminated=frozenset(one.item_id for one in contamination),
+                contaminated=frozenset(match.item_id for match in contamination),
                 emphasis=None if weighting is None else weighting.emphasis,
             )
             additions, left_out = plan.proposals, plan.left_out
@@ -341,7 +343,7 @@ class _Run:
             self.workspace.save_result("model_gaps", weighting)
         removals: tuple[Proposal, ...] = ()
         if settings.n_remove:
-            self.tell("choosing items to remove")
+            self.report_stage("choosing items to remove")
             removals = propose_removals(
                 self.benchmark_map,
                 analysis.gaps,
@@ -365,13 +367,15 @@ class _Run:
         return {"n_additions": len(additions), "n_removals": len(removals)}
 
     def weigh_by_models(self, areas: Areas) -> ModelWeighting | None:
-        """Return what models are weak at, where that is to decide; None otherwise."""
+        """Return the weighting by model gaps; None if it is not requested."""
         settings = self.settings
         if settings.weight != "model-gaps":
             return None
         if not settings.results:
-            raise UsageError("Weighting by model gaps needs results; give them with --results.")
-        self.tell("reading results of models")
+            raise UsageError(
+                "Weighting by model gaps requires model results; name them with --results."
+            )
+        self.report_stage("reading model results")
         return weigh_by_models(
             settings.results,
             self.benchmark,
@@ -384,18 +388,18 @@ class _Run:
 
     def show_evidence(self) -> dict[str, Any]:
         analysis = self.analysis()
-        wanted = list(_wanted_evidence(analysis))
-        ticker = Ticker("marking evidence", len(wanted), progress=self._progress)
-        found: dict[str, Mapping[int, tuple[TokenEvidence, ...]]] = {}
-        for item, concept_ids in wanted:
+        requests = list(_wanted_evidence(analysis))
+        ticker = Ticker("marking evidence", len(requests), progress=self._progress)
+        evidence: dict[str, Mapping[int, tuple[TokenEvidence, ...]]] = {}
+        for item, concept_ids in requests:
             self.check_stop()
-            found[item.digest] = self.evidence(item, concept_ids)
+            evidence[item.digest] = self.evidence(item, concept_ids)
             ticker.advance(1)
-        self.workspace.save_result("evidence", Evidence(found))
-        return {"n_items": len(found)}
+        self.workspace.save_result("evidence", Evidence(evidence))
+        return {"n_items": len(evidence)}
 
     def summary(self, *, with_proposals: bool = True) -> Summary:
-        """Return what was found; reads no items and no maps, unless other concepts are merged."""
+        """Return the results without items and maps; read these only if the merges changed."""
         workspace = self.workspace
         coverage = self.coverage()
         areas = workspace.load_result("areas", Areas)
@@ -411,10 +415,10 @@ class _Run:
             if workspace.has_result("interval"):
                 share_interval = workspace.load_result("interval", ShareInterval)
         else:
-            # Settings changed since: judging again takes a moment, mapping again would not.
+            # Settings have changed: recompute the gaps, which is fast and needs no mapping.
             gaps = self.judge(coverage, relevance)
-        # What was proposed by other settings or verdicts is still there to be reviewed; of other
-        # items or concepts it would be about something else.
+        # Proposals from earlier settings or verdicts can still be reviewed. Proposals from an
+        # outdated map are dropped, because items or concepts may differ.
         if with_proposals and "map" in fresh and workspace.has_result("proposals"):
             proposed = workspace.load_result("proposals", Proposed)
             if workspace.has_result("model_gaps"):
@@ -442,14 +446,16 @@ class _Run:
         )
 
     def analysis(self, summary: Summary | None = None, *, with_proposals: bool = True) -> Analysis:
-        """Return a summary, or what it would be now, with the items and the maps."""
+        """Return the analysis: a summary (by default the current one) with items and maps."""
         summary = summary or self.summary(with_proposals=with_proposals)
         evidence, pool = Evidence(), self.pool
         if with_proposals and "map" in self._fresh() and self.workspace.has_result("evidence"):
             evidence = self.workspace.load_result("evidence", Evidence)
-        known: dict[str, Any] = {one.name: getattr(summary, one.name) for one in fields(Summary)}
+        values: dict[str, Any] = {
+            field.name: getattr(summary, field.name) for field in fields(Summary)
+        }
         return Analysis(
-            **known,
+            **values,
             benchmark=self.benchmark,
             pool=pool,
             benchmark_map=self.benchmark_map,
@@ -462,10 +468,10 @@ class _Run:
         return set(STAGES) - set(self.workspace.stale_stages())
 
     def trust_dictionary(self) -> None:
-        """Take the dictionary for the one of the maps, where nothing says it is another by now."""
+        """Skip the check of the dictionary's fingerprint if the map stage is up to date."""
         if "map" in self._fresh():
-            counted = self.workspace.load_result("coverage", Coverage)
-            self.reader.trust_dictionary(counted.dictionary)
+            coverage = self.workspace.load_result("coverage", Coverage)
+            self.reader.trust_dictionary(coverage.dictionary)
 
     def judge(self, coverage: Coverage, relevance: Relevance | None) -> Gaps:
         return find_gaps(
@@ -477,24 +483,30 @@ class _Run:
         )
 
     def coverage(self) -> Coverage:
-        """Return what was counted, counted anew where other concepts are merged by now."""
-        counted = Merged({})
+        """Return the saved coverage, or measure it again if the merges have changed."""
+        saved = Merged({})
         if self.workspace.has_result("merged"):
-            counted = self.workspace.load_result("merged", Merged)
-        if counted == self.merged:
+            saved = self.workspace.load_result("merged", Merged)
+        if saved == self.merged:
             return self.workspace.load_result("coverage", Coverage)
         return measure_coverage(self.benchmark_map, self.dictionary, reference=self.reference())
 
-    def evidence(self, item: Item, wanted: set[int]) -> Mapping[int, tuple[TokenEvidence, ...]]:
-        """Return where an item shows some concepts, or what was merged into them."""
-        parts = {one: keeper for one, keeper in self.merged.concepts.items() if keeper in wanted}
-        found = dict(self.reader.evidence(item, sorted(wanted | set(parts))))
-        for one, keeper in parts.items():
-            found[keeper] = found.get(keeper, ()) + found.pop(one, ())
-        return found
+    def evidence(
+        self, item: Item, concept_ids: set[int]
+    ) -> Mapping[int, tuple[TokenEvidence, ...]]:
+        """Return an item's evidence for concepts, including those merged into them."""
+        parts = {
+            concept_id: target
+            for concept_id, target in self.merged.concepts.items()
+            if target in concept_ids
+        }
+        evidence = dict(self.reader.evidence(item, sorted(concept_ids | set(parts))))
+        for concept_id, target in parts.items():
+            evidence[target] = evidence.get(target, ()) + evidence.pop(concept_id, ())
+        return evidence
 
     def reference(self) -> Reference:
-        """Return the pool's rates, or the dictionary's where the pool is none or tiny."""
+        """Return the pool's rates, or the dictionary's if the pool is missing or too small."""
         return reference_of(self.pool_map, self.dictionary)
 
     def scope(self) -> Scope:
@@ -509,15 +521,15 @@ class _Run:
     def _map_one(self, which: str, benchmark: Benchmark) -> None:
         of_pool = " of the pool" if which == "pool" else ""
         concept_map = self.reader.map(
-            benchmark.items, stage=f"mapping items{of_pool}", on_shard=self._tell_so_far(which)
+            benchmark.items, stage=f"mapping items{of_pool}", on_shard=self._so_far_callback(which)
         )
-        if (tell := self._tell_so_far(which, is_whole=True)) is not None:
-            tell(concept_map)
+        if (on_finish := self._so_far_callback(which, is_whole=True)) is not None:
+            on_finish(concept_map)
         self.workspace.save_map(which, concept_map)
         concept_map = merge_concepts(concept_map, self.dictionary, self.merged.concepts)
         setattr(self, f"{which}_map", concept_map)
 
-    def _tell_so_far(
+    def _so_far_callback(
         self, which: str, *, is_whole: bool = False
     ) -> Callable[[ConceptMap], None] | None:
         if self._so_far is None:
@@ -536,30 +548,30 @@ class _Run:
     def _contamination(
         self, pool: Benchmark, pool_map: ConceptMap
     ) -> tuple[ContaminationMatch, ...]:
-        """Find the pool's items on lists to keep out: by their words, else by their meaning."""
+        """Find the pool items on lists to keep out: by their words, else by embedding."""
         from benchdesign.formats import load_benchmark
 
         if not self.settings.keep_out:
             return ()
-        self.tell("comparing with lists to keep out")
-        known = []
+        self.report_stage("comparing with lists to keep out")
+        lists = []
         for path in self.settings.keep_out:
             items = load_benchmark(path).items
             vectors = None if pool_map.embeddings is None else self.reader.embeddings(items)
             name = path.rstrip("/").rpartition("/")[2] or path
-            known.append(KnownList(name, [item.text for item in items], vectors))
-        return find_contamination(pool.items, known, embeddings=pool_map.embeddings)
+            lists.append(KnownList(name, [item.text for item in items], vectors))
+        return find_contamination(pool.items, lists, embeddings=pool_map.embeddings)
 
 
 def reference_of(pool_map: ConceptMap | None, dictionary: Dictionary) -> Reference:
-    """Return what a benchmark is compared with: the pool, or the dictionary's corpus."""
+    """Return the reference rates: those of the pool, or of the dictionary's corpus."""
     if pool_map is None or len(pool_map) < _SMALLEST_POOL:
         return Reference.from_dictionary(dictionary)
     return Reference.from_map(pool_map, dictionary)
 
 
 def _what_was_read(benchmark: Benchmark) -> str:
-    """Say which field was taken for what, before anything rests on it."""
+    """Return a line with the number of items and the field for each role."""
     mapping = benchmark.mapping
     roles = ("prompt", "context", "choices", "answer", "id", "category", "source", "licence")
     parts = [f"{role} {path}" for role in roles if (path := getattr(mapping, role))]
@@ -567,44 +579,48 @@ def _what_was_read(benchmark: Benchmark) -> str:
 
 
 def _wanted_evidence(analysis: Analysis) -> Iterable[tuple[Item, set[int]]]:
-    """Yield the items a person will be shown, each once, with the concepts to mark in it."""
-    wanted: dict[str, tuple[Item, set[int]]] = {}
+    """Return the items that will be displayed, each once, with the concepts to mark in it."""
+    requests: dict[str, tuple[Item, set[int]]] = {}
 
-    def want(item: Item, concept_ids: Sequence[int]) -> None:
-        wanted.setdefault(item.digest, (item, set()))[1].update(concept_ids)
+    def add(item: Item, concept_ids: Sequence[int]) -> None:
+        requests.setdefault(item.digest, (item, set()))[1].update(concept_ids)
 
     for proposal in analysis.proposals:
         if analysis.pool is not None:
             item = analysis.pool.items[proposal.row]
-            want(item, [gap.concept_id for gap in proposal.gaps])
-    holder, concept_map = analysis.pool, analysis.pool_map
-    if holder is None or concept_map is None:
-        holder, concept_map = analysis.benchmark, analysis.benchmark_map
-    shown = [int(one) for one in analysis.gaps.ranked()[:_GAPS_SHOWN]]
-    if shown:
+            add(item, [gap.concept_id for gap in proposal.gaps])
+    item_set, concept_map = analysis.pool, analysis.pool_map
+    if item_set is None or concept_map is None:
+        item_set, concept_map = analysis.benchmark, analysis.benchmark_map
+    gap_ids = [int(concept_id) for concept_id in analysis.gaps.ranked()[:_GAPS_SHOWN]]
+    if gap_ids:
         rows = top_items(concept_map, _ITEMS_A_GAP)
-        for concept_id in shown:
+        for concept_id in gap_ids:
             for row in rows[concept_id]:
                 if row >= 0:
-                    want(holder.items[row], [concept_id])
-    return wanted.values()
+                    add(item_set.items[row], [concept_id])
+    return requests.values()
 
 
 def _refuse_huge(value: Any, name: str) -> None:
     if isinstance(value, dict | list):
         parts = value.items() if isinstance(value, dict) else enumerate(value)
-        for part, one in parts:
-            _refuse_huge(one, f"{name} {part}".strip())
+        for key, part in parts:
+            _refuse_huge(part, f"{name} {key}".strip())
     elif isinstance(value, int) and abs(value) > _LARGEST_NUMBER:
-        raise UsageError(f"The number of {name} is above {_LARGEST_NUMBER:,}; give a smaller one.")
+        raise UsageError(
+            f"The number of {name} is above {_LARGEST_NUMBER:,}; choose a smaller number."
+        )
 
 
 def _given(kind: type[T], values: Mapping[str, Any], name: str) -> T:
-    known = {one.name for one in fields(kind)}  # type: ignore[arg-type]
-    unknown = sorted(set(values) - known)
+    names = {field.name for field in fields(kind)}  # type: ignore[arg-type]
+    unknown = sorted(set(values) - names)
     if unknown:
-        raise UsageError(f"Unknown setting {name}.{unknown[0]}; known: {', '.join(sorted(known))}.")
+        raise UsageError(
+            f"Unknown setting {name}.{unknown[0]}; the settings are {', '.join(sorted(names))}."
+        )
     try:
         return revive(kind, plain(values))
     except (TypeError, ValueError, KeyError) as problem:
-        raise UsageError(f"The {name} settings cannot be used: {problem}.") from None
+        raise UsageError(f"The {name} settings are invalid: {problem}.") from None

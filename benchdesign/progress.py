@@ -1,6 +1,6 @@
-"""How far a long job is: told through a callback, so that nothing below an interface prints.
+"""Progress of long jobs, reported through a callback so that library code does not print.
 
-Standard library only: the command line, the interface and the child process all read it.
+Standard library only, because the command line, the interface and child processes import it.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ __all__ = ["Progress", "ProgressCallback", "StopCheck", "Ticker"]
 
 @dataclass(frozen=True, slots=True)
 class Progress:
-    """One step of a job."""
+    """The progress of a job."""
 
     stage: str
-    """What is being done, as a person would say it: `mapping items`."""
+    """The current stage in plain words: `mapping items`."""
 
     done: int
     total: int | None
-    """None while it is not known."""
+    """None while unknown."""
 
     rate: float | None = None
-    """Units per second; None until it means something."""
+    """Units per second; None until it can be estimated."""
 
     seconds_left: float | None = None
 
@@ -34,7 +34,7 @@ StopCheck = Callable[[], bool]
 
 
 class Ticker:
-    """Counts what is done and tells a callback, at most ten times a second."""
+    """Count finished units and report progress at most ten times a second."""
 
     def __init__(
         self,
@@ -49,29 +49,29 @@ class Ticker:
         self._progress = progress
         self._clock = clock
         self._start = clock()
-        self._told = float("-inf")
+        self._reported_at = float("-inf")
         self._done = 0
         self._skipped = 0
 
     def skip(self, n: int) -> None:
-        """Count units that cost nothing (found in a cache), so that the rate stays true."""
+        """Count units that were found in a cache; they do not count towards the rate."""
         self._done += n
         self._skipped += n
-        self._tell()
+        self._report()
 
     def advance(self, n: int) -> None:
-        """Count units of work done."""
+        """Count finished units."""
         self._done += n
-        self._tell()
+        self._report()
 
-    def _tell(self) -> None:
+    def _report(self) -> None:
         if self._progress is None:
             return
         now = self._clock()
         finished = self._total is not None and self._done >= self._total
-        if not finished and now - self._told < 0.1:
+        if not finished and now - self._reported_at < 0.1:
             return
-        self._told = now
+        self._reported_at = now
         worked = self._done - self._skipped
         seconds = now - self._start
         rate = worked / seconds if worked and seconds > 0.2 else None

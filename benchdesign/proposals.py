@@ -1,9 +1,9 @@
-"""Which pool items to add: those that fill the most of what is missing, under constraints.
+"""Proposals for addition: the pool items that fill gaps best under the constraints.
 
-Lazy greedy over the sparse map. An item's gain only falls as others are chosen, so an item whose
-stale gain is already too small is never looked at again, and a pool of a million costs one sparse
-product and a few thousand row reads. Every proposal carries its reasons: the gaps it fills, its
-closest relative in the benchmark, and what was checked. Nothing here decides; a designer does.
+Lazy greedy selection over the sparse map. An item's gain only falls as others are chosen, so an
+item whose stale gain is already too small needs no second evaluation. A pool of a million items
+takes one sparse product and a few thousand row reads. Every proposal carries its reasons: the gaps
+it fills, the most similar benchmark item, and the checks. The user decides.
 """
 
 from __future__ import annotations
@@ -41,34 +41,34 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class ProposalSettings:
-    """Where the lines are drawn when proposing."""
+    """Thresholds and limits for proposals."""
 
     near_duplicate: float | None = None
-    """Cosine similarity from which an item repeats another and is not proposed; None for 0.95,
-    or more where the benchmark's own items are closer than that."""
+    """Cosine similarity from which an item counts as a duplicate and is not proposed. None means
+    0.95, or more if the benchmark's own items are more similar than that."""
 
     max_gaps: int = 60
-    """Most gaps kept with a proposal, by gain; whoever looks for what fills one finds no others."""
+    """Maximum number of gaps recorded with a proposal, those with the largest gain."""
 
     gains: GainSettings = field(default_factory=GainSettings)
 
 
 @dataclass(frozen=True, slots=True)
 class AdditionPlan:
-    """Proposals for addition and how they came about."""
+    """Proposals for addition, with how they were chosen."""
 
     proposals: tuple[Proposal, ...]
     left_out: Mapping[str, int]
-    """Pool items not proposed, by reason; those never reached are not counted."""
+    """Number of pool items not proposed, by reason; items never reached are not counted."""
 
     zmin: float
-    """Deficits up to this many standard deviations weighed nothing."""
+    """Deficits of up to this many standard deviations have no weight."""
 
     near_duplicate: float
-    """Cosine similarity from which an item counted as a repetition."""
+    """Cosine similarity from which an item counted as a duplicate."""
 
     n_weighted: int
-    """Concepts with a weight."""
+    """Number of concepts with a weight."""
 
     settings: ProposalSettings
 
@@ -88,7 +88,7 @@ def propose_additions(
     record_of: RecordOf | None = None,
     contaminated: frozenset[str] = frozenset(),
 ) -> tuple[Proposal, ...]:
-    """Propose at most `n` pool items to add, best first; see `plan_additions` for the rest."""
+    """Propose at most `n` pool items to add, best first; see `plan_additions` for details."""
     return plan_additions(
         benchmark_map,
         pool_map,
@@ -121,16 +121,16 @@ def plan_additions(
     contaminated: frozenset[str] = frozenset(),
     emphasis: Emphasis | None = None,
 ) -> AdditionPlan:
-    """Choose at most `n` pool items to add, and say what was left out and why.
+    """Choose at most `n` pool items to add; report what was left out and why.
 
-    Fewer come back when nothing is left that fills a gap within the constraints. `contaminated`
-    holds ids of pool items found on a list to keep out; `record_of` is needed only where a required
-    field is one of the original record. `rng` draws the splits that calibrate the weights.
-    `emphasis` prefers items that probe what models are weak at.
+    Returns fewer if no other item fills a gap within the constraints. `contaminated` contains the
+    ids of pool items on a list to keep out. `record_of` is needed only if a required field is one
+    of the original record. `rng` draws the splits that calibrate the weights. `emphasis` prefers
+    items that probe weaknesses of models.
     """
-    allowed = constraints or Constraints()
+    limits = constraints or Constraints()
     chosen_settings = settings or ProposalSettings()
-    wanted = max(n if allowed.budget is None else min(n, allowed.budget), 0)
+    n_wanted = max(n if limits.budget is None else min(n, limits.budget), 0)
     zmin = chosen_settings.gains.zmin
     if zmin is None:
         zmin = calibrate_zmin(pool_map, gaps, dictionary, rng=rng or np.random.default_rng(0))
@@ -139,7 +139,7 @@ def plan_additions(
         pool_map,
         gaps,
         dictionary,
-        n=wanted,
+        n=n_wanted,
         zmin=zmin,
         settings=chosen_settings.gains,
         emphasis=emphasis,
@@ -152,14 +152,14 @@ def plan_additions(
         pool_map,
         pool_items=pool_items,
         benchmark_items=benchmark_items,
-        constraints=allowed,
+        constraints=limits,
         threshold=threshold,
         record_of=record_of,
         contaminated=contaminated,
     )
     ledger = _Ledger(gaps, table, max_gaps=chosen_settings.max_gaps)
-    _choose(table, gate, ledger, wanted=wanted)
-    # The unit of a gain means nothing to anybody; how it compares with the best one does.
+    _choose(table, gate, ledger, n=n_wanted)
+    # Express gains relative to the best; their unit is meaningless.
     best = max((entry.gain for entry in ledger.entries), default=0.0) or 1.0
     proposals = tuple(
         gate.proposal(
@@ -181,19 +181,19 @@ def plan_additions(
     )
 
 
-def _choose(table: GainTable, gate: Gate, ledger: _Ledger, *, wanted: int) -> None:
-    """Take pinned items, then the item with the largest gain until there is none or enough."""
+def _choose(table: GainTable, gate: Gate, ledger: _Ledger, *, n: int) -> None:
+    """Choose pinned items, then the item with the largest gain until none is left or needed."""
     for row in gate.pinned_rows:
-        if len(ledger.entries) < wanted and gate.admit(row, upcoming=None):
+        if len(ledger.entries) < n and gate.admit(row, upcoming=None):
             ledger.take(row)
     bounds = np.where(gate.candidates, table.bounds, 0.0)
     order = np.argsort(-bounds, kind="stable")
     order = order[bounds[order] > 0]
-    # Two queues instead of one heap over the pool: untouched rows by their upper bound, and the
-    # few that were evaluated again, with the number of choices their gain was computed at.
+    # Two queues instead of one heap over the pool: rows not yet evaluated, by upper bound, and the
+    # few evaluated rows, with the number of choices at which their gain was computed.
     waiting: list[tuple[float, int, int]] = []
     cursor = 0
-    while len(ledger.entries) < wanted and (cursor < len(order) or waiting):
+    while len(ledger.entries) < n and (cursor < len(order) or waiting):
         n_chosen = len(ledger.entries)
         if waiting and (cursor == len(order) or -waiting[0][0] >= bounds[order[cursor]]):
             _, row, age = heapq.heappop(waiting)
@@ -210,7 +210,7 @@ def _choose(table: GainTable, gate: Gate, ledger: _Ledger, *, wanted: int) -> No
 
 
 _LOOK_AHEAD = 511
-"""Candidates compared with the benchmark together, because one product serves them all."""
+"""Candidates that are compared with the benchmark in one matrix product."""
 
 _NEGLIGIBLE = 1e-9
 
@@ -219,32 +219,32 @@ class _Entry(NamedTuple):
     row: int
     gain: float
     gaps: tuple[GapFilled, ...]
-    """The largest."""
+    """Those with the largest gain."""
 
     n_gaps: int
 
 
 class _Ledger:
-    """What is still needed, and what each choice did for it."""
+    """The remaining needs, and the effect of each choice on them."""
 
     def __init__(self, gaps: Gaps, table: GainTable, *, max_gaps: int) -> None:
         self.entries: list[_Entry] = []
         self._table = table
-        self._left = table.needs.copy()
+        self._needs = table.needs.copy()
         self._counts = gaps.count[table.concept_ids].copy()
         self._targets = whole_items(table.targets)
         self._max_gaps = max_gaps
 
     def gains(self, row: int) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
-        """Return the weighted concepts a pool item shows and its gain in each now."""
-        return self._table.row_gains(row, self._left)
+        """Return the weighted concepts a pool item shows and its current gain in each."""
+        return self._table.row_gains(row, self._needs)
 
     def take(self, row: int) -> None:
-        """Choose an item: record what it fills and lower the needs."""
+        """Record a chosen item and reduce the needs by what it fills."""
         columns, gains = self.gains(row)
         order = np.argsort(-gains, kind="stable")
         order = order[gains[order] > _NEGLIGIBLE]
-        filled = tuple(
+        gaps = tuple(
             GapFilled(
                 concept_id=int(self._table.concept_ids[columns[place]]),
                 gain=float(gains[place]),
@@ -254,7 +254,7 @@ class _Ledger:
             )
             for place in order[: self._max_gaps]
         )
-        self.entries.append(_Entry(row, float(gains.sum()), filled, len(order)))
+        self.entries.append(_Entry(row, float(gains.sum()), gaps, len(order)))
         self._counts[columns] += 1
         presence = self._table.presences.row(row)[1]
-        self._left[columns] = np.maximum(self._left[columns] - presence, 0.0)
+        self._needs[columns] = np.maximum(self._needs[columns] - presence, 0.0)

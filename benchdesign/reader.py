@@ -1,8 +1,7 @@
-"""Reads items through the reference model that settings name, and never the same thing twice.
+"""Cached access to the reference model that the settings name.
 
-Maps, token evidence and sentence embeddings are kept in a cache folder that all workspaces of one
-person share. The model is opened only when something is asked for that is not there, so a second
-run on the same files never loads it.
+Maps, token evidence and sentence embeddings are cached in a folder that all workspaces of a user
+share. The model is opened only on a cache miss, so a second run on the same files never loads it.
 """
 
 from __future__ import annotations
@@ -36,11 +35,11 @@ __all__ = ["Reader", "open_reference", "usable_cache"]
 
 
 def open_reference(settings: Settings) -> Mapper:
-    """Open the reference model and dictionary that settings name."""
+    """Open the reference model and the dictionary that the settings name."""
     from benchdesign.mapping import open_mapper
 
     return open_mapper(
-        # `builtin` beside another dictionary means the model that dictionary was made for.
+        # `builtin` with another dictionary means the model that the dictionary was built for.
         None if settings.model == "builtin" else settings.model,
         settings.dictionary,
         device=settings.device,
@@ -50,17 +49,17 @@ def open_reference(settings: Settings) -> Mapper:
     )
 
 
-def usable_cache(wanted: Path | None, otherwise: Path) -> Path:
-    """Return the folder wanted for the cache, or the other one where nothing can be written."""
-    if wanted is None:
-        return otherwise
+def usable_cache(preferred: Path | None, fallback: Path) -> Path:
+    """Return the preferred cache folder if it is writable, else the fallback."""
+    if preferred is None:
+        return fallback
     with contextlib.suppress(OSError):
-        wanted.mkdir(parents=True, exist_ok=True)
-    return wanted if os.access(wanted, os.W_OK) else otherwise
+        preferred.mkdir(parents=True, exist_ok=True)
+    return preferred if os.access(preferred, os.W_OK) else fallback
 
 
 class Reader:
-    """The reference model of some settings behind what it has read before."""
+    """A reference model behind a cache of its output."""
 
     def __init__(
         self,
@@ -78,14 +77,14 @@ class Reader:
 
     @cached_property
     def mapper(self) -> Mapper:
-        """The model itself; asking for it opens it."""
+        """The model; opened on first access."""
         if self._progress is not None:
             self._progress(Progress("opening the reference model", 0, None))
         return open_reference(self.settings)
 
     @cached_property
     def dictionary(self) -> Dictionary:
-        """The dictionary, without opening the model for it."""
+        """The dictionary; does not open the model."""
         from benchdesign.mapping import load_dictionary
 
         if "mapper" in vars(self):
@@ -93,14 +92,14 @@ class Reader:
         return load_dictionary(self.settings.dictionary)
 
     def trust_dictionary(self, fingerprint: str) -> None:
-        """Open the dictionary as the one of a fingerprint, without reading its weights to check."""
+        """Open the dictionary with a trusted fingerprint instead of hashing its weights."""
         from benchdesign.mapping import load_dictionary
 
         self.dictionary = load_dictionary(self.settings.dictionary, fingerprint=fingerprint)
 
     @cached_property
     def key(self) -> str:
-        """What tells this reader's maps from another's."""
+        """The cache key of the model, the dictionary and the options that affect maps."""
         settings = self.settings
         is_plain = settings.dtype is None and not settings.chat
         if settings.model == self.dictionary.model == "builtin" and is_plain:
@@ -113,12 +112,12 @@ class Reader:
         return key_of(self.mapper)
 
     def recall(self, items: Sequence[Item]) -> ConceptMap | None:
-        """Return the map of items that were all mapped before; None otherwise. Opens no model."""
-        made = recall_items(items, self.key, cache=self._maps)
-        if made is None or made.embeddings is not None:
-            return made
+        """Return the map of items if all of them are cached, else None; opens no model."""
+        concept_map = recall_items(items, self.key, cache=self._maps)
+        if concept_map is None or concept_map.embeddings is not None:
+            return concept_map
         sentences = recall_items(items, SENTENCES_KEY, cache=self._maps)
-        return None if sentences is None else replace(made, embeddings=sentences.embeddings)
+        return None if sentences is None else replace(concept_map, embeddings=sentences.embeddings)
 
     def map(
         self,
@@ -127,13 +126,13 @@ class Reader:
         stage: str = "mapping items",
         on_shard: Callable[[ConceptMap], None] | None = None,
     ) -> ConceptMap:
-        """Map items in order, with sentence embeddings; raises Interrupted when told to stop.
+        """Map items in order, with sentence embeddings.
 
-        `on_shard` is given what is finished while the rest is still being read.
+        `on_shard` receives each finished part. Raises Interrupted if `stop` returns True.
         """
-        made = self.recall(items)
-        if made is None:
-            made = map_items(
+        concept_map = self.recall(items)
+        if concept_map is None:
+            concept_map = map_items(
                 items,
                 self.mapper,
                 cache=self._maps,
@@ -142,16 +141,16 @@ class Reader:
                 stage=stage,
                 on_shard=on_shard,
             )
-        if made.embeddings is None:
-            # Another model than the built-in one: its states say nothing of whole sentences.
-            made = replace(made, embeddings=self.embeddings(items))
-        return made
+        if concept_map.embeddings is None:
+            # Only the built-in model yields sentence embeddings along with the map.
+            concept_map = replace(concept_map, embeddings=self.embeddings(items))
+        return concept_map
 
     def embeddings(self, items: Sequence[Item]) -> NDArray[np.float16]:
-        """Return the sentence embedding of each item (n_items, d), by the built-in model."""
-        made = recall_items(items, SENTENCES_KEY, cache=self._maps)
-        if made is None:
-            made = map_items(
+        """Return the built-in model's sentence embeddings of items, (n_items, d)."""
+        concept_map = recall_items(items, SENTENCES_KEY, cache=self._maps)
+        if concept_map is None:
+            concept_map = map_items(
                 items,
                 SentenceMapper(lambda texts: self.mapper.embed(texts)),
                 cache=self._maps,
@@ -159,11 +158,11 @@ class Reader:
                 stop=self._stop,
                 stage="embedding items",
             )
-        assert made.embeddings is not None
-        return made.embeddings
+        assert concept_map.embeddings is not None
+        return concept_map.embeddings
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float16]:
-        """Embed texts as unit vectors (n_texts, d)."""
+        """Return unit vectors for texts, (n_texts, d)."""
         return self.embeddings(
             [
                 Item(str(row), row, text, ((0, len(text)),) if text else (), text)
@@ -174,22 +173,22 @@ class Reader:
     def evidence(
         self, item: Item, concept_ids: Sequence[int]
     ) -> dict[int, tuple[TokenEvidence, ...]]:
-        """Say which characters of an item show each concept."""
+        """Return the characters of an item that show each concept."""
         digest = item.digest
         path = self._evidence / self.key[:32] / digest[:2] / f"{digest}.json"
-        known = _read_evidence(path)
-        missing = [one for one in concept_ids if one not in known]
+        cached = _read_evidence(path)
+        missing = [concept_id for concept_id in concept_ids if concept_id not in cached]
         if missing:
-            known |= self.mapper.evidence(item, missing)
-            _keep_evidence(path, known)
-        return {one: known[one] for one in concept_ids}
+            cached |= self.mapper.evidence(item, missing)
+            _keep_evidence(path, cached)
+        return {concept_id: cached[concept_id] for concept_id in concept_ids}
 
 
-def _keep_evidence(path: Path, known: Mapping[int, Sequence[TokenEvidence]]) -> None:
-    # What cannot be kept is worked out again next time.
+def _keep_evidence(path: Path, evidence: Mapping[int, Sequence[TokenEvidence]]) -> None:
+    # If the cache cannot be written, the evidence is computed again next time.
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, json.dumps(known, sort_keys=True))
+        write_whole(path, json.dumps(evidence, sort_keys=True))
 
 
 def _read_evidence(path: Path) -> dict[int, tuple[TokenEvidence, ...]]:
@@ -197,9 +196,9 @@ def _read_evidence(path: Path) -> dict[int, tuple[TokenEvidence, ...]]:
         return {
             int(concept_id): tuple(
                 TokenEvidence(int(start), int(end), float(activation))
-                for start, end, activation in found
+                for start, end, activation in ranges
             )
-            for concept_id, found in read_json(path).items()
+            for concept_id, ranges in read_json(path).items()
         }
     except (OSError, ValueError, TypeError, AttributeError):
         return {}

@@ -1,12 +1,13 @@
-"""Groups of alike items in which a model is weak, found by their texts and not by a dictionary.
+"""Weak regions: groups of similar items with low scores, found by embeddings without a dictionary.
 
-The items' embeddings, each taken together with those of its nearest neighbours, are merged into a
-tree (Ward); every branch of it is a candidate, and so a broad and a narrow group compete. The
-branch whose mean score lies furthest below the rest, in standard errors, is compared with the
-furthest of all branches when scores are shuffled over the items (a tree scan; Kulldorff et al.,
-Biometrics 2003), which accounts for having looked at all of them. A branch has ragged edges, so
-the items are drawn once more along the direction that tells its items from the others. What is
-found is set aside, and the search goes on until nothing is left to find.
+Each item's embedding is averaged with those of its nearest neighbours. Ward clustering merges the
+items into a tree, and every branch is a candidate, so broad and narrow groups compete. The test
+statistic is the deviation of a branch's mean score from the rest, in standard errors. The lowest
+branch is compared with the lowest of all branches after shuffling the scores over the items (a
+tree-based scan statistic; Kulldorff et al., Biometrics 2003), which corrects for multiple testing.
+The edges of a branch are imprecise, so its items are selected again along the direction that
+separates them from the others. A significant region is removed, and the search repeats until none
+is left.
 """
 
 from __future__ import annotations
@@ -22,74 +23,76 @@ Floats = NDArray[np.float64]
 
 _SHUFFLES = 199
 _SMALLEST = 15
-"""Fewest items of a region."""
+"""Minimum number of items of a region."""
 
 _MOST_REGIONS = 12
 _PENALTY = 20.0
-"""Of 5, 20 and 50 this did best on most of the sets of `measurements/model_gaps.py`."""
+"""Ridge penalty of `rank_weak_items`: the best of 5, 20 and 50 on most sets of
+`measurements/model_gaps.py`."""
 
 _NEIGHBOURS = 20
-"""Items that one is taken together with; of none, 10, 20 and 40 this gave the purest branches."""
+"""Neighbours in the average of an embedding: of 0, 10, 20 and 40, the purest branches."""
 
 _EDGE_PENALTY = 5.0
-"""Of the ridge regression that tells the items of a branch from the others."""
+"""Penalty of the ridge regression that separates the items of a branch from the others."""
 
 _SHRINK, _GROW = 0.5, 2.5
-"""How much smaller or larger than its branch a region may be."""
+"""Bounds of the size of a region relative to its branch."""
 
 _BETTER = 0.5
-"""Standard errors further below that a line must lead; of the best of many some is luck."""
+"""Standard errors by which a new selection must improve on the branch, since the best of many
+is biased."""
 
 _LITTLE = 0.4
-"""Share of a part's gap below which the rest of its branch is no part of the weakness."""
+"""Fraction of a part's gap below which the rest of the branch does not belong to the weakness."""
 
 _APART = 3.0
-"""Standard errors by which a part must lie below its whole branch to stand for it."""
+"""Standard errors by which a part must lie below its branch to replace it."""
 
 _SMALLEST_REST = 10
 _MOST_PARTS = 4
 _MOST_ITEMS = 6_000
-"""The tree needs all pairs; of a larger benchmark as many items, evenly spread, are searched."""
+"""Most items in the tree, which needs all pairs; a larger benchmark is sampled evenly."""
 
 _ROWS_AT_ONCE = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class Region:
-    """Some alike items with low scores."""
+    """A group of similar items with low scores."""
 
     rows: tuple[int, ...]
-    """Positions among the items that were given, ascending."""
+    """Positions in the input items, ascending."""
 
     gap: float
-    """Their mean residual score, against all items that no earlier region holds."""
+    """Mean residual score, relative to all items that are not in an earlier region."""
 
     p_value: float
-    """Chance that any branch would stand out as far were there nothing to find."""
+    """Probability under the null hypothesis that some branch deviates as far."""
 
     parts: tuple[Region, ...] = ()
-    """Narrower groups inside it that each stand out by themselves; none, or at least two."""
+    """Narrower significant groups inside the region; none, or at least two."""
 
     held_back: tuple[int, ...] = ()
-    """Items alike to its own whose scores the search was not shown."""
+    """Items of the region whose scores were hidden from the search."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Tree:
-    """A hierarchy of items in which every branch is a run of the order."""
+    """A hierarchy of items; every branch is a contiguous range of `order`."""
 
     order: NDArray[np.int64]
-    """(n,): items as the leaves stand side by side."""
+    """(n,): items in the order of the leaves."""
 
     first: NDArray[np.int64]
-    """(n_branches,): where each branch begins in the order."""
+    """(n_branches,): start of each branch in `order`."""
 
     last: NDArray[np.int64]
-    """(n_branches,): one past where it ends."""
+    """(n_branches,): end of each branch in `order`, exclusive."""
 
     @classmethod
     def grow(cls, vectors: Floats, *, smallest: int, largest: int) -> Tree:
-        """Merge items by Ward's rule and keep the branches of a size between the two."""
+        """Build the tree by Ward clustering; keep branches of `smallest` to `largest` items."""
         from scipy.cluster.hierarchy import linkage
 
         n = len(vectors)
@@ -103,25 +106,25 @@ class Tree:
             if branch < n:
                 order[start[branch]] = branch
                 continue
-            left, right = (int(one) for one in merges[branch - n, :2])
+            left, right = (int(child) for child in merges[branch - n, :2])
             start[left] = start[branch]
             start[right] = start[branch] + sizes[left]
             waiting += [left, right]
-        kept = (sizes >= smallest) & (sizes <= largest)
-        return cls(order, start[kept], (start + sizes)[kept])
+        has_valid_size = (sizes >= smallest) & (sizes <= largest)
+        return cls(order, start[has_valid_size], (start + sizes)[has_valid_size])
 
     def deviations(self, residuals: Floats, counted: Floats) -> Floats:
-        """Return each branch's mean residual in standard errors, lowest meaning worst.
+        """Return each branch's mean residual in standard errors; the lowest is the weakest.
 
-        Both are (n_items, n_shuffles); an item counts with `counted` 1 and is left out with 0.
+        Both arrays are (n_items, n_shuffles). `counted` is 1 for items that count and 0 for others.
         """
         n = counted.sum(axis=0)
         variance = (counted * residuals**2).sum(axis=0) / np.maximum(n - 1, 1)
         total = self._sums(residuals * counted)
         size = self._sums(counted)
         error = np.sqrt(np.maximum(variance * size * (1 - size / np.maximum(n, 1)), 1e-12))
-        found: Floats = np.where(size > 0, total / error, 0.0)
-        return found
+        deviations: Floats = np.where(size > 0, total / error, 0.0)
+        return deviations
 
     def narrow(
         self,
@@ -131,9 +134,9 @@ class Tree:
         deviations: Floats,
         allowed: NDArray[np.bool_],
     ) -> int:
-        """Return the part of a branch that holds its weakness, where the rest of it has little.
+        """Return the part of a branch with its weakness if the rest of the branch is hardly weak.
 
-        Two weak groups that are far apart make the branch that joins them stand out most, with
+        Two distant weak groups make the branch that joins them deviate most, although it includes
         everything between them.
         """
         total = self._sums((residuals * counted)[:, None])[:, 0]
@@ -144,47 +147,47 @@ class Tree:
             rest = size[branch] - size
             gap = total / np.maximum(size, 1)
             rest_gap = (total[branch] - total) / np.maximum(rest, 1)
-            parts = inside & allowed & (size > 0) & (rest >= _SMALLEST_REST)
+            is_part = inside & allowed & (size > 0) & (rest >= _SMALLEST_REST)
             share = np.clip(size / max(float(size[branch]), 1.0), 0.0, 1.0)
             error = np.sqrt(np.maximum(variance / np.maximum(size, 1) * (1 - share), 1e-12))
-            parts &= rest_gap > _LITTLE * gap
-            parts &= gap - gap[branch] < -_APART * error
-            parts[branch] = False
-            if not parts.any():
+            is_part &= rest_gap > _LITTLE * gap
+            is_part &= gap - gap[branch] < -_APART * error
+            is_part[branch] = False
+            if not is_part.any():
                 return branch
-            branch = int(np.where(parts, deviations, np.inf).argmin())
+            branch = int(np.where(is_part, deviations, np.inf).argmin())
 
     def parts(self, branch: int, allowed: NDArray[np.bool_]) -> list[int]:
-        """Return the disjoint `allowed` branches that a branch falls into; none, or at least two.
+        """Split a branch into disjoint `allowed` branches; return none or at least two.
 
-        The largest is split first, so that what is broad comes apart before what is narrow.
+        The largest is split first, so that broad groups are split before narrow ones.
         """
-        found = [branch]
+        parts = [branch]
         size = self.last - self.first
         waiting = [branch]
         while waiting:
-            one = max(waiting, key=lambda place: int(size[place]))
-            waiting.remove(one)
-            split = self._split(one, allowed)
-            if split and len(found) - 1 + len(split) <= _MOST_PARTS:
-                found.remove(one)
-                found += split
+            largest = max(waiting, key=lambda part: int(size[part]))
+            waiting.remove(largest)
+            split = self._split(largest, allowed)
+            if split and len(parts) - 1 + len(split) <= _MOST_PARTS:
+                parts.remove(largest)
+                parts += split
                 waiting += split
-        return found if len(found) > 1 else []
+        return parts if len(parts) > 1 else []
 
     def _split(self, branch: int, allowed: NDArray[np.bool_]) -> list[int]:
-        """Return the widest disjoint `allowed` branches inside one, where there are two or more."""
+        """Return the largest disjoint `allowed` branches inside a branch, if at least two."""
         size = self.last - self.first
         inside = allowed & (self.first >= self.first[branch]) & (self.last <= self.last[branch])
         inner = np.flatnonzero(inside & (size < size[branch]))
         widest: list[int] = []
-        for one in inner[np.argsort(-size[inner], kind="stable")].tolist():
-            # Two branches are apart or one holds the other.
+        for part in inner[np.argsort(-size[inner], kind="stable")].tolist():
+            # Two branches are either disjoint or nested.
             if all(
-                self.first[one] >= self.last[other] or self.last[one] <= self.first[other]
+                self.first[part] >= self.last[other] or self.last[part] <= self.first[other]
                 for other in widest
             ):
-                widest.append(one)
+                widest.append(part)
         return self._split(widest[0], allowed) if len(widest) == 1 else widest
 
     def members(self, branch: int) -> NDArray[np.int64]:
@@ -201,17 +204,17 @@ class Tree:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Grove:
-    """The items that are searched and their tree; grown once for all models that answered them."""
+    """The searched items and their tree; built once for all models that answered the same items."""
 
     rows: NDArray[np.int64]
     vectors: Floats
-    """(n_searched, d): what sets each item apart from the average one, at length 1."""
+    """(n_searched, d): embeddings less their mean, normalized to length 1."""
 
     tree: Tree
 
     @classmethod
     def of_items(cls, vectors: NDArray[np.floating], *, smallest: int = _SMALLEST) -> Grove | None:
-        """Grow the tree of some items; None where there are too few to find anything."""
+        """Build the tree of items; None if there are too few items for a region."""
         rows = np.arange(len(vectors))
         if len(rows) > _MOST_ITEMS:
             rows = np.linspace(0, len(vectors) - 1, _MOST_ITEMS).astype(np.int64)
@@ -225,29 +228,29 @@ class Grove:
     def redraw(
         self, members: NDArray[np.int64], scores: Floats, counted: Floats, free: NDArray[np.bool_]
     ) -> NDArray[np.int64]:
-        """Return the items on a branch's side of the line along which they lie furthest below.
+        """Select a region's items again, by a threshold along one direction.
 
-        The line's direction is that which tells the branch's items from the others, and only its
-        place is chosen by the scores; a branch that no line betters stays as it is.
+        The direction separates the branch's items from the others; only the threshold depends on
+        the scores. A branch that no threshold improves is returned unchanged.
         """
         inside = np.zeros(len(free))
         inside[members] = 1
-        some = self.vectors[free]
-        square = some.T @ some + _EDGE_PENALTY * np.eye(some.shape[1])
-        direction = np.linalg.solve(square, some.T @ (inside[free] - inside[free].mean()))
-        alike = np.where(free, self.vectors @ direction, -np.inf)
-        order = np.argsort(-alike, kind="stable")[: int(free.sum())]
+        free_vectors = self.vectors[free]
+        square = free_vectors.T @ free_vectors + _EDGE_PENALTY * np.eye(free_vectors.shape[1])
+        direction = np.linalg.solve(square, free_vectors.T @ (inside[free] - inside[free].mean()))
+        projection = np.where(free, self.vectors @ direction, -np.inf)
+        order = np.argsort(-projection, kind="stable")[: int(free.sum())]
         size = counted[order].cumsum()
-        fewest = max(_SMALLEST_REST, int(_SHRINK * counted[members].sum()))
-        most = min(int(_GROW * counted[members].sum()), int(counted.sum() // 2))
+        min_size = max(_SMALLEST_REST, int(_SHRINK * counted[members].sum()))
+        max_size = min(int(_GROW * counted[members].sum()), int(counted.sum() // 2))
         share = np.clip(size / counted.sum(), 1e-9, 0.75)
         depth = scores[order].cumsum() / np.sqrt(np.maximum(size, 1) * (1 - share))
-        depth[(size < fewest) | (size > most)] = np.inf
+        depth[(size < min_size) | (size > max_size)] = np.inf
         n, total = float(counted[members].sum()), float(counted.sum())
-        now = float(scores[members].sum()) / np.sqrt(max(n * (1 - n / total), 1e-9))
+        branch_depth = float(scores[members].sum()) / np.sqrt(max(n * (1 - n / total), 1e-9))
         error = float(np.sqrt(scores @ scores / total))
         best = int(depth.argmin())
-        return order[: best + 1] if depth[best] < now - _BETTER * error else members
+        return order[: best + 1] if depth[best] < branch_depth - _BETTER * error else members
 
 
 def find_weak_regions(
@@ -256,70 +259,74 @@ def find_weak_regions(
     *,
     rng: np.random.Generator,
     level: float = 0.05,
-    least_gap: float = 0.05,
-    most: int = _MOST_REGIONS,
+    min_gap: float = 0.05,
+    max_regions: int = _MOST_REGIONS,
     counted: NDArray[np.bool_] | None = None,
 ) -> tuple[Region, ...]:
-    """Find groups of alike items whose residual scores are low, the clearest first.
+    """Find groups of similar items with low residual scores, most significant first.
 
-    `residuals` (n,) are scores less what length and difficulty explain. Each region is found at a
-    family-wise error of `level`. Scores where `counted` is False are not looked at.
+    `residuals` (n,) are scores less the part that length and difficulty explain. Each region has a
+    family-wise error rate of `level`. Scores where `counted` is False are not used.
     """
     if grove is None:
         return ()
     tree, scores = grove.tree, residuals[grove.rows]
     free = np.ones(len(scores), dtype=bool)
-    known = free.copy() if counted is None else counted[grove.rows]
-    found: list[Region] = []
-    while len(found) < most and (free & known).sum() >= 4 * _SMALLEST:
-        left = (free & known).astype(np.float64)
-        inside = np.flatnonzero(left)
-        centred = np.where(left > 0, scores - scores[inside].mean(), 0.0)
-        here = tree.deviations(centred[:, None], left[:, None])[:, 0]
+    is_visible = free.copy() if counted is None else counted[grove.rows]
+    regions: list[Region] = []
+    while len(regions) < max_regions and (free & is_visible).sum() >= 4 * _SMALLEST:
+        visible_weight = (free & is_visible).astype(np.float64)
+        inside = np.flatnonzero(visible_weight)
+        centred = np.where(visible_weight > 0, scores - scores[inside].mean(), 0.0)
+        deviations = tree.deviations(centred[:, None], visible_weight[:, None])[:, 0]
         shuffled = np.zeros((len(scores), _SHUFFLES))
         shuffled[inside] = rng.permuted(np.repeat(centred[inside, None], _SHUFFLES, axis=1), axis=0)
-        lowest = tree.deviations(shuffled, np.repeat(left[:, None], _SHUFFLES, axis=1)).min(axis=0)
-        worst = here <= np.quantile(lowest, level)
-        best = int(here.argmin())
-        if worst[best]:
-            best = tree.narrow(best, centred, left, here, worst)
-        p_value = (1 + int((lowest <= here[best]).sum())) / (1 + _SHUFFLES)
+        lowest = tree.deviations(
+            shuffled, np.repeat(visible_weight[:, None], _SHUFFLES, axis=1)
+        ).min(axis=0)
+        significant = deviations <= np.quantile(lowest, level)
+        best = int(deviations.argmin())
+        if significant[best]:
+            best = tree.narrow(best, centred, visible_weight, deviations, significant)
+        p_value = (1 + int((lowest <= deviations[best]).sum())) / (1 + _SHUFFLES)
         members = tree.members(best)
         members = members[free[members]]
-        if p_value > level or not left[members].any():
+        if p_value > level or not visible_weight[members].any():
             break
-        members = np.sort(grove.redraw(members, centred, left, free))
-        seen = members[known[members]]
-        gap = float(centred[seen].mean())
-        if gap > -least_gap:
+        members = np.sort(grove.redraw(members, centred, visible_weight, free))
+        visible = members[is_visible[members]]
+        gap = float(centred[visible].mean())
+        if gap > -min_gap:
             break
         parts = []
-        for part in tree.parts(best, worst):
-            rows = np.intersect1d(tree.members(part), seen)
-            if len(rows) >= _SMALLEST_REST and centred[rows].mean() <= -least_gap:
-                chance = (1 + int((lowest <= here[part]).sum())) / (1 + _SHUFFLES)
+        for part in tree.parts(best, significant):
+            rows = np.intersect1d(tree.members(part), visible)
+            if len(rows) >= _SMALLEST_REST and centred[rows].mean() <= -min_gap:
+                chance = (1 + int((lowest <= deviations[part]).sum())) / (1 + _SHUFFLES)
                 parts.append(Region(_ids(grove, rows), float(centred[rows].mean()), chance))
-        parts = sorted(parts, key=lambda one: one.gap) if len(parts) > 1 else []
-        others = members[~known[members]]
-        found.append(Region(_ids(grove, seen), gap, p_value, tuple(parts), _ids(grove, others)))
+        parts = sorted(parts, key=lambda region: region.gap) if len(parts) > 1 else []
+        others = members[~is_visible[members]]
+        regions.append(
+            Region(_ids(grove, visible), gap, p_value, tuple(parts), _ids(grove, others))
+        )
         free[members] = False
-    return tuple(found)
+    return tuple(regions)
 
 
 def rank_weak_items(
     vectors: NDArray[np.floating], residuals: Floats, regions: tuple[Region, ...]
 ) -> NDArray[np.int64]:
-    """Rank items by how weak a model looks at their like, weakest first.
+    """Rank items by the predicted score of similar items, weakest first.
 
-    Items of weak regions come first, then the others; both by ridge regression of the residual
-    scores on the embeddings, an item's own score among them.
+    Items of weak regions come first, then the others. Both are ordered by a ridge regression of the
+    residual scores, including the item's own, on the embeddings.
     """
-    left = np.asarray(vectors, dtype=np.float64)
-    square = left.T @ left + _PENALTY * np.eye(left.shape[1])
-    predicted = left @ np.linalg.solve(square, left.T @ (residuals - residuals.mean()))
+    design = np.asarray(vectors, dtype=np.float64)
+    square = design.T @ design + _PENALTY * np.eye(design.shape[1])
+    predicted = design @ np.linalg.solve(square, design.T @ (residuals - residuals.mean()))
     outside = np.ones(len(residuals), dtype=bool)
-    for one in regions:
-        outside[list(one.rows)] = False
+    for region in regions:
+        outside[list(region.rows)] = False
     order: NDArray[np.int64] = np.lexsort((predicted, outside))
     return order
 
@@ -334,7 +341,7 @@ def _unit(vectors: Floats) -> Floats:
 
 
 def _with_neighbours(vectors: Floats) -> Floats:
-    """Return each vector's mean with its nearest ones, which blurs what is the item's own."""
+    """Return each vector's mean with its nearest neighbours, which smooths out peculiarities."""
     n_near = max(min(_NEIGHBOURS, len(vectors) // 20), 1)
     means = np.empty_like(vectors)
     for start in range(0, len(vectors), _ROWS_AT_ONCE):
@@ -345,10 +352,10 @@ def _with_neighbours(vectors: Floats) -> Floats:
 
 
 def _distances(vectors: Floats) -> Floats:
-    """Return all distances in the condensed form, by products of blocks, which is fast."""
+    """Return all pairwise distances in condensed form, computed block by block for speed."""
     n = len(vectors)
     squares = np.einsum("nd,nd->n", vectors, vectors)
-    found = np.empty(n * (n - 1) // 2)
+    squared = np.empty(n * (n - 1) // 2)
     end = 0
     for start in range(0, n, _ROWS_AT_ONCE):
         block = vectors[start : start + _ROWS_AT_ONCE]
@@ -356,5 +363,5 @@ def _distances(vectors: Floats) -> Floats:
         for place in range(len(block)):
             row = start + place
             begin, end = end, end + n - row - 1
-            found[begin:end] = squares[row] + squares[row + 1 :] - 2 * product[place, place + 1 :]
-    return np.sqrt(np.maximum(found, 0.0))
+            squared[begin:end] = squares[row] + squares[row + 1 :] - 2 * product[place, place + 1 :]
+    return np.sqrt(np.maximum(squared, 0.0))

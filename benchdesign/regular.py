@@ -1,9 +1,9 @@
-"""Paths that people type, and the files that they and other programs put in place.
+"""Paths that users type, and safe opening of regular files.
 
-Opening a named pipe waits for a writer that may never come, and a device may have no end. A file
-that nothing has looked at before (settings, templates, corpora, what lies in a workspace or a
-dictionary) is opened through here; those of benchmarks and results are by `formats.files`.
-A name may be too long, lead to itself or to nobody's home: that is no error until it is opened.
+Opening a named pipe can block forever, and a device can be endless. Unchecked files (settings,
+templates, corpora, files of a workspace or a dictionary) are opened through this module;
+benchmarks and results are opened through `formats.files`. An invalid path (too long, a symlink
+loop, an unknown `~user`) raises only when it is opened.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ __all__ = [
 ]
 
 LARGEST = 256 << 20
-"""Bytes of a file that is read whole, unless its reader allows more."""
+"""Default maximum size in bytes of a file that is read at once."""
 
 
 def expanded(path: str | Path) -> Path:
-    """Return a path with its `~` written out, where somebody has that name."""
+    """Return a path with `~` expanded if the user exists."""
     try:
         return Path(path).expanduser()
     except RuntimeError:
@@ -43,16 +43,16 @@ def expanded(path: str | Path) -> Path:
 
 
 def full_path(path: str | Path) -> Path:
-    """Return a path from the root, its links followed unless they lead to themselves."""
-    there = expanded(path)
+    """Return the absolute path, with symlinks resolved unless they loop."""
+    full = expanded(path)
     try:
-        return there.resolve()
+        return full.resolve()
     except (OSError, RuntimeError, ValueError):
-        return there.absolute()
+        return full.absolute()
 
 
 def is_there(path: str | Path) -> bool:
-    """Say whether something has this name; False also for what can be no name."""
+    """Whether a path exists; False also for an invalid path."""
     try:
         return expanded(path).exists()
     except (OSError, ValueError):
@@ -60,7 +60,7 @@ def is_there(path: str | Path) -> bool:
 
 
 def is_folder(path: str | Path) -> bool:
-    """Say whether a folder has this name; False also for what can be no name."""
+    """Whether a path is a folder; False also for an invalid path."""
     try:
         return expanded(path).is_dir()
     except (OSError, ValueError):
@@ -68,26 +68,27 @@ def is_folder(path: str | Path) -> bool:
 
 
 def open_regular(path: Path) -> IO[bytes]:
-    """Open a file for reading; raises OSError where it is a pipe, a device or a folder."""
-    # Without waiting, and looked at once it is open, so that nothing can take its place.
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    kind = os.fstat(handle).st_mode
-    if not stat.S_ISREG(kind):
-        os.close(handle)
-        if stat.S_ISDIR(kind):
+    """Open a file for reading; raises OSError for a pipe, a device or a folder."""
+    # O_NONBLOCK: a pipe must not block. Check the open descriptor, so that the file cannot be
+    # replaced between check and use.
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    mode = os.fstat(descriptor).st_mode
+    if not stat.S_ISREG(mode):
+        os.close(descriptor)
+        if stat.S_ISDIR(mode):
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         raise OSError(errno.EINVAL, "not a regular file")
-    return os.fdopen(handle, "rb")
+    return os.fdopen(descriptor, "rb")
 
 
 def is_gzip(path: Path) -> bool:
-    """Say whether a file is packed, by its name."""
+    """Whether a file name ends in `.gz`."""
     return path.suffix.lower() == ".gz"
 
 
 @contextmanager
 def open_lines(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file of lines, packed or not, for reading; raises OSError as `open_regular` does."""
+    """Open a file of lines, gzipped or not, for reading; raises OSError like `open_regular`."""
     with open_regular(path) as raw:
         if is_gzip(path):
             with gzip.GzipFile(fileobj=raw, mode="rb") as unpacked:
@@ -96,16 +97,16 @@ def open_lines(path: Path) -> Iterator[IO[bytes]]:
             yield raw
 
 
-def read_regular(path: Path, *, most: int = LARGEST) -> bytes:
-    """Return what is in a file; raises OSError where it is none or larger than `most`."""
+def read_regular(path: Path, *, max_bytes: int = LARGEST) -> bytes:
+    """Return the content of a file; raises OSError if it is not regular or too large."""
     with open_regular(path) as stream:
-        data = stream.read(most + 1)
-    if len(data) > most:
-        raise OSError(errno.EFBIG, f"larger than {most >> 20} MB")
+        data = stream.read(max_bytes + 1)
+    if len(data) > max_bytes:
+        raise OSError(errno.EFBIG, f"larger than {max_bytes >> 20} MB")
     return data
 
 
-def read_regular_text(path: Path, *, most: int = LARGEST) -> str:
-    """Return a file as text with plain line ends; raises OSError or UnicodeDecodeError."""
-    text = read_regular(path, most=most).decode("utf-8")
+def read_regular_text(path: Path, *, max_bytes: int = LARGEST) -> str:
+    """Return a UTF-8 file as text with LF line endings; raises OSError or UnicodeDecodeError."""
+    text = read_regular(path, max_bytes=max_bytes).decode("utf-8")
     return text.replace("\r\n", "\n").replace("\r", "\n")

@@ -1,8 +1,8 @@
-"""Which benchmark items could go: redundant ones whose loss costs no coverage.
+"""Proposals for removal: redundant benchmark items whose removal costs no coverage.
 
-Redundant means that a kept item is close to it and that every concept it shows is shown by many
-others. An item is offered only while nothing would be lost without it: no concept in scope would
-disappear, and none would fall below the rate that makes it a gap.
+An item is redundant if a kept item is similar to it and many others show each of its concepts. It
+is proposed only if its removal loses nothing: no concept in scope disappears or falls below the
+rate that makes it a gap.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ from benchdesign.items import Item
 __all__ = ["RemovalSettings", "propose_removals"]
 
 _NEIGHBOURS = 8
-"""Closest items remembered for each; searched again only when all of them were removed."""
+"""Nearest items cached per item; searched again only when all of them were removed."""
 
 
 @dataclass(frozen=True, slots=True)
 class RemovalSettings:
-    """What may be offered for removal."""
+    """Thresholds for proposals of removal."""
 
     near_duplicate: float = NEAR_DUPLICATE
-    """Cosine similarity from which a removal is called a near duplicate of a kept item."""
+    """Cosine similarity from which an item counts as a near duplicate of a kept item."""
 
     min_similarity: float = 0.0
-    """Least similarity to a kept item; 0 offers items made redundant by many others too."""
+    """Minimum similarity to a kept item; 0 also allows items that many others make redundant."""
 
     max_lost: int = 0
-    """Most concepts a removal may cost."""
+    """Maximum number of concepts that a removal may lose."""
 
 
 def propose_removals(
@@ -55,13 +55,13 @@ def propose_removals(
 ) -> tuple[Proposal, ...]:
     """Propose at most `n` items to remove, most redundant first, keeping at least `min_items`.
 
-    `gaps` must judge the same items. Pinned items stay. Fewer come back when nothing else can go
-    without a loss.
+    `gaps` must be those of the same items. Pinned items stay. Returns fewer if nothing else can be
+    removed without a loss.
     """
     if len(gaps.coverage.count) != dictionary.n_concepts or gaps.n_items != len(benchmark_items):
-        raise UsageError("The gaps were found for another set of items; find them again.")
-    wanted = min(n, len(benchmark_items) - min_items)
-    if wanted <= 0:
+        raise UsageError("The gaps belong to a different set of items; run the gaps stage again.")
+    n_wanted = min(n, len(benchmark_items) - min_items)
+    if n_wanted <= 0:
         return ()
     search = _Search(benchmark_map, gaps, benchmark_items, settings or RemovalSettings())
     waiting = [
@@ -71,11 +71,11 @@ def propose_removals(
     ]
     heapq.heapify(waiting)
     proposals: list[Proposal] = []
-    while waiting and len(proposals) < wanted:
+    while waiting and len(proposals) < n_wanted:
         negative, row, age = heapq.heappop(waiting)
         if negative == 0.0:
             break
-        # Redundancy only falls as others go, so a stale value is an upper bound.
+        # Redundancy only falls as items are removed, so a stale value is an upper bound.
         if age < len(proposals):
             heapq.heappush(waiting, (-search.redundancy(row), row, len(proposals)))
             continue
@@ -87,7 +87,7 @@ def propose_removals(
 
 
 class _Search:
-    """The kept items: how many show each concept, and who is closest to whom."""
+    """The kept items, with the count of each concept and the nearest neighbours."""
 
     def __init__(
         self,
@@ -106,13 +106,14 @@ class _Search:
         self._concepts = benchmark_map.indices[present]
         self._counts = gaps.count.copy()
         self._n_kept = len(items)
-        self._kept = np.ones(len(items), dtype=bool)
-        # The rate under which a concept would count as under-covered; what is below already
-        # has nothing to spare.
+        self._is_kept = np.ones(len(items), dtype=bool)
+        # The rate below which a concept counts as under-covered.
         with np.errstate(invalid="ignore"):
             floor = gaps.base_rate * 2.0**-gaps.settings.min_effect
         self._floor = np.nan_to_num(floor)
-        self._wanted = np.zeros(len(floor)) if gaps.wanted is None else np.maximum(gaps.wanted, 0)
+        self._target_counts = (
+            np.zeros(len(floor)) if gaps.wanted is None else np.maximum(gaps.wanted, 0)
+        )
         self._embeddings = benchmark_map.embeddings
         self._keys = [duplicate_key(item) for item in items]
         self._twins: dict[str, int] = {}
@@ -121,39 +122,39 @@ class _Search:
         self._near_rows, self._near_values = self._neighbours()
 
     def _neighbours(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
-        """Return the closest other items of each item and their similarities."""
+        """Return the nearest other items of each item and their similarities."""
         if self._embeddings is None:
             empty = np.zeros((len(self._items), 0))
             return empty.astype(np.int64), empty.astype(np.float32)
-        found = nearest(self._embeddings, self._embeddings, k=_NEIGHBOURS + 1)
-        similarities = found.similarities.copy()
-        similarities[found.rows == np.arange(len(self._items))[:, None]] = -1.0
-        return found.rows, similarities
+        neighbours = nearest(self._embeddings, self._embeddings, k=_NEIGHBOURS + 1)
+        similarities = neighbours.similarities.copy()
+        similarities[neighbours.rows == np.arange(len(self._items))[:, None]] = -1.0
+        return neighbours.rows, similarities
 
     def concepts(self, row: int) -> NDArray[np.int32]:
         """Return the concepts in scope that an item shows."""
         return self._concepts[int(self._indptr[row]) : int(self._indptr[row + 1])]
 
     def closest(self, row: int) -> tuple[int, float]:
-        """Return the closest kept item and its similarity; (-1, 0.0) without embeddings."""
+        """Return the nearest kept item and its similarity; (-1, 0.0) without embeddings."""
         if self._embeddings is None:
             return -1, 0.0
-        usable = (self._near_values[row] >= 0) & self._kept[self._near_rows[row]]
+        usable = (self._near_values[row] >= 0) & self._is_kept[self._near_rows[row]]
         if usable.any():
             best = int(np.flatnonzero(usable)[self._near_values[row][usable].argmax()])
             return int(self._near_rows[row, best]), float(self._near_values[row, best])
-        others = np.flatnonzero(self._kept)
+        others = np.flatnonzero(self._is_kept)
         others = others[others != row]
         if not len(others):
             return -1, 0.0
-        found = nearest(self._embeddings[[row]], self._embeddings[others])
-        return int(others[found.rows[0, 0]]), max(float(found.similarities[0, 0]), 0.0)
+        neighbour = nearest(self._embeddings[[row]], self._embeddings[others])
+        return int(others[neighbour.rows[0, 0]]), max(float(neighbour.similarities[0, 0]), 0.0)
 
     def redundancy(self, row: int) -> float:
         """Return how redundant a kept item is, from 0 to 1.
 
-        Similarity to the closest kept item times how well others show its concepts: 1 for a
-        concept that many share, 0 for one it alone shows, averaged over its concepts.
+        The similarity to the nearest kept item times the mean over its concepts of 1 - 1 / count,
+        which is 0 for a concept that no other item shows.
         """
         concepts = self.concepts(row)
         if not len(concepts):
@@ -165,14 +166,14 @@ class _Search:
         return similarity * shared if similarity >= self.settings.min_similarity else 0.0
 
     def lost(self, row: int) -> tuple[GapFilled, ...]:
-        """Return the concepts that would disappear or become a gap without an item."""
+        """Return the concepts that would disappear or become a gap if an item were removed."""
         concepts = self.concepts(row)
         after = self._counts[concepts] - 1
         floor = self._floor[concepts]
         n_after = max(self._n_kept - 1, 1)
         above_now = self._counts[concepts] >= floor * self._n_kept
-        gone = (after == 0) | (above_now & (after < floor * n_after))
-        gone |= after < self._wanted[concepts]
+        is_lost = (after == 0) | (above_now & (after < floor * n_after))
+        is_lost |= after < self._target_counts[concepts]
         return tuple(
             GapFilled(
                 concept_id=int(concept_id),
@@ -181,33 +182,33 @@ class _Search:
                 after=int(self._counts[concept_id]) - 1,
                 target=self._target(concept_id, n_after),
             )
-            for concept_id in concepts[gone]
+            for concept_id in concepts[is_lost]
         )
 
     def _target(self, concept_id: int, n_after: int) -> int:
         rate = int(np.ceil(self._floor[concept_id] * n_after))
-        return max(rate, int(self._wanted[concept_id]))
+        return max(rate, int(self._target_counts[concept_id]))
 
     def remove(self, row: int) -> None:
-        """Take an item out of the kept ones."""
-        self._kept[row] = False
+        """Remove an item from the kept ones."""
+        self._is_kept[row] = False
         self._n_kept -= 1
         self._counts[self.concepts(row)] -= 1
         self._twins[self._keys[row]] -= 1
 
     def proposal(self, row: int, *, rank: int, lost: tuple[GapFilled, ...]) -> Proposal:
-        """Return a kept item as a proposal to remove it."""
+        """Return the proposal to remove a kept item."""
         item = self._items[row]
-        place, similarity = self.closest(row)
+        nearest_row, similarity = self.closest(row)
         limit = self.settings.near_duplicate
         if self._twins[self._keys[row]] > 1:
-            message = "another kept item says the same word for word"
+            message = "same wording as another kept item"
         elif similarity >= limit:
-            message = f"a kept item is {similarity:.2f} similar, limit {limit:.2f}"
+            message = f"similarity {similarity:.2f} to a kept item, limit {limit:.2f}"
         else:
-            message = "no kept item repeats it; all its concepts are shown by others"
+            message = "no near duplicate, but other items show all its concepts"
         n_lost = len(lost)
-        kept = "no concept is lost" if not n_lost else f"{n_lost} concepts are lost"
+        coverage = "no concept is lost" if not n_lost else f"{n_lost} concepts are lost"
         return Proposal(
             id=item.id,
             row=row,
@@ -215,12 +216,12 @@ class _Search:
             rank=rank,
             gain=min(self.redundancy(row), 1.0),
             gaps=lost,
-            nearest_id=self._items[place].id if place >= 0 else None,
-            nearest_row=place if place >= 0 else None,
-            nearest_similarity=similarity if place >= 0 else None,
+            nearest_id=self._items[nearest_row].id if nearest_row >= 0 else None,
+            nearest_row=nearest_row if nearest_row >= 0 else None,
+            nearest_similarity=similarity if nearest_row >= 0 else None,
             checks=(
                 Check("duplicate", True, message),
-                Check("coverage", not n_lost, kept),
+                Check("coverage", not n_lost, coverage),
             ),
             category=item.category,
             source=item.source,

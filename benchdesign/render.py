@@ -1,8 +1,7 @@
-"""Turn a record into the text the reference model reads, and say which characters are content.
+"""Render records as the text that the reference model reads, with the ranges of content.
 
-Content comes from the record's fields; letters, labels and the words of a template do not count.
-Templates are somebody's files: they run in a sandbox that bounds what they reach, how long they
-take and how much they make.
+Content is text from the record's fields; letters of choices and the words of a template are not.
+Templates are untrusted: they run in a sandbox that limits access, time and output.
 """
 
 from __future__ import annotations
@@ -23,20 +22,21 @@ __all__ = ["Rendered", "Template", "default_render"]
 
 MAX_SOURCE = 20_000
 MAX_OUTPUT = 1_000_000
-"""Characters that a template may make of one record, in the text or on the way."""
+"""Maximum characters per record, in the output and in intermediate values."""
 
 MAX_STEPS = 100_000
-"""Turns of loops, calls and filters that a template may take for one record."""
+"""Maximum loop iterations, calls and filters per record."""
 
 MAX_SECONDS = 2.0
-"""Of processor time: a busy machine makes no template slow."""
+"""Processor time per record, so that the load of the machine does not matter."""
 
 MAX_BITS = 4096
+"""Maximum bits of an operand in arithmetic."""
 
 _MOST_DIGITS = 400
-"""To round to; no number that a template sees has more."""
+"""Maximum precision of `round`; no number in a template has more digits."""
 
-# Noncharacters: Unicode promises that no text means anything by them.
+# Unicode noncharacters, which no valid text uses.
 _OPEN, _CLOSE = "\ufdd0", "\ufdd1"
 # fmt: off
 _FILTERS = (
@@ -54,14 +54,14 @@ _METHODS = frozenset({
 
 
 class Rendered(NamedTuple):
-    """Text with its content ranges, in order and apart from each other."""
+    """Text with its content ranges, sorted and disjoint."""
 
     text: str
     content: tuple[Span, ...]
 
 
 def default_render(prompt: str, context: str = "", choices: Sequence[str] = ()) -> Rendered:
-    """Render context, prompt and lettered choices; letters and line ends are boilerplate."""
+    """Render context, prompt and lettered choices; letters and newlines are not content."""
     parts: list[str] = []
     spans: list[Span] = []
     length = 0
@@ -88,7 +88,8 @@ def default_render(prompt: str, context: str = "", choices: Sequence[str] = ()) 
 class Template:
     """An item template: Jinja2 source that renders records.
 
-    What an expression prints is content when it comes from the record or is longer than a letter.
+    The output of an expression is content if it is a field of the record or longer than one
+    character.
     """
 
     def __init__(self, source: str) -> None:
@@ -116,7 +117,7 @@ class Template:
         )
 
     def render(self, record: Mapping[str, Any]) -> Rendered:
-        """Render one record; names of fields are variables, the record itself is `record`."""
+        """Render one record; its fields are variables, and `record` is the whole record."""
         import jinja2
         from jinja2.exceptions import SecurityError
 
@@ -127,7 +128,7 @@ class Template:
             marked = self._template.render(variables)
         except jinja2.UndefinedError as error:
             raise TemplateError(
-                f"template: {error.message}. The record has {', '.join(list(record)[:12])}."
+                f"template: {error.message}. The record's fields: {', '.join(list(record)[:12])}."
             ) from error
         except SecurityError as error:
             problem = str(error).rstrip(".")
@@ -150,51 +151,53 @@ class Template:
 
 
 class _FieldText(str):
-    """Text that comes from a record."""
+    """Text from a record."""
 
     __slots__ = ()
 
 
 class _FieldInt(int):
-    """Number that comes from a record."""
+    """Number from a record."""
 
     __slots__ = ()
 
 
 class _FieldFloat(float):
-    """Number that comes from a record."""
+    """Number from a record."""
 
     __slots__ = ()
 
 
 class _Budget:
-    """What rendering one record may still cost."""
+    """The remaining budget for rendering one record."""
 
     def __init__(self) -> None:
         self._steps = 0
-        self._made = 0
+        self._n_characters = 0
         self._deadline = 0.0
 
     def start(self) -> None:
-        """Begin a record with a full budget."""
+        """Reset the budget for a new record."""
         self._steps = 0
-        self._made = 0
+        self._n_characters = 0
         self._deadline = time.thread_time() + MAX_SECONDS
 
     def step(self) -> str:
-        """Count one turn; return nothing to print."""
+        """Count one step; return an empty string, because templates print the result."""
         self._steps += 1
         if self._steps > MAX_STEPS:
             raise TemplateError(f"template: more than {MAX_STEPS} steps. Simplify its loops.")
         if self._steps % 64 == 0 and time.thread_time() > self._deadline:
-            raise TemplateError(f"template: took over {MAX_SECONDS:g} seconds. Simplify its loops.")
+            raise TemplateError(
+                f"template: took more than {MAX_SECONDS:g} seconds. Simplify its loops."
+            )
         return ""
 
     def weigh(self, value: Any, *, times: int = 1) -> None:
-        """Count what a value would take as text."""
+        """Count the characters of a value as text."""
         weight = _weight(value, MAX_OUTPUT) * max(1, times)
-        self._made += weight
-        if weight > MAX_OUTPUT or self._made > 10 * MAX_OUTPUT:
+        self._n_characters += weight
+        if weight > MAX_OUTPUT or self._n_characters > 10 * MAX_OUTPUT:
             raise _too_much()
 
     def text(self, value: Any) -> str:
@@ -205,39 +208,39 @@ class _Budget:
 
 
 def _too_much() -> TemplateError:
-    return TemplateError(f"template: makes more than {MAX_OUTPUT} characters. Shorten it.")
+    return TemplateError(f"template: output of more than {MAX_OUTPUT} characters. Shorten it.")
 
 
 def _weight(value: Any, limit: int) -> int:
-    """Count characters, stopping soon after `limit`; what a list holds twice counts twice."""
+    """Count characters, up to about `limit`; a value referenced twice counts twice."""
     total = 0
     waiting = [value]
     while waiting and total <= limit:
-        one = waiting.pop()
-        if isinstance(one, str):
-            total += len(one) + 1
-        elif isinstance(one, Mapping):
+        part = waiting.pop()
+        if isinstance(part, str):
+            total += len(part) + 1
+        elif isinstance(part, Mapping):
             total += 2
-            waiting.extend(one.keys())
-            waiting.extend(one.values())
-        elif isinstance(one, list | tuple | set):
+            waiting.extend(part.keys())
+            waiting.extend(part.values())
+        elif isinstance(part, list | tuple | set):
             total += 2
-            waiting.extend(one)
-        elif isinstance(one, int) and not isinstance(one, bool):
-            total += one.bit_length() // 3 + 1
+            waiting.extend(part)
+        elif isinstance(part, int) and not isinstance(part, bool):
+            total += part.bit_length() // 3 + 1
         else:
             total += 8
     return total
 
 
 def _marked(value: Any) -> Any:
-    """Mark what comes from the record, so that it is content wherever it is printed."""
+    """Wrap values of the record in types that mark them as content."""
     if isinstance(value, str):
         return _FieldText(value)
     if isinstance(value, Mapping):
-        return {key: _marked(inner) for key, inner in value.items()}
+        return {key: _marked(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
-        return [_marked(inner) for inner in value]
+        return [_marked(entry) for entry in value]
     if isinstance(value, bool):
         return value
     if isinstance(value, int):
@@ -293,8 +296,8 @@ def _environment(budget: _Budget) -> Any:
         undefined=_strict_undefined(), finalize=_finalizer(budget), keep_trailing_newline=False
     )
     environment.budget = budget
-    known = environment.filters
-    filters = {name: _bounded(known[name], budget) for name in _FILTERS}
+    builtin = environment.filters
+    filters = {name: _bounded(builtin[name], budget) for name in _FILTERS}
     filters["concat_"] = _concatenation(budget)
     filters["held_"] = _bounded(_held, budget)
     environment.filters = filters
@@ -315,8 +318,8 @@ def _finalizer(budget: _Budget) -> Callable[[Any], str]:
         budget.weigh(text)
         is_field = isinstance(value, _FieldText | _FieldInt | _FieldFloat)
         is_derived = isinstance(value, str | list | dict) and len(text.strip()) > 1
-        already = _OPEN in text and not is_field
-        if is_field or (is_derived and not already):
+        is_marked = _OPEN in text and not is_field
+        if is_field or (is_derived and not is_marked):
             clean = text.replace(_OPEN, "\ufffd").replace(_CLOSE, "\ufffd")
             return f"{_OPEN}{clean}{_CLOSE}"
         return text
@@ -325,7 +328,7 @@ def _finalizer(budget: _Budget) -> Callable[[Any], str]:
 
 
 def _bounded(function: Callable[..., Any], budget: _Budget) -> Callable[..., Any]:
-    """Count what goes into a filter and what comes out of it."""
+    """Return a filter that counts its input and output against the budget."""
     from functools import wraps
 
     @wraps(function)
@@ -355,12 +358,12 @@ _JOINS = {"do_join", "sync_do_join"}
 
 
 def _as_list(values: Any, budget: _Budget) -> list[Any]:
-    """Return what is to be joined as a list of bounded length."""
-    found = []
+    """Return an iterable as a list, counting its entries against the budget."""
+    entries = []
     for value in values:
         budget.step()
-        found.append(value)
-    return found
+        entries.append(value)
+    return entries
 
 
 def _held(value: Any) -> Any:
@@ -375,7 +378,7 @@ def _check_replace(values: Sequence[Any], budget: _Budget) -> None:
 
 
 def _check_round(values: Sequence[Any]) -> None:
-    # Python rounds a whole number by way of ten to that power, which nothing interrupts.
+    # Python rounds an int with a power of ten, which cannot be interrupted.
     if any(abs(value) > _MOST_DIGITS for value in values if isinstance(value, int)):
         raise _too_much()
 
@@ -399,7 +402,7 @@ def _sandbox() -> Any:
     from jinja2.sandbox import ImmutableSandboxedEnvironment
 
     class Sandbox(ImmutableSandboxedEnvironment):
-        """The sandbox of Jinja2, with fewer doors and with limits."""
+        """The sandbox of Jinja2 with fewer methods and with limits."""
 
         intercepted_binops = frozenset({"+", "*", "**", "%"})
         budget: _Budget
@@ -413,14 +416,14 @@ def _sandbox() -> Any:
             self.budget.step()
             numbers = isinstance(left, int | float) and isinstance(right, int | float)
             if operator == "**" and not (numbers and abs(left) <= 1e6 and abs(right) <= 64):
-                raise SecurityError("a power of that size is not allowed")
+                raise SecurityError("a power of this size is not allowed")
             if operator == "%" and not numbers:
                 raise SecurityError("formatting with % is not allowed")
             if operator == "*" and not numbers:
                 times = right if isinstance(right, int) else left
                 self.budget.weigh(left if times is right else right, times=int(times))
             elif numbers and max(_bits(left), _bits(right)) > MAX_BITS:
-                raise SecurityError("a number of that size is not allowed")
+                raise SecurityError("a number of this size is not allowed")
             elif operator == "+":
                 self.budget.weigh([left, right])
             return super().call_binop(context, operator, left, right)
@@ -440,7 +443,7 @@ def _sandbox() -> Any:
 
 
 def _guarded(tree: nodes.Template) -> nodes.Template:
-    """Count every turn of a loop and every call of a macro; bound what `~` joins."""
+    """Add counters to loops and macros, and limit the output of `~`."""
     from jinja2 import nodes
     from jinja2.visitor import NodeTransformer
 
@@ -449,7 +452,7 @@ def _guarded(tree: nodes.Template) -> nodes.Template:
         return nodes.Output([call], lineno=line)
 
     class Guard(NodeTransformer):
-        """Rewrites a template so that it keeps to its budget."""
+        """Rewrite a template so that it counts its steps and output."""
 
         def visit_Concat(self, node: nodes.Concat) -> nodes.Node:  # noqa: N802
             self.generic_visit(node)
@@ -457,18 +460,20 @@ def _guarded(tree: nodes.Template) -> nodes.Template:
             return nodes.Filter(values, "concat_", [], [], None, None, lineno=node.lineno)
 
         def visit_List(self, node: nodes.List) -> nodes.Node:  # noqa: N802
-            return self._held(node)
+            return self._bounded(node)
 
         def visit_Dict(self, node: nodes.Dict) -> nodes.Node:  # noqa: N802
-            return self._held(node)
+            return self._bounded(node)
 
         def visit_Tuple(self, node: nodes.Tuple) -> nodes.Node:  # noqa: N802
-            if node.ctx == "load" and not any(isinstance(one, nodes.Slice) for one in node.items):
-                return self._held(node)
+            if node.ctx == "load" and not any(
+                isinstance(entry, nodes.Slice) for entry in node.items
+            ):
+                return self._bounded(node)
             return self.generic_visit(node)
 
-        def _held(self, node: nodes.Expr) -> nodes.Node:
-            # A list of a list of a list takes no room until something walks through all of it.
+        def _bounded(self, node: nodes.Expr) -> nodes.Node:
+            # Nested lists need little memory until something iterates over all of them.
             self.generic_visit(node)
             return nodes.Filter(node, "held_", [], [], None, None, lineno=node.lineno)
 

@@ -1,8 +1,8 @@
-"""The coverage report, as one page that needs nothing else and as Markdown for a diff.
+"""The coverage report, as a self-contained HTML page and as Markdown for diffs.
 
-Whatever reaches the page is made visible and escaped by the environment itself, so a template
-cannot forget to: every expression goes through `text.display` and then through autoescape. The page
-allows no request at all, and of script and style only the two it was written with.
+The environment escapes every expression, so that no template can forget to: values pass through
+`text.display` and then through autoescape. The page's content security policy blocks all requests
+and allows only its own script and style.
 """
 
 from __future__ import annotations
@@ -49,14 +49,14 @@ _LINKS = re.compile(r"(?i)(\bhttps?|\bftp|\bmailto|\bxmpp)(:)|(\bwww)(\.)")
 
 @dataclass(frozen=True, slots=True)
 class ReportPaths:
-    """Where a report was written."""
+    """Paths of a written report."""
 
     html: Path
     markdown: Path
 
 
 def write_report(analysis: Analysis, revision: Revision, folder: Path) -> ReportPaths:
-    """Write `report.html` and `report.md` into a folder that exists, replacing earlier ones."""
+    """Write `report.html` and `report.md` to an existing folder, replacing earlier reports."""
     data = collect_report(analysis, revision)
     paths = ReportPaths(folder / "report.html", folder / "report.md")
     write_whole(paths.html, render_html(data))
@@ -65,17 +65,17 @@ def write_report(analysis: Analysis, revision: Revision, folder: Path) -> Report
 
 
 def render_html(data: ReportData) -> str:
-    """Return the report as one page."""
+    """Return the report as an HTML page."""
     return render_page("report.html.j2", report=data)
 
 
 def render_markdown(data: ReportData) -> str:
-    """Return the same facts as Markdown."""
+    """Return the report as Markdown."""
     return render_text("report.md.j2", report=data)
 
 
 def render_page(template: str, *, styles: Sequence[str] = ("report.css",), **values: Any) -> str:
-    """Fill a template of a page; values are shown literally, whatever they hold."""
+    """Render an HTML template; values are escaped."""
     style, script = "\n".join(map(_source, styles)), _source("report.js")
     environment = _environment(finalize=_visible, autoescape=True)
     return environment.get_template(template).render(
@@ -88,19 +88,19 @@ def render_page(template: str, *, styles: Sequence[str] = ("report.css",), **val
 
 
 def render_text(template: str, **values: Any) -> str:
-    """Fill a template of Markdown; values are shown literally, whatever they hold."""
+    """Render a Markdown template; values are escaped."""
     environment = _environment(finalize=_literal_markdown, autoescape=False)
     text = environment.get_template(template).render(**values)
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 
 def template_folder() -> Traversable:
-    """Return the folder with the report templates, installed or in a checkout."""
+    """Return the folder of report templates, in the installed package or in a checkout."""
     installed = files("benchdesign") / "templates"
     if installed.is_dir():
         return installed
     checkout = Path(__file__).resolve().parent.parent
-    # Without this check some other package's `templates` beside ours could be picked up.
+    # Without this check, the `templates` folder of another package could be used.
     if (checkout / "pyproject.toml").is_file():
         return checkout / "templates"
     raise PackagingError("The report templates are missing; reinstall benchdesign.")
@@ -135,14 +135,14 @@ def _environment(*, finalize: Any, autoescape: bool) -> Environment:
 
 
 def _visible(value: object) -> object:
-    """Make text from anywhere visible before it is escaped; markup made here stays as it is."""
+    """Return text with control characters made visible; leave markup unchanged."""
     if isinstance(value, str) and not isinstance(value, Markup):
         return display(value, newline="\n")
     return value
 
 
 def _literal_markdown(value: object) -> object:
-    """Make text one line and literal: no emphasis, links, tables, tags or mathematics."""
+    """Return text as one line with all Markdown and HTML escaped."""
     if not isinstance(value, str) or isinstance(value, Markup):
         return value
     literal = _MARKDOWN.sub(r"\\\1", display(value, newline=" "))
@@ -150,7 +150,7 @@ def _literal_markdown(value: object) -> object:
 
 
 def _number(value: float, digits: int = 0) -> str:
-    """Write a number with thousands separated by thin spaces and a real minus."""
+    """Format a number with thin spaces between thousands and a minus sign."""
     if value is None or math.isnan(value):
         return "–"
     if math.isinf(value):
@@ -159,7 +159,7 @@ def _number(value: float, digits: int = 0) -> str:
 
 
 def _expected(value: float) -> str:
-    """Write a number of items that would be expected, whole as everywhere."""
+    """Format an expected number of items as a whole number."""
     return _number(value if math.isnan(value) else int(whole_items(value)))
 
 
@@ -168,7 +168,7 @@ def _percent(value: float | None, digits: int = 0) -> str:
 
 
 def _times(ratio: float) -> str:
-    """Write a ratio to the reference: 0.25×, 3.1×."""
+    """Format a ratio to the reference: 0.25×, 3.1×."""
     if math.isnan(ratio):
         return "–"
     return f"{ratio:.2f}×" if ratio < 1 else f"{ratio:.1f}×"
@@ -181,15 +181,15 @@ def _q_value(value: float) -> str:
 
 
 def _origin(label_source: str) -> str:
-    """Say where a label came from, after the word `label`."""
+    """Return the origin of a label in words, to follow the word `label`."""
     if label_source.startswith("model:"):
         return f"by model {label_source.removeprefix('model:')}"
-    known = {"written": "written by hand", "keywords": "from key words", "file": "from a file"}
-    return known.get(label_source, f"from {label_source}")
+    origins = {"written": "written by hand", "keywords": "from keywords", "file": "from a file"}
+    return origins.get(label_source, f"from {label_source}")
 
 
-def _plural(n: int, one: str, many: str | None = None) -> str:
-    return f"{_number(n)} {one if n == 1 else many or one + 's'}"
+def _plural(n: int, singular: str, plural: str | None = None) -> str:
+    return f"{_number(n)} {singular if n == 1 else plural or singular + 's'}"
 
 
 def _hash(source: str) -> str:

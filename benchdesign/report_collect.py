@@ -1,7 +1,6 @@
-"""Gather what the coverage report says from an analysis and a revision that were computed before.
+"""Collect the data of the coverage report from an analysis and a revision.
 
-The only things worked out here are what the report alone needs: evidence to show, and what got
-worse.
+Only what no other part needs is computed here: displayed evidence, and what got worse.
 """
 
 from __future__ import annotations
@@ -50,14 +49,14 @@ if TYPE_CHECKING:
 __all__ = ["collect_report"]
 
 _MOST_UNFOLDED = 15
-"""More areas than these are folded to those that lack something as a whole."""
+"""With more areas, only those that are gaps as a whole are expanded."""
 
 _MOST_GAPS_AN_AREA = 6
 _MOST_SNIPPETS = 2
 _MOST_ADDED = 200
 _MOST_FILLS = 4
 _MOST_MARKED = 2
-"""Concepts marked in an added item; with more, everything would be marked."""
+"""Maximum number of concepts marked in an added item; more would mark all of its text."""
 
 _MOST_CHANGES = 12
 _MOST_REMOVED = 100
@@ -66,7 +65,7 @@ _MOST_NAMED = 10
 _MATCHED_CELLS = 160
 _MOST_CATEGORIES = 30
 _OPENING = 60
-"""Characters by which two pieces of evidence are told apart."""
+"""Characters from the start of a snippet that identify it."""
 
 _MOST_MESSAGES = 5
 _NO_AREA = "Not in any area"
@@ -74,16 +73,17 @@ _LACKING = (Status.MISSING, Status.UNDER)
 
 
 def collect_report(analysis: Analysis, revision: Revision) -> ReportData:
-    """Gather what the report says of an analysis and the revision made from it."""
+    """Collect the report's data from an analysis and its revision."""
     before, after = analysis.gaps, revision.gaps_after
     area_before = _area_gaps(analysis, before, analysis.benchmark_map)
     area_after = _area_gaps(analysis, after, revision.concept_map)
     lengths = analysis.benchmark_map.n_tokens, revision.concept_map.n_tokens
     tested = before.is_judged
-    found = [area.status_codes for area in (area_before, area_after)]
-    lacking = [int(_is_gap_code(codes).sum()) for codes in found]
+    n_under_before, n_under_after = (
+        int(_is_gap_code(gaps.status_codes).sum()) for gaps in (area_before, area_after)
+    )
     areas = _area_sections(analysis, revision, area_before, area_after)
-    first = [one for one in areas if _lacks(one)] if len(areas) > _MOST_UNFOLDED else list(areas)
+    first = [area for area in areas if _lacks(area)] if len(areas) > _MOST_UNFOLDED else list(areas)
     manifest = revision.manifest
     revised = manifest.get("revised", {}) if manifest else {}
     return ReportData(
@@ -101,28 +101,32 @@ def collect_report(analysis: Analysis, revision: Revision) -> ReportData:
         n_untestable=before.n_rare,
         n_over_untestable=before.n_rare_over,
         kept_out=before.kept_out_counts(),
-        levels=tuple((one.name, one.width) for one in analysis.dictionary.levels),
+        levels=tuple((level.name, level.width) for level in analysis.dictionary.levels),
         scope="" if analysis.relevance is None else analysis.relevance.scope.in_words(),
         settings=before.settings,
         bars=(_status_bar("Before", before), _status_bar("After", after)),
         lift_chart=histogram_of_lifts(before.lift[tested], after.lift[tested]),
         length_chart=histogram_of_lengths(*lengths),
-        areas=(*first, *(one for one in areas if one not in first)),
+        areas=(*first, *(area for area in areas if area not in first)),
         n_areas_first=len(first),
         n_areas=len(analysis.areas),
-        n_areas_under=lacking[0],
-        n_areas_under_after=lacking[1],
+        n_areas_under=n_under_before,
+        n_areas_under_after=n_under_after,
         added=_added_lines(analysis, revision),
         n_added=len(revision.added),
         required=analysis.required,
         limits_set=tuple(_limits_set(analysis)),
         near_duplicate=analysis.near_duplicate,
-        listed=tuple(_listed_line(analysis, one) for one in analysis.contamination[:_MOST_LISTED]),
-        n_listed=len({one.item_id for one in analysis.contamination}),
+        listed=tuple(
+            _listed_line(analysis, match) for match in analysis.contamination[:_MOST_LISTED]
+        ),
+        n_listed=len({match.item_id for match in analysis.contamination}),
         left_out=dict(Counter(analysis.left_out).most_common()),
-        removed=tuple(_removed_line(analysis, one) for one in revision.removed[:_MOST_REMOVED]),
+        removed=tuple(
+            _removed_line(analysis, removal) for removal in revision.removed[:_MOST_REMOVED]
+        ),
         n_removed=len(revision.removed),
-        n_lost=len({concept_id for one in revision.removed for concept_id in one.lost}),
+        n_lost=len({concept_id for removal in revision.removed for concept_id in removal.lost}),
         categories=_categories(analysis, revision),
         empty_fields=revision.empty_fields,
         worse=_worse(analysis, revision),
@@ -139,34 +143,34 @@ def _weighting(analysis: Analysis, revision: Revision) -> WeightingFacts | None:
     if weighting is None:
         return None
     return WeightingFacts(
-        tuple(Path(one).name for one in weighting.files),
+        tuple(Path(file).name for file in weighting.files),
         weighting.models,
         weighting.strongest(analysis.dictionary),
         sum(
-            any(weighting.weights[fill.concept_id] >= PROBED for fill in one.fills)
-            for one in revision.added
+            any(weighting.weights[fill.concept_id] >= PROBED for fill in addition.fills)
+            for addition in revision.added
         ),
     )
 
 
 def _set_facts(analysis: Analysis) -> Iterator[SetFacts]:
-    for role, one in (("benchmark", analysis.benchmark), ("pool", analysis.pool)):
-        if one is not None:
-            mapping = one.mapping
+    for role, item_set in (("benchmark", analysis.benchmark), ("pool", analysis.pool)):
+        if item_set is not None:
+            mapping = item_set.mapping
             names = ("prompt", "context", "choices", "answer", "id", "category", "source")
             fields = tuple(
                 (name, path, mapping.origin.get(name, "detected"))
                 for name in names
                 if (path := getattr(mapping, name))
             )
-            # The file's name and not its folder: reports are passed on, folders are private.
+            # The name only: reports are shared, and folder names are private.
             yield SetFacts(
                 role,
-                one.name,
-                one.path.name or str(one.path),
-                one.source.format,
-                len(one),
-                one.sha256,
+                item_set.name,
+                item_set.path.name or str(item_set.path),
+                item_set.source.format,
+                len(item_set),
+                item_set.sha256,
                 fields,
             )
 
@@ -178,12 +182,14 @@ def _area_gaps(analysis: Analysis, gaps: Gaps, concept_map: ConceptMap) -> AreaG
 
 
 def _is_gap_code(codes: np.ndarray) -> np.ndarray:
-    return np.isin(codes, [STATUSES.index(one) for one in _LACKING])
+    return np.isin(codes, [STATUSES.index(status) for status in _LACKING])
 
 
 def _status_bar(name: str, gaps: Gaps) -> StackedBar:
-    shown = (Status.MISSING, Status.UNDER, Status.ADEQUATE, Status.OVER)
-    counts = {one.value: int((gaps.is_status(one) & gaps.is_judged).sum()) for one in shown}
+    statuses = (Status.MISSING, Status.UNDER, Status.ADEQUATE, Status.OVER)
+    counts = {
+        status.value: int((gaps.is_status(status) & gaps.is_judged).sum()) for status in statuses
+    }
     return stack(name, counts)
 
 
@@ -195,34 +201,34 @@ def _area_sections(
     gaps_of: dict[int, list[int]] = {}
     for concept_id in ranked.tolist():
         gaps_of.setdefault(int(area_of[concept_id]), []).append(concept_id)
-    later = Counter(area_of[revision.gaps_after.is_gap].tolist())
+    n_gaps_after = Counter(area_of[revision.gaps_after.is_gap].tolist())
     listed = {area: ids[:_MOST_GAPS_AN_AREA] for area, ids in gaps_of.items()}
     evidence = _evidence(analysis, listed)
-    largest = max([*(len(ids) for ids in gaps_of.values()), *later.values()], default=1)
+    largest = max([*(len(ids) for ids in gaps_of.values()), *n_gaps_after.values()], default=1)
     sections = []
     places = [*(row.area for row in before.rows()), -1]
     for area in places:
         ids = gaps_of.get(area, [])
-        first: AreaRow | None = before.row(area) if area >= 0 else None
-        second = after.row(area) if area >= 0 else None
-        lacks = any(one is not None and one.status in _LACKING for one in (first, second))
-        if not ids and not later[area] and not lacks:
+        row_before: AreaRow | None = before.row(area) if area >= 0 else None
+        row_after = after.row(area) if area >= 0 else None
+        lacks = any(row is not None and row.status in _LACKING for row in (row_before, row_after))
+        if not ids and not n_gaps_after[area] and not lacks:
             continue
         sections.append(
             AreaSection(
-                name=first.name if first else _NO_AREA,
-                status=first.status if first else None,
-                status_after=second.status if second else None,
-                ratio=2.0**first.lift if first else float("nan"),
-                ratio_after=2.0**second.lift if second else float("nan"),
-                n_concepts=first.n_concepts if first else int((area_of < 0).sum()),
+                name=row_before.name if row_before else _NO_AREA,
+                status=row_before.status if row_before else None,
+                status_after=row_after.status if row_after else None,
+                ratio=2.0**row_before.lift if row_before else float("nan"),
+                ratio_after=2.0**row_after.lift if row_after else float("nan"),
+                n_concepts=row_before.n_concepts if row_before else int((area_of < 0).sum()),
                 n_gaps=len(ids),
-                n_gaps_after=later[area],
+                n_gaps_after=n_gaps_after[area],
                 bar=round(100 * len(ids) / largest, 1),
-                bar_after=round(100 * later[area] / largest, 1),
+                bar_after=round(100 * n_gaps_after[area] / largest, 1),
                 gaps=tuple(
-                    _gap_line(analysis, revision, one, evidence[one])
-                    for one in ids[:_MOST_GAPS_AN_AREA]
+                    _gap_line(analysis, revision, concept_id, evidence[concept_id])
+                    for concept_id in ids[:_MOST_GAPS_AN_AREA]
                 ),
             )
         )
@@ -230,7 +236,7 @@ def _area_sections(
 
 
 def _lacks(area: AreaSection) -> bool:
-    """Tell whether an area lacks something as a whole, before or after."""
+    """Whether an area is missing or under-covered as a whole, before or after."""
     return area.status in _LACKING or area.status_after in _LACKING
 
 
@@ -263,26 +269,27 @@ def _gap_line(
 def _evidence(
     analysis: Analysis, listed: Mapping[int, Sequence[int]]
 ) -> dict[int, tuple[Snippet, ...]]:
-    """Return items that show each concept: the pool's, or the benchmark's where there is none."""
+    """Return snippets of items that show each concept, from the pool or else the benchmark."""
     where, items, concept_map = "benchmark", analysis.benchmark, analysis.benchmark_map
     if analysis.pool is not None and analysis.pool_map is not None:
         where, items, concept_map = "pool", analysis.pool, analysis.pool_map
-    concept_ids = [one for ids in listed.values() for one in ids]
+    concept_ids = [concept_id for ids in listed.values() for concept_id in ids]
     rows_of = strongest_rows(concept_map, concept_ids, n=_MOST_SNIPPETS * 4)
     evidence = {}
     for ids in listed.values():
-        shown: set[str] = set()
+        openings: set[str] = set()
         for concept_id in ids:
             candidates = [
                 _snippet(analysis, items, concept_map, where, row, concept_id)
                 for row in rows_of[concept_id]
             ]
-            # Concepts of an area share their best items, and templated sets repeat themselves; what
-            # was shown above says nothing new.
-            fresh = list({_opening(one): one for one in reversed(candidates)}.values())[::-1]
-            fresh.sort(key=lambda one: _opening(one) in shown)
-            evidence[concept_id] = tuple(fresh[:_MOST_SNIPPETS])
-            shown.update(_opening(one) for one in evidence[concept_id])
+            # Concepts of an area often share their best items, and templated sets repeat openings.
+            # Prefer snippets that are not in the list yet.
+            unique = {_opening(snippet): snippet for snippet in reversed(candidates)}
+            snippets = list(unique.values())[::-1]
+            snippets.sort(key=lambda snippet: _opening(snippet) in openings)
+            evidence[concept_id] = tuple(snippets[:_MOST_SNIPPETS])
+            openings.update(_opening(snippet) for snippet in evidence[concept_id])
     return evidence
 
 
@@ -299,53 +306,55 @@ def _snippet(
     concept_id: int,
 ) -> Snippet:
     item = items.items[row]
-    found = analysis.evidence_of(item).get(concept_id, ())
-    marks = marks_of(found, concept_map, row=row, concept_id=concept_id)
+    evidence = analysis.evidence_of(item).get(concept_id, ())
+    marks = marks_of(evidence, concept_map, row=row, concept_id=concept_id)
     return Snippet(where, item.id, item.category, cut(item.text, marks, limit=240))
 
 
 def _added_lines(analysis: Analysis, revision: Revision) -> tuple[AddedLine, ...]:
     n_kept = len(revision.kept_rows)
     return tuple(
-        _added_line(analysis, one, revision.concept_map, n_kept + place)
-        for place, one in enumerate(revision.added[:_MOST_ADDED])
+        _added_line(analysis, addition, revision.concept_map, n_kept + place)
+        for place, addition in enumerate(revision.added[:_MOST_ADDED])
     )
 
 
-def _added_line(analysis: Analysis, one: Addition, concept_map: ConceptMap, row: int) -> AddedLine:
+def _added_line(
+    analysis: Analysis, addition: Addition, concept_map: ConceptMap, row: int
+) -> AddedLine:
     is_gap = analysis.gaps.is_gap
     label = analysis.dictionary.label
-    fills = sorted(one.fills, key=lambda fill: not is_gap[fill.concept_id])
-    # What had enough items before it is no reason to add one more.
+    fills = sorted(addition.fills, key=lambda fill: not is_gap[fill.concept_id])
+    # A concept that already had enough items is no reason for an addition.
     fills = [fill for fill in fills if fill.before < fill.target] or fills
-    # Several concepts can be called alike; one of a name says all there is to say here.
+    # Several concepts can share a label; list each label once.
     by_label: dict[str, GapFilled] = {}
     for fill in fills:
         by_label.setdefault(analysis.dictionary.bare_label(fill.concept_id), fill)
-    shown = list(by_label.values())[:_MOST_FILLS]
-    found = analysis.evidence_of(one.item)
-    # Where words were before an item was rewritten says nothing of where they are.
+    displayed = list(by_label.values())[:_MOST_FILLS]
+    evidence = analysis.evidence_of(addition.item)
+    # The evidence is from before the edit, so its positions no longer hold.
     marks = (
         ()
-        if one.is_unread
+        if addition.is_unread
         else tuple(
             mark
             for fill in fills[:_MOST_MARKED]
             for mark in marks_of(
-                found.get(fill.concept_id, ()), concept_map, row=row, concept_id=fill.concept_id
+                evidence.get(fill.concept_id, ()), concept_map, row=row, concept_id=fill.concept_id
             )
         )
     )
     return AddedLine(
-        revised_id=one.revised_id or one.item.id,
-        pool_id=one.item.id,
-        pool_row=one.item.row + 1,
-        rank=one.rank,
-        gain=one.gain,
-        category=one.item.category,
-        licence=one.licence,
-        pieces=cut(one.item.text, marks, limit=600),
-        answer=one.item.answer,
+        revised_id=addition.revised_id or addition.item.id,
+        pool_id=addition.item.id,
+        pool_row=addition.item.row + 1,
+        rank=addition.rank,
+        gain=addition.gain,
+        category=addition.item.category,
+        licence=addition.licence,
+        pieces=cut(addition.item.text, marks, limit=600),
+        answer=addition.item.answer,
         fills=tuple(
             Fill(
                 label(fill.concept_id),
@@ -354,61 +363,61 @@ def _added_line(analysis: Analysis, one: Addition, concept_map: ConceptMap, row:
                 fill.target,
                 bool(is_gap[fill.concept_id]),
             )
-            for fill in shown
+            for fill in displayed
         ),
-        n_more_fills=len(fills) - len(shown) + one.n_fills - len(one.fills),
-        nearest_id=one.nearest_id,
-        nearest_similarity=one.nearest_similarity,
-        failed_checks=one.failed_checks,
-        edited=tuple(sorted(one.standing.edits)) if one.standing else (),
-        is_unread=one.is_unread,
-        note=one.standing.note or None if one.standing else None,
+        n_more_fills=len(fills) - len(displayed) + addition.n_fills - len(addition.fills),
+        nearest_id=addition.nearest_id,
+        nearest_similarity=addition.nearest_similarity,
+        failed_checks=addition.failed_checks,
+        edited=tuple(sorted(addition.standing.edits)) if addition.standing else (),
+        is_unread=addition.is_unread,
+        note=addition.standing.note or None if addition.standing else None,
     )
 
 
 def _limits_set(analysis: Analysis) -> Iterator[str]:
-    """Say what was asked of candidates and removals, in words."""
-    settings, said = analysis.settings, analysis.settings.constraints
-    low, high = said.get("min_tokens"), said.get("max_tokens")
+    """Yield the constraints on candidates and removals, in words."""
+    settings, constraints = analysis.settings, analysis.settings.constraints
+    low, high = constraints.get("min_tokens"), constraints.get("max_tokens")
     if low or high:
         yield f"{low or 1} to {high} tokens" if high else f"at least {low} tokens"
     for name in ("category", "source"):
-        quotas = said.get(f"quotas_by_{name}", {})
-        for value, quota in sorted(quotas.items(), key=lambda one: (one[0] == "*", one[0])):
-            whose = f"every other {name}" if value == "*" else f"{name} {value}"
-            yield f"at most {quota} of {whose}"
+        quotas = constraints.get(f"quotas_by_{name}", {})
+        for value, quota in sorted(quotas.items(), key=lambda entry: (entry[0] == "*", entry[0])):
+            group = f"every other {name}" if value == "*" else f"{name} {value}"
+            yield f"at most {quota} of {group}"
     for name, word in (("pinned", "added first"), ("excluded", "never added")):
-        if ids := said.get(name, ()):
+        if ids := constraints.get(name, ()):
             yield f"{word}: {', '.join(sorted(ids)[:_MOST_NAMED])}" + (
                 f" and {len(ids) - _MOST_NAMED} more" if len(ids) > _MOST_NAMED else ""
             )
     if settings.keep_out:
-        yield f"nothing on {', '.join(Path(one).name for one in settings.keep_out)}"
+        yield f"nothing on {', '.join(Path(file).name for file in settings.keep_out)}"
     if settings.n_remove and settings.min_items > 1:
         yield f"at least {settings.min_items} of the benchmark’s items stay"
 
 
-def _listed_line(analysis: Analysis, one: ContaminationMatch) -> ListedLine:
+def _listed_line(analysis: Analysis, match: ContaminationMatch) -> ListedLine:
     pool = analysis.pool
     return ListedLine(
-        one.item_id,
-        one.row + 1 if pool is None else pool.items[one.row].row + 1,
-        one.list_name,
-        one.known_row + 1,
-        one.n_words,
-        one.similarity,
-        ellipsis(" ".join(one.matched_text.split()), _MATCHED_CELLS),
+        match.item_id,
+        match.row + 1 if pool is None else pool.items[match.row].row + 1,
+        match.list_name,
+        match.known_row + 1,
+        match.n_words,
+        match.similarity,
+        ellipsis(" ".join(match.matched_text.split()), _MATCHED_CELLS),
     )
 
 
-def _removed_line(analysis: Analysis, one: Removal) -> RemovedLine:
+def _removed_line(analysis: Analysis, removal: Removal) -> RemovedLine:
     return RemovedLine(
-        item_id=one.item.id,
-        pieces=cut(one.item.text, (), limit=300),
-        duplicate_of=one.duplicate_of,
-        similarity=one.similarity,
-        note=one.standing.note or None if one.standing else None,
-        lost=tuple(analysis.dictionary.label(concept_id) for concept_id in one.lost),
+        item_id=removal.item.id,
+        pieces=cut(removal.item.text, (), limit=300),
+        duplicate_of=removal.duplicate_of,
+        similarity=removal.similarity,
+        note=removal.standing.note or None if removal.standing else None,
+        lost=tuple(analysis.dictionary.label(concept_id) for concept_id in removal.lost),
     )
 
 
@@ -422,15 +431,15 @@ def _worse(analysis: Analysis, revision: Revision) -> Worse:
     def changes(ids: np.ndarray) -> tuple[ConceptChange, ...]:
         return tuple(
             ConceptChange(
-                int(one),
-                analysis.dictionary.label(int(one)),
-                before.status(int(one)),
-                after.status(int(one)),
-                int(before.count[one]),
-                int(after.count[one]),
-                float(after.expected[one]),
+                int(concept_id),
+                analysis.dictionary.label(int(concept_id)),
+                before.status(int(concept_id)),
+                after.status(int(concept_id)),
+                int(before.count[concept_id]),
+                int(after.count[concept_id]),
+                float(after.expected[concept_id]),
             )
-            for one in ids[:_MOST_CHANGES]
+            for concept_id in ids[:_MOST_CHANGES]
         )
 
     n_kept = len(revision.kept_rows)
@@ -448,7 +457,7 @@ def _worse(analysis: Analysis, revision: Revision) -> Worse:
         over=changes(over),
         n_over=len(over),
         length=length,
-        # A format that names the key apart from the other choices has no position for it.
+        # In these formats the answer key is not among the choices, so it has no position.
         keys=()
         if analysis.benchmark.mapping.choices_kind in ("distractors", "targets")
         else _keys(analysis.benchmark.items, _revised_items(analysis, revision)),
@@ -457,13 +466,16 @@ def _worse(analysis: Analysis, revision: Revision) -> Worse:
 
 def _revised_items(analysis: Analysis, revision: Revision) -> list[Item]:
     items = analysis.benchmark.items
-    return [*(items[row] for row in revision.kept_rows), *(one.item for one in revision.added)]
+    return [
+        *(items[row] for row in revision.kept_rows),
+        *(addition.item for addition in revision.added),
+    ]
 
 
 def _keys(before: Sequence[Item], after: Sequence[Item]) -> tuple[Tally, ...]:
-    """Count items by position of the key; sets of free answers have none."""
+    """Count items by position of the answer key; empty for sets of free answers."""
     counts = [
-        Counter(one.answer_index for one in items if one.answer_index is not None)
+        Counter(item.answer_index for item in items if item.answer_index is not None)
         for items in (before, after)
     ]
     if not counts[0]:
@@ -477,9 +489,9 @@ def _keys(before: Sequence[Item], after: Sequence[Item]) -> tuple[Tally, ...]:
 
 
 def _categories(analysis: Analysis, revision: Revision) -> tuple[Tally, ...]:
-    """Count items by the sets' own labels, most changed first; empty where there are none."""
+    """Count items by category, largest increase first; empty if there are no categories."""
     counts = [
-        Counter(one.category for one in items if one.category is not None)
+        Counter(item.category for item in items if item.category is not None)
         for items in (analysis.benchmark.items, _revised_items(analysis, revision))
     ]
     names = sorted(
@@ -500,27 +512,27 @@ def _tally(before: Mapping[str, int], after: Mapping[str, int]) -> tuple[Tally, 
 
 
 def _findings(analysis: Analysis) -> tuple[Noted, ...]:
-    """Gather what was noticed in the files, by kind; folders are private and left out."""
+    """Collect the findings in the files by kind, without the names of private folders."""
     folders = {f"{analysis.benchmark.path.parent}/"}
     if analysis.pool is not None:
         folders.add(f"{analysis.pool.path.parent}/")
-    found: dict[str, list[Finding]] = {}
-    for one in analysis.findings:
-        found.setdefault(one.kind, []).append(one)
-    noted = []
-    for kind, ones in found.items():
-        messages = [one.message for one in ones[:_MOST_MESSAGES]]
+    by_kind: dict[str, list[Finding]] = {}
+    for finding in analysis.findings:
+        by_kind.setdefault(finding.kind, []).append(finding)
+    rows = []
+    for kind, findings in by_kind.items():
+        messages = [finding.message for finding in findings[:_MOST_MESSAGES]]
         for folder in folders - {"./"}:
             messages = [message.replace(folder, "") for message in messages]
-        noted.append(
+        rows.append(
             Noted(
                 kind.replace("-", " "),
-                sum(one.n_rows for one in ones),
+                sum(finding.n_rows for finding in findings),
                 tuple(messages),
-                max(len(ones) - _MOST_MESSAGES, 0),
+                max(len(findings) - _MOST_MESSAGES, 0),
             )
         )
-    return tuple(sorted(noted, key=lambda one: (-one.n_rows, one.kind)))
+    return tuple(sorted(rows, key=lambda row: (-row.n_rows, row.kind)))
 
 
 def _provenance(analysis: Analysis, revision: Revision) -> Iterator[tuple[str, str]]:
@@ -528,19 +540,19 @@ def _provenance(analysis: Analysis, revision: Revision) -> Iterator[tuple[str, s
 
     dictionary, manifest = analysis.dictionary, revision.manifest
     yield "Program", f"benchdesign {__version__}"
-    for one in _set_facts(analysis):
-        yield f"{one.role.capitalize()} SHA-256", one.sha256
+    for facts in _set_facts(analysis):
+        yield f"{facts.role.capitalize()} SHA-256", facts.sha256
     if sha256 := manifest.get("revised", {}).get("sha256"):
         yield "Revised benchmark SHA-256", str(sha256)
     yield "Reference model", analysis.settings.model
-    yield "Dictionary", f"{dictionary.name}, made for {dictionary.model}"
+    yield "Dictionary", f"{dictionary.name}, built for {dictionary.model}"
     yield "Dictionary fingerprint", dictionary.fingerprint
     for level in dictionary.levels:
         yield (
             f"Level {level.name}",
-            f"{level.width:,} concepts, one a {level.unit}, at {level.hook_point}",
+            f"{level.width:,} concepts, measured per {level.unit} at {level.hook_point}",
         )
-    yield "Item template", "given by the designer" if analysis.settings.template else "default"
+    yield "Item template", "custom" if analysis.settings.template else "default"
     yield "Seed", str(analysis.settings.seed)
     yield "Chosen by", revision.choice.made_by
     if revision.choice.decisions_sha256:

@@ -1,4 +1,4 @@
-"""What the coverage report says, as plain values; how it looks is the templates' business."""
+"""Data of the coverage report; the templates decide how it looks."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ __all__ = [
 
 
 _FEW = 0.1
-"""Share of the concepts in scope."""
+"""Below this share of the concepts in scope, too few concepts were judged."""
 
 
 @dataclass(frozen=True, slots=True)
 class SetFacts:
-    """Where one set came from."""
+    """Source of one set of items."""
 
     role: str
     """benchmark or pool."""
@@ -51,12 +51,12 @@ class SetFacts:
     n_items: int
     sha256: str
     fields: tuple[tuple[str, str, str], ...]
-    """What is read from where: role of the field, its path, and `detected` or `set`."""
+    """Role of each field, its path in the record, and `detected` or `set`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Snippet:
-    """An item as evidence, with the telling words marked."""
+    """An item as evidence, with the relevant words marked."""
 
     where: str
     """benchmark or pool."""
@@ -68,13 +68,13 @@ class Snippet:
 
 @dataclass(frozen=True, slots=True)
 class GapLine:
-    """One concept that was a gap before."""
+    """One concept that was a gap before the revision."""
 
     concept_id: int
     label: str
     label_source: str | None
     label_score: float | None
-    """AUC of the label on held-out contexts; None where not measured."""
+    """AUC of the label on held-out contexts; None if not measured."""
 
     level: str
     status: Status
@@ -84,7 +84,7 @@ class GapLine:
     expected: float
     expected_after: float
     ratio: float
-    """Rate over the reference's; with the prior, so never quite 0."""
+    """Rate divided by the reference rate; the prior keeps it above 0."""
 
     ratio_low: float
     ratio_high: float
@@ -94,7 +94,7 @@ class GapLine:
 
     @property
     def lapsed(self) -> bool:
-        """Whether it is no gap any more although no more items show it."""
+        """Whether it is no longer a gap although no more items show it."""
         gap = (Status.MISSING, Status.UNDER)
         return self.status_after not in gap and self.count_after <= self.count
 
@@ -105,7 +105,7 @@ class AreaSection:
 
     name: str
     status: Status | None
-    """None for the concepts that are in no area."""
+    """None for the group of concepts outside every area."""
 
     status_after: Status | None
     ratio: float
@@ -114,37 +114,37 @@ class AreaSection:
     n_gaps: int
     n_gaps_after: int
     bar: float
-    """Gaps before, in hundredths of the largest area's."""
+    """Gaps before, as a percentage of the largest area's count."""
 
     bar_after: float
     gaps: tuple[GapLine, ...]
 
     @property
     def n_more(self) -> int:
-        """Gaps that are not listed."""
+        """Number of gaps that are not listed."""
         return self.n_gaps - len(self.gaps)
 
 
 @dataclass(frozen=True, slots=True)
 class Fill:
-    """What an added item does for one concept."""
+    """Effect of an added item on the count of one concept."""
 
     label: str
     before: int
     after: int
     target: int
     is_gap: bool
-    """Whether it was called a gap; else it was only rarer than expected."""
+    """Whether the concept was a gap; otherwise it was only rarer than expected."""
 
 
 @dataclass(frozen=True, slots=True)
 class AddedLine:
-    """One added item and why."""
+    """One added item, with the reasons."""
 
     revised_id: str
     pool_id: str
     pool_row: int
-    """1-based, as an editor counts."""
+    """1-based, like line numbers in an editor."""
 
     rank: int | None
     gain: float | None
@@ -158,17 +158,17 @@ class AddedLine:
     nearest_similarity: float | None
     failed_checks: tuple[str, ...]
     edited: tuple[str, ...]
-    """Fields the designer rewrote."""
+    """Fields that the designer edited."""
 
     is_unread: bool
-    """Whether what it fills was found in the text it had before."""
+    """Whether `fills` was computed from the text before the edit."""
 
     note: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class RemovedLine:
-    """One removed item and why."""
+    """One removed item, with the reasons."""
 
     item_id: str
     pieces: tuple[Piece, ...]
@@ -176,12 +176,12 @@ class RemovedLine:
     similarity: float | None
     note: str | None
     lost: tuple[str, ...] = ()
-    """Concepts that it shows and nothing that stays does."""
+    """Concepts shown by this item and by no remaining item."""
 
 
 @dataclass(frozen=True, slots=True)
 class ListedLine:
-    """One pool item that was kept out because a known list has it."""
+    """One pool item that was excluded because it matches a list to keep out."""
 
     pool_id: str
     pool_row: int
@@ -190,11 +190,11 @@ class ListedLine:
     list_name: str
     list_row: int
     n_words: int
-    """Words in common, one after the other; 0 where only the embeddings are alike."""
+    """Longest run of shared words; 0 if only the embeddings are similar."""
 
     similarity: float
     text: str
-    """What the two share, or the listed text where it is alike."""
+    """The shared words, or the listed text if only the embeddings are similar."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,10 +212,10 @@ class ConceptChange:
 
 @dataclass(frozen=True, slots=True)
 class LengthShift:
-    """Content tokens of an item."""
+    """Quartiles of content tokens per item."""
 
     before: tuple[float, float, float]
-    """First quartile, median, third quartile."""
+    """First quartile, median and third quartile."""
 
     after: tuple[float, float, float]
     added: tuple[float, float, float] | None
@@ -234,48 +234,48 @@ class Tally:
 
 @dataclass(frozen=True, slots=True)
 class Worse:
-    """What the revision costs."""
+    """What the revision makes worse."""
 
     diluted: tuple[ConceptChange, ...]
-    """No gap before, a gap after; worst first, cut to what can be read."""
+    """No gap before and a gap after; worst first, limited to a readable number."""
 
     n_diluted: int
     over: tuple[ConceptChange, ...]
-    """Not over-covered before, over-covered after."""
+    """Not over-covered before and over-covered after."""
 
     n_over: int
     length: LengthShift | None
     keys: tuple[Tally, ...]
-    """Items by position of the key; empty without multiple choice."""
+    """Items by position of the key; empty unless multiple choice."""
 
 
 @dataclass(frozen=True, slots=True)
 class Noted:
-    """What was noticed in the files, of one kind."""
+    """Findings of one kind in the files."""
 
     kind: str
     n_rows: int
     messages: tuple[str, ...]
     n_more: int
-    """Messages that are not listed."""
+    """Number of messages that are not listed."""
 
 
 @dataclass(frozen=True, slots=True)
 class WeightingFacts:
-    """Whose weaknesses decided what was proposed."""
+    """The models whose weaknesses decided the proposals."""
 
     files: tuple[str, ...]
     models: tuple[WeighedModel, ...]
     concepts: tuple[str, ...]
-    """Those that weighed most."""
+    """Concepts with the largest weights."""
 
     n_probing: int
-    """Added items that show one of the concepts models are clearly weak at."""
+    """Added items that show a concept at which models are clearly weak."""
 
 
 @dataclass(frozen=True, slots=True)
 class ReportData:
-    """Everything the report says."""
+    """Complete data of the report."""
 
     title: str
     sets: tuple[SetFacts, ...]
@@ -284,22 +284,22 @@ class ReportData:
     """`all proposals` or `decisions`."""
 
     reference: str
-    """What the benchmark was compared with: pool, dictionary, none."""
+    """What the benchmark was compared with: pool, dictionary or none."""
 
     before: CoverageFigures
     after: CoverageFigures
     n_gaps: int
     n_gaps_closed: int
-    """Gaps shown by more items than before, and no gaps any more."""
+    """Gaps that more items show now and that are no longer gaps."""
 
     n_gaps_lapsed: int
-    """No gaps any more although no more items show them: with fewer findings the bar is higher."""
+    """No longer gaps although no more items show them: fewer findings make the test stricter."""
 
     n_untestable: int
-    """In scope and too rare for a lack to show."""
+    """In scope, but too rare for an absence to be significant."""
 
     n_over_untestable: int
-    """Those of them that are over-covered all the same."""
+    """Untestable concepts that are over-covered nevertheless."""
 
     kept_out: Mapping[str, int]
     levels: tuple[tuple[str, int], ...]
@@ -309,10 +309,10 @@ class ReportData:
     lift_chart: PairedHistogram | None
     length_chart: PairedHistogram | None
     areas: tuple[AreaSection, ...]
-    """With gaps, or lacking as a whole, before or after; largest deficit first."""
+    """Areas with gaps, or under-covered as a whole, before or after; largest deficit first."""
 
     n_areas_first: int
-    """How many of them lack something as a whole, before or after; the others come after those."""
+    """How many of `areas` are under-covered as a whole, before or after; they come first."""
 
     n_areas: int
     n_areas_under: int
@@ -320,25 +320,25 @@ class ReportData:
     added: tuple[AddedLine, ...]
     n_added: int
     left_out: Mapping[str, int]
-    """Pool items passed over while choosing, by reason."""
+    """Pool items that were not chosen, by reason."""
 
     required: tuple[str, ...]
-    """What candidates had to have."""
+    """Properties required of candidates."""
 
     limits_set: tuple[str, ...]
-    """What the designer asked of candidates, in words."""
+    """Constraints that the designer set on candidates, as text."""
 
     near_duplicate: float | None
-    """Similarity from which a candidate repeated another item."""
+    """Similarity threshold from which a candidate counted as a duplicate."""
 
     listed: tuple[ListedLine, ...]
     n_listed: int
-    """Pool items on a list to keep out."""
+    """Pool items that match a list to keep out."""
 
     removed: tuple[RemovedLine, ...]
     n_removed: int
     n_lost: int
-    """Concepts that only removed items showed."""
+    """Concepts shown only by removed items."""
 
     categories: tuple[Tally, ...]
     empty_fields: Mapping[str, int]
@@ -349,14 +349,14 @@ class ReportData:
     n_duplicates: int
     provenance: tuple[tuple[str, str], ...]
     weighting: WeightingFacts | None = None
-    """What models are weak at, where that decided what was proposed."""
+    """Where models are weak, if that decided the proposals."""
 
     how_sure: ShareInterval | None = None
-    """Of the covered share before; None where it was not measured."""
+    """Interval of the covered share before; None if not measured."""
 
     @property
     def judges_few(self) -> bool:
-        """Whether so few concepts could be judged that covered shares say little."""
+        """Whether too few concepts could be judged for the covered share to be meaningful."""
         return self.before.n_tested < _FEW * self.before.n_in_scope
 
     @property

@@ -1,4 +1,4 @@
-"""Reports on models and suites as files: all of them, or none."""
+"""Atomic writing of the report files on models and suites."""
 
 from __future__ import annotations
 
@@ -12,39 +12,41 @@ __all__ = ["refuse_existing", "write_together"]
 
 
 def refuse_existing(folder: Path, names: Sequence[str], *, force: bool) -> None:
-    """Refuse a folder that is none, or whose files would be replaced without having been told to.
+    """Raise `UsageError` if the folder cannot be used or its files would be replaced.
 
-    Raises `UsageError`.
+    With `force`, existing files may be replaced.
     """
     try:
         if folder.exists() and not folder.is_dir():
-            raise UsageError(f"{folder}: is a file; name a folder for the report.")
+            raise UsageError(f"{folder}: is a file; choose a folder for the report.")
         if folder.is_symlink() and not folder.exists():
-            raise UsageError(f"{folder}: a link that leads nowhere; name a folder for the report.")
-        if next((one for one in folder.parents if one.exists()), folder.parent).is_file():
-            raise UsageError(f"{folder}: lies below a file; name another folder for the report.")
-        odd = [name for name in names if (folder / name).is_dir()]
-        there = [name for name in names if (folder / name).exists()]
+            raise UsageError(f"{folder}: a broken symbolic link; choose a folder for the report.")
+        if next((path for path in folder.parents if path.exists()), folder.parent).is_file():
+            raise UsageError(f"{folder}: is inside a file; choose another folder for the report.")
+        folders = [name for name in names if (folder / name).is_dir()]
+        existing = [name for name in names if (folder / name).exists()]
     except OSError as problem:
-        raise UsageError(f"{folder}: no place for a report ({problem.strerror}).") from None
-    if odd:
-        raise UsageError(f"{folder / odd[0]}: is a folder; choose another for the report.")
-    if there and not force:
-        raise UsageError(f"{folder / there[0]}: is there already; use --force to replace it.")
+        raise UsageError(f"{folder}: cannot be used for a report ({problem.strerror}).") from None
+    if folders:
+        raise UsageError(
+            f"{folder / folders[0]}: is a folder; choose another folder for the report."
+        )
+    if existing and not force:
+        raise UsageError(f"{folder / existing[0]}: already exists; use --force to replace it.")
 
 
 def write_together(folder: Path, texts: Mapping[str, str]) -> tuple[Path, ...]:
-    """Write files into a folder, which is made if need be; returns their paths.
+    """Write text files into a folder and return their paths; raise `WorkspaceError` on failure.
 
-    Every file is written beside its place before the first of them takes it, so a full disk leaves
-    what was there. Raises `WorkspaceError`.
+    Creates the folder if needed. All temporary files are written before the first is renamed, so a
+    full disk leaves the existing files unchanged.
     """
     paths = tuple(folder / name for name in texts)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with whole_files(*paths, synced=True) as fresh:
-            for made, text in zip(fresh, texts.values(), strict=True):
-                made.write_text(text, encoding="utf-8", newline="\n")
+        with whole_files(*paths, synced=True) as temporary_paths:
+            for temporary, text in zip(temporary_paths, texts.values(), strict=True):
+                temporary.write_text(text, encoding="utf-8", newline="\n")
     except OSError as problem:
         raise WorkspaceError(
             f"{folder}: the report was not written ({problem.strerror or problem}). Free space or "

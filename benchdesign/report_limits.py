@@ -1,4 +1,4 @@
-"""How far the list of gaps can be trusted: other thresholds, and what chance alone would give."""
+"""Reliability of the list of gaps: sensitivity to thresholds, and the rate of false findings."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ if TYPE_CHECKING:
 __all__ = ["Limits", "NullFigures", "SensitivityRow", "measure_limits"]
 
 _MOST_NULL_ITEMS = 4_000
-"""Pool items used in the null run: enough to see a rate, and never a wait."""
+"""Pool items used in the null run: enough to estimate a rate quickly."""
 
 _NULL_SPLITS = 4
 _FEWEST_NULL_ITEMS = 40
 _MOST_ENTRIES = 50_000_000
-"""Maps beyond this are not counted again at other presence thresholds."""
+"""Larger maps are not recounted at other presence thresholds."""
 
 
 class SensitivityRow(NamedTuple):
-    """The gaps found with one line drawn elsewhere."""
+    """The gaps found with one threshold changed."""
 
     what: str
     n_missing: int
     n_under: int
     n_over: int
     n_kept: int
-    """How many of the gaps reported are gaps here too."""
+    """How many of the reported gaps are gaps with these settings too."""
 
     is_reported: bool
 
 
 class NullFigures(NamedTuple):
-    """What the procedure calls gaps where there are none."""
+    """False findings: gaps reported between samples of the same pool."""
 
     n_items: int
     n_splits: int
@@ -56,24 +56,24 @@ class Limits:
 
     sensitivity: tuple[SensitivityRow, ...]
     null: NullFigures | None
-    """None without a pool of a few dozen items."""
+    """None unless the pool has a few dozen items."""
 
     n_reference: float
-    """Reference items the base rates are worth; infinite where they count as exact."""
+    """Effective reference items behind the base rates; infinite if the rates count as exact."""
 
     n_unlabelled: int
     """Concepts in scope without a label."""
 
 
 def measure_limits(analysis: Analysis) -> Limits:
-    """Judge again under other settings and run the null; both are reproducible."""
+    """Measure sensitivity to the settings and run the null; both are reproducible."""
     labels, in_scope = analysis.dictionary.table.label, analysis.gaps.in_scope
     return Limits(
         sensitivity=_sensitivity(analysis),
         null=_null(analysis),
         n_reference=analysis.coverage_before.n_reference,
         n_unlabelled=sum(
-            label is None and bool(ok) for label, ok in zip(labels, in_scope, strict=True)
+            label is None and bool(scoped) for label, scoped in zip(labels, in_scope, strict=True)
         ),
     )
 
@@ -85,12 +85,12 @@ def _sensitivity(analysis: Analysis) -> tuple[SensitivityRow, ...]:
     for fdr in (0.01, 0.10):
         if fdr != settings.fdr:
             other = gaps.rethreshold(replace(settings, fdr=fdr))
-            rows.append(_row(f"share of false findings held to {fdr:.0%}", other, gaps))
+            rows.append(_row(f"share of false findings at most {fdr:.0%}", other, gaps))
     for times in (1.25, 2.0):
         effect = float(np.log2(times))
         if abs(effect - settings.min_effect) > 0.01:
             other = gaps.rethreshold(replace(settings, min_effect=effect))
-            rows.append(_row(f"smallest difference that counts {times:g}×", other, gaps))
+            rows.append(_row(f"rates that differ by at least {times:g}×", other, gaps))
     for factor, word in ((0.8, "lower"), (1.25, "higher")):
         if (recounted := _recount(analysis, factor)) is not None:
             change = abs(factor - 1)
@@ -111,7 +111,7 @@ def _row(what: str, gaps: Gaps, reported: Gaps, *, is_reported: bool = False) ->
 
 
 def _recount(analysis: Analysis, factor: float) -> Gaps | None:
-    """Count benchmark and pool again at other presence thresholds; None without a pool."""
+    """Recount benchmark and pool with scaled presence thresholds; None without a pool."""
     pool_map = analysis.pool_map
     if pool_map is None or not len(pool_map) or len(pool_map.indices) > _MOST_ENTRIES:
         return None
@@ -134,7 +134,7 @@ def _null(analysis: Analysis) -> NullFigures | None:
     if pool_map is None or len(pool_map) < _FEWEST_NULL_ITEMS:
         return None
     rng = np.random.default_rng(analysis.settings.seed)
-    found = run_null(
+    null_run = run_null(
         _sample(pool_map, rng),
         analysis.dictionary,
         rng=rng,
@@ -143,11 +143,11 @@ def _null(analysis: Analysis) -> NullFigures | None:
         settings=analysis.gaps.settings,
     )
     return NullFigures(
-        found.n_items,
+        null_run.n_items,
         _NULL_SPLITS,
-        int(found.n_tested.sum()),
-        int(found.n_gaps.sum()),
-        found.share,
+        int(null_run.n_tested.sum()),
+        int(null_run.n_gaps.sum()),
+        null_run.share,
     )
 
 

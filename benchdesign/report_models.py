@@ -1,7 +1,7 @@
-"""The report on models: where each is weak and what showed it, as a page, Markdown and JSON.
+"""The report on models: where each is weak, with evidence, as HTML, Markdown and JSON.
 
-Collects plain values from studies; how they look is the templates' business. Groups of few items
-are told by counts, because a share would say more than is known.
+This module collects data from studies; the templates decide how it looks. Small groups of items
+are reported by counts, because a share would suggest more precision than there is.
 """
 
 from __future__ import annotations
@@ -50,12 +50,12 @@ __all__ = [
 ]
 
 _ENOUGH = 30
-"""Items from which an area is listed where nothing was found in it."""
+"""Fewest items for listing an area without findings."""
 
 _MOST_AREAS = 20
 _MOST_DRAWN = 6
 _LINE = 400
-"""Length of the line on which scores are drawn."""
+"""Width of the axis on which scores are drawn."""
 
 _MOST_SPOTS = 12
 _MOST_NESTED = 6
@@ -63,7 +63,7 @@ _MOST_SUSPECTS = 15
 _MOST_POWER = 60
 _EXAMPLES = 3
 _NESTED_EXAMPLES = 1
-"""On each side: a narrower place shows its best and its worst item."""
+"""Examples of each kind: a nested concept shows its best and its worst item."""
 
 _FOUND = (Standing.VERY_POOR, Standing.POOR, Standing.GOOD, Standing.VERY_GOOD)
 MODEL_FILES = ("models.html", "models.md", "models.json")
@@ -72,7 +72,7 @@ MODEL_FILES = ("models.html", "models.md", "models.json")
 def write_models_report(
     folder: Path, report: ModelsReport, figures: Mapping[str, Any], *, force: bool = False
 ) -> tuple[Path, ...]:
-    """Write the page, the Markdown and the JSON into a folder; returns their paths."""
+    """Write the HTML, Markdown and JSON files into a folder and return their paths."""
     refuse_existing(folder, MODEL_FILES, force=force)
     styles = ("report.css", "models.css")
     texts = (
@@ -86,9 +86,9 @@ def write_models_report(
 def collect_study(
     name: str, benchmark: Benchmark, joined: JoinedResults, study: ModelStudy, *, place: int = 1
 ) -> StudyPart:
-    """Collect what the report says of one benchmark."""
+    """Collect the part of the report on one benchmark."""
     areas = list(_area_lines(study))
-    telling = [one for one in areas if one.is_telling]
+    telling = [area for area in areas if area.is_telling]
     power = study.area_power() or study.concept_power()
     return StudyPart(
         key=f"b{place}",
@@ -97,13 +97,13 @@ def collect_study(
         n_items=len(benchmark),
         facts=joined_facts(joined),
         models=tuple(
-            _model_part(study, one, benchmark.items, number)
-            for number, one in enumerate(study.models, 1)
+            _model_part(study, model_gaps, benchmark.items, number)
+            for number, model_gaps in enumerate(study.models, 1)
         ),
         areas=tuple(telling[:_MOST_AREAS]),
         small_areas=(
             *telling[_MOST_AREAS:],
-            *(one for one in areas if not one.is_telling),
+            *(area for area in areas if not area.is_telling),
         ),
         pairs=tuple(_pair_part(pair) for pair in study.comparisons),
         items=None if study.items is None else _items_part(study.items, benchmark),
@@ -115,7 +115,7 @@ def collect_study(
 
 
 def joined_facts(joined: JoinedResults) -> dict[str, Any]:
-    """Return how results were lined up with items, as JSON types."""
+    """Return how results were joined to items, as JSON types."""
     from benchdesign.records import plain
 
     names = ("rows", "joined", "unmatched", "ambiguous", "missing", "repeated", "conflicting")
@@ -125,82 +125,96 @@ def joined_facts(joined: JoinedResults) -> dict[str, Any]:
         "n_unreadable": joined.n_unreadable,
         "joined_by": dict(joined.joined_by),
         "metrics": dict(joined.metrics),
-        "problems": [plain(one) for one in joined.problems],
+        "problems": [plain(problem) for problem in joined.problems],
         "notes": list(joined.notes),
     }
 
 
-def _model_part(study: ModelStudy, one: ModelGaps, items: Sequence[Item], place: int) -> ModelPart:
-    scores = study.scores[one.model]
-    known = scores[~np.isnan(scores)]
-    # The mean of some hundred scores in [0, 1] is close to normal.
-    reach = 1.645 * float(known.std()) / max(len(known), 1) ** 0.5 if len(known) else float("nan")
-    held = [row for row in one.held_out if row.p_held_out == row.p_held_out]
-    strong_areas = [] if one.areas is None else list(one.areas.rows(one.areas.strong()))
-    weak = [_area_spot(study, one, items, row, nested) for row, nested in one.profile()]
-    weak += [_group_spot(study, one, items, group) for group in one.other_groups()]
-    strong = [_area_spot(study, one, items, row, ()) for row in strong_areas][:_MOST_SPOTS]
-    strong_concepts = one.concepts.rows(one.concepts.strong()[:_MOST_SPOTS])
-    strong += [_group_spot(study, one, items, (row,)) for row in strong_concepts]
+def _model_part(
+    study: ModelStudy, model_gaps: ModelGaps, items: Sequence[Item], place: int
+) -> ModelPart:
+    scores = study.scores[model_gaps.model]
+    known_scores = scores[~np.isnan(scores)]
+    # The mean of a few hundred scores in [0, 1] is close to normal.
+    half_width = (
+        1.645 * float(known_scores.std()) / max(len(known_scores), 1) ** 0.5
+        if len(known_scores)
+        else float("nan")
+    )
+    held_out = [row for row in model_gaps.held_out if row.p_held_out == row.p_held_out]
+    strong_areas = (
+        [] if model_gaps.areas is None else list(model_gaps.areas.rows(model_gaps.areas.strong()))
+    )
+    weak = [
+        _area_spot(study, model_gaps, items, row, nested) for row, nested in model_gaps.profile()
+    ]
+    weak += [_group_spot(study, model_gaps, items, group) for group in model_gaps.other_groups()]
+    strong = [_area_spot(study, model_gaps, items, row, ()) for row in strong_areas][:_MOST_SPOTS]
+    strong_concepts = model_gaps.concepts.rows(model_gaps.concepts.strong()[:_MOST_SPOTS])
+    strong += [_group_spot(study, model_gaps, items, (row,)) for row in strong_concepts]
     return ModelPart(
-        name=one.model,
+        name=model_gaps.model,
         place=place,
-        metric=study.metrics.get(one.model, ""),
-        overall=one.overall,
-        low=max(one.overall - reach, 0.0),
-        high=min(one.overall + reach, 1.0),
-        n_items=one.n_items,
-        controls=one.controls,
-        n_weak_areas=0 if one.areas is None else len(one.areas.weak()),
+        metric=study.metrics.get(model_gaps.model, ""),
+        overall=model_gaps.overall,
+        low=max(model_gaps.overall - half_width, 0.0),
+        high=min(model_gaps.overall + half_width, 1.0),
+        n_items=model_gaps.n_items,
+        controls=model_gaps.controls,
+        n_weak_areas=0 if model_gaps.areas is None else len(model_gaps.areas.weak()),
         n_strong_areas=len(strong_areas),
         regions=tuple(
-            _region_part(study, one, items, region, n=_EXAMPLES)
-            for region in one.regions[:_MOST_SPOTS]
+            _region_part(study, model_gaps, items, region, n=_EXAMPLES)
+            for region in model_gaps.regions[:_MOST_SPOTS]
         ),
         weak=tuple(weak[:_MOST_SPOTS]),
         strong=tuple(strong),
-        held_out=tuple(held[:_MOST_SPOTS]),
-        found=float(np.mean([row.gap_found for row in held])) if held else float("nan"),
-        held=float(np.mean([row.gap_held_out for row in held])) if held else float("nan"),
+        held_out=tuple(held_out[:_MOST_SPOTS]),
+        found=float(np.mean([row.gap_found for row in held_out])) if held_out else float("nan"),
+        held=float(np.mean([row.gap_held_out for row in held_out])) if held_out else float("nan"),
     )
 
 
 def _area_spot(
     study: ModelStudy,
-    one: ModelGaps,
+    model_gaps: ModelGaps,
     items: Sequence[Item],
     row: ScoreRow,
     nested: Sequence[ScoreRow],
 ) -> Spot:
-    sides = study.area_examples(one.model, row.unit, n=_EXAMPLES)
-    members = () if one.area_of is None else np.flatnonzero(one.area_of == row.unit).tolist()
-    missed, solved = (tuple(_lines(study, items, side, members)) for side in sides)
-    more = max(len(nested) - _MOST_NESTED, 0)
-    return Spot(row, True, _nested(study, one, items, nested), more, missed, solved)
+    examples = study.area_examples(model_gaps.model, row.unit, n=_EXAMPLES)
+    members = (
+        ()
+        if model_gaps.area_of is None
+        else np.flatnonzero(model_gaps.area_of == row.unit).tolist()
+    )
+    missed, solved = (tuple(_lines(study, items, group, members)) for group in examples)
+    n_more = max(len(nested) - _MOST_NESTED, 0)
+    return Spot(row, True, _nested(study, model_gaps, items, nested), n_more, missed, solved)
 
 
 def _group_spot(
-    study: ModelStudy, one: ModelGaps, items: Sequence[Item], group: Sequence[ScoreRow]
+    study: ModelStudy, model_gaps: ModelGaps, items: Sequence[Item], group: Sequence[ScoreRow]
 ) -> Spot:
     head, *others = group
-    missed, solved = _concept_lines(study, one, items, head.unit, n=_EXAMPLES)
-    more = max(len(others) - _MOST_NESTED, 0)
-    return Spot(head, False, _nested(study, one, items, others), more, missed, solved)
+    missed, solved = _concept_lines(study, model_gaps, items, head.unit, n=_EXAMPLES)
+    n_more = max(len(others) - _MOST_NESTED, 0)
+    return Spot(head, False, _nested(study, model_gaps, items, others), n_more, missed, solved)
 
 
 def _nested(
-    study: ModelStudy, one: ModelGaps, items: Sequence[Item], rows: Sequence[ScoreRow]
+    study: ModelStudy, model_gaps: ModelGaps, items: Sequence[Item], rows: Sequence[ScoreRow]
 ) -> tuple[NestedRow, ...]:
     return tuple(
-        NestedRow(row, *_concept_lines(study, one, items, row.unit, n=_NESTED_EXAMPLES))
+        NestedRow(row, *_concept_lines(study, model_gaps, items, row.unit, n=_NESTED_EXAMPLES))
         for row in rows[:_MOST_NESTED]
     )
 
 
 def _concept_lines(
-    study: ModelStudy, one: ModelGaps, items: Sequence[Item], concept_id: int, *, n: int
+    study: ModelStudy, model_gaps: ModelGaps, items: Sequence[Item], concept_id: int, *, n: int
 ) -> tuple[tuple[ItemLine, ...], tuple[ItemLine, ...]]:
-    missed, solved = study.concept_examples(one.model, concept_id, n=n)
+    missed, solved = study.concept_examples(model_gaps.model, concept_id, n=n)
     return (
         tuple(_lines(study, items, missed, [concept_id])),
         tuple(_lines(study, items, solved, [concept_id])),
@@ -208,10 +222,10 @@ def _concept_lines(
 
 
 def _region_part(
-    study: ModelStudy, one: ModelGaps, items: Sequence[Item], region: WeakRegion, *, n: int
+    study: ModelStudy, model_gaps: ModelGaps, items: Sequence[Item], region: WeakRegion, *, n: int
 ) -> RegionPart:
-    sides = study.region_examples(one.model, region, n=n)
-    missed, solved = (tuple(_lines(study, items, side, region.concept_ids)) for side in sides)
+    examples = study.region_examples(model_gaps.model, region, n=n)
+    missed, solved = (tuple(_lines(study, items, group, region.concept_ids)) for group in examples)
     return RegionPart(
         region.name,
         region.score,
@@ -220,7 +234,10 @@ def _region_part(
         region.gap,
         region.p_value,
         tuple(study.dictionary.label(concept) for concept in region.concept_ids),
-        tuple(_region_part(study, one, items, part, n=_NESTED_EXAMPLES) for part in region.parts),
+        tuple(
+            _region_part(study, model_gaps, items, part, n=_NESTED_EXAMPLES)
+            for part in region.parts
+        ),
         missed,
         solved,
     )
@@ -229,34 +246,41 @@ def _region_part(
 def _lines(
     study: ModelStudy, items: Sequence[Item], examples: Sequence[Example], members: Sequence[int]
 ) -> Iterator[ItemLine]:
-    """Show items with the place where the strongest of some concepts peaks."""
-    shown = study.concept_map
-    for one in examples:
-        part = slice(int(shown.indptr[one.row]), int(shown.indptr[one.row + 1]))
-        here = np.flatnonzero(np.isin(shown.indices[part], members))
+    """Yield items, marked where the strongest of the concepts `members` peaks."""
+    concept_map = study.concept_map
+    for example in examples:
+        entries = slice(
+            int(concept_map.indptr[example.row]), int(concept_map.indptr[example.row + 1])
+        )
+        present = np.flatnonzero(np.isin(concept_map.indices[entries], members))
         marks: tuple[Mark, ...] = ()
-        if len(here):
-            strongest = here[np.argsort(-shown.saliency[part][here], kind="stable")[:3]]
+        if len(present):
+            strongest = present[
+                np.argsort(-concept_map.saliency[entries][present], kind="stable")[:3]
+            ]
             marks = tuple(
                 mark
                 for place in strongest
                 for mark in marks_of(
-                    (), shown, row=one.row, concept_id=int(shown.indices[part][place])
+                    (),
+                    concept_map,
+                    row=example.row,
+                    concept_id=int(concept_map.indices[entries][place]),
                 )
-                # A theme peaks in a whole passage, which points at nothing.
-                if 2 * (mark.end - mark.start) < len(items[one.row].text)
+                # A theme peaks over a whole passage; marking most of the text points at nothing.
+                if 2 * (mark.end - mark.start) < len(items[example.row].text)
             )
-        item = items[one.row]
-        yield ItemLine(item.id, cut(item.text, marks, limit=300), one.strength, one.score)
+        item = items[example.row]
+        yield ItemLine(item.id, cut(item.text, marks, limit=300), example.strength, example.score)
 
 
 def _area_lines(study: ModelStudy) -> Iterator[AreaLine]:
-    """Return the areas with results, that in which some model is weakest first."""
-    tables = [one.areas for one in study.models if one.areas is not None]
+    """Yield the areas with results, those with the lowest gap of any model first."""
+    tables = [model_gaps.areas for model_gaps in study.models if model_gaps.areas is not None]
     if len(tables) < len(study.models) or not tables:
         return
-    # An area that most items are about is no topic of theirs.
-    most = 0.5 * max(one.n_items for one in study.models)
+    # An area that covers most items does not tell them apart.
+    most = 0.5 * max(model_gaps.n_items for model_gaps in study.models)
     lines = []
     for unit in range(len(tables[0])):
         rows = tuple(table.row(unit) if table.n_items[unit] else None for table in tables)
@@ -278,16 +302,16 @@ def _area_lines(study: ModelStudy) -> Iterator[AreaLine]:
         gaps = [row.gap for row in rows if row is not None and row.standing != Standing.TOO_FEW]
         height = 18 + 13 * (max(len(drawn), 1) - 1)
         worst = min(gaps, default=float("nan"))
-        is_found = any(row is not None and row.standing in _FOUND for row in rows)
-        is_telling = is_found or (_ENOUGH <= n_items <= most)
+        has_finding = any(row is not None and row.standing in _FOUND for row in rows)
+        is_telling = has_finding or (_ENOUGH <= n_items <= most)
         name = tables[0].names[unit]
         lines.append(AreaLine(name, n_items, rows, dots, height, worst, is_telling))
-    lines.sort(key=lambda one: np.nan_to_num(one.worst, nan=9.0))
+    lines.sort(key=lambda line: np.nan_to_num(line.worst, nan=9.0))
     yield from lines
 
 
 def _pair_part(pair: PairedComparison) -> PairPart:
-    found: list[PairLine] = []
+    lines: list[PairLine] = []
     for kind, table in (("area", pair.areas), ("concept", pair.concepts)):
         if table is None:
             continue
@@ -296,18 +320,18 @@ def _pair_part(pair: PairedComparison) -> PairPart:
             better = pair.model_a if row.gap > 0 else pair.model_b
             size = round(500 * min(abs(row.gap), 1.0), 1)
             bar = (500.0 if row.gap > 0 else 500.0 - size, size)
-            found.append(PairLine(row, kind, better, bar))
-    return PairPart(pair.model_a, pair.model_b, pair.n_items, pair.overall, tuple(found))
+            lines.append(PairLine(row, kind, better, bar))
+    return PairPart(pair.model_a, pair.model_b, pair.n_items, pair.overall, tuple(lines))
 
 
 def _items_part(analysis: ItemAnalysis, benchmark: Benchmark) -> ItemsPart:
-    known = analysis.n_models > 0
-    full = analysis.n_models == len(analysis.models)
-    counts = np.bincount(analysis.n_passed[full], minlength=len(analysis.models) + 1)
+    has_results = analysis.n_models > 0
+    complete = analysis.n_models == len(analysis.models)
+    counts = np.bincount(analysis.n_passed[complete], minlength=len(analysis.models) + 1)
     top = max(int(counts.max(initial=0)), 1)
     measured = analysis.discrimination[~np.isnan(analysis.discrimination)]
     suspects = list(analysis.suspects())
-    n_known = int(known.sum())
+    n_known = int(has_results.sum())
     return ItemsPart(
         n_models=len(analysis.models),
         n_items=n_known,

@@ -1,4 +1,4 @@
-"""What the report on models says, as plain values; how it looks is the templates' business."""
+"""Data of the report on models; the templates decide how it looks."""
 
 from __future__ import annotations
 
@@ -30,21 +30,21 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class ItemLine:
-    """An item that drove a score."""
+    """An item that contributed to a score."""
 
     item_id: str
     pieces: tuple[Piece, ...]
-    """Its text, with what shows the concept marked."""
+    """The text, marked where it shows the concept."""
 
     strength: float
-    """Saliency of the concept, or share of the area in the item."""
+    """Saliency of the concept, or the area's share of the item."""
 
     score: float
 
 
 @dataclass(frozen=True, slots=True)
 class NestedRow:
-    """A narrower concept inside a spot, with the items that show it most."""
+    """A narrower concept within a spot, with the items that show it most."""
 
     row: ScoreRow
     missed: tuple[ItemLine, ...]
@@ -53,7 +53,7 @@ class NestedRow:
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """Where a model is weak or strong: an area or a group of concepts, with what is inside."""
+    """An area or group of concepts where a model is weak or strong, with its nested concepts."""
 
     row: ScoreRow
     is_area: bool
@@ -61,7 +61,7 @@ class Spot:
     """Narrower concepts, broad to narrow."""
 
     n_more: int
-    """Nested concepts that are not listed."""
+    """Number of nested concepts that are not listed."""
 
     missed: tuple[ItemLine, ...]
     solved: tuple[ItemLine, ...]
@@ -69,7 +69,7 @@ class Spot:
 
 @dataclass(frozen=True, slots=True)
 class RegionPart:
-    """A group of alike items a model is weak at."""
+    """A group of similar items at which a model is weak."""
 
     name: str
     score: float
@@ -78,10 +78,10 @@ class RegionPart:
     gap: float
     p_value: float
     shows: tuple[str, ...]
-    """What the items show more than the others."""
+    """Concepts that these items show more than the others."""
 
     parts: tuple[RegionPart, ...]
-    """Narrower groups inside it, weakest first."""
+    """Narrower groups within the group, weakest first."""
 
     missed: tuple[ItemLine, ...]
     solved: tuple[ItemLine, ...]
@@ -89,11 +89,11 @@ class RegionPart:
 
 @dataclass(frozen=True, slots=True)
 class ModelPart:
-    """One model."""
+    """The part of the report on one model."""
 
     name: str
     place: int
-    """1 and up: its colour and mark in every chart."""
+    """1-based; selects the model's colour and mark in every chart."""
 
     metric: str
     overall: float
@@ -110,15 +110,15 @@ class ModelPart:
 
     held_out: tuple[HeldOut, ...]
     found: float
-    """Mean gap of what was found on one half; NaN if nothing was."""
+    """Mean gap of the weaknesses found on one half of the items; NaN if there are none."""
 
     held: float
-    """Mean gap of the same on the other half."""
+    """Mean gap of the same weaknesses on the other half."""
 
 
 @dataclass(frozen=True, slots=True)
 class Dot:
-    """One model's score in one area, on a line of `_LINE`."""
+    """One model's score in one area, in the coordinates of the chart."""
 
     place: int
     x: float
@@ -129,12 +129,12 @@ class Dot:
 
 @dataclass(frozen=True, slots=True)
 class AreaLine:
-    """One area over all models."""
+    """One area across all models."""
 
     name: str
     n_items: int
     rows: tuple[ScoreRow | None, ...]
-    """By model; None where it has no result there."""
+    """One row per model; None if the model has no result in the area."""
 
     dots: tuple[Dot, ...]
     height: int
@@ -142,25 +142,25 @@ class AreaLine:
     """Lowest gap of any model with enough items."""
 
     is_telling: bool
-    """Whether it has enough items for a share, or a finding, and is no area of most items."""
+    """Whether the area has a finding, or enough items without covering most of them."""
 
 
 @dataclass(frozen=True, slots=True)
 class PairLine:
-    """One area or concept in which two models differ otherwise than overall."""
+    """One area or concept where the difference of two models departs from the overall one."""
 
     row: ScoreRow
     kind: str
     better: str
-    """The model that does better here than its lead overall."""
+    """The model that does better in this area or concept than overall."""
 
     bar: tuple[float, float]
-    """Start and length of the bar around the middle, in thousandths."""
+    """Start and length of the bar on a scale of 0 to 1000, centred at 500."""
 
 
 @dataclass(frozen=True, slots=True)
 class PairPart:
-    """Two models compared."""
+    """The comparison of two models."""
 
     model_a: str
     model_b: str
@@ -171,7 +171,7 @@ class PairPart:
 
 @dataclass(frozen=True, slots=True)
 class SuspectLine:
-    """An item whose key is worth checking."""
+    """An item whose answer key should be checked."""
 
     item_id: str
     text: str
@@ -180,12 +180,12 @@ class SuspectLine:
     n_models: int
     surprise: float
     agreed: str
-    """The other answer that the better models give, where the results hold answers."""
+    """The other answer that the better models give, if the results contain answers."""
 
 
 @dataclass(frozen=True, slots=True)
 class ItemsPart:
-    """What several models' results say about the items."""
+    """Properties of the items, computed from the results of several models."""
 
     n_models: int
     n_items: int
@@ -193,14 +193,14 @@ class ItemsPart:
     n_all_pass: int
     share_uninformative: float
     solved_by: tuple[tuple[int, int, float], ...]
-    """(models, items, bar in hundredths): how many items so many models solve."""
+    """(number of models, items solved by that many, width of the bar in percent)."""
 
     n_negative: int
-    """Items that better models solve less; -1 where discrimination was not measured."""
+    """Items that better models solve less often; -1 if discrimination was not measured."""
 
     n_suspects: int
     n_expected: float
-    """Suspects that would be seen if every key were right and misses independent."""
+    """Suspects expected if every key were right and errors were independent."""
 
     suspects: tuple[SuspectLine, ...]
     knows_answers: bool
@@ -208,10 +208,10 @@ class ItemsPart:
 
 @dataclass(frozen=True, slots=True)
 class StudyPart:
-    """One benchmark."""
+    """The part of the report on one benchmark."""
 
     key: str
-    """For links."""
+    """Anchor for links within the page."""
 
     name: str
     path: str
@@ -220,21 +220,21 @@ class StudyPart:
     models: tuple[ModelPart, ...]
     areas: tuple[AreaLine, ...]
     small_areas: tuple[AreaLine, ...]
-    """The rest: areas that differ less, of few items, or that most items are about."""
+    """Remaining areas: smaller differences, few items, or most of the items."""
 
     pairs: tuple[PairPart, ...]
     items: ItemsPart | None
     power: tuple[PowerRow, ...]
     power_unit: str
     n_see_10: int
-    """Areas whose items can show 10 points today."""
+    """Areas with enough items to detect a gap of 10 points."""
 
     n_power: int
 
 
 @dataclass(frozen=True, slots=True)
 class ModelsReport:
-    """Everything the page says."""
+    """Complete data of the report."""
 
     title: str
     parts: tuple[StudyPart, ...]

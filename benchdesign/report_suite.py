@@ -1,6 +1,6 @@
 """The report on several benchmarks: what each covers, where they overlap, what each adds.
 
-Collects plain values; how they look is the templates' business.
+This module collects the data; the templates decide how it looks.
 """
 
 from __future__ import annotations
@@ -34,10 +34,10 @@ _MOST_NAMED = 12
 _MOST_PAIRS = 20
 _MOST_GAPS = 20
 _STEPS = 4
-"""Strengths of colour on either side of the middle."""
+"""Number of colour steps on either side of the middle."""
 
 _STEP = 0.75
-"""Doublings that one strength of colour stands for."""
+"""Width of one colour step, as a log2 ratio."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,40 +45,40 @@ class Cell:
     """One area in one benchmark."""
 
     ratio: float
-    """What its concepts show over what the reference gives; NaN where nothing is known."""
+    """Observed over expected counts of the area's concepts; NaN if unknown."""
 
     shade: str
-    """low4 .. low1, even, high1 .. high4, or none."""
+    """low4 to low1, even, high1 to high4, or none."""
 
     status: Status
 
 
 @dataclass(frozen=True, slots=True)
 class AreaLine:
-    """One area in every benchmark."""
+    """One area across all benchmarks."""
 
     name: str
     cells: tuple[Cell, ...]
     lacking: int
-    """Benchmarks that lack it."""
+    """Number of benchmarks in which the area is missing or under-covered."""
 
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One benchmark and what it adds to the rest."""
+    """One benchmark, with what it adds to the others."""
 
     row: SuiteRow
     path: str
     closed: tuple[str, ...]
-    """Gaps of the rest that it closes, by name."""
+    """Labels of the gaps of the others that it closes."""
 
     only_here: tuple[str, ...]
-    """Concepts that only it shows, those of most items first."""
+    """Labels of the concepts that only it shows, most items first."""
 
 
 @dataclass(frozen=True, slots=True)
 class Overlap:
-    """Two benchmarks."""
+    """Overlap of two benchmarks."""
 
     value: float
     shade: str
@@ -87,7 +87,7 @@ class Overlap:
 
 @dataclass(frozen=True, slots=True)
 class PairLine:
-    """Two almost equal items."""
+    """Two near-duplicate items."""
 
     name_a: str
     id_a: str
@@ -100,7 +100,7 @@ class PairLine:
 
 @dataclass(frozen=True, slots=True)
 class SuiteReport:
-    """Everything the page says."""
+    """Complete data of the report."""
 
     names: tuple[str, ...]
     members: tuple[Member, ...]
@@ -127,7 +127,7 @@ def collect_suite(
     dictionary: Dictionary,
     reference: Reference,
 ) -> SuiteReport:
-    """Collect what the report says."""
+    """Collect the data of the report."""
     counts = suite.joint.counts()
     gaps = list(suite.joint.rows())
     return SuiteReport(
@@ -155,7 +155,7 @@ def collect_suite(
 def write_suite_report(
     folder: Path, report: SuiteReport, figures: Mapping[str, Any], *, force: bool = False
 ) -> tuple[Path, ...]:
-    """Write the page, the Markdown and the JSON into a folder; returns their paths."""
+    """Write the HTML, Markdown and JSON files into a folder and return their paths."""
     refuse_existing(folder, SUITE_FILES, force=force)
     styles = ("report.css", "models.css")
     texts = (
@@ -167,7 +167,7 @@ def write_suite_report(
 
 
 def shade_of(lift: float) -> str:
-    """Name the colour of a log2 ratio: low4 .. low1, even, high1 .. high4, or none."""
+    """Return the colour class of a log2 ratio: low4 to low1, even, high1 to high4, or none."""
     if np.isnan(lift):
         return "none"
     step = min(int(abs(lift) / _STEP + 0.5), _STEPS)
@@ -185,10 +185,10 @@ def _members(suite: Suite, benchmarks: Sequence[Benchmark], dictionary: Dictiona
             Member(
                 row,
                 str(benchmarks[place].path),
-                tuple(dictionary.label(int(one)) for one in closed[:_MOST_NAMED]),
+                tuple(dictionary.label(int(concept_id)) for concept_id in closed[:_MOST_NAMED]),
                 tuple(
-                    f"{dictionary.label(int(one))} ({int(count[one])})"
-                    for one in only[:_MOST_NAMED]
+                    f"{dictionary.label(int(concept_id))} ({int(count[concept_id])})"
+                    for concept_id in only[:_MOST_NAMED]
                 ),
             )
         )
@@ -197,24 +197,26 @@ def _members(suite: Suite, benchmarks: Sequence[Benchmark], dictionary: Dictiona
 
 def _overlap(suite: Suite, a: int, b: int) -> Overlap:
     value = float(suite.overlap[a, b])
-    known = suite.near_duplicates is not None and a != b
-    repeats = int(suite.near_duplicates[a, b]) if known else None  # type: ignore[index]
+    is_measured = suite.near_duplicates is not None and a != b
+    n_near_duplicates = int(suite.near_duplicates[a, b]) if is_measured else None  # type: ignore[index]
     shade = "none" if np.isnan(value) or a == b else f"high{min(int(value * 5), _STEPS)}"
-    return Overlap(value, "even" if shade == "high0" else shade, repeats)
+    return Overlap(value, "even" if shade == "high0" else shade, n_near_duplicates)
 
 
 def _area_lines(area_gaps: Sequence[AreaGaps]) -> list[AreaLine]:
-    """Return the areas, those that most benchmarks lack first."""
+    """Return the areas, those with a gap in the most benchmarks first."""
     lines = []
-    gap = (Status.MISSING, Status.UNDER)
+    gap_statuses = (Status.MISSING, Status.UNDER)
     for area, name in enumerate(area_gaps[0].areas.names):
-        rows = [one.row(area) for one in area_gaps]
+        rows = [gaps.row(area) for gaps in area_gaps]
         if all(row.status == Status.KEPT_OUT or np.isnan(row.lift) for row in rows):
             continue
         cells = tuple(Cell(2.0**row.lift, shade_of(row.lift), row.status) for row in rows)
-        lines.append(AreaLine(name, cells, sum(row.status in gap for row in rows)))
-    most = {line.name: max(np.nan_to_num(cell.ratio) for cell in line.cells) for line in lines}
-    return sorted(lines, key=lambda line: (-line.lacking, most[line.name], line.name))
+        lines.append(AreaLine(name, cells, sum(row.status in gap_statuses for row in rows)))
+    highest_ratio = {
+        line.name: max(np.nan_to_num(cell.ratio) for cell in line.cells) for line in lines
+    }
+    return sorted(lines, key=lambda line: (-line.lacking, highest_ratio[line.name], line.name))
 
 
 def _pairs(suite: Suite, benchmarks: Sequence[Benchmark]) -> list[PairLine]:

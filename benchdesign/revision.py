@@ -1,8 +1,9 @@
-"""The revised benchmark and its manifest: what is kept, added and left out, all or nothing.
+"""The revised benchmark and its manifest: items kept, added and removed, written atomically.
 
-A revision is planned first (nothing is written, so an interface can show it) and then written into
-a temporary folder beside the target, which is renamed at the end. Nothing here
-knows the time of day: the same inputs and decisions give the same files, byte for byte.
+A revision is planned first; planning writes nothing, so an interface can show the result. The
+files are then written into a temporary folder beside the target, which is renamed at the end. The
+output does not depend on the time of day: the same inputs and decisions give the same files, byte
+for byte.
 """
 
 from __future__ import annotations
@@ -45,13 +46,13 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class CoverageFigures:
-    """The figures of one side of the comparison."""
+    """Coverage figures of one side of the comparison."""
 
     n_items: int
     n_concepts: int
     n_in_scope: int
     n_tested: int
-    """Concepts common enough to be judged."""
+    """Concepts that are common enough to be judged."""
 
     n_missing: int
     n_under: int
@@ -61,7 +62,7 @@ class CoverageFigures:
 
     @classmethod
     def from_gaps(cls, gaps: Gaps) -> CoverageFigures:
-        """Count the statuses."""
+        """Return the figures of some gaps."""
         counts = gaps.counts()
         share = gaps.covered_share
         return cls(
@@ -87,27 +88,27 @@ class Revision:
     added: tuple[Addition, ...]
     removed: tuple[Removal, ...]
     concept_map: ConceptMap
-    """Of the revised benchmark: the kept items, then the added ones."""
+    """Map of the revised benchmark: kept items first, then added ones."""
 
     coverage_after: Coverage
     gaps_after: Gaps
     figures_before: CoverageFigures
     figures_after: CoverageFigures
     n_gaps_closed: int
-    """Concepts missing or under before that more items show now, and that are neither any more."""
+    """Former gaps that more items show now and that are no longer gaps."""
 
     n_gaps_lapsed: int
-    """No gaps any more although no more items show them: with fewer findings the bar is higher."""
+    """No longer gaps although no more items show them: fewer findings make the test stricter."""
 
     manifest: Mapping[str, Any] = field(default_factory=dict)
-    """What `revision.json` holds; empty while planned."""
+    """Content of `revision.json`; empty while only planned."""
 
     empty_fields: Mapping[str, int] = field(default_factory=dict)
-    """Field path to the number of added items that left it empty."""
+    """Number of added items without a value, by field path."""
 
     folder: Path | None = None
     files: tuple[str, ...] = ()
-    """Names of what was written, the revised benchmark first."""
+    """Names of the files written, the revised benchmark first."""
 
     @property
     def n_items(self) -> int:
@@ -116,12 +117,12 @@ class Revision:
 
     @property
     def n_unread(self) -> int:
-        """Added items that were rewritten and not mapped again: they count as they were before."""
-        return sum(one.is_unread for one in self.added)
+        """Added items edited but not mapped again; they count with their former text."""
+        return sum(addition.is_unread for addition in self.added)
 
 
 def revised_name(path: Path, suffix: str) -> str:
-    """Return `<stem>.revised<suffix>` for a benchmark's path."""
+    """Return the file name `<stem>.revised<suffix>` for the path of a benchmark."""
     name = path.name
     stem = name[: -len(suffix)] if suffix and name.lower().endswith(suffix.lower()) else path.stem
     return f"{stem or 'benchmark'}.revised{suffix}"
@@ -130,19 +131,20 @@ def revised_name(path: Path, suffix: str) -> str:
 def plan_revision(
     analysis: Analysis, choice: Choice, *, rewritten: ConceptMap | None = None
 ) -> Revision:
-    """Work out the revised benchmark, its coverage and what stays empty in it; writes nothing.
+    """Compute the revised benchmark, its coverage and its empty fields; write nothing.
 
-    `rewritten` is the map of `edits.rewritten_items`; without it they count as they were.
+    `rewritten` is the map of `edits.rewritten_items`; without it these items count with their
+    former text.
     """
     from benchdesign.formats import find_empty_fields
 
     removed = make_removals(analysis, choice)
-    dropped = {one.row for one in removed}
-    kept = tuple(row for row in range(len(analysis.benchmark)) if row not in dropped)
-    added, added_map = make_additions(analysis, choice, kept_rows=kept, rewritten=rewritten)
-    if not kept and not added:
+    dropped = {removal.row for removal in removed}
+    kept_rows = tuple(row for row in range(len(analysis.benchmark)) if row not in dropped)
+    added, added_map = make_additions(analysis, choice, kept_rows=kept_rows, rewritten=rewritten)
+    if not kept_rows and not added:
         raise UsageError("The revision would have no items; keep or add at least one.")
-    maps = [analysis.benchmark_map.take(kept), *([] if added_map is None else [added_map])]
+    maps = [analysis.benchmark_map.take(kept_rows), *([] if added_map is None else [added_map])]
     revised_map = ConceptMap.concatenate(maps)
     reference = reference_of(analysis.pool_map, analysis.dictionary)
     coverage = measure_coverage(revised_map, analysis.dictionary, reference=reference)
@@ -153,11 +155,11 @@ def plan_revision(
         settings=analysis.gaps.settings,
         wanted=analysis.gaps.wanted,
     )
-    gone = analysis.gaps.is_gap & ~gaps_after.is_gap
-    grown = gaps_after.count > analysis.gaps.count
+    no_longer_gap = analysis.gaps.is_gap & ~gaps_after.is_gap
+    has_more_items = gaps_after.count > analysis.gaps.count
     return Revision(
         choice=choice,
-        kept_rows=kept,
+        kept_rows=kept_rows,
         added=added,
         removed=removed,
         concept_map=revised_map,
@@ -165,8 +167,8 @@ def plan_revision(
         gaps_after=gaps_after,
         figures_before=CoverageFigures.from_gaps(analysis.gaps),
         figures_after=CoverageFigures.from_gaps(gaps_after),
-        n_gaps_closed=int((gone & grown).sum()),
-        n_gaps_lapsed=int((gone & ~grown).sum()),
+        n_gaps_closed=int((no_longer_gap & has_more_items).sum()),
+        n_gaps_lapsed=int((no_longer_gap & ~has_more_items).sum()),
         empty_fields=find_empty_fields(analysis.benchmark, _added_items(analysis, added)),
     )
 
@@ -180,10 +182,10 @@ def write_revision(
     format: str | None = None,
     force: bool = False,
 ) -> Revision:
-    """Write benchmark, manifest, concepts and report into `folder`, all or nothing.
+    """Write benchmark, manifest, concepts and report into `folder` atomically.
 
-    Without a choice every proposal is taken. `rewritten` is the map of `edits.rewritten_items`.
-    Existing files are only replaced with `force`.
+    Without a choice every proposal is accepted. `rewritten` is the map of `edits.rewritten_items`.
+    Existing files are replaced only with `force`.
     """
     from benchdesign.manifest import manifest_of, write_concepts
     from benchdesign.report import write_report
@@ -205,7 +207,7 @@ def write_revision(
         write_concepts(analysis, revision, temporary / "concepts.parquet")
         write_report(analysis, revision, temporary)
         _sync(temporary)
-        names = sorted(one.name for one in temporary.iterdir())
+        names = sorted(path.name for path in temporary.iterdir())
         check_targets(folder, names, force=force)
         _move(temporary, folder)
     except OSError as problem:
@@ -217,32 +219,31 @@ def write_revision(
 
 
 def check_targets(folder: Path, names: Sequence[str], *, force: bool) -> None:
-    """Raise OutputExistsError if any of the files is there already and may not be replaced."""
+    """Raise `OutputExistsError` if a file exists and `force` does not allow replacing it."""
     try:
         if folder.exists() and not folder.is_dir():
-            raise OutputExistsError(
-                f"{folder}: exists and is not a folder; choose another with --out."
-            )
-        there = [name for name in names if (folder / name).exists()]
+            raise OutputExistsError(f"{folder}: not a folder; choose another with --out.")
+        existing = [name for name in names if (folder / name).exists()]
     except OSError as problem:
         raise UsageError(
-            f"{folder}: no place for a revision ({problem.strerror}); choose another with --out."
+            f"{folder}: cannot be used for a revision ({problem.strerror}). "
+            "Choose another folder with --out."
         ) from None
-    if there and not force:
+    if existing and not force:
         raise OutputExistsError(
-            f"{folder / there[0]}: exists already. Choose another folder with --out, "
+            f"{folder / existing[0]}: already exists. Choose another folder with --out, "
             "or replace it with --force."
         )
 
 
 def planned_files(benchmark: Benchmark, *, format: str | None = None) -> tuple[str, ...]:
-    """Return the names `write_revision` will write, the revised benchmark first."""
+    """Return the names of the files that `write_revision` writes, the revised benchmark first."""
     source = benchmark.source
-    is_own = format is None or format == source.format
-    name = revised_name(benchmark.path, source.suffix if is_own else f".{format}")
+    keeps_format = format is None or format == source.format
+    name = revised_name(benchmark.path, source.suffix if keeps_format else f".{format}")
     return (
         name,
-        *(source.companions(name) if is_own else ()),
+        *(source.companions(name) if keeps_format else ()),
         "revision.json",
         "concepts.parquet",
         "report.html",
@@ -276,14 +277,17 @@ def _added_items(analysis: Analysis, added: Sequence[Addition]) -> list[AddedIte
     pool = analysis.pool
     if pool is None:
         return []
-    edited = [(one, edit_of(pool, one.item, one.standing)) for one in added]
-    return [AddedItem(it.item, it.record, pool, licence=one.licence) for one, it in edited]
+    edits = [(addition, edit_of(pool, addition.item, addition.standing)) for addition in added]
+    return [
+        AddedItem(edit.item, edit.record, pool, licence=addition.licence)
+        for addition, edit in edits
+    ]
 
 
 def _as_written(revision: Revision, written: WriteReport, folder: Path) -> Revision:
     added = tuple(
-        replace(one, revised_id=item_id)
-        for one, item_id in zip(revision.added, written.added_ids, strict=True)
+        replace(addition, revised_id=item_id)
+        for addition, item_id in zip(revision.added, written.added_ids, strict=True)
     )
     return replace(revision, added=added, empty_fields=dict(written.empty_fields), folder=folder)
 
@@ -293,23 +297,23 @@ def _move(temporary: Path, folder: Path) -> None:
     if not folder.exists():
         temporary.rename(folder)
         return
-    # The manifest goes last: while it is the old one, the folder is not the new revision yet.
-    files = sorted(temporary.iterdir(), key=lambda one: one.name == "revision.json")
-    for one in files:
-        target = folder / one.name
+    # Replace the manifest last: until then the folder still counts as the old revision.
+    files = sorted(temporary.iterdir(), key=lambda path: path.name == "revision.json")
+    for path in files:
+        target = folder / path.name
         if target.is_dir() and not target.is_symlink():
             shutil.rmtree(target)
-        one.replace(target)
+        path.replace(target)
 
 
 def _sync(folder: Path) -> None:
-    for one in folder.rglob("*"):
-        if one.is_file():
-            sync(one)
+    for path in folder.rglob("*"):
+        if path.is_file():
+            sync(path)
 
 
 def _unwritable(folder: Path, problem: OSError) -> WorkspaceError:
     return WorkspaceError(
         f"{folder}: the revision was not written ({problem.strerror or problem}). "
-        "Nothing was left behind; free space or choose another folder with --out."
+        "No partial files remain. Free space or choose another folder with --out."
     )

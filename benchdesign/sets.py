@@ -1,4 +1,4 @@
-"""Read a benchmark and its pool as the settings of a workspace say."""
+"""Reading of a benchmark and its pool with the settings of a workspace."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["read_benchmark", "read_pool"]
 
 
 def read_benchmark(path: str | Path, settings: Settings) -> Benchmark:
-    """Read the items that are to be judged."""
+    """Read the items of the benchmark."""
     from benchdesign.formats import load_benchmark
 
     return load_benchmark(
@@ -28,7 +28,7 @@ def read_benchmark(path: str | Path, settings: Settings) -> Benchmark:
 
 
 def read_pool(path: str | Path, settings: Settings) -> Benchmark:
-    """Read the items that may be added."""
+    """Read the pool, whose items can be added."""
     from benchdesign.formats import load_benchmark
 
     try:
@@ -43,5 +43,5 @@ def read_pool(path: str | Path, settings: Settings) -> Benchmark:
         if settings.pool_template is not None:
             raise
         raise TemplateError(
-            f"{problem} Give the pool a template of its own with --pool-template."
+            f"{problem} Set a separate template for the pool with --pool-template."
         ) from None

@@ -1,4 +1,4 @@
-"""The files that come with the package: an example benchmark and a pool for it."""
+"""Example files of the package: a benchmark and a pool."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["example_folder"]
 
 
 def example_folder() -> Path:
-    """Return the folder with the example benchmark and pool, installed or in a checkout."""
+    """Return the folder of the example benchmark and pool, installed or in a checkout."""
     installed = Path(str(files("benchdesign"))) / "examples"
     if installed.is_dir():
         return installed

@@ -1,7 +1,7 @@
-"""What can be said of a benchmark while it is still being mapped.
+"""Partial results of a benchmark that is still being mapped.
 
-Every finished shard goes in; now and then a small summary of what was read so far is written
-beside the workspace's results, for an interface to show. It is never read by any other stage.
+The writer collects finished shards and from time to time writes a small summary beside the results
+of the workspace. Only the interface reads it; no other stage does.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["SoFar", "SoFarWriter", "forget_so_far", "read_so_far", "summarise"]
 _SMALLEST_POOL = 50
 _SHOWN = 8
 _PAUSE = 20.0
-"""Times as long as a summary took passes before the next: it must not slow the mapping."""
+"""Pause between summaries, in multiples of the time the last one took, to keep mapping fast."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +31,7 @@ class SoFar:
     """A summary of a job that is still running."""
 
     n_items: int
-    """Benchmark items that were read."""
+    """Benchmark items mapped so far."""
 
     n_pool: int
     n_concepts: int
@@ -41,59 +41,70 @@ class SoFar:
     n_missing: int
     n_under: int
     against: str
-    """What the gaps were judged against: `pool` or `dictionary`."""
+    """The reference for the gaps: `pool` or `dictionary`."""
 
     gaps: tuple[tuple[str, int, int], ...] = ()
-    """Label, items that show it, items expected; worst first."""
+    """Label, number of items that show it and number expected; worst first."""
 
     frequent: tuple[tuple[str, int], ...] = ()
-    """Label and items that show it, most frequent first; concepts kept out are left out."""
+    """Label and number of items that show it, most frequent first, without concepts kept out."""
 
 
 def summarise(
     benchmark: Iterable[ConceptMap], pool: Iterable[ConceptMap], dictionary: Dictionary
 ) -> SoFar | None:
-    """Judge what was read so far; None before the first benchmark item."""
+    """Return a summary of the items mapped so far; None before the first benchmark item."""
     import numpy as np
 
     from benchdesign.conceptmap import ConceptMap
     from benchdesign.coverage import Reference, measure_coverage
     from benchdesign.gaps import Status, find_gaps
 
-    ours, theirs = [one for one in benchmark if len(one)], [one for one in pool if len(one)]
-    if not ours:
+    benchmark_shards = [shard for shard in benchmark if len(shard)]
+    pool_shards = [shard for shard in pool if len(shard)]
+    if not benchmark_shards:
         return None
-    concept_map = ConceptMap.concatenate(ours) if len(ours) > 1 else ours[0]
-    n_pool = sum(len(one) for one in theirs)
+    concept_map = (
+        ConceptMap.concatenate(benchmark_shards)
+        if len(benchmark_shards) > 1
+        else benchmark_shards[0]
+    )
+    n_pool = sum(len(shard) for shard in pool_shards)
     if n_pool >= _SMALLEST_POOL:
-        reference = Reference.from_map(ConceptMap.concatenate(theirs), dictionary)
+        reference = Reference.from_map(ConceptMap.concatenate(pool_shards), dictionary)
     else:
         reference = Reference.from_dictionary(dictionary)
     coverage = measure_coverage(concept_map, dictionary, reference=reference)
     gaps = find_gaps(coverage, dictionary)
     counts = gaps.counts()
-    shown = np.where(gaps.in_scope, gaps.count, 0)
-    often = np.argsort(-shown, kind="stable")[:_SHOWN]
+    scoped_counts = np.where(gaps.in_scope, gaps.count, 0)
+    most_frequent = np.argsort(-scoped_counts, kind="stable")[:_SHOWN]
     return SoFar(
         n_items=len(concept_map),
         n_pool=n_pool,
         n_concepts=int(gaps.in_scope.sum()),
-        n_touched=int((shown > 0).sum()),
+        n_touched=int((scoped_counts > 0).sum()),
         n_missing=counts[Status.MISSING],
         n_under=counts[Status.UNDER],
         against=reference.kind,
         gaps=tuple(
-            (dictionary.label(one), int(gaps.count[one]), int(gaps.target[one]))
-            for one in gaps.ranked()[:_SHOWN].tolist()
+            (
+                dictionary.label(concept_id),
+                int(gaps.count[concept_id]),
+                int(gaps.target[concept_id]),
+            )
+            for concept_id in gaps.ranked()[:_SHOWN].tolist()
         ),
         frequent=tuple(
-            (dictionary.label(one), int(shown[one])) for one in often.tolist() if shown[one]
+            (dictionary.label(concept_id), int(scoped_counts[concept_id]))
+            for concept_id in most_frequent.tolist()
+            if scoped_counts[concept_id]
         ),
     )
 
 
 class SoFarWriter:
-    """Takes in shards as they are finished and writes the summary."""
+    """Collector of finished shards that writes the summary."""
 
     def __init__(self, folder: Path, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._path = _path(folder)
@@ -104,7 +115,7 @@ class SoFarWriter:
     def add(
         self, which: str, dictionary: Dictionary, shard: ConceptMap, *, is_whole: bool = False
     ) -> None:
-        """Take in a shard of the benchmark or the pool; a whole map replaces its shards."""
+        """Record a shard of the benchmark or the pool; a complete map replaces its shards."""
         shards = self._shards[which]
         if is_whole:
             shards.clear()
@@ -112,15 +123,15 @@ class SoFarWriter:
         start = self._clock()
         if start < self._not_before and not is_whole:
             return
-        found = summarise(self._shards["benchmark"], self._shards["pool"], dictionary)
-        if found is not None:
-            write_json(self._path, plain(found))
+        summary = summarise(self._shards["benchmark"], self._shards["pool"], dictionary)
+        if summary is not None:
+            write_json(self._path, plain(summary))
         end = self._clock()
         self._not_before = end + _PAUSE * (end - start)
 
 
 def read_so_far(folder: Path) -> SoFar | None:
-    """Read the summary of a running job; None where there is none."""
+    """Read the summary of a running job; None if there is no readable one."""
     try:
         return revive(SoFar, read_json(_path(folder)))
     except (OSError, ValueError, TypeError, KeyError):
@@ -128,7 +139,7 @@ def read_so_far(folder: Path) -> SoFar | None:
 
 
 def forget_so_far(folder: Path) -> None:
-    """Remove the summary: the results have come, or a new job begins."""
+    """Delete the summary, when the results are complete or a new job starts."""
     _path(folder).unlink(missing_ok=True)
 
 

@@ -1,7 +1,6 @@
-"""Intervals, p-values, q-values and bootstrap: numbers in, numbers out.
+"""Intervals, p-values and q-values of plain numbers.
 
-Everything is vectorised over concepts. Nothing here knows what an item or a concept is, and
-randomness comes in as a Generator.
+All functions are vectorised and know nothing about items or concepts.
 """
 
 from __future__ import annotations
@@ -25,7 +24,7 @@ __all__ = [
 Floats = NDArray[np.float64]
 
 _NEGLIGIBLE = 1e-14
-"""A term this small against its sum ends the summation of a tail."""
+"""Relative size of a term below which the summation of a tail stops."""
 
 
 class Interval(NamedTuple):
@@ -39,14 +38,14 @@ class Tails(NamedTuple):
     """One-sided p-values, elementwise."""
 
     lower: Floats
-    """Chance of so few or fewer."""
+    """Probability of a count this low or lower."""
 
     upper: Floats
-    """Chance of so many or more."""
+    """Probability of a count this high or higher."""
 
 
 def beta_interval(successes: ArrayLike, failures: ArrayLike, *, level: float = 0.90) -> Interval:
-    """Equal-tailed interval of Beta(successes, failures); 0 or 1 where a parameter is 0."""
+    """Return the equal-tailed interval of Beta(successes, failures); 0 or 1 if a parameter is 0."""
     from scipy.special import betaincinv
 
     a, b = np.broadcast_arrays(np.asarray(successes, float), np.asarray(failures, float))
@@ -61,7 +60,7 @@ def beta_interval(successes: ArrayLike, failures: ArrayLike, *, level: float = 0
 
 
 def adjust_p_values(p_values: ArrayLike) -> Floats:
-    """Benjamini-Hochberg q-values; NaN stays NaN and does not count as a test."""
+    """Return Benjamini-Hochberg q-values; NaN stays NaN and does not count as a test."""
     p = np.asarray(p_values, dtype=np.float64)
     q = np.full(p.shape, np.nan)
     tested = np.flatnonzero(~np.isnan(p))
@@ -74,13 +73,13 @@ def adjust_p_values(p_values: ArrayLike) -> Floats:
 
 
 def binomial_tails(count: ArrayLike, n: ArrayLike, rate: ArrayLike) -> Tails:
-    """One-sided p-values of a count of n against a rate that is known exactly."""
+    """Return one-sided p-values of a count out of n against an exact rate."""
     from scipy.special import betainc
 
     k, size, p = np.broadcast_arrays(
         np.asarray(count, float), np.asarray(n, float), np.asarray(rate, float)
     )
-    # P(X <= k) = I_{1-p}(n - k, k + 1), which is undefined at k = n, where it is 1.
+    # P(X <= k) = I_{1-p}(n - k, k + 1); this is undefined at k = n, where P is 1.
     full, none = k >= size, k <= 0
     lower = np.where(full, 1.0, betainc(np.where(full, 1.0, size - k), k + 1, 1 - p))
     upper = np.where(none, 1.0, betainc(np.where(none, 1.0, k), size - k + 1, p))
@@ -89,109 +88,116 @@ def binomial_tails(count: ArrayLike, n: ArrayLike, rate: ArrayLike) -> Tails:
 
 
 def poisson_tails(count: ArrayLike, expected: ArrayLike, *, exposure: float) -> Tails:
-    """One-sided p-values of a Poisson count that need not be whole, against an estimated mean.
+    """Return one-sided p-values of a (possibly fractional) Poisson count against an estimated mean.
 
-    `exposure` is the size of the sample over that of the reference the mean was estimated from; 0
-    where the mean counts as exact.
+    `exposure` is the sample size divided by the size of the reference that gave the mean; 0 if the
+    mean counts as exact.
     """
     from scipy.special import betainc, gammainc, gammaincc
 
     k, mean = np.broadcast_arrays(np.asarray(count, float), np.asarray(expected, float))
-    known = mean > 0
-    safe = np.where(known, mean, 1.0)
-    some = np.where(k > 0, k, 1.0)
+    is_positive = mean > 0
+    safe_mean = np.where(is_positive, mean, 1.0)
+    safe_k = np.where(k > 0, k, 1.0)
     if exposure > 0:
-        # Given both counts, the smaller sample's is binomial.
+        # Conditional on the total of both counts, the count of the sample is binomial.
         share = exposure / (1 + exposure)
-        reference = safe / exposure
+        reference = safe_mean / exposure
         lower = betainc(reference, k + 1, 1 - share)
-        upper = betainc(some, reference + 1, share)
+        upper = betainc(safe_k, reference + 1, share)
     else:
-        lower, upper = gammaincc(k + 1, safe), gammainc(some, safe)
-    return Tails(np.where(known, lower, 1.0), np.where(k > 0, np.where(known, upper, 0.0), 1.0))
+        lower, upper = gammaincc(k + 1, safe_mean), gammainc(safe_k, safe_mean)
+    return Tails(
+        np.where(is_positive, lower, 1.0), np.where(k > 0, np.where(is_positive, upper, 0.0), 1.0)
+    )
 
 
 def predictive_tails(
     count: ArrayLike, n: ArrayLike, reference_count: ArrayLike, reference_n: ArrayLike
 ) -> Tails:
-    """One-sided p-values of a count of n against a reference sample of finite size.
+    """Return one-sided p-values of a count out of n against a finite reference sample.
 
-    The count is beta-binomial given the reference, with the prior that is conservative for the
-    side tested; on whole numbers this is Fisher's exact test. Reference counts may be fractional
-    (length-matched). Where `reference_n` is infinite, `reference_count` is the rate itself.
+    Given the reference, the count is beta-binomial, with the prior that is conservative for the
+    side tested. For whole numbers this is Fisher's exact test. Reference counts may be fractional
+    (length-matched). If `reference_n` is infinite, `reference_count` is the rate itself.
     """
-    k, size, seen, total = (
+    k, size, positives, total = (
         np.array(part, dtype=np.float64)
         for part in np.broadcast_arrays(count, n, reference_count, reference_n)
     )
     lower, upper = np.full(k.shape, np.nan), np.full(k.shape, np.nan)
-    known = ~np.isnan(seen)
-    exact = known & np.isinf(total)
-    lower[exact], upper[exact] = binomial_tails(k[exact], size[exact], seen[exact])
-    sampled = known & ~exact
-    k, size, seen, others = k[sampled], size[sampled], seen[sampled], (total - seen)[sampled]
-    lower[sampled] = _beta_binomial_lower(k, size, seen, others + 1)
-    upper[sampled] = _beta_binomial_lower(size - k, size, others, seen + 1)
+    is_valid = ~np.isnan(positives)
+    exact = is_valid & np.isinf(total)
+    lower[exact], upper[exact] = binomial_tails(k[exact], size[exact], positives[exact])
+    sampled = is_valid & ~exact
+    k, size, positives, negatives = (
+        k[sampled],
+        size[sampled],
+        positives[sampled],
+        (total - positives)[sampled],
+    )
+    lower[sampled] = _beta_binomial_lower(k, size, positives, negatives + 1)
+    upper[sampled] = _beta_binomial_lower(size - k, size, negatives, positives + 1)
     return Tails(lower, upper)
 
 
 def items_to_show_absence(
     reference_count: ArrayLike, reference_n: ArrayLike, *, alpha: float
 ) -> Floats:
-    """Fewest items without a concept that make its absence significant; inf where none do.
+    """Return the fewest items at which a count of 0 is significant; inf if no number suffices.
 
     Arguments as in `predictive_tails`; NaN where the reference is unknown.
     """
-    seen, total = np.broadcast_arrays(
+    positives, total = np.broadcast_arrays(
         np.asarray(reference_count, float), np.asarray(reference_n, float)
     )
-    needed = np.where(np.isnan(seen), np.nan, np.inf)
-    possible = seen > 0
+    needed = np.where(np.isnan(positives), np.nan, np.inf)
+    possible = positives > 0
     low = np.zeros(int(possible.sum()))
     high = np.full(low.shape, 2.0**50)
-    seen, total = seen[possible], total[possible]
+    positives, total = positives[possible], total[possible]
 
     def enough(n: Floats) -> NDArray[np.bool_]:
-        chance: NDArray[np.bool_] = _chance_of_none(n, seen, total) <= alpha
+        chance: NDArray[np.bool_] = _chance_of_none(n, positives, total) <= alpha
         return chance
 
     reachable = enough(high)
     while np.any(high - low > 1):
         middle = np.floor((low + high) / 2)
-        yes = enough(middle)
-        low, high = np.where(yes, low, middle), np.where(yes, middle, high)
+        is_enough = enough(middle)
+        low, high = np.where(is_enough, low, middle), np.where(is_enough, middle, high)
     needed[possible] = np.where(reachable, high, np.inf)
     return needed
 
 
-def _chance_of_none(n: Floats, seen: Floats, total: Floats) -> Floats:
-    """Lower tail of `predictive_tails` at a count of 0, in closed form."""
+def _chance_of_none(n: Floats, positives: Floats, total: Floats) -> Floats:
+    """Return the lower tail of `predictive_tails` at a count of 0, in closed form."""
     from scipy.special import betaln
 
     exact = np.isinf(total)
-    a = np.where(exact, 1.0, seen)
-    b = np.where(exact, 1.0, total - seen + 1)
+    a = np.where(exact, 1.0, positives)
+    b = np.where(exact, 1.0, total - positives + 1)
     sampled = np.exp(betaln(a, b + n) - betaln(a, b))
-    rate = np.where(exact, np.minimum(seen, 1 - 1e-16), 0.0)
+    rate = np.where(exact, np.minimum(positives, 1 - 1e-16), 0.0)
     chance: Floats = np.where(exact, np.exp(n * np.log1p(-rate)), sampled)
     return chance
 
 
 def _beta_binomial_lower(count: Floats, n: Floats, a: Floats, b: Floats) -> Floats:
-    """P(X <= count) for X ~ BetaBinomial(n, a, b); a point mass where a or b is 0."""
+    """Return P(X <= count) for X ~ BetaBinomial(n, a, b); a point mass if a or b is 0."""
     result = np.ones_like(count)
     result[(b <= 0) & (count < n)] = 0.0
     proper = (a > 0) & (b > 0) & (count < n) & (count >= 0)
     below = proper & (count * (a + b) <= n * a)
     result[below] = _sum_down(count[below], n[below], a[below], b[below])
-    # From above the mean the other tail is the short one.
+    # Above the mean, the upper tail is the shorter one.
     above = proper & ~below
     result[above] = 1 - _sum_down((n - count - 1)[above], n[above], b[above], a[above])
     return np.clip(result, 0.0, 1.0)
 
 
 def _sum_down(count: Floats, n: Floats, a: Floats, b: Floats) -> Floats:
-    """Sum beta-binomial probabilities from `count` down to 0, stopping once terms vanish."""
+    """Return the sum of beta-binomial probabilities from `count` down to 0."""
     from scipy.special import betaln, gammaln
 
     log_first = (
@@ -204,12 +210,12 @@ def _sum_down(count: Floats, n: Floats, a: Floats, b: Floats) -> Floats:
     total, term, j = np.ones_like(count), np.ones_like(count), count.copy()
     active = np.flatnonzero(j > 0)
     while len(active):
-        at, size, alpha, beta = j[active], n[active], a[active], b[active]
-        term[active] *= at * (size - at + beta) / ((size - at + 1) * (at - 1 + alpha))
+        value, size, alpha, beta = j[active], n[active], a[active], b[active]
+        term[active] *= value * (size - value + beta) / ((size - value + 1) * (value - 1 + alpha))
         total[active] += term[active]
         j[active] -= 1
-        # With a < 1 the terms rise again towards 0, so only the end stops the sum.
-        going = (j[active] > 0) & ((term[active] > _NEGLIGIBLE * total[active]) | (alpha < 1))
-        active = active[going]
+        # With a < 1 the terms grow again towards 0, so the sum must run to the end.
+        continues = (j[active] > 0) & ((term[active] > _NEGLIGIBLE * total[active]) | (alpha < 1))
+        active = active[continues]
     tail: Floats = np.exp(log_first) * total
     return tail

@@ -1,4 +1,4 @@
-"""What the stages of the pipeline keep in a workspace, beside coverage, areas and relevance."""
+"""Stage results stored in a workspace, in addition to coverage, areas and relevance."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["Evidence", "Judged", "Proposed"]
 
 @dataclass(frozen=True, slots=True)
 class Proposed:
-    """What the propose stage found."""
+    """Result of the propose stage."""
 
     additions: tuple[Proposal, ...]
     removals: tuple[Proposal, ...]
@@ -33,7 +33,7 @@ class Proposed:
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """What `Gaps` holds beside coverage and dictionary, so that loading works nothing out again."""
+    """Fields of `Gaps` without coverage and dictionary; loading them recomputes nothing."""
 
     arrays: Mapping[str, Any]
     reasons: tuple[str, ...]
@@ -41,12 +41,12 @@ class Judged:
 
     @classmethod
     def of(cls, gaps: Gaps) -> Judged:
-        """Take what was judged out of gaps."""
-        kept = [one.name for one in fields(Gaps) if one.name not in _NOT_JUDGED]
-        return cls({name: getattr(gaps, name) for name in kept}, gaps.reasons, gaps.settings)
+        """Extract the stored fields from gaps."""
+        names = [item.name for item in fields(Gaps) if item.name not in _NOT_JUDGED]
+        return cls({name: getattr(gaps, name) for name in names}, gaps.reasons, gaps.settings)
 
     def gaps(self, coverage: Coverage, dictionary: Dictionary) -> Gaps:
-        """Put it back beside its coverage and dictionary."""
+        """Rebuild the gaps with their coverage and dictionary."""
         shared = {name: getattr(coverage, name) for name in _OF_COVERAGE}
         return Gaps(
             **self.arrays,
@@ -64,7 +64,7 @@ _NOT_JUDGED = (*_OF_COVERAGE, "reasons", "coverage", "settings", "dictionary")
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """Which characters show the concepts, for what a person will look at."""
+    """Evidence for the items shown to the user: which characters show a concept."""
 
     items: Mapping[str, Mapping[int, tuple[TokenEvidence, ...]]] = field(default_factory=dict)
-    """By `Item.digest`, then concept id."""
+    """Token evidence by `Item.digest`, then by concept ID."""

@@ -1,6 +1,6 @@
-"""Several benchmarks side by side: what each covers, where they overlap, what each adds.
+"""Comparison of several benchmarks: what each covers, where they overlap, what each adds.
 
-All measured against one reference, so that the numbers of different benchmarks can be compared.
+All are measured against the same reference, so that their figures are comparable.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ Floats = NDArray[np.float64]
 
 _BLOCK_ROWS = 2_048
 _MOST_PAIRS = 1_000
-"""Near-duplicate pairs kept to show; all are counted."""
+"""Near-duplicate pairs kept for display; all pairs are counted."""
 
 
 @dataclass(frozen=True, slots=True)
 class NearDuplicate:
-    """Two items of different benchmarks with almost the same text."""
+    """Two items of different benchmarks with nearly the same text."""
 
     benchmark_a: int
     row_a: int
@@ -48,7 +48,7 @@ class NearDuplicate:
 
 @dataclass(frozen=True, slots=True)
 class SuiteRow:
-    """One benchmark of a suite for people."""
+    """Figures of one benchmark of a suite, for display."""
 
     name: str
     n_items: int
@@ -56,23 +56,23 @@ class SuiteRow:
     """Judged concepts shown by at least one item."""
 
     n_missing: int
-    """Significantly absent at this benchmark's lengths and size."""
+    """Concepts absent significantly, given the lengths and number of items."""
 
     n_under: int
     n_tested: int
-    """Concepts for which this benchmark could have shown a deficit."""
+    """Concepts for which this benchmark is large enough to show a deficit."""
 
     share_silent: float
-    """The paper's figure: share of judged concepts that no item activates at all."""
+    """Share of judged concepts that no item activates at all, as in the paper."""
 
     n_only_here: int
     """Judged concepts shown by this benchmark and no other."""
 
     n_closed: int
-    """Gaps of the rest of the suite that are no gaps once this benchmark is added."""
+    """Gaps of the rest of the suite that this benchmark closes."""
 
     n_near_duplicates: int | None
-    """Items almost equal to one of another benchmark; None if the maps hold no embeddings."""
+    """Near-duplicates of items in other benchmarks; None if a map has no embeddings."""
 
     @property
     def share_missing(self) -> float:
@@ -82,20 +82,20 @@ class SuiteRow:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Suite:
-    """Coverage of several benchmarks, each alone and all together."""
+    """Coverage of several benchmarks, separately and jointly."""
 
     names: tuple[str, ...]
     gaps: tuple[Gaps, ...]
-    """Per benchmark; `gaps[b].coverage` holds its coverage."""
+    """Gaps of each benchmark; `gaps[b].coverage` is its coverage."""
 
     joint: Gaps
-    """All items together."""
+    """Gaps of all items together."""
 
     chi_bench: Floats
-    """(n_concepts,): the paper's joint score, the mean of the benchmarks' own."""
+    """(n_concepts,): the joint score of the paper, the mean over the benchmarks."""
 
     overlap: Floats
-    """(n, n): Jaccard index of the judged concepts shown; NaN where neither shows any."""
+    """(n, n): Jaccard index of the judged concepts shown; NaN if neither shows any."""
 
     only_here: NDArray[np.bool_]
     """(n, n_concepts): judged concepts shown by one benchmark and no other."""
@@ -104,22 +104,22 @@ class Suite:
     """(n, n_concepts): gaps of the rest that adding the benchmark closes."""
 
     near_duplicates: NDArray[np.int64] | None
-    """(n, n): items of the first with an almost equal item in the second; None if not measured."""
+    """(n, n): items of the first with a near-duplicate in the second; None if not measured."""
 
     pairs: tuple[NearDuplicate, ...]
     """The most similar pairs across benchmarks, most similar first."""
 
     def __len__(self) -> int:
-        """Count the benchmarks."""
+        """Return the number of benchmarks."""
         return len(self.names)
 
     def rows(self) -> Iterator[SuiteRow]:
-        """Iterate over the benchmarks for people, in the order given."""
+        """Yield the benchmarks for display, in the order of `names`."""
         judged = self.joint.in_scope
         n_judged = int(judged.sum())
         for place, (name, gaps) in enumerate(zip(self.names, self.gaps, strict=True)):
             counts = gaps.counts()
-            silent = int((gaps.coverage.missing & judged).sum())
+            n_silent = int((gaps.coverage.missing & judged).sum())
             yield SuiteRow(
                 name=name,
                 n_items=gaps.n_items,
@@ -127,7 +127,7 @@ class Suite:
                 n_missing=counts[Status.MISSING],
                 n_under=counts[Status.UNDER],
                 n_tested=int(gaps.is_tested.sum()),
-                share_silent=silent / n_judged if n_judged else float("nan"),
+                share_silent=n_silent / n_judged if n_judged else float("nan"),
                 n_only_here=int(self.only_here[place].sum()),
                 n_closed=int(self.closed[place].sum()),
                 n_near_duplicates=None
@@ -146,35 +146,42 @@ def compare_suite(
     settings: GapSettings | None = None,
     near_duplicate: float = 0.92,
 ) -> Suite:
-    """Compare benchmarks that were mapped with one dictionary.
+    """Compare benchmarks that were mapped with the same dictionary.
 
-    Without a reference the dictionary's base rates are used, and where it has none, all items of
-    the suite together: then a gap is what this benchmark lacks and the others have.
+    The default reference is the base rates of the dictionary. If it has none, the reference is all
+    items of the suite; a gap is then a concept that a benchmark lacks and the others show.
     """
     if not maps or len(maps) != len(names):
-        raise UsageError(f"There are {len(maps)} maps and {len(names)} names; give one name a map.")
+        raise UsageError(
+            f"There are {len(maps)} maps and {len(names)} names; pass one name per map."
+        )
     if reference is None:
         reference = Reference.from_dictionary(dictionary)
         if np.isnan(reference.rates).all():
-            everything = ConceptMap.concatenate([one for one in maps if len(one)] or list(maps))
+            everything = ConceptMap.concatenate(
+                [concept_map for concept_map in maps if len(concept_map)] or list(maps)
+            )
             reference = Reference.from_map(everything, dictionary, kind="sample")
-    coverages = [measure_coverage(one, dictionary, reference=reference) for one in maps]
-    lengths = [one.n_tokens for one in maps]
+    coverages = [
+        measure_coverage(concept_map, dictionary, reference=reference) for concept_map in maps
+    ]
+    lengths = [concept_map.n_tokens for concept_map in maps]
 
-    def judge(chosen: Sequence[int]) -> Gaps:
+    def judge(places: Sequence[int]) -> Gaps:
         joined = join_coverages(
-            [coverages[place] for place in chosen],
+            [coverages[place] for place in places],
             reference,
-            n_tokens=np.concatenate([lengths[place] for place in chosen]),
+            n_tokens=np.concatenate([lengths[place] for place in places]),
         )
         return find_gaps(joined, dictionary, relevance=relevance, settings=settings)
 
     gaps = tuple(
-        find_gaps(one, dictionary, relevance=relevance, settings=settings) for one in coverages
+        find_gaps(coverage, dictionary, relevance=relevance, settings=settings)
+        for coverage in coverages
     )
     joint = judge(range(len(maps)))
-    shown = np.stack([one.count > 0 for one in coverages]) & joint.in_scope
-    closed = np.zeros_like(shown)
+    presence = np.stack([coverage.count > 0 for coverage in coverages]) & joint.in_scope
+    closed = np.zeros_like(presence)
     for place in range(len(maps)):
         others = [other for other in range(len(maps)) if other != place]
         if others:
@@ -184,9 +191,9 @@ def compare_suite(
         names=tuple(names),
         gaps=gaps,
         joint=joint,
-        chi_bench=np.mean([one.chi_bench for one in coverages], axis=0),
-        overlap=_jaccard(shown),
-        only_here=shown & (shown.sum(axis=0) == 1),
+        chi_bench=np.mean([coverage.chi_bench for coverage in coverages], axis=0),
+        overlap=_jaccard(presence),
+        only_here=presence & (presence.sum(axis=0) == 1),
         closed=closed,
         near_duplicates=counts,
         pairs=pairs,
@@ -200,27 +207,27 @@ def compare_areas(
     *,
     reference_map: ConceptMap | None = None,
 ) -> tuple[AreaGaps, ...]:
-    """Judge every area in each benchmark of a suite, at its own lengths and size."""
+    """Find the gaps in every area for each benchmark of a suite."""
     return tuple(
-        find_area_gaps(areas, gaps, concept_map=one, reference_map=reference_map)
-        for gaps, one in zip(suite.gaps, maps, strict=True)
+        find_area_gaps(areas, gaps, concept_map=concept_map, reference_map=reference_map)
+        for gaps, concept_map in zip(suite.gaps, maps, strict=True)
     )
 
 
 def join_coverages(
     coverages: Sequence[Coverage], reference: Reference, *, n_tokens: NDArray[np.int32]
 ) -> Coverage:
-    """Return the coverage of several sets together, from theirs and all items' lengths."""
+    """Return the joint coverage of several sets, given the lengths of all items."""
     first = coverages[0]
-    n_items = sum(one.n_items for one in coverages)
+    n_items = sum(coverage.n_items for coverage in coverages)
     matched = reference.match(n_tokens)
-    total = np.sum([one.mean_saliency * one.n_items for one in coverages], axis=0)
+    total = np.sum([coverage.mean_saliency * coverage.n_items for coverage in coverages], axis=0)
     mean_saliency = total / max(n_items, 1)
     overall = float(mean_saliency.mean()) if len(mean_saliency) else 0.0
     return Coverage(
         n_items=n_items,
-        count=np.sum([one.count for one in coverages], axis=0),
-        n_active=np.sum([one.n_active for one in coverages], axis=0),
+        count=np.sum([coverage.count for coverage in coverages], axis=0),
+        n_active=np.sum([coverage.n_active for coverage in coverages], axis=0),
         mean_saliency=mean_saliency,
         chi_bench=mean_saliency / overall if overall else np.zeros_like(mean_saliency),
         expected=matched.rates * n_items,
@@ -232,42 +239,42 @@ def join_coverages(
     )
 
 
-def _jaccard(shown: NDArray[np.bool_]) -> Floats:
-    """Return the Jaccard index of each pair of rows; NaN where both are empty."""
-    numbers = shown.astype(np.float64)
-    both = numbers @ numbers.T
-    sizes = numbers.sum(axis=1)
-    either = sizes[:, None] + sizes[None, :] - both
+def _jaccard(presence: NDArray[np.bool_]) -> Floats:
+    """Return the Jaccard index of each pair of rows; NaN if both are empty."""
+    indicators = presence.astype(np.float64)
+    intersection = indicators @ indicators.T
+    sizes = indicators.sum(axis=1)
+    union = sizes[:, None] + sizes[None, :] - intersection
     with np.errstate(invalid="ignore", divide="ignore"):
-        index: Floats = np.where(either > 0, both / either, np.nan)
+        index: Floats = np.where(union > 0, intersection / union, np.nan)
     return index
 
 
 def _near_duplicates(
     maps: Sequence[ConceptMap], threshold: float
 ) -> tuple[NDArray[np.int64] | None, tuple[NearDuplicate, ...]]:
-    """Count items with an almost equal one in each other benchmark; the diagonal counts any."""
-    embeddings = [one.embeddings for one in maps]
-    if any(one is None for one in embeddings):
+    """Count items with a near-duplicate in each other benchmark; the diagonal counts any other."""
+    embeddings = [concept_map.embeddings for concept_map in maps]
+    if any(matrix is None for matrix in embeddings):
         return None, ()
-    vectors = [np.asarray(one, dtype=np.float32) for one in embeddings]
+    vectors = [np.asarray(matrix, dtype=np.float32) for matrix in embeddings]
     counts = np.zeros((len(maps), len(maps)), dtype=np.int64)
     pairs: list[NearDuplicate] = []
     for a, left in enumerate(vectors):
-        doubled = np.zeros(len(left), dtype=bool)
+        has_duplicate = np.zeros(len(left), dtype=bool)
         for b, right in enumerate(vectors):
             if a == b or not len(left) or not len(right):
                 continue
-            best, where = _nearest(left, right)
-            close = best >= threshold
-            counts[a, b] = close.sum()
-            doubled |= close
+            best, nearest = _nearest(left, right)
+            is_close = best >= threshold
+            counts[a, b] = is_close.sum()
+            has_duplicate |= is_close
             if a < b:
                 pairs += [
-                    NearDuplicate(a, int(row), b, int(where[row]), float(best[row]))
-                    for row in np.flatnonzero(close)
+                    NearDuplicate(a, int(row), b, int(nearest[row]), float(best[row]))
+                    for row in np.flatnonzero(is_close)
                 ]
-        counts[a, a] = doubled.sum()
+        counts[a, a] = has_duplicate.sum()
     pairs.sort(key=lambda pair: (-pair.similarity, pair.benchmark_a, pair.row_a, pair.benchmark_b))
     return counts, tuple(pairs[:_MOST_PAIRS])
 
@@ -275,16 +282,16 @@ def _near_duplicates(
 def _nearest(
     left: NDArray[np.float32], right: NDArray[np.float32]
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """Return each left row's largest cosine with any right row, and which row that is."""
+    """Return the largest cosine of each left row with any right row, and that row."""
     best = np.full(len(left), -1.0, dtype=np.float32)
-    where = np.zeros(len(left), dtype=np.int64)
+    nearest = np.zeros(len(left), dtype=np.int64)
     for start in range(0, len(left), _BLOCK_ROWS):
         rows = slice(start, start + _BLOCK_ROWS)
         for first in range(0, len(right), 8 * _BLOCK_ROWS):
             cosines = left[rows] @ right[first : first + 8 * _BLOCK_ROWS].T
-            at = cosines.argmax(axis=1)
-            value = cosines[np.arange(len(at)), at]
-            better = value > best[rows]
-            best[rows] = np.where(better, value, best[rows])
-            where[rows] = np.where(better, at + first, where[rows])
-    return best, where
+            column = cosines.argmax(axis=1)
+            value = cosines[np.arange(len(column)), column]
+            is_better = value > best[rows]
+            best[rows] = np.where(is_better, value, best[rows])
+            nearest[rows] = np.where(is_better, column + first, nearest[rows])
+    return best, nearest

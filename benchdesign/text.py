@@ -1,7 +1,8 @@
-"""Make any text safe and fit to show: control characters, cell width, ellipsis; know a number.
+"""Safe display of any text: control characters, cell width, ellipsis, whole numbers.
 
-Item text is hostile data. What leaves here cannot move a cursor, change direction, hide
-characters or fail to encode; it is still plain text and still needs literal (never markup) display.
+Item text is untrusted. Text returned by `display` cannot move the cursor, change the writing
+direction, hide characters or fail to encode. It is still plain text: display it literally, never as
+markup.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ __all__ = [
 ]
 
 MOST_DIGITS = 9
-"""Of a number that somebody types: more are a mistake, or take long to read."""
+"""Most digits accepted in a number typed by the user."""
 
 _ZERO_WIDTH = {
     0x00AD: "[SHY]",
@@ -58,55 +59,56 @@ _PLAIN = re.compile(r"[ -~]*\Z")
 
 
 def is_whole_number(text: str) -> bool:
-    """Say whether text is digits only, and few enough for a number that is meant."""
+    """Whether text is digits only, at most `MOST_DIGITS` of them."""
     return text.isdecimal() and len(text) <= MOST_DIGITS
 
 
 def display(text: str, *, width: int | None = None, newline: str = "⏎") -> str:
-    r"""Return `text` with everything invisible or dangerous made visible.
+    r"""Return `text` with invisible and dangerous characters made visible.
 
-    Line ends become `newline` (give "\n" to keep lines), tabs one space; `width` cuts to cells.
+    Line ends become `newline` ("\n" keeps lines), tabs become a space. With `width`, the text is
+    cut to that many terminal cells.
     """
-    shown = text.replace("\r\n", "\n").replace("\t", " ")
-    if _UNSAFE.search(shown):
-        shown = _UNSAFE.sub(_picture, shown)
-    shown = shown.replace("\n", newline)
-    return shown if width is None else ellipsis(shown, width)
+    visible = text.replace("\r\n", "\n").replace("\t", " ")
+    if _UNSAFE.search(visible):
+        visible = _UNSAFE.sub(_picture, visible)
+    visible = visible.replace("\n", newline)
+    return visible if width is None else ellipsis(visible, width)
 
 
 def ellipsis(text: str, width: int) -> str:
-    """Cut `text` to at most `width` terminal cells, ending in `…` where something was cut."""
+    """Cut `text` to at most `width` terminal cells, with `…` at the end if it was cut."""
     if width <= 0:
         return ""
     if _PLAIN.match(text):
         return text if len(text) <= width else text[: width - 1] + "…"
     used = 0
-    kept = 0
+    end = 0
     for position, character in enumerate(text):
         used += _cells(character)
         if used > width:
-            return text[:kept] + "…"
+            return text[:end] + "…"
         if used <= width - 1:
-            kept = position + 1
+            end = position + 1
     return text
 
 
 def ellipsis_start(text: str, width: int) -> str:
-    """Cut `text` to at most `width` terminal cells from its start, keeping its end."""
+    """Cut `text` to at most `width` terminal cells, with `…` at the start if it was cut."""
     if width <= 0 or cell_width(text) <= width:
         return text if width > 0 else ""
     used, first = 0, len(text)
     while first and used + _cells(text[first - 1]) <= width - 1:
         first -= 1
         used += _cells(text[first])
-    # Marks that combine belong to the letter before them, which is gone.
+    # Drop combining marks whose base character was cut off.
     while first < len(text) and not _cells(text[first]):
         first += 1
     return "…" + text[first:]
 
 
 def ellipsis_middle(text: str, width: int) -> str:
-    """Cut `text` to at most `width` terminal cells in its middle, keeping more of its end."""
+    """Cut `text` to at most `width` terminal cells in the middle, keeping more of the end."""
     if width < 3 or cell_width(text) <= width:
         return ellipsis(text, width)
     start = ellipsis(text, (width + 2) // 3).removesuffix("…")
@@ -114,7 +116,7 @@ def ellipsis_middle(text: str, width: int) -> str:
 
 
 def cell_width(text: str) -> int:
-    """Count the terminal cells `text` takes; wide East Asian characters take two."""
+    """Count the terminal cells of `text`; wide East Asian characters take two."""
     if _PLAIN.match(text):
         return len(text)
     return sum(_cells(character) for character in text)
@@ -139,12 +141,12 @@ def _picture(match: re.Match[str]) -> str:
 
 
 def _joiner(match: re.Match[str]) -> str:
-    # Joiners shape Indic and Persian words and emoji families; alone they only hide.
+    # Joiners shape Indic and Persian words and emoji sequences; elsewhere they are only invisible.
     text, position = match.string, match.start()
     before = text[position - 1] if position else ""
     after = text[position + 1] if position + 1 < len(text) else ""
-    between = bool(before and after) and not (before + after).isascii()
-    return match.group() if between else _JOINERS[ord(match.group())]
+    is_joining = bool(before and after) and not (before + after).isascii()
+    return match.group() if is_joining else _JOINERS[ord(match.group())]
 
 
 @lru_cache(maxsize=4096)

@@ -1,4 +1,4 @@
-"""What a decision says: about what, and what of it; and what holds after many of them."""
+"""Decisions, and the state that results from replaying them."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import Any, NamedTuple
 __all__ = ["BY_RULE", "Decision", "Standing", "Step", "Subject", "Verdict"]
 
 BY_RULE = -1
-"""As a wanted count: what the rule says, as if nothing had been said."""
+"""Value of `Decision.want` that resets the target count to the one set by the rule."""
 
 
 class Subject(StrEnum):
-    """What a decision is about; `subject_id` says which one."""
+    """The kind of subject of a decision; `subject_id` identifies it."""
 
     ADD = "add"
-    """A proposal to add a pool item; the id is the pool item's."""
+    """A proposal to add a pool item, by the ID of the pool item."""
 
     REMOVE = "remove"
-    """A benchmark item, proposed for removal or dropped by hand; the id is the item's."""
+    """A benchmark item that is proposed for removal or removed by hand, by its ID."""
 
     CONCEPT = "concept"
     """A concept, by its number in the dictionary."""
@@ -30,54 +30,54 @@ class Subject(StrEnum):
 
 
 class Verdict(StrEnum):
-    """What was said of it."""
+    """The verdict on a subject."""
 
     ACCEPT = "accept"
     REJECT = "reject"
     DEFER = "defer"
     OPEN = "open"
-    """Back to undecided, without undoing what came after."""
+    """Undecided again; later decisions stay in force."""
 
     IGNORE = "ignore"
-    """A concept or area that is left out of every count and is not a gap."""
+    """A concept or area that is excluded from every count and is not a gap."""
 
     PIN = "pin"
-    """A concept or area that is in scope whatever the automatic relevance says."""
+    """A concept or area that is always in scope, whatever its measured relevance."""
 
     EXCLUDE = "exclude"
-    """A concept or area that is out of scope whatever the automatic relevance says."""
+    """A concept or area that is never in scope, whatever its measured relevance."""
 
 
 class Decision(NamedTuple):
-    """One thing the designer said; a field left None leaves what was said before."""
+    """One decision of the designer; a field that is None keeps its previous value."""
 
     subject: Subject
     subject_id: str
     verdict: Verdict | None = None
-    """None for a note, a reason or an edit alone."""
+    """None for a note, reason, edit, target count or merge without a verdict."""
 
     note: str | None = None
-    """Free text; an empty string takes the note away."""
+    """Free text; an empty string deletes the note."""
 
     reason: str | None = None
-    """From a short list: wrong key, unclear, too easy, duplicate, leak, ..."""
+    """One of a short list: wrong key, unclear, too easy, duplicate, leak, ..."""
 
     edits: Mapping[str, Any] | None = None
-    """Top-level fields of the pool item's record as edited; the pool stays as it is."""
+    """Edited top-level fields of the pool item's record; the pool file is not changed."""
 
     want: int | None = None
-    """How many items should show the concept; `BY_RULE` goes back to what the rule says."""
+    """Target number of items that show the concept; `BY_RULE` resets it."""
 
     merge: str | None = None
-    """The concept this one is counted as; an empty string makes it its own again."""
+    """The concept that this one is merged into; an empty string undoes the merge."""
 
     who: str = ""
     when: str = ""
-    """ISO 8601, filled in by the log."""
+    """ISO 8601; set by the log."""
 
     @property
     def word(self) -> str:
-        """What was said, in a word or two."""
+        """Name of the decision, in one or two words."""
         if self.verdict is not None:
             return self.verdict.value
         if self.want is not None:
@@ -91,39 +91,39 @@ class Decision(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """What holds for one subject after replaying everything said of it."""
+    """The state of one subject after replaying all decisions on it."""
 
     subject: Subject
     subject_id: str
     verdict: Verdict
-    """`Verdict.OPEN` where only a note or an edit was made."""
+    """`Verdict.OPEN` if there is no verdict, only for example a note or an edit."""
 
     note: str = ""
     reason: str = ""
     edits: Mapping[str, Any] = field(default_factory=dict)
     want: int | None = None
-    """None where the rule says it."""
+    """None if the rule sets the target count."""
 
     merge: str = ""
-    """Empty where it is counted as itself."""
+    """Empty if the concept is not merged."""
 
     who: str = ""
-    """Who gave the verdict (or, without one, the last note)."""
+    """Author of the verdict (or, without one, of the last note)."""
 
     when: str = ""
 
 
 class Step(NamedTuple):
-    """One line group of the log: decisions made, undone or redone together."""
+    """One step of the log: decisions made, undone or redone together."""
 
     number: int
-    """Counts from 1 over all lines' steps, undos included."""
+    """1-based number of the step in the log, counting undo and redo steps."""
 
     action: str
     """decide, undo or redo."""
 
     decisions: tuple[Decision, ...]
-    """What was decided, or what an undo took back or a redo brought back."""
+    """The decisions made, undone or redone."""
 
     who: str
     when: str

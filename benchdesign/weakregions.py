@@ -1,6 +1,6 @@
-"""Groups of alike items a model is weak at: named, with their parts, and checked on held-out items.
+"""Groups of similar items at which a model is weak: named, nested and checked on held-out items.
 
-The search itself knows neither words nor models and is in `regions`.
+The search itself is in `regions`; it knows neither words nor models.
 """
 
 from __future__ import annotations
@@ -25,20 +25,20 @@ Floats = NDArray[np.float64]
 
 _MOST_TELLING = 8
 _MORE_OFTEN = 1.25
-"""How much more often than elsewhere a concept must be shown by alike items to name them."""
+"""Smallest ratio of a concept's rate in a group to its rate elsewhere for naming the group."""
 
 _FEWEST_HELD_OUT = 5
 
 
 @dataclass(frozen=True, slots=True)
 class HeldOut:
-    """A weakness found on one half of the items, measured on the other."""
+    """A weakness found on one half of the items and measured on the other."""
 
     kind: str
-    """area, concept or alike items."""
+    """`area`, `concept` or `alike items`."""
 
     unit: int
-    """Area number, concept id, or which group of alike items, clearest first."""
+    """Area number, concept ID, or rank of the group of similar items, clearest first."""
 
     name: str
     gap_found: float
@@ -51,34 +51,34 @@ class HeldOut:
 
 @dataclass(frozen=True, slots=True)
 class WeakRegion:
-    """Alike items in which a model is weak, named by what they show more than others do."""
+    """A group of similar items at which a model is weak, named by what they show most."""
 
     name: str
     rows: tuple[int, ...]
-    """Positions among the benchmark's items."""
+    """Positions of the items in the benchmark."""
 
     n_passed: int
     score: float
     gap: float
-    """Points below what it scores on the other items of like length and difficulty."""
+    """Difference from the score on other items of similar length and difficulty."""
 
     p_value: float
-    """Chance that any group of alike items would stand out as far."""
+    """Probability that any group of similar items stands out as much by chance."""
 
     concept_ids: tuple[int, ...]
-    """What the items show more than the others, most telling first."""
+    """Concepts that these items show more than the others, most distinctive first."""
 
     parts: tuple[WeakRegion, ...] = ()
-    """Narrower groups inside it, where at least two stand out by themselves; weakest first."""
+    """Narrower groups within it, weakest first; empty unless at least two stand out."""
 
     @property
     def n_items(self) -> int:
-        """Count the items."""
+        """Number of items."""
         return len(self.rows)
 
 
 class RegionNames:
-    """Names for groups of items, by the concepts they show more than the other items do."""
+    """Names of groups of items, from the concepts they show more than other items."""
 
     def __init__(self, presence: csr_array, dictionary: Dictionary) -> None:
         self._shown = (presence > 0).astype(np.float64)
@@ -88,25 +88,25 @@ class RegionNames:
         unnamed = np.asarray([label is None for label in dictionary.table.label], dtype=bool)
         self._silent = kept_out | unnamed
 
-    def of_rows(self, rows: NDArray[np.int64], taken: set[str]) -> tuple[str, tuple[int, ...]]:
-        """Return a name that is not `taken`, which it joins, and the concepts, most telling first.
+    def of_rows(self, rows: NDArray[np.int64], used_names: set[str]) -> tuple[str, tuple[int, ...]]:
+        """Return a unique name and its concepts, most distinctive first; add it to `used_names`.
 
-        What counts is how much more often than elsewhere a concept is shown, and by how many: one
-        item's rarity names nothing.
+        Concepts are ranked by how much more often they are shown than elsewhere, weighted by their
+        rate in the group; a rare concept of a single item does not name a group.
         """
         inside = column_sums(self._shown[rows])
         rate = inside / len(rows)
-        others = (self._all - inside + 0.5) / (self._shown.shape[0] - len(rows) + 1)
-        telling = np.where(self._silent, 0.0, rate * np.log((rate + 1e-9) / others))
-        telling[rate < _MORE_OFTEN * others] = 0.0
-        order = np.argsort(-telling, kind="stable")[:_MOST_TELLING]
-        ids = tuple(int(concept) for concept in order if telling[concept] > 0)
+        rate_elsewhere = (self._all - inside + 0.5) / (self._shown.shape[0] - len(rows) + 1)
+        distinctiveness = np.where(self._silent, 0.0, rate * np.log((rate + 1e-9) / rate_elsewhere))
+        distinctiveness[rate < _MORE_OFTEN * rate_elsewhere] = 0.0
+        order = np.argsort(-distinctiveness, kind="stable")[:_MOST_TELLING]
+        ids = tuple(int(concept) for concept in order if distinctiveness[concept] > 0)
         plain = " · ".join(self._dictionary.label(concept) for concept in ids[:2]) or "alike items"
         name, n = plain, 1
-        while name in taken:
+        while name in used_names:
             n += 1
             name = f"{plain} ({n})"
-        taken.add(name)
+        used_names.add(name)
         return name, ids
 
 
@@ -120,24 +120,24 @@ def find_regions(
     rng: np.random.Generator,
     settings: ModelSettings,
 ) -> tuple[WeakRegion, ...]:
-    """Find groups of alike items with low scores, and what they show more than the others.
+    """Find groups of similar items with low scores, named by the concepts they show most.
 
-    `answered` are the benchmark's positions of the items that `y` and `residuals` are of.
+    `answered` contains the positions in the benchmark of the items of `y` and `residuals`.
     """
-    taken: set[str] = set()
+    used_names: set[str] = set()
 
-    def told(one: Region) -> WeakRegion:
-        rows = np.asarray(one.rows)
-        name, ids = names.of_rows(rows, taken)
-        passed = int((y[rows] >= 0.5).sum())
-        place, score = tuple(answered[rows].tolist()), float(y[rows].mean())
-        parts = tuple(told(part) for part in one.parts)
-        return WeakRegion(name, place, passed, score, one.gap, one.p_value, ids, parts)
+    def named(region: Region) -> WeakRegion:
+        rows = np.asarray(region.rows)
+        name, ids = names.of_rows(rows, used_names)
+        n_passed = int((y[rows] >= 0.5).sum())
+        positions, score = tuple(answered[rows].tolist()), float(y[rows].mean())
+        parts = tuple(named(part) for part in region.parts)
+        return WeakRegion(name, positions, n_passed, score, region.gap, region.p_value, ids, parts)
 
     return tuple(
-        told(one)
-        for one in find_weak_regions(
-            grove, residuals, rng=rng, level=settings.fdr, least_gap=settings.poor
+        named(region)
+        for region in find_weak_regions(
+            grove, residuals, rng=rng, level=settings.fdr, min_gap=settings.poor
         )
     )
 
@@ -151,31 +151,33 @@ def hold_out_regions(
     rng: np.random.Generator,
     settings: ModelSettings,
 ) -> tuple[HeldOut, ...]:
-    """Find weak groups by the scores of one half of the items and measure them on the other."""
+    """Find weak groups on one half of the items and measure them on the other."""
     counted = np.zeros(len(residuals), dtype=bool)
     counted[halves[0]] = True
-    others = residuals[halves[1]]
-    taken: set[str] = set()
-    found = []
-    for place, one in enumerate(
+    other_half = residuals[halves[1]]
+    used_names: set[str] = set()
+    rows = []
+    for rank, region in enumerate(
         find_weak_regions(
             grove,
             residuals,
             rng=rng,
             level=settings.fdr,
-            least_gap=settings.poor,
+            min_gap=settings.poor,
             counted=counted,
         )
     ):
-        members = np.asarray(one.rows + one.held_back)
-        gap, p_value = _measure(residuals[list(one.held_back)], others)
-        name, _ = names.of_rows(members, taken)
-        found.append(HeldOut("alike items", place, name, one.gap, gap, p_value, len(one.held_back)))
-    return tuple(sorted(found, key=lambda one: one.gap_found))
+        members = np.asarray(region.rows + region.held_back)
+        gap, p_value = _measure(residuals[list(region.held_back)], other_half)
+        name, _ = names.of_rows(members, used_names)
+        rows.append(
+            HeldOut("alike items", rank, name, region.gap, gap, p_value, len(region.held_back))
+        )
+    return tuple(sorted(rows, key=lambda row: row.gap_found))
 
 
 def _measure(inside: Floats, everything: Floats) -> tuple[float, float]:
-    """Return the gap of some residuals against all of theirs, and the chance of one as low."""
+    """Return the gap of `inside` against `everything`, and the probability of one this low."""
     from scipy.stats import t as student
 
     n, total = len(inside), len(everything)

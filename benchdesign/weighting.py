@@ -1,7 +1,7 @@
-"""Which concepts to probe first because models look weak there and it is not settled yet.
+"""Weights of concepts to probe first: models look weak there, but the evidence is not conclusive.
 
-Turns per-item results into an `Emphasis` for the choice of additions, and keeps what a person
-should know about it: whose results, how good the models are, where they are weak.
+This module converts per-item results into an `Emphasis` for the choice of additions. It also
+records the files, the overall scores of the models and their weaknesses for the report.
 """
 
 from __future__ import annotations
@@ -28,47 +28,47 @@ __all__ = ["PROBED", "ModelWeighting", "WeighedModel", "weigh_by_models"]
 Floats = NDArray[np.float64]
 
 PROBED = 0.5
-"""Weight from which an item that shows a concept is said to probe a weakness."""
+"""Weight threshold from which an item that shows the concept probes a weakness."""
 
 _MOST_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
 class WeighedModel:
-    """One model whose results decided."""
+    """One model whose results set the weights."""
 
     name: str
     overall: float
     n_items: int
     weak: tuple[str, ...]
-    """Where it is weak: areas, then concepts, the first few."""
+    """Names of the first few weak areas, then concepts."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ModelWeighting:
-    """What the results of models ask of the pool."""
+    """Weights of concepts from the results of models."""
 
     weights: Floats
-    """(n_concepts,): 0 where nothing speaks for a weakness, 1 where most does."""
+    """(n_concepts,): 0 without evidence of a weakness, 1 for the strongest evidence."""
 
     wanted: Floats
-    """(n_concepts,): items more that would show a gap of 10 points at 80% power."""
+    """(n_concepts,): further items needed to detect a gap of 10 points at 80% power."""
 
     models: tuple[WeighedModel, ...]
     files: tuple[str, ...]
-    """As they were given."""
+    """Result files as named by the user."""
 
     @property
     def emphasis(self) -> Emphasis:
-        """Return what the choice of additions needs."""
+        """The emphasis for the choice of additions."""
         return Emphasis(self.weights, self.wanted)
 
     def strongest(self, dictionary: Dictionary, *, n: int = 10) -> tuple[str, ...]:
-        """Name the concepts that weigh most."""
+        """Return the labels of the concepts with the largest weights."""
         order = np.argsort(-self.weights, kind="stable")[: 4 * n]
-        # Several concepts may go by one name.
-        names = (dictionary.label(int(one)) for one in order if self.weights[one] > 0)
-        return tuple(dict.fromkeys(names))[:n]
+        # Several concepts can share a label; list each label once.
+        labels = (dictionary.label(int(concept)) for concept in order if self.weights[concept] > 0)
+        return tuple(dict.fromkeys(labels))[:n]
 
 
 def weigh_by_models(
@@ -81,7 +81,7 @@ def weigh_by_models(
     metrics: Sequence[str] = (),
     seed: int = 0,
 ) -> ModelWeighting:
-    """Read results on a benchmark and weigh every concept by how weak models may be there."""
+    """Read results on a benchmark and weight every concept by how weak models may be there."""
     from benchdesign.formats.results import load_results
 
     joined = load_results(files, benchmark, metrics=metrics)
@@ -93,11 +93,13 @@ def weigh_by_models(
         areas=areas,
         settings=ModelSettings(n_bootstrap=0),
     )
-    weights, wanted = probe_weights(results)
-    return ModelWeighting(weights, wanted, tuple(map(_weighed, results)), tuple(files))
+    weights, items_needed = probe_weights(results)
+    return ModelWeighting(weights, items_needed, tuple(map(_weighed, results)), tuple(files))
 
 
-def _weighed(one: ModelGaps) -> WeighedModel:
-    weak = [area.name for area, _ in one.profile()]
-    weak += [group[0].name for group in one.other_groups()]
-    return WeighedModel(one.model, one.overall, one.n_items, tuple(weak[:_MOST_NAMED]))
+def _weighed(model_gaps: ModelGaps) -> WeighedModel:
+    weak = [area.name for area, _ in model_gaps.profile()]
+    weak += [group[0].name for group in model_gaps.other_groups()]
+    return WeighedModel(
+        model_gaps.model, model_gaps.overall, model_gaps.n_items, tuple(weak[:_MOST_NAMED])
+    )

@@ -1,6 +1,6 @@
-"""Files that take their places whole: written beside them first, so that nobody reads half of one.
+"""Atomic writing of files: write a temporary file beside the target, then rename it.
 
-A full disk or a process that is killed leaves what was there.
+A full disk or a killed process leaves the existing file unchanged.
 """
 
 from __future__ import annotations
@@ -14,45 +14,45 @@ from pathlib import Path
 __all__ = ["sync", "whole_files", "write_whole"]
 
 _LONGEST_NAME = 40
-"""Characters of a name that its temporary file keeps: with more it could be too long."""
+"""Characters of the target name in the temporary name, to stay below the length limit."""
 
 
 @contextlib.contextmanager
 def whole_files(*paths: Path, synced: bool = False) -> Iterator[tuple[Path, ...]]:
-    """Yield a path to write to for each file; when the block ends they take its place together.
+    """Yield a temporary path for each file; rename them all when the block ends.
 
-    None does if it ends by an exception. With `synced` they are on the disk before the first one
-    does, and in their places when this returns, which takes time: for what nobody could make again.
+    If the block raises, no file is replaced. With `synced`, data and renames are flushed to the
+    disk (fsync). This is slow; use it for data that cannot be recomputed.
     """
-    # Machines and containers that share a folder have processes of the same number.
+    # Process IDs are not unique among machines and containers that share a folder.
     mark = f"{os.getpid()}-{secrets.token_hex(4)}"
-    fresh = tuple(
-        path.with_name(f".{path.name[:_LONGEST_NAME]}.{mark}-{place}.tmp")
-        for place, path in enumerate(paths)
+    temporary_paths = tuple(
+        path.with_name(f".{path.name[:_LONGEST_NAME]}.{mark}-{number}.tmp")
+        for number, path in enumerate(paths)
     )
     try:
-        yield fresh
+        yield temporary_paths
         if synced:
-            for made in fresh:
-                sync(made)
-        for made, path in zip(fresh, paths, strict=True):
-            made.replace(path)
+            for temporary in temporary_paths:
+                sync(temporary)
+        for temporary, path in zip(temporary_paths, paths, strict=True):
+            temporary.replace(path)
         if synced:
             for folder in {path.parent for path in paths}:
                 sync(folder)
     finally:
-        for made in fresh:
-            made.unlink(missing_ok=True)
+        for temporary in temporary_paths:
+            temporary.unlink(missing_ok=True)
 
 
 def write_whole(path: Path, text: str, *, synced: bool = False) -> None:
-    """Write a text file, all or nothing."""
-    with whole_files(path, synced=synced) as (fresh,):
-        fresh.write_text(text, encoding="utf-8", newline="\n")
+    """Write a text file atomically."""
+    with whole_files(path, synced=synced) as (temporary,):
+        temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
 def sync(path: Path) -> None:
-    """Wait until a file, or what a folder says of its files, is on the disk."""
+    """Flush a file, or the entries of a folder, to the disk (fsync)."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -1,15 +1,15 @@
-"""The folder that holds one curation project: settings, maps, results and decisions.
+"""The workspace folder of one curation project: settings, maps, results and decisions.
 
-    workspace.json     where benchmark and pool are, settings
-    stages.json        which stage ran on what, so that what is out of date is known
-    maps/              the concept maps of benchmark and pool
-    cache/             what was read through the model, where no shared cache folder is used
+    workspace.json     paths of benchmark and pool, settings
+    stages.json        finished stages with digests of their inputs, to detect stale results
+    maps/              concept maps of benchmark and pool
+    cache/             cached model output, unless a shared cache folder is used
     results/           coverage, gaps, areas, relevance, proposals, duplicates, evidence
-    decisions.jsonl    the log of decisions
-    ui.json            what the interface restores
-    lock               held by the process that writes
+    decisions.jsonl    log of decisions
+    ui.json            saved state of the interface
+    lock               lock file of the process with write access
 
-Everything but the log is written to a temporary file and renamed. Nothing is computed here.
+All files except the log and the lock are written atomically. This module computes no results.
 """
 
 from __future__ import annotations
@@ -50,10 +50,10 @@ if TYPE_CHECKING:
 __all__ = ["STAGES", "Access", "SetFile", "StageRun", "Workspace", "utc_now"]
 
 STAGES = ("read", "map", "gaps", "propose", "evidence")
-"""In order; each needs those before it."""
+"""The stages in order; each needs the ones before it."""
 
 Access = Literal["write", "read", "child"]
-"""`write` takes the lock, `read` changes nothing, `child` writes under the lock of its parent."""
+"""`write` acquires the lock, `read` changes nothing, `child` writes under its parent's lock."""
 
 Clock = Callable[[], datetime]
 T = TypeVar("T")
@@ -61,44 +61,44 @@ T = TypeVar("T")
 _VERSION = 1
 _NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
 _MOST_ENTRIES = 100_000_000
-"""Entries of a map that are read whole: 2 GB."""
+"""Most entries of a map that are loaded completely: 2 GB."""
 
 
 def utc_now() -> datetime:
-    """Return the time of day for the log: the clock passed by commands and interface."""
+    """Return the current time with its UTC offset; the default clock of the log."""
     return datetime.now().astimezone()
 
 
 @dataclass(frozen=True, slots=True)
 class SetFile:
-    """Where a benchmark or pool is, and what it was when it was read."""
+    """Path of a benchmark or pool, with its state when it was last read."""
 
     path: str
     sha256: str = ""
-    """Empty until the read stage ran."""
+    """Empty until the read stage has run."""
 
     n_items: int = 0
     size: int = 0
     modified_ns: int = 0
-    """With `size`, tells cheaply that a file cannot have changed."""
+    """With `size`, a cheap check whether the file may have changed."""
 
     name: str = ""
     given: str = ""
-    """The path as it was typed, which is what manifests say."""
+    """The path as typed by the user; manifests show it."""
 
 
 @dataclass(frozen=True, slots=True)
 class StageRun:
-    """One stage that finished."""
+    """One finished stage."""
 
     key: str
-    """Digest of everything that decides the stage's result."""
+    """Digest of all inputs of the stage."""
 
     finished: str
-    """ISO 8601."""
+    """Time of completion, ISO 8601."""
 
     figures: Mapping[str, Any] = field(default_factory=dict)
-    """Small numbers worth showing: items mapped, seconds, gaps found."""
+    """Figures for display: items mapped, seconds, gaps found."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +135,7 @@ class Workspace:
         who: str = "",
         clock: Clock = utc_now,
     ) -> Self:
-        """Make a new workspace in an empty or missing folder and hold its lock."""
+        """Create a workspace in an empty or missing folder and acquire its lock."""
         folder = expanded(folder)
         if is_there(folder / "workspace.json"):
             raise WorkspaceError(
@@ -160,7 +160,7 @@ class Workspace:
             (folder / "results").mkdir(exist_ok=True)
             workspace = cls(folder, content, access="write", clock=clock)
             workspace._who = who
-            workspace._take_lock()
+            workspace._acquire_lock()
             workspace._write_content()
         except OSError as problem:
             raise _unwritable(folder, problem) from None
@@ -170,17 +170,17 @@ class Workspace:
     def open(
         cls, folder: Path, *, access: Access = "write", who: str = "", clock: Clock = utc_now
     ) -> Self:
-        """Open a workspace; with `write` access, hold its lock until `close`."""
+        """Open a workspace; with `write` access, lock it until `close`."""
         folder = expanded(folder)
         content = _read_content(folder)
         workspace = cls(folder, content, access=access, clock=clock)
         workspace._who = who
         if access == "write":
-            workspace._take_lock()
+            workspace._acquire_lock()
         return workspace
 
     def close(self) -> None:
-        """Let go of the lock."""
+        """Release the lock."""
         if self._unlock is not None:
             self._unlock()
 
@@ -197,32 +197,32 @@ class Workspace:
 
     @property
     def name(self) -> str:
-        """Name shown to people."""
+        """Display name."""
         return self._content.name
 
     @property
     def created(self) -> str:
-        """When the workspace was made, ISO 8601."""
+        """Time of creation, ISO 8601."""
         return self._content.created
 
     @property
     def settings(self) -> Settings:
-        """What decides the results."""
+        """Settings that determine the results."""
         return self._content.settings
 
     @property
     def benchmark_file(self) -> SetFile:
-        """Where the benchmark is and what it was when last read."""
+        """Path of the benchmark, with its state when last read."""
         return self._content.benchmark
 
     @property
     def pool_file(self) -> SetFile | None:
-        """Where the pool is, if there is one."""
+        """Path of the pool, with its state when last read; None without a pool."""
         return self._content.pool
 
     @property
     def decisions(self) -> DecisionLog:
-        """The log of decisions, replayed on first use."""
+        """Log of decisions, replayed on first use."""
         if self._decisions is None:
             self._decisions = DecisionLog.from_file(
                 self.folder / "decisions.jsonl", who=self._who, clock=self.clock
@@ -230,26 +230,26 @@ class Workspace:
         return self._decisions
 
     def is_of(self, benchmark: str | Path) -> bool:
-        """Tell whether this is a workspace of that benchmark."""
+        """Whether this is a workspace of that benchmark."""
         return self._content.benchmark.path == _set_file(benchmark).path
 
     def has_pool(self, pool: str | Path | None) -> bool:
-        """Tell whether this is the pool in use."""
-        used = self._content.pool
-        return (None if used is None else used.path) == (
+        """Whether that pool is the one in use; None stands for no pool."""
+        current = self._content.pool
+        return (None if current is None else current.path) == (
             None if pool is None else _set_file(pool).path
         )
 
     def change_settings(self, settings: Settings) -> None:
-        """Replace the settings; stages they decide become out of date."""
+        """Replace the settings; stages that depend on them become stale."""
         self._replace(settings=settings)
 
     def change_pool(self, path: str | Path | None) -> None:
-        """Use another pool, or none."""
+        """Replace the pool, or remove it with None."""
         self._replace(pool=None if path is None else _set_file(path))
 
     def record_read(self, benchmark: Benchmark, pool: Benchmark | None) -> None:
-        """Remember what was read, so that a changed file is noticed later."""
+        """Record the state of the files read, so that later changes are detected."""
         self._replace(
             benchmark=_as_read(self._content.benchmark, benchmark),
             pool=None
@@ -262,24 +262,24 @@ class Workspace:
         return read_benchmark(self._content.benchmark.path, self.settings)
 
     def load_pool(self) -> Benchmark | None:
-        """Read the pool with the workspace's settings; None where there is none."""
+        """Read the pool with the workspace's settings; None without a pool."""
         pool = self._content.pool
         return None if pool is None else read_pool(pool.path, self.settings)
 
     def load_dictionary(self) -> Dictionary:
-        """Open the concept dictionary of the settings (without its weights)."""
+        """Open the concept dictionary of the settings, without its weights."""
         from benchdesign.mapping import load_dictionary
 
         return load_dictionary(self.settings.dictionary)
 
     def load_map(self, which: Literal["benchmark", "pool"]) -> ConceptMap:
-        """Read a finished map; of a huge pool's only what counts as present."""
+        """Load a finished map; for a very large pool, only entries above the presence threshold."""
         from benchdesign.conceptmap import ConceptMap
         from benchdesign.mapfile import count_entries
 
         path = self.folder / "maps" / f"{which}.parquet"
         if not path.is_file():
-            raise WorkspaceError(f"{self.folder}: the {which} is not mapped yet; run it first.")
+            raise WorkspaceError(f"{self.folder}: the {which} is not mapped yet; map it first.")
         thresholds = None
         with contextlib.suppress(OSError, ValueError):
             if which == "pool" and count_entries(path) > _MOST_ENTRIES:
@@ -287,15 +287,15 @@ class Workspace:
         return ConceptMap.load(path, thresholds=thresholds)
 
     def save_map(self, which: str, concept_map: ConceptMap) -> None:
-        """Keep a finished map."""
-        self._must_write()
+        """Save a finished map."""
+        self._check_writable()
         with self._writing():
             concept_map.save(self.folder / "maps" / f"{which}.parquet")
 
     def load_analysis(self, *, on_summary: Callable[[Summary], None] | None = None) -> Analysis:
-        """Load everything computed so far; needs the gaps stage, has proposals if any were made.
+        """Load the results; requires the gaps stage and includes proposals if there are any.
 
-        `on_summary` is given what was found before the items and the maps are read.
+        `on_summary` is called with a summary before the items and the maps are read.
         """
         from benchdesign.pipeline import load_analysis
 
@@ -303,17 +303,17 @@ class Workspace:
         return load_analysis(self, on_summary=on_summary)
 
     def refresh(self) -> None:
-        """Take in what a child process wrote since."""
+        """Reload what a child process has written."""
         self._content = _read_content(self.folder)
 
     def save_result(self, name: str, value: object) -> None:
-        """Keep a data class (arrays included) under a name."""
-        self._must_write()
+        """Save a data class, including arrays, under a name."""
+        self._check_writable()
         with self._writing():
             save_bundle(self.folder / "results" / f"{name}.npz", value)
 
     def load_result(self, name: str, kind: type[T]) -> T:
-        """Read what `save_result` kept."""
+        """Load a result saved by `save_result`."""
         path = self.folder / "results" / f"{name}.npz"
         try:
             return load_bundle(path, kind)
@@ -323,21 +323,21 @@ class Workspace:
             raise WorkspaceError(f"{path}: damaged ({problem}); delete it and run again.") from None
 
     def has_result(self, name: str) -> bool:
-        """Tell whether `save_result` kept something under a name."""
+        """Whether `save_result` saved a result under a name."""
         return (self.folder / "results" / f"{name}.npz").is_file()
 
     def drop_result(self, name: str) -> None:
-        """Forget what `save_result` kept under a name, if anything."""
-        self._must_write()
+        """Delete the result saved under a name, if there is one."""
+        self._check_writable()
         with self._writing():
             (self.folder / "results" / f"{name}.npz").unlink(missing_ok=True)
 
     def stage_runs(self) -> dict[str, StageRun]:
-        """Return the stages that finished, by name."""
+        """Return the finished stages by name."""
         try:
             return {
-                name: revive(StageRun, one)
-                for name, one in read_json(self.folder / "stages.json").items()
+                name: revive(StageRun, run)
+                for name, run in read_json(self.folder / "stages.json").items()
             }
         except FileNotFoundError:
             return {}
@@ -347,8 +347,8 @@ class Workspace:
             ) from None
 
     def record_stage(self, stage: str, *, figures: Mapping[str, Any] | None = None) -> None:
-        """Mark a stage as finished on what the workspace holds now."""
-        self._must_write()
+        """Mark a stage as finished with the present inputs."""
+        self._check_writable()
         run = StageRun(
             self.stage_key(stage), self.clock().isoformat(timespec="seconds"), figures or {}
         )
@@ -356,7 +356,7 @@ class Workspace:
             write_json(self.folder / "stages.json", {**self.stage_runs(), stage: run})
 
     def stale_stages(self) -> tuple[str, ...]:
-        """Return the stages that never ran or ran on something else, in order."""
+        """Return the stages that never ran or whose inputs have changed, in order."""
         self.refresh()
         runs = self.stage_runs()
         first = next(
@@ -371,11 +371,11 @@ class Workspace:
 
     @property
     def is_stale(self) -> bool:
-        """Whether any stage is out of date."""
+        """Whether any stage is stale."""
         return bool(self.stale_stages())
 
     def stage_key(self, stage: str) -> str:
-        """Return the digest of everything that decides a stage's result."""
+        """Return the digest of all inputs of a stage."""
         settings = self.settings
         parts: dict[str, object] = {
             "benchmark": _identity(self._content.benchmark),
@@ -411,19 +411,19 @@ class Workspace:
                 *([] if settings.min_items == 1 else [settings.min_items]),
             ]
             if settings.weight != "gaps":
-                # A result file may be named `MODEL=FILE`; one that changed is another one.
-                files = [Path(one.partition("=")[2] or one) for one in settings.results]
+                # A result file may be given as `MODEL=FILE`; the stamp detects a changed file.
+                files = [Path(result.partition("=")[2] or result) for result in settings.results]
                 parts["weight"] = [
                     settings.weight,
                     settings.results,
                     settings.metrics,
-                    [_stamp(one) for one in files],
+                    [_stamp(path) for path in files],
                 ]
         text = json.dumps(plain(parts), sort_keys=True)
         return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
     def load_ui(self) -> dict[str, Any]:
-        """Return what the interface saved; empty where it is missing or unreadable."""
+        """Load the saved state of the interface; empty if missing or unreadable."""
         try:
             state = read_json(self.folder / "ui.json")
         except (OSError, ValueError):
@@ -431,23 +431,23 @@ class Workspace:
         return state if isinstance(state, dict) else {}
 
     def save_ui(self, state: Mapping[str, Any]) -> None:
-        """Keep what the interface restores next time; does nothing with read access."""
+        """Save the state of the interface; does nothing with read access."""
         if self.access != "read":
             write_json(self.folder / "ui.json", dict(state))
 
     def _concept_verdicts(self) -> list[list[object]]:
         verdicts: list[list[object]] = sorted(
-            [subject.value, one.subject_id, one.verdict.value]
+            [subject.value, standing.subject_id, standing.verdict.value]
             for subject in (Subject.CONCEPT, Subject.AREA)
-            for one in self.decisions.standings(subject).values()
-            if one.verdict is not Verdict.OPEN
+            for standing in self.decisions.standings(subject).values()
+            if standing.verdict is not Verdict.OPEN
         )
         log = self.decisions
-        wants: list[list[object]] = [["want", *one] for one in sorted(log.wanted.items())]
-        return verdicts + wants + [["merge", *one] for one in sorted(log.merged.items())]
+        wants: list[list[object]] = [["want", *target] for target in sorted(log.wanted.items())]
+        return verdicts + wants + [["merge", *merge] for merge in sorted(log.merged.items())]
 
     def _replace(self, **changes: Any) -> None:
-        self._must_write()
+        self._check_writable()
         self._content = replace(self._content, **changes)
         with self._writing():
             self._write_content()
@@ -462,11 +462,11 @@ class Workspace:
         except OSError as problem:
             raise _unwritable(self.folder, problem) from None
 
-    def _must_write(self) -> None:
+    def _check_writable(self) -> None:
         if self.access == "read":
-            raise WorkspaceError(f"{self.folder}: opened for reading; nothing can be changed.")
+            raise WorkspaceError(f"{self.folder}: opened read-only; it cannot be changed.")
 
-    def _take_lock(self) -> None:
+    def _acquire_lock(self) -> None:
         path = self.folder / "lock"
         try:
             handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
@@ -485,7 +485,7 @@ class Workspace:
             os.ftruncate(handle, 0)
             who = f" ({self._who})" if self._who else ""
             os.write(handle, f"process {os.getpid()} on {socket.gethostname()}{who}".encode())
-        # Also let go when a workspace is forgotten without being closed.
+        # Also release the lock when an unclosed workspace is garbage-collected.
         self._unlock = weakref.finalize(self, os.close, handle)
 
 
@@ -497,13 +497,13 @@ def _read_content(folder: Path) -> _Content:
         if problem.errno in _NOT_THERE:
             raise WorkspaceMissingError(
                 f"{folder}: not a workspace (no workspace.json). "
-                "Make one with `benchdesign run` or `benchdesign open BENCHMARK`."
+                "Create one with `benchdesign run` or `benchdesign open BENCHMARK`."
             ) from None
         raise WorkspaceError(f"{path}: cannot be read ({problem.strerror}).") from None
     except (ValueError, KeyError, TypeError, OverflowError) as problem:
         raise WorkspaceError(
             f"{path}: damaged ({problem}). Restore it from a backup; decisions.jsonl and maps/ "
-            "beside it are still good."
+            "beside it are not affected."
         ) from None
 
 
@@ -519,10 +519,10 @@ def _is_there(path: str | Path) -> bool:
     return str(path).startswith("hf:") or is_there(path)
 
 
-def _as_read(one: SetFile, benchmark: Benchmark) -> SetFile:
-    size, modified = _stamp(Path(one.path))
+def _as_read(source: SetFile, benchmark: Benchmark) -> SetFile:
+    size, modified = _stamp(Path(source.path))
     return replace(
-        one,
+        source,
         sha256=benchmark.sha256,
         n_items=len(benchmark),
         size=size,
@@ -531,23 +531,23 @@ def _as_read(one: SetFile, benchmark: Benchmark) -> SetFile:
     )
 
 
-def _identity(one: SetFile) -> list[object]:
-    """Path and digest; a file whose size or time changed since it was read counts as another."""
-    stamp = _stamp(Path(one.path))
-    changed = one.size and stamp != (0, 0) and stamp != (one.size, one.modified_ns)
-    return [one.path, one.sha256, "changed" if changed else ""]
+def _identity(source: SetFile) -> list[object]:
+    """Return path and digest, marked as changed if size or time differ from the last read."""
+    stamp = _stamp(Path(source.path))
+    changed = source.size and stamp != (0, 0) and stamp != (source.size, source.modified_ns)
+    return [source.path, source.sha256, "changed" if changed else ""]
 
 
 def _stamp(path: Path) -> tuple[int, int]:
     try:
         if path.is_dir():
-            stats = [one.stat() for one in sorted(path.rglob("*")) if one.is_file()]
+            stats = [file.stat() for file in sorted(path.rglob("*")) if file.is_file()]
         else:
             stats = [path.stat()]
     except (OSError, ValueError):
-        # Missing, or no name of a file at all: reading it says which.
+        # Missing file or invalid path; the error is reported when the file is read.
         return 0, 0
-    return sum(one.st_size for one in stats), max((one.st_mtime_ns for one in stats), default=0)
+    return sum(stat.st_size for stat in stats), max((stat.st_mtime_ns for stat in stats), default=0)
 
 
 def _upgradeable(data: Any, path: Path) -> Any:
@@ -555,7 +555,8 @@ def _upgradeable(data: Any, path: Path) -> Any:
         raise ValueError("not an object")
     if int(data.get("version", 0)) > _VERSION:
         raise WorkspaceError(
-            f"{path}: made by a newer benchdesign (version {data['version']}); upgrade to open it."
+            f"{path}: made by a newer version of benchdesign (format {data['version']}); "
+            "upgrade benchdesign to open it."
         )
     return data
 
@@ -563,5 +564,5 @@ def _upgradeable(data: Any, path: Path) -> Any:
 def _unwritable(folder: Path, problem: OSError) -> WorkspaceError:
     return WorkspaceError(
         f"{folder}: cannot be written ({problem.strerror or problem}). "
-        "Choose another folder, or free space."
+        "Choose another folder or free space."
     )

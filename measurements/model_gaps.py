@@ -114,7 +114,7 @@ def planted(
         regions = [commonest(one.labels[list(group.rows)]) for group in groups]
         named = [weighted(shares, area.unit, one.labels) for area, _ in result.profile()]
         named += [weighted(saliency, head.unit, one.labels) for head, *_ in result.other_groups()]
-        clearest = find_weak_regions(grove, residuals, rng=rng, level=1.0, most=len(chosen))
+        clearest = find_weak_regions(grove, residuals, rng=rng, level=1.0, max_regions=len(chosen))
         inside = np.zeros(len(weak), dtype=bool)
         for region in result.regions:
             inside[list(region.rows)] = True

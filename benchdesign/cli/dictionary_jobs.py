@@ -274,7 +274,7 @@ def list_job(*, model: str | None, release: str | None, on_disk: bool, as_json: 
 
     store = default_store()
     registered = read_registry(store=store)
-    local = list_local(store=store, known=[one.spec for one in registered])
+    local = list_local(store=store, registered=[one.spec for one in registered])
     entries = [*local, *registered]
     if release is not None:
         entries = [one for one in entries if one.release == release]

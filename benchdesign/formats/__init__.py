@@ -1,4 +1,4 @@
-"""Benchmarks and pools in the forms they come in: read, and written back in the same form."""
+"""Read benchmarks and pools in many formats, and write a benchmark back in its own."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Arrow files and the folders that `datasets` saves, read without that library."""
+"""Arrow files, and folders saved by `datasets`, read without that library."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["ArrowFiles", "DatasetFolder", "is_dataset_folder", "open_dataset_fol
 
 
 class ArrowFiles(TableSource):
-    """One or more Arrow files, stream or file form, in order."""
+    """One or more Arrow files (stream or file format), in order."""
 
     format = "arrow"
     suffix = ".arrow"
@@ -31,10 +31,10 @@ class ArrowFiles(TableSource):
         self._files = list(files)
         self._tables: list[Any] | None = None
         self._digest: str | None = None
-        if not self._opened():
-            raise FormatError(f"{path}: no Arrow file in it. Check the folder.")
+        if not self._open_tables():
+            raise FormatError(f"{path}: no Arrow file found. Check the folder.")
 
-    def _opened(self) -> list[Any]:
+    def _open_tables(self) -> list[Any]:
         if self._tables is None:
             self._tables = [_open_table(file) for file in self._files]
         return self._tables
@@ -45,43 +45,43 @@ class ArrowFiles(TableSource):
         if self._digest is None:
             digests = [digest_file(file) for file in self._files]
             joined = "".join(digests).encode("ascii")
-            whole = hashlib.sha256(joined).hexdigest()
-            self._digest = digests[0] if len(digests) == 1 else whole
+            combined = hashlib.sha256(joined).hexdigest()
+            self._digest = digests[0] if len(digests) == 1 else combined
         return self._digest
 
     @property
     def schema(self) -> Any:
         """Arrow schema of the first file."""
-        return self._opened()[0].schema
+        return self._open_tables()[0].schema
 
     def _block_sizes(self) -> Sequence[int]:
-        return [table.num_rows for table in self._opened()]
+        return [table.num_rows for table in self._open_tables()]
 
     def _read_block(self, block: int) -> Any:
-        return self._opened()[block]
+        return self._open_tables()[block]
 
     def _packed_bytes(self) -> int:
         return sum(file.stat().st_size for file in self._files)
 
     def write(self, path: Path, rows: Sequence[int], added: Sequence[Record]) -> None:
-        """Write the rows and then `added` in the form of the first file."""
+        """Write the rows and then `added`, in the format of the first file."""
         import pyarrow as pa
 
         is_file = read_head(self._files[0], 6) == b"ARROW1"
-        make = pa.ipc.new_file if is_file else pa.ipc.new_stream
-        with pa.OSFile(str(path), "wb") as sink, make(sink, self.schema) as out:
+        open_writer = pa.ipc.new_file if is_file else pa.ipc.new_stream
+        with pa.OSFile(str(path), "wb") as sink, open_writer(sink, self.schema) as writer:
             for table in self.selected(rows):
-                out.write_table(table)
+                writer.write_table(table)
             if added:
-                out.write_table(self.table_of(added))
+                writer.write_table(self.table_of(added))
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave open tables behind; the child process maps the files again."""
+        """Return the state without open tables; the child process maps the files again."""
         return {**super().__getstate__(), "_tables": None}
 
 
 class DatasetFolder(ArrowFiles):
-    """A folder saved by `datasets`: one split, alone or among others."""
+    """A folder saved by `datasets`: a single dataset, or one split of a dict of them."""
 
     format = "datasets"
     suffix = ""
@@ -92,7 +92,7 @@ class DatasetFolder(ArrowFiles):
         super().__init__(path, _data_files(self._folder))
 
     def write(self, path: Path, rows: Sequence[int], added: Sequence[Record]) -> None:
-        """Write the folder again; other splits are copied."""
+        """Write the folder, with other splits copied unchanged."""
         target = path
         if self._split:
             path.mkdir()
@@ -121,7 +121,7 @@ class DatasetFolder(ArrowFiles):
 
 
 def is_dataset_folder(path: Path) -> bool:
-    """Say whether `datasets` saved this folder."""
+    """Whether `datasets` saved this folder."""
     try:
         return any((path / name).is_file() for name in ("dataset_dict.json", "state.json"))
     except OSError as error:
@@ -134,13 +134,13 @@ def open_dataset_folder(path: Path, *, split: str | None) -> DatasetFolder:
     """Open a saved dataset, or one split of a saved dict of them."""
     if not (path / "dataset_dict.json").is_file():
         if split is not None and _read_json(path / "state.json").get("_split") not in {None, split}:
-            raise FormatError(f"{path}: not the split {split!r}. Leave --split out.")
+            raise FormatError(f"{path}: this is not the split {split!r}. Omit --split.")
         return DatasetFolder(path, None)
     listed = _read_json(path / "dataset_dict.json").get("splits")
     names = [str(name) for name in listed] if isinstance(listed, list) else []
     names = [name for name in names if Path(name).name == name and (path / name).is_dir()]
     if not names:
-        raise FormatError(f"{path}: none of its splits is there. Save the dataset again.")
+        raise FormatError(f"{path}: none of its splits exists. Save the dataset again.")
     name, findings = choose_split(names, split, str(path))
     source = DatasetFolder(path, name)
     source.start_findings.extend(findings)
@@ -150,8 +150,8 @@ def open_dataset_folder(path: Path, *, split: str | None) -> DatasetFolder:
 def _data_files(folder: Path) -> list[Path]:
     listed = _read_json(folder / "state.json").get("_data_files")
     entries = listed if isinstance(listed, list) else []
-    names = [str(one.get("filename")) for one in entries if isinstance(one, dict)]
-    # A name that leads out of the folder is not one that `datasets` wrote.
+    names = [str(entry.get("filename")) for entry in entries if isinstance(entry, dict)]
+    # Ignore paths out of the folder: `datasets` writes none.
     names = [name for name in names if Path(name).name == name]
     return [folder / name for name in names] or sorted(folder.glob("*.arrow"))
 
@@ -163,13 +163,13 @@ def _open_table(path: Path) -> Any:
     try:
         mapped = pa.memory_map(str(path))
         if head == b"ARROW1":
-            opened = pa.ipc.open_file(mapped)
-            batches = (opened.get_batch(at) for at in range(opened.num_record_batches))
+            reader = pa.ipc.open_file(mapped)
+            batches = (reader.get_batch(index) for index in range(reader.num_record_batches))
         else:
-            opened = pa.ipc.open_stream(mapped)
-            batches = iter(opened)
-        check_names(opened.schema)
-        return pa.Table.from_batches(_weighed(batches, path), opened.schema)
+            reader = pa.ipc.open_stream(mapped)
+            batches = iter(reader)
+        check_names(reader.schema)
+        return pa.Table.from_batches(_weighed(batches, path), reader.schema)
     except arrow_errors() as error:
         problem = " ".join(str(error).split())[:200]
         raise FormatError(
@@ -178,11 +178,11 @@ def _open_table(path: Path) -> Any:
 
 
 def _weighed(batches: Iterable[Any], path: Path) -> Iterator[Any]:
-    """Check batches, and stop before compressed ones fill the memory."""
+    """Yield valid batches; raise before compressed ones exhaust memory."""
     n_packed = path.stat().st_size
     n_unpacked = 0
     for batch in batches:
-        # A file may point outside its own buffers; nothing may follow such a pointer.
+        # Offsets in a damaged file can point outside its buffers: validate before use.
         batch.validate(full=True)
         n_unpacked += batch.nbytes
         check_unpacked(path, n_unpacked, n_packed=n_packed)

@@ -1,6 +1,6 @@
-"""Write an item of another set as a record of this one, through the field mapping.
+"""Convert items of a pool to records of a benchmark, through the field mappings.
 
-What the item lacks stays empty and is named; nothing is made up.
+A field that the item lacks stays empty and is reported; no value is invented.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ SAMPLE = 200
 
 @dataclass(frozen=True, slots=True)
 class AddedItem:
-    """An item on its way into a benchmark."""
+    """An item to add to a benchmark."""
 
     item: Item
     record: Mapping[str, Any]
@@ -49,12 +49,12 @@ class AddedItem:
     pool: Benchmark | None = None
     licence: str | None = None
     edits: Mapping[str, Any] = field(default_factory=dict)
-    """What the designer changed: prompt, context, choices, answer (text), category, source."""
+    """Values the designer changed: prompt, context, choices, answer (text), category, source."""
 
 
 @dataclass(slots=True)
 class _Parts:
-    """What an added item brings."""
+    """Content of an added item."""
 
     prompt: str
     context: str
@@ -68,7 +68,7 @@ class _Parts:
 
 
 class RecordBuilder:
-    """Makes records for added items in the shape of a benchmark's own."""
+    """Builds records of added items, with the fields and style of the benchmark's own."""
 
     def __init__(self, benchmark: Benchmark) -> None:
         self._benchmark = benchmark
@@ -84,10 +84,10 @@ class RecordBuilder:
         self._id_style = IdStyle.of(self._raw_ids())
         self._next_number = itertools.count(self._id_style.next_number)
         self.empty: Counter[str] = Counter()
-        """Fields left empty, with the number of added records that lack them."""
+        """Number of added records that lack a value, by field."""
 
         self.dropped: Counter[str] = Counter()
-        """Parts of added items that the benchmark has no place for."""
+        """Number of added items with a part that the benchmark has no field for, by part."""
 
     def build(self, added: AddedItem) -> tuple[dict[str, Any], str]:
         """Return the record of an added item and its id in the revised benchmark."""
@@ -105,8 +105,8 @@ class RecordBuilder:
                 self._put(record, filled, path, self._like(path, value))
         self._copy_shared(record, filled, added)
         for path, survey in self._surveys.items():
-            lacks = survey.values and path not in filled
-            if lacks and not any(path.startswith(f"{done}.") for done in filled):
+            is_missing = survey.values and path not in filled
+            if is_missing and not any(path.startswith(f"{parent}.") for parent in filled):
                 self.empty[path] += 1
         return record, item_id
 
@@ -132,7 +132,9 @@ class RecordBuilder:
         name = str(value)
         if name in self._ids:
             value = name = next(
-                one for at in itertools.count(2) if (one := f"{value}-{at}") not in self._ids
+                candidate
+                for suffix in itertools.count(2)
+                if (candidate := f"{value}-{suffix}") not in self._ids
             )
         self._ids.add(name)
         if self._mapping.id is not None:
@@ -146,14 +148,14 @@ class RecordBuilder:
             prompt = f"{parts.context}\n\n{prompt}"
         if mapping.choices_kind == "inline" and mapping.choices == mapping.prompt:
             style = InlineStyle.of(
-                [as_text(get_value(one, mapping.prompt)) for one in self._sample]
+                [as_text(get_value(sampled, mapping.prompt)) for sampled in self._sample]
             )
             if parts.choices and style:
                 prompt = style.write(prompt, parts.choices)
             elif not parts.choices:
                 self.empty[f"{mapping.prompt} (choices)"] += 1
         elif parts.choices and mapping.choices is None:
-            # Without its choices the question could not be answered as it was meant.
+            # The question may not make sense without its choices: list them in the prompt.
             listed = [f"{letter(at)}. {choice}" for at, choice in enumerate(parts.choices)]
             prompt = "\n".join([prompt, *listed])
         if mapping.prompt is not None:
@@ -177,7 +179,7 @@ class RecordBuilder:
             value = list_like(sample, _objects(as_list(sample) or [], choices))
         elif kind in {"separated", "distractors"}:
             if kind == "distractors":
-                choices = [one for at, one in enumerate(choices) if at != parts.answer_index]
+                choices = [choice for at, choice in enumerate(choices) if at != parts.answer_index]
             value = _separated(sample, choices)
         elif kind == "lettered" and isinstance(sample, str) and as_list(sample) is None:
             style = InlineStyle.of([sample])
@@ -201,7 +203,7 @@ class RecordBuilder:
             keep = set(range(len(columns)))
             if parts.answer_index is not None and parts.answer_index >= len(columns):
                 keep = {*range(len(columns) - 1), parts.answer_index}
-            choices = [one for at, one in enumerate(choices) if at in keep]
+            choices = [choice for at, choice in enumerate(choices) if at in keep]
             if parts.answer in choices:
                 parts.answer_index = choices.index(str(parts.answer))
         for column, choice in zip(columns, choices, strict=False):
@@ -210,7 +212,7 @@ class RecordBuilder:
     def _put_labels(
         self, record: dict[str, Any], filled: set[str], path: str, choices: Sequence[str]
     ) -> None:
-        """Fill the labels next to `choices.text`."""
+        """Write the labels next to `choices.text`."""
         parent = path.rpartition(".")[0]
         for sibling in LABEL_SIBLINGS if parent else ():
             labels = self._sample_value(f"{parent}.{sibling}")
@@ -228,8 +230,9 @@ class RecordBuilder:
             scores = as_list(sample)
             if scores and parts.answer_index is not None and parts.choices:
                 one, zero = (1.0, 0.0) if isinstance(scores[0], float) else (1, 0)
-                picked = range(len(parts.choices))
-                value = [one if at == parts.answer_index else zero for at in picked]
+                value = [
+                    one if at == parts.answer_index else zero for at in range(len(parts.choices))
+                ]
                 self._put(record, filled, path, list_like(sample, value))
             return
         listed = as_list(sample) if kind == "list" else None
@@ -254,7 +257,7 @@ class RecordBuilder:
         return style.write(parts.answer_index)
 
     def _element_kind(self, path: str) -> str:
-        """Say how the keys inside list-valued answers are written."""
+        """Return the kind of keys in list-valued answers: text, letter or index."""
         from benchdesign.formats.values import find_index
 
         for kind in ("text", "letter", "index"):
@@ -277,23 +280,28 @@ class RecordBuilder:
         return longest if all(longest) else ()
 
     def _copy_shared(self, record: dict[str, Any], filled: set[str], added: AddedItem) -> None:
-        """Copy fields that both sets have under one name and that hold the same kind of thing."""
+        """Copy fields that have the same name and kind of value in both sets."""
         if added.pool is None:
             return
-        used = _mapped_paths(added.pool)
-        theirs = survey_fields([added.record])
+        mapped = _mapped_paths(added.pool)
+        pool_surveys = survey_fields([added.record])
         for path, survey in self._surveys.items():
-            other = theirs.get(path)
-            is_used = path in filled or path in used or path in _mapped_paths(self._benchmark)
-            if is_used or other is None or not other.values or other.kind != survey.kind:
+            pool_survey = pool_surveys.get(path)
+            is_used = path in filled or path in mapped or path in _mapped_paths(self._benchmark)
+            if (
+                is_used
+                or pool_survey is None
+                or not pool_survey.values
+                or pool_survey.kind != survey.kind
+            ):
                 continue
-            self._put(record, filled, path, other.values[0])
+            self._put(record, filled, path, pool_survey.values[0])
 
     def _sample_value(self, path: str) -> Any:
         return first_present(self._sample, lambda record: get_value(record, path))
 
     def _like(self, path: str, text: Any) -> Any:
-        """Write a text as this field holds texts: plain, in a list, or as messages."""
+        """Format a text as the field stores texts: plain, in a list, or as messages."""
         survey: FieldSurvey | None = self._surveys.get(path)
         sample = self._sample_value(path)
         if survey is None or isinstance(text, list):
@@ -354,7 +362,7 @@ def _mapped_paths(benchmark: Benchmark) -> set[str]:
 
 
 def _skeleton(sample: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Keys of most records, in the order they come in, with nothing in them."""
+    """Return an empty record with the keys that most records have, in their order."""
     counts: Counter[str] = Counter(key for record in sample for key in record)
     order = max(sample, key=len, default={})
     keys = [key for key in order if counts[key] * 2 > len(sample)]
@@ -391,7 +399,7 @@ def _objects(sample: Sequence[Any], choices: Sequence[str]) -> list[dict[str, An
     if label_key is not None and not any(key in first for key in TEXT_KEYS if key != label_key):
         label_key = None
     text_key = next((key for key in TEXT_KEYS if key in first and key != label_key), "text")
-    labels = [as_text(one.get(label_key)) for one in sample if isinstance(one, Mapping)]
+    labels = [as_text(option.get(label_key)) for option in sample if isinstance(option, Mapping)]
     written = []
     for at, choice in enumerate(choices):
         entry: dict[str, Any] = dict.fromkeys(first)
@@ -405,9 +413,9 @@ def _objects(sample: Sequence[Any], choices: Sequence[str]) -> list[dict[str, An
 
 def _lettered(sample: Sequence[Any], choices: Sequence[str]) -> list[str]:
     raw = as_text(sample[0]) if sample else "(A) "
-    stripped = strip_letters([as_text(one) for one in sample])
+    stripped = strip_letters([as_text(choice) for choice in sample])
     marker = raw[: len(raw) - len(stripped[0])] if stripped else "(A) "
-    label = next((sign for sign in marker if sign.isalnum()), "A")
+    label = next((character for character in marker if character.isalnum()), "A")
     written = []
     for at, choice in enumerate(choices):
         if label.isdigit():
@@ -419,11 +427,12 @@ def _lettered(sample: Sequence[Any], choices: Sequence[str]) -> list[str]:
 
 
 def _separated(sample: Any, choices: Sequence[str]) -> Any:
-    """Join as the cell does; None where a choice itself holds the separator."""
+    """Join choices as the sample cell does; None if a choice contains the separator."""
     listed = as_list(sample)
     if listed is not None or not isinstance(sample, str):
         return list_like(sample, list(choices))
-    separator = next((one for one in ("; ", ";", " | ", "|", "\n", " / ") if one in sample), "; ")
+    separators = ("; ", ";", " | ", "|", "\n", " / ")
+    separator = next((separator for separator in separators if separator in sample), "; ")
     if any(separator.strip(" ") in choice for choice in choices):
         return None
     return separator.join(choices)

@@ -1,4 +1,4 @@
-"""CSV and TSV: dialect and encoding found from the file; untouched rows are copied as bytes."""
+"""CSV and TSV files: dialect and encoding are detected; unchanged rows are copied as bytes."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ __all__ = ["CsvFile"]
 SAMPLE_BYTES = 1 << 18
 SAMPLE_ROWS = 100
 MAX_ROW_LINES = 10_000
-"""A quoted cell over more lines than this is a quote that was never closed."""
+"""A quoted cell of more lines counts as an unclosed quote."""
 
-# Cells longer than the module's default of 128 KB are ordinary in benchmarks with passages.
+# Passages in benchmarks are often longer than the csv module's limit of 128 KB a cell.
 csv.field_size_limit(min(sys.maxsize, 1 << 30))
 
 _MMLU_COLUMNS = ("question", "A", "B", "C", "D", "answer")
@@ -45,14 +45,14 @@ Quoting = Literal[0, 1, 2, 3]
 
 @dataclass(frozen=True)
 class Dialect:
-    """How a file separates and quotes."""
+    """Delimiter, quoting and escapes of a file."""
 
     delimiter: str
     quoting: Quoting = csv.QUOTE_MINIMAL
     escapechar: str | None = None
 
     def reader(self, lines: Iterator[str], *, strict: bool = False) -> Any:
-        """Parse lines; a strict reader raises on quotes that do not belong or never end."""
+        """Return a reader of lines; a strict one raises on misplaced or unclosed quotes."""
         return csv.reader(
             lines,
             strict=strict,
@@ -63,7 +63,7 @@ class Dialect:
         )
 
     def row(self, cells: Sequence[str], *, quoting: Quoting | None = None) -> str:
-        """Write one row without line end."""
+        """Format one row, without line end."""
         out = io.StringIO()
         writer = csv.writer(
             out,
@@ -71,7 +71,7 @@ class Dialect:
             quoting=self.quoting if quoting is None else quoting,
             escapechar=self.escapechar,
             doublequote=self.escapechar is None,
-            # The module quotes line ends in cells only if the line end it writes holds them.
+            # The csv module quotes \r and \n in a cell only if they are part of its own line end.
             lineterminator="\r\n",
         )
         writer.writerow(cells)
@@ -79,7 +79,7 @@ class Dialect:
 
 
 class CsvFile(Source):
-    """A delimited file with one record a row."""
+    """A delimited file with one record per row."""
 
     format = "csv"
 
@@ -111,7 +111,7 @@ class CsvFile(Source):
         ]:
             lines.pop()
         if not any(line.strip() for line in lines):
-            raise FormatError(f"{self.path}: nothing but blank lines. Check the file.")
+            raise FormatError(f"{self.path}: only blank lines. Check the file.")
         return lines
 
     def _first_rows(self) -> tuple[list[str], list[str]]:
@@ -119,14 +119,16 @@ class CsvFile(Source):
         try:
             first: list[str] = next(reader, [])
         except csv.Error as error:
-            raise FormatError(f"{self.path}:1: not a table ({error}). Check the file.") from None
+            raise FormatError(
+                f"{self.path}:1: not a valid table ({error}). Check the file."
+            ) from None
         try:
             return first, next((row for row in reader if row), [])
         except csv.Error:
             return first, []
 
     def records(self) -> Iterator[Record]:
-        """Parse row by row."""
+        """Yield the records, row by row."""
         self._restart_findings()
         self._starts, self._ends, self._lines = array("Q"), array("Q"), array("Q")
         recoded: list[int] = []
@@ -160,14 +162,14 @@ class CsvFile(Source):
         if recoded:
             self.findings.append(recoded_finding(self, recoded))
         if uneven:
-            more = f", as have {len(uneven) - 1} more rows" if len(uneven) > 1 else ""
-            what = f"not the {len(self.columns)} columns of the header{more}."
+            more = f", as in {len(uneven) - 1} more rows" if len(uneven) > 1 else ""
+            problem = f"cell count differs from the header ({len(self.columns)} columns){more}."
             self.findings.append(
-                Finding("column-count", f"{self.place(uneven[0])}: {what}", tuple(uneven))
+                Finding("column-count", f"{self.place(uneven[0])}: {problem}", tuple(uneven))
             )
 
     def _rows(self, feed: _Feed) -> Iterator[list[str]]:
-        """Yield rows; a quote that is never closed costs its own line, not the rest."""
+        """Yield rows; skip only the line of an unclosed quote, not the rest of the file."""
         while True:
             feed.seek_row()
             reader = self.dialect.reader(iter(feed))
@@ -175,7 +177,11 @@ class CsvFile(Source):
             try:
                 for cells in reader:
                     n_lines = feed.line_no - feed.row_line + 1
-                    if feed.at_end and feed.has_open_quote() and self._runs_on(feed, n_lines):
+                    if (
+                        feed.at_end
+                        and feed.has_open_quote()
+                        and self._ends_in_quotes(feed, n_lines)
+                    ):
                         restart = True
                         break
                     yield cells
@@ -185,11 +191,11 @@ class CsvFile(Source):
                 restart = True
             if not restart:
                 return
-            self._skip(f"{self.path}:{feed.row_line}", "a quote in this row is never closed")
+            self._skip(f"{self.path}:{feed.row_line}", "a quote in this row is not closed")
             feed.skip_line()
 
-    def _runs_on(self, feed: _Feed, n_lines: int) -> bool:
-        """Say whether the last row ends inside quotes, which would swallow added rows."""
+    def _ends_in_quotes(self, feed: _Feed, n_lines: int) -> bool:
+        """Whether the last row ends inside quotes, which would swallow added rows."""
         if n_lines > 1:
             return True
         text = decode_line(self.content.read(feed.row_start, feed.position))[0]
@@ -209,17 +215,17 @@ class CsvFile(Source):
         """Read and parse one row."""
         raw = self.content.read(self._starts[row], self._ends[row])
         lines = [decode_line(line)[0] for line in raw.split(self._line_break)]
-        breaks = self._line_break.decode()
-        fed = [line + breaks for line in lines[:-1]] + lines[-1:]
-        cells: list[str] = next((cells for cells in self.dialect.reader(iter(fed)) if cells), [])
+        line_break = self._line_break.decode()
+        lines = [line + line_break for line in lines[:-1]] + lines[-1:]
+        cells: list[str] = next((cells for cells in self.dialect.reader(iter(lines)) if cells), [])
         return self._record(cells)
 
     def __len__(self) -> int:
-        """Count the records of the last pass."""
+        """Return the number of records in the last pass."""
         return len(self._starts)
 
     def place(self, row: int) -> str:
-        """Name file and line."""
+        """Return file and line."""
         return f"{self.path}:{self._lines[row]}"
 
     def write(self, path: Path, rows: Sequence[int], added: Sequence[Record]) -> None:
@@ -254,8 +260,8 @@ class CsvFile(Source):
             return self.dialect.row(cells, quoting=quoting)
         except csv.Error as error:
             raise FormatError(
-                f"{self.path}: an added item holds a separator or line end, and the file uses no "
-                "quotes. Export with --format jsonl."
+                f"{self.path}: an added item contains a delimiter or line break, but the file "
+                "uses no quotes. Export with --format jsonl."
             ) from error
 
     def _line_end(self) -> bytes:
@@ -265,11 +271,11 @@ class CsvFile(Source):
         return b"\r\n" if first.endswith("\r\n") else b"\n"
 
     def _codec(self) -> str:
-        """Codec of added rows: UTF-8 unless the file is plainly in something older."""
+        """Return the encoding of added rows: UTF-8, or windows-1252 if some row is not UTF-8."""
         return "cp1252" if any(finding.kind == "encoding" for finding in self.findings) else "utf-8"
 
     def _quoting(self) -> Quoting:
-        """Find the quoting that writes the sample as it is."""
+        """Return the quoting that reproduces most sample rows exactly."""
         if self.dialect.quoting == csv.QUOTE_NONE:
             return csv.QUOTE_NONE
         rows = range(min(len(self), 50))
@@ -288,12 +294,12 @@ class CsvFile(Source):
         return self.dialect.row(cells, quoting=quoting).encode() == raw.rstrip(b"\r\n")
 
 
-class _TooManyLines(Exception):  # noqa: N818 - a signal between feed and reader
-    """A row runs on for too long."""
+class _TooManyLines(Exception):  # noqa: N818 - a signal from feed to reader
+    """A row spans too many lines."""
 
 
 class _Feed:
-    """Lines of a file for the parser, knowing where each came from."""
+    """Lines of a file for the parser, with their positions."""
 
     def __init__(self, stream: IO[bytes], start: int, line_break: bytes) -> None:
         self._stream = stream
@@ -306,24 +312,24 @@ class _Feed:
         self._size = stream.seek(0, io.SEEK_END)
 
     def seek_row(self) -> None:
-        """Go back to where the row in hand starts."""
+        """Go back to the start of the current row."""
         self.position = self.row_start
         self.line_no = self.row_line - 1
         self._stream.seek(self.position)
         self._buffer = b""
 
     def skip_line(self) -> None:
-        """Leave out one line and start the next row after it."""
+        """Skip the first line of the current row; the next row starts after it."""
         self.seek_row()
         self._next_raw()
         self.row_start, self.row_line = self.position, self.line_no + 1
 
     def has_open_quote(self) -> bool:
-        """Say whether the row in hand has an odd number of quotes."""
-        here = self._stream.tell()
+        """Whether the current row has an odd number of quotes."""
+        position = self._stream.tell()
         self._stream.seek(self.row_start)
         raw = self._stream.read(self.position - self.row_start)
-        self._stream.seek(here)
+        self._stream.seek(position)
         return raw.count(b'"') % 2 == 1
 
     def __iter__(self) -> Iterator[str]:
@@ -335,14 +341,14 @@ class _Feed:
             yield text
 
     def _next_raw(self) -> bytes:
-        raw = self._stream.readline() if self._line_break == b"\n" else self._read_old_line()
+        raw = self._stream.readline() if self._line_break == b"\n" else self._read_cr_line()
         if raw:
             self.position += len(raw)
             self.line_no += 1
             self.at_end = self.position >= self._size
         return raw
 
-    def _read_old_line(self) -> bytes:
+    def _read_cr_line(self) -> bytes:
         """Read up to a lone carriage return."""
         while b"\r" not in self._buffer:
             chunk = self._stream.read(1 << 16)
@@ -355,7 +361,7 @@ class _Feed:
 
 
 def _find_dialect(sample: list[str], *, tabs_first: bool) -> Dialect:
-    """Take the way of reading that gives the most even table of more than one column."""
+    """Return the dialect that reads the sample as the most regular table."""
     order = "\t,;|" if tabs_first else ",\t;|"
     candidates = [Dialect(delimiter) for delimiter in order]
     candidates += [Dialect(delimiter, csv.QUOTE_NONE) for delimiter in order if delimiter in "\t|"]
@@ -385,7 +391,7 @@ def _evenness(dialect: Dialect, sample: list[str]) -> tuple[float, float]:
     n_rows = sum(widths.values())
     if width < 2:
         return (0.25, 0.0)
-    # Quotes that swallow rows leave few of them; count lines as well as evenness.
+    # Misread quotes merge many rows into few: score the number of rows as well as evenness.
     return (round(n_even / n_rows, 2), min(n_rows, SAMPLE_ROWS) / SAMPLE_ROWS)
 
 
@@ -395,7 +401,7 @@ def _is_header(first: Sequence[str], second: Sequence[str]) -> bool:
     if any(len(name) > 80 for name in names):
         return False
     if len(set(named)) != len(named):
-        # Columns of the same name happen in headers; elsewhere they are values that repeat.
+        # A header may repeat a name; in a data row, repeated cells are repeated values.
         return all(plain_name(name) in _HEADER_WORDS for name in named)
     if any(_is_number(name) or name.endswith("?") for name in names):
         return False
@@ -458,12 +464,12 @@ def _number(text: str) -> Any:
 
 
 class _Literal(float):
-    """A number that is written as it was read."""
+    """A number that is written exactly as it was read."""
 
     def __new__(cls, text: str) -> _Literal:
-        made = super().__new__(cls, text)
-        made.text = text
-        return made
+        literal = super().__new__(cls, text)
+        literal.text = text
+        return literal
 
     text: str
 

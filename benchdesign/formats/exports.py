@@ -1,4 +1,4 @@
-"""Write records in another form than their own; values stay, layout does not."""
+"""Export records to another format: same values, new layout."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def export_records(path: Path, format: str, records: Iterable[Mapping[str, Any]]
 
 
 def json_text(value: Any) -> str:
-    """Dump a value; text stays readable unless it cannot be encoded."""
+    """Return a value as JSON; characters are escaped only if UTF-8 cannot encode them."""
     text = json.dumps(value, ensure_ascii=False, default=str)
     try:
         text.encode("utf-8")
@@ -49,7 +49,8 @@ def _export_table(path: Path, records: list[Mapping[str, Any]], *, delimiter: st
     columns = list(dict.fromkeys(key for record in records for key in record))
     with path.open("w", encoding="utf-8", newline="", errors="replace") as out:
         dialect = Dialect(delimiter)
-        for cells in (columns, *([as_cell(one.get(name)) for name in columns] for one in records)):
+        rows = ([as_cell(record.get(column)) for column in columns] for record in records)
+        for cells in (columns, *rows):
             out.write(dialect.row([guarded(cell) for cell in cells]) + "\n")
 
 
@@ -63,5 +64,5 @@ def _export_parquet(path: Path, records: Iterable[Mapping[str, Any]]) -> None:
     except (pa.ArrowException, OverflowError, UnicodeEncodeError) as error:
         problem = str(error).splitlines()[0]
         raise FormatError(
-            f"{path}: the records do not fit one Parquet table ({problem}). Use --format jsonl."
+            f"{path}: the records do not fit in one Parquet table ({problem}). Use --format jsonl."
         ) from error

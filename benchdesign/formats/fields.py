@@ -1,6 +1,6 @@
-"""Find out which fields of a set hold the prompt, choices, key, id and category.
+"""Detect which fields of a set hold the prompt, choices, key, id and category.
 
-Names decide first, then what the fields hold; a person can set any of them by hand.
+Field names decide first, then values; the user can set any field.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ Records = Sequence[Mapping[str, Any]]
 def detect_fields(
     records: Records, *, fields: Mapping[str, str] | None = None, place: str = "the file"
 ) -> FieldMapping:
-    """Return which fields hold what; `fields` sets roles by hand, {'prompt': 'question'}."""
+    """Return the field of each role; `fields` sets some, such as {'prompt': 'question'}."""
     surveys = survey_fields(records)
     chosen = _checked(fields or {}, surveys, place)
     finder = _Finder(records, surveys, chosen)
@@ -64,7 +64,7 @@ def detect_fields(
     if mapping.prompt is None:
         raise FormatError(
             f"{place}: no field looks like a prompt among {_listed(surveys)}. "
-            "Name one with --field prompt=FIELD or give a --template."
+            "Set one with --field prompt=FIELD, or use --template."
         )
     return mapping
 
@@ -76,16 +76,20 @@ def _checked(
     for role, path in fields.items():
         if role not in names:
             raise FormatError(
-                f"{place}: {role!r} is not something a field can hold. "
+                f"{place}: {role!r} is not a role that a field can have. "
                 f"Use one of {', '.join(ROLES)}."
             )
         if role in KINDS or role == "provenance":
             continue
         for column in path.split(",") if role == "choices" else [path]:
-            known = column in surveys or any(name.startswith(f"{column}.") for name in surveys)
-            if not known:
-                near = get_close_matches(column, list(surveys), n=1, cutoff=0.5)
-                hint = f"Did you mean {near[0]!r}?" if near else f"It has {_listed(surveys)}."
+            exists = column in surveys or any(name.startswith(f"{column}.") for name in surveys)
+            if not exists:
+                similar = get_close_matches(column, list(surveys), n=1, cutoff=0.5)
+                hint = (
+                    f"Did you mean {similar[0]!r}?"
+                    if similar
+                    else f"Its fields are {_listed(surveys)}."
+                )
                 raise FormatError(f"{place}: no field {column!r} for {role}. {hint}")
     return dict(fields)
 
@@ -97,7 +101,7 @@ def _listed(surveys: Mapping[str, FieldSurvey], n_shown: int = 12) -> str:
 
 
 class _Finder:
-    """Finds one role after another; what is taken is not taken twice."""
+    """Finds the field of each role in turn; a field gets one role only."""
 
     def __init__(
         self, records: Records, surveys: dict[str, FieldSurvey], chosen: dict[str, str]
@@ -105,59 +109,59 @@ class _Finder:
         self.records = records
         self.surveys = surveys
         self.chosen = chosen
-        self.taken: set[str] = {
+        self.assigned: set[str] = {
             path for role, value in chosen.items() if role not in KINDS for path in value.split(",")
         }
 
     def mapping(self) -> FieldMapping:
-        found: dict[str, str | None] = dict(self.chosen)
-        found.setdefault("prompt", self._prompt())
-        self._take(found["prompt"])
-        if "choices" in found:
-            kind = self.chosen.get("choices_kind") or self._choices_kind(str(found["choices"]))
-            found["choices_kind"] = kind
+        roles: dict[str, str | None] = dict(self.chosen)
+        roles.setdefault("prompt", self._prompt())
+        self._assign(roles["prompt"])
+        if "choices" in roles:
+            kind = self.chosen.get("choices_kind") or self._choices_kind(str(roles["choices"]))
+            roles["choices_kind"] = kind
         else:
-            found["choices"], found["choices_kind"] = self._choices(found["prompt"])
-        self._take(found["choices"])
+            roles["choices"], roles["choices_kind"] = self._choices(roles["prompt"])
+        self._assign(roles["choices"])
         mapping = FieldMapping(
-            prompt=found["prompt"],
-            choices=found["choices"],
-            choices_kind=found["choices_kind"],
-            answer=found.get("answer"),
+            prompt=roles["prompt"],
+            choices=roles["choices"],
+            choices_kind=roles["choices_kind"],
+            answer=roles.get("answer"),
         )
-        if "answer" not in found:
-            found["answer"] = self._answer(mapping)
-        self._take(found["answer"])
-        mapping = replace(mapping, answer=found["answer"])
-        found.setdefault("answer_kind", self._answer_kind(mapping))
+        if "answer" not in roles:
+            roles["answer"] = self._answer(mapping)
+        self._assign(roles["answer"])
+        mapping = replace(mapping, answer=roles["answer"])
+        roles.setdefault("answer_kind", self._answer_kind(mapping))
         for role, names in (("context", CONTEXT_NAMES), ("source", SOURCE_NAMES)):
-            if role not in found:
-                found[role] = self._by_name(names, kinds={"text", "texts", "messages"})
-                self._take(found[role])
-        if "licence" not in found:
-            found["licence"] = self._by_name(LICENCE_NAMES, kinds={"text"})
-        if found["context"] is None and found["prompt"]:
-            found["context"] = self._second_prompt(found["prompt"])
-            self._take(found["context"])
-        if "id" not in found:
-            found["id"] = self._id()
-            self._take(found["id"])
-        if "category" not in found:
-            found["category"] = self._category()
+            if role not in roles:
+                roles[role] = self._by_name(names, kinds={"text", "texts", "messages"})
+                self._assign(roles[role])
+        if "licence" not in roles:
+            roles["licence"] = self._by_name(LICENCE_NAMES, kinds={"text"})
+        if roles["context"] is None and roles["prompt"]:
+            roles["context"] = self._second_prompt(roles["prompt"])
+            self._assign(roles["context"])
+        if "id" not in roles:
+            roles["id"] = self._id()
+            self._assign(roles["id"])
+        if "category" not in roles:
+            roles["category"] = self._category()
         origin = {
             role: "set" if role in self.chosen else "detected"
             for role in ROLES
-            if found.get(role) is not None
+            if roles.get(role) is not None
         }
-        return FieldMapping(**{k: v for k, v in found.items() if v is not None}, origin=origin)
+        return FieldMapping(**{k: v for k, v in roles.items() if v is not None}, origin=origin)
 
-    def _take(self, path: str | None) -> None:
+    def _assign(self, path: str | None) -> None:
         if path is not None:
-            self.taken.update(path.split(","))
-            self.taken.add(path)
+            self.assigned.update(path.split(","))
+            self.assigned.add(path)
 
     def _free(self) -> list[FieldSurvey]:
-        return [survey for path, survey in self.surveys.items() if path not in self.taken]
+        return [survey for path, survey in self.surveys.items() if path not in self.assigned]
 
     def _by_name(self, names: Sequence[str], *, kinds: set[str], share: float = 0.0) -> str | None:
         best: tuple[int, int, str] | None = None
@@ -171,17 +175,17 @@ class _Finder:
 
     def _prompt(self) -> str | None:
         kinds = {"text", "texts", "messages"}
-        found = self._by_name(PROMPT_NAMES, kinds=kinds, share=0.5)
-        if found is not None:
-            survey = self.surveys[found]
-            # One instruction for all rows is not what an item asks.
+        path = self._by_name(PROMPT_NAMES, kinds=kinds, share=0.5)
+        if path is not None:
+            survey = self.surveys[path]
+            # An instruction that most rows share is not the question of an item.
             if survey.name == "instruction" and survey.distinct < 0.1 and len(self.records) > 10:
-                self.taken.add(found)
+                self.assigned.add(path)
                 other = self._by_name(PROMPT_NAMES, kinds=kinds, share=0.5)
-                self.taken.discard(found)
-                return other or found
-            return found
-        loose = [
+                self.assigned.discard(path)
+                return other or path
+            return path
+        named = [
             survey
             for survey in self._free()
             if survey.kind == "text"
@@ -189,12 +193,12 @@ class _Finder:
             and any(name in survey.name for name in ("question", "prompt", "input", "text"))
             and survey.mean_length > 12
         ]
-        rest = loose or [
+        candidates = named or [
             survey
             for survey in self._free()
             if survey.kind == "text" and survey.share > 0.5 and _reads_like_prose(survey)
         ]
-        return max(rest, key=lambda survey: survey.mean_length).path if rest else None
+        return max(candidates, key=lambda survey: survey.mean_length).path if candidates else None
 
     def _choices(self, prompt: str | None) -> tuple[str | None, str | None]:
         named = []
@@ -240,10 +244,10 @@ class _Finder:
         if survey.kind != "text":
             return None
         texts = [str(value) for value in survey.values]
-        inline = [found for text in texts if (found := find_inline_choices(text))]
-        if len(inline) >= 0.6 * len(texts):
-            starts = sum(found.prompt_end == 0 for found in inline)
-            return "lettered" if starts > 0.5 * len(inline) else "inline"
+        matches = [match for text in texts if (match := find_inline_choices(text))]
+        if len(matches) >= 0.6 * len(texts):
+            starts = sum(match.prompt_end == 0 for match in matches)
+            return "lettered" if starts > 0.5 * len(matches) else "inline"
         if _rank(survey, CHOICES_NAMES) is None and "choices" not in self.chosen:
             return None
         if is_distractors:
@@ -254,11 +258,11 @@ class _Finder:
     def _choice_columns(self) -> tuple[str, str] | None:
         families: dict[tuple[str, str], dict[str, str]] = {}
         for survey in self._free():
-            found = COLUMN_FAMILY.match(survey.name)
-            if found and survey.kind in {"text", "number", "flag"}:
+            match = COLUMN_FAMILY.match(survey.name)
+            if match and survey.kind in {"text", "number", "flag"}:
                 parent = survey.path.rpartition(".")[0]
-                family = families.setdefault((parent, found["stem"]), {})
-                family.setdefault(found["tag"], survey.path)
+                family = families.setdefault((parent, match["stem"]), {})
+                family.setdefault(match["tag"], survey.path)
         best: list[str] = []
         for (_, stem), tags in families.items():
             run = _run_of_tags(tags)
@@ -272,18 +276,18 @@ class _Finder:
     def _answer(self, mapping: FieldMapping) -> str | None:
         if mapping.choices_kind == "targets":
             return mapping.choices
-        options = []
+        candidates = []
         for order, survey in enumerate(self._free()):
             rank = _rank(survey, ANSWER_NAMES)
             if rank is None or not survey.values or survey.kind in {"record", "targets"}:
                 continue
             fit = self._fit(replace(mapping, answer=survey.path)) if mapping.choices else 0.0
-            options.append((survey.share < 0.5, fit < 0.5, rank, order, survey.path))
+            candidates.append((survey.share < 0.5, fit < 0.5, rank, order, survey.path))
         if mapping.choices and mapping.choices.endswith(".choices"):
             labels = mapping.choices.removesuffix(".choices") + ".labels"
             if labels in self.surveys:
                 return labels
-        return min(options)[-1] if options else None
+        return min(candidates)[-1] if candidates else None
 
     def _fit(self, mapping: FieldMapping) -> float:
         kind = self._answer_kind(mapping)
@@ -304,14 +308,14 @@ class _Finder:
         if not mapping.choices or mapping.choices_kind == "distractors":
             return "text"
         shares = [(self._kind_share(mapping, kind), kind) for kind in _INDEXED]
-        best = max(share for share, _ in shares)
-        if best < 0.3:
+        highest = max(share for share, _ in shares)
+        if highest < 0.3:
             return "text"
-        # At equal shares the earlier kind wins: what a text says, before what it may count.
-        return next(kind for share, kind in shares if share >= best - 1e-9)
+        # On a tie the earlier kind wins: a key that equals a choice's text is no position.
+        return next(kind for share, kind in shares if share >= highest - 1e-9)
 
     def _kind_share(self, mapping: FieldMapping, kind: str) -> float:
-        n_known = n_found = 0
+        n_answers = n_fitting = 0
         for record in self.records:
             value = get_value(record, mapping.answer)
             if isinstance(value, list):
@@ -319,18 +323,18 @@ class _Finder:
             choices = read_choices(record, mapping)
             if value is None or value == "" or not choices.texts:
                 continue
-            n_known += 1
-            n_found += find_index(value, kind, choices) is not None
-        return n_found / n_known if n_known else 0.0
+            n_answers += 1
+            n_fitting += find_index(value, kind, choices) is not None
+        return n_fitting / n_answers if n_answers else 0.0
 
     def _second_prompt(self, prompt: str) -> str | None:
-        """An `input` next to an `instruction` is what the instruction is about."""
+        """Return the `input` beside an `instruction`, or the reverse, as the context."""
         if plain_name(prompt.rpartition(".")[2]) not in {"instruction", "input"}:
             return None
         return self._by_name(("input", "instruction"), kinds={"text"})
 
     def _id(self) -> str | None:
-        found = []
+        candidates = []
         for order, survey in enumerate(self._free()):
             rank = _rank(survey, ID_NAMES)
             if survey.path == "":
@@ -338,20 +342,20 @@ class _Finder:
             if rank is None or survey.kind not in {"text", "number"} or survey.share < 0.9:
                 continue
             if survey.distinct >= 0.5:
-                found.append((survey.distinct < 0.95, rank, order, survey.path))
-        return min(found)[-1] if found else None
+                candidates.append((survey.distinct < 0.95, rank, order, survey.path))
+        return min(candidates)[-1] if candidates else None
 
     def _category(self) -> str | None:
-        found = []
+        candidates = []
         for order, survey in enumerate(self._free()):
             rank = _rank(survey, CATEGORY_NAMES)
             if rank is None or survey.kind not in {"text", "texts"} or survey.share < 0.5:
                 continue
-            # A label for every item, or a text for every item, sorts nothing.
+            # Long texts and labels that differ for most items are not categories.
             if survey.mean_length > 80 or (survey.distinct > 0.6 and len(survey.values) > 20):
                 continue
-            found.append((rank, order, survey.path))
-        return min(found)[-1] if found else None
+            candidates.append((rank, order, survey.path))
+        return min(candidates)[-1] if candidates else None
 
 
 _INDEXED = ("text", "letter", "index", "number")

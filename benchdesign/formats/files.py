@@ -1,7 +1,7 @@
-"""Bytes of a file as text formats need them: decompressed, in an encoding that splits at line ends.
+"""Files opened for text formats: decompressed, in an encoding that can be split at line ends.
 
 Compressed and UTF-16/32 files are spooled once to a temporary file, so that single records can
-still be fetched by offset. Files are never written to.
+be read by offset. The original is never written to.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _MAGIC = {
 }
 _CHUNK = 1 << 20
 MAX_RATIO = 250
-"""Expansion beyond which a compressed file over `MAX_UNCHECKED` bytes counts as a bomb."""
+"""Expansion ratio above which a file of over `MAX_UNCHECKED` unpacked bytes is refused."""
 MAX_UNCHECKED = 256 << 20
 
 
@@ -54,14 +54,14 @@ class Content:
     """One file, readable by byte range."""
 
     path: Path
-    """As the caller named it."""
+    """Path as the caller passed it."""
 
     compression: str | None
     encoding: str
-    """Encoding of the file on disk: utf-8, utf-8-sig, utf-16-le, ...; lines may deviate."""
+    """Encoding of the file on disk: utf-8, utf-8-sig, utf-16-le, ...; single lines may differ."""
 
     _readable: Path = field(repr=False)
-    """The file itself, or its decompressed and transcoded copy."""
+    """The file, or its decompressed and transcoded copy."""
 
     _stamp: tuple[int, int] = field(repr=False)
 
@@ -72,12 +72,12 @@ class Content:
 
     @property
     def size(self) -> int:
-        """Count the readable bytes."""
+        """Number of readable bytes."""
         return self._readable.stat().st_size
 
     @contextmanager
     def open(self) -> Iterator[IO[bytes]]:
-        """Open the readable bytes, byte order mark included; the file must not have changed."""
+        """Open the readable bytes, byte order mark included; raise if the file has changed."""
         self._check()
         with self._readable.open("rb") as stream:
             yield stream
@@ -99,14 +99,14 @@ class Content:
             stamp = _stamp(self.path)
         except OSError as error:
             raise FormatError(
-                f"{self.path}: cannot be read any more ({error.strerror}). Put the file back."
+                f"{self.path}: cannot be read again ({error.strerror}). Restore the file."
             ) from error
         if stamp != self._stamp:
-            raise FormatError(f"{self.path}: changed since it was read. Start again from the file.")
+            raise FormatError(f"{self.path}: changed since it was read. Load it again.")
 
 
 def decode_line(raw: bytes) -> tuple[str, bool]:
-    """Decode as UTF-8, else as windows-1252, else Latin-1; the flag says it was not UTF-8."""
+    """Return a line decoded as UTF-8, windows-1252 or Latin-1, and whether it was not UTF-8."""
     try:
         return raw.decode("utf-8"), False
     except UnicodeDecodeError:
@@ -118,7 +118,7 @@ def decode_line(raw: bytes) -> tuple[str, bool]:
 
 
 def digest_file(path: Path) -> str:
-    """SHA-256 of a file's bytes, in hex."""
+    """Return the SHA-256 of a file's bytes, in hex."""
     try:
         with path.open("rb") as stream:
             return hashlib.file_digest(stream, "sha256").hexdigest()
@@ -127,7 +127,7 @@ def digest_file(path: Path) -> str:
 
 
 def open_content(path: Path) -> Content:
-    """Open a text file, whatever its compression and Unicode encoding."""
+    """Open a text file of any supported compression and Unicode encoding."""
     head = read_head(path)
     if not head:
         raise FormatError(f"{path}: the file is empty. Check that it was written completely.")
@@ -142,7 +142,7 @@ def open_content(path: Path) -> Content:
             head = read_head(readable)
             if not head.strip():
                 raise FormatError(
-                    f"{path}: nothing in the {compression} file. Check how it was made."
+                    f"{path}: the {compression} file contains no data. Check how it was written."
                 )
             if any(head.startswith(magic) for magic in _MAGIC):
                 raise FormatError(f"{path}: compressed twice. Decompress it once.")
@@ -164,15 +164,15 @@ def read_head(path: Path, n_bytes: int = 4096) -> bytes:
     """Return the first bytes of a file."""
     try:
         kind = path.stat().st_mode
-        # Opening a pipe waits for a writer, and a device may have no end.
+        # Opening a pipe blocks until it has a writer; a device may have no end.
         if not (stat.S_ISREG(kind) or stat.S_ISDIR(kind)):
-            raise FormatError(f"{path}: not a regular file. Save its content to a file first.")
+            raise FormatError(f"{path}: not a regular file. Save its content to a file.")
         with path.open("rb") as stream:
             return stream.read(n_bytes)
     except FileNotFoundError:
         raise FormatError(f"{path}: no such file. Check the path.") from None
     except ValueError as error:
-        raise FormatError(f"{path}: not a name of a file ({error}). Check the path.") from None
+        raise FormatError(f"{path}: not a valid file name ({error}). Check the path.") from None
     except OSError as error:
         raise FormatError(
             f"{path}: cannot be read ({error.strerror}). Check path and permissions."
@@ -180,7 +180,7 @@ def read_head(path: Path, n_bytes: int = 4096) -> bytes:
 
 
 def open_output(path: Path, compression: str | None) -> IO[bytes]:
-    """Open a file for writing in a compression; the same content gives the same bytes."""
+    """Open a compressed file for writing; equal content gives equal bytes."""
     if compression == "gzip":
         return cast("IO[bytes]", gzip.GzipFile(path, "wb", mtime=0))
     if compression == "bz2":
@@ -199,30 +199,28 @@ def _stamp(path: Path) -> tuple[int, int]:
 
 
 def reject_other_things(path: Path, head: bytes) -> None:
-    """Refuse what often lies where data should be: pointers, error pages, archives."""
+    """Raise if a file is not data but a Git LFS pointer, an error page or an archive."""
     start = head.lstrip(codecs.BOM_UTF8).lstrip()[:200].lower()
     if start.startswith(b"version https://git-lfs"):
-        raise FormatError(
-            f"{path}: a Git LFS pointer, not the data. Fetch the file with 'git lfs pull'."
-        )
+        raise FormatError(f"{path}: a Git LFS pointer, not the data. Run 'git lfs pull'.")
     if start.startswith((b"<!doctype html", b"<html")):
         raise FormatError(
             f"{path}: an HTML page, not data (a failed download?). Download the file itself."
         )
     if start.startswith(b"<?xml"):
         raise FormatError(
-            f"{path}: an XML document (an error of a file store?). Download the file itself."
+            f"{path}: an XML document, not data (a failed download?). Download the file itself."
         )
     if head.startswith(b"PK\x03\x04"):
-        raise FormatError(f"{path}: a ZIP archive. Unpack it and name the file inside.")
+        raise FormatError(f"{path}: a ZIP archive. Unpack it and open a file from it.")
     if head[257:262] == b"ustar":
-        raise FormatError(f"{path}: a tar archive. Unpack it and name the file inside.")
+        raise FormatError(f"{path}: a tar archive. Unpack it and open a file from it.")
 
 
 def _unicode_encoding(head: bytes) -> str:
     if head.startswith(codecs.BOM_UTF8):
         return "utf-8-sig"
-    # UTF-32-LE starts with the mark of UTF-16-LE, so it is looked for first.
+    # The mark of UTF-32-LE begins with that of UTF-16-LE: test UTF-32 first.
     for mark, name in (
         (codecs.BOM_UTF32_LE, "utf-32-le"),
         (codecs.BOM_UTF32_BE, "utf-32-be"),
@@ -232,7 +230,8 @@ def _unicode_encoding(head: bytes) -> str:
         if head.startswith(mark):
             return name
     sample = head[: len(head) // 2 * 2][:512]
-    # Data starts with a brace, a quote or a letter; eight-bit text may hold NUL later on.
+    # Data start with an ASCII character, so UTF-16 has a NUL in the first two bytes; eight-bit text
+    # may contain NUL later.
     if len(sample) >= 8 and 0 in sample[:2]:
         if sample[1::2].count(0) > 0.4 * len(sample) / 2 and not sample[::2].count(0):
             return "utf-16-le-bare"
@@ -242,7 +241,7 @@ def _unicode_encoding(head: bytes) -> str:
 
 
 def encoder(encoding: str) -> tuple[str, bytes]:
-    """Return the codec to write an encoding in, and the mark the file starts with."""
+    """Return the codec that writes an encoding, and its byte order mark."""
     codec = encoding.removesuffix("-bare")
     if encoding == "utf-8-sig":
         return "utf-8", codecs.BOM_UTF8
@@ -277,17 +276,18 @@ def _decompress(path: Path, target: Path, compression: str) -> None:
                 if n_bytes > MAX_UNCHECKED and n_bytes > MAX_RATIO * n_packed:
                     raise FormatError(
                         f"{path}: expands to over {MAX_RATIO} times its size. "
-                        "If that is meant, decompress it first."
+                        "If you trust it, decompress it first."
                     )
                 out.write(chunk)
     except _damage_errors() as error:
         if isinstance(error, OSError) and error.errno in {errno.ENOSPC, errno.EDQUOT}:
             raise FormatError(
-                f"{path}: no room to decompress it in {target.parent}. Free space there, "
-                "or set TMPDIR to a folder with more."
+                f"{path}: no space to decompress it in {target.parent}. Free some, "
+                "or set TMPDIR to a folder on another disk."
             ) from None
         raise FormatError(
-            f"{path}: the {compression} data is damaged or cut off ({error}). Fetch it again."
+            f"{path}: the {compression} data are damaged or incomplete ({error}). "
+            "Download the file again."
         ) from error
 
 
@@ -311,13 +311,13 @@ def _zstandard() -> Any:
 
 
 def _damage_errors() -> tuple[type[Exception], ...]:
-    """Return what the decompressors raise on damaged data."""
-    known: tuple[type[Exception], ...] = (EOFError, OSError, lzma.LZMAError, zlib.error)
+    """Return the exceptions that decompressors raise on damaged data."""
+    errors: tuple[type[Exception], ...] = (EOFError, OSError, lzma.LZMAError, zlib.error)
     try:
         import zstandard
     except ImportError:
-        return known
-    return (*known, zstandard.ZstdError)
+        return errors
+    return (*errors, zstandard.ZstdError)
 
 
 def _transcode(path: Path, readable: Path, target: Path, encoding: str) -> None:
@@ -337,14 +337,14 @@ def _transcode(path: Path, readable: Path, target: Path, encoding: str) -> None:
 
 
 def recoding(stream: IO[bytes], encoding: str) -> IO[bytes]:
-    """Wrap a stream so that UTF-8 written to it arrives in the encoding of the source."""
+    """Return a stream that takes UTF-8 and writes it to `stream` in another encoding."""
     if encoding.startswith(("utf-16", "utf-32")):
         return cast("IO[bytes]", _RecodingWriter(stream, encoding))
     return stream
 
 
 class _RecodingWriter(io.RawIOBase):
-    """Takes UTF-8 bytes, writes them in the encoding of the source."""
+    """Stream that takes UTF-8 and writes it in another encoding."""
 
     def __init__(self, stream: IO[bytes], encoding: str) -> None:
         super().__init__()
@@ -354,11 +354,11 @@ class _RecodingWriter(io.RawIOBase):
         stream.write(mark)
 
     def writable(self) -> bool:
-        """Say that it can be written to."""
+        """Return True: the stream is writable."""
         return True
 
     def write(self, data: Any) -> int:
-        """Write UTF-8 bytes recoded."""
+        """Write UTF-8 bytes in the other encoding."""
         text = self._decoder.decode(bytes(data))
         self._stream.write(text.encode(self._codec, "surrogatepass"))
         return len(data)

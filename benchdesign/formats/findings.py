@@ -1,4 +1,4 @@
-"""What a designer should know about a set on load; nothing here stops anything."""
+"""Findings about a set on load; none of them stops it from being used."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from benchdesign.items import FieldMapping, Finding, Item
 __all__ = ["find_problems"]
 
 N_NAMED = 3
-"""Rows named in a message; the finding lists them all."""
+"""Rows named in a message; the finding has them all."""
 
 IMBALANCE_P = 0.001
 MIN_LEAK = 12
-"""Shorter keys turn up in prompts by chance."""
+"""Characters; shorter keys occur in prompts by chance."""
 
 _CONTROL = re.compile(
     "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
@@ -32,24 +32,25 @@ def find_problems(
     outside_rows: Sequence[int] = (),
     control_rows: Sequence[int] = (),
 ) -> list[Finding]:
-    """Return the findings about items; `outside_rows` have a key that is not a choice."""
+    """Return the findings about items; in `outside_rows` the key is not one of the choices."""
     findings: list[Finding] = []
 
-    def tell(kind: str, rows: Sequence[int], what: str) -> None:
-        if rows:
-            findings.append(Finding(kind, f"{_places(source, rows)}: {what}", tuple(rows)))
-
-    for kind, rows, what in (
+    for kind, rows, problem in (
         ("empty-text", [item.row for item in items if not item.content], "the text is empty."),
         (
             "answer-not-in-choices",
             outside_rows,
             f"the answer (field {mapping.answer!r}) is not among the choices.",
         ),
-        ("answer-in-prompt", _leaks(items, mapping), "the answer is written in the prompt."),
-        ("control-characters", control_rows, "control or direction characters in the text."),
+        ("answer-in-prompt", _leaks(items, mapping), "the prompt contains the answer."),
+        (
+            "control-characters",
+            control_rows,
+            "the text contains control or bidirectional formatting characters.",
+        ),
     ):
-        tell(kind, rows, what)
+        if rows:
+            findings.append(Finding(kind, f"{_places(source, rows)}: {problem}", tuple(rows)))
     findings.extend(_duplicates(items, source))
     if mapping.choices_kind not in {"distractors", "targets"}:
         findings.extend(_imbalance(items, source))
@@ -57,31 +58,31 @@ def find_problems(
 
 
 def has_control(text: str) -> bool:
-    """Say whether a text holds control, direction or surrogate characters."""
+    """Whether a text contains control, bidirectional formatting or surrogate characters."""
     return _CONTROL.search(text) is not None
 
 
 def duplicate_ids(source: Source, rows: Sequence[int], ids: Sequence[str]) -> list[Finding]:
-    """Tell that ids occur more than once and were given a suffix."""
+    """Return a finding on ids that occur more than once and get a suffix."""
     if not rows:
         return []
     examples = ", ".join(repr(name) for name in ids[:N_NAMED])
-    what = f"id already used ({examples}); a suffix keeps it apart."
-    return [Finding("duplicate-id", f"{_places(source, rows)}: {what}", tuple(rows))]
+    problem = f"id used more than once ({examples}); a suffix was added."
+    return [Finding("duplicate-id", f"{_places(source, rows)}: {problem}", tuple(rows))]
 
 
 def _places(source: Source, rows: Sequence[int]) -> str:
-    named = source.place(rows[0])
+    first = source.place(rows[0])
     others = [str(_number(source.place(row))) for row in rows[1:N_NAMED]]
     more = len(rows) - 1 - len(others)
     if not others:
-        return named
-    return f"{named} (also {', '.join(others)}{f' and {more} more' if more else ''})"
+        return first
+    return f"{first} (also {', '.join(others)}{f' and {more} more' if more else ''})"
 
 
 def _number(place: str) -> str:
-    found = re.search(r"(\d+)\Z", place)
-    return found[1] if found else place
+    match = re.search(r"(\d+)\Z", place)
+    return match[1] if match else place
 
 
 def _duplicates(items: Sequence[Item], source: Source) -> list[Finding]:
@@ -99,10 +100,10 @@ def _duplicates(items: Sequence[Item], source: Source) -> list[Finding]:
             first[digest] = item.row
     if not repeats:
         return []
-    what = f"same text as {_number(source.place(originals[0]))}."
+    problem = f"same text as {_number(source.place(originals[0]))}."
     if len(repeats) > 1:
-        what = f"same text as an earlier row (the first: {_number(source.place(originals[0]))})."
-    return [Finding("duplicate-text", f"{_places(source, repeats)}: {what}", tuple(repeats))]
+        problem = f"same text as an earlier row (first: {_number(source.place(originals[0]))})."
+    return [Finding("duplicate-text", f"{_places(source, repeats)}: {problem}", tuple(repeats))]
 
 
 def _leaks(items: Sequence[Item], mapping: FieldMapping) -> list[int]:
@@ -110,7 +111,7 @@ def _leaks(items: Sequence[Item], mapping: FieldMapping) -> list[int]:
     for item in items:
         if item.answer is None or len(item.answer) < MIN_LEAK:
             continue
-        # With choices, naming all of them in the question gives nothing away.
+        # A prompt that also contains another choice does not reveal the answer.
         prompt = item.prompt.casefold()
         if item.answer.casefold() not in prompt:
             continue
@@ -121,7 +122,7 @@ def _leaks(items: Sequence[Item], mapping: FieldMapping) -> list[int]:
 
 
 def _imbalance(items: Sequence[Item], source: Source) -> list[Finding]:
-    """Compare key positions with an even spread, among items with equally many choices."""
+    """Return findings on uneven key positions, among items with equally many choices."""
     by_size: dict[int, Counter[int]] = {}
     for item in items:
         if item.answer_index is not None and len(item.choices) > 1:
@@ -151,7 +152,7 @@ def _letter(index: int) -> str:
 
 
 def _chi2_tail(value: float, freedom: int) -> float:
-    """Probability of a larger chi-square (Wilson-Hilferty: no numeric library on load)."""
+    """Return P(chi-square > value), by Wilson and Hilferty, so that loading needs no scipy."""
     if value <= 0:
         return 1.0
     spread = 2 / (9 * freedom)

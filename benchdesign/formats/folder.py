@@ -1,4 +1,4 @@
-"""Folders: datasets that were saved, shards of one set, one file per task or per split."""
+"""Folders: saved datasets, shards of one set, or one file per task or split."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def open_folder(path: Path, *, split: str | None = None) -> Source:
     files, findings = _data_files(path)
     if not files:
         raise FormatError(
-            f"{path}: no data file in the folder. It needs JSONL, JSON, CSV, TSV or Parquet files."
+            f"{path}: no data files in the folder. It needs JSONL, JSON, CSV, TSV or Parquet files."
         )
     by_split = _by_split(files)
     if split is not None or (by_split and sum(map(len, by_split.values())) == len(files)):
@@ -42,33 +42,35 @@ def open_folder(path: Path, *, split: str | None = None) -> Source:
 
 
 def _data_files(path: Path) -> tuple[list[Path], list[Finding]]:
-    """Return the files to read, and what is said of those that are named so and cannot be."""
+    """Return the data files, and findings on entries with such a name that cannot be read."""
     try:
-        named = [
+        entries = [
             entry
             for entry in sorted(path.rglob("*"))
             if _is_data(entry)
             and not entry.is_dir()
             and not any(part.startswith(".") for part in entry.relative_to(path).parts)
         ]
-        found = [entry for entry in named if entry.is_file()]
+        files = [entry for entry in entries if entry.is_file()]
     except OSError as error:
         raise FormatError(
             f"{path}: cannot be read ({error.strerror}). Check the permissions."
         ) from error
-    if len(found) > MAX_FILES:
-        raise FormatError(f"{path}: {len(found)} data files. Name a folder with fewer.")
-    suffixes = {_data_suffix(entry) for entry in found}
-    # Descriptions often lie beside the data as JSON; the data are the other files.
+    if len(files) > MAX_FILES:
+        raise FormatError(
+            f"{path}: {len(files)} data files. Use a folder with at most {MAX_FILES}."
+        )
+    suffixes = {_data_suffix(entry) for entry in files}
+    # Metadata is often stored as JSON beside data in another format: ignore it.
     if len(suffixes) > 1 and ".json" in suffixes:
-        found = [entry for entry in found if _data_suffix(entry) != ".json"]
-    return found, [
+        files = [entry for entry in files if _data_suffix(entry) != ".json"]
+    return files, [
         Finding(
             "skipped-file",
             f"{entry}: {'not a regular file' if entry.exists() else 'a link that leads nowhere'}. "
             "Skipped; a revision leaves it out.",
         )
-        for entry in named
+        for entry in entries
         if not entry.is_file()
     ]
 
@@ -92,7 +94,7 @@ def _stem(path: Path) -> str:
 
 
 def _by_split(files: Sequence[Path]) -> dict[str, list[Path]]:
-    """Group files whose name or folder is that of a split: train-00000-of-00002, test/a.jsonl."""
+    """Group files by the split in their name or folder: train-00000-of-00002, test/a.jsonl."""
     groups: dict[str, list[Path]] = {}
     for file in files:
         words = [word for word in re.split(r"[-_.]", _stem(file).lower()) if word]
@@ -105,7 +107,7 @@ def _by_split(files: Sequence[Path]) -> dict[str, list[Path]]:
 
 
 class ShardFolder(Source):
-    """Files of a folder, one after another."""
+    """Records of all files in a folder, file by file."""
 
     format = "folder"
     suffix = ""
@@ -117,8 +119,8 @@ class ShardFolder(Source):
         self._shards = [open_file(file) for file in files]
         self._firsts: list[int] = []
         stems = {_stem(file) for file in files}
-        bases = {found["stem"] if (found := _SHARD.match(stem)) else stem for stem in stems}
-        # Numbered shards say nothing about their items; files of different names do.
+        bases = {match["stem"] if (match := _SHARD.match(stem)) else stem for stem in stems}
+        # Names of files are categories, unless they differ by a number only.
         self._names_tasks = len(bases) == len(files) > 1
 
     @property
@@ -128,7 +130,7 @@ class ShardFolder(Source):
         return hashlib.sha256(digests.encode("ascii")).hexdigest()
 
     def records(self) -> Iterator[Record]:
-        """Read file after file."""
+        """Yield the records, file by file."""
         self._restart_findings()
         self._firsts = []
         n_records = 0
@@ -141,46 +143,48 @@ class ShardFolder(Source):
             first = self._firsts[-1]
             self._n_skipped += shard.n_skipped
             self.findings.extend(
-                Finding(one.kind, one.message, tuple(row + first for row in one.rows))
-                for one in shard.findings
+                Finding(finding.kind, finding.message, tuple(row + first for row in finding.rows))
+                for finding in shard.findings
             )
 
     def record(self, row: int) -> Record:
-        """Return a record of the file it is in."""
+        """Read one record from its file."""
         shard, at = self._find(row)
         return self._shards[shard].record(at)
 
     def __len__(self) -> int:
-        """Count the records of the last pass."""
+        """Return the number of records in the last pass."""
         if not self._firsts:
             return 0
         return self._firsts[-1] + len(self._shards[len(self._firsts) - 1])
 
     def place(self, row: int) -> str:
-        """Name the file and the place in it."""
+        """Return the file and the place in it."""
         shard, at = self._find(row)
         return self._shards[shard].place(at)
 
     def default_category(self, row: int) -> str | None:
-        """Name the task after its file, in a folder of one file per task."""
+        """Return the file's name in a folder of one file per task."""
         if not self._names_tasks:
             return None
         return self._shards[self._find(row)[0]].name
 
     def write(self, path: Path, rows: Sequence[int], added: Sequence[Record]) -> None:
-        """Write each file again; added records go into the last one."""
+        """Write each file, with added records at the end of the last one."""
         by_shard: list[list[int]] = [[] for _ in self._shards]
         for row in rows:
             shard, at = self._find(row)
             by_shard[shard].append(at)
         path.mkdir()
-        for number, (shard_source, kept) in enumerate(zip(self._shards, by_shard, strict=True)):
+        for number, (shard_source, kept_rows) in enumerate(
+            zip(self._shards, by_shard, strict=True)
+        ):
             target = path / shard_source.path.relative_to(self.path)
             target.parent.mkdir(parents=True, exist_ok=True)
             is_last = number == len(self._shards) - 1
-            shard_source.write(target, kept, added if is_last else ())
+            shard_source.write(target, kept_rows, added if is_last else ())
 
     def _find(self, row: int) -> tuple[int, int]:
-        # The last of equal starts: empty files before it hold nothing.
+        # Empty files share their first row with the next file: use the last of them.
         shard = bisect_right(self._firsts, row) - 1
         return shard, row - self._firsts[shard]

@@ -1,8 +1,8 @@
-"""Keep text that a spreadsheet would run as text, and take it back exactly.
+"""Protection against formula injection in CSV and TSV files.
 
-A table may be opened in a spreadsheet, and text of a pool is anybody's. A cell that begins like a
-formula is written with an apostrophe before it; reading takes one away again, so nothing is lost.
-Numbers, bullets and names such as `-5`, `- yes` or `@someone` are no formulas and stay as they are.
+Pools are untrusted, and a spreadsheet runs cells that begin like a formula. Such a cell is written
+with an apostrophe before it; reading removes it, so that the round trip is exact. Numbers, bullets
+and names such as `-5`, `- yes` or `@someone` are not formulas and stay unchanged.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ import re
 
 __all__ = ["guarded", "is_formula", "unguarded"]
 
-# Every pattern is linear in the text: a cell may be long, and may be made to be slow.
+# Every pattern runs in linear time: cells are untrusted and can be long.
 _STARTS = re.compile(r"[\w.($\"@+\-{\[]|'[^']*'!")
 _CALL = re.compile(r"[\w.]\(")
 _OTHER_BOOK = re.compile(r"\][\w.]*!")
 
 
 def is_formula(text: str) -> bool:
-    """Say whether a spreadsheet would run a cell, or fetch something for it."""
+    """Whether a spreadsheet would run a cell as a formula, or fetch data for it."""
     start = text.lstrip()[:1]
     if start not in "=+-@＝＋－＠" or not start:
         return False
@@ -31,10 +31,10 @@ def is_formula(text: str) -> bool:
 
 
 def guarded(text: str) -> str:
-    """Return a cell that no spreadsheet runs."""
+    """Return a text as a cell that no spreadsheet runs."""
     return f"'{text}" if is_formula(text.lstrip("'")) else text
 
 
 def unguarded(cell: str) -> str:
-    """Return what `guarded` was given."""
+    """Return the text of a cell that `guarded` wrote."""
     return cell[1:] if cell.startswith("'") and is_formula(cell.lstrip("'")) else cell

@@ -1,4 +1,4 @@
-"""Runs of HELM: `per_instance_stats.json`, with the texts in `instances.json` beside it."""
+"""HELM runs: `per_instance_stats.json`, with texts from `instances.json` beside it."""
 
 from __future__ import annotations
 
@@ -21,61 +21,61 @@ _BOOKKEEPING = re.compile(
     r"num_|inference_|training_|batch_size|finish_reason|max_prob|logprob|perplexity|bits_per"
     r"|estimated_|references_|truncated|prompt_|completion_|output_|predicted_index|ece_"
 )
-"""Starts of stats that are counts, times and costs, some of them between 0 and 1."""
+"""Prefixes of stats that are no scores (counts, times, costs), though some lie in [0, 1]."""
 
 
 class _Scores(NamedTuple):
-    """Scores of one instance in one trial, each metric once."""
+    """Scores of one instance in one trial, one per metric."""
 
     place: str
     values: dict[str, Any]
 
 
 def is_helm_stats(path: Path) -> bool:
-    """Say whether a file holds stats per instance."""
+    """Whether a file has the name of HELM stats per instance."""
     return path.name.startswith("per_instance_stats.json")
 
 
 def read_helm(path: Path, *, model: str | None = None) -> ResultSet:
-    """Read the stats of one run; perturbed instances are left out, trials are repeats."""
+    """Read the stats of one run without perturbed instances; each trial is a repeat."""
     entries = _read_json(path)
     if not isinstance(entries, list):
-        raise FormatError(f"{path}: not a list of stats per instance; check the file.")
+        raise FormatError(f"{path}: not a list of stats per instance. Check the file.")
     name = model or _model_of(path)
     texts = _texts_of(path.parent)
-    # A metric that is given again for the same trial goes to a row of its own, to be counted.
-    found: dict[tuple[str, str], list[_Scores]] = defaultdict(list)
+    # A metric that occurs again in the same trial gets another row, which is counted as a repeat.
+    scores_by_key: dict[tuple[str, str], list[_Scores]] = defaultdict(list)
     n_perturbed = 0
     for number, entry in enumerate(entries):
         place = f"{path}: record {number + 1}"
         if not isinstance(entry, Mapping) or "instance_id" not in entry:
-            raise FormatError(f"{place}: no instance_id; check that HELM wrote the file.")
+            raise FormatError(f"{place}: no instance_id. Check that HELM wrote the file.")
         if entry.get("perturbation"):
             n_perturbed += 1
             continue
         key = (str(entry["instance_id"]), str(entry.get("train_trial_index", 0)))
-        said = found[key] or [_Scores(f"{place} ({key[0]})", {})]
-        found[key] = said
+        scores = scores_by_key[key] or [_Scores(f"{place} ({key[0]})", {})]
+        scores_by_key[key] = scores
         for metric, value in _scores_of(entry.get("stats")):
-            free = next((one for one in said if metric not in one.values), None)
-            if free is None:
-                free = _Scores(f"{place} ({key[0]})", {})
-                said.append(free)
-            free.values[metric] = value
+            unused = next((entry for entry in scores if metric not in entry.values), None)
+            if unused is None:
+                unused = _Scores(f"{place} ({key[0]})", {})
+                scores.append(unused)
+            unused.values[metric] = value
     rows = []
-    for key, told in found.items():
+    for key, scores in scores_by_key.items():
         text, choices = texts.get(key[0], ("", ()))
         rows += [
             ResultRow(
                 model=name,
-                place=one.place,
-                scores=one.values,
+                place=entry.place,
+                scores=entry.values,
                 ids=(key[0],),
                 texts=(text,) if text else (),
                 choices=choices,
                 repeat=key[1],
             )
-            for one in told
+            for entry in scores
         ]
     notes = (f"{path}: {n_perturbed} perturbed instances left out",) if n_perturbed else ()
     return ResultSet(tuple(rows), notes=notes)
@@ -92,18 +92,18 @@ def _scores_of(stats: Any) -> Iterator[tuple[str, Any]]:
 
 
 def _texts_of(folder: Path) -> dict[str, tuple[str, tuple[str, ...]]]:
-    """Return question and choices of every unperturbed instance; nothing without the file."""
+    """Return question and choices of each unperturbed instance; empty without the file."""
     path = folder / "instances.json"
     if not path.is_file():
         return {}
     texts = {}
     instances = _read_json(path)
-    for one in instances if isinstance(instances, list) else ():
-        if isinstance(one, Mapping) and not one.get("perturbation"):
-            references = one.get("references")
+    for instance in instances if isinstance(instances, list) else ():
+        if isinstance(instance, Mapping) and not instance.get("perturbation"):
+            references = instance.get("references")
             outputs = references if isinstance(references, list) else ()
             choices = tuple(filter(None, map(_output_text, outputs)))
-            texts[str(one.get("id"))] = (_text_in(one.get("input")), choices)
+            texts[str(instance.get("id"))] = (_text_in(instance.get("input")), choices)
     return texts
 
 
@@ -117,7 +117,7 @@ def _text_in(value: Any) -> str:
 
 
 def _model_of(path: Path) -> str:
-    """Return the model's name: from the run's specification, else from the run's name."""
+    """Return the model's name from `run_spec.json`, or from the folder's name."""
     spec_path = path.parent / "run_spec.json"
     if spec_path.is_file():
         spec = _read_json(spec_path)
@@ -126,8 +126,8 @@ def _model_of(path: Path) -> str:
         if isinstance(name, str) and name.strip():
             return name
     folder = path.resolve().parent.name
-    found = re.search(r"(?:\A|[:,])model=([^,]+)", folder)
-    return found[1] if found else folder
+    match = re.search(r"(?:\A|[:,])model=([^,]+)", folder)
+    return match[1] if match else folder
 
 
 def _read_json(path: Path) -> Any:

@@ -1,4 +1,4 @@
-"""Datasets of the Hugging Face hub: the only reader that uses the network, and only when asked."""
+"""Datasets of the Hugging Face hub: the only reader that uses the network, for `hf:` names only."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ __all__ = ["HubDataset", "open_hub"]
 
 
 class HubDataset(TableSource):
-    """One split of a hub dataset; written as Parquet, the hub's own form."""
+    """One split of a hub dataset; it is written as Parquet, as on the hub."""
 
     format = "hub"
     suffix = ".parquet"
@@ -28,7 +28,7 @@ class HubDataset(TableSource):
 
     @property
     def sha256(self) -> str:
-        """Digest of the library's fingerprint of the data: there is no file to digest."""
+        """Digest of the fingerprint that `datasets` computes: there is no single file."""
         return hashlib.sha256(self._fingerprint.encode("utf-8")).hexdigest()
 
     @property
@@ -54,30 +54,30 @@ class HubDataset(TableSource):
 
 
 def open_hub(spec: str, *, split: str | None = None) -> HubDataset:
-    """Open `hf:owner/name` or `hf:owner/name:config`; downloads what is not cached."""
+    """Open `hf:owner/name` or `hf:owner/name:config`, downloading files that are not cached."""
     try:
         import datasets
     except ImportError as error:
         raise MissingExtraError("Reading hub datasets needs: pip install datasets") from error
     name, _, config = spec.removeprefix("hf:").partition(":")
     if not name or name.startswith(("/", ".")) or name.count("/") > 1:
-        raise FormatError(
-            f"{spec}: not a hub dataset. Write hf:owner/name or hf:owner/name:config."
-        )
+        raise FormatError(f"{spec}: not a hub dataset. Use hf:owner/name or hf:owner/name:config.")
     try:
         names = datasets.get_dataset_split_names(name, config or None)
         chosen, findings = choose_split(list(names), split, spec)
-        loaded = datasets.load_dataset(name, config or None, split=chosen)
+        dataset = datasets.load_dataset(name, config or None, split=chosen)
     except FormatError:
         raise
-    # The library raises what its network, file and format layers raise; all mean the same here.
+    # `datasets` lets exceptions of its network, file and format layers through.
     except (OSError, ValueError, RuntimeError, TypeError, LookupError) as error:
         problem = " ".join(str(error).split())[:200]
         raise FormatError(
-            f"{spec}: cannot be loaded ({problem}). Check name, configuration and network."
+            f"{spec}: cannot be loaded ({problem}). Check the name, configuration and network."
         ) from error
-    if loaded._indices is not None:
-        loaded = loaded.flatten_indices()
-    source = HubDataset(spec, loaded.data.table, f"{name}:{config}:{chosen}:{loaded._fingerprint}")
+    if dataset._indices is not None:
+        dataset = dataset.flatten_indices()
+    source = HubDataset(
+        spec, dataset.data.table, f"{name}:{config}:{chosen}:{dataset._fingerprint}"
+    )
     source.start_findings.extend(findings)
     return source

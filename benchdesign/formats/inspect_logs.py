@@ -1,4 +1,4 @@
-"""Logs of Inspect: `.eval` archives (Zstandard or deflate members) and `.json` files."""
+"""Inspect logs: `.eval` archives (with Zstandard or deflate members) and `.json` files."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from benchdesign.formats.result_rows import ResultRow, ResultSet
 __all__ = ["is_inspect_log", "read_inspect_log"]
 
 _ZSTANDARD = 93
-"""Zip method that Python's own reader knows only from 3.14 on."""
+"""Zip compression method that `zipfile` supports from Python 3.14 on."""
 
 _LOCAL_HEADER = struct.Struct("<4s22x2H")
-"""Signature, then lengths of name and extra field, of a member's local header."""
+"""A member's local header: signature, length of its name, length of its extra field."""
 
 _MAX_MEMBER = 256 << 20
-"""Longest sample read, in bytes; events of long agent runs stay well below."""
+"""Largest sample read, in bytes; samples of long agent runs are well below."""
 
 
 def is_inspect_log(path: Path) -> bool:
-    """Say whether a file is a log of Inspect."""
+    """Whether a file is an Inspect log."""
     head = read_head(path, 4096)
     if head.startswith(b"PK\x03\x04"):
         return path.suffix.lower() == ".eval"
@@ -41,20 +41,22 @@ def is_inspect_log(path: Path) -> bool:
 
 
 def read_inspect_log(path: Path, *, model: str | None = None) -> ResultSet:
-    """Read one log; a sample that failed has no score, and a log that stopped early is told of."""
+    """Read one log; failed samples have no score, and an incomplete run gets a note."""
     log, samples = _open_archive(path) if _is_archive(path) else _open_json(path)
     spec = _mapping(log.get("eval"))
     name = model or str(spec.get("model") or path.stem)
     dataset = _mapping(spec.get("dataset"))
     is_numbered = _is_numbered(dataset)
     rows = []
-    for where, sample in samples:
+    for position, sample in samples:
         if "id" not in sample:
-            raise FormatError(f"{path}: {where}: a sample without id. Check that Inspect wrote it.")
+            raise FormatError(
+                f"{path}: {position}: the sample has no id. Check that Inspect wrote it."
+            )
         rows.append(
             _read_sample(
                 sample,
-                f"{path}: {where}",
+                f"{path}: {position}",
                 name,
                 is_numbered=is_numbered,
                 in_order=dataset.get("shuffled") is False,
@@ -65,7 +67,7 @@ def read_inspect_log(path: Path, *, model: str | None = None) -> ResultSet:
     if status != "success":
         notes = (
             f"{path}: the run did not finish ({status}); "
-            f"{len(rows)} of its {dataset.get('samples', 'unknown')} samples are in it",
+            f"{len(rows)} of its {dataset.get('samples', 'unknown')} samples are in the log",
         )
     return ResultSet(tuple(rows), notes=notes)
 
@@ -92,53 +94,54 @@ def _read_sample(
 
 
 def _is_numbered(dataset: Mapping[str, Any]) -> bool:
-    """Say whether Inspect numbered the samples itself, which it does after shuffling."""
+    """Whether Inspect assigned the ids: numbers from 1, in the order after shuffling."""
     ids = dataset.get("sample_ids")
-    if not isinstance(ids, list) or not all(isinstance(one, int) for one in ids):
+    if not isinstance(ids, list) or not all(isinstance(sample_id, int) for sample_id in ids):
         return False
     size = dataset.get("samples")
     highest = size if isinstance(size, int) else len(ids)
-    return all(1 <= one <= highest for one in ids)
+    return all(1 <= sample_id <= highest for sample_id in ids)
 
 
 def _scores_of(scores: Any) -> Iterator[tuple[str, Any]]:
-    """Yield scores by scorer; one that gives several values names each of them."""
+    """Yield scores with their names; a score of several parts yields each part."""
     for scorer, score in _mapping(scores).items():
         value = score.get("value") if isinstance(score, Mapping) else score
         if isinstance(value, Mapping):
-            for part, one in value.items():
-                yield f"{scorer}.{part}", one
+            for part, part_value in value.items():
+                yield f"{scorer}.{part}", part_value
         else:
             yield str(scorer), value
 
 
 def _answer_of(scores: Any, choices: Any) -> str:
-    """Return the answer that the first scorer read, as the text of the choice where it is one."""
+    """Return the answer the first scorer extracted; a letter becomes the text of its choice."""
     for score in _mapping(scores).values():
         answer = score.get("answer") if isinstance(score, Mapping) else None
         if not isinstance(answer, str):
             continue
         letter = answer.strip()
         if isinstance(choices, list) and len(letter) == 1 and "A" <= letter <= "Z":
-            place = ord(letter) - ord("A")
-            return str(choices[place]) if place < len(choices) else letter
+            index = ord(letter) - ord("A")
+            return str(choices[index]) if index < len(choices) else letter
         return letter
     return ""
 
 
-def _texts_of(given: Any) -> Iterator[str]:
-    """Yield what may be the question: the input, or the messages of the user, last first."""
-    if isinstance(given, str):
-        yield given
+def _texts_of(sample_input: Any) -> Iterator[str]:
+    """Yield candidates for the question: the input, or the user messages, last first."""
+    if isinstance(sample_input, str):
+        yield sample_input
         return
-    said = [
-        _message_text(one.get("content"))
-        for one in (given if isinstance(given, list) else ())
-        if isinstance(one, Mapping) and one.get("role", "user") == "user"
+    messages = sample_input if isinstance(sample_input, list) else ()
+    texts = [
+        _message_text(message.get("content"))
+        for message in messages
+        if isinstance(message, Mapping) and message.get("role", "user") == "user"
     ]
-    yield from (text for text in reversed(said) if text)
-    if len(said) > 1:
-        yield "\n".join(said)
+    yield from (text for text in reversed(texts) if text)
+    if len(texts) > 1:
+        yield "\n".join(texts)
 
 
 def _message_text(content: Any) -> str:
@@ -167,7 +170,7 @@ def _open_json(path: Path) -> tuple[Mapping[str, Any], Iterator[tuple[str, Mappi
     samples = log.get("samples")
     if not isinstance(samples, list):
         raise FormatError(
-            f"{path}: a log without samples; write it again with log_samples turned on."
+            f"{path}: the log has no samples. Run the evaluation again with log_samples on."
         )
     return log, (
         (f"sample {number + 1}", _mapping(sample)) for number, sample in enumerate(samples)
@@ -177,16 +180,17 @@ def _open_json(path: Path) -> tuple[Mapping[str, Any], Iterator[tuple[str, Mappi
 def _open_archive(path: Path) -> tuple[Mapping[str, Any], Iterator[tuple[str, Mapping[str, Any]]]]:
     try:
         with zipfile.ZipFile(path) as archive:
-            members = {one.filename: one for one in archive.infolist()}
+            members = {member.filename: member for member in archive.infolist()}
     except (OSError, zipfile.BadZipFile, NotImplementedError) as error:
         raise FormatError(
-            f"{path}: a damaged archive ({error}). Copy it again, or use the .json form."
+            f"{path}: damaged archive ({error}). Copy it again, or use the .json format."
         ) from None
     names = [name for name in members if name.startswith("samples/") and name.endswith(".json")]
-    head = next((one for one in ("header.json", "_journal/start.json") if one in members), None)
+    heads = ("header.json", "_journal/start.json")
+    head = next((name for name in heads if name in members), None)
     if head is None or not names:
-        raise FormatError(f"{path}: a log without samples; no sample had finished in it.")
-    # Without a header the run was killed; what it had begun with is in the journal.
+        raise FormatError(f"{path}: the log has no finished samples. Run the evaluation again.")
+    # A run that was killed wrote no header; its settings are in the journal.
     log = _parse(_read_member(path, members[head]), f"{path}: {head}")
     if head != "header.json":
         log = {**log, "status": "started"}
@@ -201,10 +205,13 @@ def _read_samples(
 
 
 def _read_member(path: Path, member: zipfile.ZipInfo) -> str:
-    """Decompress one member; Python's zipfile finds it, and here it is read."""
+    """Read one member that `zipfile` has located; zipfile may not know its compression."""
     place = f"{path}: {member.filename}"
     if member.file_size > _MAX_MEMBER or member.flag_bits & 0x1:
-        raise FormatError(f"{place}: larger than 256 MB, or encrypted; such members are not read.")
+        raise FormatError(
+            f"{place}: larger than 256 MB or encrypted. Convert the log to .json with "
+            "`inspect log convert`."
+        )
     with path.open("rb") as stream:
         stream.seek(member.header_offset)
         header = stream.read(_LOCAL_HEADER.size)
@@ -222,23 +229,23 @@ def _decompress(stream: IO[bytes], member: zipfile.ZipInfo, place: str) -> bytes
     import zstandard
 
     packed = stream.read(member.compress_size)
-    # One byte more than announced tells a member that lies about its size.
-    room = member.file_size + 1
+    # Read one byte more than declared, to detect a wrong size.
+    max_length = member.file_size + 1
     try:
         if member.compress_type == zipfile.ZIP_STORED:
             return packed
         if member.compress_type == zipfile.ZIP_DEFLATED:
-            return zlib.decompressobj(-15).decompress(packed, room)
+            return zlib.decompressobj(-15).decompress(packed, max_length)
         if member.compress_type == _ZSTANDARD:
             with zstandard.ZstdDecompressor().stream_reader(
                 packed, read_across_frames=True
             ) as reader:
-                unpacked: bytes = reader.read(room)
+                unpacked: bytes = reader.read(max_length)
                 return unpacked
     except (zlib.error, zstandard.ZstdError) as error:
         raise FormatError(f"{place}: damaged ({error}). Copy the file again.") from None
     raise FormatError(
-        f"{place}: compressed in an unknown way ({member.compress_type}). "
+        f"{place}: unsupported compression (method {member.compress_type}). "
         "Convert the log to .json with `inspect log convert`."
     )
 

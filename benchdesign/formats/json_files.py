@@ -1,6 +1,6 @@
 """JSON files: arrays, wrapped lists, tables by column, BIG-bench tasks and the like.
 
-Records that stay are copied as they are written; what wraps them is kept.
+Kept records and the text around them are copied unchanged.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from benchdesign.items import Finding
 __all__ = ["JsonFile"]
 
 KEY_FIELD = "key"
-"""Field that holds the key of a record in an object of records."""
+"""Field for the key of a record in an object of records."""
 
 # fmt: off
 _ERROR_FIELDS = frozenset({
@@ -43,7 +43,7 @@ _ERROR_FIELDS = frozenset({
 
 
 class JsonFile(Source):
-    """A JSON file that is one value."""
+    """A JSON file of one value, or of values one after another."""
 
     format = "json"
 
@@ -64,7 +64,9 @@ class JsonFile(Source):
 
     def _choose(self, split: str | None) -> tuple[Layout, list[Finding]]:
         layouts = find_layouts(self._text, str(self.path))
-        by_split = {one.name: one for one in layouts if one.name in SPLIT_NAMES or split}
+        by_split = {
+            layout.name: layout for layout in layouts if layout.name in SPLIT_NAMES or split
+        }
         if by_split and (split is not None or len(by_split) == len(layouts)):
             name, findings = choose_split(list(by_split), split, str(self.path))
             return by_split[name], findings
@@ -81,23 +83,23 @@ class JsonFile(Source):
         return bool(names & {"error", "errors"}) and names <= _ERROR_FIELDS
 
     def records(self) -> Iterator[Record]:
-        """Decode record by record; skip what is not an object, and say so."""
+        """Yield the records; a value that is not an object is skipped, with a finding."""
         self._restart_findings()
         self._rows = []
         repeated: dict[int, str] = {}
         for at in range(self._layout.n_records):
             if self.limit is not None and len(self._rows) >= self.limit:
                 break
-            twice: list[str] = []
-            value = self._value(at, twice)
+            repeated_keys: list[str] = []
+            value = self._value(at, repeated_keys)
             if not isinstance(value, Mapping):
                 self._skip(
                     f"{self.path}: record {at + 1}",
                     f"not a JSON object but {describe_json(value)}",
                 )
                 continue
-            if twice:
-                repeated[len(self._rows)] = twice[0]
+            if repeated_keys:
+                repeated[len(self._rows)] = repeated_keys[0]
             self._rows.append(at)
             yield value
         self._finish_findings()
@@ -105,17 +107,17 @@ class JsonFile(Source):
             self.findings.append(repeated_finding(self, repeated))
 
     def record(self, row: int) -> Record:
-        """Decode one record."""
+        """Return the record at a 0-based row."""
         value = self._value(self._rows[row])
         assert isinstance(value, Mapping)
         return value
 
     def __len__(self) -> int:
-        """Count the records of the last pass."""
+        """Return the number of records in the last pass."""
         return len(self._rows)
 
     def place(self, row: int) -> str:
-        """Name file and record number."""
+        """Return file and record number."""
         return f"{self.path}: record {self._rows[row] + 1}"
 
     def _value(self, at: int, repeated: list[str] | None = None) -> Any:
@@ -134,12 +136,12 @@ class JsonFile(Source):
         return json.loads(raw) if record is None else record
 
     def write(self, path: Path, rows: Sequence[int], added: Sequence[Record]) -> None:
-        """Write the file again with some records left out and others added."""
-        kept = [self._rows[row] for row in rows]
+        """Write the file with the records of `rows`, then `added`."""
+        indices = [self._rows[row] for row in rows]
         if self._layout.kind == "columns":
-            text = self._table_text(kept, added)
+            text = self._table_text(indices, added)
         else:
-            text = self._spliced_text(kept, added)
+            text = self._spliced_text(indices, added)
         codec = "utf-8"
         if self._is_recoded:
             codec = "cp1252" if _encodes(self._text, "cp1252") else "latin-1"
@@ -149,20 +151,18 @@ class JsonFile(Source):
                 out.write(b"\xef\xbb\xbf")
             out.write(text.encode(codec))
 
-    def _spliced_text(self, kept: Sequence[int], added: Sequence[Record]) -> str:
+    def _spliced_text(self, indices: Sequence[int], added: Sequence[Record]) -> str:
         layout, text = self._layout, self._text
         if layout.kind == "single":
-            raise FormatError(
-                f"{self.path}: holds one record and no list. Put the records in a list."
-            )
+            raise FormatError(f"{self.path}: one record, not a list. Put the records in a list.")
         starts, ends = layout.starts, layout.ends
         between = text[ends[0] : starts[1]] if len(starts) > 1 else self._default_between()
         style = JsonStyle.of([text[starts[at] : ends[at]] for at in self._rows[:20]])
         base = _indentation(text, starts[0])
         parts = [text[: starts[0]]]
-        for position, at in enumerate(kept):
+        for position, at in enumerate(indices):
             if position:
-                follows = kept[position - 1] == at - 1
+                follows = indices[position - 1] == at - 1
                 parts.append(text[ends[at - 1] : starts[at]] if follows else between)
             parts.append(text[starts[at] : ends[at]])
         for record in added:
@@ -181,22 +181,22 @@ class JsonFile(Source):
         ascii_only = style.ensure_ascii or self._is_recoded
         if self._layout.kind != "keyed":
             return style.dump(record, base, ensure_ascii=ascii_only)
-        value = {name: held for name, held in record.items() if name != KEY_FIELD}
+        value = {name: field for name, field in record.items() if name != KEY_FIELD}
         key = json.dumps(str(record.get(KEY_FIELD)), ensure_ascii=ascii_only)
         return f"{key}: {style.dump(value, base, ensure_ascii=ascii_only)}"
 
-    def _table_text(self, kept: Sequence[int], added: Sequence[Record]) -> str:
+    def _table_text(self, indices: Sequence[int], added: Sequence[Record]) -> str:
         layout = self._layout
         table: dict[str, Any] = {}
-        names = [layout.row_keys[at] for at in kept] if layout.row_keys else []
+        names = [layout.row_keys[at] for at in indices] if layout.row_keys else []
         next_row = max((int(name) for name in layout.row_keys), default=-1) + 1
         for column, values in layout.columns.items():
             new = [record.get(column) for record in added]
             if layout.row_keys:
                 table[column] = {name: values[name] for name in names}
-                table[column].update({str(next_row + at): one for at, one in enumerate(new)})
+                table[column].update({str(next_row + at): value for at, value in enumerate(new)})
             else:
-                table[column] = [values[at] for at in kept] + new
+                table[column] = [values[at] for at in indices] + new
         stripped = self._text.strip()
         style = JsonStyle.of([stripped])
         lead = self._text[: len(self._text) - len(self._text.lstrip())]
@@ -206,7 +206,7 @@ class JsonFile(Source):
 
 
 class JsonStyle:
-    """How a file lays out a value: indentation, separators, escapes."""
+    """How a file formats a value: indentation, separators, escapes."""
 
     def __init__(
         self, indent: int | str | None, separators: tuple[str, str], *, ensure_ascii: bool
@@ -217,7 +217,7 @@ class JsonStyle:
 
     @classmethod
     def of(cls, texts: Sequence[str]) -> JsonStyle:
-        """Take the style that writes most of the texts as they are."""
+        """Return the style that reproduces most of the texts exactly."""
         values = []
         for text in texts:
             inner = text if text[:1] in "[{" else f"{{{text}}}"
@@ -234,14 +234,14 @@ class JsonStyle:
 
         def n_matching(style: JsonStyle) -> float:
             written = [(style.dump(value, "", ensure_ascii=None), raw) for value, raw in values]
-            same = sum(text == raw for text, raw in written)
-            near = sum(_shape(text) == _shape(raw) for text, raw in written)
-            return same + near / (len(written) + 1)
+            n_same = sum(text == raw for text, raw in written)
+            n_similar = sum(_shape(text) == _shape(raw) for text, raw in written)
+            return n_same + n_similar / (len(written) + 1)
 
         return max(candidates, key=n_matching)
 
     def dump(self, value: Any, base: str, *, ensure_ascii: bool | None) -> str:
-        """Write a value whose first line is indented by `base` already."""
+        """Format a value, with `base` as indentation of all lines but the first."""
         text = json.dumps(
             value,
             indent=self.indent,
@@ -254,14 +254,14 @@ class JsonStyle:
 
 
 def _outdented(text: str) -> str:
-    """Take the indentation of the last line from all lines."""
+    """Return a text without the indentation of its last line."""
     last = text.rpartition("\n")[2]
     base = last[: len(last) - len(last.lstrip(" \t"))]
     return text.replace(f"\n{base}", "\n") if base else text
 
 
 def _shape(text: str) -> tuple[str, bool]:
-    """Return the start of the second line and whether there is one."""
+    """Return the indentation of the second line, and whether there is a second line."""
     second = text.partition("\n")[2]
     return second[: len(second) - len(second.lstrip())], "\n" in text
 

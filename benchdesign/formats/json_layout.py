@@ -1,6 +1,6 @@
 """Find the records of a JSON file, with their exact ranges in the text.
 
-Ranges let records be copied as they are written, whatever the layout of the file.
+The ranges allow copying records unchanged, in any layout of the file.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ class Layout:
     """Records of one list, object or table inside a JSON text."""
 
     kind: str
-    """array, stream (values one after another), keyed (an object of records), columns, single."""
+    """array, stream (values one after another), keyed (object of records), columns or single."""
 
     name: str = ""
     """Key of the list in the wrapping object; empty for the top level."""
@@ -35,7 +35,7 @@ class Layout:
     """Keys of a keyed object, in order."""
 
     columns: dict[str, Any] = field(default_factory=dict)
-    """The table itself, for columns."""
+    """The table, for columns."""
 
     row_keys: list[str] = field(default_factory=list)
     """Row names of a table whose columns are objects."""
@@ -53,17 +53,17 @@ class _Member:
 
 
 def find_layouts(text: str, place: str) -> list[Layout]:
-    """Return every place where records may be, best first."""
+    """Return the possible layouts of the records, best first."""
     try:
         at = _skip(text, 0)
         if at >= len(text):
-            raise FormatError(f"{place}: nothing but blanks. Check the file.")
+            raise FormatError(f"{place}: only whitespace. Check the file.")
         if text[at] == "[":
             layout, end = _scan_array(text, at)
             _check_end(text, end)
             return [layout]
         if text[at] != "{":
-            raise FormatError(f"{place}: neither an array nor an object. Check that it is JSON.")
+            raise FormatError(f"{place}: neither a JSON array nor an object. Check the file.")
         members, end = _scan_object(text, at)
         if _skip(text, end) < len(text):
             return [_scan_stream(text, at)]
@@ -73,7 +73,7 @@ def find_layouts(text: str, place: str) -> list[Layout]:
             "Check that the file is complete."
         ) from error
     except RecursionError:
-        raise FormatError(f"{place}: nested too deeply. Flatten the file.") from None
+        raise FormatError(f"{place}: nested too deeply. Flatten the data.") from None
     except ValueError as error:
         problem = str(error).split(";")[0]
         raise FormatError(f"{place}: not usable JSON ({problem}). Check the file.") from error
@@ -81,14 +81,14 @@ def find_layouts(text: str, place: str) -> list[Layout]:
 
 
 def _layouts_of_object(text: str, members: list[_Member]) -> list[Layout]:
-    found = _wrapped(text, members)
-    if not found:
+    layouts = _wrapped(text, members)
+    if not layouts:
         for member in members:
             if isinstance(member.value, dict) and member.value:
                 inner, _ = _scan_object(text, member.start)
-                found += _wrapped(text, inner)
-    if found:
-        return found
+                layouts += _wrapped(text, inner)
+    if layouts:
+        return layouts
     for layout in (_column_table(members), _keyed(members)):
         if layout is not None:
             return [layout]
@@ -96,15 +96,15 @@ def _layouts_of_object(text: str, members: list[_Member]) -> list[Layout]:
 
 
 def _wrapped(text: str, members: list[_Member]) -> list[Layout]:
-    """Return the lists of records among members, the likeliest first."""
-    found = []
+    """Return the lists of records among members, likeliest first."""
+    layouts = []
     for member in members:
         value = member.value
         if isinstance(value, list) and value and _mostly_objects(value):
             layout, _ = _scan_array(text, member.start)
             layout.name = member.key
-            found.append(layout)
-    return sorted(found, key=lambda one: (one.name not in _LIST_NAMES, -one.n_records))
+            layouts.append(layout)
+    return sorted(layouts, key=lambda layout: (layout.name not in _LIST_NAMES, -layout.n_records))
 
 
 def _mostly_objects(values: list[Any]) -> bool:
@@ -112,7 +112,7 @@ def _mostly_objects(values: list[Any]) -> bool:
 
 
 def _column_table(members: list[_Member]) -> Layout | None:
-    """{"question": [...], "answer": [...]} or the same with an object of rows per column."""
+    """Return the layout of {"question": [...], ...}; a column may be an object of rows."""
     values = [member.value for member in members]
     if len(members) < 2 or any(not isinstance(value, list | dict) for value in values):
         return None
@@ -123,7 +123,7 @@ def _column_table(members: list[_Member]) -> Layout | None:
     if isinstance(values[0], dict):
         layout.row_keys = list(values[0])
         same_rows = all(list(value) == layout.row_keys for value in values)
-        # Named columns hold records of the same fields too; rows are numbered, fields are not.
+        # Records by key look the same: only a table has numbered rows.
         if not same_rows or not all(key.isdigit() for key in layout.row_keys):
             return None
     layout.n_records = sizes.pop()
@@ -131,7 +131,7 @@ def _column_table(members: list[_Member]) -> Layout | None:
 
 
 def _keyed(members: list[_Member]) -> Layout | None:
-    """{"item-1": {...}, "item-2": {...}}"""
+    """Return the layout of {"item-1": {...}, "item-2": {...}}."""
     if len(members) < 2 or not all(isinstance(member.value, dict) for member in members):
         return None
     first = set(members[0].value)
@@ -172,7 +172,7 @@ def _scan_array(text: str, at: int) -> tuple[Layout, int]:
         elif at >= len(text) or text[at] != "]":
             raise json.JSONDecodeError("Expecting ',' or ']'", text, min(at, len(text)))
     if at >= len(text):
-        raise json.JSONDecodeError("Array never ends", text, len(text))
+        raise json.JSONDecodeError("Array is not closed", text, len(text))
     layout.n_records = len(layout.starts)
     return layout, at + 1
 
@@ -195,18 +195,18 @@ def _scan_object(text: str, at: int) -> tuple[list[_Member], int]:
         if text[at : at + 1] == ",":
             at = _skip(text, at + 1)
             if text[at : at + 1] == "}":
-                raise json.JSONDecodeError("A comma after the last value", text, at)
+                raise json.JSONDecodeError("Comma after the last value", text, at)
         elif text[at : at + 1] != "}":
             raise json.JSONDecodeError("Expecting ',' or '}'", text, min(at, len(text)))
     if at >= len(text):
-        raise json.JSONDecodeError("Object never ends", text, len(text))
+        raise json.JSONDecodeError("Object is not closed", text, len(text))
     return members, at + 1
 
 
 def _check_end(text: str, end: int) -> None:
     rest = _skip(text, end)
     if rest < len(text):
-        raise json.JSONDecodeError("Something after the end", text, rest)
+        raise json.JSONDecodeError("Extra text after the end", text, rest)
 
 
 def _skip(text: str, at: int) -> int:

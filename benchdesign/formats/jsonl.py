@@ -1,7 +1,7 @@
-r"""JSON Lines: one record a line, found again by byte offset.
+r"""JSON Lines: one record per line, read again by byte offset.
 
-Lines end at \n only: U+2028 and its like are ordinary characters inside strings. Untouched
-lines are copied as bytes when writing.
+Lines end at \n only: U+2028 and similar are ordinary characters in strings. Unchanged lines are
+copied as bytes.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ __all__ = [
 ]
 
 MAX_LINE = 64 << 20
-"""Longest line read; a longer one is skipped and told."""
+"""Longest line read, in bytes; longer ones are skipped, with a finding."""
 
 
 def suffix_of(path: Path, default: str) -> str:
-    """Return the suffix a file in this form gets, compression included."""
+    """Return the suffix for files like this one, compression included."""
     suffixes = [suffix.lower() for suffix in path.suffixes]
     if suffixes and suffixes[-1] in COMPRESSIONS:
         return (suffixes[-2] if len(suffixes) > 1 else default) + suffixes[-1]
@@ -48,22 +48,22 @@ def suffix_of(path: Path, default: str) -> str:
 
 
 def parse_object(text: str, repeated: list[str] | None = None) -> tuple[dict[str, Any] | None, str]:
-    """Parse one JSON object; without success return None and the problem.
+    """Parse one JSON object; on failure return None and the problem.
 
-    Keys that an object gives twice are put into `repeated`; the last value counts.
+    Append keys that an object repeats to `repeated`; the last value counts.
     """
 
     def pairs_of(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found = dict(pairs)
-        if len(found) < len(pairs) and repeated is not None:
+        value = dict(pairs)
+        if len(value) < len(pairs) and repeated is not None:
             counts = Counter(key for key, _ in pairs)
             repeated.extend(key for key, count in counts.items() if count > 1)
-        return found
+        return value
 
     try:
         value = json.loads(text, object_pairs_hook=None if repeated is None else pairs_of)
     except json.JSONDecodeError as error:
-        # An object that breaks off is noticed behind the end of its line.
+        # Not `error.colno`: a truncated object fails after its line break, in the next line.
         return None, f"not JSON ({error.msg} at column {error.pos + 1})"
     except RecursionError:
         return None, "nested too deeply"
@@ -75,7 +75,7 @@ def parse_object(text: str, repeated: list[str] | None = None) -> tuple[dict[str
 
 
 def describe_json(value: object) -> str:
-    """Name the kind of a JSON value in words."""
+    """Return the kind of a JSON value in words."""
     names = {list: "an array", str: "a string", bool: "true or false", type(None): "null"}
     return names.get(type(value), "a number")
 
@@ -95,7 +95,7 @@ class JsonLines(Source):
         self._repeated: dict[int, str] = {}
 
     def records(self) -> Iterator[Record]:
-        """Parse line by line; skip what is not an object, and say so."""
+        """Yield the records; a line that is not an object is skipped, with a finding."""
         self._restart_findings()
         self._starts, self._ends, self._lines = array("Q"), array("Q"), array("Q")
         recoded: list[int] = []
@@ -128,20 +128,20 @@ class JsonLines(Source):
             self.findings.append(repeated_finding(self, self._repeated))
 
     def sample(self, n_records: int) -> list[Record]:
-        """Return the first records and some found by seeking: a pool is often sorted by source."""
-        found = list(itertools.islice(self.records(), n_records // 2))
-        if len(found) < n_records // 2:
-            return found
+        """Return the first records and some from all over the file: pools are often sorted."""
+        sample = list(itertools.islice(self.records(), n_records // 2))
+        if len(sample) < n_records // 2:
+            return sample
         size = self.content.size
-        n_more = n_records - len(found)
+        n_more = n_records - len(sample)
         with self.content.open() as stream:
             for step in range(1, n_more):
                 stream.seek(size * step // n_more)
                 stream.readline(MAX_LINE)
                 record, _ = parse_object(decode_line(stream.readline(MAX_LINE))[0])
                 if record is not None:
-                    found.append(record)
-        return found
+                    sample.append(record)
+        return sample
 
     def _parse(self, raw: bytes, line_no: int, recoded: list[int]) -> Record | None:
         if not raw.strip():
@@ -159,11 +159,11 @@ class JsonLines(Source):
         return record
 
     def record(self, row: int) -> Record:
-        """Read and parse one line."""
+        """Read one record from its line."""
         text, _ = decode_line(self.raw(row))
         record, problem = parse_object(text)
         if record is None:
-            raise FormatError(f"{self.place(row)}: {problem}. Start again from the file.")
+            raise FormatError(f"{self.place(row)}: {problem}. Load the file again.")
         return record
 
     def raw(self, row: int) -> bytes:
@@ -171,11 +171,11 @@ class JsonLines(Source):
         return self.content.read(self._starts[row], self._ends[row])
 
     def __len__(self) -> int:
-        """Count the records of the last pass."""
+        """Return the number of records in the last pass."""
         return len(self._starts)
 
     def place(self, row: int) -> str:
-        """Name file and line."""
+        """Return file and line."""
         return f"{self.path}:{self._lines[row]}"
 
     def write(self, path: Path, rows: Sequence[int], added: Sequence[Record]) -> None:
@@ -201,7 +201,7 @@ class JsonLines(Source):
 
 
 class LineStyle:
-    """How a file writes its JSON: separators, escapes, line ends."""
+    """How a file formats its JSON: separators, escapes, line ends."""
 
     def __init__(self, separators: tuple[str, str], line_end: bytes, *, ensure_ascii: bool) -> None:
         self.separators = separators
@@ -210,7 +210,7 @@ class LineStyle:
 
     @classmethod
     def of(cls, source: JsonLines, n_rows: int = 50) -> LineStyle:
-        """Look at the first rows."""
+        """Return the style of the first rows."""
         raws = [source.raw(row) for row in range(min(len(source), n_rows))]
         line_end = b"\r\n" if raws and raws[0].endswith(b"\r\n") else b"\n"
         texts = [decode_line(raw)[0].strip() for raw in raws]
@@ -231,7 +231,7 @@ class LineStyle:
         return cls((comma, colon), line_end, ensure_ascii=ascii_only)
 
     def dump(self, record: Record) -> bytes:
-        """Write one record without line end."""
+        """Format one record as bytes, without line end."""
         text = json.dumps(record, ensure_ascii=self.ensure_ascii, separators=self.separators)
         try:
             return text.encode("utf-8")
@@ -249,21 +249,21 @@ def _skip_line(stream: IO[bytes]) -> int:
 
 
 def recoded_finding(source: Source, rows: list[int]) -> Finding:
-    """Tell which rows were not UTF-8."""
+    """Return a finding on rows that are not UTF-8."""
     return Finding(
         "encoding",
         f"{source.place(rows[0])}: not UTF-8, read as windows-1252"
-        + (f", as are {len(rows) - 1} more rows." if len(rows) > 1 else "."),
+        + (f" (so are {len(rows) - 1} more rows)." if len(rows) > 1 else "."),
         tuple(rows),
     )
 
 
 def repeated_finding(source: Source, repeated: Mapping[int, str]) -> Finding:
-    """Tell which rows give a field twice."""
+    """Return a finding on rows in which a field occurs more than once."""
     rows = list(repeated)
-    more = f", as do {len(rows) - 1} more rows with some field" if len(rows) > 1 else ""
+    more = f" ({len(rows) - 1} more rows repeat a field)" if len(rows) > 1 else ""
     return Finding(
         "duplicate-key",
-        f"{source.place(rows[0])}: gives {repeated[rows[0]]!r} twice{more}; the last counts.",
+        f"{source.place(rows[0])}: field {repeated[rows[0]]!r} is repeated{more}; the last counts.",
         tuple(rows),
     )

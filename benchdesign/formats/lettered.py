@@ -1,4 +1,4 @@
-"""Choices written inside text: `(A) x (B) y`, `Options:` blocks, `Answer1: x Answer2: y`."""
+"""Choices inside a text: `(A) x (B) y`, `Options:` blocks, `Answer1: x Answer2: y`."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from dataclasses import dataclass
 __all__ = ["InlineChoices", "find_inline_choices", "letter", "strip_letters"]
 
 MAX_TEXT = 200_000
-"""Longer texts are documents, not questions with choices inside."""
+"""Characters; longer texts are documents, not questions with choices."""
 
 
 @dataclass(frozen=True, slots=True)
 class InlineChoices:
-    """Where the choices inside a text are; all ranges are half open."""
+    """Positions of the choices inside a text; all ranges are half open."""
 
     prompt_end: int
-    """End of the question; the header (`Options:`) comes after."""
+    """End of the question, before a header such as `Options:`."""
 
     labels: tuple[str, ...]
     """As written: A, B, ... or 1, 2, ...; empty strings for bullets."""
@@ -26,7 +26,7 @@ class InlineChoices:
     choices: tuple[tuple[int, int], ...]
 
     def texts(self, text: str) -> tuple[str, ...]:
-        """Return the choices' texts."""
+        """Return the texts of the choices."""
         return tuple(text[start:end] for start, end in self.choices)
 
 
@@ -48,23 +48,23 @@ _LETTERED = re.compile(r"\s*(?:\((?P<a>[A-Za-z]|\d)\)|(?P<b>[A-Za-z]|\d)[.):ï¼Žã
 
 
 def letter(index: int) -> str:
-    """Name a choice: A to Z, then numbers from 27."""
+    """Return the label of a choice: A to Z, then numbers from 27."""
     return chr(ord("A") + index) if index < 26 else str(index + 1)
 
 
 def strip_letters(choices: Sequence[str]) -> tuple[str, ...] | None:
-    """Return choices without their letters; None unless they are lettered in order."""
+    """Return choices without their letters; None unless all are lettered, in order."""
     texts = []
     first = None
     for position, choice in enumerate(choices):
-        found = _LETTERED.match(choice)
-        if not found:
+        match = _LETTERED.match(choice)
+        if not match:
             return None
-        label = found["a"] or found["b"]
+        label = match["a"] or match["b"]
         first = label if first is None else first
         if first not in {"A", "a", "1", "0"} or ord(label) != ord(first) + position:
             return None
-        texts.append(choice[found.end() :])
+        texts.append(choice[match.end() :])
     return tuple(texts) if len(texts) > 1 else None
 
 
@@ -75,7 +75,9 @@ def find_inline_choices(text: str) -> InlineChoices | None:
     for pattern in _MARKERS:
         run = _last_run(list(pattern.finditer(text)))
         if len(run) > 1:
-            return _inline(text, [found.span() for found in run], [found["label"] for found in run])
+            return _inline(
+                text, [marker.span() for marker in run], [marker["label"] for marker in run]
+            )
     headers = list(_HEADED_BULLETS.finditer(text))
     if not headers:
         return None
@@ -83,14 +85,14 @@ def find_inline_choices(text: str) -> InlineChoices | None:
     bullets = list(_BULLET.finditer(text, header.end()))
     if len(bullets) < 2 or text[header.end() : bullets[0].start()].strip():
         return None
-    return _inline(text, [found.span() for found in bullets], [""] * len(bullets))
+    return _inline(text, [bullet.span() for bullet in bullets], [""] * len(bullets))
 
 
-def _last_run(found: list[re.Match[str]]) -> list[re.Match[str]]:
-    """Return the last run of labels that counts up from the first letter or number."""
+def _last_run(markers: list[re.Match[str]]) -> list[re.Match[str]]:
+    """Return the last run of consecutive labels from A, a or 1."""
     best: list[re.Match[str]] = []
     run: list[re.Match[str]] = []
-    for marker in found:
+    for marker in markers:
         label = marker["label"]
         if run and ord(label) == ord(run[-1]["label"]) + 1:
             run.append(marker)

@@ -1,4 +1,4 @@
-"""Logs of the lm-evaluation-harness: `samples_<task>_<time>.jsonl`, one line an item and filter."""
+"""lm-evaluation-harness logs: `samples_<task>_<time>.jsonl`, one line per item and filter."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _RESULTS = re.compile(r"results_(?P<time>\d{4}-\d\d-\d\dT[\d.:-]+)\.json\Z")
 
 
 def is_lm_eval_samples(path: Path) -> bool:
-    """Say whether a file is one of samples, by its name or its first line."""
+    """Whether a file has lm-eval samples, by its name or its first line."""
     if _SAMPLES.match(path.name):
         return True
     if not {".jsonl", ".ndjson"} & {suffix.lower() for suffix in path.suffixes}:
@@ -33,20 +33,20 @@ def is_lm_eval_samples(path: Path) -> bool:
 
 
 def latest_samples(paths: Sequence[Path]) -> tuple[list[Path], tuple[str, ...]]:
-    """Return the newest run of each model and task, and a note for every older one."""
+    """Return the newest run of each model and task, and a note on each older one."""
     newest: dict[tuple[Path, str], Path] = {}
     notes = []
-    for path in sorted(paths, key=lambda one: (str(one.parent), _time_of(one), one.name)):
-        found = _SAMPLES.match(path.name)
-        key = (path.parent, found["task"] if found else path.name)
+    for path in sorted(paths, key=lambda path: (str(path.parent), _time_of(path), path.name)):
+        match = _SAMPLES.match(path.name)
+        key = (path.parent, match["task"] if match else path.name)
         if key in newest:
-            notes.append(f"{newest[key]}: an older run of {path.name}; left out")
+            notes.append(f"{newest[key]}: older run of {path.name}; ignored")
         newest[key] = path
     return sorted(newest.values()), tuple(notes)
 
 
 def read_lm_eval(path: Path, *, model: str | None = None) -> ResultSet:
-    """Read one file of samples; the model's name comes from the results beside it."""
+    """Read one file of samples; the results file beside it has the model's name."""
     source = JsonLines(path, content=open_content(path))
     name = model or _model_of(path)
     rows = tuple(
@@ -54,9 +54,9 @@ def read_lm_eval(path: Path, *, model: str | None = None) -> ResultSet:
         for number, record in enumerate(source.records())
     )
     unreadable = tuple(
-        one.message.removesuffix(" Skipped; a revision leaves it out.")
-        for one in source.findings
-        if one.kind == "skipped-row"
+        finding.message.removesuffix(" Skipped; a revision leaves it out.")
+        for finding in source.findings
+        if finding.kind == "skipped-row"
     )
     return ResultSet(rows, unreadable)
 
@@ -65,15 +65,14 @@ def _read_line(line: Mapping[str, Any], place: str, model: str) -> ResultRow:
     doc, number, names = line.get("doc"), line.get("doc_id"), line.get("metrics")
     if not isinstance(names, list):
         raise FormatError(
-            f"{place}: names no metrics; write the samples with lm-eval 0.4.4 or newer "
-            "(--log_samples)."
+            f"{place}: no metrics. Log the samples with lm-eval 0.4.4 or newer (--log_samples)."
         )
-    picked = line.get("filter")
-    suffix = "" if picked in (None, "none") else f",{picked}"
+    filter_name = line.get("filter")
+    suffix = "" if filter_name in (None, "none") else f",{filter_name}"
     return ResultRow(
         model=model,
         place=place,
-        scores={f"{one}{suffix}": line.get(str(one)) for one in names},
+        scores={f"{metric}{suffix}": line.get(str(metric)) for metric in names},
         row=number if isinstance(number, int) and not isinstance(number, bool) else None,
         record=doc if isinstance(doc, Mapping) else None,
         texts=tuple(_texts(line, doc)),
@@ -82,17 +81,17 @@ def _read_line(line: Mapping[str, Any], place: str, model: str) -> ResultRow:
 
 
 def _answer(line: Mapping[str, Any]) -> str:
-    """Return what was generated, or of several continuations the likeliest; empty if unclear."""
-    said, arguments = line.get("filtered_resps"), line.get("arguments")
-    if not isinstance(said, list) or not said or not isinstance(arguments, Mapping):
+    """Return the generated text, or the likeliest of several continuations; empty if unclear."""
+    responses, arguments = line.get("filtered_resps"), line.get("arguments")
+    if not isinstance(responses, list) or not responses or not isinstance(arguments, Mapping):
         return ""
-    if len(said) == 1:
-        return said[0].strip() if isinstance(said[0], str) else ""
+    if len(responses) == 1:
+        return responses[0].strip() if isinstance(responses[0], str) else ""
     likelihoods, texts = [], []
-    for place, one in enumerate(said):
-        request = arguments.get(f"gen_args_{place}")
+    for index, response in enumerate(responses):
+        request = arguments.get(f"gen_args_{index}")
         text = request.get("arg_1") if isinstance(request, Mapping) else None
-        likelihood = one[0] if isinstance(one, list) and one else None
+        likelihood = response[0] if isinstance(response, list) and response else None
         if not isinstance(text, str) or not isinstance(likelihood, (str, float, int)):
             return ""
         try:
@@ -100,12 +99,12 @@ def _answer(line: Mapping[str, Any]) -> str:
         except ValueError:
             return ""
         texts.append(text.strip())
-    # Where all continuations are alike the prompts differ, and no text names the answer.
+    # With equal continuations it is the prompts that differ: none of them is the answer.
     return texts[likelihoods.index(max(likelihoods))] if len(set(texts)) > 1 else ""
 
 
 def _texts(line: Mapping[str, Any], doc: Any) -> Iterator[str]:
-    """Yield what may be the question: texts of the record, then the prompt that was sent."""
+    """Yield candidates for the question: texts of the record, then the prompt that was sent."""
     if isinstance(doc, str):
         yield doc
     if isinstance(doc, Mapping):
@@ -117,12 +116,12 @@ def _texts(line: Mapping[str, Any], doc: Any) -> Iterator[str]:
 
 
 def _model_of(path: Path) -> str:
-    """Return the model's name: from the run's results, else from the folder."""
-    results = [one for one in path.parent.glob("results_*.json") if _RESULTS.match(one.name)]
-    own = [one for one in results if _time_of(one) == _time_of(path)]
-    for one in own or sorted(results, reverse=True):
+    """Return the model's name from the results file, or from the folder."""
+    results = [file for file in path.parent.glob("results_*.json") if _RESULTS.match(file.name)]
+    same_run = [file for file in results if _time_of(file) == _time_of(path)]
+    for file in same_run or sorted(results, reverse=True):
         try:
-            content = json.loads(read_regular_text(one))
+            content = json.loads(read_regular_text(file))
         except (OSError, ValueError, RecursionError):
             continue
         if isinstance(content, dict) and (name := _name_in(content)):
@@ -134,10 +133,10 @@ def _name_in(results: Mapping[str, Any]) -> str | None:
     name = results.get("model_name")
     if not isinstance(name, str) or not name.strip():
         return None
-    # A model read from disk is named by its folder; where that is, is nobody's business.
+    # Use only the last part of a local path: reports should not reveal the folders of a machine.
     return Path(name).name if Path(name).is_absolute() else name
 
 
 def _time_of(path: Path) -> str:
-    found = _SAMPLES.match(path.name) or _RESULTS.match(path.name)
-    return found["time"] if found else ""
+    match = _SAMPLES.match(path.name) or _RESULTS.match(path.name)
+    return match["time"] if match else ""

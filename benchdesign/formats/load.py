@@ -1,4 +1,4 @@
-"""Read a benchmark or pool: open it, find its fields, render its items, note what is odd."""
+"""Load a benchmark or pool: open it, detect its fields, render its items, collect findings."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from benchdesign.text import replace_surrogates
 __all__ = ["load_benchmark", "reread_item"]
 
 SAMPLE = 500
-"""Records that field detection looks at."""
+"""Number of records that field detection uses."""
 
 
 def load_benchmark(
@@ -34,7 +34,7 @@ def load_benchmark(
 ) -> Benchmark:
     """Read a file, a folder or a hub dataset (`hf:owner/name`) as items.
 
-    `fields` sets what detection would find, {'prompt': 'question'}; `template` is Jinja2 source.
+    `fields` overrides detection, as in {'prompt': 'question'}; `template` is Jinja2 source.
     """
     source = open_source(path, split=split)
     compiled = Template(template) if template is not None else None
@@ -42,11 +42,11 @@ def load_benchmark(
     source.limit = limit
     if not sample:
         raise _nothing_read(source)
-    fixed = {**source.known_fields(), **(fields or {})}
-    if compiled is not None and "prompt" not in fixed:
-        mapping = _mapping_beside_template(sample, fixed, source)
+    known_fields = {**source.known_fields(), **(fields or {})}
+    if compiled is not None and "prompt" not in known_fields:
+        mapping = _mapping_beside_template(sample, known_fields, source)
     else:
-        mapping = detect_fields(sample, fields=fixed, place=str(path))
+        mapping = detect_fields(sample, fields=known_fields, place=str(path))
     if fields is not None:
         origin = {role: "set" if role in fields else "detected" for role in mapping.origin}
         mapping = replace(mapping, origin=origin)
@@ -61,7 +61,7 @@ def load_benchmark(
         mapping=mapping,
         source=source,
         sha256=source.sha256,
-        # What puts every figure in doubt comes first where only some findings are shown.
+        # Only the first findings may be shown: start with the one that affects every result.
         findings=(
             *find_other_script(items, source.path),
             *source.findings,
@@ -72,7 +72,7 @@ def load_benchmark(
 
 
 def reread_item(benchmark: Benchmark, item: Item, record: Record) -> Item:
-    """Return an item as its changed record reads; id and row stay."""
+    """Return an item read again from its changed record; id and row stay the same."""
     template = None if benchmark.template is None else Template(benchmark.template)
     reading = _Reading(cast("Source", benchmark.source), benchmark.mapping, template)
     return replace(reading.item(item.row, record), id=item.id)
@@ -81,7 +81,7 @@ def reread_item(benchmark: Benchmark, item: Item, record: Record) -> Item:
 def _mapping_beside_template(
     sample: list[Record], fields: Mapping[str, str], source: Source
 ) -> FieldMapping:
-    """With a template a prompt field is welcome, not needed."""
+    """Return the detected fields; with a template a prompt field is optional."""
     try:
         return detect_fields(sample, fields=fields, place=str(source.path))
     except FormatError:
@@ -95,13 +95,13 @@ def _nothing_read(source: Source) -> FormatError:
         first = source.findings[0].message.removesuffix(" Skipped; a revision leaves it out.")
         return FormatError(
             f"{first} None of the {source.n_skipped} rows could be read. "
-            "Check that the file is what its name says."
+            "Check that the contents match the file name."
         )
-    return FormatError(f"{source.path}: no records in it. Check the file.")
+    return FormatError(f"{source.path}: no records found. Check the file.")
 
 
 class _Reading:
-    """One pass over a source, collecting what is odd along the way."""
+    """One pass over a source that collects findings."""
 
     def __init__(self, source: Source, mapping: FieldMapping, template: Template | None) -> None:
         self._source = source
@@ -118,7 +118,7 @@ class _Reading:
             yield self.item(row, record)
 
     def findings(self, items: tuple[Item, ...]) -> list[Finding]:
-        """Return what was noticed, after the pass."""
+        """Return the findings of the pass."""
         repeated_rows = [row for row, _ in self._repeated]
         return duplicate_ids(
             self._source, repeated_rows, [name for _, name in self._repeated]
@@ -131,7 +131,7 @@ class _Reading:
         )
 
     def item(self, row: int, record: Record) -> Item:
-        """Return one record as an item."""
+        """Convert one record to an item."""
         mapping = self._mapping
         choices = read_choices(record, mapping)
         answer = read_answer(record, mapping, choices)

@@ -1,4 +1,4 @@
-"""Names that fields go by, most telling first, without case and punctuation."""
+"""Common names of fields, most specific first, without case and punctuation."""
 
 from __future__ import annotations
 
@@ -61,10 +61,10 @@ LICENCE_NAMES = (
 # fmt: on
 
 DISTRACTORS = re.compile(r"distract|incorrect|wrong")
-"""Choices that leave out the key."""
+"""Names of fields with choices that do not include the key."""
 
 COLUMN_FAMILY = re.compile(
     r"(?P<stem>|option|opt|op|choice|ans|answer|ending|sol|solution|candidate|alternative"
     r"|distractor|incorrectanswer|wronganswer)(?P<tag>[a-j]|\d)\Z"
 )
-"""Columns that hold one choice each: ans0, option_b, Choice 1, A."""
+"""Names of columns with one choice each: ans0, option_b, Choice 1, A."""

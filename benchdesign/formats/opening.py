@@ -1,4 +1,4 @@
-"""Find the reader for a path: by what the file holds, then by its name."""
+"""Choose the reader for a path: by the contents of the file, then by its name."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def open_source(path: str | Path, *, split: str | None = None) -> Source:
 
         return open_hub(str(path), split=split)
     if not str(path).strip():
-        raise FormatError("An empty name. Give a file, a folder or hf:owner/name.")
+        raise FormatError("The name is empty. Use a file, a folder or hf:owner/name.")
     path = expanded(path)
     if is_folder(path):
         from benchdesign.formats.folder import open_folder
@@ -39,11 +39,11 @@ def open_source(path: str | Path, *, split: str | None = None) -> Source:
 
 
 def open_file(path: Path, *, split: str | None = None) -> Source:
-    """Open one file; a split that it neither has nor is named after is refused."""
+    """Open one file; raise if it has no split of that name and is not named after it."""
     source = _open_file(path, split=split)
     holds_splits = source.format in _WITH_SPLITS
     if split is not None and not holds_splits and split not in re.split(r"[._-]", path.name):
-        raise FormatError(f"{path}: one set without splits, so no {split!r}. Leave --split out.")
+        raise FormatError(f"{path}: one set without splits, so no {split!r}. Omit --split.")
     return source
 
 
@@ -77,13 +77,11 @@ def _open_file(path: Path, *, split: str | None) -> Source:
     if suffixes & {".jsonl", ".ndjson"}:
         return JsonLines(path, content=content)
     if ".json" in suffixes:
-        raise FormatError(
-            f"{path}: not JSON: it starts with neither '{{' nor '['. Check what the file holds."
-        )
+        raise FormatError(f"{path}: not JSON: it starts with neither '{{' nor '['. Check the file.")
     if suffixes & {".txt", ".data"} or not suffixes:
         return CsvFile(path, content=content)
     raise FormatError(
-        f"{path}: unknown kind of file. Use JSONL, JSON, CSV, TSV, Parquet or a datasets folder."
+        f"{path}: unsupported file format. Use JSONL, JSON, CSV, TSV, Parquet or a datasets folder."
     )
 
 
@@ -96,7 +94,7 @@ def _first_character(content: Content) -> str:
 def _open_json(
     path: Path, content: Content, *, start: str, is_lines: bool, split: str | None
 ) -> Source:
-    """Tell lines of JSON from one JSON value, whatever the file is called."""
+    """Open JSON Lines or a single JSON value, by the contents of the file."""
     first, has_more = _first_line(content)
     if start == "{":
         record, _ = parse_object(first)
@@ -122,15 +120,15 @@ def _first_line(content: Content) -> tuple[str, bool]:
 
 
 def _opens_only(line: str) -> bool:
-    """Say whether a line is the start of a value laid out over several lines."""
+    """Whether a line is the start of a JSON value that spans several lines."""
     text = line.strip()
     return text in {"{", "[", "[{", "{}", "[]"} or text.endswith(("{", "[", ",", ":"))
 
 
 def _is_element(line: str) -> bool:
-    """Say whether a line starts an array of records, one record a line."""
+    """Whether a line starts an array of records, with one record per line."""
     try:
         value = json.loads(line.strip().rstrip(",") + "]")
     except (ValueError, RecursionError):
         return False
-    return isinstance(value, list) and all(isinstance(one, dict) for one in value)
+    return isinstance(value, list) and all(isinstance(element, dict) for element in value)

@@ -26,7 +26,7 @@ class ParquetFile(TableSource):
         super().__init__(path)
         import pyarrow.parquet as pq
 
-        read_head(path, 4)  # says what is no file, which the library would wait for
+        read_head(path, 4)  # raises on a pipe or device, on which pyarrow would block
         try:
             self._metadata = pq.read_metadata(path)
             self._schema = pq.read_schema(path)
@@ -34,19 +34,19 @@ class ParquetFile(TableSource):
         except arrow_errors() as error:
             problem = " ".join(str(error).split())[:200]
             raise FormatError(
-                f"{path}: not a readable Parquet file ({problem}). Fetch it again."
+                f"{path}: not a readable Parquet file ({problem}). Download it again."
             ) from error
         self._chunks = read_chunks(path)
         if len(self._chunks) != self._metadata.num_row_groups:
-            raise FormatError(f"{path}: not a readable Parquet file. Fetch it again.")
+            raise FormatError(f"{path}: not a readable Parquet file. Download it again.")
         self._digest: str | None = None
-        n_said = sum(
+        n_declared = sum(
             self._metadata.row_group(at).total_byte_size
             for at in range(self._metadata.num_row_groups)
         )
-        # Rows without any content take no bytes in the file, and do in memory.
+        # Empty rows take no bytes in the file, but do in memory.
         check_unpacked(
-            path, max(n_said, 8 * self._metadata.num_rows), n_packed=self._packed_bytes()
+            path, max(n_declared, 8 * self._metadata.num_rows), n_packed=self._packed_bytes()
         )
 
     def _packed_bytes(self) -> int:
@@ -71,12 +71,12 @@ class ParquetFile(TableSource):
     def _read_block(self, block: int) -> Any:
         import pyarrow.parquet as pq
 
-        self._weigh_repeats(block)
-        with pq.ParquetFile(self.path) as opened:
-            return opened.read_row_group(block)
+        self._check_repeats(block)
+        with pq.ParquetFile(self.path) as file:
+            return file.read_row_group(block)
 
-    def _weigh_repeats(self, block: int) -> None:
-        """Count what repeated texts take without writing them out."""
+    def _check_repeats(self, block: int) -> None:
+        """Check the unpacked size of a block, without unpacking repeated texts."""
         import pyarrow.parquet as pq
 
         if block in self._unpacked:
@@ -89,11 +89,11 @@ class ParquetFile(TableSource):
         )
         paths = [column.path_in_schema for column in columns if may_repeat(column)]
         if paths:
-            with pq.ParquetFile(self.path, read_dictionary=paths) as opened:
-                self._weigh(block, unpacked_bytes(opened.read_row_group(block, columns=paths)))
+            with pq.ParquetFile(self.path, read_dictionary=paths) as file:
+                self._check_size(block, unpacked_bytes(file.read_row_group(block, columns=paths)))
 
     def write(self, path: Path, rows: Sequence[int], added: Sequence[Record]) -> None:
-        """Write the rows and then `added`, in this schema."""
+        """Write the rows and then `added`, with the schema of this file."""
         import pyarrow.parquet as pq
 
         with pq.ParquetWriter(path, self.schema, compression=self._compression()) as out:
@@ -107,11 +107,11 @@ class ParquetFile(TableSource):
         return "snappy" if first is None else first.compression
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave what the reader library holds behind; the child process reads it again."""
+        """Return the state without pyarrow's objects; the child process reads them again."""
         return {**super().__getstate__(), "_metadata": None, "_schema": None}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Read schema and metadata again."""
+        """Restore the state, with schema and metadata read again."""
         import pyarrow.parquet as pq
 
         self.__dict__.update(state)

@@ -1,8 +1,8 @@
-"""Line results up with the items of a benchmark, without guessing.
+"""Join results with the items of a benchmark, without guessing.
 
-By id, else by text: a digest of the question with its choices, or the whole question found inside
-the prompt that was sent. A row number counts only where the text does not say otherwise. Whatever
-fits no item, or several, or says two things, is counted and listed.
+Rows are joined by id, else by text: a digest of the question with its choices, or the whole
+question inside the prompt that was sent. A row number is used only if the text does not contradict
+it. Rows that match no item or several, and rows that contradict themselves, are counted and listed.
 """
 
 from __future__ import annotations
@@ -24,29 +24,29 @@ from benchdesign.text import replace_surrogates
 __all__ = ["ItemIndex", "Match"]
 
 _RUN = 5
-"""Words a question must begin with in a prompt to be looked for there."""
+"""Number of first words by which questions are looked up in a prompt."""
 
 _WORD = re.compile(r"\w+")
 
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """Which item a row is about."""
+    """The item that a row belongs to."""
 
     place: int | None
-    """Position among the benchmark's items; None if it is about none, or cannot be told."""
+    """Position among the benchmark's items; None if no item matches, or several do."""
 
     by: str = ""
     """id, text or row."""
 
     problem: str = ""
-    """Why there is no item, or what speaks against it."""
+    """Why there is no item, or what contradicts it."""
 
     is_ambiguous: bool = False
 
 
 class ItemIndex:
-    """The items of a benchmark, found by id, text or row."""
+    """Index of a benchmark's items by id, text and row."""
 
     def __init__(self, benchmark: Benchmark) -> None:
         self._benchmark = benchmark
@@ -60,31 +60,32 @@ class ItemIndex:
                 self._by_text[key].append(place)
 
     def find(self, row: ResultRow) -> Match:
-        """Find the item a row is about."""
+        """Find the item that a row belongs to."""
         places, by_whole_text = self._places_by_text(row)
-        named = next((self._by_id[one] for one in self._ids(row) if one in self._by_id), None)
-        if named is not None:
-            if not places or named in places:
-                return Match(named, "id")
+        ids = (item_id for item_id in self._ids(row) if item_id in self._by_id)
+        place_by_id = next((self._by_id[item_id] for item_id in ids), None)
+        if place_by_id is not None:
+            if not places or place_by_id in places:
+                return Match(place_by_id, "id")
             if len(places) == 1 and by_whole_text:
                 other = self._items[places[0]].id
-                problem = f"has the text of {other}, not of the item it names; the text counts"
+                problem = f"has the text of {other}, not of the item with its id; the text counts"
                 return Match(places[0], "text", problem)
-            return Match(named, "id")
-        numbered = None if row.row is None else self._by_row.get(row.row)
+            return Match(place_by_id, "id")
+        place_by_row = None if row.row is None else self._by_row.get(row.row)
         if len(places) == 1:
             return Match(places[0], "text")
         if places:
-            if numbered in places:
-                return Match(numbered, "text")
+            if place_by_row in places:
+                return Match(place_by_row, "text")
             several = ", ".join(self._items[place].id for place in places[:3])
-            return Match(None, problem=f"fits several items ({several})", is_ambiguous=True)
-        if numbered is not None and not row.ids and self._may_be(row, numbered):
-            return Match(numbered, "row")
-        return Match(None, problem=f"no such item in {self._benchmark.path}")
+            return Match(None, problem=f"matches several items ({several})", is_ambiguous=True)
+        if place_by_row is not None and not row.ids and self._fits(row, place_by_row):
+            return Match(place_by_row, "row")
+        return Match(None, problem=f"matches no item of {self._benchmark.path}")
 
     def _ids(self, row: ResultRow) -> Iterator[str]:
-        yield from (_plain_id(one) for one in row.ids)
+        yield from map(_plain_id, row.ids)
         path = self._benchmark.mapping.id
         if row.record is not None and path is not None:
             value = get_value(row.record, path)
@@ -92,17 +93,17 @@ class ItemIndex:
                 yield _plain_id(as_text(value))
 
     def _places_by_text(self, row: ResultRow) -> tuple[list[int], bool]:
-        """Return the items a row's text fits, and whether it is the whole text that does."""
+        """Return the items that match a row's text, and whether they match the whole text."""
         for key in self._keys(row):
             if key in self._by_text:
                 return self._by_text[key], True
         for text in row.texts:
-            if inside := self._questions_in(text, row.choices):
-                return inside, False
+            if places := self._questions_in(text, row.choices):
+                return places, False
         return [], False
 
     def _keys(self, row: ResultRow) -> Iterator[bytes]:
-        """Yield digests to look for, the most telling first."""
+        """Yield digests of a row's text, most specific first."""
         if row.record is not None:
             yield from self._keys_of_record(row)
         for text in row.texts:
@@ -145,50 +146,50 @@ class ItemIndex:
         return openings
 
     def _questions_in(self, text: str, choices: Sequence[str]) -> list[int]:
-        """Return the items whose whole question stands in a text, with its choices if told."""
+        """Return the items whose whole question is in a text, with their choices if possible."""
         words = text.split()
-        found: set[int] = set()
+        places: set[int] = set()
         for start in range(len(words) - _RUN + 1):
-            here = {
+            lengths = {
                 place: len(question)
                 for place in self._openings.get(tuple(words[start : start + _RUN]), ())
                 if words[start : start + len(question := self._items[place].prompt.split())]
                 == question
             }
-            # A question that another one begins with stands here only as its beginning.
-            longest = max(here.values(), default=0)
-            found.update(place for place, length in here.items() if length == longest)
-        if len(found) < 2:
-            return sorted(found)
+            # Ignore questions that are only the beginning of a longer one that matches.
+            longest = max(lengths.values(), default=0)
+            places.update(place for place, length in lengths.items() if length == longest)
+        if len(places) < 2:
+            return sorted(places)
         plain = " ".join(words)
-        given = {" ".join(one.split()) for one in choices}
-        told = {place for place in found if self._shows_choices(place, plain, given)}
-        return sorted(told or found)
+        shown_choices = {" ".join(choice.split()) for choice in choices}
+        complete = {place for place in places if self._has_choices(place, plain, shown_choices)}
+        return sorted(complete or places)
 
-    def _shows_choices(self, place: int, text: str, given: set[str]) -> bool:
-        asked = (" ".join(choice.split()) for choice in self._items[place].choices)
-        return all(choice in given or choice in text for choice in asked)
+    def _has_choices(self, place: int, text: str, shown_choices: set[str]) -> bool:
+        choices = (" ".join(choice.split()) for choice in self._items[place].choices)
+        return all(choice in shown_choices or choice in text for choice in choices)
 
-    def _may_be(self, row: ResultRow, place: int) -> bool:
-        """Say whether a row that has no text, or one with all the item's words, may be about it."""
-        told = " ".join(row.texts)
-        if not told.strip():
+    def _fits(self, row: ResultRow, place: int) -> bool:
+        """Whether a row has all words of the item's prompt, or has neither text nor record."""
+        text = " ".join(row.texts)
+        if not text.strip():
             return row.record is None
-        asked = set(_WORD.findall(self._items[place].prompt.casefold()))
-        words = set(_WORD.findall(told.casefold()))
-        return bool(asked) and asked <= words
+        prompt_words = set(_WORD.findall(self._items[place].prompt.casefold()))
+        words = set(_WORD.findall(text.casefold()))
+        return bool(prompt_words) and prompt_words <= words
 
 
 def _plain_id(text: str) -> str:
-    """Return an id as items have it."""
+    """Return an id in the form that items have."""
     return replace_surrogates(text).strip()
 
 
 def _key(text: str, choices: Sequence[str] = ()) -> bytes:
-    """Digest a question and its choices, whatever their spacing and the order of the choices."""
-    parts = [" ".join(text.split()), *sorted(" ".join(one.split()) for one in choices)]
-    whole = "\x1f".join(parts).encode("utf-8", "surrogatepass")
-    return hashlib.blake2b(whole, digest_size=16).digest()
+    """Return a digest of question and choices that ignores spacing and the order of choices."""
+    parts = [" ".join(text.split()), *sorted(" ".join(choice.split()) for choice in choices)]
+    joined = "\x1f".join(parts).encode("utf-8", "surrogatepass")
+    return hashlib.blake2b(joined, digest_size=16).digest()
 
 
 _EMPTY = _key("")

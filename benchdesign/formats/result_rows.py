@@ -1,4 +1,4 @@
-"""What every reader of results gives: one row an answer of a model, with its scores as written."""
+"""Output of the readers of results: a row per answer of a model, with its scores as written."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _WORDS = {
 }
 
 _NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
-"""Not all that `float` takes: 0_1, other digits and infinities are no scores."""
+"""Stricter than `float`: 0_1, non-ASCII digits and infinities are not scores."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,57 +32,57 @@ class ResultRow:
 
     model: str
     place: str
-    """File and line or sample, for messages."""
+    """File, and line or sample, for messages."""
 
     scores: Mapping[str, Any]
-    """By metric, as written; empty or None where there is none: missing, not 0."""
+    """By metric, as written; empty or None is a missing score, not 0."""
 
     ids: tuple[str, ...] = ()
-    """Names the item may have in the benchmark."""
+    """Ids that the item may have in the benchmark."""
 
     row: int | None = None
-    """0-based row of the set it was asked from."""
+    """0-based row of the item in the set that was evaluated."""
 
     record: Mapping[str, Any] | None = None
-    """The item's own record, where the log keeps it."""
+    """The item's record, if the log has it."""
 
     texts: tuple[str, ...] = ()
-    """What may be the question or the whole text of the item, most telling first."""
+    """Candidates for the question or the whole text of the item, most specific first."""
 
     choices: tuple[str, ...] = ()
     repeat: str = ""
-    """Which of several asked-for answers it is (epoch, trial); those are averaged."""
+    """Epoch or trial, if each item was asked several times; repeats are averaged."""
 
     answer: str = ""
-    """What the model said, where the log tells it: the choice's text, or what was extracted."""
+    """The model's answer, if logged: the text of a choice, or the extracted answer."""
 
     failure: str = ""
-    """Why there is no score, where the log says so."""
+    """Why there is no score, if the log gives the reason."""
 
 
 @dataclass(frozen=True, slots=True)
 class ResultSet:
-    """The rows of some files, and what was odd about the files."""
+    """Rows of some files, with problems of the files."""
 
     rows: tuple[ResultRow, ...]
     unreadable: tuple[str, ...] = ()
     """Rows that could not be read, one line each."""
 
     notes: tuple[str, ...] = field(default=())
-    """What a person should know of a file: it stopped early, an older run was left out."""
+    """Remarks on files: a run did not finish, an older run was ignored."""
 
     @classmethod
     def together(cls, sets: Sequence[ResultSet]) -> ResultSet:
-        """Return several sets as one."""
+        """Join several sets into one."""
         return cls(
-            tuple(row for one in sets for row in one.rows),
-            tuple(line for one in sets for line in one.unreadable),
-            tuple(line for one in sets for line in one.notes),
+            tuple(row for result_set in sets for row in result_set.rows),
+            tuple(line for result_set in sets for line in result_set.unreadable),
+            tuple(note for result_set in sets for note in result_set.notes),
         )
 
 
 def parse_score(value: Any) -> float | None:
-    """Return a score in [0, 1], NaN for a value that says nothing, None for what is no score."""
+    """Return a score in [0, 1], NaN for an empty value, or None for an invalid one."""
     if value is None or value != value or (isinstance(value, str) and not value.strip()):
         return float("nan")
     if isinstance(value, str) and value.strip().lower() in _WORDS:
@@ -99,11 +99,11 @@ def parse_score(value: Any) -> float | None:
 
 
 def read_score(value: Any, place: str, metric: str) -> float:
-    """Return a score, NaN where there is none; refuse anything else with its place."""
+    """Return a score, or NaN for an empty value; raise on an invalid one."""
     score = parse_score(value)
     if score is None:
         raise FormatError(
-            f"{place}: {metric} {str(value)[:40]!r} is not a score: a number from 0 to 1, true or "
-            "false, or C, I, P, N. Convert it first."
+            f"{place}: {metric} {str(value)[:40]!r} is not a score. Use a number from 0 to 1, "
+            "true or false, or C, I, P or N."
         )
     return score

@@ -1,4 +1,4 @@
-"""Results as plain tables: JSONL, CSV and the like with an item, a score, and maybe a model."""
+"""Results in plain tables: JSONL, CSV and the like, with item, score and optionally model."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ _DIGITS = re.compile(r"[0-9]+")
 
 
 def read_table(path: Path, *, model: str | None, metrics: Sequence[str]) -> ResultSet:
-    """Read a table; without a model column, `model` or the file's name is used."""
+    """Read a table; without a column for the model, use `model` or the file's name."""
     source = open_source(path)
     rows = []
     for number, record in enumerate(source.records()):
         place = source.place(number)
         rows.append(_read_row(record, place, model or None, source.name, metrics))
     unreadable = tuple(
-        one.message.removesuffix(" Skipped; a revision leaves it out.")
-        for one in source.findings
-        if one.kind == "skipped-row"
+        finding.message.removesuffix(" Skipped; a revision leaves it out.")
+        for finding in source.findings
+        if finding.kind == "skipped-row"
     )
     return ResultSet(tuple(rows), unreadable)
 
@@ -46,30 +46,32 @@ def _read_row(
     default_model: str,
     metrics: Sequence[str],
 ) -> ResultRow:
-    named = {str(name).strip().lower(): value for name, value in record.items()}
-    asked = [name for name in metrics if name.lower() in named]
-    fields = asked or [name for name in _SCORE_FIELDS if name in named]
+    values = {str(name).strip().lower(): value for name, value in record.items()}
+    fields = [name for name in metrics if name.lower() in values]
+    fields = fields or [name for name in _SCORE_FIELDS if name in values]
     if not fields:
         raise FormatError(
-            f"{place}: no score; one of the fields {', '.join(_SCORE_FIELDS)} is needed, "
+            f"{place}: no score. Add one of the fields {', '.join(_SCORE_FIELDS)}, "
             "or name another with --metric."
         )
     if fields[0] == "score":
-        # The others beside it (`correct`, `value`) are as often the key or the answer.
+        # Beside `score`, fields such as `correct` and `value` are often the key or the answer.
         fields = fields[:1]
-    item_id, row, text = (_first(named, names) for names in (_ID_FIELDS, _ROW_FIELDS, _TEXT_FIELDS))
+    item_id, row, text = (
+        _first(values, names) for names in (_ID_FIELDS, _ROW_FIELDS, _TEXT_FIELDS)
+    )
     if item_id is None and row is None and text is None:
         raise FormatError(
-            f"{place}: says of no item what it is about; one of the fields "
-            f"{', '.join((*_ID_FIELDS, *_ROW_FIELDS))} is needed."
+            f"{place}: names no item. Add one of the fields "
+            f"{', '.join((*_ID_FIELDS, *_ROW_FIELDS))}."
         )
-    named_model = _first(named, _MODEL_FIELDS)
-    repeat = _first(named, _REPEAT_FIELDS)
-    answer = _first(named, _ANSWER_FIELDS)
+    named_model = _first(values, _MODEL_FIELDS)
+    repeat = _first(values, _REPEAT_FIELDS)
+    answer = _first(values, _ANSWER_FIELDS)
     return ResultRow(
         model=model or (default_model if named_model is None else str(named_model)),
         place=place,
-        scores={name: named[name.lower()] for name in fields},
+        scores={name: values[name.lower()] for name in fields},
         ids=() if item_id is None else (str(item_id),),
         row=_whole(row),
         texts=() if text is None else (str(text),),
@@ -78,8 +80,8 @@ def _read_row(
     )
 
 
-def _first(named: Mapping[str, Any], fields: Sequence[str]) -> Any:
-    return next((named[name] for name in fields if named.get(name) not in (None, "")), None)
+def _first(values: Mapping[str, Any], fields: Sequence[str]) -> Any:
+    return next((values[name] for name in fields if values.get(name) not in (None, "")), None)
 
 
 def _whole(value: Any) -> int | None:

@@ -1,7 +1,7 @@
 """Per-item results of models: lm-eval, Inspect and HELM logs, or plain tables.
 
-Scores are numbers in [0, 1], booleans, or the letters C, I, P and N; anything else is refused with
-its row. Where a log holds several scores, one is asked for: they are never mixed.
+Scores are numbers in [0, 1], booleans, or the letters C, I, P and N; any other value is an error.
+Of several scores in a log the user chooses one: they are never mixed.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ _MOST_PROBLEMS = 10_000
 
 @dataclass(frozen=True, slots=True)
 class ResultProblem:
-    """A row that was not simply taken as it is."""
+    """A row that was not used, or not used as it is."""
 
     kind: str
     """unmatched, ambiguous, disagreeing, missing, repeated, conflicting or unreadable."""
@@ -46,57 +46,57 @@ class ResultProblem:
 
 @dataclass(frozen=True, eq=False)
 class JoinedResults:
-    """Scores of each model in the order of the benchmark's items."""
+    """Scores of each model, in the order of the benchmark's items."""
 
     scores: Mapping[str, NDArray[np.float64]]
-    """By model: (n_items,), NaN where it has no result."""
+    """By model: (n_items,), NaN for items without a result."""
 
     metrics: Mapping[str, str]
-    """By model: the name of its score in the files."""
+    """By model: name of its score in the files."""
 
     n_rows: int
     n_joined: int
     """Rows with a score that belong to an item."""
 
     n_unmatched: int
-    """Rows about no item of the benchmark."""
+    """Rows that match no item."""
 
     n_ambiguous: int
-    """Rows that fit several items."""
+    """Rows that match several items."""
 
     n_missing: int
-    """Rows without a score, such as a sample that failed."""
+    """Rows without a score, such as failed samples."""
 
     n_repeated: int
-    """Rows that say again what another said; averaged, which changes nothing."""
+    """Rows that repeat the score of another row, which changes nothing."""
 
     n_conflicting: int
-    """Items with different scores of one model where one was expected; their mean is used."""
+    """Items with different scores of one model in one repeat; their mean is used."""
 
     n_disagreeing: int
-    """Rows whose id names one item and whose text is another's; the text counts."""
+    """Rows with the id of one item and the text of another; the text counts."""
 
     n_unreadable: int
-    """Rows that could not be read at all."""
+    """Rows that could not be read."""
 
     joined_by: Mapping[str, int]
-    """Joined rows by what told the item: id, text, row."""
+    """Number of joined rows by key: id, text or row."""
 
     is_about: NDArray[np.bool_]
-    """(n_rows,): rows that belong to an item, with a score or without."""
+    """(n_rows,): whether the row belongs to an item, with or without a score."""
 
     answers: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
-    """By model and position of the item: what it answered, where the files tell."""
+    """By model and position of the item: the model's answer, if logged."""
 
     problems: tuple[ResultProblem, ...] = field(default=())
-    """Each of the above, in order; the first ten thousand."""
+    """The rows counted above, in order; at most 10,000."""
 
     notes: tuple[str, ...] = field(default=())
-    """What was odd about the files."""
+    """Remarks on the files."""
 
     @property
     def n_items(self) -> int:
-        """Count the items that at least one model has a score for."""
+        """Number of items with a score of at least one model."""
         if not self.scores:
             return 0
         return int((~np.isnan(np.stack(list(self.scores.values())))).any(axis=0).sum())
@@ -105,17 +105,17 @@ class JoinedResults:
 def load_results(
     paths: Iterable[str | Path], benchmark: Benchmark, *, metrics: Sequence[str] = ()
 ) -> JoinedResults:
-    """Read files of results and line them up with a benchmark; `MODEL=FILE` names the model."""
+    """Read files of results and join them with a benchmark; `MODEL=FILE` names the model."""
     return join_results(read_results(*paths, metrics=metrics), benchmark, metrics=metrics)
 
 
 def read_results(
     *paths: str | Path, model: str | None = None, metrics: Sequence[str] = ()
 ) -> ResultSet:
-    """Read files and folders of results, whatever their form; `MODEL=FILE` names the model."""
+    """Read files and folders of results in any known format; `MODEL=FILE` names the model."""
     sets = []
-    for given in paths:
-        name, path = (model, Path(given)) if model else _split_name(given)
+    for argument in paths:
+        name, path = (model, Path(argument)) if model else _split_name(argument)
         sets.append(_read_one(expanded(path), name, metrics))
     return ResultSet.together(sets)
 
@@ -123,7 +123,7 @@ def read_results(
 def join_results(
     results: ResultSet, benchmark: Benchmark, *, metrics: Sequence[str] = ()
 ) -> JoinedResults:
-    """Line results up with items: by id, else by text, else by row."""
+    """Join results with items: by id, else by text, else by row."""
     index = ItemIndex(benchmark)
     matches = [index.find(row) for row in results.rows]
     joining = _Joining(results, matches, benchmark)
@@ -132,10 +132,10 @@ def join_results(
     return joining.finish()
 
 
-def _split_name(given: str | Path) -> tuple[str | None, Path]:
-    name, sign, path = str(given).partition("=")
-    if not sign or not name or not path or is_there(given):
-        return None, Path(given)
+def _split_name(argument: str | Path) -> tuple[str | None, Path]:
+    name, sign, path = str(argument).partition("=")
+    if not sign or not name or not path or is_there(argument):
+        return None, Path(argument)
     return name, Path(path)
 
 
@@ -155,33 +155,33 @@ def _read_one(path: Path, model: str | None, metrics: Sequence[str]) -> ResultSe
         return read_lm_eval(path, model=model)
     if path.name.startswith("results_") and path.suffix == ".json":
         raise FormatError(
-            f"{path}: averages only. Give the folder with its samples_*.jsonl, or run lm-eval "
-            "again with --log_samples."
+            f"{path}: contains averages only. Use the folder with the samples_*.jsonl, or run "
+            "lm-eval again with --log_samples."
         )
     return read_table(path, model=model, metrics=metrics)
 
 
 def _read_folder(folder: Path, model: str | None, metrics: Sequence[str]) -> ResultSet:
-    """Read every log in a folder and below; without any, the folder is a table."""
+    """Read all logs in a folder and its subfolders; without any, read the folder as a table."""
     from benchdesign.formats.helm import is_helm_stats, read_helm
     from benchdesign.formats.inspect_logs import is_inspect_log, read_inspect_log
     from benchdesign.formats.lm_eval import latest_samples, read_lm_eval
     from benchdesign.formats.result_tables import read_table
 
-    files = sorted(one for one in folder.rglob("*") if one.is_file())
-    newest, notes = latest_samples([one for one in files if one.name.startswith("samples_")])
-    sets = [ResultSet((), notes=notes), *(read_lm_eval(one, model=model) for one in newest)]
-    sets += [read_helm(one, model=model) for one in files if is_helm_stats(one)]
-    for one in files:
-        if one.suffix.lower() in {".eval", ".json"} and is_inspect_log(one):
-            sets.append(read_inspect_log(one, model=model))
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    newest, notes = latest_samples([file for file in files if file.name.startswith("samples_")])
+    sets = [ResultSet((), notes=notes), *(read_lm_eval(file, model=model) for file in newest)]
+    sets += [read_helm(file, model=model) for file in files if is_helm_stats(file)]
+    for file in files:
+        if file.suffix.lower() in {".eval", ".json"} and is_inspect_log(file):
+            sets.append(read_inspect_log(file, model=model))
     if len(sets) == 1:
         return read_table(folder, model=model, metrics=metrics)
     return ResultSet.together(sets)
 
 
 class _Joining:
-    """Results of one model after the other, with everything that is odd counted."""
+    """Joins the results of one model after another, and counts problems."""
 
     def __init__(self, results: ResultSet, matches: Sequence[Match], benchmark: Benchmark) -> None:
         self._results = results
@@ -192,76 +192,82 @@ class _Joining:
         self._answers: dict[str, dict[int, str]] = {}
         self._counts: Counter[str] = Counter()
         self._joined_by: Counter[str] = Counter()
-        self._problems = [ResultProblem("unreadable", one) for one in results.unreadable]
+        self._problems = [ResultProblem("unreadable", line) for line in results.unreadable]
         self._counts["unreadable"] = len(results.unreadable)
 
-    def add_model(self, model: str, wanted: Sequence[str]) -> None:
+    def add_model(self, model: str, metrics: Sequence[str]) -> None:
         """Join the rows of one model by one of its scores."""
         pairs = [
             (row, match)
             for row, match in zip(self._results.rows, self._matches, strict=True)
             if row.model == model
         ]
-        about = [row for row, match in pairs if match.place is not None]
-        metric = _choose_metric(model, about, wanted)
-        found: dict[int, dict[str, list[tuple[float, str]]]] = {}
+        matched = [row for row, match in pairs if match.place is not None]
+        metric = _choose_metric(model, matched, metrics)
+        results: dict[int, dict[str, list[tuple[float, str]]]] = {}
         for row, match in pairs:
             if metric is not None and row.scores and metric not in row.scores:
                 continue
             self._counts["row"] += 1
-            # Rows of other benchmarks may hold anything; what counts is what was asked for.
+            # Parse the chosen metric only: rows of other benchmarks may have any values.
             value = float("nan")
             if metric is not None and metric in row.scores:
                 value = read_score(row.scores[metric], row.place, metric)
             if match.place is None:
-                self._tell("ambiguous" if match.is_ambiguous else "unmatched", row, match.problem)
+                self._add_problem(
+                    "ambiguous" if match.is_ambiguous else "unmatched", row, match.problem
+                )
                 continue
             if match.problem:
-                self._tell("disagreeing", row, match.problem)
+                self._add_problem("disagreeing", row, match.problem)
             if np.isnan(value):
-                self._tell("missing", row, row.failure or "no score")
+                self._add_problem("missing", row, row.failure or "no score")
                 continue
             self._joined_by[match.by] += 1
             if row.answer:
                 self._answers.setdefault(model, {}).setdefault(match.place, row.answer)
-            found.setdefault(match.place, {}).setdefault(row.repeat, []).append((value, row.place))
-        if found:
-            self._scores[model] = self._average(model, found)
+            results.setdefault(match.place, {}).setdefault(row.repeat, []).append(
+                (value, row.place)
+            )
+        if results:
+            self._scores[model] = self._average(model, results)
             self._metrics[model] = metric or ""
 
     def _average(
-        self, model: str, found: Mapping[int, Mapping[str, Sequence[tuple[float, str]]]]
+        self, model: str, results: Mapping[int, Mapping[str, Sequence[tuple[float, str]]]]
     ) -> NDArray[np.float64]:
         values = np.full(len(self._benchmark), np.nan)
-        for place, by_repeat in found.items():
+        for place, by_repeat in results.items():
             values[place] = np.mean(
-                [np.mean([value for value, _ in said]) for said in by_repeat.values()]
+                [np.mean([value for value, _ in entries]) for entries in by_repeat.values()]
             )
             item_id = self._benchmark.items[place].id
-            for said in by_repeat.values():
-                if len({value for value, _ in said}) > 1:
+            for entries in by_repeat.values():
+                if len({value for value, _ in entries}) > 1:
                     self._counts["conflicting"] += 1
-                    where = ", ".join(where for _, where in said[:3])
-                    message = f"{model}, item {item_id}: {len(said)} results that differ ({where})"
+                    places = ", ".join(row_place for _, row_place in entries[:3])
+                    message = f"{model}, item {item_id}: {len(entries)} different scores ({places})"
                     self._problems.append(ResultProblem("conflicting", message))
                 else:
-                    self._counts["repeated"] += len(said) - 1
+                    self._counts["repeated"] += len(entries) - 1
                     self._problems += [
-                        ResultProblem("repeated", f"{where}: item {item_id} again, the same score")
-                        for _, where in said[1:]
+                        ResultProblem(
+                            "repeated", f"{row_place}: item {item_id} again, with the same score"
+                        )
+                        for _, row_place in entries[1:]
                     ]
         return values
 
-    def _tell(self, kind: str, row: ResultRow, problem: str) -> None:
+    def _add_problem(self, kind: str, row: ResultRow, problem: str) -> None:
         self._counts[kind] += 1
         self._problems.append(ResultProblem(kind, f"{row.place}: {problem}"))
 
-    def _cut(self) -> tuple[str, ...]:
-        n = len(self._problems) - _MOST_PROBLEMS
-        return (f"{n:,} more problems are counted and not listed",) if n > 0 else ()
+    def _unlisted_note(self) -> tuple[str, ...]:
+        n_unlisted = len(self._problems) - _MOST_PROBLEMS
+        return (f"{n_unlisted:,} more problems are not listed",) if n_unlisted > 0 else ()
 
     def finish(self) -> JoinedResults:
-        """Return what was joined; results that belong to nothing here are refused."""
+        """Return the joined results; raise if no row belongs to an item."""
         counts, rows = self._counts, self._results.rows
         if not self._scores:
             first = f" ({self._problems[0].message})" if self._problems else ""
@@ -287,39 +293,39 @@ class _Joining:
             ),
             answers=self._answers,
             problems=tuple(self._problems[:_MOST_PROBLEMS]),
-            notes=(*self._results.notes, *self._cut()),
+            notes=(*self._results.notes, *self._unlisted_note()),
         )
 
 
-def _choose_metric(model: str, rows: Sequence[ResultRow], wanted: Sequence[str]) -> str | None:
-    """Return the one score to use; None where no row has any."""
+def _choose_metric(model: str, rows: Sequence[ResultRow], metrics: Sequence[str]) -> str | None:
+    """Return the score to use; None if no row has one."""
     values: dict[str, list[Any]] = {}
     for row in rows:
         for name, value in row.scores.items():
             values.setdefault(name, []).append(value)
     if not values:
         return None
-    # One bad value does not make a score something else: it is refused where it is read.
+    # A single invalid value does not disqualify a score: reading it raises.
     usable = [
         name
-        for name, said in values.items()
-        if 2 * sum(parse_score(one) is not None for one in said) >= len(said)
+        for name, column in values.items()
+        if 2 * sum(parse_score(value) is not None for value in column) >= len(column)
     ]
     remedy = "Choose one with --metric."
-    if wanted:
-        names = {name for one in wanted for name in values if _is_called(name, one)}
+    if metrics:
+        names = {name for metric in metrics for name in values if _is_called(name, metric)}
         if len(names) == 1:
             return names.pop()
-        problem = f"no score called {' or '.join(wanted)}" if not names else "several scores asked"
+        problem = f"no score called {' or '.join(metrics)}" if not names else "several such scores"
     elif len(values) == 1 or len(usable) == 1:
         return (usable or list(values))[0]
     else:
         problem = "several scores"
-    known = ", ".join(sorted(usable or values))
-    raise FormatError(f"{rows[0].place}: {model} has {problem}; there are {known}. {remedy}")
+    available = ", ".join(sorted(usable or values))
+    raise FormatError(f"{rows[0].place}: {model} has {problem} (available: {available}). {remedy}")
 
 
-def _is_called(name: str, wanted: str) -> bool:
-    """Say whether `wanted` names a score: whole, or without its filter."""
-    plain = wanted.strip().removesuffix(",none").lower()
+def _is_called(name: str, metric: str) -> bool:
+    """Whether `metric` is the name of a score, with or without its filter."""
+    plain = metric.strip().removesuffix(",none").lower()
     return plain in (name.lower(), name.lower().partition(",")[0])

@@ -1,4 +1,4 @@
-"""Notice a set whose text is in another script than the built-in reference model reads."""
+"""Finding on sets in another script than Latin, which the built-in reference model reads."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["find_other_script"]
 
 _MOST_ITEMS = 200
 _MOST_CHARACTERS = 2_000
-"""Enough to tell a script, and no time on load: items looked at, and characters of each."""
+"""Limits of the sample: enough to recognise a script, and fast on load."""
 
 _LETTER = re.compile(r"[^\W\d_]")
 _LATIN = re.compile(
@@ -23,11 +23,11 @@ _GREEK = "\u0370-\u03ff\u1f00-\u1fff"
 _SIGNS = re.compile(
     f"[\u2100-\u214f\U0001d400-\U0001d7ff]|(?<![{_GREEK}])[{_GREEK}]{{1,2}}(?![{_GREEK}])"
 )
-"""Letters that stand for quantities: those made for formulas, and Greek ones outside a word."""
+"""Letters used as symbols: mathematical ones, and Greek ones outside words."""
 
 
 def find_other_script(items: Sequence[Item], path: Path) -> list[Finding]:
-    """Tell that most letters of a set are not Latin; looks at items from all over the set."""
+    """Return a finding if most letters in a sample of items are not Latin."""
     n_letters = n_latin = 0
     for item in items[:: max(len(items) // _MOST_ITEMS, 1)]:
         content = " ".join(item.text[first:last] for first, last in item.content)
@@ -40,7 +40,7 @@ def find_other_script(items: Sequence[Item], path: Path) -> list[Finding]:
         Finding(
             "other-script",
             f"{path}: {1 - n_latin / n_letters:.0%} of the letters are not Latin. The built-in "
-            "reference model reads English, so what it calls missing here means little; give a "
-            "model that reads this script, and its dictionary, with --model and --dictionary.",
+            "reference model reads English, so its gaps mean little here. Use --model and "
+            "--dictionary to choose a model that reads this script, and its dictionary.",
         )
     ]

@@ -1,4 +1,4 @@
-"""What every reader offers: records in order, one record by row, and writing back in kind."""
+"""Interface of all readers: records in order, one record by row, and writing in the same format."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Record = Mapping[str, Any]
 SAMPLE_STRIDE = 101
 
 MAX_SKIPS_TOLD = 100
-"""Skipped rows that get a finding of their own; the rest are counted in one."""
+"""Skipped rows with a finding each; the others share one."""
 
 
 KNOWN_SUFFIXES = {
@@ -27,29 +27,29 @@ KNOWN_SUFFIXES = {
 
 
 class Source(ABC):
-    """Records of one benchmark or pool, where they live.
+    """Records of one benchmark or pool, in their file or folder.
 
-    Rows count readable records from 0; unreadable ones have no row and are told in `findings`.
+    Rows number the readable records from 0; unreadable ones have no row but a finding.
     """
 
     format: str
     """Short name: jsonl, json, csv, tsv, parquet, datasets, ..."""
 
     suffix: str
-    """Suffix of a file written in this format, compression included; empty for folders."""
+    """Suffix of files in this format, compression included; empty for folders."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self.findings: list[Finding] = []
         self.start_findings: list[Finding] = []
-        """What opening noticed; kept over every pass."""
+        """Findings on opening; they stay over all passes."""
         self.limit: int | None = None
         self._n_skipped = 0
         self._digest: str | None = None
 
     @property
     def name(self) -> str:
-        """Name of the set: its file without suffixes."""
+        """Name of the set: its file name without suffixes."""
         name = self.path.name
         for suffix in reversed(self.path.suffixes):
             if suffix.lower() not in KNOWN_SUFFIXES:
@@ -58,11 +58,11 @@ class Source(ABC):
         return name or self.path.name
 
     def companions(self, name: str) -> tuple[str, ...]:
-        """Name the files that `write` puts beside one of this name."""
+        """Return the names of the files that `write` adds beside one of this name."""
         return ()
 
     def known_fields(self) -> dict[str, str]:
-        """Fields that the format itself names, such as those of an lm-eval task."""
+        """Return the fields that the format defines, such as those of an lm-eval task."""
         return {}
 
     @property
@@ -74,18 +74,18 @@ class Source(ABC):
 
     @abstractmethod
     def records(self) -> Iterator[Record]:
-        """Iterate over the records in order; the first complete pass also indexes them."""
+        """Yield the records in order; the first complete pass also indexes them."""
 
     def sample(self, n_records: int) -> list[Record]:
-        """Return records that stand for the set: the first ones and some from all over it."""
+        """Return a sample of records: the first ones, and some from all over the set."""
         n_first = n_records // 2
-        found = []
+        records = []
         for row, record in enumerate(self.records()):
             if row < n_first or row % SAMPLE_STRIDE == 0:
-                found.append(record)
-            if len(found) >= n_records:
+                records.append(record)
+            if len(records) >= n_records:
                 break
-        return found
+        return records
 
     @abstractmethod
     def record(self, row: int) -> Record:
@@ -93,23 +93,23 @@ class Source(ABC):
 
     @abstractmethod
     def __len__(self) -> int:
-        """Count the records; known after the first complete pass."""
+        """Return the number of records, after the first complete pass."""
 
     @abstractmethod
     def write(self, path: Path, rows: Sequence[int], added: Sequence[Record]) -> None:
-        """Write the records of `rows`, then `added`, in this source's own form."""
+        """Write the records of `rows`, then `added`, in the source's own format."""
 
     def place(self, row: int) -> str:
-        """Name a row as a person finds it: file and line, or file and record number."""
+        """Return where the user finds a row: file and line, or file and record number."""
         return f"{self.path}: record {row + 1}"
 
     def default_category(self, row: int) -> str | None:
-        """Category that the place of a record gives it, such as its file in a folder of tasks."""
+        """Return a category from the place of a record, such as its file in a folder of tasks."""
         return None
 
     @property
     def n_skipped(self) -> int:
-        """Count the records that could not be read."""
+        """Number of records that could not be read."""
         return self._n_skipped
 
     def _skip(self, place: str, problem: str) -> None:
@@ -120,10 +120,10 @@ class Source(ABC):
             )
 
     def _finish_findings(self) -> None:
-        untold = self._n_skipped - MAX_SKIPS_TOLD
-        if untold > 0:
+        n_more = self._n_skipped - MAX_SKIPS_TOLD
+        if n_more > 0:
             self.findings.append(
-                Finding("skipped-row", f"{self.path}: {untold} more unreadable rows were skipped.")
+                Finding("skipped-row", f"{self.path}: {n_more} more unreadable rows were skipped.")
             )
 
     def _restart_findings(self) -> None:

@@ -1,4 +1,4 @@
-"""Which part of a set with several splits is read."""
+"""Choice of the split to read."""
 
 from __future__ import annotations
 
@@ -10,11 +10,14 @@ from benchdesign.items import Finding
 __all__ = ["SPLIT_NAMES", "choose_split"]
 
 SPLIT_NAMES = ("test", "validation", "valid", "val", "dev", "eval", "train", "training")
-"""First the ones that benchmarks are run on."""
+"""In order of preference: the splits that benchmarks are run on come first."""
 
 
 def choose_split(names: Sequence[str], split: str | None, place: str) -> tuple[str, list[Finding]]:
-    """Return the split asked for, the only one, or the most test-like with a finding."""
+    """Return the split: the requested one, the only one, or the first of `SPLIT_NAMES`.
+
+    A split that was not the only choice gets a finding.
+    """
     listed = ", ".join(names)
     if split is not None:
         if split not in names:
@@ -24,6 +27,6 @@ def choose_split(names: Sequence[str], split: str | None, place: str) -> tuple[s
         return names[0], []
     for name in SPLIT_NAMES:
         if name in names:
-            message = f"{place}: read the split {name} of {listed}; --split reads another."
+            message = f"{place}: read split {name} of {listed}. Use --split for another."
             return name, [Finding("split", message)]
-    raise FormatError(f"{place}: several splits ({listed}). Name one with --split.")
+    raise FormatError(f"{place}: several splits ({listed}). Choose one with --split.")

@@ -1,4 +1,4 @@
-"""How a set writes its choices, keys and ids, learnt from its rows, so that added items match."""
+"""Styles of choices, keys and ids in a set, inferred from its rows, for items to be added."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _HEX = re.compile(r"[0-9a-f]{8,64}\Z")
 
 @dataclass(frozen=True, slots=True)
 class AnswerStyle:
-    """How a position is written as a key: `B`, ` (B)`, `answer2`, 1, "1"."""
+    """Format of keys that are positions: `B`, ` (B)`, `answer2`, 1, "1"."""
 
     kind: str
     before: str = ""
@@ -32,26 +32,26 @@ class AnswerStyle:
     is_upper: bool = True
     is_text: bool = True
     labels: tuple[str, ...] = ()
-    """Labels of the sample's choices when keys are labels."""
+    """Labels of the choices, for keys that are labels."""
 
     @classmethod
     def of(cls, values: Sequence[Any], kind: str, labels: Sequence[str]) -> AnswerStyle:
-        """Learn from keys as they are written."""
+        """Infer the style from keys."""
         value = next((value for value in values if value not in (None, "")), None)
         if not isinstance(value, str):
             return cls(kind, is_text=kind == "letter", labels=tuple(labels))
-        found = _TOKEN["letter" if kind == "letter" else "index"].match(value)
+        match = _TOKEN["letter" if kind == "letter" else "index"].match(value)
         if kind == "letter" and value.strip() in labels:
             lead = len(value) - len(value.lstrip())
             before, after = value[:lead], value[len(value.rstrip()) :]
             return cls(kind, before, after, labels=tuple(labels))
-        if not found:
+        if not match:
             return cls(kind, labels=tuple(labels))
-        upper = found["token"].isupper() or not found["token"].isalpha()
-        return cls(kind, found["before"], found["after"], is_upper=upper)
+        is_upper = match["token"].isupper() or not match["token"].isalpha()
+        return cls(kind, match["before"], match["after"], is_upper=is_upper)
 
     def write(self, index: int) -> Any:
-        """Write the key for the choice at `index`."""
+        """Format the key for the choice at `index`."""
         if self.kind == "letter":
             token = label_like(self.labels, index) if self.labels else letter(index)
             if not self.is_upper:
@@ -65,7 +65,7 @@ class AnswerStyle:
 
 
 def label_like(labels: Sequence[str], index: int) -> str:
-    """Name a choice as a set names its own: A, B, ... or 1, 2, ... or 0, 1, ..."""
+    """Return the label of a choice in the style of `labels`: A, B, ..., 1, 2, ... or 0, 1, ..."""
     if index < len(labels):
         return labels[index]
     if labels and labels[0].isdigit():
@@ -77,10 +77,10 @@ def label_like(labels: Sequence[str], index: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class InlineStyle:
-    """How choices are written inside a text."""
+    """Format of choices inside a text."""
 
     header: str
-    """Between question and first choice marker: a blank line and `Options:`, say."""
+    """Text between question and first marker, such as a blank line and `Options:`."""
 
     marker: Callable[[int], str]
     between: str
@@ -88,33 +88,33 @@ class InlineStyle:
 
     @classmethod
     def of(cls, texts: Sequence[str]) -> InlineStyle | None:
-        """Learn from texts with choices; what follows them counts only where it recurs."""
-        seen = [(text, found) for text in texts if (found := find_inline_choices(text))]
-        if not seen:
+        """Infer the style from texts; text after the choices is used only if most texts have it."""
+        parsed = [(text, choices) for text in texts if (choices := find_inline_choices(text))]
+        if not parsed:
             return None
-        text, found = seen[0]
-        start, end = found.markers[0]
-        tails = Counter(_numberless(text[one.choices[-1][1] :]) for text, one in seen)
-        own_tail = text[found.choices[-1][1] :]
-        recurs = tails[_numberless(own_tail)] * 2 >= len(seen)
+        text, inline = parsed[0]
+        start, end = inline.markers[0]
+        tails = Counter(_numberless(text[choices.choices[-1][1] :]) for text, choices in parsed)
+        own_tail = text[inline.choices[-1][1] :]
+        recurs = tails[_numberless(own_tail)] * 2 >= len(parsed)
         return cls(
-            header=text[found.prompt_end : start],
-            marker=_marker(text[start:end], found.labels[0]),
-            between=text[found.choices[0][1] : found.markers[1][0]],
+            header=text[inline.prompt_end : start],
+            marker=_marker(text[start:end], inline.labels[0]),
+            between=text[inline.choices[0][1] : inline.markers[1][0]],
             after=own_tail if recurs else "",
         )
 
     def write(self, prompt: str, choices: Sequence[str]) -> str:
-        """Write a question with its choices."""
+        """Format a question with its choices."""
         listed = [f"{self.marker(index)}{choice}" for index, choice in enumerate(choices)]
         after = _NAMED.sub(
-            lambda named: "/".join(f"{named[1]}{at + 1}" for at in range(len(choices))), self.after
+            lambda match: "/".join(f"{match[1]}{at + 1}" for at in range(len(choices))), self.after
         )
         return f"{prompt}{self.header}{self.between.join(listed)}{after}"
 
 
 _NAMED = re.compile(r"\b([A-Za-z]+)1(?:/\1\d+)+")
-"""`answer1/answer2/answer3`"""
+"""A list of numbered names: `answer1/answer2/answer3`."""
 
 
 def _numberless(tail: str) -> str:
@@ -126,7 +126,7 @@ def _marker(written: str, label: str) -> Callable[[int], str]:
         return lambda _: written
     at = written.rindex(label)
     before, after = written[:at], written[at + len(label) :]
-    # A first choice on its own line has no blank before its text; neither have the others.
+    # Blanks around the label are copied from the first choice.
     return lambda index: f"{before}{_label(label, index)}{after}"
 
 
@@ -138,7 +138,7 @@ def _label(first: str, index: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class IdStyle:
-    """How ids are made: numbers, a stem with a number, hashes, or anything."""
+    """Format of ids: numbers, a stem with a number, hashes, or any text."""
 
     kind: str
     stem: str = ""
@@ -149,7 +149,7 @@ class IdStyle:
 
     @classmethod
     def of(cls, values: Sequence[Any]) -> IdStyle:
-        """Learn from all ids of a set."""
+        """Infer the style from all ids of a set."""
         if values and all(
             isinstance(value, int) and not isinstance(value, bool) for value in values
         ):
@@ -157,24 +157,24 @@ class IdStyle:
         texts = [str(value) for value in values if value not in (None, "")]
         if texts and all(_HEX.match(text) for text in texts) and not all(map(str.isdigit, texts)):
             return cls("hash", width=len(texts[0]))
-        found = [_TRAILING_NUMBER.match(text) for text in texts]
-        stems = {(one["stem"], one["end"]) for one in found if one}
-        if texts and all(found) and len(stems) == 1:
-            numbers = [one["number"] for one in found if one]
-            padded = len({len(number) for number in numbers}) == 1 and len(numbers[0]) > 1
+        matches = [_TRAILING_NUMBER.match(text) for text in texts]
+        stems = {(match["stem"], match["end"]) for match in matches if match}
+        if texts and all(matches) and len(stems) == 1:
+            numbers = [match["number"] for match in matches if match]
+            is_padded = len({len(number) for number in numbers}) == 1 and len(numbers[0]) > 1
             (stem, end) = stems.pop()
             return cls(
                 "number",
                 stem,
                 end,
-                width=len(numbers[0]) if padded else 0,
+                width=len(numbers[0]) if is_padded else 0,
                 next_number=max(map(int, numbers)) + 1,
             )
         return cls("any")
 
 
 def list_like(sample: Any, values: list[Any]) -> Any:
-    """Write a list as the sample writes one: a list, JSON in a cell, or a Python literal."""
+    """Return a list in the format of the sample: a list, or a cell of JSON or a Python literal."""
     if not isinstance(sample, str) or as_list(sample) is None:
         return values
     try:
@@ -185,7 +185,7 @@ def list_like(sample: Any, values: list[Any]) -> Any:
 
 
 def first_present(records: Sequence[Mapping[str, Any]], read: Callable[[Any], Any]) -> Any:
-    """Return the first value that is not empty."""
+    """Return the first value that is not empty, or None."""
     for record in records:
         value = read(record)
         if value not in (None, "", [], {}):

@@ -1,4 +1,4 @@
-"""What the fields of a sample of records hold: the ground that detection stands on."""
+"""Survey of the fields in a sample of records, for detecting their roles."""
 
 from __future__ import annotations
 
@@ -19,26 +19,26 @@ _TARGET_NAME = re.compile(r"target|score|choices|options", re.IGNORECASE)
 
 @dataclass
 class FieldSurvey:
-    """What one field holds over the sample."""
+    """Values of one field in the sample."""
 
     path: str
     n_records: int = 0
-    """Size of the whole sample."""
+    """Number of records in the sample."""
 
     kinds: Counter[str] = field(default_factory=Counter)
-    """text, number, flag, texts, objects, messages, targets, list; nothing where it is empty."""
+    """Count of each kind: text, number, flag, texts, objects, messages, targets, list, ..."""
 
     values: list[Any] = field(default_factory=list)
-    """What it holds, in order, where it is not empty."""
+    """Values that are not empty, in order."""
 
     @property
     def share(self) -> float:
-        """Share of records where it is not empty."""
+        """Share of records with a value that is not empty."""
         return len(self.values) / self.n_records if self.n_records else 0.0
 
     @property
     def kind(self) -> str:
-        """What it holds most often."""
+        """Most frequent kind of value; empty if there is none."""
         return self.kinds.most_common(1)[0][0] if self.kinds else ""
 
     @property
@@ -50,7 +50,7 @@ class FieldSurvey:
 
     @property
     def mean_length(self) -> float:
-        """Mean length as text."""
+        """Mean length of the values as text, in characters."""
         if not self.values:
             return 0.0
         return sum(len(str(value)) for value in self.values) / len(self.values)

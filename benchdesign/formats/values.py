@@ -1,4 +1,4 @@
-"""Read the values a field mapping points at: prompts, choices and keys in all their spellings."""
+"""Read values through a field mapping: prompts, choices and keys in all their notations."""
 
 from __future__ import annotations
 
@@ -37,10 +37,10 @@ class Choices(NamedTuple):
 
     texts: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
-    """As the record names them; empty where it does not."""
+    """Labels as in the record; empty if it has none."""
 
     prompt: str | None = None
-    """The prompt without the choices, where they were inside it."""
+    """The prompt without the choices, if it contained them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +50,11 @@ class Answer:
     text: str | None = None
     index: int | None = None
     among_choices: bool = True
-    """False when there are choices and the key is not one of them."""
+    """False if there are choices and the key is not one of them."""
 
 
 def get_value(record: Mapping[str, Any], path: str | None) -> Any:
-    """Follow a dotted path; None where it leads nowhere."""
+    """Return the value at a dotted path; None if there is none."""
     if path is None:
         return None
     if path in record:
@@ -65,29 +65,29 @@ def get_value(record: Mapping[str, Any], path: str | None) -> Any:
         if not isinstance(value, Mapping):
             return None
         if part not in value:
-            # A key may hold a dot itself.
+            # Keys can contain dots.
             return value.get(".".join(parts[position:]))
         value = value[part]
     return value
 
 
 def as_text(value: Any) -> str:
-    """Return a field as text: lists line by line, messages by their content, nothing as ''."""
+    """Return a value as text: lists line by line, messages by content, None as ''."""
     texts: list[str] = []
-    # A list of what is still to do: a value may be nested deeper than functions can be called.
-    waiting = [value]
-    while waiting:
-        one = waiting.pop()
-        if isinstance(one, Mapping):
-            keys = (key for key in TEXT_KEYS if isinstance(one.get(key), str | list))
+    # Use a stack: values can be nested beyond the recursion limit.
+    stack = [value]
+    while stack:
+        current = stack.pop()
+        if isinstance(current, Mapping):
+            keys = (key for key in TEXT_KEYS if isinstance(current.get(key), str | list))
             key = next(keys, None)
             if key is not None:
-                waiting.append(one[key])
+                stack.append(current[key])
                 continue
-        elif isinstance(one, Sequence) and not isinstance(one, str | bytes):
-            waiting.extend(reversed(one))
+        elif isinstance(current, Sequence) and not isinstance(current, str | bytes):
+            stack.extend(reversed(current))
             continue
-        texts.append(_scalar_text(one))
+        texts.append(_scalar_text(current))
     return "\n".join(text for text in texts if text)
 
 
@@ -100,7 +100,7 @@ def _scalar_text(value: Any) -> str:
 
 
 def as_cell(value: Any) -> str:
-    """Return a field as the cell of a table: nothing as '', lists and objects as JSON."""
+    """Return a value as the cell of a table: None as '', lists and objects as JSON."""
     if value is None:
         return ""
     if isinstance(value, str):
@@ -111,7 +111,7 @@ def as_cell(value: Any) -> str:
 
 
 def as_list(value: Any) -> list[Any] | None:
-    """Return a list, also one written as JSON or as a Python literal in a cell; else None."""
+    """Return a list, or a cell of JSON or a Python literal, as list; else None."""
     if isinstance(value, list | tuple):
         return list(value)
     if not isinstance(value, str):
@@ -130,7 +130,7 @@ def as_list(value: Any) -> list[Any] | None:
 
 
 def read_choices(record: Mapping[str, Any], mapping: FieldMapping) -> Choices:
-    """Return the choices of a record; empty where it has none."""
+    """Return the choices of a record; empty if it has none."""
     kind, path = mapping.choices_kind, mapping.choices
     if path is None:
         return Choices()
@@ -147,8 +147,8 @@ def read_choices(record: Mapping[str, Any], mapping: FieldMapping) -> Choices:
     if kind == "distractors":
         return _with_answer(record, mapping, value)
     if isinstance(value, str) and kind == "lettered" and as_list(value) is None:
-        found = find_inline_choices(value)
-        return Choices(found.texts(value), found.labels) if found else Choices()
+        inline = find_inline_choices(value)
+        return Choices(inline.texts(value), inline.labels) if inline else Choices()
     return _listed_choices(record, path, as_list(value))
 
 
@@ -175,10 +175,10 @@ def _listed_choices(record: Mapping[str, Any], path: str, values: list[Any] | No
 
 
 def _inline_choices(text: str) -> Choices:
-    found = find_inline_choices(text)
-    if not found:
+    inline = find_inline_choices(text)
+    if not inline:
         return Choices()
-    return Choices(found.texts(text), found.labels, text[: found.prompt_end])
+    return Choices(inline.texts(text), inline.labels, text[: inline.prompt_end])
 
 
 def _with_answer(record: Mapping[str, Any], mapping: FieldMapping, value: Any) -> Choices:
@@ -191,7 +191,7 @@ def _with_answer(record: Mapping[str, Any], mapping: FieldMapping, value: Any) -
 
 
 def split_choices(value: str) -> tuple[str, ...]:
-    """Split a cell at the separator it uses; one part if it uses none."""
+    """Split a cell at the separator it uses; without one, return it whole."""
     for separator in _SEPARATORS:
         if separator in value:
             return tuple(part.strip() for part in value.split(separator) if part.strip())
@@ -206,7 +206,7 @@ def read_answer(record: Mapping[str, Any], mapping: FieldMapping, choices: Choic
 
 
 def resolve_answer(value: Any, kind: str | None, choices: Choices) -> Answer:
-    """Read a key written in a known way; a key that fits nothing keeps its text."""
+    """Return a key of a known kind; one that matches no choice keeps its text."""
     if value is None or (isinstance(value, str) and not value.strip()):
         return Answer()
     if kind == "targets":
@@ -216,7 +216,7 @@ def resolve_answer(value: Any, kind: str | None, choices: Choices) -> Answer:
         return _from_list(listed, choices)
     if not choices.texts:
         return Answer(as_text(value))
-    # A set that keeps lists of keys may hold single ones too, as mixed pools do.
+    # Mixed pools can have single keys beside lists of keys.
     index = find_index(value, "text" if kind in (None, "list") else kind, choices)
     if index is None:
         return Answer(as_text(value), None, among_choices=False)
@@ -224,7 +224,7 @@ def resolve_answer(value: Any, kind: str | None, choices: Choices) -> Answer:
 
 
 def find_index(value: Any, kind: str, choices: Choices) -> int | None:
-    """Find the choice that a key of a kind means; None if it means none."""
+    """Find the choice that a key of a kind refers to; None if there is none."""
     if isinstance(value, Mapping | list):
         return None
     text = as_text(value)
@@ -234,12 +234,12 @@ def find_index(value: Any, kind: str, choices: Choices) -> int | None:
     if kind == "letter":
         if text.strip() in choices.labels:
             return choices.labels.index(text.strip())
-        found = _LETTER.match(text)
-        if not found:
+        match = _LETTER.match(text)
+        if not match:
             return None
-        if found[1].upper() in choices.labels:
-            return choices.labels.index(found[1].upper())
-        index = ord(found[1].upper()) - ord("A")
+        if match[1].upper() in choices.labels:
+            return choices.labels.index(match[1].upper())
+        index = ord(match[1].upper()) - ord("A")
     else:
         number = _NUMBER.match(text)
         if not number or text.lstrip().startswith("-"):
@@ -251,9 +251,9 @@ def find_index(value: Any, kind: str, choices: Choices) -> int | None:
 def _by_text(text: str, texts: Sequence[str]) -> int | None:
     if text in texts:
         return texts.index(text)
-    wanted = _plain(text)
+    plain = _plain(text)
     for index, choice in enumerate(texts):
-        if wanted and _plain(choice) == wanted:
+        if plain and _plain(choice) == plain:
             return index
     return None
 
@@ -278,7 +278,7 @@ def _from_list(values: list[Any], choices: Choices) -> Answer:
         return Answer()
     if not choices.texts:
         return Answer(as_text(values[0]))
-    found = []
+    indices = []
     for value in values:
         kinds = ("text", "letter", "index")
         index = next(
@@ -286,7 +286,7 @@ def _from_list(values: list[Any], choices: Choices) -> Answer:
         )
         if index is None:
             return Answer("; ".join(map(as_text, values)), None, among_choices=False)
-        found.append(index)
-    if len(set(found)) == 1:
-        return Answer(choices.texts[found[0]], found[0])
-    return Answer("; ".join(choices.texts[index] for index in found))
+        indices.append(index)
+    if len(set(indices)) == 1:
+        return Answer(choices.texts[indices[0]], indices[0])
+    return Answer("; ".join(choices.texts[index] for index in indices))

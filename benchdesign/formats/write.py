@@ -1,4 +1,4 @@
-"""Write a benchmark with some rows left out and items of a pool added, in its own form."""
+"""Write a benchmark without some rows and with added items, in its own format."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["AddedItem", "WriteReport", "find_empty_fields", "write_benchmark"]
 
 @dataclass(frozen=True, slots=True)
 class WriteReport:
-    """What was written."""
+    """Summary of a written benchmark."""
 
     path: Path
     n_kept: int
@@ -45,19 +45,19 @@ def write_benchmark(
     format: str | None = None,
     force: bool = False,
 ) -> WriteReport:
-    """Write the rows `keep` in order, then `added`; all of it or nothing.
+    """Write the rows `keep` in order, then `added`; the write is atomic.
 
-    The form is the source's own unless `format` names another: jsonl, json, csv, tsv, parquet.
+    The format is the source's own unless `format` is jsonl, json, csv, tsv or parquet.
     """
     path = Path(path)
     source = cast("Source", benchmark.source)
     if path.exists() and not force:
-        raise OutputExistsError(f"{path}: exists already. Use --force or another folder.")
+        raise OutputExistsError(f"{path}: already exists. Use --force or another folder.")
     for row in keep:
         if not 0 <= row < len(source):
-            raise FormatError(f"{source.path}: no record {row + 1} to keep; it has {len(source)}.")
-    made = _make_records(benchmark, added)
-    records = made.records
+            raise FormatError(f"{source.path}: no record {row + 1} to keep: it has {len(source)}.")
+    conversion = _make_records(benchmark, added)
+    records = conversion.records
     with _staged(path) as temporary:
         if format is None or format == source.format:
             source.write(temporary, keep, records)
@@ -66,15 +66,15 @@ def write_benchmark(
         else:
             raise FormatError(
                 f"{path}: cannot write {format!r}. Use one of {', '.join(EXPORTS)}, "
-                "or leave it out to keep the benchmark's own form."
+                "or omit it for the benchmark's own format."
             )
     return WriteReport(
         path=path,
         n_kept=len(keep),
         n_added=len(records),
-        added_ids=tuple(made.ids),
-        empty_fields=dict(made.builder.empty),
-        dropped_parts=dict(made.builder.dropped),
+        added_ids=tuple(conversion.ids),
+        empty_fields=dict(conversion.builder.empty),
+        dropped_parts=dict(conversion.builder.dropped),
     )
 
 
@@ -90,12 +90,12 @@ class _Made(NamedTuple):
 
 
 def _make_records(benchmark: Benchmark, added: Sequence[AddedItem]) -> _Made:
-    made = _Made([], [], RecordBuilder(benchmark))
-    for one in added:
-        record, item_id = made.builder.build(one)
-        made.records.append(record)
-        made.ids.append(item_id)
-    return made
+    conversion = _Made([], [], RecordBuilder(benchmark))
+    for item in added:
+        record, item_id = conversion.builder.build(item)
+        conversion.records.append(record)
+        conversion.ids.append(item_id)
+    return conversion
 
 
 def _all_records(
@@ -108,7 +108,7 @@ def _all_records(
 
 @contextmanager
 def _staged(path: Path) -> Iterator[Path]:
-    """Give a path in a folder of its own; on success move what is there into place."""
+    """Yield a path in a temporary folder; on success move the folder's contents into place."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         folder = Path(tempfile.mkdtemp(prefix=f".{path.name[:40]}.", dir=path.parent))
@@ -118,11 +118,11 @@ def _staged(path: Path) -> Iterator[Path]:
         ) from error
     try:
         yield folder / path.name
-        for made in sorted(folder.iterdir(), key=lambda one: one.name == path.name):
-            target = path.parent / made.name
+        for entry in sorted(folder.iterdir(), key=lambda entry: entry.name == path.name):
+            target = path.parent / entry.name
             if target.is_dir():
                 shutil.rmtree(target)
-            made.replace(target)
+            entry.replace(target)
     except OSError as error:
         raise FormatError(f"{path}: could not be written ({error.strerror or error}).") from error
     finally:

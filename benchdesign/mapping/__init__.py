@@ -1,7 +1,7 @@
-"""Items to concept maps: reference model, SAE encoding, pooling, caching.
+"""Map items to concepts: reference model, SAE encoding, pooling, caching.
 
-Importing this costs nothing: names are resolved on first use, and models are loaded by
-`open_mapper` alone.
+The package is cheap to import: names are resolved on first use, and only `open_mapper` loads a
+model.
 """
 
 from __future__ import annotations
@@ -40,18 +40,18 @@ def __getattr__(name: str) -> Any:
 
 
 class Mapper(Protocol):
-    """Anything that turns items into concept maps."""
+    """Interface of everything that maps items to concepts."""
 
     dictionary: Dictionary
 
     def map_batch(self, items: Sequence[Item]) -> ConceptMap:
-        """Map items, in order."""
+        """Map items; rows keep the order of the items."""
         ...
 
     def evidence(
         self, item: Item, concept_ids: Sequence[int]
     ) -> dict[int, tuple[TokenEvidence, ...]]:
-        """Say which tokens of an item show each concept, in text order."""
+        """Return the tokens of an item that activate each concept, in text order."""
         ...
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float16]:
@@ -69,10 +69,10 @@ def open_mapper(
     device_map: str | None = None,
     chat: bool = False,
 ) -> Mapper:
-    """Load a reference model and a dictionary; `model` None is the dictionary's own.
+    """Load a reference model and a dictionary; `model` defaults to the dictionary's model.
 
-    `dtype` is float32, bfloat16 or float16; `hook_module` names the module to read by hand;
-    `chat` reads every item as the user's turn in the model's chat template.
+    `dtype` is float32, bfloat16 or float16. `hook_module` overrides the module that is read. With
+    `chat`, every item is read as the user turn of the model's chat template.
     """
     from benchdesign.mapping.mapper import SaeMapper
 

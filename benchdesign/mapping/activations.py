@@ -1,9 +1,9 @@
-"""The states of a whole corpus, kept so that they can be shuffled at will.
+"""Activations of a whole corpus, held in memory so that training can shuffle them.
 
-Half precision holds most models' states; a bank with some beyond its range goes on in single.
-One forward pass fills every bank asked for: token states of any number of hook points, passage
-embeddings of others. Banks lie on the GPU where they fit, else in memory; a bank too large for
-either is an error that names `--max-tokens`.
+Activations are stored as float16; a bank that overflows switches to float32. One forward pass
+fills every requested bank: token states of any hook points, passage embeddings of others. Banks
+are on the GPU if they fit, otherwise in RAM; if neither is large enough, the error names
+`--max-tokens`.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ _BATCH_TOKENS = {"cpu": 4096, "cuda": 131_072}
 
 
 class BankKey(NamedTuple):
-    """Which activations a bank holds."""
+    """Hook point and unit of a bank."""
 
     hook_point: str
     unit: str
-    """token or passage."""
+    """`token` or `passage`."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,17 +45,17 @@ class ActivationBank:
 
     key: BankKey
     rows: torch.Tensor
-    """(n, d) float16, float32 where half overflows; one row a token or passage."""
+    """(n, d) float16, or float32 if float16 overflows; one row per token or passage."""
 
     text_of: NDArray[np.int32]
-    """(n,): position of the row's text in the corpus; ascends."""
+    """(n,): position of the row's text in the corpus, ascending."""
 
     starts: NDArray[np.int32]
     """(n,): first character of the token or passage in its text."""
 
     ends: NDArray[np.int32]
     token_ids: NDArray[np.int32]
-    """(n,): the token's id; -1 for passages."""
+    """(n,): token id; -1 for passages."""
 
     indptr: NDArray[np.int64]
     """(n_texts + 1,): rows of text i are `indptr[i]` to `indptr[i + 1]`."""
@@ -67,17 +67,17 @@ class ActivationBank:
 
 @dataclass(frozen=True, eq=False)
 class Collected:
-    """What one pass over a corpus gave."""
+    """Activations and texts of one pass over a corpus."""
 
     texts: tuple[CorpusText, ...]
-    """The texts read, in order; fewer than the corpus has where `max_tokens` was reached."""
+    """Texts with activations, in order; fewer than in the corpus if `max_tokens` is reached."""
 
     banks: dict[BankKey, ActivationBank]
     n_tokens: NDArray[np.int32]
-    """(n_texts,): content tokens of each text."""
+    """(n_texts,): number of content tokens of each text."""
 
     held_out: NDArray[np.bool_]
-    """(n_texts,)"""
+    """(n_texts,): whether the text is never trained on."""
 
 
 def collect_activations(
@@ -89,17 +89,19 @@ def collect_activations(
     progress: ProgressCallback | None = None,
     stop: StopCheck | None = None,
 ) -> Collected:
-    """Run the reference model over texts and keep the activations named by `keys`.
+    """Run the reference model over texts and store the activations named by `keys`.
 
-    All texts are read, so that what is wrong with one is known before the model runs and whoever
-    reads them has seen them all; those beyond `max_tokens` are not kept.
+    Read the whole corpus, so that a damaged text raises before the model runs and the reader's
+    counts are complete. Texts beyond `max_tokens` are discarded.
     """
     import numpy as np
 
-    kept, windows, n_tokens = _read_windows(texts, reference, max_tokens, progress, stop)
+    used_texts, windows, n_tokens = _read_windows(texts, reference, max_tokens, progress, stop)
     if not windows:
-        raise InputError("The corpus holds no content tokens; check its text field.")
-    layouts = {unit: _Layout.of(windows, unit, len(kept)) for unit in {key.unit for key in keys}}
+        raise InputError("The corpus has no content tokens; check its text field.")
+    layouts = {
+        unit: _Layout.of(windows, unit, len(used_texts)) for unit in {key.unit for key in keys}
+    }
     stores = _reserve(keys, layouts, reference)
     _fill(windows, reference, layouts, stores, progress, stop)
     banks = {}
@@ -114,13 +116,15 @@ def collect_activations(
             token_ids=layout.token_ids,
             indptr=layout.indptr,
         )
-    held = np.fromiter((text.held_out for text in kept), dtype=bool, count=len(kept))
-    return Collected(kept, banks, n_tokens, held)
+    held_out = np.fromiter(
+        (text.held_out for text in used_texts), dtype=bool, count=len(used_texts)
+    )
+    return Collected(used_texts, banks, n_tokens, held_out)
 
 
 @dataclass(frozen=True, eq=False)
 class _Layout:
-    """Where the rows of each window go, for one unit."""
+    """Rows of each window in a bank, for one unit."""
 
     offsets: NDArray[np.int64]
     """(n_windows + 1,)"""
@@ -160,59 +164,63 @@ def _read_windows(
     progress: ProgressCallback | None,
     stop: StopCheck | None,
 ) -> tuple[tuple[CorpusText, ...], list[Window], NDArray[np.int32]]:
-    """Tokenise texts until there are enough tokens, and return them; every text is whole."""
+    """Tokenise whole texts until `max_tokens` is reached; read the rest without keeping it."""
     from dataclasses import replace
 
     import numpy as np
 
     ticker = Ticker("reading the corpus", None, progress=progress)
     windows: list[Window] = []
-    kept: list[CorpusText] = []
+    used_texts: list[CorpusText] = []
     counts: list[int] = []
     total = 0
-    is_enough = False
-    rest = iter(texts)
-    while part := list(islice(rest, 2048)):
+    is_full = False
+    stream = iter(texts)
+    while batch := list(islice(stream, 2048)):
         if stop is not None and stop():
             raise Interrupted("Stopped while reading the corpus; nothing was written.")
-        ticker.advance(len(part))
-        if is_enough:
+        ticker.advance(len(batch))
+        if is_full:
             continue
-        low = len(kept)
+        low = len(used_texts)
         items = [
-            Item(str(low + i), low + i, one.text, ((0, len(one.text)),), one.text)
-            for i, one in enumerate(part)
+            Item(str(low + i), low + i, text.text, ((0, len(text.text)),), text.text)
+            for i, text in enumerate(batch)
         ]
-        per_text = np.zeros(len(part), dtype=np.int64)
-        made = reference.windows(items)
-        for window in made:
+        per_text = np.zeros(len(batch), dtype=np.int64)
+        new_windows = reference.windows(items)
+        for window in new_windows:
             per_text[window.item] += window.n_content
-        n_whole = len(part)
+        n_whole = len(batch)
         if max_tokens is not None and total + per_text.sum() > max_tokens:
             n_whole = int(np.searchsorted(total + np.cumsum(per_text), max_tokens, side="right"))
             if not counts and not n_whole:
                 n_whole = 1
         windows += [
-            replace(window, item=low + window.item) for window in made if window.item < n_whole
+            replace(window, item=low + window.item)
+            for window in new_windows
+            if window.item < n_whole
         ]
-        kept += part[:n_whole]
+        used_texts += batch[:n_whole]
         counts += per_text[:n_whole].tolist()
         total += int(per_text[:n_whole].sum())
-        is_enough = n_whole < len(part)
-    return tuple(kept), windows, np.asarray(counts, dtype=np.int32)
+        is_full = n_whole < len(batch)
+    return tuple(used_texts), windows, np.asarray(counts, dtype=np.int32)
 
 
 def _reserve(
     keys: Sequence[BankKey], layouts: dict[str, _Layout], reference: ReferenceModel
 ) -> dict[BankKey, torch.Tensor]:
-    """Make room for the banks: on the GPU if half of its free memory is enough, else in memory."""
+    """Allocate the banks: on the GPU if they fit in 60 % of free memory, else in RAM."""
     import torch
 
-    need = sum(2 * reference.width[key.hook_point] * len(layouts[key.unit].text_of) for key in keys)
+    n_bytes = sum(
+        2 * reference.width[key.hook_point] * len(layouts[key.unit].text_of) for key in keys
+    )
     device = torch.device("cpu")
     if reference.device.type == "cuda":
         free, _ = torch.cuda.mem_get_info(reference.device)
-        if need < free * 0.6:
+        if n_bytes < free * 0.6:
             device = reference.device
     try:
         return {
@@ -225,7 +233,7 @@ def _reserve(
         }
     except (RuntimeError, MemoryError):
         raise UsageError(
-            f"The activations need {need / 1e9:.1f} GB, more than there is; lower --max-tokens."
+            f"Not enough memory for the activations ({n_bytes / 1e9:.1f} GB); lower --max-tokens."
         ) from None
 
 
@@ -246,13 +254,13 @@ def _fill(
     budget = _BATCH_TOKENS.get(reference.device.type, 8192)
     total = sum(window.n_content for window in windows)
     ticker = Ticker("reading activations", total, progress=progress)
-    place = 0
-    while place < len(order):
+    position = 0
+    while position < len(order):
         if stop is not None and stop():
             raise Interrupted("Stopped while reading activations; nothing was written.")
-        size = max(1, budget // len(windows[order[place]]))
-        batch = order[place : place + size]
-        place += size
+        size = max(1, budget // len(windows[order[position]]))
+        batch = order[position : position + size]
+        position += size
         states = reference.activations([windows[w] for w in batch])
         lengths = [high - low for w in batch for low, high in windows[w].passages]
         for key, store in stores.items():
@@ -263,29 +271,29 @@ def _fill(
             index = np.concatenate([np.arange(offsets[w], offsets[w + 1]) for w in batch])
             if not bool(torch.isfinite(values).all()):
                 raise _not_finite(reference, key.hook_point)
-            half = values.to(store.dtype)
-            if not bool(torch.isfinite(half).all()):
+            rounded = values.to(store.dtype)
+            if not bool(torch.isfinite(rounded).all()):
                 store = stores[key] = _widened(store)
-                half = values.to(store.dtype)
-            store[torch.from_numpy(index).to(store.device)] = half.to(store.device)
+                rounded = values.to(store.dtype)
+            store[torch.from_numpy(index).to(store.device)] = rounded.to(store.device)
         ticker.advance(sum(windows[w].n_content for w in batch))
 
 
 def _widened(store: torch.Tensor) -> torch.Tensor:
-    """Return a bank in single precision: bfloat16 has the range, but rounds four times coarser."""
+    """Convert a bank to float32: bfloat16 has the range, but a rounding error 8 times larger."""
     try:
         return store.float()
     except (RuntimeError, MemoryError):
         raise UsageError(
-            "The activations are too large for half precision, and in single they need "
-            f"{4 * store.numel() / 1e9:.1f} GB, more than there is; lower --max-tokens."
+            "The activations overflow float16, and there is not enough memory for float32 "
+            f"({4 * store.numel() / 1e9:.1f} GB); lower --max-tokens."
         ) from None
 
 
 def _not_finite(reference: ReferenceModel, hook_point: str) -> ModelError:
     import torch
 
-    # In single precision there is nothing wider to go to.
+    # float32 is the widest dtype of the reference model.
     wider = "" if reference.dtype is torch.float32 else " or --dtype float32"
     return ModelError(
         f"{reference.spec}: activations at {hook_point} are not finite; choose another hook "

@@ -1,8 +1,8 @@
-"""What the concepts of a level activate over a whole bank, a block of concepts at a time.
+"""SAE activations of a level over a whole bank, one block of concepts at a time.
 
-Where each concept is computed from its own weights, a block is computed when it is asked for. Where
-concepts compete for a state (topk) or take more than one product, the encoder runs once over the
-bank and what it found active is kept; that grows with what is active, not with the dictionary.
+If a concept depends on its own weights alone, a block is computed on demand. If concepts compete
+for a state (top-k) or need more than one matrix product, the encoder runs once over the bank and
+its nonzero activations are cached; the cache grows with their number, not with the dictionary.
 """
 
 from __future__ import annotations
@@ -28,22 +28,22 @@ __all__ = ["ActiveBlock", "ActiveConcepts", "FoundActive", "FromWeights"]
 
 _ROWS = 8192
 _BUCKET = 512
-"""Concepts whose hits are kept together."""
+"""Number of consecutive concepts whose nonzero activations are stored together."""
 
 
 class ActiveBlock(Protocol):
-    """Activations of some concepts."""
+    """Activations of a block of concepts."""
 
     def between(self, low: int, high: int) -> torch.Tensor:
         """Return the activations of rows `low` to `high`: (high - low, n_concepts), float32."""
         ...
 
     def at(self, rows: torch.Tensor) -> torch.Tensor:
-        """Return the activations of rows, none of them twice: (n_rows, n_concepts), float32."""
+        """Return the activations of distinct rows: (n_rows, n_concepts), float32."""
         ...
 
     def only(self, place: int) -> ActiveBlock:
-        """Return one concept of the block."""
+        """Return a block of one concept; `place` is its position in this block."""
         ...
 
 
@@ -52,7 +52,7 @@ class ActiveConcepts(Protocol):
 
     @property
     def bank(self) -> ActivationBank:
-        """The states."""
+        """States that the SAE encodes."""
         ...
 
     @property
@@ -62,24 +62,24 @@ class ActiveConcepts(Protocol):
 
     @property
     def device(self) -> torch.device:
-        """Where activations are given."""
+        """Device of the returned activations."""
         ...
 
     def of(self, concepts: slice | NDArray[np.int64]) -> ActiveBlock:
-        """Return some of the concepts."""
+        """Return the block of these concepts."""
         ...
 
 
 @dataclass(frozen=True, eq=False)
 class FromWeights:
-    """Concepts of one product and a threshold each, computed when asked for; a block as well."""
+    """Concepts with one matrix product and a threshold each, computed on demand; also a block."""
 
     bank: ActivationBank
     weights: dict[str, torch.Tensor]
-    """W_enc (d, width), b_enc and threshold (width,); others are ignored."""
+    """W_enc (d, width), b_enc and threshold (width,); other tensors are ignored."""
 
     prepare: Callable[[torch.Tensor], torch.Tensor] | None = None
-    """What is done to states first, where something is."""
+    """Preprocessing of states before the encoder, if any."""
 
     @property
     def width(self) -> int:
@@ -88,28 +88,28 @@ class FromWeights:
 
     @property
     def device(self) -> torch.device:
-        """Where activations are given."""
+        """Device of the returned activations."""
         return self.weights["W_enc"].device
 
     def of(self, concepts: slice | NDArray[np.int64]) -> FromWeights:
-        """Return some of the concepts."""
+        """Return the block of these concepts."""
         import torch
 
-        pick = concepts if isinstance(concepts, slice) else torch.from_numpy(concepts)
+        index = concepts if isinstance(concepts, slice) else torch.from_numpy(concepts)
         names = ("W_enc", "b_enc", "threshold")
-        weights = {name: self.weights[name][..., pick] for name in names}
+        weights = {name: self.weights[name][..., index] for name in names}
         return FromWeights(self.bank, weights, self.prepare)
 
     def only(self, place: int) -> FromWeights:
-        """Return one concept."""
+        """Return a block of one concept."""
         return self.of(slice(place, place + 1))
 
     def between(self, low: int, high: int) -> torch.Tensor:
-        """Return the activations of a range of rows."""
+        """Return the activations of rows `low` to `high`."""
         return self._encode(self.bank.rows[low:high])
 
     def at(self, rows: torch.Tensor) -> torch.Tensor:
-        """Return the activations of some rows."""
+        """Return the activations of these rows."""
         return self._encode(self.bank.rows[rows.to(self.bank.rows.device)])
 
     def _encode(self, states: torch.Tensor) -> torch.Tensor:
@@ -119,14 +119,14 @@ class FromWeights:
 
 @dataclass(frozen=True, eq=False)
 class FoundActive:
-    """What an encoder found active on every row of a bank."""
+    """Nonzero activations of an encoder on every row of a bank, cached."""
 
     bank: ActivationBank
     width: int
     device: torch.device
     buckets: Sequence[Sequence[tuple[torch.Tensor, ...]]]
-    """Per `_BUCKET` concepts and chunk: row, concept and value of every hit, rows ascending; in
-    memory, whatever the device."""
+    """Per `_BUCKET` concepts and chunk of rows: row, concept and value of every nonzero activation,
+    rows ascending; always in RAM."""
 
     @classmethod
     def by(
@@ -137,7 +137,7 @@ class FoundActive:
         progress: ProgressCallback | None = None,
         stop: StopCheck | None = None,
     ) -> FoundActive:
-        """Run an encoder over a bank once."""
+        """Run an encoder over a bank."""
         import torch
 
         ticker = Ticker("encoding the corpus", len(bank), progress=progress)
@@ -151,29 +151,29 @@ class FoundActive:
             device = hits.value.device
             bucket, order = (hits.concept // _BUCKET).sort(stable=True)
             sizes = torch.bincount(bucket, minlength=n_buckets).tolist()
-            # Half the size of what an encoder gives: a corpus has hundreds of millions of hits.
+            # int32 halves the memory: a corpus has hundreds of millions of nonzero activations.
             columns = ((hits.state + low).int(), hits.concept.int(), hits.value)
             split = [torch.split(column[order].cpu(), sizes) for column in columns]
-            for found, *parts in zip(buckets, *split, strict=True):
-                found.append(tuple(parts))
+            for chunks, *parts in zip(buckets, *split, strict=True):
+                chunks.append(tuple(parts))
             ticker.advance(min(_ROWS, len(bank) - low))
         return cls(bank, encoder.d_sae, device, buckets)
 
     def of(self, concepts: slice | NDArray[np.int64]) -> _FoundBlock:
-        """Return some of the concepts."""
+        """Return the block of these concepts."""
         import numpy as np
         import torch
 
         chosen = np.arange(self.width)[concepts]
         place_of = torch.full((self.width,), -1, dtype=torch.int64)
         place_of[torch.from_numpy(chosen)] = torch.arange(len(chosen))
-        touched = np.unique(chosen // _BUCKET)
-        parts = [part for bucket in touched for part in self.buckets[bucket]]
+        bucket_ids = np.unique(chosen // _BUCKET)
+        parts = [part for bucket in bucket_ids for part in self.buckets[bucket]]
         row, concept, value = (torch.cat(column) for column in zip(*parts, strict=True))
         place = place_of[concept.long()]
-        kept = place >= 0
-        row, place, value = row[kept], place[kept], value[kept]
-        if len(touched) > 1:
+        is_chosen = place >= 0
+        row, place, value = row[is_chosen], place[is_chosen], value[is_chosen]
+        if len(bucket_ids) > 1:
             row, order = row.sort(stable=True)
             place, value = place[order], value[order]
         return _FoundBlock(row, place, value, len(chosen), self.device)
@@ -181,45 +181,45 @@ class FoundActive:
 
 @dataclass(frozen=True, eq=False)
 class _FoundBlock:
-    """Hits of some concepts."""
+    """Nonzero activations of a block of concepts."""
 
     row: torch.Tensor
-    """(n,): ascends."""
+    """(n,): row of the bank, ascending."""
 
     place: torch.Tensor
-    """(n,): which concept of the block."""
+    """(n,): position of the concept in the block."""
 
     value: torch.Tensor
     n_concepts: int
     device: torch.device
 
     def between(self, low: int, high: int) -> torch.Tensor:
-        """Return the activations of a range of rows."""
+        """Return the activations of rows `low` to `high`."""
         import torch
 
         first, last = torch.searchsorted(self.row, torch.tensor([low, high], dtype=torch.int32))
         part = slice(int(first), int(last))
         dense = torch.zeros((high - low, self.n_concepts), device=self.device)
-        where = (self.row[part].long() - low, self.place[part])
-        dense[tuple(one.to(self.device) for one in where)] = self.value[part].to(self.device)
+        index = (self.row[part].long() - low, self.place[part])
+        dense[tuple(axis.to(self.device) for axis in index)] = self.value[part].to(self.device)
         return dense
 
     def at(self, rows: torch.Tensor) -> torch.Tensor:
-        """Return the activations of some rows."""
+        """Return the activations of these rows."""
         import torch
 
         ascending, order = rows.cpu().long().sort()
-        slot = torch.searchsorted(ascending, self.row.long()).clamp(max=len(rows) - 1)
-        kept = ascending[slot] == self.row
+        rank = torch.searchsorted(ascending, self.row.long()).clamp(max=len(rows) - 1)
+        is_requested = ascending[rank] == self.row
         dense = torch.zeros((len(rows), self.n_concepts))
-        dense[order[slot[kept]], self.place[kept]] = self.value[kept]
+        dense[order[rank[is_requested]], self.place[is_requested]] = self.value[is_requested]
         return dense.to(self.device)
 
     def only(self, place: int) -> _FoundBlock:
-        """Return one concept."""
-        first, last = (int(one) for one in self._bounds[place : place + 2])
-        found = self._by_concept[first:last]
-        row, value = self.row[found], self.value[found]
+        """Return a block of one concept."""
+        first, last = (int(bound) for bound in self._bounds[place : place + 2])
+        hits = self._by_concept[first:last]
+        row, value = self.row[hits], self.value[hits]
         return _FoundBlock(row, row.long() * 0, value, 1, self.device)
 
     @cached_property

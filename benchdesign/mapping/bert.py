@@ -1,8 +1,8 @@
-"""The built-in reference model computed from its weights, without transformers.
+"""BERT forward pass of the built-in reference model, without transformers.
 
-Importing the model code of transformers costs 2 s and 130 MB, more than the model itself, and every
-first command of a person would pay for it. Module paths are those of transformers' BertModel, so
-that the same hooks fit; states equal its states.
+Importing the model code of transformers takes 2 s and 130 MB, more than the model itself, and the
+first command of every session would pay for it. Module paths match transformers' BertModel, so that
+the same hooks apply; the states are equal.
 """
 
 from __future__ import annotations
@@ -28,40 +28,40 @@ def load_bert(folder: Path, *, n_layers: int, device: torch.device, dtype: torch
     from safetensors import safe_open
 
     config = json.loads((folder / "config.json").read_text("utf-8"))
-    with safe_open(folder / "model.safetensors", framework="pt") as stored:
-        model = _classes()(config, n_layers, stored.get_tensor)
+    with safe_open(folder / "model.safetensors", framework="pt") as file:
+        model = _classes()(config, n_layers, file.get_tensor)
     return model.to(device, dtype).eval().requires_grad_(False)
 
 
 def load_bert_windows(folder: Path, *, limit: int) -> tuple[WindowMaker, int]:
-    """Return what cuts items into the model's windows, and the id that pads them."""
+    """Return the window maker of the model's tokenizer, and the id of its padding token."""
     from tokenizers import Tokenizer
 
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tokenizer.no_truncation()
     tokenizer.no_padding()
     tokenizer.encode_special_tokens = True
-    numbers: dict[str, int] = tokenizer.get_vocab(with_added_tokens=True)
+    vocabulary: dict[str, int] = tokenizer.get_vocab(with_added_tokens=True)
     return (
-        WindowMaker(tokenizer, limit, (numbers["[CLS]"],), (numbers["[SEP]"],)),
-        numbers["[PAD]"],
+        WindowMaker(tokenizer, limit, (vocabulary["[CLS]"],), (vocabulary["[SEP]"],)),
+        vocabulary["[PAD]"],
     )
 
 
 @lru_cache(maxsize=1)
 def _classes() -> Any:
-    """Make the module classes; torch is imported here and not before.
+    """Build the module classes; torch is imported only here.
 
-    Layers are given their weights when they are made: torch's own would first make up random ones,
-    and its way around that (the meta device) imports another 100 MB.
+    Layers are constructed with their weights: torch's own layers would first draw random ones, and
+    its way around that (the meta device) imports another 100 MB.
     """
     import torch
     from torch.nn import Module, ModuleList, Parameter, functional
 
-    Stored = Callable[[str], torch.Tensor]
+    TensorReader = Callable[[str], torch.Tensor]
 
     class Affine(Module):
-        """What has a weight and a bias."""
+        """Module with a weight and a bias."""
 
         def __init__(self, weight: torch.Tensor, bias: torch.Tensor) -> None:
             super().__init__()
@@ -69,10 +69,10 @@ def _classes() -> Any:
             self.bias = Parameter(bias, requires_grad=False)
 
     class Linear(Affine):
-        """A product; on a CPU its result lies in a buffer that the next one of its width uses.
+        """Linear layer; on a CPU, layers of the same width write their output to one shared buffer.
 
-        Large blocks of ever other sizes would leave the heap full of holes, a quarter of all
-        memory, and touching fresh pages costs time.
+        Allocating large blocks of varying sizes fragments the heap (a quarter of all memory is
+        lost), and page faults on fresh memory cost time.
         """
 
         shared: dict[int, torch.Tensor]
@@ -84,8 +84,8 @@ def _classes() -> Any:
             buffer = self.shared.get(width)
             if buffer is None or len(buffer) < len(flat):
                 buffer = self.shared[width] = states.new_empty((len(flat), width))
-            found = torch.addmm(self.bias, flat, self.weight.t(), out=buffer[: len(flat)])
-            return found.view(*states.shape[:2], width)
+            output = torch.addmm(self.bias, flat, self.weight.t(), out=buffer[: len(flat)])
+            return output.view(*states.shape[:2], width)
 
     class Norm(Affine):
         def forward(self, states: torch.Tensor) -> torch.Tensor:
@@ -93,89 +93,89 @@ def _classes() -> Any:
                 states, self.bias.shape, self.weight, self.bias, eps=_NORM_EPS
             )
 
-    def named(kind: type[Affine], stored: Stored, name: str) -> Affine:
-        return kind(stored(f"{name}.weight"), stored(f"{name}.bias"))
+    def load_affine(kind: type[Affine], tensor: TensorReader, name: str) -> Affine:
+        return kind(tensor(f"{name}.weight"), tensor(f"{name}.bias"))
 
     class Embeddings(Module):
-        def __init__(self, stored: Stored) -> None:
+        def __init__(self, tensor: TensorReader) -> None:
             super().__init__()
-            self.words = Parameter(stored("embeddings.word_embeddings.weight"), requires_grad=False)
-            # Items are one text, so every token is of the first type.
-            places = stored("embeddings.position_embeddings.weight")
-            places = places + stored("embeddings.token_type_embeddings.weight")[:1]
-            self.places = Parameter(places, requires_grad=False)
-            self.LayerNorm = named(Norm, stored, "embeddings.LayerNorm")
+            self.words = Parameter(tensor("embeddings.word_embeddings.weight"), requires_grad=False)
+            # An item is a single text, so every token has token type 0.
+            positions = tensor("embeddings.position_embeddings.weight")
+            positions = positions + tensor("embeddings.token_type_embeddings.weight")[:1]
+            self.positions = Parameter(positions, requires_grad=False)
+            self.LayerNorm = load_affine(Norm, tensor, "embeddings.LayerNorm")
 
         def forward(self, input_ids: torch.Tensor) -> Any:
             words = functional.embedding(input_ids, self.words)
-            return self.LayerNorm(words.add_(self.places[: words.shape[1]]))
+            return self.LayerNorm(words.add_(self.positions[: words.shape[1]]))
 
     class Heads(Module):
-        """Attention up to what the heads give, side by side."""
+        """Attention heads, before the output projection; their outputs are concatenated."""
 
-        def __init__(self, stored: Stored, name: str, n_heads: int) -> None:
+        def __init__(self, tensor: TensorReader, name: str, n_heads: int) -> None:
             super().__init__()
             self.n_heads = n_heads
             weight, bias = (
-                torch.cat([stored(f"{name}.{part}.{kind}") for part in ("query", "key", "value")])
+                torch.cat([tensor(f"{name}.{part}.{kind}") for part in ("query", "key", "value")])
                 for kind in ("weight", "bias")
             )
             self.all = Linear(weight, bias)
 
-        def forward(self, states: torch.Tensor, seen: torch.Tensor | None) -> torch.Tensor:
+        def forward(self, states: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
             n, length, width = states.shape
             parts = self.all(states).view(n, length, 3, self.n_heads, -1).permute(2, 0, 3, 1, 4)
             query, key, value = parts.unbind()
-            mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=seen)
+            mixed = functional.scaled_dot_product_attention(query, key, value, attn_mask=mask)
             return mixed.transpose(1, 2).reshape(n, length, width)
 
     class Residual(Module):
-        """A product added to what was there, and normalised."""
+        """Linear layer with a residual connection and layer norm."""
 
-        def __init__(self, stored: Stored, name: str) -> None:
+        def __init__(self, tensor: TensorReader, name: str) -> None:
             super().__init__()
-            self.dense = named(Linear, stored, f"{name}.dense")
-            self.LayerNorm = named(Norm, stored, f"{name}.LayerNorm")
+            self.dense = load_affine(Linear, tensor, f"{name}.dense")
+            self.LayerNorm = load_affine(Norm, tensor, f"{name}.LayerNorm")
 
-        def forward(self, states: torch.Tensor, before: torch.Tensor) -> Any:
-            return self.LayerNorm(self.dense(states).add_(before))
+        def forward(self, states: torch.Tensor, residual: torch.Tensor) -> Any:
+            return self.LayerNorm(self.dense(states).add_(residual))
 
     class Attention(Module):
-        def __init__(self, stored: Stored, name: str, n_heads: int) -> None:
+        def __init__(self, tensor: TensorReader, name: str, n_heads: int) -> None:
             super().__init__()
-            self.add_module("self", Heads(stored, f"{name}.self", n_heads))
-            self.output = Residual(stored, f"{name}.output")
+            self.add_module("self", Heads(tensor, f"{name}.self", n_heads))
+            self.output = Residual(tensor, f"{name}.output")
 
-        def forward(self, states: torch.Tensor, seen: torch.Tensor | None) -> Any:
-            return self.output(self.get_submodule("self")(states, seen), states)
+        def forward(self, states: torch.Tensor, mask: torch.Tensor | None) -> Any:
+            return self.output(self.get_submodule("self")(states, mask), states)
 
     class Intermediate(Module):
-        def __init__(self, stored: Stored, name: str) -> None:
+        def __init__(self, tensor: TensorReader, name: str) -> None:
             super().__init__()
-            self.dense = named(Linear, stored, f"{name}.dense")
+            self.dense = load_affine(Linear, tensor, f"{name}.dense")
 
         def forward(self, states: torch.Tensor) -> torch.Tensor:
-            found: torch.Tensor = torch.ops.aten.gelu_(self.dense(states))
-            return found
+            activated: torch.Tensor = torch.ops.aten.gelu_(self.dense(states))
+            return activated
 
     class Layer(Module):
-        def __init__(self, stored: Stored, name: str, n_heads: int) -> None:
+        def __init__(self, tensor: TensorReader, name: str, n_heads: int) -> None:
             super().__init__()
-            self.attention = Attention(stored, f"{name}.attention", n_heads)
-            self.intermediate = Intermediate(stored, f"{name}.intermediate")
-            self.output = Residual(stored, f"{name}.output")
+            self.attention = Attention(tensor, f"{name}.attention", n_heads)
+            self.intermediate = Intermediate(tensor, f"{name}.intermediate")
+            self.output = Residual(tensor, f"{name}.output")
 
-        def forward(self, states: torch.Tensor, seen: torch.Tensor | None) -> Any:
-            mixed = self.attention(states, seen)
+        def forward(self, states: torch.Tensor, mask: torch.Tensor | None) -> Any:
+            mixed = self.attention(states, mask)
             return self.output(self.intermediate(mixed), mixed)
 
     class Bert(Module):
-        def __init__(self, config: dict[str, Any], n_layers: int, stored: Stored) -> None:
+        def __init__(self, config: dict[str, Any], n_layers: int, tensor: TensorReader) -> None:
             super().__init__()
-            self.embeddings = Embeddings(stored)
+            self.embeddings = Embeddings(tensor)
             self.encoder = Module()
             self.encoder.layer = ModuleList(
-                Layer(stored, f"encoder.layer.{number}", config["num_attention_heads"])
+                Layer(tensor, f"encoder.layer.{number}", config["num_attention_heads"])
                 for number in range(n_layers)
             )
             shared: dict[int, torch.Tensor] = {}
@@ -184,11 +184,11 @@ def _classes() -> Any:
                     module.shared = shared
 
         def forward(self, *, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> None:
-            """Run all layers; hooks take what they want."""
+            """Run all layers; hooks read the states."""
             states = self.embeddings(input_ids)
             padded = bool((attention_mask == 0).any())
-            seen = attention_mask[:, None, None].bool() if padded else None
+            mask = attention_mask[:, None, None].bool() if padded else None
             for layer in self.encoder.get_submodule("layer").children():
-                states = layer(states, seen)
+                states = layer(states, mask)
 
     return Bert

@@ -1,7 +1,7 @@
-"""From a corpus to a complete dictionary folder: one call, several levels, nothing half-written.
+"""Build a dictionary folder of several levels from a corpus.
 
-The folder appears under its name only when everything in it is there. Checkpoints of an
-unfinished run lie beside it in `<name>.training`.
+The write is atomic: the folder gets its name only when it is complete. Checkpoints of an unfinished
+run are beside it in `<name>.training`.
 """
 
 from __future__ import annotations
@@ -46,16 +46,16 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class BuildReport:
-    """What was made and how good it is."""
+    """Summary of a build: corpus, quality of each level, flags."""
 
     dictionary: str
     model: str
     corpus: dict[str, Any]
-    """texts, held out, tokens, left out and why, sha256."""
+    """Number of texts, held-out texts and tokens; texts left out, by reason; sha256."""
 
     levels: tuple[LevelReport, ...]
     flags: dict[str, dict[str, int]]
-    """Per level: number of concepts with each flag, and `usable` for those without any."""
+    """Per level: number of concepts with each flag; `usable` counts those without a flag."""
 
 
 def build_dictionary(
@@ -75,7 +75,7 @@ def build_dictionary(
     progress: ProgressCallback | None = None,
     stop: StopCheck | None = None,
 ) -> BuildReport:
-    """Train every level on a corpus, measure it and write the folder `out`."""
+    """Train and measure every level on a corpus, and write the folder `out`."""
     _check(out, specs, contexts_path=contexts_path, overwrite=overwrite)
     chosen = settings or TrainSettings()
     corpus = CorpusReader.open(corpus_path, settings=corpus_settings)
@@ -89,7 +89,7 @@ def build_dictionary(
         progress=progress,
         stop=stop,
     )
-    # Checkpoints lie outside `out`, so that an unfinished run is never taken for a dictionary.
+    # Checkpoints are outside `out`, so that an unfinished run is never mistaken for a dictionary.
     training = out.with_name(f"{out.name}.training")
     fresh = training / "folder"
     shutil.rmtree(fresh, ignore_errors=True)
@@ -142,7 +142,7 @@ def _open_reference(
     try:
         return ReferenceModel.from_spec(model, hook_points=points, device=device, dtype=dtype)
     except ModelError as problem:
-        # A level names its module itself; only a dictionary that exists needs an option for it.
+        # When training, the module is part of --level; --hook-module is for existing dictionaries.
         message = re.sub(r"--hook-module (?=\S+\.\d)", "hook=", str(problem))
         raise ModelError(message.replace("--hook-module", "--level with hook=")) from None
 
@@ -169,7 +169,7 @@ def complete_dictionary(
     offset = 0
     chosen = rules or StatisticsRules()
     for spec in specs:
-        statistics, found = measure_level(
+        statistics, level_contexts = measure_level(
             collected,
             FromWeights(collected.banks[spec.key], _read_weights(folder / spec.name, device)),
             rules=chosen,
@@ -179,10 +179,10 @@ def complete_dictionary(
         )
         measured.append(statistics)
         level = Level(spec.name, spec.unit, spec.hook_point, offset, spec.width, folder / spec.name)
-        mark = digest_of(level)
+        digest = digest_of(level)
         contexts += [
-            replace(one, concept_id=one.concept_id + offset, level=spec.name, weights=mark)
-            for one in found
+            replace(entry, concept_id=entry.concept_id + offset, level=spec.name, weights=digest)
+            for entry in level_contexts
         ]
         offset += spec.width
     report = BuildReport(
@@ -206,7 +206,10 @@ def complete_dictionary(
         | {
             "levels": [asdict(spec) for spec in specs],
             "rules": asdict(chosen),
-            "report": {"corpus": corpus, "levels": [asdict(one) for one in reports]},
+            "report": {
+                "corpus": corpus,
+                "levels": [asdict(level) for level in reports],
+            },
         },
     )
     if contexts_path is not None:
@@ -224,7 +227,7 @@ def assemble_dictionary(
     rules: StatisticsRules,
     recipe: dict[str, Any],
 ) -> Dictionary:
-    """Write dictionary.json and concepts.parquet beside level folders that are there already."""
+    """Write dictionary.json and concepts.parquet beside existing level folders."""
     import numpy as np
 
     from benchdesign.mapping.dictionaries import fingerprint, save_dictionary
@@ -236,13 +239,13 @@ def assemble_dictionary(
             Level(spec.name, spec.unit, spec.hook_point, offset, spec.width, folder / spec.name)
         )
         offset += spec.width
-    nothing = (None,) * offset
+    no_text = (None,) * offset
     table = ConceptTable(
         level=np.repeat(np.arange(len(levels), dtype=np.int8), [level.width for level in levels]),
-        label=nothing,
-        label_source=nothing,
+        label=no_text,
+        label_source=no_text,
         label_score=np.full(offset, np.nan, dtype=np.float32),
-        area=nothing,
+        area=no_text,
         **join_statistics(measured),
     )
     dictionary = Dictionary(
@@ -260,23 +263,23 @@ def assemble_dictionary(
 def write_measured(
     contexts: Sequence[ConceptContexts], measured: Sequence[LevelStatistics], path: Path
 ) -> None:
-    """Write the contexts of all levels with what is known of each concept's texts."""
+    """Write the contexts of all levels with the corpus statistics of each concept."""
     write_contexts(
         contexts,
         path,
-        n_present=[int(n) for one in measured for n in one.n_present],
-        source_entropy=[round(float(x), 3) for one in measured for x in one.source_entropy],
-        top_source_share=[round(float(x), 3) for one in measured for x in one.top_source_share],
-        flags=[sorted(flags) for one in measured for flags in one.flags],
+        n_present=[int(n) for level in measured for n in level.n_present],
+        source_entropy=[round(float(x), 3) for level in measured for x in level.source_entropy],
+        top_source_share=[round(float(x), 3) for level in measured for x in level.top_source_share],
+        flags=[sorted(flags) for level in measured for flags in level.flags],
     )
 
 
 def join_statistics(measured: Sequence[LevelStatistics]) -> dict[str, Any]:
-    """Return the columns of a concept table that come from a corpus, over all levels."""
+    """Return the concept table columns that are measured on a corpus, for all levels."""
     import numpy as np
 
     return {
-        column: np.concatenate([getattr(one, column) for one in measured])
+        column: np.concatenate([getattr(level, column) for level in measured])
         for column in (
             "threshold",
             "base_rates",
@@ -285,17 +288,17 @@ def join_statistics(measured: Sequence[LevelStatistics]) -> dict[str, Any]:
             "q90",
             "density",
         )
-    } | {"flags": tuple(flags for one in measured for flags in one.flags)}
+    } | {"flags": tuple(flags for level in measured for flags in level.flags)}
 
 
 def _check(
     out: Path, specs: Sequence[LevelSpec], *, contexts_path: Path | None, overwrite: bool
 ) -> None:
     if not specs:
-        raise UsageError("Give at least one --level.")
+        raise UsageError("Pass at least one --level.")
     names = [spec.name for spec in specs]
     if len(set(names)) < len(names):
-        raise UsageError("Two levels have the same name; names of levels must differ.")
+        raise UsageError("Two levels have the same name; level names must be unique.")
     for spec in specs:
         spec.check()
     check_folder(out, overwrite=overwrite)
@@ -304,7 +307,7 @@ def _check(
 
 
 def describe_corpus(corpus: CorpusReader, collected: Collected) -> dict[str, Any]:
-    """Return what is recorded of a corpus: counts and a digest, no text."""
+    """Return the record of a corpus: counts and a digest, no text."""
     counts = corpus.counts
     return {
         "n_read": counts.n_read,
@@ -323,7 +326,7 @@ def describe_corpus(corpus: CorpusReader, collected: Collected) -> dict[str, Any
 
 
 def count_flags(statistics: LevelStatistics) -> dict[str, int]:
-    """Count the concepts with each flag, and as `usable` those with none."""
+    """Count the concepts with each flag, and those without a flag as `usable`."""
     from collections import Counter
 
     counts = Counter(flag for flags in statistics.flags for flag in flags)

@@ -1,11 +1,11 @@
-"""Mapping many items: each once, in shards on disk, so that nothing done is done again.
+"""Map items through a cache of shards on disk, so that each item is mapped only once.
 
-A shard is a Parquet map written whole or not at all, under a name that says which items it holds.
-Items are sorted by length before they are cut into shards, and a run that was interrupted cuts what
-is left into the very same shards: the map it ends with is the one an uninterrupted run gives.
+A shard is a Parquet file, written atomically and named by a hash of its items. Items are sorted by
+length before they are split into shards, so that an interrupted run splits the remaining items into
+the same shards and ends with the same map as an uninterrupted run.
 
-Shards lie in one folder per mapper, which any number of runs share: one that finds another at work
-on a shard leaves it to that one and goes on with the next.
+Each mapper has one folder of shards, which any number of runs share. A run skips a shard that
+another run has locked.
 """
 
 from __future__ import annotations
@@ -33,39 +33,39 @@ if TYPE_CHECKING:
 __all__ = ["TickingMapper", "key_of", "key_of_parts", "map_items", "recall_items"]
 
 SHARD_ITEMS, SHARD_CHARACTERS = 1024, 1 << 16
-"""A shard ends at whichever comes first; on a CPU that is seconds of work, lost when it is stopped.
+"""Default size limits of a shard: on a CPU, a stopped run loses a few seconds of work.
 
-A mapper with larger batches says so with `shard_limits`.
+A mapper with larger batches sets `shard_limits`.
 """
 
 
 @runtime_checkable
 class TickingMapper(Protocol):
-    """What maps items, tells how far it is within a shard, and has its own key."""
+    """A mapper that reports progress within a shard and has its own cache key."""
 
     key: str
 
     def map_batch(
         self, items: Sequence[Item], *, tick: Callable[[int], None] | None = None
     ) -> ConceptMap:
-        """Map items, in order; `tick` is told how many are done, and may raise."""
+        """Map items in order; `tick` is called with the number just done, and may raise."""
         ...
 
 
 @runtime_checkable
 class ExpectantMapper(Protocol):
-    """What can get the next items ready while it maps others."""
+    """A mapper that prepares the next items while it maps the current ones."""
 
     on_gpu: bool
 
     def expect(self, items: Sequence[Item]) -> None:
-        """Say which items come after those of the next call of `run_batch`."""
+        """Start preparing the items that follow those of the next `run_batch` call."""
         ...
 
     def run_batch(
         self, items: Sequence[Item], *, tick: Callable[[int], None] | None = None
     ) -> Callable[[], ConceptMap]:
-        """Do the model's part of `map_batch`; what is returned does the rest, in any thread."""
+        """Run the model; the returned function finishes `map_batch`, in any thread."""
         ...
 
 
@@ -79,10 +79,10 @@ def map_items(
     stage: str = "mapping items",
     on_shard: Callable[[ConceptMap], None] | None = None,
 ) -> ConceptMap:
-    """Map items, in order; one that occurs twice, or is in `cache`, is not mapped again.
+    """Map items in order; duplicates and items in `cache` are not mapped again.
 
-    Raises `Interrupted` when `stop` says so; with a `cache`, finished shards are kept. `on_shard`
-    is given every shard as it is finished, those of an earlier run first.
+    Raise `Interrupted` when `stop` returns true; finished shards stay in `cache`. `on_shard` is
+    called with every shard: first the cached ones, then each new one when it is finished.
     """
     digests = [item.digest for item in items]
     unique: dict[str, Item] = {}
@@ -90,38 +90,39 @@ def map_items(
         unique.setdefault(digest, item)
     ticker = Ticker(stage, len(unique), progress=progress)
     if cache is None:
-        shards = _map_missing(list(unique.values()), mapper, None, ticker, stop)
-        return _in_order(digests, list(shards), mapper)
+        shards = list(_map_missing(list(unique.values()), mapper, None, ticker, stop))
+        return _in_order(digests, shards, mapper)
     folder = cache / key_of(mapper)[:32]
     with _writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     with _in_use(folder):
-        done = {digest for found in _stored(folder, unique).values() for digest in found}
-        ticker.skip(len(done))
-        missing = [item for digest, item in unique.items() if digest not in done]
-        made = []
+        cached = {digest for digests in _stored(folder, unique).values() for digest in digests}
+        ticker.skip(len(cached))
+        missing = [item for digest, item in unique.items() if digest not in cached]
+        shards = []
         for shard in chain(
-            _load(folder, done) if done else (),
+            _load(folder, cached) if cached else (),
             _map_missing(missing, mapper, folder, ticker, stop),
         ):
-            made.append(shard)
+            shards.append(shard)
             if on_shard is not None:
                 on_shard(shard)
-        # Some may have been mapped by another run.
-        others = unique.keys() - {digest for shard in made for digest in shard.digests}
-        return _in_order(digests, [*made, *(_load(folder, others) if others else ())], mapper)
+        # The remaining items were mapped by another run.
+        others = unique.keys() - {digest for shard in shards for digest in shard.digests}
+        return _in_order(digests, [*shards, *(_load(folder, others) if others else ())], mapper)
 
 
 def recall_items(items: Sequence[Item], key: str, *, cache: Path) -> ConceptMap | None:
-    """Return the map of items that a mapper of that key mapped before; None if any is missing."""
+    """Return the cached map of items for a mapper key; None if an item is missing."""
     folder = cache / key[:32]
     if not items or not folder.is_dir():
         return None
     digests = [item.digest for item in items]
-    wanted = set(digests)
+    requested = set(digests)
     with _in_use(folder):
-        found = {digest for one in _stored(folder, wanted).values() for digest in one}
-        shards = list(_load(folder, wanted)) if found == wanted else []
+        stored = _stored(folder, requested).values()
+        cached = {digest for shard_digests in stored for digest in shard_digests}
+        shards = list(_load(folder, requested)) if cached == requested else []
     return _joined(digests, shards) if shards else None
 
 
@@ -133,9 +134,9 @@ def key_of_parts(
     hook_module: str | None,
     chat: str | None = None,
 ) -> str:
-    """Return the key of a mapper: dictionary, model weights, number type, module read by hand.
+    """Return the cache key of a mapper: dictionary, model weights, dtype, hook module.
 
-    `chat` is the identity of the chat template around every item.
+    `chat` identifies the chat template around every item.
     """
     parts = (fingerprint, model, number_type, *([hook_module] if hook_module else []))
     parts += (f"chat {chat}",) if chat else ()
@@ -143,7 +144,7 @@ def key_of_parts(
 
 
 def key_of(mapper: Mapper | TickingMapper) -> str:
-    """Return what tells maps of one mapper from those of another."""
+    """Return the cache key of a mapper."""
     return mapper.key if isinstance(mapper, TickingMapper) else mapper.dictionary.fingerprint
 
 
@@ -154,12 +155,12 @@ def _map_missing(
     ticker: Ticker,
     stop: StopCheck | None,
 ) -> Iterator[ConceptMap]:
-    """Map items shard by shard; with a folder, write each shard as it is finished."""
+    """Map items shard by shard; with a folder, write each shard when it is finished."""
 
     def tick(n: int) -> None:
         ticker.advance(n)
         if stop is not None and stop():
-            raise Interrupted("Stopped; what was mapped is kept.")
+            raise Interrupted("Stopped; items mapped so far are cached.")
 
     def run(shard: Sequence[Item]) -> Callable[[], ConceptMap]:
         if isinstance(mapper, ExpectantMapper):
@@ -174,31 +175,32 @@ def _map_missing(
 
     shards = _shards(items, *getattr(mapper, "shard_limits", (SHARD_ITEMS, SHARD_CHARACTERS)))
     upcoming = iter(shards[1:])
-    elsewhere: list[tuple[Path, list[Item]]] = []
-    # A GPU goes on while shards are put together and written; without one nothing is to be gained.
-    at_once = _BEHIND if isinstance(mapper, ExpectantMapper) and mapper.on_gpu else 0
-    unfinished: deque[Future[ConceptMap]] = deque()
-    with ThreadPoolExecutor(max(at_once, 1)) as behind:
+    skipped: list[tuple[Path, list[Item]]] = []
+    # On a GPU, the next shard runs while earlier ones are assembled and written; a CPU gains
+    # nothing from that.
+    max_unwritten = _BEHIND if isinstance(mapper, ExpectantMapper) and mapper.on_gpu else 0
+    unwritten: deque[Future[ConceptMap]] = deque()
+    with ThreadPoolExecutor(max(max_unwritten, 1)) as pool:
         for shard in shards:
             following = next(upcoming, None)
             path = None if folder is None else folder / f"shard-{_name(shard)}.parquet"
             with contextlib.ExitStack() as claim:
                 if path is not None and not claim.enter_context(_claim(path)):
-                    elsewhere.append((path, shard))
+                    skipped.append((path, shard))
                 elif path is not None and path.exists():
                     ticker.skip(len(shard))
                 else:
                     if following is not None and isinstance(mapper, ExpectantMapper):
                         mapper.expect(following)
-                    finish = run(shard)
-                    unfinished.append(behind.submit(_finish, finish, path, claim.pop_all()))
-            while len(unfinished) > at_once:
-                yield unfinished.popleft().result()
-        while unfinished:
-            yield unfinished.popleft().result()
-    # By now another run has finished these; if it was stopped, they are done here after all. Where
-    # it is still at it, doing the same work twice is better than waiting for what may never come.
-    for path, shard in elsewhere:
+                    assemble = run(shard)
+                    unwritten.append(pool.submit(_finish, assemble, path, claim.pop_all()))
+            while len(unwritten) > max_unwritten:
+                yield unwritten.popleft().result()
+        while unwritten:
+            yield unwritten.popleft().result()
+    # Shards that another run had locked. Map those that it has not written yet: it may have been
+    # stopped, and duplicate work is better than waiting for it.
+    for path, shard in skipped:
         if path.exists():
             ticker.skip(len(shard))
         else:
@@ -206,37 +208,37 @@ def _map_missing(
 
 
 _BEHIND = 2
-"""Shards that are put together and written while a GPU works on the next one."""
+"""Number of shards that may be assembled and written while the GPU works on the next one."""
 
 
 def _finish(
-    finish: Callable[[], ConceptMap],
+    assemble: Callable[[], ConceptMap],
     path: Path | None,
     claim: contextlib.AbstractContextManager[object],
 ) -> ConceptMap:
-    """Put a shard together, write it where that is asked for, and give up the claim to it."""
+    """Assemble a shard, write it to `path` if there is one, and release its lock."""
     with claim:
-        mapped = finish()
+        mapped = assemble()
         if path is not None:
             with _writing(path.parent):
                 mapped.save(path)
         return mapped
 
 
-def _shards(items: Sequence[Item], most_items: int, most_characters: int) -> list[list[Item]]:
-    """Cut items into shards of similar length, in an order that keeps the rate steady."""
+def _shards(items: Sequence[Item], max_items: int, max_characters: int) -> list[list[Item]]:
+    """Split items into shards of similar length, in an order that keeps the rate steady."""
     shards: list[list[Item]] = []
-    taken = 0
-    # Ascending, so that what a finished shard leaves behind is cut in the same places again.
+    n_characters = 0
+    # Ascending order: without the shards that are finished, the rest is split at the same places.
     for item in sorted(items, key=lambda item: (len(item.text), item.digest)):
-        full = not shards or len(shards[-1]) >= most_items
-        if full or taken + len(item.text) > most_characters:
+        full = not shards or len(shards[-1]) >= max_items
+        if full or n_characters + len(item.text) > max_characters:
             shards.append([])
-            taken = 0
+            n_characters = 0
         shards[-1].append(item)
-        taken += len(item.text)
-    # Steps of the golden ratio visit short and long shards in turn; in order of length the time
-    # left would be told far too small until the end.
+        n_characters += len(item.text)
+    # Golden-ratio steps alternate short and long shards; in order of length, the time left would be
+    # underestimated until the end.
     return [
         shards[place]
         for place in sorted(range(len(shards)), key=lambda place: (place * 0.6180339887) % 1)
@@ -246,39 +248,39 @@ def _shards(items: Sequence[Item], most_items: int, most_characters: int) -> lis
 def _in_order(
     digests: Sequence[str], shards: Sequence[ConceptMap], mapper: Mapper | TickingMapper
 ) -> ConceptMap:
-    """Put the rows of all shards in the order of the items."""
+    """Join the rows of all shards in the order of the items."""
     return _joined(digests, shards) if shards else mapper.map_batch([])
 
 
 def _joined(digests: Sequence[str], shards: Sequence[ConceptMap]) -> ConceptMap:
     place_of = {
-        digest: (shard, row)
-        for shard, one in enumerate(shards)
-        for row, digest in enumerate(one.digests)
+        digest: (number, row)
+        for number, shard in enumerate(shards)
+        for row, digest in enumerate(shard.digests)
     }
     return ConceptMap.gather(shards, [place_of[digest] for digest in digests])
 
 
-def _stored(folder: Path, wanted: Collection[str]) -> dict[Path, list[str]]:
-    """List the shards on disk with the wanted digests in each; a damaged shard is dropped."""
+def _stored(folder: Path, requested: Collection[str]) -> dict[Path, list[str]]:
+    """Return the requested digests in each shard on disk; delete damaged shards."""
     import pyarrow as pa
 
-    found: dict[Path, list[str]] = {}
+    by_shard: dict[Path, list[str]] = {}
     for path in sorted(folder.glob("shard-*.parquet")):
         try:
             digests = read_parquet(path, columns=["digest"]).column("digest").to_pylist()
         except (pa.ArrowException, OSError, KeyError):
             path.unlink(missing_ok=True)
             continue
-        found[path] = [digest for digest in digests if digest in wanted]
-    return found
+        by_shard[path] = [digest for digest in digests if digest in requested]
+    return by_shard
 
 
-def _load(folder: Path, wanted: Collection[str]) -> Iterator[ConceptMap]:
-    """Read the wanted rows of all shards, each row once."""
+def _load(folder: Path, requested: Collection[str]) -> Iterator[ConceptMap]:
+    """Load the requested rows of all shards, each row once."""
     seen: set[str] = set()
-    for path, found in _stored(folder, wanted).items():
-        fresh = set(found) - seen
+    for path, digests in _stored(folder, requested).items():
+        fresh = set(digests) - seen
         if not fresh:
             continue
         seen |= fresh
@@ -286,7 +288,7 @@ def _load(folder: Path, wanted: Collection[str]) -> Iterator[ConceptMap]:
         if len(fresh) == len(shard):
             yield shard
         else:
-            yield shard.take([row for row, one in enumerate(shard.digests) if one in fresh])
+            yield shard.take([row for row, digest in enumerate(shard.digests) if digest in fresh])
 
 
 def _name(items: Sequence[Item]) -> str:
@@ -295,15 +297,15 @@ def _name(items: Sequence[Item]) -> str:
 
 @contextlib.contextmanager
 def _in_use(folder: Path) -> Iterator[None]:
-    """Use a folder of shards beside other processes; the first one tidies up."""
+    """Open a folder of shards with a shared lock; the first process removes leftovers."""
     with _writing(folder):
         stream = (folder / ".lock").open("a+b")
     with stream:
-        # Where locks do not work (some network drives) nothing is tidied; shards stay safe, as
-        # they appear whole, under names that only the same items give.
+        # If locks do not work (some network drives), leftovers stay. Shards are safe even then:
+        # writes are atomic, and equal names mean equal items.
         with contextlib.suppress(OSError):
             fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            # Left behind by runs that were killed: nobody else is here.
+            # The exclusive lock proves that these belong to killed runs.
             for partial in (*folder.glob(".shard-*.tmp"), *folder.glob(".claim-*")):
                 partial.unlink(missing_ok=True)
         with contextlib.suppress(OSError):
@@ -313,7 +315,7 @@ def _in_use(folder: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _claim(shard: Path) -> Iterator[bool]:
-    """Say whether a shard is this process's to map; the claim ends with the process."""
+    """Yield whether this process may map a shard; its lock ends with the process."""
     path = shard.with_name(f".claim-{shard.stem}")
     with _writing(path.parent):
         stream = path.open("a+b")
@@ -334,11 +336,11 @@ def _claim(shard: Path) -> Iterator[bool]:
 
 @contextlib.contextmanager
 def _writing(folder: Path) -> Iterator[None]:
-    """Say in one line why a folder cannot be written."""
+    """Raise a `WorkspaceError` with the reason if a folder cannot be written."""
     try:
         yield
     except OSError as problem:
         raise WorkspaceError(
-            f"{folder}: concept maps cannot be kept there ({problem.strerror or problem}). "
+            f"{folder}: cannot write concept maps ({problem.strerror or problem}). "
             "Free space, or set another cache folder (BENCHDESIGN_CACHE)."
         ) from None

@@ -1,4 +1,4 @@
-"""A dictionary with another table: written in its own folder, or as a copy beside its weights."""
+"""Save a dictionary with a changed table: in its own folder, or as a copy with its weights."""
 
 from __future__ import annotations
 
@@ -17,15 +17,13 @@ __all__ = ["check_target", "store_changed"]
 
 
 def check_target(dictionary: Dictionary, folder: Path, *, overwrite: bool) -> None:
-    """Refuse a folder that the changed dictionary cannot be written to."""
+    """Raise if the changed dictionary cannot be written to this folder."""
     from benchdesign.mapping.dictionaries import SUMMARY
 
     if not _is_own(dictionary, folder):
         check_folder(folder, overwrite=overwrite)
     elif not (folder / SUMMARY).is_file():
-        raise UsageError(
-            f"{folder}: a plain sae-lens folder has no place for a table; give --out DIR."
-        )
+        raise UsageError(f"{folder}: a plain sae-lens folder cannot store a table; add --out DIR.")
 
 
 def store_changed(
@@ -39,17 +37,17 @@ def store_changed(
 ) -> Dictionary:
     """Write the dictionary with this table to `folder` and return it.
 
-    `folder` is the dictionary's own, or a new one that gets a copy of the weights. `notes` are
-    added to what is recorded of how the dictionary was made.
+    `folder` is the dictionary's own folder, or a new one, to which the weights are copied. `notes`
+    are added to the recipe in dictionary.json.
     """
     from benchdesign.mapping.dictionaries import SUMMARY, save_dictionary
 
     check_target(dictionary, folder, overwrite=overwrite)
-    home = _home(dictionary)
+    root = _home(dictionary)
     recipe: dict[str, Any] = {}
     name = dictionary.name
-    if home is not None and (home / SUMMARY).is_file():
-        summary = json.loads((home / SUMMARY).read_text(encoding="utf-8"))
+    if root is not None and (root / SUMMARY).is_file():
+        summary = json.loads((root / SUMMARY).read_text(encoding="utf-8"))
         recipe, name = summary.get("recipe", {}), summary.get("name", name)
     recipe = recipe | dict(notes or {})
     edges = dictionary.length_edges if length_edges is None else length_edges
@@ -69,12 +67,12 @@ def store_changed(
 
 
 def _is_own(dictionary: Dictionary, folder: Path) -> bool:
-    home = _home(dictionary)
-    return home is not None and home.resolve() == folder.resolve()
+    root = _home(dictionary)
+    return root is not None and root.resolve() == folder.resolve()
 
 
 def _home(dictionary: Dictionary) -> Path | None:
-    """Return the folder that holds the dictionary."""
+    """Return the root folder of the dictionary, None if it is not on disk."""
     from benchdesign.mapping.dictionaries import SUMMARY
 
     folder = dictionary.levels[0].folder
@@ -90,9 +88,9 @@ def _copy_levels(dictionary: Dictionary, folder: Path) -> Dictionary:
     for level in dictionary.levels:
         if level.folder is None:
             raise UsageError(f"{dictionary.name}: has no weights to copy.")
-        inside = folder / level.name
-        inside.mkdir(parents=True, exist_ok=True)
+        level_folder = folder / level.name
+        level_folder.mkdir(parents=True, exist_ok=True)
         for file in level_files(level.folder):
-            shutil.copyfile(file, inside / file.name)
-        levels.append(replace(level, folder=inside))
+            shutil.copyfile(file, level_folder / file.name)
+        levels.append(replace(level, folder=level_folder))
     return replace(dictionary, levels=tuple(levels))

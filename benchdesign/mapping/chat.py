@@ -1,7 +1,7 @@
-"""What a chat template puts around the user's turn.
+"""Tokens that a chat template adds around the user turn.
 
-The template is rendered once, by transformers in its own sandbox, with a mark for the text. Its
-control tokens are recognised there and nowhere else: the text of an item never holds any.
+The template is rendered once, in the sandbox of transformers, with a placeholder for the text.
+Control tokens are recognised only there, never in the text of an item.
 """
 
 from __future__ import annotations
@@ -16,28 +16,28 @@ from benchdesign.errors import ModelError
 __all__ = ["ChatFrame", "chat_frame"]
 
 EDGE = "\ufdd0"
-"""Stands for the control token in front of a text; no text may hold this code."""
+"""Placeholder for the control token before a text (a Unicode noncharacter)."""
 
 _USER_TEXT = "\ufdd1"
 _TODAY = datetime(2024, 7, 26)
-"""Date that templates are told: with the real one, every day would have maps of its own."""
+"""Fixed date for templates that print it: the real date would change the maps every day."""
 
 
 @dataclass(frozen=True, slots=True)
 class ChatFrame:
-    """What stands around the user's text; the plain parts are tokenised together with it."""
+    """Tokens and text around the user's text; the text parts are tokenised together with it."""
 
     before: tuple[int, ...]
     """Tokens up to the last control token before the text."""
 
     opens: str
-    """Plain text between that token and the user's; `EDGE` first where there is such a token."""
+    """Plain text between that token and the user's text; starts with `EDGE` if there is a token."""
 
     closes: str
-    """Plain text after the user's, up to the next control token."""
+    """Plain text between the user's text and the next control token."""
 
     after: tuple[int, ...]
-    """That token and the ones behind it."""
+    """That control token and all tokens after it."""
 
     @property
     def identity(self) -> str:
@@ -48,7 +48,7 @@ class ChatFrame:
 def chat_frame(tokenizer: Any) -> ChatFrame:
     """Read the chat template of a fast tokenizer of transformers.
 
-    What the template uses as control tokens becomes special, so that item text cannot write it.
+    Mark the control tokens of the template as special, so that item text cannot contain them.
     """
     rendered = _render(tokenizer)
     low = rendered.index(_USER_TEXT)
@@ -57,12 +57,12 @@ def chat_frame(tokenizer: Any) -> ChatFrame:
     encoding = backend.encode(rendered, add_special_tokens=False)
     control = _protect(backend, tokenizer.get_chat_template())
     tokens = list(zip(encoding.ids, encoding.offsets, strict=True))
-    places = [place for token, place in tokens if token in control]
-    cut_before = max((end for _, end in places if end <= low), default=0)
-    cut_after = min((start for start, _ in places if start >= high), default=len(rendered))
+    spans = [span for token, span in tokens if token in control]
+    cut_before = max((end for _, end in spans if end <= low), default=0)
+    cut_after = min((start for start, _ in spans if start >= high), default=len(rendered))
     return ChatFrame(
         before=tuple(token for token, (_, end) in tokens if end <= cut_before),
-        # A tokenizer may treat what begins a text unlike what follows a control token.
+        # A tokenizer may treat the start of a text differently from text after a control token.
         opens=EDGE * bool(cut_before) + rendered[cut_before:low],
         closes=rendered[high:cut_after],
         after=tuple(token for token, (start, _) in tokens if start >= cut_after),
@@ -70,11 +70,11 @@ def chat_frame(tokenizer: Any) -> ChatFrame:
 
 
 def _render(tokenizer: Any) -> str:
-    """Return the user's turn as the template writes it, with a mark for the text."""
+    """Render the user turn with a placeholder for the text."""
     from jinja2 import TemplateError
 
     if not tokenizer.chat_template:
-        raise ModelError(f"{tokenizer.name_or_path}: has no chat template. Leave --chat out.")
+        raise ModelError(f"{tokenizer.name_or_path}: has no chat template. Remove --chat.")
     try:
         rendered: str = tokenizer.apply_chat_template(
             [{"role": "user", "content": _USER_TEXT}],
@@ -85,26 +85,26 @@ def _render(tokenizer: Any) -> str:
     except (TemplateError, ValueError, TypeError, KeyError, RecursionError) as problem:
         message = " ".join(str(problem).split())[:200]
         raise ModelError(
-            f"{tokenizer.name_or_path}: its chat template fails ({message}). Leave --chat out."
+            f"{tokenizer.name_or_path}: its chat template fails ({message}). Remove --chat."
         ) from None
     if rendered.count(_USER_TEXT) != 1:
         raise ModelError(
-            f"{tokenizer.name_or_path}: its chat template does not show the user's text once and "
-            "as it is. Leave --chat out."
+            f"{tokenizer.name_or_path}: its chat template does not contain the user's text "
+            "exactly once and unchanged. Remove --chat."
         )
     return rendered
 
 
 def _protect(backend: Any, template: str) -> set[int]:
-    """Return the ids of control tokens, made special where the tokenizer left them ordinary.
+    """Mark control tokens as special where the tokenizer does not, and return their ids.
 
-    Ordinary added tokens that no template writes (runs of line feeds, tags) stay what they are.
+    Other added tokens that the template does not contain (runs of line feeds, tags) do not change.
     """
     from tokenizers import AddedToken
 
     control = {
-        number: token
-        for number, token in backend.get_added_tokens_decoder().items()
+        token_id: token
+        for token_id, token in backend.get_added_tokens_decoder().items()
         if token.special or (token.content.strip() and token.content in template)
     }
     backend.add_special_tokens([token for token in control.values() if not token.special])

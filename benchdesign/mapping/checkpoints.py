@@ -1,6 +1,6 @@
-"""The whole state of a training run on disk, so that it can go on exactly where it stopped.
+"""Checkpoints of a training run, which resumes exactly where it stopped.
 
-Tensors are safetensors and numbers are JSON, never pickle.
+Tensors are stored as safetensors and numbers as JSON, never as pickle.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["load_checkpoint", "save_checkpoint"]
 
 
 def save_checkpoint(trainer: Any, folder: Path, label: str) -> None:
-    """Write everything needed to continue, all or nothing."""
+    """Write the full state of a trainer atomically."""
     import shutil
 
     from safetensors.torch import save_file
@@ -34,7 +34,10 @@ def save_checkpoint(trainer: Any, folder: Path, label: str) -> None:
         "label": label,
         "groups": optimizer["param_groups"],
         "schedule": trainer.lr_scheduler.state_dict(),
-        "coefficients": {n: s.state_dict() for n, s in trainer.coefficient_schedulers.items()},
+        "coefficients": {
+            name: scheduler.state_dict()
+            for name, scheduler in trainer.coefficient_schedulers.items()
+        },
         "scale": trainer.activation_scaler.scaling_factor,
         "n_samples": trainer.n_training_samples,
         "n_steps": trainer.n_training_steps,
@@ -44,28 +47,29 @@ def save_checkpoint(trainer: Any, folder: Path, label: str) -> None:
     shutil.rmtree(fresh, ignore_errors=True)
     fresh.mkdir(parents=True)
     save_file(
-        {n: t.detach().cpu().contiguous() for n, t in tensors.items()}, fresh / "state.safetensors"
+        {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()},
+        fresh / "state.safetensors",
     )
     (fresh / "state.json").write_text(json.dumps(numbers), encoding="utf-8")
     put_in_place(fresh, folder)
 
 
 def load_checkpoint(trainer: Any, folder: Path, label: str) -> None:
-    """Put a trainer where a checkpoint left it; no checkpoint is no error."""
+    """Restore a trainer from a checkpoint, if there is one."""
     from safetensors import SafetensorError
 
-    place = last_in_place(folder)
-    if not (place / "state.json").is_file():
+    checkpoint = last_in_place(folder)
+    if not (checkpoint / "state.json").is_file():
         return
     try:
-        _restore(trainer, place, label)
+        _restore(trainer, checkpoint, label)
     except (
         *(AttributeError, LookupError, OSError, RuntimeError, TypeError, ValueError),
         SafetensorError,
     ) as problem:
         message = " ".join(f"{type(problem).__name__}: {problem}".split())[:200]
         raise UsageError(
-            f"{place}: damaged checkpoint ({message}); remove it or drop --resume."
+            f"{checkpoint}: damaged checkpoint ({message}); delete it, or run without --resume."
         ) from None
 
 
@@ -75,7 +79,7 @@ def _restore(trainer: Any, folder: Path, label: str) -> None:
     numbers = json.loads((folder / "state.json").read_text(encoding="utf-8"))
     if numbers["label"] != label:
         raise UsageError(
-            f"{folder}: made with other settings or another corpus; remove it or drop --resume."
+            f"{folder}: from other settings or another corpus; delete it, or run without --resume."
         )
     tensors = load_file(folder / "state.safetensors", device=trainer.cfg.device)
     trainer.sae.load_state_dict(

@@ -1,7 +1,7 @@
-"""The columns of concepts.parquet, checked before anything is made of them.
+"""Read and validate the columns of concepts.parquet.
 
-A dictionary is a folder from anywhere: a column of another type, or a share above one, must be a
-line that names it and not a wrong figure in a report.
+A dictionary may come from anyone: a column of the wrong type, or a share above 1, must raise an
+error that names it, not show up as a wrong number in a report.
 """
 
 from __future__ import annotations
@@ -24,33 +24,33 @@ if TYPE_CHECKING:
 __all__ = ["read_columns"]
 
 _Reader = Callable[[Any, str, int], Any]
-"""Makes a field of a column, given its place and how many bins of length there are."""
+"""Converts a column to a field, given its location (for errors) and the number of length bins."""
 
 _SHARES = frozenset({"base_rates", "density"})
 _NOT_NEGATIVE = frozenset({"threshold", "q90"})
 
 
 def read_columns(path: Path, *, n_concepts: int, n_bins: int) -> dict[str, Any]:
-    """Return the fields of `ConceptTable` that a file has, of the right length and type."""
+    """Read the fields of `ConceptTable` that a file has; check their length and type."""
     table = _read(path, n_concepts)
     readers: dict[str, _Reader] = {
-        one.name: _READERS.get(one.name, _number) for one in fields(ConceptTable)
+        field.name: _READERS.get(field.name, _number) for field in fields(ConceptTable)
     }
-    found: dict[str, Any] = {}
+    columns: dict[str, Any] = {}
     for name in table.column_names:
         if name not in readers:
             continue
         if table.column_names.count(name) > 1:
-            raise DictionaryError(f"{path}: has several columns {name}; keep one.")
+            raise DictionaryError(f"{path}: has several columns named {name}; keep one.")
         place = f"{path}: column {name}"
-        found[name] = readers[name](table.column(name).combine_chunks(), place, n_bins)
+        columns[name] = readers[name](table.column(name).combine_chunks(), place, n_bins)
         if name in _SHARES | _NOT_NEGATIVE:
-            _check_range(found[name], place, most=1.0 if name in _SHARES else np.inf)
-    return found
+            _check_range(columns[name], place, maximum=1.0 if name in _SHARES else np.inf)
+    return columns
 
 
 def _read(path: Path, n_concepts: int) -> pa.Table:
-    """Read the file as one table, unless it is a bomb, no file or of another length."""
+    """Read the file as one table; raise if unreadable, too large or of another length."""
     from benchdesign.formats.parquet import ParquetFile
 
     try:
@@ -74,7 +74,7 @@ def _threshold(column: Any, place: str, n_bins: int) -> NDArray[np.float32]:
 
 
 def _label_score(column: Any, place: str, n_bins: int) -> NDArray[np.float32]:
-    """Read scores; one that can be none, as older dictionaries may have, is not known."""
+    """Read scores; scores outside 0 to 1, which older dictionaries may have, count as unknown."""
     values = _number(column, place, n_bins)
     return np.where((values >= 0) & (values <= 1), values, np.float32(np.nan))
 
@@ -84,17 +84,17 @@ def _level(column: Any, place: str, _n_bins: int) -> NDArray[Any]:
 
     _need(pa.types.is_integer(column.type), place, column, "whole numbers")
     if column.null_count:
-        raise DictionaryError(f"{place}: has no value in some rows; give every concept one.")
+        raise DictionaryError(f"{place}: has empty rows; every concept must have a value.")
     return numbers(column)
 
 
 def _texts(column: Any, place: str, _n_bins: int) -> tuple[str | None, ...]:
-    _need(_is_text(column.type), place, column, "texts")
+    _need(_is_text(column.type), place, column, "text")
     return tuple(column.to_pylist())
 
 
 def _flags(column: Any, place: str, _n_bins: int) -> tuple[frozenset[str], ...]:
-    _need(_is_list_of(column.type, _is_text), place, column, "lists of texts")
+    _need(_is_list_of(column.type, _is_text), place, column, "lists of text")
     return tuple(frozenset(flag for flag in flags or () if flag) for flags in column.to_pylist())
 
 
@@ -104,11 +104,11 @@ def _base_rates(column: Any, place: str, n_bins: int) -> NDArray[np.float32]:
     _need(_is_list_of(column.type, _is_number), place, column, "lists of numbers")
     row = column.is_null().index(True).as_py() if column.null_count else -1
     if row < 0:
-        other = numbers(pc.list_value_length(column)) != n_bins
-        row = int(np.argmax(other)) if other.any() else -1
+        differs = numbers(pc.list_value_length(column)) != n_bins
+        row = int(np.argmax(differs)) if differs.any() else -1
     if row >= 0:
         raise DictionaryError(
-            f"{place}: base_rates must have {n_bins} length bins a concept; row {row + 1} has not."
+            f"{place}: must have {n_bins} length bins per concept; row {row + 1} does not."
         )
     return _as_floats(column.flatten(), place).reshape(len(column), n_bins)
 
@@ -131,26 +131,30 @@ def _as_floats(column: Any, place: str) -> NDArray[np.float32]:
     try:
         return numbers(column.cast(pa.float64(), safe=False)).astype(np.float32)
     except pa.ArrowException as problem:
-        raise DictionaryError(f"{place}: cannot be read ({problem}); get it again.") from None
+        raise DictionaryError(f"{place}: cannot be read ({problem}); download it again.") from None
 
 
-def _check_range(values: NDArray[np.float32], place: str, *, most: float) -> None:
-    """Refuse numbers that cannot be; NaN says that one is not known."""
-    said = f"between 0 and {most:g}" if np.isfinite(most) else "0 or more"
-    _refuse((values < 0) | (values > most), place, said)
+def _check_range(values: NDArray[np.float32], place: str, *, maximum: float) -> None:
+    """Raise if a number is out of range; NaN means unknown and is allowed."""
+    requirement = f"between 0 and {maximum:g}" if np.isfinite(maximum) else "0 or more"
+    _refuse((values < 0) | (values > maximum), place, requirement)
 
 
-def _refuse(wrong: NDArray[np.bool_], place: str, said: str) -> None:
-    """Name the first row that is wrong, if any is, and what it must be."""
-    if wrong.any():
-        row = int(np.argwhere(wrong)[0][0])
-        raise DictionaryError(f"{place}: row {row + 1} must be {said}; get the dictionary again.")
+def _refuse(is_invalid: NDArray[np.bool_], place: str, requirement: str) -> None:
+    """Raise if a row is invalid, naming the first such row and the requirement."""
+    if is_invalid.any():
+        row = int(np.argwhere(is_invalid)[0][0])
+        raise DictionaryError(
+            f"{place}: row {row + 1} must be {requirement}; download the dictionary again."
+        )
 
 
-def _need(fits: bool, place: str, column: Any, wanted: str) -> None:
+def _need(fits: bool, place: str, column: Any, content: str) -> None:
     if not fits:
         kind = str(column.type)[:60]
-        raise DictionaryError(f"{place}: holds {kind}, must hold {wanted}; get it again.")
+        raise DictionaryError(
+            f"{place}: contains {kind} but must contain {content}; download it again."
+        )
 
 
 def _is_number(kind: Any) -> bool:
@@ -165,7 +169,7 @@ def _is_text(kind: Any) -> bool:
     types = pa.types
     if types.is_dictionary(kind):
         return _is_text(kind.value_type)
-    # A column in which nothing has a value may have been written without a type.
+    # A column without any value may have been written with the null type.
     texts = (types.is_string, types.is_large_string, types.is_string_view, types.is_null)
     return any(is_kind(kind) for is_kind in texts)
 

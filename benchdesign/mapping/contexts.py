@@ -1,6 +1,6 @@
-"""Passages of the corpus that show a concept, and passages that do not: what labels are made from.
+"""Contexts of a concept, from which labels are made: passages where it fires and where it does not.
 
-They are corpus text: they go to a file of their own and never into a dictionary.
+Contexts are corpus text: they are written to a separate file, never to a dictionary.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """A stretch of corpus text, its strongest token marked."""
+    """A passage of corpus text and the position of its strongest token."""
 
     text: str
     start: int
-    """First character of the strongest token in `text`; equal to `end` where nothing fires."""
+    """First character of the strongest token in `text`; equal to `end` if no token fires."""
 
     end: int
     activation: float
@@ -62,23 +62,23 @@ class ConceptContexts:
     middle: tuple[Context, ...]
     absent: tuple[Context, ...]
     scored_present: tuple[Context, ...]
-    """Never shown to whoever writes the label: they measure it."""
+    """Held out from the author of the label, to score it."""
 
     scored_absent: tuple[Context, ...]
     weights: str = ""
-    """Digest of the SAE's weights, so that contexts are not taken for another's; may be empty."""
+    """Digest of the SAE weights, to reject contexts of another SAE; may be empty."""
 
 
 @dataclass(frozen=True, slots=True)
 class ContextSettings:
-    """How many contexts of each kind, and how long."""
+    """Number of contexts of each kind, and their length."""
 
     n_strong: int = 12
     n_middle: int = 6
     n_absent: int = 6
     n_scored: int = 10
     n_around: int = 12
-    """Tokens on either side of the strongest one."""
+    """Tokens on either side of the strongest token."""
 
     most_per_source: int = 3
     seed: int = 0
@@ -97,56 +97,60 @@ def find_contexts(
     """Choose contexts for the concepts of one block; `first` is the block's first concept."""
     import numpy as np
 
-    made = []
+    contexts = []
     for place in range(len(threshold)):
         random = np.random.default_rng([settings.seed, first + place])
         low, high = int(entries.indptr[place]), int(entries.indptr[place + 1])
-        fires = entries.text[low:high]
+        firing = entries.text[low:high]
         n = int(np.count_nonzero(entries.peak[low:high] >= threshold[place]))
-        strong = _spread(collected, fires[: min(n, 400)], settings.n_strong, settings)
-        rest = np.setdiff1d(fires[:n], strong, assume_unique=False)
-        middle_part = np.setdiff1d(fires[n // 3 : max(n * 4 // 5, 1)], strong)
+        strong = _spread(collected, firing[: min(n, 400)], settings.n_strong, settings)
+        rest = np.setdiff1d(firing[:n], strong, assume_unique=False)
+        middle_part = np.setdiff1d(firing[n // 3 : max(n * 4 // 5, 1)], strong)
         middle = _spread(
             collected, random.permutation(middle_part)[:200], settings.n_middle, settings
         )
         scored_part = random.permutation(np.setdiff1d(rest, middle))[:400]
         scored = _spread(collected, scored_part, settings.n_scored, settings)
-        absent = _absent(collected, fires, strong, settings.n_absent + settings.n_scored, random)
-        shown = _cut(collected, bank, block.only(place), [*strong, *middle, *scored], settings)
-        silent = [_random_cut(collected, bank, text, settings, random) for text in absent]
-        a, b = len(strong), len(strong) + len(middle)
-        made.append(
+        absent = _absent(collected, firing, strong, settings.n_absent + settings.n_scored, random)
+        present_contexts = _cut(
+            collected, bank, block.only(place), [*strong, *middle, *scored], settings
+        )
+        absent_contexts = [_random_cut(collected, bank, text, settings, random) for text in absent]
+        n_strong, n_shown = len(strong), len(strong) + len(middle)
+        contexts.append(
             ConceptContexts(
                 concept_id=first + place,
                 level="",
-                strong=tuple(shown[:a]),
-                middle=tuple(shown[a:b]),
-                absent=tuple(silent[: settings.n_absent]),
-                scored_present=tuple(shown[b:]),
-                scored_absent=tuple(silent[settings.n_absent :]),
+                strong=tuple(present_contexts[:n_strong]),
+                middle=tuple(present_contexts[n_strong:n_shown]),
+                absent=tuple(absent_contexts[: settings.n_absent]),
+                scored_present=tuple(present_contexts[n_shown:]),
+                scored_absent=tuple(absent_contexts[settings.n_absent :]),
             )
         )
-    return made
+    return contexts
 
 
-def write_contexts(contexts: Iterable[ConceptContexts], path: Path, **also: Any) -> None:
-    """Write one JSON line a concept (gzip where the name ends in .gz), all or nothing.
+def write_contexts(contexts: Iterable[ConceptContexts], path: Path, **columns: Any) -> None:
+    """Write one JSON line per concept atomically; gzip if the name ends in .gz.
 
-    `also` are per-concept columns (anything indexable by concept id) to add to each line.
+    `columns` are added to each line: sequences indexed by concept id.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with whole_files(path) as (fresh,), fresh.open("wb") as raw:
-        # A fixed time in the header, so that the same run gives the same bytes.
+        # A fixed time in the gzip header, so that equal runs write equal bytes.
         stream = gzip.GzipFile("", "wb", fileobj=raw, mtime=0) if is_gzip(path) else raw
-        for one in contexts:
-            record = asdict(one) | {name: column[one.concept_id] for name, column in also.items()}
+        for entry in contexts:
+            record = asdict(entry) | {
+                name: column[entry.concept_id] for name, column in columns.items()
+            }
             stream.write(json.dumps(record, ensure_ascii=False, sort_keys=True).encode() + b"\n")
         if stream is not raw:
             stream.close()
 
 
 def read_contexts(path: Path) -> Iterator[ConceptContexts]:
-    """Read a file written by `write_contexts`."""
+    """Yield the contexts in a file written by `write_contexts`."""
     try:
         with open_lines(path) as lines:
             for number, line in enumerate(lines, start=1):
@@ -157,7 +161,7 @@ def read_contexts(path: Path) -> Iterator[ConceptContexts]:
                         level=str(record["level"]),
                         weights=str(record.get("weights", "")),
                         **{
-                            name: tuple(Context(**one) for one in record[name])
+                            name: tuple(Context(**context) for context in record[name])
                             for name in (
                                 "strong",
                                 "middle",
@@ -169,7 +173,7 @@ def read_contexts(path: Path) -> Iterator[ConceptContexts]:
                     )
                 except (ValueError, KeyError, TypeError):
                     raise InputError(
-                        f"{path}:{number}: not a line of contexts; make the file with "
+                        f"{path}:{number}: not a line of contexts; create the file with "
                         "`benchdesign dictionary train --contexts`."
                     ) from None
     except (OSError, EOFError) as problem:
@@ -180,37 +184,37 @@ def read_contexts(path: Path) -> Iterator[ConceptContexts]:
 def place_contexts(
     contexts: Iterable[ConceptContexts], dictionary: Dictionary, *, path: Path
 ) -> list[ConceptContexts]:
-    """Give contexts the ids their concepts have in a dictionary; `path` is named in errors.
+    """Convert the concept ids in contexts to those of a dictionary; `path` is named in errors.
 
-    A level that was joined with others has other ids than in the run that wrote its contexts.
+    Joining levels changes their ids, so they differ from those in the run that wrote the contexts.
     """
     by_level: dict[str, list[ConceptContexts]] = {}
-    for one in contexts:
-        by_level.setdefault(one.level, []).append(one)
+    for entry in contexts:
+        by_level.setdefault(entry.level, []).append(entry)
     levels = {level.name: level for level in dictionary.levels}
-    placed: list[ConceptContexts] = []
-    for name, found in by_level.items():
+    converted: list[ConceptContexts] = []
+    for name, entries in by_level.items():
         level = levels.get(name)
-        # A dictionary may have some of the levels that were trained together, or another of
-        # the same name.
-        if level is None or found[0].weights not in ("", digest_of(level)):
+        # The dictionary may lack a level of the training run, or have another one of that name.
+        if level is None or entries[0].weights not in ("", digest_of(level)):
             continue
-        lowest = min(one.concept_id for one in found)
-        shift = level.offset - lowest if len(found) == level.width else 0
-        placed += [replace(one, concept_id=one.concept_id + shift) for one in found]
+        lowest = min(entry.concept_id for entry in entries)
+        shift = level.offset - lowest if len(entries) == level.width else 0
+        converted += [replace(entry, concept_id=entry.concept_id + shift) for entry in entries]
         if any(
-            not 0 <= one.concept_id - level.offset < level.width for one in placed[-len(found) :]
+            not 0 <= entry.concept_id - level.offset < level.width
+            for entry in converted[-len(entries) :]
         ):
-            raise InputError(f"{path}: made for another dictionary; make it again.")
-    if not placed:
+            raise InputError(f"{path}: made for another dictionary; create it again.")
+    if not converted:
         raise InputError(
-            f"{path}: made for another dictionary; name the file that was made with this one."
+            f"{path}: made for another dictionary; use the file of the run that made this one."
         )
-    return sorted(placed, key=lambda one: one.concept_id)
+    return sorted(converted, key=lambda entry: entry.concept_id)
 
 
 def digest_of(level: Level) -> str:
-    """Return what contexts of a level carry as `weights`; empty for a level without weights."""
+    """Return the value of `weights` for contexts of a level; empty for a level without weights."""
     from benchdesign.mapping.dictionaries import WEIGHTS
 
     if level.folder is None:
@@ -222,48 +226,48 @@ def digest_of(level: Level) -> str:
 def _spread(
     collected: Collected, texts: NDArray[np.int64], n: int, settings: ContextSettings
 ) -> list[int]:
-    """Take texts in order, few of one source and none that begin alike, as far as there are."""
-    taken: list[int] = []
-    spare: list[int] = []
+    """Choose `n` texts in order, few per source and with distinct openings as far as possible."""
+    chosen: list[int] = []
+    others: list[int] = []
     sources: Counter[str] = Counter()
     openings: set[str] = set()
     for number in texts.tolist():
         text = collected.texts[number]
         opening = text.text[:40]
         if sources[text.source] >= settings.most_per_source or opening in openings:
-            spare.append(number)
+            others.append(number)
             continue
         sources[text.source] += 1
         openings.add(opening)
-        taken.append(number)
-        if len(taken) == n:
-            return taken
-    return taken + spare[: n - len(taken)]
+        chosen.append(number)
+        if len(chosen) == n:
+            return chosen
+    return chosen + others[: n - len(chosen)]
 
 
 def _absent(
     collected: Collected,
-    fires: NDArray[np.int64],
+    firing: NDArray[np.int64],
     strong: list[int],
     n: int,
     random: np.random.Generator,
 ) -> list[int]:
-    """Texts where the concept does not fire; every second one from a source where it does."""
+    """Choose texts where the concept does not fire, half of them from sources where it does."""
     import numpy as np
 
-    firing = set(fires.tolist())
-    wanted = {collected.texts[number].source for number in strong}
+    firing_texts = set(firing.tolist())
+    sources = {collected.texts[number].source for number in strong}
     draws = random.integers(0, len(collected.texts), size=min(400, 20 * len(collected.texts)))
-    near: list[int] = []
-    far: list[int] = []
+    same_source: list[int] = []
+    other_source: list[int] = []
     for number in dict.fromkeys(draws.tolist()):
-        if number in firing or not collected.n_tokens[number]:
+        if number in firing_texts or not collected.n_tokens[number]:
             continue
-        (near if collected.texts[number].source in wanted else far).append(number)
-    half = near[: n // 2]
-    taken = half + far[: n - len(half)]
-    taken += near[len(half) : len(half) + n - len(taken)]
-    return [int(number) for number in random.permutation(np.asarray(taken, dtype=np.int64))]
+        (same_source if collected.texts[number].source in sources else other_source).append(number)
+    half = same_source[: n // 2]
+    chosen = half + other_source[: n - len(half)]
+    chosen += same_source[len(half) : len(half) + n - len(chosen)]
+    return [int(number) for number in random.permutation(np.asarray(chosen, dtype=np.int64))]
 
 
 def _cut(
@@ -273,7 +277,7 @@ def _cut(
     texts: list[int],
     settings: ContextSettings,
 ) -> list[Context]:
-    """Cut the stretch around the strongest row out of each text."""
+    """Return the passage around the strongest row of each text."""
     import numpy as np
     import torch
 
@@ -282,13 +286,13 @@ def _cut(
     spans = [(int(bank.indptr[text]), int(bank.indptr[text + 1])) for text in texts]
     index = torch.from_numpy(np.concatenate([np.arange(low, high) for low, high in spans]))
     acts = concept.at(index)[:, 0].cpu().numpy()
-    made, place = [], 0
+    contexts, position = [], 0
     for text, (low, high) in zip(texts, spans, strict=True):
-        part = acts[place : place + high - low]
-        place += high - low
+        part = acts[position : position + high - low]
+        position += high - low
         best = int(part.argmax())
-        made.append(_context(collected, bank, text, low + best, float(part[best]), settings))
-    return made
+        contexts.append(_context(collected, bank, text, low + best, float(part[best]), settings))
+    return contexts
 
 
 def _random_cut(

@@ -1,6 +1,6 @@
-"""Entries of sae-lens' registry to folders: loaded once with its own loaders, then kept.
+"""Convert entries of the sae-lens registry to folders, once, with its own loaders.
 
-A folder is opened in milliseconds and without sae-lens, and needs neither network nor hub cache.
+A converted folder opens in milliseconds, without sae-lens, the network or the hub cache.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ __all__ = ["convert_registry_entry"]
 def convert_registry_entry(
     release: str, sae_id: str, folder: Path, *, config: str, weights: str
 ) -> None:
-    """Load an entry, from the hub or its cache, and write `config` and `weights` into `folder`."""
+    """Load an entry from the hub or its cache, and write `config` and `weights` to `folder`."""
     spec = f"sae-lens:{release}/{sae_id}"
     sae = _load(spec, release, sae_id)
     temporary = folder.with_name(f"{folder.name}.{os.getpid()}.tmp")
@@ -31,12 +31,12 @@ def convert_registry_entry(
         temporary.mkdir(parents=True, exist_ok=True)
         _write(sae, temporary / config, temporary / weights)
         folder.mkdir(exist_ok=True)
-        # The settings come last: a folder without them is not taken for a whole one.
+        # The config is moved last: a folder without it counts as incomplete.
         for name in (weights, config):
             (temporary / name).replace(folder / name)
     except OSError as problem:
         raise DictionaryError(
-            f"{spec}: cannot be kept in {folder.parent} ({problem.strerror or problem}). "
+            f"{spec}: cannot be saved in {folder.parent} ({problem.strerror or problem}). "
             "Free space, or make that folder writable."
         ) from None
     finally:
@@ -47,7 +47,7 @@ def _load(spec: str, release: str, sae_id: str) -> Any:
     from sae_lens import SAE
 
     with _shapes_from_files(), warnings.catch_warnings():
-        # It warns of how the model should be loaded, which we do, and of Python's own changes.
+        # sae-lens warns how to load the model, which we do, and of changes in Python.
         warnings.simplefilter("ignore")
         try:
             return SAE.from_pretrained(release, sae_id, device="cpu")
@@ -60,7 +60,7 @@ def _load(spec: str, release: str, sae_id: str) -> Any:
 
 
 def _write(sae: Any, config: Path, weights: Path) -> None:
-    """Save as sae-lens does, but for tensors that its loaders leave transposed, which it cannot."""
+    """Save as sae-lens does, including non-contiguous tensors, on which its own save fails."""
     from safetensors.torch import save_file
 
     tensors = sae.state_dict()
@@ -71,9 +71,9 @@ def _write(sae: Any, config: Path, weights: Path) -> None:
 
 @contextlib.contextmanager
 def _shapes_from_files() -> Iterator[None]:
-    """Let sae-lens read shapes from the file that it fetches next.
+    """Patch sae-lens to read tensor shapes from the cached file.
 
-    It would ask the network for them even with everything in the hub's cache.
+    Otherwise it requests them from the hub even if the file is in the hub cache.
     """
     from sae_lens.loading import pretrained_sae_loaders as loaders
 
@@ -81,13 +81,13 @@ def _shapes_from_files() -> Iterator[None]:
         from huggingface_hub import hf_hub_download
         from safetensors import safe_open
 
-        with safe_open(hf_hub_download(repo_id, filename), framework="pt") as stored:
-            names = stored.keys()
-            return {name: list(stored.get_slice(name).get_shape()) for name in names}
+        with safe_open(hf_hub_download(repo_id, filename), framework="pt") as file:
+            names = file.keys()
+            return {name: list(file.get_slice(name).get_shape()) for name in names}
 
-    theirs = loaders.get_safetensors_tensor_shapes
+    original = loaders.get_safetensors_tensor_shapes
     loaders.get_safetensors_tensor_shapes = shapes
     try:
         yield
     finally:
-        loaders.get_safetensors_tensor_shapes = theirs
+        loaders.get_safetensors_tensor_shapes = original

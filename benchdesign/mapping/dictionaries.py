@@ -1,7 +1,7 @@
-"""Concept dictionaries from wherever they are: the package, a folder, a registry, the hub.
+"""Open and save concept dictionaries: built-in, a folder, the sae-lens registry or the hub.
 
-Only names and statistics are read here; weights are hashed, never loaded, so this needs no torch
-(unless a registry entry has to be converted first).
+Only names and statistics are read; weights are hashed, not loaded, so torch is not needed (unless
+a registry entry must be converted first).
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ __all__ = [
 ]
 
 POOLING_VERSION = "1"
-"""Raised when the same weights would give another map: windows, passages, pooling."""
+"""Incremented when the same weights yield another map: windows, passages, pooling."""
 
 CONFIG, WEIGHTS = "cfg.json", "sae_weights.safetensors"
 SCALER, WHITENING = "activation_scaler.json", "activation_whitening.safetensors"
-"""Beside the weights of a training run that has not been folded into them."""
+"""Files beside the weights of a training run if they are not folded into the weights."""
 
 SUMMARY, CONCEPTS = "dictionary.json", "concepts.parquet"
 
@@ -54,7 +54,7 @@ _VERSION = 1
 _TEXTS = ("label", "label_source", "area")
 
 _MOST_TOLD = 8
-"""Folders of a repository that an error names."""
+"""Maximum number of repository folders in an error message."""
 
 _HUB_OWNERS = {
     "gemma": "google",
@@ -71,9 +71,8 @@ def load_dictionary(
 ) -> Dictionary:
     """Open a dictionary: `builtin`, a folder, `sae-lens:<release>/<sae_id>`, or a hub repository.
 
-    `store` is where converted registry entries are kept (default: `default_store`). With
-    `fingerprint`, that is what it is taken for; else its weights are read, which takes a second or
-    more where they are a gigabyte.
+    `store` is the folder of converted registry entries (default: `default_store`). `fingerprint`,
+    if it is known, is not computed again: that reads all weights, a second or more per gigabyte.
     """
     name = str(spec)
     if name == "builtin":
@@ -86,7 +85,7 @@ def load_dictionary(
     parts = name.removeprefix("hf:").split("/")
     if name.startswith(("/", ".", "~")) or len(parts) < 2 or not all(parts):
         raise DictionaryError(
-            f"{name}: no such dictionary. Give `builtin`, a folder, "
+            f"{name}: no such dictionary. Use `builtin`, a folder, "
             "`sae-lens:<release>/<sae_id>` or a Hugging Face repository (owner/name)."
         )
     return _open_folder(_from_hub(parts), name, fingerprint)
@@ -103,14 +102,14 @@ def builtin_dictionary_folder() -> Path:
 
 
 def default_store() -> Path:
-    """Return the folder in which this person keeps converted registry entries."""
+    """Return the user's folder of converted registry entries."""
     from benchdesign.config import cache_folder, load_preferences
 
     return cache_folder(load_preferences()[0]) / "dictionaries"
 
 
 def converted_name(spec: str) -> str:
-    """Return the name under which a converted registry entry is kept in a store."""
+    """Return the folder name of a converted registry entry in a store."""
     return hashlib.sha256(spec.encode()).hexdigest()[:24]
 
 
@@ -122,15 +121,15 @@ def read_config(folder: Path) -> dict[str, Any]:
         ]
         if others:
             raise DictionaryError(
-                f"{folder / others[0]}: pickled weights can run code when they are read. "
+                f"{folder / others[0]}: loading pickled weights can run code. "
                 f"Convert them to {WEIGHTS}."
             )
-        raise DictionaryError(f"{folder}: no {WEIGHTS}; give a folder saved by sae-lens.")
+        raise DictionaryError(f"{folder}: no {WEIGHTS}; use a folder saved by sae-lens.")
     config = _read_json(folder / CONFIG)
     for key in ("d_in", "d_sae"):
         if not isinstance(config.get(key), int) or isinstance(config[key], bool) or config[key] < 1:
             raise DictionaryError(f"{folder / CONFIG}: {key} must be a positive whole number.")
-    # No weight takes less than a byte; without this a wrong width asks for all memory.
+    # A weight takes at least one byte. Without this check, a wrong width could exhaust memory.
     n_bytes = (folder / WEIGHTS).stat().st_size
     if config["d_in"] * config["d_sae"] > n_bytes:
         from benchdesign.formats.files import read_head, reject_other_things
@@ -138,13 +137,13 @@ def read_config(folder: Path) -> dict[str, Any]:
         reject_other_things(folder / WEIGHTS, read_head(folder / WEIGHTS))
         raise DictionaryError(
             f"{folder / CONFIG}: d_in and d_sae do not fit the {n_bytes} bytes of {WEIGHTS}. "
-            "Get both again."
+            "Download both again."
         )
     return config
 
 
 def fingerprint(model: str, levels: Sequence[Level]) -> str:
-    """Return the identity of maps: weights, what they are applied to, and how they are pooled."""
+    """Return a digest of everything that determines a map: weights, hook points, pooling."""
     hasher = hashlib.sha256(f"{POOLING_VERSION}\n{model}\n".encode())
     for level in levels:
         hasher.update(f"{level.name}\n{level.unit}\n{level.hook_point}\n{level.width}\n".encode())
@@ -157,7 +156,7 @@ def fingerprint(model: str, levels: Sequence[Level]) -> str:
 
 
 def level_files(folder: Path) -> tuple[Path, ...]:
-    """Return the files of a sae-lens folder that say what it computes, in a fixed order."""
+    """Return the files of a sae-lens folder that determine its output, in a fixed order."""
     optional = (folder / name for name in (SCALER, WHITENING))
     return folder / CONFIG, folder / WEIGHTS, *(file for file in optional if file.is_file())
 
@@ -165,7 +164,7 @@ def level_files(folder: Path) -> tuple[Path, ...]:
 def save_dictionary(
     dictionary: Dictionary, folder: Path, *, recipe: Mapping[str, Any] | None = None
 ) -> None:
-    """Write dictionary.json and concepts.parquet; the levels' folders are expected beside them."""
+    """Write dictionary.json and concepts.parquet; level folders must be beside them."""
     import pyarrow.parquet as pq
 
     folder.mkdir(parents=True, exist_ok=True)
@@ -192,7 +191,7 @@ def save_dictionary(
 
 
 def blank_table(levels: Sequence[Level], *, n_bins: int = 1) -> ConceptTable:
-    """Return a table in which nothing is known: present wherever it fires, no labels, no rates."""
+    """Return a table of unknown values: threshold 0, no labels, no base rates."""
     widths = [level.width for level in levels]
     n = sum(widths)
 
@@ -221,43 +220,45 @@ def _open_folder(folder: Path, name: str, known_fingerprint: str | None) -> Dict
     if (folder / CONFIG).is_file():
         return _open_plain(folder, name, known_fingerprint)
     raise DictionaryError(
-        f"{folder}: neither {SUMMARY} nor {CONFIG}; give a dictionary or a sae-lens folder."
+        f"{folder}: no {SUMMARY} or {CONFIG}; use a dictionary or a sae-lens folder."
     )
 
 
 def _open_own(folder: Path, name: str, known_fingerprint: str | None) -> Dictionary:
     """Open a dictionary of several levels with its statistics."""
-    place = folder / SUMMARY
-    summary = _read_json(place)
-    _check_summary(summary, place)
+    path = folder / SUMMARY
+    summary = _read_json(path)
+    _check_summary(summary, path)
     levels: list[Level] = []
     offset = 0
     try:
         for entry in summary["levels"]:
-            inside = folder / str(entry.get("folder", entry["name"]))
-            if folder.resolve() not in inside.resolve().parents:
-                raise DictionaryError(f"{place}: level folder {inside} lies outside.")
-            config = read_config(inside)
+            level_folder = folder / str(entry.get("folder", entry["name"]))
+            if folder.resolve() not in level_folder.resolve().parents:
+                raise DictionaryError(
+                    f"{path}: level folder {level_folder} is outside the dictionary."
+                )
+            config = read_config(level_folder)
             level = Level(
                 name=str(entry["name"]),
                 unit=str(entry["unit"]),
                 hook_point=str(entry["hook_point"]),
                 offset=offset,
                 width=int(config["d_sae"]),
-                folder=inside,
+                folder=level_folder,
             )
             if level.unit not in {"token", "passage"}:
-                raise DictionaryError(f"{place}: unit {level.unit!r} is not token or passage.")
+                raise DictionaryError(f"{path}: unit {level.unit!r} is not token or passage.")
             if int(entry.get("width", level.width)) != level.width:
-                raise DictionaryError(f"{place}: width of {level.name} differs from its {CONFIG}.")
+                raise DictionaryError(f"{path}: width of {level.name} differs from its {CONFIG}.")
             levels.append(level)
             offset += level.width
         model = str(summary["model"])
         edges = tuple(int(edge) for edge in summary.get("length_edges", ()))
     except (KeyError, TypeError, ValueError, OverflowError) as problem:
-        raise DictionaryError(f"{place}: damaged ({problem!r}); get it again.") from None
+        raise DictionaryError(f"{path}: damaged ({problem!r}); download it again.") from None
     if not levels or list(edges) != sorted(set(edges)):
-        raise DictionaryError(f"{place}: needs at least one level and ascending length_edges.")
+        raise DictionaryError(f"{path}: must have at least one level and ascending length_edges.")
     return Dictionary(
         name=name,
         model=model,
@@ -268,43 +269,43 @@ def _open_own(folder: Path, name: str, known_fingerprint: str | None) -> Diction
     )
 
 
-def _check_summary(summary: Mapping[str, Any], place: Path) -> None:
-    """Refuse a version from the future and values that would be taken for something else."""
+def _check_summary(summary: Mapping[str, Any], path: Path) -> None:
+    """Raise if the schema is newer or a value has the wrong type."""
     version = summary.get("schema_version", _VERSION)
     if version != _VERSION or isinstance(version, bool):
         raise DictionaryError(
-            f"{place}: schema_version {str(version)[:40]} is not known. Upgrade benchdesign."
+            f"{path}: schema_version {str(version)[:40]} is not supported. Upgrade benchdesign."
         )
     if not isinstance(summary.get("model", ""), str):
-        raise DictionaryError(f"{place}: model must be a text; get it again.")
+        raise DictionaryError(f"{path}: model must be a string; download it again.")
     levels = summary.get("levels", [])
-    if not isinstance(levels, list) or not all(isinstance(one, dict) for one in levels):
-        raise DictionaryError(f"{place}: levels must be a list of objects; get it again.")
+    if not isinstance(levels, list) or not all(isinstance(level, dict) for level in levels):
+        raise DictionaryError(f"{path}: levels must be a list of objects; download it again.")
     for key in ("name", "unit", "hook_point", "folder"):
-        if not all(isinstance(one.get(key, ""), str) for one in levels):
-            raise DictionaryError(f"{place}: {key} of a level must be a text; get it again.")
+        if not all(isinstance(level.get(key, ""), str) for level in levels):
+            raise DictionaryError(f"{path}: {key} of a level must be a string; download it again.")
 
 
 class PlainSae(NamedTuple):
-    """What the settings of a sae-lens folder say."""
+    """Model and level in the config of a sae-lens folder."""
 
     model: str
     level: Level
 
 
 def describe_plain(folder: Path) -> PlainSae:
-    """Read which states of which model a sae-lens folder is for; its weights are not read."""
+    """Read the model and the level of a sae-lens folder; its weights are not read."""
     config = read_config(folder)
     metadata = config.get("metadata")
-    known: dict[str, Any] = metadata if isinstance(metadata, dict) else config
+    source: dict[str, Any] = metadata if isinstance(metadata, dict) else config
     for key in ("model_name", "hook_name", "hf_hook_name"):
-        if not isinstance(known.get(key) or "", str):
-            raise DictionaryError(f"{folder / CONFIG}: {key} must be a text; get it again.")
-    model = _hub_id(str(known.get("model_name") or ""))
+        if not isinstance(source.get(key) or "", str):
+            raise DictionaryError(f"{folder / CONFIG}: {key} must be a string; download it again.")
+    model = _hub_id(str(source.get("model_name") or ""))
     level = Level(
         name="terms",
         unit="token",
-        hook_point=_hook_point(known),
+        hook_point=_hook_point(source),
         offset=0,
         width=int(config["d_sae"]),
         folder=folder,
@@ -313,7 +314,7 @@ def describe_plain(folder: Path) -> PlainSae:
 
 
 def _open_plain(folder: Path, name: str, known_fingerprint: str | None) -> Dictionary:
-    """Open a sae-lens folder: one level, nothing known about its concepts."""
+    """Open a sae-lens folder as one level without concept statistics."""
     model, level = describe_plain(folder)
     return Dictionary(
         name=name,
@@ -325,21 +326,21 @@ def _open_plain(folder: Path, name: str, known_fingerprint: str | None) -> Dicti
     )
 
 
-def _hook_point(known: Mapping[str, Any]) -> str:
-    """Return what a sae-lens folder says it reads."""
-    name, path = str(known.get("hook_name") or ""), str(known.get("hf_hook_name") or "")
-    # Transcoders that read what enters the MLP after its norm; TransformerLens' hook of this name
-    # is before the norm, so that only the path says which states are meant.
+def _hook_point(config: Mapping[str, Any]) -> str:
+    """Return the hook point in the config of a sae-lens folder."""
+    name, path = str(config.get("hook_name") or ""), str(config.get("hf_hook_name") or "")
+    # Such transcoders read the MLP input after its norm. In TransformerLens, the hook of this name
+    # is before the norm, so only the path is right.
     if path and name.endswith(".hook_mlp_in"):
         return path
     return name or path
 
 
 def _from_registry(spec: str, store: Path | None) -> Path:
-    """Convert a registry entry with sae-lens' own loader, once, and return its folder."""
+    """Convert a registry entry with the sae-lens loader unless it is cached; return its folder."""
     release, _, sae_id = spec.removeprefix("sae-lens:").partition("/")
     if not release or not sae_id:
-        raise DictionaryError(f"{spec}: write sae-lens:<release>/<sae_id>.")
+        raise DictionaryError(f"{spec}: use the form sae-lens:<release>/<sae_id>.")
     folder = (store or default_store()) / converted_name(spec)
     if (folder / WEIGHTS).is_file() and (folder / CONFIG).is_file():
         return folder
@@ -350,77 +351,77 @@ def _from_registry(spec: str, store: Path | None) -> Path:
 
 
 def _from_hub(parts: Sequence[str]) -> Path:
-    """Fetch, or find in the cache, the dictionary at a repository's root or in a folder of it.
+    """Fetch the dictionary in a repository or in a folder of it, from the hub or its cache.
 
-    What it consists of is read first: a repository may hold hundreds of SAEs.
+    Fetch its config first, to find its files: a repository may contain hundreds of SAEs.
     """
-    name, repository, inside = "/".join(parts), "/".join(parts[:2]), "/".join(parts[2:])
-    front = f"{inside}/" if inside else ""
-    marks = [front + SUMMARY, front + CONFIG]
-    root = _fetch(name, repository, marks)
-    folder = root / inside
+    name, repository, subfolder = "/".join(parts), "/".join(parts[:2]), "/".join(parts[2:])
+    prefix = f"{subfolder}/" if subfolder else ""
+    configs = [prefix + SUMMARY, prefix + CONFIG]
+    root = _fetch(name, repository, configs)
+    folder = root / subfolder
     if (folder / SUMMARY).is_file():
-        levels = [f"{front}{one}/" for one in _level_folders(folder / SUMMARY)]
-        wanted = [front + CONCEPTS]
+        levels = [f"{prefix}{level}/" for level in _level_folders(folder / SUMMARY)]
+        files = [prefix + CONCEPTS]
     elif (folder / CONFIG).is_file():
-        levels, wanted = [front], []
+        levels, files = [prefix], []
     else:
-        raise DictionaryError(_elsewhere(name, repository, front, root))
-    wanted += [level + file for level in levels for file in (CONFIG, WEIGHTS, SCALER, WHITENING)]
-    return _fetch(name, repository, marks + wanted) / inside
+        raise DictionaryError(_elsewhere(name, repository, prefix, root))
+    files += [level + file for level in levels for file in (CONFIG, WEIGHTS, SCALER, WHITENING)]
+    return _fetch(name, repository, configs + files) / subfolder
 
 
 def _fetch(name: str, repository: str, files: Sequence[str]) -> Path:
-    """Bring those of the files that the repository has into the hub's cache; return its folder."""
+    """Download the files that exist in the repository to the hub cache; return their folder."""
     from huggingface_hub import snapshot_download
 
     try:
-        return Path(snapshot_download(repository, allow_patterns=[escape(one) for one in files]))
+        return Path(snapshot_download(repository, allow_patterns=[escape(file) for file in files]))
     except _hub_errors() as problem:
         message = " ".join(str(problem).split())[:200]
-        raise DictionaryError(f"{name}: cannot be fetched ({message}).") from None
+        raise DictionaryError(f"{name}: cannot be downloaded ({message}).") from None
 
 
 def _hub_errors() -> tuple[type[Exception], ...]:
-    """Return what asking the hub may raise, by whichever HTTP library its client is built on."""
+    """Return the errors of hub requests; the HTTP error depends on the huggingface_hub version."""
     from huggingface_hub import errors
 
     return getattr(errors, "HTTPError", OSError), errors.HFValidationError, OSError
 
 
-def _elsewhere(name: str, repository: str, front: str, cached: Path) -> str:
-    """Say that there is no dictionary at a place, and where else in the repository there is one."""
+def _elsewhere(name: str, repository: str, prefix: str, cached: Path) -> str:
+    """Return the error for a missing dictionary, with folders of the repository that have one."""
     from huggingface_hub import HfApi
 
     try:
         files = HfApi().list_repo_files(repository)
     except _hub_errors():
-        # Without a network, what was fetched before.
+        # Offline: use the files in the cache.
         files = [path.relative_to(cached).as_posix() for path in cached.rglob("*.json")]
-    places = [
+    folders = [
         Path(file).parent.as_posix() for file in files if Path(file).name in (CONFIG, SUMMARY)
     ]
-    places = sorted({one for one in places if f"{one}/".startswith(front)})
-    told = f"{name}: holds neither {SUMMARY} nor {CONFIG}"
-    if not places:
-        return f"{told}; give a dictionary or a sae-lens folder."
-    more = f" and {len(places) - _MOST_TOLD:,} more" if len(places) > _MOST_TOLD else ""
+    folders = sorted({folder for folder in folders if f"{folder}/".startswith(prefix)})
+    message = f"{name}: no {SUMMARY} or {CONFIG}"
+    if not folders:
+        return f"{message}; use a dictionary or a sae-lens folder."
+    more = f" and {len(folders) - _MOST_TOLD:,} more" if len(folders) > _MOST_TOLD else ""
     return (
-        f"{told}, but folders in it do: {', '.join(places[:_MOST_TOLD])}{more}. "
-        f"Give one, such as hf:{repository}/{places[0]}."
+        f"{message}, but these folders have one: {', '.join(folders[:_MOST_TOLD])}{more}. "
+        f"Use one of them, such as hf:{repository}/{folders[0]}."
     )
 
 
 def _level_folders(summary: Path) -> list[str]:
-    """Return where the levels lie beside a dictionary.json; a damaged one names none."""
+    """Return the level folders in a dictionary.json; none if it is damaged."""
     try:
-        return [str(one.get("folder", one["name"])) for one in _read_json(summary)["levels"]]
+        return [str(level.get("folder", level["name"])) for level in _read_json(summary)["levels"]]
     except (KeyError, TypeError, AttributeError):
         return []
 
 
 def _hub_id(model_name: str) -> str:
-    """Turn a TransformerLens model name into a Hugging Face id."""
+    """Convert a TransformerLens model name to a Hugging Face id."""
     if "/" in model_name or not model_name:
         return model_name
     if model_name == "gpt2-small":
@@ -438,34 +439,39 @@ def _to_arrow(table: ConceptTable) -> pa.Table:
     import pyarrow as pa
 
     columns: dict[str, Any] = {}
-    for one in fields(ConceptTable):
-        values = getattr(table, one.name)
-        if one.name == "base_rates":
-            columns[one.name] = pa.FixedSizeListArray.from_arrays(
+    for field in fields(ConceptTable):
+        values = getattr(table, field.name)
+        if field.name == "base_rates":
+            columns[field.name] = pa.FixedSizeListArray.from_arrays(
                 pa.array(np.ascontiguousarray(values, dtype=np.float32).reshape(-1)),
                 values.shape[1],
             )
-        elif one.name == "flags":
-            columns[one.name] = pa.array([sorted(flags) for flags in values], pa.list_(pa.string()))
-        elif one.name in _TEXTS:
-            columns[one.name] = pa.array(list(values), pa.string())
+        elif field.name == "flags":
+            columns[field.name] = pa.array(
+                [sorted(flags) for flags in values], pa.list_(pa.string())
+            )
+        elif field.name in _TEXTS:
+            columns[field.name] = pa.array(list(values), pa.string())
         else:
-            columns[one.name] = pa.array(values)
+            columns[field.name] = pa.array(values)
     return pa.table(columns)
 
 
 def _read_table(path: Path, levels: Sequence[Level], *, n_bins: int) -> ConceptTable:
-    """Read concepts.parquet; columns it lacks are unknown, rows it lacks are an error."""
+    """Read concepts.parquet; missing columns are unknown, missing rows raise."""
     blank = blank_table(levels, n_bins=n_bins)
-    # What is there and cannot be read, such as a link to itself, is not taken for absent.
+    # `lexists`, so that an unreadable path, such as a symlink loop, raises below.
     if not os.path.lexists(path):
         return blank
-    found = read_columns(path, n_concepts=len(blank.label), n_bins=n_bins)
-    if not np.array_equal(found.get("level", blank.level), blank.level):
+    columns = read_columns(path, n_concepts=len(blank.label), n_bins=n_bins)
+    if not np.array_equal(columns.get("level", blank.level), blank.level):
         raise DictionaryError(f"{path}: rows are not in the order of the levels in {SUMMARY}.")
-    found.pop("level", None)
-    kept = {one.name: found.get(one.name, getattr(blank, one.name)) for one in fields(ConceptTable)}
-    return ConceptTable(**kept)
+    columns.pop("level", None)
+    values = {
+        field.name: columns.get(field.name, getattr(blank, field.name))
+        for field in fields(ConceptTable)
+    }
+    return ConceptTable(**values)
 
 
 def _read_json(path: Path) -> dict[str, Any]:
@@ -476,5 +482,5 @@ def _read_json(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, RecursionError) as problem:
         raise DictionaryError(f"{path}: not readable JSON ({problem}).") from None
     if not isinstance(content, dict):
-        raise DictionaryError(f"{path}: must hold one JSON object.")
+        raise DictionaryError(f"{path}: must be one JSON object.")
     return content

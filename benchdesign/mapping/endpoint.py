@@ -1,7 +1,7 @@
-"""A language model behind an OpenAI-compatible endpoint: one JSON request, retried with patience.
+"""Client of a language model behind an OpenAI-compatible endpoint, with retries.
 
-Standard library only. The key is an argument: nothing here reads the environment, and nothing
-here puts it into a message.
+Standard library only. The API key is an argument: this module does not read the environment and
+keeps the key out of messages.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ _LONGEST_ANSWER = 16 << 20
 
 
 class EndpointError(BenchdesignError):
-    """A language model did not answer, or not as asked."""
+    """A language model gave no answer or a malformed one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where a language model is asked."""
+    """Address, model and key of a language model."""
 
     url: str
-    """Base address, such as `http://localhost:8000/v1`."""
+    """Base URL, such as `http://localhost:8000/v1`."""
 
     model: str
     key: str | None = field(default=None, repr=False)
@@ -43,15 +43,17 @@ class Endpoint:
     wait: Callable[[float], object] = time.sleep
 
     def __post_init__(self) -> None:
-        """Refuse addresses that are not web addresses, and passwords in them."""
+        """Raise if the URL is not http(s) or contains credentials."""
         parts = urllib.parse.urlsplit(self.url)
         if "@" in parts.netloc:
             raise InputError(
-                "--endpoint: a name or password in the address shows in the list of processes; "
-                "set BENCHDESIGN_API_KEY instead."
+                "--endpoint: a user name or password in the address is visible in the process "
+                "list; set BENCHDESIGN_API_KEY instead."
             )
         if parts.scheme not in ("http", "https"):
-            raise InputError(f"--endpoint {self.url}: give an http or https address ending in /v1.")
+            raise InputError(
+                f"--endpoint {self.url}: must be an http or https address ending in /v1."
+            )
 
     def ask(self, instructions: str, question: str) -> Any:
         """Return the model's answer, parsed as JSON."""
@@ -69,7 +71,7 @@ class Endpoint:
             return _first_json(str(content))
         except (KeyError, IndexError, TypeError, ValueError, RecursionError):
             raise EndpointError(
-                f"{self.model}: the answer holds no JSON; try another model."
+                f"{self.model}: the answer contains no JSON; try another model."
             ) from None
 
     def _post(self, url: str, body: Mapping[str, Any]) -> Any:
@@ -87,13 +89,13 @@ class Endpoint:
             except urllib.error.HTTPError as problem:
                 with problem:
                     reason = self._without_key(f"{problem.code} {problem.reason}")
-                    asked = problem.headers.get("Retry-After") or ""
+                    retry_after = problem.headers.get("Retry-After") or ""
                 if problem.code not in _RETRIED:
                     raise EndpointError(
-                        f"{url}: refused ({reason}); check address, model and key."
+                        f"{url}: refused ({reason}); check the address, model and key."
                     ) from None
-                if asked.isdecimal():
-                    pause = min(float(asked), _LONGEST_WAIT)
+                if retry_after.isdecimal():
+                    pause = min(float(retry_after), _LONGEST_WAIT)
             except (
                 *(urllib.error.URLError, TimeoutError, ConnectionError),
                 http.client.HTTPException,
@@ -106,15 +108,15 @@ class Endpoint:
         raise EndpointError(f"{url}: no answer after {self.n_tries} tries ({reason}).")
 
     def _without_key(self, text: str) -> str:
-        """Take the key out of what somebody else's server says."""
+        """Remove the key from a message of the server."""
         return text.replace(self.key, "[key]") if self.key else text
 
 
 class _Stay(urllib.request.HTTPRedirectHandler):
-    """Follows no redirection: the key would go to whatever host it names."""
+    """Handler that follows no redirect, which could send the key to another host."""
 
     def redirect_request(self, *_: Any) -> None:
-        """Refuse; the answer then counts as an error."""
+        """Return None, so that the redirect counts as an error."""
 
 
 def _opener() -> urllib.request.OpenerDirector:
@@ -122,7 +124,7 @@ def _opener() -> urllib.request.OpenerDirector:
 
 
 def _first_json(text: str) -> Any:
-    """Parse the first JSON object in an answer, which may be wrapped in talk or a code fence."""
+    """Parse the first JSON object in an answer; prose or a code fence may surround it."""
     start = text.index("{")
     value, _ = json.JSONDecoder().raw_decode(text[start:])
     return value

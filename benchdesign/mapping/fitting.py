@@ -1,4 +1,4 @@
-"""Whether a reference model and a dictionary belong together, and where they meet."""
+"""Check that a dictionary fits a reference model, and find its hook points."""
 
 from __future__ import annotations
 
@@ -17,44 +17,44 @@ if TYPE_CHECKING:
 __all__ = ["check_model", "check_names", "hook_point", "module_paths", "need_whole_windows"]
 
 _TUNED = re.compile(r"-(base|pt|it|instruct|chat|hf)$")
-"""Ends of names that only say how one model was tuned or packed.
+"""Suffixes for fine-tuned or repackaged versions of a model.
 
-Any other end names another model: pythia-70m-deduped read other texts than pythia-70m.
+Any other suffix is another model: pythia-70m-deduped has other training data than pythia-70m.
 """
 
 
 def hook_point(level: Level, hook_module: str | None) -> str:
-    """Return what a level reads, by name or by hand."""
+    """Return the hook point of a level; `hook_module` is the fallback."""
     if level.hook_point or hook_module:
         return level.hook_point or str(hook_module)
     raise DictionaryError(
-        f"{level.folder}: does not say which activations it reads. Give --hook-module."
+        f"{level.folder}: does not name the activations it reads. Add --hook-module."
     )
 
 
 def module_paths(dictionary: Dictionary, encoders: Sequence[Encoder]) -> dict[str, str]:
-    """Return the modules that SAEs name beside their hook points, by hook point."""
-    named = [
+    """Return the module paths in the SAE configs (`hf_hook_name`), by hook point."""
+    paths = [
         (level.hook_point, encoder.settings.get("hf_hook_name"))
         for level, encoder in zip(dictionary.levels, encoders, strict=True)
     ]
-    return {point: str(path) for point, path in named if path}
+    return {point: str(path) for point, path in paths if path}
 
 
 def check_names(spec: str, dictionary: Dictionary) -> None:
-    """Refuse a model that is plainly not the one the dictionary was made for."""
+    """Raise if the name of the model is not that of the dictionary's model."""
     if not dictionary.model or is_folder(spec) or is_folder(dictionary.model):
         return
     if _base_name(spec) != _base_name(dictionary.model):
         raise DictionaryError(
             f"{dictionary.name}: made for {dictionary.model}, not for {spec}. "
-            f"Give --model {dictionary.model}."
+            f"Use --model {dictionary.model}."
         )
 
 
 def _base_name(model: str) -> str:
-    """Return a model's name without its owner and without what tells that it was tuned."""
-    # Llama 3 was renamed on the hub.
+    """Return the name of a model without its owner and its fine-tuning suffixes."""
+    # Llama 3 was renamed on the hub: the prefix `Meta-` was dropped.
     name = model.split("/")[-1].lower().removeprefix("meta-")
     while (shorter := _TUNED.sub("", name)) != name:
         name = shorter
@@ -64,30 +64,29 @@ def _base_name(model: str) -> str:
 def check_model(
     model: ReferenceModel, dictionary: Dictionary, encoders: Sequence[Encoder], spec: str
 ) -> None:
-    """Refuse weights that cannot belong to the dictionary."""
+    """Raise if the weights of the model do not fit the dictionary."""
     if dictionary.model == "builtin" and not model.is_builtin:
         raise DictionaryError(
-            f"{dictionary.name}: made for the built-in model, and {spec} is not it. "
-            "Leave --model out."
+            f"{dictionary.name}: made for the built-in model, not for {spec}. Remove --model."
         )
     for level, encoder in zip(dictionary.levels, encoders, strict=True):
         point = level.hook_point if level.hook_point in model.width else model.hook_points[0]
         if model.width[point] != encoder.d_in:
             raise DictionaryError(
-                f"{dictionary.name}: reads states {encoder.d_in} wide, and {spec} gives "
+                f"{dictionary.name}: expects states of width {encoder.d_in}, but {spec} has "
                 f"{model.width[point]} at {point}. It was made for another model."
             )
 
 
 def need_whole_windows(dictionary: Dictionary, encoders: Sequence[Encoder]) -> bool:
-    """Say whether an encoder looks at the tokens before a token."""
+    """Return whether an encoder depends on preceding tokens."""
     from benchdesign.mapping.sae import SequenceEncoder
 
-    whole = [isinstance(encoder, SequenceEncoder) for encoder in encoders]
-    for level, is_whole in zip(dictionary.levels, whole, strict=True):
-        if is_whole and level.unit != "token":
+    is_sequential = [isinstance(encoder, SequenceEncoder) for encoder in encoders]
+    for level, needs_sequence in zip(dictionary.levels, is_sequential, strict=True):
+        if needs_sequence and level.unit != "token":
             raise DictionaryError(
                 f"{dictionary.name}: {level.name} is a temporal SAE, which reads tokens in order, "
-                "never passages. Make its unit `token`."
+                "not passages. Set its unit to `token`."
             )
-    return any(whole)
+    return any(is_sequential)

@@ -1,7 +1,7 @@
-"""Which module of a plain transformers model shows what a hook point names.
+"""Resolve hook points to modules of a transformers model.
 
 Names follow TransformerLens (`blocks.4.hook_resid_post`); a module path (`encoder.layer.4`,
-`model.layers.3.mlp:in`) works on every model. Nothing here runs a model.
+`model.layers.3.mlp:in`) works with every model. This module does not run models.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """Where one family of architectures keeps its parts; layer parts are relative to a layer."""
+    """Module paths of a family of architectures; paths of parts are relative to a layer."""
 
     layers: str
-    """Path of the layer list in the model without a head."""
+    """Path of the layer list in the model without its head."""
 
     parts: dict[str, tuple[str, str]]
     """Hook name inside a block -> (module path, side `in` or `out`)."""
 
     embed: tuple[str, str] | None = None
-    """(module path, side) of hook_embed; None: what enters the first layer."""
+    """(module path, side) of hook_embed; None for the input of the first layer."""
 
     norms: dict[str, str] | None = None
-    """Hook name -> path of the norm whose input, normalised without its weight, it names."""
+    """Hook name -> path of the norm; the hook point is its input, normalised without its weight."""
 
 
 _LLAMA = Family(
@@ -155,25 +155,25 @@ _WRAPPERS = ("model.", "transformer.", "gpt_neox.", "bert.", "language_model.", 
 
 @dataclass(frozen=True, slots=True)
 class Hook:
-    """Where to read a hook point."""
+    """Module and side at which to read a hook point."""
 
     module: str
-    """Path in the model without a head."""
+    """Path in the model without its head."""
 
     side: str
-    """`in` or `out`: what enters or what leaves the module."""
+    """`in` for the input of the module, `out` for its output."""
 
     normalised: bool = False
-    """Divide by the norm's own statistics, before its weight and bias."""
+    """Whether to normalise with the statistics of the norm, without its weight and bias."""
 
 
 def family_of(model_type: str) -> Family | None:
-    """Return the layout of an architecture, or None if it is not one of the known ones."""
+    """Return the module paths of an architecture, None if it is not supported."""
     return _FAMILIES.get(model_type)
 
 
 def layer_of(hook_point: str) -> int | None:
-    """Return the index of the layer a hook point or module path lies in; None if it names none."""
+    """Return the layer index of a hook point or module path, None if it has none."""
     if hook_point == "hook_embed":
         return 0
     match = _BLOCK.fullmatch(hook_point) or re.search(r"(?:^|\.)(\d+)(?=\.|:|$)", hook_point)
@@ -181,9 +181,9 @@ def layer_of(hook_point: str) -> int | None:
 
 
 def last_layer_run(hook_point: str) -> int | None:
-    """Return the last layer that must run for a hook point; None if it names no layer.
+    """Return the last layer that must run for a hook point, None if it has no layer index.
 
-    What enters a layer is what leaves the one before it.
+    The input of a layer is the output of the previous layer.
     """
     layer, block = layer_of(hook_point), _BLOCK.fullmatch(hook_point)
     if layer and block and block.group(2) in _ENTERS:
@@ -201,10 +201,10 @@ def resolve_hook(
 ) -> Hook:
     """Return the module and side for a hook point of an architecture.
 
-    `prefix` is the path of the text model inside a model of several parts. A name that is not
-    TransformerLens-style is taken for a module path, with `:in` or `:out` (the default) after it.
-    `path` is such a path of the same states, for architectures whose hook names are not known;
-    `layers` is where such a model keeps its layers, for an example that fits it.
+    `prefix` is the path of the text model inside a multimodal model. A name that is not in
+    TransformerLens style is a module path, followed by `:in` or `:out` (the default). `path` is the
+    module path of the same states, a fallback for unsupported architectures. `layers` is the path
+    of the layer list, for the example in the error message.
     """
     block = _BLOCK.fullmatch(hook_point)
     if not block and hook_point != "hook_embed":
@@ -215,51 +215,55 @@ def resolve_hook(
     if family is None:
         example = f"--hook-module {layers}.{layer_of(hook_point) or 0}"
         raise ModelError(
-            f"No hook names are known for models of type {model_type!r}. Name the module to read "
-            f"by hand, for example {example} (its output) or {example}:in (its input)."
+            f"Hook names of models of type {model_type!r} are not supported. Name the module "
+            f"instead, for example {example} (its output) or {example}:in (its input)."
         )
     if block is None:
-        place, side = family.embed or (f"{family.layers}.0", "in")
-        return Hook(prefix + place, side)
+        module, side = family.embed or (f"{family.layers}.0", "in")
+        return Hook(prefix + module, side)
     layer, name = f"{prefix}{family.layers}.{block.group(1)}", block.group(2)
     if name in {"hook_resid_post", "hook_out"}:
         return Hook(layer, "out")
     if name in _ENTERS:
-        before = int(block.group(1)) - 1
-        return Hook(layer, "in") if before < 0 else Hook(f"{prefix}{family.layers}.{before}", "out")
+        previous = int(block.group(1)) - 1
+        return (
+            Hook(layer, "in")
+            if previous < 0
+            else Hook(f"{prefix}{family.layers}.{previous}", "out")
+        )
     if name in family.parts:
-        place, side = family.parts[name]
-        return Hook(f"{layer}.{place}", side)
+        module, side = family.parts[name]
+        return Hook(f"{layer}.{module}", side)
     if family.norms and name in family.norms:
         return Hook(f"{layer}.{family.norms[name]}", "in", normalised=True)
     raise ModelError(
         f"Hook point {hook_point!r} does not exist in models of type {model_type!r}. Name the "
-        f"module to read by hand, for example --hook-module {layer}.mlp:in."
+        f"module instead, for example --hook-module {layer}.mlp:in."
     )
 
 
 def module_at(model: Any, path: str) -> tuple[str, torch.nn.Module]:
-    """Find a module by path, with or without the wrapper's name in front (`model.`, ...)."""
+    """Find a module by path, with or without the prefix of a wrapper (`model.`, ...)."""
     modules = dict(model.named_modules())
-    tried = path
-    while tried not in modules:
-        inner = f"language_model.{tried}"
+    candidate = path
+    while candidate not in modules:
+        inner = f"language_model.{candidate}"
         if inner in modules:
             return inner, modules[inner]
-        wrapper = next((name for name in _WRAPPERS if tried.startswith(name)), None)
+        wrapper = next((name for name in _WRAPPERS if candidate.startswith(name)), None)
         if wrapper is None:
-            some = ", ".join(list(modules)[1:6])
+            examples = ", ".join(list(modules)[1:6])
             raise ModelError(
-                f"The model has no module {path!r} (it begins with: {some}, ...). "
-                "Give --hook-module one of its module paths."
+                f"The model has no module {path!r}; its first modules are: {examples}, ... "
+                "Set --hook-module to one of its module paths."
             )
-        tried = tried.removeprefix(wrapper)
-    return tried, modules[tried]
+        candidate = candidate.removeprefix(wrapper)
+    return candidate, modules[candidate]
 
 
 def _by_path(path: str) -> Hook:
     for suffix, side in ((":in", "in"), (":out", "out"), (".input", "in"), (".output", "out")):
         if not path.endswith(suffix) or (suffix == ".output" and "encoder.layer." in path):
-            continue  # `output` is a module of BERT layers
+            continue  # BERT layers have a module named `output`.
         return Hook(path.removesuffix(suffix), side)
     return Hook(path, "out")

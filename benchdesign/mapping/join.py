@@ -1,6 +1,6 @@
-"""One dictionary of levels that were trained in separate runs.
+"""Join levels from separate training runs into one dictionary.
 
-Statistics and labels come along; ids follow the order in which the levels are given.
+Statistics and labels are copied; concept ids follow the order of the levels.
 """
 
 from __future__ import annotations
@@ -21,36 +21,36 @@ __all__ = ["Part", "join_levels"]
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Part:
-    """A level to take, and where from."""
+    """A level and its source dictionary."""
 
     name: str
-    """What it is called in the new dictionary."""
+    """Name of the level in the new dictionary."""
 
     source: Dictionary
     level: Level
 
     @classmethod
     def parse(cls, text: str) -> Part:
-        """Read `NAME=DICTIONARY`; of a dictionary of one level that level is taken, renamed."""
+        """Parse `NAME=DICTIONARY`; the level of a one-level dictionary is renamed to `NAME`."""
         from benchdesign.mapping.dictionaries import load_dictionary
 
         name, equals, spec = text.partition("=")
         if not equals or not spec or not name.replace("-", "").replace("_", "").isalnum():
-            raise UsageError(f"--level {text!r}: write NAME=DICTIONARY.")
+            raise UsageError(f"--level {text!r}: must be NAME=DICTIONARY.")
         source = load_dictionary(spec)
-        found = [level for level in source.levels if level.name == name]
-        if not found and len(source.levels) == 1:
-            found = list(source.levels)
-        if not found:
-            there = ", ".join(level.name for level in source.levels)
-            raise UsageError(f"--level {text}: {spec} has no level {name}; it has {there}.")
-        return cls(name, source, found[0])
+        levels = [level for level in source.levels if level.name == name]
+        if not levels and len(source.levels) == 1:
+            levels = list(source.levels)
+        if not levels:
+            names = ", ".join(level.name for level in source.levels)
+            raise UsageError(f"--level {text}: {spec} has no level {name}; it has {names}.")
+        return cls(name, source, levels[0])
 
 
 def join_levels(
     parts: Sequence[Part], out: Path, *, name: str | None = None, overwrite: bool = False
 ) -> Dictionary:
-    """Write a dictionary of these levels to `out`; all of them must read the same model."""
+    """Write a dictionary of these levels to `out`; their model must be the same."""
     from benchdesign.mapping.dictionaries import fingerprint, level_files, save_dictionary
 
     _check(parts, out, overwrite=overwrite)
@@ -85,21 +85,21 @@ def join_levels(
 
 def _check(parts: Sequence[Part], out: Path, *, overwrite: bool) -> None:
     if len(parts) < 2:
-        raise UsageError("Give two or more --level NAME=DICTIONARY.")
+        raise UsageError("Pass two or more --level NAME=DICTIONARY.")
     names = [part.name for part in parts]
     if len(set(names)) < len(names):
-        raise UsageError("Two levels have the same name; names of levels must differ.")
+        raise UsageError("Two levels have the same name; level names must be unique.")
     first = parts[0]
     for part in parts:
         _folder_of(part)
         if part.source.model != first.source.model:
             raise DictionaryError(
-                f"{part.name}: reads {part.source.model or 'an unnamed model'}, {first.name} reads "
-                f"{first.source.model or 'an unnamed model'}; join levels of one model."
+                f"{part.name}: reads {part.source.model or 'an unnamed model'}, but {first.name} "
+                f"reads {first.source.model or 'an unnamed model'}; join levels of the same model."
             )
         if part.source.length_edges != first.source.length_edges:
             raise DictionaryError(
-                f"{part.name}: its base rates have other length bins than those of {first.name}; "
+                f"{part.name}: its length bins differ from those of {first.name}; "
                 "train both with the same version of benchdesign."
             )
     check_folder(out, overwrite=overwrite)
@@ -115,24 +115,24 @@ def _join_tables(parts: Sequence[Part]) -> ConceptTable:
     import numpy as np
 
     columns: dict[str, Any] = {}
-    for one in fields(ConceptTable):
+    for field in fields(ConceptTable):
         pieces = [
-            getattr(part.source.table, one.name)[
+            getattr(part.source.table, field.name)[
                 part.level.offset : part.level.offset + part.level.width
             ]
             for part in parts
         ]
         if isinstance(pieces[0], tuple):
-            columns[one.name] = tuple(value for piece in pieces for value in piece)
+            columns[field.name] = tuple(value for piece in pieces for value in piece)
         else:
-            columns[one.name] = np.concatenate(pieces)
+            columns[field.name] = np.concatenate(pieces)
     widths = [part.level.width for part in parts]
     columns["level"] = np.repeat(np.arange(len(parts), dtype=np.int8), widths)
     return ConceptTable(**columns)
 
 
 def _recipe_of(part: Part) -> dict[str, Any]:
-    """Return what is recorded of how the level was made, without that of its neighbours."""
+    """Return the recipe of the level, without those of other levels in its dictionary."""
     from benchdesign.mapping.dictionaries import SUMMARY
 
     file = _folder_of(part).parent / SUMMARY
@@ -140,12 +140,14 @@ def _recipe_of(part: Part) -> dict[str, Any]:
         return {}
     recipe: dict[str, Any] = json.loads(file.read_text(encoding="utf-8")).get("recipe", {})
     if "joined" in recipe:
-        found: dict[str, Any] = recipe["joined"].get(part.level.name, {})
-        return found
-    own = part.level.name
+        level_recipe: dict[str, Any] = recipe["joined"].get(part.level.name, {})
+        return level_recipe
+    name = part.level.name
     report = recipe.get("report", {})
     return recipe | {
-        "levels": [one for one in recipe.get("levels", []) if one.get("name") == own],
-        "report": report
-        | {"levels": [one for one in report.get("levels", []) if one.get("level") == own]},
+        "levels": [level for level in recipe.get("levels", []) if level.get("name") == name],
+        "report": {
+            **report,
+            "levels": [level for level in report.get("levels", []) if level.get("level") == name],
+        },
     }

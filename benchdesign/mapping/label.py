@@ -1,7 +1,7 @@
-"""Labels of concepts: read from files, put into a dictionary.
+"""Read and write labels of concepts, and apply them to a dictionary.
 
-A label is short text a designer can read; where it came from and how well it picks out its
-concept are kept beside it. How labels are made is in the `label_*` modules.
+A label is a short text for designers, stored with its source and a score of how well it predicts
+its concept. The `label_*` modules create labels.
 """
 
 from __future__ import annotations
@@ -38,10 +38,10 @@ __all__ = [
 LONGEST_LABEL = 80
 
 _LARGEST = 128 << 20
-"""Bytes of labels, unpacked: ten times what the largest dictionary's take."""
+"""Maximum size of a label file in bytes, decompressed: ten times the largest dictionary's."""
 
 UNCLEAR = "unclear"
-"""Flag of a concept whose contexts were read and have nothing in common: nobody can mean it."""
+"""Flag of a concept whose contexts were read and have nothing in common."""
 
 _ID_FIELDS = ("concept_id", "concept", "id", "index", "feature", "latent")
 _LABEL_FIELDS = ("label", "description", "explanation", "name")
@@ -53,21 +53,21 @@ class ConceptLabel:
 
     concept_id: int
     label: str | None
-    """None where the concept is marked unlabelled."""
+    """None if the concept is explicitly unlabelled."""
 
     source: str | None
-    """written, keywords, file, neuronpedia, model:<name>."""
+    """`written`, `keywords`, `file`, `neuronpedia` or `model:<name>`."""
 
     score: float | None = None
-    """AUC, if it was measured."""
+    """AUC; None if it was not measured."""
 
     area: str | None = None
     unclear: bool = False
-    """Whoever read its contexts found nothing that they share."""
+    """Whether its contexts were read and have nothing in common."""
 
 
 def clean_label(text: str) -> str:
-    """Return a label as one short visible line."""
+    """Return a label as one short line of printable characters."""
     line = " ".join(display(text, newline=" ").split()).strip(" .\"'")
     return line if len(line) <= LONGEST_LABEL else f"{line[: LONGEST_LABEL - 1].rstrip()}…"
 
@@ -78,40 +78,40 @@ def read_labels(
     *,
     source: str | None = None,
     level: str | None = None,
-    most: int = _LARGEST,
+    max_bytes: int = _LARGEST,
 ) -> tuple[ConceptLabel, ...]:
     """Read labels from CSV, TSV, JSON, JSON lines (compressed or not) or a Neuronpedia export.
 
-    A row names its concept by id, or by level and index within it; `level` says which level the
-    rows mean that name none. Of several Neuronpedia explanations the first counts. A row without a
-    label whose `flag` is "unclear" says that the concept has no meaning that can be named.
-    A file over `most` bytes, unpacked, is refused.
+    A row names its concept by id, or by level and index within the level; `level` is the default
+    level. Of several Neuronpedia explanations, the first is used. A row without a label whose
+    `flag` is "unclear" marks a concept whose contexts have nothing in common. Raise if the file is
+    larger than `max_bytes`, decompressed.
     """
-    found: dict[int, ConceptLabel] = {}
-    for place, record in _records(path, most=most):
-        made = _read_one(record, place, dictionary, source=source, level=level)
-        if made is None:
+    labels: dict[int, ConceptLabel] = {}
+    for place, record in _records(path, max_bytes=max_bytes):
+        label = _read_one(record, place, dictionary, source=source, level=level)
+        if label is None:
             continue
-        if made.concept_id in found:
-            if made.source == "neuronpedia":
+        if label.concept_id in labels:
+            if label.source == "neuronpedia":
                 continue
-            raise InputError(f"{place}: concept {made.concept_id} has a label already; keep one.")
-        found[made.concept_id] = made
-    if not found:
-        raise InputError(f"{path}: holds no labels; give columns concept_id and label.")
-    return tuple(found[concept] for concept in sorted(found))
+            raise InputError(f"{place}: concept {label.concept_id} already has a label; keep one.")
+        labels[label.concept_id] = label
+    if not labels:
+        raise InputError(f"{path}: contains no labels; add columns concept_id and label.")
+    return tuple(labels[concept] for concept in sorted(labels))
 
 
 def write_labels(labels: Sequence[ConceptLabel], path: Path) -> None:
-    """Write labels as CSV that `read_labels` reads, all or nothing."""
+    """Write labels atomically as CSV for `read_labels`."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["concept_id", "label", "label_source", "label_score", "area", "flag"])
-    for one in labels:
-        score = "" if one.score is None else f"{one.score:.4f}"
-        flag = UNCLEAR if one.unclear else ""
-        texts = (guarded(text or "") for text in (one.label, one.source))
-        writer.writerow([one.concept_id, *texts, score, guarded(one.area or ""), flag])
+    for label in labels:
+        score = "" if label.score is None else f"{label.score:.4f}"
+        flag = UNCLEAR if label.unclear else ""
+        texts = (guarded(text or "") for text in (label.label, label.source))
+        writer.writerow([label.concept_id, *texts, score, guarded(label.area or ""), flag])
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, text.getvalue())
 
@@ -126,17 +126,17 @@ def apply_labels(
 ) -> Dictionary:
     """Write the dictionary with these labels to `folder` and return it.
 
-    `folder` is the dictionary's own folder, or a new one that gets a copy of the weights.
-    `only_missing` leaves concepts alone that have a label.
+    `folder` is the dictionary's own folder, or a new one, to which the weights are copied.
+    With `only_missing`, existing labels are not replaced.
     """
     table = _relabelled(dictionary.table, labels, only_missing=only_missing)
     return store_changed(dictionary, folder, table=table, overwrite=overwrite)
 
 
 def shared_labels(dictionary: Dictionary) -> dict[int, int]:
-    """Return live concepts whose label others of their level have too, and how many have it.
+    """Return concepts without flags whose label is shared within their level, and by how many.
 
-    Two concepts of one name are not wrong, but a reader cannot tell them apart.
+    Shared labels are not wrong, but a reader cannot distinguish the concepts.
     """
     table = dictionary.table
     names = {
@@ -151,45 +151,47 @@ def shared_labels(dictionary: Dictionary) -> dict[int, int]:
 def _relabelled(
     table: ConceptTable, labels: Sequence[ConceptLabel], *, only_missing: bool
 ) -> ConceptTable:
-    label, source, area = list(table.label), list(table.label_source), list(table.area)
+    texts, sources, areas = list(table.label), list(table.label_source), list(table.area)
     flags = list(table.flags)
-    score = table.label_score.copy()
-    for one in labels:
-        concept = one.concept_id
-        if only_missing and label[concept]:
+    scores = table.label_score.copy()
+    for label in labels:
+        concept = label.concept_id
+        if only_missing and texts[concept]:
             continue
-        if label[concept] != one.label or one.score is not None:
-            # A score belongs to the words it was measured for.
-            score[concept] = float("nan") if one.score is None else one.score
-        label[concept], source[concept] = one.label, one.source if one.label else None
-        area[concept] = one.area or area[concept]
-        if one.label or one.unclear:
-            flags[concept] = flags[concept] - {UNCLEAR} | ({UNCLEAR} if one.unclear else set())
+        if texts[concept] != label.label or label.score is not None:
+            # The old score is for the old text.
+            scores[concept] = float("nan") if label.score is None else label.score
+        texts[concept], sources[concept] = label.label, label.source if label.label else None
+        areas[concept] = label.area or areas[concept]
+        if label.label or label.unclear:
+            flags[concept] = flags[concept] - {UNCLEAR} | ({UNCLEAR} if label.unclear else set())
     return replace(
         table,
-        label=tuple(label),
-        label_source=tuple(source),
-        label_score=score,
-        area=tuple(area),
+        label=tuple(texts),
+        label_source=tuple(sources),
+        label_score=scores,
+        area=tuple(areas),
         flags=tuple(flags),
     )
 
 
-def _records(path: Path, *, most: int) -> Iterator[tuple[str, Mapping[str, Any]]]:
+def _records(path: Path, *, max_bytes: int) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Yield (place, record) of every row."""
     name = path.name.lower()
     for suffix in COMPRESSIONS:
         name = name.removesuffix(suffix)
     kind = name.rpartition(".")[2]
     if kind not in ("csv", "tsv", "json", "jsonl", "ndjson"):
-        raise InputError(f"{path}: not a format for labels; use .csv, .tsv, .json or .jsonl.")
+        raise InputError(f"{path}: not a label format; use .csv, .tsv, .json or .jsonl.")
     content = open_content(path)
-    if content.size > most:
-        raise InputError(f"{path}: over {most >> 20} MB; give its labels in several (--from).")
-    ends = "" if kind in ("csv", "tsv") else "\n"
+    if content.size > max_bytes:
+        raise InputError(
+            f"{path}: larger than {max_bytes >> 20} MB; split it and run --from once per part."
+        )
+    newline = "" if kind in ("csv", "tsv") else "\n"
     with (
         content.open() as stream,
-        io.TextIOWrapper(cast("io.BufferedReader", stream), "utf-8-sig", newline=ends) as text,
+        io.TextIOWrapper(cast("io.BufferedReader", stream), "utf-8-sig", newline=newline) as text,
     ):
         try:
             if kind in ("csv", "tsv"):
@@ -235,18 +237,18 @@ def _from_json(place: str, value: object) -> Iterator[tuple[str, Mapping[str, An
     if isinstance(value, dict) and isinstance(value.get("explanations"), list):
         value = value["explanations"]
     if isinstance(value, list):
-        for number, one in enumerate(value):
-            if not isinstance(one, dict):
+        for number, entry in enumerate(value):
+            if not isinstance(entry, dict):
                 raise InputError(f"{place}: entry {number} is not an object; see --help.")
-            yield f"{place}: entry {number}", one
+            yield f"{place}: entry {number}", entry
     elif isinstance(value, dict) and value and all(key.isdecimal() for key in value):
-        for key, one in value.items():
-            record = one if isinstance(one, dict) else {"label": one}
+        for key, entry in value.items():
+            record = entry if isinstance(entry, dict) else {"label": entry}
             yield f"{place}: concept {key}", {"concept_id": key, **record}
     elif isinstance(value, dict):
         yield place, value
     else:
-        raise InputError(f"{place}: neither a list nor an object; see --help.")
+        raise InputError(f"{place}: must be a list or an object; see --help.")
 
 
 def _read_one(
@@ -261,23 +263,23 @@ def _read_one(
     if key is None:
         raise InputError(f"{place}: names no concept; add a column concept_id.")
     number = _whole(record[key], f"{place}: {key}")
-    named = _text(record, ("level",), place) or level
+    level_name = _text(record, ("level",), place) or level
     concept = number
     width = dictionary.n_concepts
-    if named is not None and key != "concept_id":
-        levels = {one.name: one for one in dictionary.levels}
-        if named not in levels:
-            raise InputError(f"{place}: no level {named!r}; there is {', '.join(levels)}.")
-        concept, width = levels[named].offset + number, levels[named].width
+    if level_name is not None and key != "concept_id":
+        levels = {entry.name: entry for entry in dictionary.levels}
+        if level_name not in levels:
+            raise InputError(f"{place}: no level {level_name!r}; use one of {', '.join(levels)}.")
+        concept, width = levels[level_name].offset + number, levels[level_name].width
     if not 0 <= number < width:
-        raise InputError(f"{place}: there is no concept {number}; there are {width}.")
+        raise InputError(f"{place}: no concept {number}; ids are 0 to {width - 1}.")
     text = _text(record, _LABEL_FIELDS, place)
     area = _text(record, ("area",), place)
     flag = record.get("flag") or None
     if flag not in (None, UNCLEAR):
-        raise InputError(f"{place}: flag {flag!r} is not known; only {UNCLEAR!r} can be given.")
+        raise InputError(f"{place}: unknown flag {flag!r}; only {UNCLEAR!r} is allowed.")
     if flag and text:
-        raise InputError(f"{place}: a concept with a label is not {UNCLEAR}; give one of the two.")
+        raise InputError(f"{place}: has a label and the flag {UNCLEAR!r}; remove one of the two.")
     if text is None and area is None and flag is None and "label" not in record:
         return None
     label = clean_label(text) if text else None
@@ -295,7 +297,7 @@ def _read_one(
 
 
 def _whole(value: object, place: str) -> int:
-    """Return an id; a number with a fraction or a truth value is none."""
+    """Parse a concept id; raise for a fraction or a boolean."""
     if isinstance(value, str | int) and not isinstance(value, bool):
         with contextlib.suppress(ValueError):
             return int(value)
@@ -305,12 +307,12 @@ def _whole(value: object, place: str) -> int:
 
 
 def _text(record: Mapping[str, Any], names: Sequence[str], place: str) -> str | None:
-    """Return the first of some fields that says anything."""
+    """Return the first field that is not empty."""
     name = next((name for name in names if record.get(name)), None)
     if name is None:
         return None
     if not isinstance(record[name], str):
-        raise InputError(f"{place}: {name} is not a text; fix the file.")
+        raise InputError(f"{place}: {name} is not a string; fix the file.")
     return str(record[name])
 
 
@@ -323,4 +325,4 @@ def _score(value: Any, place: str) -> float | None:
             return None
         if 0 <= score <= 1:
             return score
-    raise InputError(f"{place}: label_score is not a number from 0 to 1.")
+    raise InputError(f"{place}: label_score must be a number from 0 to 1.")

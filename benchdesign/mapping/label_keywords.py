@@ -1,7 +1,7 @@
-"""Labels from key words: offline, always there, never more than words.
+"""Label concepts by keywords, offline.
 
-Activation-weighted class-based TF-IDF: a word counts for a concept by how strongly the concept
-fires where the word stands, and against it by how many concepts share the word.
+Activation-weighted class-based TF-IDF: the weight of a word grows with the activation of the
+concept at the word, and falls with the number of concepts that share the word.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ __all__ = ["label_by_keywords"]
 
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
 _ELSEWHERE = 0.15
-"""Weight of a word beside the strongest token, against 1 for the word it is in."""
+"""Weight of a word that does not overlap the strongest token; 1 for one that does."""
 
 
 def label_by_keywords(
     contexts: Iterable[ConceptContexts], *, n_words: int = 3
 ) -> tuple[ConceptLabel, ...]:
-    """Label every concept that has contexts with its most telling words."""
+    """Label every concept that has contexts with its most distinctive words."""
     weights: dict[int, dict[str, float]] = {}
-    for one in contexts:
-        counts = _count((*one.strong, *one.middle))
+    for entry in contexts:
+        counts = _count((*entry.strong, *entry.middle))
         if counts:
-            weights[one.concept_id] = counts
+            weights[entry.concept_id] = counts
     spread = Counter(word for counts in weights.values() for word in counts)
     return tuple(
         ConceptLabel(
@@ -42,13 +42,13 @@ def label_by_keywords(
 
 
 def _rank(counts: dict[str, float], spread: Counter[str], n: int) -> list[str]:
-    """Order a concept's words by how telling they are."""
-    telling = {word: count * math.log(1 + n / spread[word]) for word, count in counts.items()}
-    return sorted(telling, key=lambda word: (-telling[word], word))
+    """Sort the words of a concept, most distinctive first."""
+    scores = {word: count * math.log(1 + n / spread[word]) for word, count in counts.items()}
+    return sorted(scores, key=lambda word: (-scores[word], word))
 
 
 def _count(contexts: Sequence[Context]) -> dict[str, float]:
-    """Weigh words; a word counts once per context, so that one text cannot decide."""
+    """Sum the weights of words, each counted once per context, so that no text dominates."""
     counts: dict[str, float] = {}
     support: Counter[str] = Counter()
     for context in contexts:
@@ -64,18 +64,18 @@ def _count(contexts: Sequence[Context]) -> dict[str, float]:
         support.update(best)
     for word in counts:
         if support[word] == 1 and len(contexts) > 1:
-            # In one context only: a name or a rare word of that text, not of the concept.
+            # A word in a single context is specific to that text, not to the concept.
             counts[word] *= _ELSEWHERE
     return counts
 
 
 def _distinct(ranked: list[str], n: int) -> list[str]:
-    """Leave out forms of a word that is there already."""
-    kept: list[str] = []
+    """Return the first `n` words, without other forms of an earlier word."""
+    words: list[str] = []
     for word in ranked:
         stem = word[: max(4, len(word) - 2)]
-        if not any(other.startswith(stem) or word.startswith(other) for other in kept):
-            kept.append(word)
-        if len(kept) == n:
+        if not any(earlier.startswith(stem) or word.startswith(earlier) for earlier in words):
+            words.append(word)
+        if len(words) == n:
             break
-    return kept
+    return words

@@ -1,8 +1,8 @@
-"""Labels, and judgements of labels, by a language model behind an endpoint.
+"""Label concepts, and score labels, with a language model behind an endpoint.
 
-Contexts are text of unknown origin: they are passed as JSON strings, and what comes back is kept
-only if it is one short line for a concept that was asked about. Answers are written to a journal
-as they come, so that an interrupted run pays for nothing twice.
+Contexts are untrusted text: they are sent as JSON strings, and an answer counts only if it is a
+short line for a requested concept. Each answer is written to a journal as it arrives, so that an
+interrupted run does not pay twice.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ _ANSWER_TOKENS = 25
 
 @dataclass(frozen=True, slots=True)
 class CostEstimate:
-    """What asking will take, before anything is asked."""
+    """Estimated requests and tokens of a run."""
 
     n_concepts: int
     n_requests: int
@@ -71,14 +71,14 @@ class CostEstimate:
     n_tokens_out: int
 
     def price(self, per_million_in: float, per_million_out: float) -> float:
-        """Return the price at so much per million tokens."""
+        """Return the price, given prices per million tokens."""
         return (self.n_tokens_in * per_million_in + self.n_tokens_out * per_million_out) / 1e6
 
 
 def estimate_cost(
     contexts: Sequence[ConceptContexts], *, per_request: int = 4, template: str = LABEL_TEMPLATE
 ) -> CostEstimate:
-    """Estimate requests and tokens (four characters a token)."""
+    """Estimate the cost of labelling, at four characters per token."""
     batches = list(_batches(contexts, per_request))
     characters = sum(len(template) + len(_show(batch)) for batch in batches)
     return CostEstimate(
@@ -92,21 +92,23 @@ def estimate_cost(
 def estimate_judging(
     labels: Sequence[ConceptLabel], contexts: Sequence[ConceptContexts], *, per_request: int = 2
 ) -> CostEstimate:
-    """Estimate what scoring labels by a judge takes."""
-    asked = _questions(labels, contexts)
-    n_requests = -(-len(asked) // per_request)
+    """Estimate the cost of scoring labels with a judge."""
+    questions = _questions(labels, contexts)
+    n_requests = -(-len(questions) // per_request)
     characters = n_requests * len(_JUDGE_TEMPLATE)
     n_marks = 0
-    for one in asked:
-        characters += len(one.label) + sum(len(text) + 4 for text in one.texts)
-        n_marks += len(one.texts)
-    return CostEstimate(len(asked), n_requests, characters // _CHARACTERS_PER_TOKEN, 2 * n_marks)
+    for question in questions:
+        characters += len(question.label) + sum(len(text) + 4 for text in question.texts)
+        n_marks += len(question.texts)
+    return CostEstimate(
+        len(questions), n_requests, characters // _CHARACTERS_PER_TOKEN, 2 * n_marks
+    )
 
 
 def answered(journal: Path, *, model: str, template: str = LABEL_TEMPLATE) -> frozenset[int]:
-    """Return the concepts that an unfinished run with these instructions has answers for."""
-    asked_as = _asked_as(model, template)
-    return frozenset(_read_journal(journal, lambda _: asked_as, "label"))
+    """Return the concepts with an answer in the journal, for this model and template."""
+    key = _asked_as(model, template)
+    return frozenset(_read_journal(journal, lambda _: key, "label"))
 
 
 def judged(
@@ -116,9 +118,9 @@ def judged(
     *,
     model: str,
 ) -> frozenset[int]:
-    """Return the concepts whose labels an unfinished run has scores for, by these contexts."""
-    asked_as = {one.concept_id: one.asked_as(model) for one in _questions(labels, contexts)}
-    return frozenset(_read_journal(journal, asked_as.get, "score"))
+    """Return the concepts with a score in the journal, for these labels and contexts."""
+    keys = {question.concept_id: question.key(model) for question in _questions(labels, contexts)}
+    return frozenset(_read_journal(journal, keys.get, "score"))
 
 
 def label_by_model(
@@ -132,27 +134,27 @@ def label_by_model(
     progress: ProgressCallback | None = None,
     stop: StopCheck | None = None,
 ) -> tuple[ConceptLabel, ...]:
-    """Ask for a label for every concept; concepts in the journal are not asked about again."""
+    """Request a label for every concept that has no answer in the journal."""
     source = f"model:{endpoint.model}"
-    asked_as = _asked_as(endpoint.model, template)
-    found = _read_journal(journal, lambda _: asked_as, "label")
-    todo = [one for one in contexts if one.concept_id not in found]
-    ticker = Ticker("asking for labels", len(contexts), progress=progress)
+    key = _asked_as(endpoint.model, template)
+    labels = _read_journal(journal, lambda _: key, "label")
+    todo = [entry for entry in contexts if entry.concept_id not in labels]
+    ticker = Ticker("requesting labels", len(contexts), progress=progress)
     ticker.skip(len(contexts) - len(todo))
 
     def ask(batch: Sequence[ConceptContexts]) -> dict[int, str | None]:
         answer = endpoint.ask(template, _show(batch))
-        return {one.concept_id: _label_in(answer, one.concept_id) for one in batch}
+        return {entry.concept_id: _label_in(answer, entry.concept_id) for entry in batch}
 
     answers = _side_by_side(ask, list(_batches(todo, per_request)), n_at_once, stop)
-    for made in _write_journal(journal, answers, lambda _: asked_as, "label"):
-        found |= made
-        ticker.advance(len(made))
-    wanted = {one.concept_id for one in contexts}
+    for new_labels in _write_journal(journal, answers, lambda _: key, "label"):
+        labels |= new_labels
+        ticker.advance(len(new_labels))
+    requested = {entry.concept_id for entry in contexts}
     return tuple(
-        ConceptLabel(concept, found[concept], source)
-        for concept in sorted(found)
-        if concept in wanted
+        ConceptLabel(concept, labels[concept], source)
+        for concept in sorted(labels)
+        if concept in requested
     )
 
 
@@ -167,100 +169,104 @@ def judge_labels(
     progress: ProgressCallback | None = None,
     stop: StopCheck | None = None,
 ) -> tuple[ConceptLabel, ...]:
-    """Score labels by a judge that sees held-out texts in random order.
+    """Score labels with a judge that rates held-out texts in random order.
 
-    Labels whose scores are in the journal are not asked about again.
+    Labels with a score in the journal are not scored again.
     """
-    asked = _questions(labels, contexts)
-    asked_as = {one.concept_id: one.asked_as(endpoint.model) for one in asked}
-    scores = _read_journal(journal, asked_as.get, "score")
-    todo = [one for one in asked if one.concept_id not in scores]
-    ticker = Ticker("judging labels", len(asked), progress=progress)
-    ticker.skip(len(asked) - len(todo))
+    questions = _questions(labels, contexts)
+    keys = {question.concept_id: question.key(endpoint.model) for question in questions}
+    scores = _read_journal(journal, keys.get, "score")
+    todo = [question for question in questions if question.concept_id not in scores]
+    ticker = Ticker("scoring labels", len(questions), progress=progress)
+    ticker.skip(len(questions) - len(todo))
 
     def judge(batch: Sequence[_Question]) -> dict[int, float | None]:
         return _judge(batch, endpoint)
 
     answers = _side_by_side(judge, list(_batches(todo, per_request)), n_at_once, stop)
-    for made in _write_journal(journal, answers, asked_as.get, "score"):
-        scores |= made
-        ticker.advance(len(made))
-    return tuple(replace(one, score=scores.get(one.concept_id)) for one in labels)
+    for new_scores in _write_journal(journal, answers, keys.get, "score"):
+        scores |= new_scores
+        ticker.advance(len(new_scores))
+    return tuple(replace(label, score=scores.get(label.concept_id)) for label in labels)
 
 
 @dataclass(frozen=True, slots=True)
 class _Question:
-    """What a judge is asked about one label."""
+    """A label and the texts that the judge rates."""
 
     concept_id: int
     label: str
     texts: tuple[str, ...]
-    """Where the concept fires and where it does not, shuffled."""
+    """Texts where the concept fires and where it does not, shuffled."""
 
     fires: tuple[bool, ...]
-    """Which are which; the judge is not told."""
+    """Whether the concept fires in each text; hidden from the judge."""
 
-    def asked_as(self, model: str) -> str:
-        """Return what tells scores of this label on these texts from any others."""
+    def key(self, model: str) -> str:
+        """Return the journal key: model, template, label and texts."""
         return _asked_as(model, json.dumps([_JUDGE_TEMPLATE, self.label, self.texts]))
 
 
 def _questions(
     labels: Sequence[ConceptLabel], contexts: Sequence[ConceptContexts]
 ) -> list[_Question]:
-    """Return what there is to ask about the labels that contexts can tell something of."""
+    """Return the questions about labels that have contexts."""
     import numpy as np
 
-    by_id = {one.concept_id: one for one in contexts}
-    made: list[_Question] = []
-    for one in labels:
-        if not one.label or one.concept_id not in by_id:
+    by_id = {entry.concept_id: entry for entry in contexts}
+    questions: list[_Question] = []
+    for label in labels:
+        if not label.label or label.concept_id not in by_id:
             continue
-        present, absent = by_id[one.concept_id].scored_present, by_id[one.concept_id].scored_absent
-        texts = [each.text for each in (*present, *absent)]
-        order = np.random.default_rng(one.concept_id).permutation(len(texts))
-        made.append(
+        entry = by_id[label.concept_id]
+        present, absent = entry.scored_present, entry.scored_absent
+        texts = [context.text for context in (*present, *absent)]
+        order = np.random.default_rng(label.concept_id).permutation(len(texts))
+        questions.append(
             _Question(
-                one.concept_id,
-                one.label,
-                tuple(texts[place] for place in order),
-                tuple(bool(place < len(present)) for place in order),
+                label.concept_id,
+                label.label,
+                tuple(texts[position] for position in order),
+                tuple(bool(position < len(present)) for position in order),
             )
         )
-    return made
+    return questions
 
 
 def _judge(batch: Sequence[_Question], endpoint: Endpoint) -> dict[int, float | None]:
-    """Ask about a few labels; an answer that does not fit the question scores nothing."""
+    """Score a batch of labels; the score is None if the answer is malformed."""
     import numpy as np
 
     from benchdesign.mapping.label_score import auc
 
-    question = {str(one.concept_id): {"label": one.label, "texts": one.texts} for one in batch}
-    answer = endpoint.ask(_JUDGE_TEMPLATE, json.dumps(question, ensure_ascii=False))
-    made: dict[int, float | None] = {}
-    for one in batch:
-        marks = answer.get(str(one.concept_id)) if isinstance(answer, dict) else None
+    message = {
+        str(question.concept_id): {"label": question.label, "texts": question.texts}
+        for question in batch
+    }
+    answer = endpoint.ask(_JUDGE_TEMPLATE, json.dumps(message, ensure_ascii=False))
+    scores: dict[int, float | None] = {}
+    for question in batch:
+        marks = answer.get(str(question.concept_id)) if isinstance(answer, dict) else None
         if (
             not isinstance(marks, list)
-            or len(marks) != len(one.fires)
-            or len(set(one.fires)) < 2
+            or len(marks) != len(question.fires)
+            or len(set(question.fires)) < 2
             or not all(isinstance(mark, int | float) for mark in marks)
         ):
-            made[one.concept_id] = None
+            scores[question.concept_id] = None
             continue
-        values, fires = np.asarray(marks, dtype=np.float32), np.asarray(one.fires)
-        made[one.concept_id] = auc(values[fires], values[~fires])
-    return made
+        values, fires = np.asarray(marks, dtype=np.float32), np.asarray(question.fires)
+        scores[question.concept_id] = auc(values[fires], values[~fires])
+    return scores
 
 
 def _side_by_side(
     work: Callable[[_Part], _Result], parts: Sequence[_Part], n_at_once: int, stop: StopCheck | None
 ) -> Iterator[_Result]:
-    """Yield results as they come, a few at a time.
+    """Yield results as they arrive, from `n_at_once` concurrent calls.
 
-    After a failure or a stop nothing new is begun, but what is under way is paid for, so its
-    results still come before the error.
+    After a failure or a stop, no new call starts. Calls in progress are paid for, so their results
+    are yielded before the error is raised.
     """
     pending: set[Future[_Result]] = set()
     queue = iter(parts)
@@ -268,21 +274,25 @@ def _side_by_side(
     stopped = False
     with ThreadPoolExecutor(n_at_once) as pool:
         while True:
-            going_on = failure is None and not stopped
-            while going_on and len(pending) < n_at_once and (part := next(queue, None)) is not None:
+            may_submit = failure is None and not stopped
+            while (
+                may_submit and len(pending) < n_at_once and (part := next(queue, None)) is not None
+            ):
                 pending.add(pool.submit(work, part))
             if not pending:
                 break
             done, pending = wait(pending, return_when=FIRST_COMPLETED)
-            for one in done:
-                failure = failure or one.exception()
-                if one.exception() is None:
-                    yield one.result()
+            for future in done:
+                failure = failure or future.exception()
+                if future.exception() is None:
+                    yield future.result()
             stopped = stopped or (stop is not None and stop())
     if failure is not None:
         raise failure
     if stopped:
-        raise Interrupted("Stopped; answers so far are kept. Run it again to go on.")
+        raise Interrupted(
+            "Stopped; the answers so far are saved. Run the command again to continue."
+        )
 
 
 def _batches(parts: Sequence[_Part], size: int) -> Iterator[Sequence[_Part]]:
@@ -291,16 +301,16 @@ def _batches(parts: Sequence[_Part], size: int) -> Iterator[Sequence[_Part]]:
 
 
 def _show(batch: Sequence[ConceptContexts]) -> str:
-    """Write contexts as JSON, so that nothing in them can pass for instructions or structure."""
-    shown = {
-        str(one.concept_id): {
-            "fires_strongly": [_marked(each) for each in one.strong],
-            "fires_moderately": [_marked(each) for each in one.middle],
-            "does_not_fire": [each.text for each in one.absent],
+    """Format contexts as JSON, so that they cannot be mistaken for instructions or structure."""
+    message = {
+        str(entry.concept_id): {
+            "fires_strongly": [_marked(context) for context in entry.strong],
+            "fires_moderately": [_marked(context) for context in entry.middle],
+            "does_not_fire": [context.text for context in entry.absent],
         }
-        for one in batch
+        for entry in batch
     }
-    return json.dumps(shown, ensure_ascii=False)
+    return json.dumps(message, ensure_ascii=False)
 
 
 def _marked(context: Context) -> str:
@@ -318,47 +328,49 @@ def _label_in(answer: object, concept_id: int) -> str | None:
 
 
 def _asked_as(model: str, template: str) -> str:
-    """Return what tells answers to one question from answers to another."""
+    """Return the journal key of a question: model and digest of the template."""
     return f"{model}/{hashlib.sha256(template.encode()).hexdigest()[:16]}"
 
 
 def _write_journal(
     path: Path,
     answers: Iterator[dict[int, _Answer]],
-    asked_as: Callable[[int], str | None],
+    key_of_concept: Callable[[int], str | None],
     kind: str,
 ) -> Iterator[dict[int, _Answer]]:
-    """Pass answers on once they are on disk."""
+    """Yield answers after writing them to the journal."""
     path.parent.mkdir(parents=True, exist_ok=True)
     _drop_cut_off_line(path)
     with path.open("a", encoding="utf-8") as log:
-        for made in answers:
-            for concept, answer in made.items():
-                record = {"concept_id": concept, kind: answer, "asked": asked_as(concept)}
+        for batch in answers:
+            for concept, answer in batch.items():
+                record = {"concept_id": concept, kind: answer, "asked": key_of_concept(concept)}
                 log.write(json.dumps(record, sort_keys=True) + "\n")
             log.flush()
-            yield made
+            yield batch
 
 
 def _drop_cut_off_line(path: Path) -> None:
-    """Remove half a line that a crash left, or the next line would be written onto it."""
+    """Remove an incomplete last line, left by a crash, before appending."""
     if not path.is_file():
         return
     content = path.read_bytes()
-    whole = content.rfind(b"\n") + 1
-    if whole < len(content):
+    end = content.rfind(b"\n") + 1
+    if end < len(content):
         with path.open("r+b") as log:
-            log.truncate(whole)
+            log.truncate(end)
 
 
-def _read_journal(path: Path, asked_as: Callable[[int], str | None], kind: str) -> dict[int, Any]:
-    """Return what was answered before; a line cut off by a crash is dropped.
+def _read_journal(
+    path: Path, key_of_concept: Callable[[int], str | None], kind: str
+) -> dict[int, Any]:
+    """Read the answers in a journal; skip an incomplete last line, left by a crash.
 
-    `asked_as` says for a concept what its answer must be an answer to.
+    Answers to other questions are skipped: `key_of_concept` returns the key that a line must have.
     """
     if not path.is_file():
         return {}
-    found: dict[int, Any] = {}
+    answers: dict[int, Any] = {}
     lines = path.read_text(encoding="utf-8").split("\n")
     for number, line in enumerate(lines, start=1):
         if not line:
@@ -366,9 +378,9 @@ def _read_journal(path: Path, asked_as: Callable[[int], str | None], kind: str) 
         try:
             record = json.loads(line)
             concept = int(record["concept_id"])
-            if record["asked"] == asked_as(concept):
-                found[concept] = record[kind]
+            if record["asked"] == key_of_concept(concept):
+                answers[concept] = record[kind]
         except (ValueError, KeyError, TypeError):
             if number < len(lines) - 1:
-                raise InputError(f"{path}:{number}: damaged; remove the line.") from None
-    return found
+                raise InputError(f"{path}:{number}: damaged; delete the line.") from None
+    return answers

@@ -1,7 +1,7 @@
-"""Labels that Neuronpedia has for a sae-lens release.
+"""Labels from Neuronpedia for a sae-lens release.
 
-The id is in the SAE's metadata (about half of the releases have one) or given by hand. This is
-the only place that asks Neuronpedia, and only when told to.
+The id comes from the SAE's metadata (about half of the releases have one) or from the command
+line. Only this module contacts Neuronpedia, and only on request.
 """
 
 from __future__ import annotations
@@ -22,32 +22,31 @@ __all__ = ["fetch_labels", "neuronpedia_id"]
 
 _EXPORT = "https://www.neuronpedia.org/api/explanation/export"
 _LARGEST = 1 << 30
-"""Bytes of an export: it says much more of a concept than its label, of several explanations."""
+"""Maximum size of an export in bytes: each concept has several explanations with metadata."""
 
 
 def neuronpedia_id(dictionary: Dictionary) -> str:
-    """Return the id a dictionary of one level has on Neuronpedia (`model/sae`)."""
+    """Return the Neuronpedia id (`model/sae`) of a dictionary with one level."""
     from benchdesign.mapping.dictionaries import read_config
 
     folder = dictionary.levels[0].folder
     config = read_config(folder) if folder is not None and len(dictionary.levels) == 1 else {}
     metadata = config.get("metadata")
-    found = (metadata if isinstance(metadata, dict) else config).get("neuronpedia_id")
-    if not isinstance(found, str) or "/" not in found:
+    identifier = (metadata if isinstance(metadata, dict) else config).get("neuronpedia_id")
+    if not isinstance(identifier, str) or "/" not in identifier:
         raise DictionaryError(
-            f"{dictionary.name}: its metadata names no Neuronpedia id; "
-            "give --neuronpedia MODEL/SAE."
+            f"{dictionary.name}: no Neuronpedia id in the metadata; use --neuronpedia MODEL/SAE."
         )
-    return found
+    return identifier
 
 
 def fetch_labels(
     identifier: str, dictionary: Dictionary, *, store: Path, url: str = _EXPORT
 ) -> tuple[ConceptLabel, ...]:
-    """Fetch the explanations of an id and keep the export in `store` for the next time."""
+    """Fetch the explanations of an id and cache the export in `store`."""
     model, _, sae = identifier.partition("/")
     if not model or not sae:
-        raise DictionaryError(f"--neuronpedia {identifier}: write MODEL/SAE, as in its address.")
+        raise DictionaryError(f"--neuronpedia {identifier}: use MODEL/SAE, as in the page's URL.")
     file = store / f"{model}_{sae}".replace("/", "_")
     file = file.with_name(f"{file.name}.json")
     if not file.is_file():
@@ -59,11 +58,11 @@ def fetch_labels(
                 raise DictionaryError(f"Neuronpedia has no explanations for {identifier}.")
         except (urllib.error.URLError, TimeoutError, ConnectionError) as problem:
             raise EndpointError(
-                f"Neuronpedia cannot be reached for {identifier} ({problem})."
+                f"Cannot reach Neuronpedia to fetch {identifier} ({problem})."
             ) from None
         except ValueError:
-            raise EndpointError(f"Neuronpedia's answer for {identifier} is not JSON.") from None
+            raise EndpointError(f"Neuronpedia's response for {identifier} is not JSON.") from None
         store.mkdir(parents=True, exist_ok=True)
         with whole_files(file) as (fresh,):
             fresh.write_bytes(content)
-    return read_labels(file, dictionary, source="neuronpedia", most=_LARGEST)
+    return read_labels(file, dictionary, source="neuronpedia", max_bytes=_LARGEST)

@@ -1,9 +1,9 @@
-"""How well a label picks out its concept: ranks contexts it was not made from.
+"""Scores of labels: how well a label ranks held-out contexts of its concept.
 
-Per concept, held-out contexts where it fires are ranked against ones where it does not by their
-likeness to the label; the area under that curve is the score, 0.5 being chance. Likeness is that of
-sentence embeddings, plus the label's own words where a context has them: an embedding hardly sees
-whether a text holds the word "exactly", and many concepts are just that.
+Held-out contexts where the concept fires are ranked against contexts where it does not, by their
+similarity to the label. The score is the area under the ROC curve (0.5 is chance). Similarity is
+the cosine of sentence embeddings plus the share of the label's words in the context: an embedding
+barely registers whether a text has the word "exactly", and many concepts are a single word.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 __all__ = ["Embedder", "auc", "builtin_embedder", "score_labels"]
 
 Embedder = Callable[[Sequence[str]], "NDArray[np.float32]"]
-"""Texts to unit vectors (n, d)."""
+"""Maps texts to unit vectors (n, d)."""
 
 WORDS_WEIGHT = 0.5
-"""Of the label's own words, against the cosine of embeddings, which rarely leaves 0 to 0.6."""
+"""Weight of the share of the label's words; the cosine of embeddings is mostly in 0 to 0.6."""
 
 _WORD = re.compile(r"[^\W_]+")
 _QUOTED = re.compile(r"[“\"]([^”\"]+)[”\"]")
@@ -53,8 +53,12 @@ def score_labels(
     progress: ProgressCallback | None = None,
     stop: StopCheck | None = None,
 ) -> tuple[ConceptLabel, ...]:
-    """Return the labels with their scores; a label without held-out contexts has none."""
-    by_id = {one.concept_id: one for one in contexts if one.scored_present and one.scored_absent}
+    """Return the labels with their scores; None for a label without held-out contexts."""
+    contexts_by_id = {
+        concept.concept_id: concept
+        for concept in contexts
+        if concept.scored_present and concept.scored_absent
+    }
     ticker = Ticker("scoring labels", len(labels), progress=progress)
     scored: list[ConceptLabel] = []
     for low in range(0, len(labels), _CONCEPTS_AT_ONCE):
@@ -62,36 +66,39 @@ def score_labels(
             raise Interrupted("Stopped while scoring labels; nothing was written.")
         part = labels[low : low + _CONCEPTS_AT_ONCE]
         texts: list[str] = []
-        for one in part:
-            shown = by_id.get(one.concept_id)
-            if one.label and shown is not None:
-                texts.append(one.label)
-                texts += [each.text for each in (*shown.scored_present, *shown.scored_absent)]
+        for label in part:
+            concept = contexts_by_id.get(label.concept_id)
+            if label.label and concept is not None:
+                texts.append(label.label)
+                scored_contexts = (*concept.scored_present, *concept.scored_absent)
+                texts += [context.text for context in scored_contexts]
         vectors = embed(texts) if texts else None
-        place = 0
-        for one in part:
-            shown = by_id.get(one.concept_id)
-            if not one.label or shown is None or vectors is None:
-                scored.append(replace(one, score=None))
+        row = 0
+        for label in part:
+            concept = contexts_by_id.get(label.concept_id)
+            if not label.label or concept is None or vectors is None:
+                scored.append(replace(label, score=None))
                 continue
-            n, m = len(shown.scored_present), len(shown.scored_absent)
-            likeness = vectors[place + 1 : place + 1 + n + m] @ vectors[place]
-            contexts_of = (*shown.scored_present, *shown.scored_absent)
-            likeness += WORDS_WEIGHT * word_likeness(one.label, [each.text for each in contexts_of])
-            place += 1 + n + m
-            scored.append(replace(one, score=auc(likeness[:n], likeness[n:])))
+            n, m = len(concept.scored_present), len(concept.scored_absent)
+            similarity = vectors[row + 1 : row + 1 + n + m] @ vectors[row]
+            scored_contexts = (*concept.scored_present, *concept.scored_absent)
+            context_texts = [context.text for context in scored_contexts]
+            similarity += WORDS_WEIGHT * word_likeness(label.label, context_texts)
+            row += 1 + n + m
+            scored.append(replace(label, score=auc(similarity[:n], similarity[n:])))
         ticker.advance(len(part))
     return tuple(scored)
 
 
 def word_likeness(label: str, texts: Sequence[str]) -> NDArray[np.float32]:
-    """Return the share of the label's words that each text holds; of its quoted ones if it quotes.
+    """Return, per text, the share of the label's words that it contains.
 
-    Forms of a word count. Words that only say what kind of thing a label names are left out.
+    Quoted words are alternatives: if the label has any, 1.0 means that the text contains one.
+    Inflected forms of a word count. Generic words ("prefix", "verbs") are ignored.
     """
     import numpy as np
 
-    quoted = [word for part in _QUOTED.findall(label) for word in _WORD.findall(part.lower())]
+    quoted = [word for quote in _QUOTED.findall(label) for word in _WORD.findall(quote.lower())]
     inside = bool(_PARTS.search(label))
     words = quoted or [
         word for word in _WORD.findall(label.lower()) if word not in _GENERIC and len(word) > 1
@@ -100,28 +107,30 @@ def word_likeness(label: str, texts: Sequence[str]) -> NDArray[np.float32]:
         return np.zeros(len(texts), dtype=np.float32)
     shares = []
     for text in texts:
-        there = set(_WORD.findall(text.lower()))
-        found = [any(_is_form(word, other, inside=inside) for other in there) for word in words]
-        # Of several quoted words each is an example: one is enough.
-        shares.append(float(any(found)) if quoted else sum(found) / len(found))
+        text_words = set(_WORD.findall(text.lower()))
+        matches = [
+            any(_is_form(word, other, inside=inside) for other in text_words) for word in words
+        ]
+        # Quoted words are examples of the concept: one of them is enough.
+        shares.append(float(any(matches)) if quoted else sum(matches) / len(matches))
     return np.asarray(shares, dtype=np.float32)
 
 
 def _is_form(word: str, other: str, *, inside: bool) -> bool:
-    """Is `other` the word, a form of it, or, for pieces of words, something that holds it?"""
+    """Whether `other` is the word or a form of it, or (`inside`) contains it."""
     if inside and word in other:
         return True
     return word == other or (len(word) >= 4 and other.startswith(word[: max(4, len(word) - 2)]))
 
 
 def auc(present: NDArray[np.float32], absent: NDArray[np.float32]) -> float:
-    """Share of (present, absent) pairs in the right order; ties count half."""
+    """Return the share of (present, absent) pairs in the right order; a tie counts as half."""
     difference = present[:, None] - absent[None, :]
     return float(((difference > 0) + 0.5 * (difference == 0)).mean())
 
 
 def builtin_embedder(*, device: str | None = None, dtype: str | None = None) -> Embedder:
-    """Return the built-in model as an embedder of short texts."""
+    """Return an embedder of short texts that uses the built-in model."""
     import numpy as np
     import torch
 
@@ -134,16 +143,16 @@ def builtin_embedder(*, device: str | None = None, dtype: str | None = None) -> 
     batch_size = 512 if model.device.type == "cuda" else 32
 
     def embed(texts: Sequence[str]) -> NDArray[np.float32]:
-        made = np.zeros((len(texts), model.width[_SENTENCE_HOOK]), dtype=np.float32)
+        vectors = np.zeros((len(texts), model.width[_SENTENCE_HOOK]), dtype=np.float32)
         items = [Item(str(n), n, text, ((0, len(text)),), text) for n, text in enumerate(texts)]
-        # The first window stands for a text: contexts and labels fit into one.
+        # A text is represented by its first window: contexts and labels fit into one.
         first = {window.item: window for window in reversed(model.windows(items))}
         windows = sorted(first.values(), key=len)
         for low in range(0, len(windows), batch_size):
             batch = windows[low : low + batch_size]
             states = model.activations(batch)[_SENTENCE_HOOK].float()
             pooled = pool_passages(states, [window.n_content for window in batch])
-            made[[window.item for window in batch]] = pooled.to("cpu", torch.float32).numpy()
-        return made
+            vectors[[window.item for window in batch]] = pooled.to("cpu", torch.float32).numpy()
+        return vectors
 
     return embed

@@ -1,4 +1,4 @@
-"""Models and tokenizers of transformers: loaded no further than needed, errors in one line."""
+"""Load models and tokenizers with transformers: only the layers needed, errors in one line."""
 
 from __future__ import annotations
 
@@ -33,44 +33,45 @@ __all__ = [
 ]
 
 DEVICE_MAPS = frozenset({"auto", "balanced", "balanced_low_0", "sequential"})
-"""Names that spread the layers of a model over devices, in place of one device."""
+"""Values of `device` that spread the layers of a model over several devices."""
 
 LONGEST_WINDOW = 2048
-"""Windows are never longer, however much the model could read: attention grows with the square."""
+"""Maximum window length for every model: the cost of attention grows with its square."""
 
 NEEDS_LESS = "Use --dtype bfloat16, a smaller model or the CPU."
-"""What to do where a model does not fit in memory."""
+"""Advice for a model that does not fit in memory."""
 
 _OTHER_PARTS = ("vision_config", "audio_config")
 
 
 def layers_needed(names: Iterable[str], *, n_layers: int, source: Path | str) -> int:
-    """Return how many layers must run for the hook points named; all, if one names no layer."""
+    """Return how many layers the hook points need; all, if a hook point has no layer number."""
     layers = {name: layer_of(name) for name in names}
     for name, layer in layers.items():
         if layer is not None and layer >= n_layers > 0:
             raise ModelError(
                 f"{source}: has {n_layers} layers, so there is no {name!r}. "
-                "Choose a layer below that, or the model that the hook point was meant for."
+                "Choose a layer below that, or the model that the hook point belongs to."
             )
-    run = [last_layer_run(name) for name in layers]
-    known = [layer for layer in run if layer is not None]
-    return max(known) + 1 if len(known) == len(run) and known else n_layers
+    last_layers = [last_layer_run(name) for name in layers]
+    numbers = [layer for layer in last_layers if layer is not None]
+    return max(numbers) + 1 if len(numbers) == len(last_layers) and numbers else n_layers
 
 
 def load_config(
     source: Path | str, names: Iterable[str], *, paths: Mapping[str, str]
 ) -> tuple[Any, int]:
-    """Read the config and cut its layers above the highest one named.
+    """Load the config without the layers above the highest hook point.
 
-    `paths` holds, by name, the module to read where the architecture's hook names are not known.
+    `paths` maps a hook name to the module to read, for architectures whose hook names are unknown.
+    Returns the config and the number of layers of the whole model.
     """
     from transformers import AutoConfig
 
     names = tuple(names)
     config = AutoConfig.from_pretrained(source)
     for name in names:
-        # Before gigabytes of weights are loaded for nothing.
+        # Fail here, before gigabytes of weights are loaded.
         path = paths.get(name)
         is_known = path or family_of(config.model_type) is not None
         layers = {} if is_known else {"layers": _layer_list(config)}
@@ -83,14 +84,14 @@ def load_config(
         if getattr(text, "layer_types", None):
             text.layer_types = list(text.layer_types)[:needed]
     for part in _OTHER_PARTS:
-        # Their layers only read images and sound: what is read here is text.
+        # These layers process images and sound only; the input is always text.
         if hasattr(getattr(config, part, None), "num_hidden_layers"):
             getattr(config, part).num_hidden_layers = 0
     return config, n_layers
 
 
 def _layer_list(config: Any) -> str:
-    """Return the path of a model's layers, from its shape alone."""
+    """Return the path of a model's layers; the model is built without weights."""
     import torch
     from transformers import AutoModel
 
@@ -99,14 +100,16 @@ def _layer_list(config: Any) -> str:
             model = AutoModel.from_config(config)
     except (ValueError, RuntimeError, ImportError, NotImplementedError):
         return "layers"
-    lists = [name for name, one in model.named_modules() if isinstance(one, torch.nn.ModuleList)]
+    lists = [
+        name for name, module in model.named_modules() if isinstance(module, torch.nn.ModuleList)
+    ]
     return max(lists, key=lambda name: len(model.get_submodule(name)), default="layers")
 
 
 def choose_device(name: str | None) -> torch.device:
-    """Return the device to run on: the one named, else CUDA if there is one.
+    """Return the named device; by default CUDA if available, else the CPU.
 
-    Apple's GPU is used only where it is named: it has no float64, which training needs, and no
+    Apple's GPU is never the default: it has no float64, which training needs, and no
     `segment_reduce`, which passages need.
     """
     import torch
@@ -114,20 +117,20 @@ def choose_device(name: str | None) -> torch.device:
     name = None if name in DEVICE_MAPS else name
     chosen = name or ("cuda" if torch.cuda.is_available() else "cpu")
     if chosen.startswith("cuda") and not torch.cuda.is_available():
-        raise ModelError("No CUDA device is available here. Use --device cpu.")
+        raise ModelError("No CUDA device is available. Use --device cpu.")
     try:
-        # Only a tensor tells whether a device with such a name is there.
+        # Allocating a tensor is the only check that the device exists.
         torch.empty(0, device=chosen)
     except (RuntimeError, AssertionError, NotImplementedError):
         raise ModelError(
-            f"Device {name!r} does not exist here. Use cpu, cuda, cuda:1, or auto to spread a "
-            "large model over all there are."
+            f"Device {name!r} does not exist. Use cpu, cuda, cuda:1, or auto to spread a large "
+            "model over all devices."
         ) from None
     return torch.device(chosen)
 
 
 def number_type(config: Any, device: torch.device, dtype: str | None) -> torch.dtype:
-    """Return the type to compute in: float32 on CPU, the model's own on a GPU, unless told."""
+    """Return the named dtype; by default float32 on a CPU and the dtype of the weights on a GPU."""
     import torch
 
     if dtype is not None:
@@ -141,7 +144,7 @@ def number_type(config: Any, device: torch.device, dtype: str | None) -> torch.d
 
 
 def named_type(name: str) -> torch.dtype:
-    """Return a number type by its name."""
+    """Return the torch dtype with this name."""
     import torch
 
     if name not in {"float32", "bfloat16", "float16"}:
@@ -157,7 +160,7 @@ def load_model(
     device: torch.device,
     device_map: str | None,
 ) -> Any:
-    """Load the model without its head; safetensors only."""
+    """Load the model without its head, from safetensors only."""
     from transformers import AutoModel
 
     config.use_cache = False
@@ -178,28 +181,28 @@ def load_tokenizer(source: Path | str) -> Any:
 
     with refusing(source, "no usable tokenizer"):
         tokenizer = AutoTokenizer.from_pretrained(source)
-        # Where its files are missing one is made up that knows no words, and reads them all alike.
+        # transformers replaces missing files by a tokenizer whose vocabulary is empty.
         if set(tokenizer.get_vocab()) <= set(tokenizer.all_special_tokens):
             raise ModelError(
-                f"{source}: no usable tokenizer (it knows no words; are its files missing?). "
-                "Save the tokenizer into the model's folder."
+                f"{source}: no usable tokenizer (its vocabulary is empty; are files missing?). "
+                "Save the tokenizer in the model's folder."
             )
     return tokenizer
 
 
 def check_vocabulary(source: Path | str, config: Any, tokenizer: Any) -> None:
-    """Refuse a tokenizer that gives ids the model does not know."""
+    """Raise if the tokenizer has ids beyond the model's vocabulary."""
     rows = getattr(config.get_text_config(), "vocab_size", None)
     ids = tokenizer.get_vocab().values()
     if rows is not None and ids and max(ids) >= rows:
         raise ModelError(
-            f"{source}: the tokenizer gives ids up to {max(ids)}, the model knows {rows}; "
-            "tokenizer and model do not belong together."
+            f"{source}: the tokenizer has ids up to {max(ids)}, but the model's vocabulary has "
+            f"{rows} tokens; tokenizer and model do not match."
         )
 
 
 def window_limit(source: Path | str, config: Any, tokenizer: Any) -> int:
-    """Return how many tokens the model reads at once."""
+    """Return the maximum number of tokens in a window."""
     if isinstance(source, Path) and (source / "sentence_bert_config.json").is_file():
         settings = json.loads((source / "sentence_bert_config.json").read_text("utf-8"))
         if settings.get("max_seq_length"):
@@ -212,25 +215,25 @@ def window_limit(source: Path | str, config: Any, tokenizer: Any) -> int:
 
 
 def text_prefix(model: Any) -> str:
-    """Return the path of the text model inside a model of several parts."""
+    """Return the prefix of the text model's modules in a multimodal model."""
     return "language_model." if hasattr(model, "language_model") else ""
 
 
 @contextlib.contextmanager
-def refusing(source: Path | str, said: str) -> Iterator[None]:
-    """Turn whatever a damaged file of a model makes the libraries raise into one line."""
+def refusing(source: Path | str, message: str) -> Iterator[None]:
+    """Convert any exception that a library raises on a damaged model into a `ModelError`."""
     try:
         yield
     except (BenchdesignError, MemoryError):
         raise
-    except Exception as problem:  # their parsers raise anything, even an Exception of no kind
+    except Exception as problem:  # the parsers raise anything, even a plain Exception
         kind = "" if isinstance(problem, OSError | ValueError) else f"{type(problem).__name__}: "
-        raise ModelError(f"{source}: {said} ({kind}{_one_line(problem)}).") from None
+        raise ModelError(f"{source}: {message} ({kind}{_one_line(problem)}).") from None
 
 
 @contextlib.contextmanager
 def quiet_transformers() -> Iterator[None]:
-    """Keep transformers from reporting the layers we left out on purpose."""
+    """Silence transformers' warnings about layers that are skipped on purpose."""
     from transformers.utils import logging
 
     verbosity = logging.get_verbosity()
@@ -246,7 +249,7 @@ def quiet_transformers() -> Iterator[None]:
 
 
 def is_out_of_memory(problem: BaseException) -> bool:
-    """Tell whether a device, or the CPU's allocator, had no room."""
+    """Whether a device or the CPU's allocator ran out of memory."""
     import torch
 
     return isinstance(problem, torch.OutOfMemoryError | MemoryError) or (

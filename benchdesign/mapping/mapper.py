@@ -1,4 +1,4 @@
-"""The mapper: a reference model and the encoders of a dictionary, from items to a concept map."""
+"""The mapper: runs a reference model and a dictionary's encoders to map items to concepts."""
 
 from __future__ import annotations
 
@@ -36,49 +36,52 @@ if TYPE_CHECKING:
 __all__ = ["SaeMapper", "TokenEvidence"]
 
 BATCH_TOKENS = 1024
-"""Positions in one batch on a CPU; larger ones leave its caches and are no faster."""
+"""Positions in one batch on a CPU; larger batches exceed its caches and are no faster."""
 
 FIRST_BATCH_TOKENS_GPU, MOST_BATCH_TOKENS_GPU = 1 << 14, 1 << 17
 SHARD_ITEMS_GPU, SHARD_CHARACTERS_GPU = 1 << 12, 1 << 20
 MOST_WINDOWS = 2048
 PADDING, PADDED_TOKENS = 0.03, 1 << 12
-"""Most padding in a batch of more than so many positions: a GPU is busy with these already."""
+"""Maximum share of padding in a batch of more than `PADDED_TOKENS` positions.
+
+Fewer positions would leave a GPU idle.
+"""
 
 AHEAD = 128
-"""Items cut into windows while a GPU computes one batch, which is more than the batch has."""
+"""Items cut into windows while a GPU computes one batch; more than a batch contains."""
 
 SENTENCE_HOOK = "blocks.5.hook_resid_post"
-"""Last layer of the built-in model: sentence embeddings are the mean of its states."""
+"""Last layer of the built-in model; a sentence embedding is the mean of its states."""
 
 
 @dataclass(eq=False)
 class _Ahead:
-    """Items that come next, and as many of their windows as there was time for."""
+    """The next items, cut into windows while the GPU is busy."""
 
     items: Sequence[Item]
     steps: Iterator[list[Window]]
-    made: list[Window] = field(default_factory=list)
+    windows: list[Window] = field(default_factory=list)
 
     def step(self) -> None:
-        """Cut some more."""
-        self.made += next(self.steps, [])
+        """Cut the next group of items."""
+        self.windows += next(self.steps, [])
 
     def all(self) -> list[Window]:
-        """Cut what is left and return them all."""
-        for some in self.steps:
-            self.made += some
-        return self.made
+        """Cut the remaining items and return all windows."""
+        for windows in self.steps:
+            self.windows += windows
+        return self.windows
 
 
 class TokenEvidence(NamedTuple):
-    """What one token does for one concept."""
+    """Contribution of one token to one concept."""
 
     start: int
     """First character of the token in the item's text."""
 
     end: int
     activation: float
-    """Its activation; for passage-level concepts its exact share of the pre-activation."""
+    """The token's activation; for a passage-level concept its exact share of the pre-activation."""
 
 
 @dataclass(eq=False)
@@ -88,7 +91,7 @@ class SaeMapper:
     dictionary: Dictionary
     model: ReferenceModel
     encoders: tuple[Encoder, ...]
-    """One a level."""
+    """One per level."""
 
     batch_tokens: int = BATCH_TOKENS
     _may_grow: bool = False
@@ -108,7 +111,7 @@ class SaeMapper:
         device_map: str | None = None,
         chat: bool = False,
     ) -> SaeMapper:
-        """Load everything; `model` None is the model the dictionary was made for."""
+        """Load model and encoders; by default the model that the dictionary was trained on."""
         from benchdesign.mapping.sae_folder import load_encoder
 
         if not isinstance(dictionary, Dictionary):
@@ -116,18 +119,20 @@ class SaeMapper:
         spec = str(model or dictionary.model)
         if not spec:
             raise DictionaryError(
-                f"{dictionary.name}: does not say which model it was made for. Give --model."
+                f"{dictionary.name}: does not name the model it was trained on. Use --model."
             )
         check_names(spec, dictionary)
         folders = [level.folder for level in dictionary.levels if level.folder is not None]
         if len(folders) < len(dictionary.levels):
-            raise DictionaryError(f"{dictionary.name}: has no weights, so nothing can be mapped.")
+            raise DictionaryError(f"{dictionary.name}: has no weights, so it cannot map items.")
         points = dict.fromkeys(hook_point(level, hook_module) for level in dictionary.levels)
         chosen = choose_device(device)
         encoders = [load_encoder(folder, device=chosen) for folder in folders]
         settings = encoders[0].settings
         if settings.get("hook_head_index") is not None:
-            raise DictionaryError(f"{dictionary.name}: SAEs of a single head are not supported.")
+            raise DictionaryError(
+                f"{dictionary.name}: SAEs of a single attention head are not supported."
+            )
         loading = settings.get("model_from_pretrained_kwargs") or {}
         reference = ReferenceModel.from_spec(
             spec,
@@ -143,41 +148,42 @@ class SaeMapper:
         )
         check_model(reference, dictionary, encoders, spec)
         reference.keeps_all = need_whole_windows(dictionary, encoders)
-        made = cls(
+        mapper = cls(
             dictionary=dictionary,
             model=reference,
             encoders=tuple(encoders),
             _hook_module=hook_module,
         )
-        if made.on_gpu:
-            made.batch_tokens, made._may_grow = FIRST_BATCH_TOKENS_GPU, True
-        return made
+        if mapper.on_gpu:
+            mapper.batch_tokens, mapper._may_grow = FIRST_BATCH_TOKENS_GPU, True
+        return mapper
 
     @property
     def on_gpu(self) -> bool:
-        """Whether the model runs beside the processor, which then has time for other things."""
+        """Whether the model runs on an accelerator, which leaves the CPU free for other work."""
         return self.model.device.type != "cpu"
 
     @property
     def shard_limits(self) -> tuple[int, int]:
-        """Items and characters worth keeping at once: many batches, which are large on a GPU.
+        """Maximum items and characters of a shard: enough for many batches.
 
-        The more there are, the closer in length are the windows of a batch.
+        Batches are larger on a GPU. The more windows a shard has, the closer in length are the
+        windows of a batch.
         """
         if self.on_gpu:
             return SHARD_ITEMS_GPU, SHARD_CHARACTERS_GPU
         return SHARD_ITEMS, SHARD_CHARACTERS
 
     def expect(self, items: Sequence[Item]) -> None:
-        """Say which items come after those of the next call of `map_batch`.
+        """Queue the items that follow those of the next call of `map_batch`.
 
-        While a GPU computes, the processor cuts them into windows.
+        The CPU cuts them into windows while a GPU computes.
         """
         self._expected = [*self._expected[-1:], _Ahead(items, self.model.maker.cut(items, AHEAD))]
 
     @property
     def key(self) -> str:
-        """Identity of the maps made here: dictionary, weights, number type, chat template."""
+        """Cache key of the maps: dictionary, weights, dtype and chat template."""
         chat = self.model.maker.chat
         return key_of_parts(
             self.dictionary.fingerprint,
@@ -190,13 +196,13 @@ class SaeMapper:
     def map_batch(
         self, items: Sequence[Item], *, tick: Callable[[int], None] | None = None
     ) -> ConceptMap:
-        """Map items; `tick` is told how many items' worth of work each step did, and may raise."""
+        """Map items; `tick` gets the number of items each step finished, and may raise."""
         return self.run_batch(items, tick=tick)()
 
     def run_batch(
         self, items: Sequence[Item], *, tick: Callable[[int], None] | None = None
     ) -> Callable[[], ConceptMap]:
-        """Do the model's part of `map_batch`; what is returned does the rest, in any thread."""
+        """Run the model; return a function that assembles the map and can run in any thread."""
         windows = self._windows(items)
         parts: list[Entries] = []
         item_of = np.asarray([window.item for window in windows], dtype=np.int64)
@@ -229,31 +235,32 @@ class SaeMapper:
     def evidence(
         self, item: Item, concept_ids: Sequence[int]
     ) -> dict[int, tuple[TokenEvidence, ...]]:
-        """Say which tokens show each concept, in text order; a concept that does not fire has none.
+        """Return, per concept, the tokens that show it in text order; none if it does not fire.
 
-        Terms: every token's activation. Themes: each token's exact share in the pre-activation of
+        Terms: every token's activation. Themes: each token's exact share of the pre-activation of
         its passage, for the passages where the theme fires (shares may be negative).
         """
-        found: dict[int, list[TokenEvidence]] = {int(concept): [] for concept in concept_ids}
+        evidence: dict[int, list[TokenEvidence]] = {int(concept): [] for concept in concept_ids}
         windows = self.model.windows([item])
 
         def use(batch: NDArray[np.int64], states: dict[str, torch.Tensor]) -> None:
             chosen = [windows[index] for index in batch]
             for level, encoder in zip(self.dictionary.levels, self.encoders, strict=True):
-                asked = [
+                concepts = [
                     concept - level.offset
-                    for concept in found
+                    for concept in evidence
                     if level.offset <= concept < level.offset + level.width
                 ]
-                if asked:
-                    self._show(level, encoder, states[self._point(level)], chosen, asked, found)
+                if concepts:
+                    level_states = states[self._point(level)]
+                    self._add_evidence(level, encoder, level_states, chosen, concepts, evidence)
 
         for _ in self._run(windows, use):
             pass
-        return {concept: tuple(sorted(tokens)) for concept, tokens in found.items()}
+        return {concept: tuple(sorted(tokens)) for concept, tokens in evidence.items()}
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float16]:
-        """Embed texts with the built-in model: (n, d), unit length; zeros for an empty text."""
+        """Return unit-length embeddings (n, d) from the built-in model; zeros for an empty text."""
         model = self._sentence_model()
         items = [
             Item(str(row), row, text, ((0, len(text)),), text) for row, text in enumerate(texts)
@@ -264,12 +271,12 @@ class SaeMapper:
         for batch in _batches(lengths, self.batch_tokens):
             chosen = [windows[index] for index in batch]
             states = model.activations(chosen)[SENTENCE_HOOK]
-            kept = self._content(states, chosen) if model is self.model else states
-            sums.append(_add_up(kept, chosen))
+            content_states = self._content(states, chosen) if model is self.model else states
+            sums.append(_add_up(content_states, chosen))
         return _unit(sums, len(items), model.width[SENTENCE_HOOK])
 
     def _windows(self, items: Sequence[Item]) -> list[Window]:
-        """Return the windows of items, of which some may have been cut ahead."""
+        """Return the windows of items, reusing those cut ahead."""
         for ahead in self._expected:
             if ahead.items is items:
                 self._expected.remove(ahead)
@@ -281,10 +288,10 @@ class SaeMapper:
         windows: Sequence[Window],
         use: Callable[[NDArray[np.int64], dict[str, torch.Tensor]], None],
     ) -> Iterator[NDArray[np.int64]]:
-        """Give the states of all windows to `use`, shortest first, in batches that fit in memory.
+        """Pass the states of all windows to `use`, shortest first, in batches that fit in memory.
 
-        Yields the batches (places in `windows`) as they are done. A batch that does not fit is cut
-        in half and given again, so `use` must keep nothing of one that failed.
+        Yields each finished batch (indices into `windows`). A batch that does not fit is halved
+        and run again, so `use` must keep nothing from a batch that failed.
         """
         import torch
 
@@ -295,12 +302,12 @@ class SaeMapper:
             batch = _first_batch(order[low:], lengths, self.batch_tokens)
             fits = True
             try:
-                self._run_one(batch, [windows[index] for index in batch], use)
+                self._run_batch(batch, [windows[index] for index in batch], use)
             except (RuntimeError, MemoryError) as problem:
                 if not is_out_of_memory(problem):
                     raise
                 fits = False
-            # Not above: an exception in hand keeps the tensors of the batch that failed.
+            # Outside the except block: the exception would keep the failed batch in memory.
             if not fits:
                 if len(batch) == 1:
                     raise ModelError(
@@ -316,14 +323,14 @@ class SaeMapper:
             if self._may_grow:
                 self.batch_tokens = min(self.batch_tokens * 2, MOST_BATCH_TOKENS_GPU)
 
-    def _run_one(
+    def _run_batch(
         self,
         batch: NDArray[np.int64],
         windows: Sequence[Window],
         use: Callable[[NDArray[np.int64], dict[str, torch.Tensor]], None],
     ) -> None:
         states = self.model.activations(windows)
-        # A GPU has only been told what to do by now; it is used while it does it.
+        # CUDA runs asynchronously: cut windows while the GPU computes.
         if self._expected and self.on_gpu:
             self._expected[-1].step()
         use(batch, states)
@@ -336,7 +343,7 @@ class SaeMapper:
         batch: NDArray[np.int64],
         windows: Sequence[Window],
     ) -> Entries:
-        """Encode one level of one batch and pool it per window."""
+        """Encode one batch at one level and pool it per window."""
         import torch
 
         if level.unit == "token":
@@ -379,53 +386,52 @@ class SaeMapper:
         return encoder.encode(states)
 
     def _content(self, states: torch.Tensor, windows: Sequence[Window]) -> torch.Tensor:
-        """Return the states of content tokens, where the model gives those of all tokens."""
+        """Return the states of content tokens; the model may return those of all tokens."""
         import torch
 
         if not self.model.keeps_all:
             return states
-        kept = np.concatenate([window.content for window in windows])
-        return states[torch.from_numpy(kept).to(states.device)]
+        content = np.concatenate([window.content for window in windows])
+        return states[torch.from_numpy(content).to(states.device)]
 
-    def _show(
+    def _add_evidence(
         self,
         level: Level,
         encoder: Encoder,
         states: torch.Tensor,
         windows: Sequence[Window],
-        asked: Sequence[int],
-        found: dict[int, list[TokenEvidence]],
+        concepts: Sequence[int],
+        evidence: dict[int, list[TokenEvidence]],
     ) -> None:
-        """Add the evidence of one batch for the concepts asked for, numbered within the level."""
+        """Add the evidence of one batch for `concepts`, which are numbered within the level."""
         import torch
 
         starts = np.concatenate([window.starts for window in windows])
         ends = np.concatenate([window.ends for window in windows])
 
         def add(concept: int, token: int, share: float) -> None:
-            evidence = TokenEvidence(int(starts[token]), int(ends[token]), share)
-            found[concept + level.offset].append(evidence)
+            token_evidence = TokenEvidence(int(starts[token]), int(ends[token]), share)
+            evidence[concept + level.offset].append(token_evidence)
 
         with torch.inference_mode():
             hits = self._encode(level, encoder, states, windows)
             states = self._content(states, windows)
             lengths = [1] * len(states) if level.unit == "token" else _passage_lengths(windows)
-            wanted = torch.as_tensor(asked, device=hits.concept.device)
-            chosen = torch.isin(hits.concept, wanted)
+            ids = torch.as_tensor(concepts, device=hits.concept.device)
+            chosen = torch.isin(hits.concept, ids)
             fired = zip(
                 hits.state[chosen].tolist(),
                 hits.concept[chosen].tolist(),
                 hits.value[chosen].tolist(),
                 strict=True,
             )
-            begins = np.concatenate([[0], np.cumsum(lengths)])
+            bounds = np.concatenate([[0], np.cumsum(lengths)])
             for unit, concept, value in fired:
-                low, high = int(begins[unit]), int(begins[unit + 1])
+                low, high = int(bounds[unit]), int(bounds[unit + 1])
                 if level.unit == "token":
                     add(concept, unit, value)
                     continue
-                one = wanted.new_tensor([concept])
-                shares = encoder.contributions(states[low:high], one)
+                shares = encoder.contributions(states[low:high], ids.new_tensor([concept]))
                 if shares is None:
                     continue
                 for token, share in enumerate(shares[:, 0].tolist(), start=low):
@@ -442,32 +448,34 @@ class SaeMapper:
     ) -> ConceptMap:
         n_concepts = self.dictionary.n_concepts
         try:
-            made = merge_windows(parts, item_of, n_items=len(items), n_concepts=n_concepts)
+            entries = merge_windows(parts, item_of, n_items=len(items), n_concepts=n_concepts)
         except (RuntimeError, MemoryError) as problem:
             if not self.on_gpu or not is_out_of_memory(problem):
                 raise
-            made = None
-        # Not above, where the exception keeps what did not fit.
-        if made is None:
-            in_memory = [part.in_memory() for part in parts]
-            made = merge_windows(in_memory, item_of, n_items=len(items), n_concepts=n_concepts)
-        of_passages = np.zeros(n_concepts, dtype=bool)
+            entries = None
+        # Outside the except block: the exception would keep the failed tensors in memory.
+        if entries is None:
+            cpu_parts = [part.in_memory() for part in parts]
+            entries = merge_windows(cpu_parts, item_of, n_items=len(items), n_concepts=n_concepts)
+        is_passage_level = np.zeros(n_concepts, dtype=bool)
         for level in self.dictionary.levels:
-            of_passages[level.offset : level.offset + level.width] = level.unit == "passage"
-        in_row = np.diff(made.indptr)
-        units = np.where(
-            of_passages[made.concept], np.repeat(n_passages, in_row), np.repeat(n_tokens, in_row)
+            is_passage_level[level.offset : level.offset + level.width] = level.unit == "passage"
+        row_lengths = np.diff(entries.indptr)
+        n_units = np.where(
+            is_passage_level[entries.concept],
+            np.repeat(n_passages, row_lengths),
+            np.repeat(n_tokens, row_lengths),
         )
         return ConceptMap(
             digests=tuple(item.digest for item in items),
             n_concepts=n_concepts,
             dictionary=self.dictionary.fingerprint,
-            indptr=made.indptr,
-            indices=made.concept,
-            saliency=(made.total / units).astype(np.float32),
-            peak=made.peak,
-            start=made.start,
-            end=made.end,
+            indptr=entries.indptr,
+            indices=entries.concept,
+            saliency=(entries.total / n_units).astype(np.float32),
+            peak=entries.peak,
+            start=entries.start,
+            end=entries.end,
             n_tokens=n_tokens,
             embeddings=None
             if sums is None
@@ -475,14 +483,14 @@ class SaeMapper:
         )
 
     def _point(self, level: Level) -> str:
-        """Return the hook point of a level as the reference model knows it."""
+        """Return the reference model's hook point for a level."""
         return (
             level.hook_point if level.hook_point in self.model.width else self.model.hook_points[0]
         )
 
     @property
     def _gives_embeddings(self) -> bool:
-        """Whether sentence embeddings come out of mapping itself."""
+        """Whether mapping yields sentence embeddings without a second model."""
         return self.model.is_builtin and SENTENCE_HOOK in self.model.width
 
     def _sentence_model(self) -> ReferenceModel:
@@ -500,7 +508,7 @@ def _passage_lengths(windows: Sequence[Window]) -> list[int]:
 
 
 class _Sums(NamedTuple):
-    """The sums of the states of some windows, where the states were."""
+    """Sums of the states of windows, on the device of the states."""
 
     items: list[int]
     totals: torch.Tensor
@@ -516,7 +524,7 @@ def _add_up(states: torch.Tensor, windows: Sequence[Window]) -> _Sums:
 
 
 def _unit(parts: Sequence[_Sums], n_items: int, width: int) -> NDArray[np.float16]:
-    """Return the unit vector of each item's states."""
+    """Return the sum of each item's states, scaled to unit length."""
     sums = np.zeros((n_items, width), dtype=np.float32)
     for part in parts:
         np.add.at(sums, part.items, part.totals.cpu().numpy())
@@ -528,20 +536,20 @@ def _unit(parts: Sequence[_Sums], n_items: int, width: int) -> NDArray[np.float1
 def _first_batch(
     order: NDArray[np.int64], lengths: NDArray[np.int64], batch_tokens: int
 ) -> NDArray[np.int64]:
-    """Take windows from the front (shortest first) until the padded batch is full."""
+    """Return the windows at the front of `order` (shortest first) that fill a padded batch."""
     head = order[:MOST_WINDOWS]
     padded = lengths[head] * np.arange(1, len(head) + 1)
-    full = int(np.searchsorted(padded, batch_tokens, side="right"))
+    size = int(np.searchsorted(padded, batch_tokens, side="right"))
     wasteful = padded > np.maximum((1 + PADDING) * np.cumsum(lengths[head]), PADDED_TOKENS)
     if wasteful.any():
-        full = min(full, int(wasteful.argmax()))
-    return head[: max(full, 1)]
+        size = min(size, int(wasteful.argmax()))
+    return head[: max(size, 1)]
 
 
 def _batches(lengths: Sequence[int], batch_tokens: int) -> Iterator[NDArray[np.int64]]:
-    sizes = np.asarray(lengths, dtype=np.int64)
-    order = np.argsort(sizes, kind="stable")
+    window_lengths = np.asarray(lengths, dtype=np.int64)
+    order = np.argsort(window_lengths, kind="stable")
     while len(order):
-        batch = _first_batch(order, sizes, batch_tokens)
+        batch = _first_batch(order, window_lengths, batch_tokens)
         yield batch
         order = order[len(batch) :]

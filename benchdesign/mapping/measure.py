@@ -1,7 +1,7 @@
-"""Statistics for a dictionary that exists: thresholds, base rates and flags from a corpus.
+"""Statistics for an existing dictionary: thresholds, base rates and flags from a corpus.
 
-A public SAE comes without them, so its concepts count as present wherever they fire. Measuring one
-on text like that of the benchmarks makes it as usable as a dictionary trained here.
+A public SAE has none, so its concepts count as present wherever they fire. Measured on text similar
+to the benchmarks, it becomes as usable as a dictionary trained with this tool.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ __all__ = ["MeasureReport", "measure_dictionary"]
 
 @dataclass(frozen=True, slots=True)
 class MeasureReport:
-    """What a dictionary was measured on, and what came of it."""
+    """Result of measuring a dictionary."""
 
     dictionary: str
     model: str
     corpus: dict[str, Any]
     flags: dict[str, dict[str, int]]
-    """Per level: number of concepts with each flag, and `usable` for those without any."""
+    """Per level: number of concepts with each flag; `usable` counts those without flags."""
 
 
 def measure_dictionary(
@@ -62,9 +62,9 @@ def measure_dictionary(
     progress: ProgressCallback | None = None,
     stop: StopCheck | None = None,
 ) -> MeasureReport:
-    """Measure every concept on a corpus and write the dictionary to `out`; labels stay.
+    """Measure every concept on a corpus and write the dictionary to `out`, with its labels.
 
-    `out` is the dictionary's own folder, or a new one that gets a copy of the weights.
+    `out` is the dictionary's own folder or a new folder, to which the weights are copied.
     """
     from benchdesign.mapping.mapper import SaeMapper
     from benchdesign.mapping.sae import SequenceEncoder
@@ -80,8 +80,8 @@ def measure_dictionary(
     for level, encoder in zip(dictionary.levels, mapper.encoders, strict=True):
         if isinstance(encoder, SequenceEncoder):
             raise DictionaryError(
-                f"{level.name}: a temporal SAE reads whole sequences and cannot be measured yet; "
-                "it maps without thresholds and base rates."
+                f"{level.name}: a temporal SAE reads whole sequences, which measuring does not "
+                "support; it can map items without thresholds and base rates."
             )
     collected = collect_activations(
         corpus,
@@ -95,7 +95,7 @@ def measure_dictionary(
     measured: list[LevelStatistics] = []
     contexts: list[ConceptContexts] = []
     for level, key, encoder in zip(dictionary.levels, keys, mapper.encoders, strict=True):
-        statistics, found = measure_level(
+        statistics, level_contexts = measure_level(
             collected,
             _find_active(encoder, collected.banks[key], progress=progress, stop=stop),
             rules=chosen,
@@ -104,21 +104,26 @@ def measure_dictionary(
             stop=stop,
         )
         measured.append(statistics)
-        mark = digest_of(level)
+        weights = digest_of(level)
         contexts += [
-            replace(one, concept_id=one.concept_id + level.offset, level=level.name, weights=mark)
-            for one in found
+            replace(
+                concept,
+                concept_id=concept.concept_id + level.offset,
+                level=level.name,
+                weights=weights,
+            )
+            for concept in level_contexts
         ]
-    described = describe_corpus(corpus, collected)
+    corpus_summary = describe_corpus(corpus, collected)
     note = {
-        "corpus": described,
+        "corpus": corpus_summary,
         "settings": asdict(corpus_settings or CorpusSettings()),
         "rules": asdict(chosen),
         "max_tokens": max_tokens,
         "dtype": dtype,
         "hook_module": hook_module,
     }
-    made = store_changed(
+    measured_dictionary = store_changed(
         dictionary,
         out,
         table=replace(dictionary.table, **join_statistics(measured)),
@@ -129,9 +134,9 @@ def measure_dictionary(
     if contexts_path is not None:
         write_measured(contexts, measured, contexts_path)
     return MeasureReport(
-        dictionary=made.name,
-        model=model or made.model,
-        corpus=described,
+        dictionary=measured_dictionary.name,
+        model=model or measured_dictionary.model,
+        corpus=corpus_summary,
         flags=_flags(dictionary, measured),
     )
 
@@ -152,18 +157,18 @@ def _find_active(
     progress: ProgressCallback | None,
     stop: StopCheck | None,
 ) -> ActiveConcepts:
-    """Return what an encoder says is active: computed by the block where it can be, else kept."""
+    """Return the activations of an encoder: computed per block if it is simple, else stored."""
     import torch
 
     from benchdesign.mapping.sae import LightEncoder
 
     if isinstance(encoder, LightEncoder) and encoder.architecture in {"standard", "jumprelu"}:
-        bar = encoder.threshold
+        threshold = encoder.threshold
         weights = {
             "W_enc": encoder.weight,
             "b_enc": encoder.bias,
-            "threshold": torch.zeros_like(encoder.bias) if bar is None else bar,
+            "threshold": torch.zeros_like(encoder.bias) if threshold is None else threshold,
         }
-        changes = encoder.normalise != "none" or encoder.shift is not None
-        return FromWeights(bank, weights, encoder.prepare if changes else None)
+        needs_prepare = encoder.normalise != "none" or encoder.shift is not None
+        return FromWeights(bank, weights, encoder.prepare if needs_prepare else None)
     return FoundActive.by(encoder, bank, progress=progress, stop=stop)

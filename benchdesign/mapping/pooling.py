@@ -1,6 +1,6 @@
-"""Token activations to item scores: sums, peaks and where the peaks are, always sparse.
+"""Pool sparse token activations per item: sums, peaks and positions of peaks.
 
-All of it happens where the states are: what a GPU found leaves it once, pooled per item.
+Pooling runs on the device of the states, so that only pooled rows are copied from a GPU.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ __all__ = ["Entries", "ItemEntries", "merge_windows", "pool_hits"]
 
 
 class Entries(NamedTuple):
-    """One row per (window, concept) that fires, on the device that found it."""
+    """One row per window and concept that fires in it, on the device of the states."""
 
     window: torch.Tensor
-    """int64: number of the window."""
+    """int64: index of the window."""
 
     concept: torch.Tensor
     """int64"""
@@ -41,7 +41,7 @@ class Entries(NamedTuple):
     end: torch.Tensor
 
     def in_memory(self) -> Entries:
-        """Return them off the GPU."""
+        """Return a copy in CPU memory."""
         return Entries(*(column.cpu() for column in self))
 
 
@@ -68,20 +68,20 @@ def pool_hits(
     starts: NDArray[np.int32],
     ends: NDArray[np.int32],
 ) -> Entries:
-    """Pool the hits of one batch; the first of equal peaks counts.
+    """Pool the hits of one batch per window; of equal peaks the first counts.
 
-    `owners` (the window of each), `starts` and `ends` are per state. `offset` is added to concepts,
-    of which there are `width`.
+    `owners` (the index of the window), `starts` and `ends` are per state. The level has `width`
+    concepts; `offset` is added to their numbers.
     """
     import torch
 
     device = hits.value.device
-    window, start, end = (torch.from_numpy(one).to(device) for one in (owners, starts, ends))
+    window, start, end = (torch.from_numpy(column).to(device) for column in (owners, starts, ends))
     key, order = torch.sort(window[hits.state] * width + hits.concept, stable=True)
     value = hits.value[order]
     key, counts = torch.unique_consecutive(key, return_counts=True)
-    peak, place = _peaks(value, counts)
-    state = hits.state[order[place]]
+    peak, first = _peaks(value, counts)
+    state = hits.state[order[first]]
     return Entries(
         window=key // width,
         concept=key % width + offset,
@@ -95,28 +95,29 @@ def pool_hits(
 def merge_windows(
     parts: Sequence[Entries], item_of: NDArray[np.int64], *, n_items: int, n_concepts: int
 ) -> ItemEntries:
-    """Turn the entries of windows into rows of items; windows of one item are pooled.
+    """Pool the entries of windows into rows of items.
 
-    `item_of` is the item of each window; windows ascend within an item's text.
+    `item_of` is the item of each window; the windows of an item are in text order.
     """
     import torch
 
     if not parts:
-        whole, number = np.zeros(0, np.int32), np.zeros(0, np.float32)
-        return ItemEntries(np.zeros(n_items + 1, np.int64), whole, number, number, whole, whole)
+        no_ints, no_floats = np.zeros(0, np.int32), np.zeros(0, np.float32)
+        indptr = np.zeros(n_items + 1, np.int64)
+        return ItemEntries(indptr, no_ints, no_floats, no_floats, no_ints, no_ints)
     window, concept, total, peak, start, end = map(torch.cat, zip(*parts, strict=True))
     key = torch.from_numpy(item_of).to(window.device)[window] * n_concepts + concept
-    # By window last, so that the first of equal peaks is the earliest in the text.
+    # The window is the last sort key, so the first of equal peaks is the earliest in the text.
     order = torch.argsort(key * max(len(item_of), 1) + window)
     key, counts = torch.unique_consecutive(key[order], return_counts=True)
     total, peak = total[order], peak[order]
     if len(key) < len(order):
         total = _reduce(total, "sum", counts)
-        peak, place = _peaks(peak, counts)
-        order = order[place]
-    firsts = torch.arange(n_items + 1, device=key.device) * n_concepts
+        peak, first = _peaks(peak, counts)
+        order = order[first]
+    first_keys = torch.arange(n_items + 1, device=key.device) * n_concepts
     return ItemEntries(
-        indptr=torch.searchsorted(key, firsts).cpu().numpy(),
+        indptr=torch.searchsorted(key, first_keys).cpu().numpy(),
         concept=(key % n_concepts).int().cpu().numpy(),
         total=total.cpu().numpy(),
         peak=peak.cpu().numpy(),
@@ -126,18 +127,18 @@ def merge_windows(
 
 
 def _peaks(values: torch.Tensor, counts: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the largest value of each group of `counts` consecutive ones and its first place."""
+    """Return the maximum of each group of consecutive values and the index of its first one."""
     import torch
 
     peak = _reduce(values, "max", counts)
     at_peak = (values == peak.repeat_interleave(counts)).nonzero()[:, 0]
-    # Places ascend, so the first place at or after a group's beginning is that group's.
-    begins = counts.cumsum(0) - counts
-    return peak, at_peak[torch.searchsorted(at_peak, begins)]
+    # `at_peak` ascends: its first index at or after a group's start belongs to that group.
+    group_starts = counts.cumsum(0) - counts
+    return peak, at_peak[torch.searchsorted(at_peak, group_starts)]
 
 
-def _reduce(values: torch.Tensor, how: str, counts: torch.Tensor) -> torch.Tensor:
+def _reduce(values: torch.Tensor, reduction: str, counts: torch.Tensor) -> torch.Tensor:
     import torch
 
-    reduced: torch.Tensor = torch.segment_reduce(values, how, lengths=counts, unsafe=True)
+    reduced: torch.Tensor = torch.segment_reduce(values, reduction, lengths=counts, unsafe=True)
     return reduced

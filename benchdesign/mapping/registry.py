@@ -1,7 +1,7 @@
-"""Which dictionaries there are: built in, in the cache, and in sae-lens' registry.
+"""The available dictionaries: built-in, cached, and in the registry of sae-lens.
 
-The registry is a YAML file inside sae-lens; it is read without importing sae-lens, which would
-cost seconds. Nothing here goes to the network.
+The registry is a YAML file inside sae-lens. It is read without importing sae-lens, which takes
+seconds. This module never uses the network.
 """
 
 from __future__ import annotations
@@ -39,15 +39,15 @@ _LAYER = re.compile(r"layers?[_.-]?(\d+)")
 
 @dataclass(frozen=True, slots=True)
 class RegistryEntry:
-    """One dictionary that can be given as --dictionary."""
+    """A dictionary that can be passed to --dictionary."""
 
     spec: str
     model: str
     hook_point: str
-    """As far as its name tells; empty where it does not."""
+    """Parsed from the name for an SAE that is not on disk; empty if the name has none."""
 
     width: str
-    """As its name says (`16k`), or exactly where the dictionary is on disk; may be empty."""
+    """Parsed from the name (`16k`), or exact if the dictionary is on disk; may be empty."""
 
     on_disk: bool
     release: str = ""
@@ -56,29 +56,30 @@ class RegistryEntry:
 def read_registry(
     *, store: Path | None = None, hub_cache: Path | None = None
 ) -> tuple[RegistryEntry, ...]:
-    """Read all releases of the installed sae-lens.
+    """Return the SAEs of all releases in the installed sae-lens.
 
-    `store` holds converted entries (see `load_dictionary`); `hub_cache` is Hugging Face's.
+    `store` is the folder of converted SAEs (see `load_dictionary`); `hub_cache` is the cache of
+    Hugging Face.
     """
     cache = hub_cache or _hub_cache()
-    made: list[RegistryEntry] = []
+    entries: list[RegistryEntry] = []
     for release, entry in _releases().items():
         repository = str(entry.get("repo_id", ""))
         snapshots = _snapshots(cache, repository)
         for sae in entry.get("saes", ()):
-            made.append(_entry(str(release), entry, sae, snapshots, store))
-    return tuple(made)
+            entries.append(_entry(str(release), entry, sae, snapshots, store))
+    return tuple(entries)
 
 
 @lru_cache(maxsize=1)
 def _releases() -> dict[str, Any]:
-    """Return what sae-lens' registry says of each release."""
+    """Return the releases of sae-lens' registry by name."""
     import yaml
 
-    found = find_spec("sae_lens")
-    if found is None or found.origin is None:
+    package = find_spec("sae_lens")
+    if package is None or package.origin is None:
         raise PackagingError("sae-lens is not installed; run: pip install sae-lens")
-    file = Path(found.origin).with_name("pretrained_saes.yaml")
+    file = Path(package.origin).with_name("pretrained_saes.yaml")
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     try:
         releases: dict[str, Any] = yaml.load(file.read_bytes(), Loader=loader)
@@ -88,51 +89,51 @@ def _releases() -> dict[str, Any]:
 
 
 def list_local(
-    *, store: Path | None = None, hub_cache: Path | None = None, known: Sequence[str] = ()
+    *, store: Path | None = None, hub_cache: Path | None = None, registered: Sequence[str] = ()
 ) -> tuple[RegistryEntry, ...]:
-    """List the built-in dictionary, what lies in Hugging Face's cache, and what is in `store`.
+    """Return the built-in dictionary and the dictionaries in Hugging Face's cache and in `store`.
 
-    `known` are specs of registry entries, which `read_registry` lists under their own names.
+    `registered` are the specs of registry entries, which `read_registry` returns.
     """
     folders: list[tuple[str, str | Path]] = [("builtin", "builtin")]
     folders += _hub_dictionaries(hub_cache or _hub_cache())
-    named = {converted_name(spec) for spec in known}
+    registered_names = {converted_name(spec) for spec in registered}
     if store is not None and store.is_dir():
         folders += [
             (str(path), path)
             for path in sorted(store.iterdir())
-            if path.is_dir() and path.name not in named
+            if path.is_dir() and path.name not in registered_names
         ]
-    made: list[RegistryEntry] = []
-    for spec, where in folders:
+    entries: list[RegistryEntry] = []
+    for spec, source in folders:
         try:
-            model, levels = _levels_at(where)
+            model, levels = _levels_at(source)
         except BenchdesignError:
-            # A half-converted folder is not a dictionary; `list` must not stop at it.
+            # Skip a partly converted folder: `list` must not fail on it.
             continue
         for level in levels:
-            made.append(
+            entries.append(
                 RegistryEntry(spec, model, level.hook_point, f"{level.width:,}", True, level.name)
             )
-    return tuple(made)
+    return tuple(entries)
 
 
-def _levels_at(where: str | Path) -> tuple[str, tuple[Level, ...]]:
-    """Return the model and the levels of a dictionary; weights of plain SAEs are not touched."""
-    if isinstance(where, Path) and not (where / SUMMARY).is_file():
-        model, level = describe_plain(where)
+def _levels_at(source: str | Path) -> tuple[str, tuple[Level, ...]]:
+    """Return the model and the levels of a dictionary; the weights of plain SAEs are not read."""
+    if isinstance(source, Path) and not (source / SUMMARY).is_file():
+        model, level = describe_plain(source)
         return model, (level,)
-    dictionary = load_dictionary(where)
+    dictionary = load_dictionary(source)
     return dictionary.model, dictionary.levels
 
 
 def _hub_dictionaries(cache: Path) -> list[tuple[str, str | Path]]:
     """Find dictionaries and SAEs in Hugging Face's cache, newest snapshot first.
 
-    Repositories of the registry are left out: their SAEs are listed under its names.
+    Repositories of the registry are skipped: their SAEs are listed under registry names.
     """
     registered = {str(entry.get("repo_id", "")) for entry in _releases().values()}
-    found: dict[str, Path] = {}
+    folders: dict[str, Path] = {}
     files = sorted(
         (
             file
@@ -142,12 +143,12 @@ def _hub_dictionaries(cache: Path) -> list[tuple[str, str | Path]]:
         key=lambda file: -file.stat().st_mtime,
     )
     for file in files:
-        kept_as, _, _, *inside = file.parent.relative_to(cache).parts
-        repository = kept_as.removeprefix("models--").replace("--", "/", 1)
+        cache_name, _, _, *inside = file.parent.relative_to(cache).parts
+        repository = cache_name.removeprefix("models--").replace("--", "/", 1)
         is_level = (file.parent.parent / SUMMARY).is_file()
         if repository not in registered and not is_level:
-            found.setdefault("/".join([f"hf:{repository}", *inside]), file.parent)
-    return sorted(found.items())
+            folders.setdefault("/".join([f"hf:{repository}", *inside]), file.parent)
+    return sorted(folders.items())
 
 
 def _entry(
@@ -164,7 +165,7 @@ def _entry(
         try:
             model, level = describe_plain(converted)
         except DictionaryError:
-            # Left over from a conversion that was cut off; it will be made again when used.
+            # Left by an interrupted conversion; it is converted again on use.
             pass
         else:
             return RegistryEntry(

@@ -1,8 +1,7 @@
-"""Encoders of sparse autoencoders: what a state activates, and nothing else.
+"""Encoders of sparse autoencoders: map states to sparse activations.
 
-One product and a rule for what is kept is all that most architectures are; the others are encoded
-by sae-lens. Activations leave here sparse: the dense product exists for one bounded chunk of states
-at a time.
+Most architectures are one matrix product and a rule that selects activations; sae-lens encodes the
+others. The dense product exists only for one chunk of bounded size at a time.
 """
 
 from __future__ import annotations
@@ -21,80 +20,82 @@ if TYPE_CHECKING:
 __all__ = ["Encoder", "Hits", "LensEncoder", "LightEncoder", "SequenceEncoder"]
 
 CHUNK_NUMBERS = 1 << 20
-"""Largest dense product held at once on a CPU, in numbers; a few times what its caches hold."""
+"""Maximum numbers in a dense product on a CPU; a few times the size of its caches."""
 
 CHUNK_NUMBERS_GPU = 1 << 27
 
 LEAST_ROWS = 256
-"""Fewest states encoded at once, of a wide SAE too: with fewer, a CPU reads the weights for too
-little work, and a state takes twice as long."""
+"""Minimum number of states in a chunk, even for a wide SAE.
+
+With fewer, reading the weights dominates on a CPU and a state takes twice as long.
+"""
 
 
 class Hits(NamedTuple):
     """Non-zero activations, ordered by state."""
 
     state: torch.Tensor
-    """(n,) int64: which state."""
+    """(n,) int64: index of the state."""
 
     concept: torch.Tensor
-    """(n,) int64: which concept of the level."""
+    """(n,) int64: number of the concept within the level."""
 
     value: torch.Tensor
     """(n,) float32, above zero."""
 
 
 class Encoder(Protocol):
-    """Something that says which concepts a state activates."""
+    """Maps states to the activations of concepts."""
 
     d_in: int
     d_sae: int
     settings: dict[str, Any]
-    """The SAE's metadata: hook name, prepend_bos, how its model was loaded."""
+    """Metadata of the SAE: hook name, prepend_bos, options for loading its model."""
 
     def encode(self, states: torch.Tensor) -> Hits:
-        """Return the activations of (n, d_in) states, sparse."""
+        """Return the sparse activations of (n, d_in) states."""
         ...
 
     def contributions(self, states: torch.Tensor, concepts: torch.Tensor) -> torch.Tensor | None:
-        """Split each concept's pre-activation at the mean of `states`; see LightEncoder."""
+        """Return the share of each state in each concept's pre-activation; see LightEncoder."""
         ...
 
 
 @dataclass(eq=False)
 class LightEncoder:
-    """Architectures of one product, computed from their weights."""
+    """Encoder of an architecture with one matrix product, computed from the weights."""
 
     architecture: str
-    """Its form: standard, topk, abstopk, jumprelu or gated; others are one of these."""
+    """standard, topk, abstopk, jumprelu or gated; other architectures reduce to these."""
 
     d_in: int
     d_sae: int
     settings: dict[str, Any]
     normalise: str
-    """What is done to each state: none, layer_norm or constant_norm_rescale."""
+    """Normalisation of each state: none, layer_norm or constant_norm_rescale."""
 
     weight: torch.Tensor
     """(d_in, d_sae)"""
 
     bias: torch.Tensor
     shift: torch.Tensor | None
-    """b_dec, where it is taken from the input."""
+    """b_dec if it is subtracted from the input."""
 
     threshold: torch.Tensor | None = None
-    """jumprelu: activations must be larger; never below zero."""
+    """jumprelu: lower limit of activations (exclusive); never below zero."""
 
     magnitude: torch.Tensor | None = None
-    """gated: exp(r_mag); `bias` is then the gate's."""
+    """gated: exp(r_mag); `bias` is then the bias of the gate."""
 
     magnitude_bias: torch.Tensor | None = None
     k: int = 0
 
     def encode(self, states: torch.Tensor) -> Hits:
-        """Return the activations of (n, d_in) states, sparse."""
+        """Return the sparse activations of (n, d_in) states."""
         import torch
 
         rows = _rows_at_once(self.d_sae, self.weight.device)
-        # Chunks of one size, so that no small rest pays for reading the weights once more.
+        # Equal chunks avoid a small last chunk, for which the weights would be read once more.
         rows = -(-len(states) // max(len(states) // rows, 1)) or 1
         buffer = torch.empty((rows, self.d_sae), device=self.weight.device)
         parts: list[Hits] = []
@@ -105,7 +106,7 @@ class LightEncoder:
         return _joined(parts, self.weight.device)
 
     def prepare(self, states: torch.Tensor) -> torch.Tensor:
-        """Normalise and shift states as the SAE was trained to see them."""
+        """Normalise and shift states as in the training of the SAE."""
         inputs = states.to(self.weight.device, self.weight.dtype)
         if self.normalise == "layer_norm":
             inputs = inputs - inputs.mean(-1, keepdim=True)
@@ -117,8 +118,8 @@ class LightEncoder:
     def contributions(self, states: torch.Tensor, concepts: torch.Tensor) -> torch.Tensor:
         """Split each concept's pre-activation at the unit-length mean of `states` over the states.
 
-        Returns (n_states, n_concepts); its sum over states is the pre-activation. The encoder is
-        linear once the mean's own norms are fixed, so the split is exact; constants are spread
+        Returns (n_states, n_concepts); its sum over states is the pre-activation. The split is
+        exact: the encoder is linear once the norms of the mean are fixed. Constants are split
         evenly.
         """
         exact = states.to(self.weight.device, self.weight.dtype)
@@ -141,44 +142,44 @@ class LightEncoder:
         return split
 
     def _sparse(self, dense: torch.Tensor, first_row: int) -> Hits:
-        """Keep what is active in one chunk; `dense` may be overwritten."""
+        """Return the activations of one chunk; `dense` may be overwritten."""
         import torch
 
         if self.architecture in {"topk", "abstopk"}:
-            # Activations that can be negative count by magnitude.
+            # abstopk ranks activations by magnitude.
             dense = dense.abs_() if self.architecture == "abstopk" else dense
             values, concepts = torch.topk(dense, min(self.k, self.d_sae), dim=-1, sorted=False)
-            # In concept order, as the other architectures give them.
+            # Sort by concept, as for the other architectures.
             concepts, order = concepts.sort(dim=-1)
             values = values.gather(-1, order)
-            kept = values > 0
-            rows = kept.nonzero()[:, 0]
-            return Hits(rows + first_row, concepts[kept], values[kept])
-        bar: torch.Tensor | float = 0.0 if self.threshold is None else self.threshold
-        hits = _nonzero(dense, dense > bar, first_row)
+            active = values > 0
+            rows = active.nonzero()[:, 0]
+            return Hits(rows + first_row, concepts[active], values[active])
+        threshold: torch.Tensor | float = 0.0 if self.threshold is None else self.threshold
+        hits = _nonzero(dense, dense > threshold, first_row)
         if self.magnitude is None or self.magnitude_bias is None:
             return hits
-        # One product serves the gate and the magnitude; the latter is finished per hit.
+        # Gate and magnitude share one product; compute the magnitude per hit.
         concept = hits.concept
         value = (hits.value - self.bias[concept]) * self.magnitude[concept]
         value += self.magnitude_bias[concept]
-        kept = value > 0
-        return Hits(hits.state[kept], concept[kept], value[kept])
+        active = value > 0
+        return Hits(hits.state[active], concept[active], value[active])
 
 
 @dataclass(eq=False)
 class LensEncoder:
-    """Any other architecture, encoded by sae-lens itself in chunks."""
+    """Encoder of any other architecture; sae-lens encodes chunks of states."""
 
     sae: Any
     d_in: int
     d_sae: int
     settings: dict[str, Any]
     scale: float = 1.0
-    """States are multiplied by it first."""
+    """Factor applied to the states."""
 
     def encode(self, states: torch.Tensor) -> Hits:
-        """Return the activations of (n, d_in) states by magnitude, sparse."""
+        """Return the sparse activations of (n, d_in) states by magnitude."""
         import torch
 
         device = torch.device(self.sae.device)
@@ -192,65 +193,64 @@ class LensEncoder:
         return _joined(parts, device)
 
     def contributions(self, states: torch.Tensor, concepts: torch.Tensor) -> None:
-        """Return None: these encoders are not linear, so there is nothing exact to say."""
+        """Return None: these encoders are not linear, so there is no exact split."""
         return
 
 
 @dataclass(eq=False)
 class SequenceEncoder(LensEncoder):
-    """Temporal SAEs: what a token activates depends on the tokens before it.
+    """Encoder of temporal SAEs: the activations of a token depend on the tokens before it.
 
-    They are given whole windows with their special and boilerplate tokens, as the model reads them.
+    They need whole windows with special and boilerplate tokens, as the model reads them.
     """
 
     def encode(self, states: torch.Tensor) -> Hits:
-        """Refuse loose states."""
+        """Raise: states cannot be encoded without their windows."""
         raise DictionaryError(
-            "Temporal SAEs read whole sequences, so loose states cannot be encoded. "
-            "Use another SAE for this."
+            "Temporal SAEs read whole sequences and cannot encode single states. Use another SAE."
         )
 
     def encode_windows(self, states: torch.Tensor, content: Sequence[torch.Tensor]) -> Hits:
-        """Return the activations of windows whose states follow each other in `states`.
+        """Return the activations of windows; `states` has the states of all windows in order.
 
-        `content` has a mask per window; activations are numbered by content token, as elsewhere.
+        `content` has a mask per window. Hits are numbered by content token.
         """
         import torch
 
         device = torch.device(self.sae.device)
         lengths = [len(mask) for mask in content]
         windows = torch.split(states.to(device) * self.scale, lengths)
-        # Attention, its products and the codes are all as wide as the dictionary.
+        # Attention and the codes are as wide as the dictionary.
         at_once = max(_rows_at_once(self.d_sae, device) // max(lengths, default=1), 1)
         parts: list[Hits] = []
         n_tokens = 0
         with torch.inference_mode():
             for low in range(0, len(windows), at_once):
                 group = windows[low : low + at_once]
-                # Attention is causal: padding at the end changes nothing before it.
+                # Attention is causal, so padding at the end has no effect.
                 padded = torch.nn.utils.rnn.pad_sequence(list(group), batch_first=True)
                 codes = self.sae.encode(padded).float()
-                for one, mask in zip(codes, content[low:], strict=False):
-                    dense = one[: len(mask)][mask.to(device)]
+                for window_codes, mask in zip(codes, content[low:], strict=False):
+                    dense = window_codes[: len(mask)][mask.to(device)]
                     parts.append(_nonzero(dense, dense > 0, n_tokens))
                     n_tokens += len(dense)
         return _joined(parts, device)
 
 
 def _rows_at_once(width: int, device: torch.device) -> int:
-    """Return how many states are encoded at once."""
+    """Return the number of states in a chunk."""
     numbers = CHUNK_NUMBERS if device.type == "cpu" else CHUNK_NUMBERS_GPU
     return max(numbers // width, LEAST_ROWS)
 
 
 def _nonzero(dense: torch.Tensor, active: torch.Tensor, first_row: int) -> Hits:
-    """List the active entries of a dense chunk."""
+    """Return the active entries of a dense chunk."""
     import numpy as np
     import torch
 
     width = dense.shape[1]
     if active.device.type == "cpu":
-        # NumPy counts and lists set bytes several times faster than torch does.
+        # On a CPU, NumPy's flatnonzero is several times faster than torch's nonzero.
         flat = torch.from_numpy(np.flatnonzero(active.numpy()))
     else:
         flat = active.flatten().nonzero()[:, 0]
@@ -262,8 +262,8 @@ def _joined(parts: list[Hits], device: torch.device) -> Hits:
     import torch
 
     if not parts:
-        nothing = torch.zeros(0, dtype=torch.int64, device=device)
-        return Hits(nothing, nothing, nothing.float())
+        empty = torch.zeros(0, dtype=torch.int64, device=device)
+        return Hits(empty, empty, empty.float())
     if len(parts) == 1:
         return parts[0]
     return Hits(*(torch.cat(column) for column in zip(*parts, strict=True)))

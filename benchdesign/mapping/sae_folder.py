@@ -1,8 +1,8 @@
-"""SAE folders to encoders: every architecture, bias and normalisation that sae-lens defines.
+"""Load encoders from SAE folders: all architectures and normalisations of sae-lens.
 
-Most are read from cfg.json and safetensors directly, as importing sae-lens costs seconds and half a
-gigabyte; the rest are loaded by sae-lens. What sae-lens folds into the weights after training is
-folded here too, where the folder holds the statistics for it.
+Most are read directly from cfg.json and safetensors, because importing sae-lens takes seconds and
+half a gigabyte; sae-lens loads the rest. Scaling and whitening that sae-lens folds into the weights
+after training are folded here if the folder has the statistics.
 """
 
 from __future__ import annotations
@@ -25,19 +25,19 @@ __all__ = ["load_encoder"]
 
 
 _BLOCK = 1 << 22
-"""Numbers of an unused tensor that are looked at together."""
+"""Numbers in a block of an unused tensor that is checked for NaN and infinity."""
 
 
 class _Form(NamedTuple):
-    """How an architecture is computed."""
+    """How to compute an architecture."""
 
     name: str
     vectors: tuple[str, ...]
-    """Tensors with one number a concept."""
+    """Tensors with one number per concept."""
 
     is_transcoder: bool = False
     others: tuple[str, ...] = ()
-    """Tensors that play no part in encoding."""
+    """Tensors that encoding does not use."""
 
 
 _FORMS = {
@@ -46,7 +46,7 @@ _FORMS = {
     "abstopk": _Form("abstopk", ("b_enc",)),
     "jumprelu": _Form("jumprelu", ("b_enc", "threshold")),
     "gated": _Form("gated", ("b_gate", "b_mag", "r_mag")),
-    # What these two are while they are trained; sae-lens exports them as jumprelu.
+    # The training form of these two; sae-lens exports them as jumprelu.
     "batchtopk": _Form("jumprelu", ("b_enc",)),
     "matryoshka_batchtopk": _Form("jumprelu", ("b_enc",)),
     "transcoder": _Form("standard", ("b_enc",), True),
@@ -57,36 +57,37 @@ _FORMS = {
 _BATCH_TOPK = {"batchtopk", "matryoshka_batchtopk"}
 _TOPK = {"topk", "abstopk", *_BATCH_TOPK}
 _RECONSTRUCTION_ONLY = {"scaling_factor", "finetuning_scaling_factor"}
-"""Tensors of folders from before sae-lens 6: they scale what is decoded, never what is encoded."""
+"""Tensors from before sae-lens 6 that scale the reconstruction and do not affect encoding."""
 
 _PER_STATE = {"none", "layer_norm", "constant_norm_rescale"}
 _FOLDED = {"expected_average_only_in", "covariance_whitening"}
 
 
 class _Folding(NamedTuple):
-    """Statistics of the states an SAE was trained on."""
+    """Statistics of the training states, to fold into the weights."""
 
     scale: float = 1.0
     mean: torch.Tensor | None = None
     matrix: torch.Tensor | None = None
-    """Whitens: states are (x - mean) @ matrix."""
+    """Whitening matrix: the SAE reads (x - mean) @ matrix."""
 
 
 def load_encoder(folder: Path, *, device: str | torch.device = "cpu") -> Encoder:
-    """Read the encoder of a sae-lens folder; anything odd about it is an error, never a guess."""
+    """Load the encoder of a sae-lens folder; raise if a setting or tensor is not supported."""
     config = _modern(read_config(folder), folder)
     architecture = str(config.get("architecture"))
     normalise = str(config.get("normalize_activations") or "none")
-    place = folder / CONFIG
+    path = folder / CONFIG
     if normalise == "constant_scalar_rescale" and architecture == "temporal":
-        folding = _Folding()  # its factor is in the config, and sae-lens applies it
+        folding = _Folding()  # the factor is in the config and sae-lens applies it
     elif normalise in _FOLDED:
         folding = _read_folding(folder, normalise)
     elif normalise in _PER_STATE:
         folding = _Folding()
     else:
         raise DictionaryError(
-            f"{place}: normalize_activations {normalise!r} is not known for a {architecture} SAE."
+            f"{path}: normalize_activations {normalise!r} is not supported for a "
+            f"{architecture} SAE."
         )
     if architecture not in _FORMS:
         return _load_with_lens(folder, architecture, folding, device)
@@ -94,7 +95,7 @@ def load_encoder(folder: Path, *, device: str | torch.device = "cpu") -> Encoder
 
 
 def _modern(config: dict[str, Any], folder: Path) -> dict[str, Any]:
-    """Return the settings of a folder from before sae-lens 6 in today's form."""
+    """Return the settings of a folder; those from before sae-lens 6 in the current format."""
     if isinstance(config.get("metadata"), dict):
         return config
     names = {"hook_point": "hook_name", "hook_point_head_index": "hook_head_index"}
@@ -106,7 +107,7 @@ def _modern(config: dict[str, Any], folder: Path) -> dict[str, Any]:
         flat |= {"architecture": "topk", "k": options["k"]}
     elif activation not in {"relu", "topk"}:
         raise DictionaryError(
-            f"{folder / CONFIG}: activation {activation!r} is not one that sae-lens still has."
+            f"{folder / CONFIG}: sae-lens no longer supports activation {activation!r}."
         )
     if isinstance(flat.get("normalize_activations"), bool):
         scaled = flat["normalize_activations"]
@@ -116,7 +117,7 @@ def _modern(config: dict[str, Any], folder: Path) -> dict[str, Any]:
 
 
 def _read_folding(folder: Path, normalise: str) -> _Folding:
-    """Read what a training run left beside its weights to fold into them."""
+    """Read the statistics that a training run saved beside its weights."""
     scaler = folder / SCALER
     try:
         stored = json.loads(scaler.read_text("utf-8")) if scaler.is_file() else {}
@@ -131,10 +132,10 @@ def _read_folding(folder: Path, normalise: str) -> _Folding:
             return _Folding(mean=tensors["mean"], matrix=tensors["matrix"])
     except (OSError, ValueError, AttributeError, RecursionError) as problem:
         raise DictionaryError(f"{scaler}: cannot be read ({problem}).") from None
-    lacking = SCALER if normalise == "expected_average_only_in" else WHITENING
+    missing_file = SCALER if normalise == "expected_average_only_in" else WHITENING
     raise DictionaryError(
-        f"{folder / CONFIG}: normalize_activations is {normalise!r}, whose statistics are not in "
-        f"the folder ({lacking}). Fold them into the weights with sae-lens and save again."
+        f"{folder / CONFIG}: normalize_activations is {normalise!r}, but the folder has no "
+        f"{missing_file}. Fold the normalisation into the weights with sae-lens and save again."
     )
 
 
@@ -161,7 +162,9 @@ def _load_light(
     rescale = architecture in _TOPK and bool(config.get("rescale_acts_by_decoder_norm"))
     shift = not form.is_transcoder and bool(config.get("apply_b_dec_to_input", True))
     unused = {*form.others, *([] if rescale else ["W_dec"]), *([] if shift else ["b_dec"])}
-    tensors = _read_tensors(folder / WEIGHTS, shapes, [one for one in shapes if one not in unused])
+    tensors = _read_tensors(
+        folder / WEIGHTS, shapes, [name for name in shapes if name not in unused]
+    )
     k = config.get("k", 0)
     if form.name in {"topk", "abstopk"} and not (isinstance(k, int | float) and 1 <= k < 1e9):
         raise DictionaryError(f"{folder / CONFIG}: a {form.name} SAE needs k, at least 1.")
@@ -169,7 +172,7 @@ def _load_light(
         tensors["threshold"] = tensors.pop("topk_threshold").expand(d_sae).contiguous()
     if rescale:
         norms = tensors.pop("W_dec").norm(dim=-1)
-        # Scaling folds into the decoder as well, whose norms shrink by as much.
+        # Folding the scale divides the decoder, and so its norms, by the scale.
         norms = norms / folding.scale
         tensors["W_enc"], tensors["b_enc"] = tensors["W_enc"] * norms, tensors["b_enc"] * norms
         if "threshold" in tensors:
@@ -195,19 +198,19 @@ def _load_light(
 
 
 def _fold(tensors: dict[str, torch.Tensor], folding: _Folding) -> None:
-    """Make weights for scaled or whitened states into weights for the states themselves."""
+    """Convert weights for scaled or whitened states to weights for raw states, in place."""
     if folding.scale != 1.0:
         tensors["W_enc"] = tensors["W_enc"] * folding.scale
         if "b_dec" in tensors:
             tensors["b_dec"] = tensors["b_dec"] / folding.scale
     if folding.mean is None or folding.matrix is None:
         return
-    # ((x - mean) M - b_dec) W + b: what does not depend on x goes to the biases.
-    before = tensors["W_enc"]
-    tensors["W_enc"] = folding.matrix @ before
+    # ((x - mean) M - b_dec) W + b: terms without x go to the biases.
+    unfolded = tensors["W_enc"]
+    tensors["W_enc"] = folding.matrix @ unfolded
     constant = folding.mean @ tensors["W_enc"]
     if "b_dec" in tensors:
-        constant = constant + tensors.pop("b_dec") @ before
+        constant = constant + tensors.pop("b_dec") @ unfolded
     for name in ("b_enc", "b_gate"):
         if name in tensors:
             tensors[name] = tensors[name] - constant
@@ -216,36 +219,39 @@ def _fold(tensors: dict[str, torch.Tensor], folding: _Folding) -> None:
 
 
 def _read_tensors(
-    path: Path, shapes: dict[str, tuple[int, ...]], wanted: list[str]
+    path: Path, shapes: dict[str, tuple[int, ...]], names: list[str]
 ) -> dict[str, torch.Tensor]:
-    """Read tensors as float32 after checking names, shapes and values."""
+    """Read the tensors `names` as float32 after checking names, shapes and values of all."""
     from safetensors import SafetensorError, safe_open
 
     try:
         with safe_open(path, framework="pt") as stored:
-            names = set(stored.keys()) - _RECONSTRUCTION_ONLY
-            spelled = {name: name for name in shapes}
-            if "threshold" in shapes and "log_threshold" in names:
-                # As older versions trained, and saved, it.
-                spelled["threshold"] = "log_threshold"
-            if missing := sorted(set(spelled.values()) - names):
+            stored_names = set(stored.keys()) - _RECONSTRUCTION_ONLY
+            key_of = {name: name for name in shapes}
+            if "threshold" in shapes and "log_threshold" in stored_names:
+                # Older versions of sae-lens train and save the logarithm.
+                key_of["threshold"] = "log_threshold"
+            if missing := sorted(set(key_of.values()) - stored_names):
                 raise DictionaryError(f"{path}: lacks {', '.join(missing)}.")
-            if extra := sorted(names - set(spelled.values())):
+            if extra := sorted(stored_names - set(key_of.values())):
                 raise DictionaryError(
-                    f"{path}: holds {', '.join(extra)}, which {CONFIG} does not account for."
+                    f"{path}: has tensors that the architecture in {CONFIG} does not use: "
+                    f"{', '.join(extra)}."
                 )
             for name, shape in shapes.items():
-                found = tuple(stored.get_slice(spelled[name]).get_shape())
-                if found != shape:
-                    raise DictionaryError(f"{path}: {name} is {found}, {CONFIG} says {shape}.")
-            tensors = {name: stored.get_tensor(spelled[name]).float() for name in wanted}
-            # Damage where nothing is read is damage to the file all the same.
-            for name in set(stored.keys()) - {spelled[name] for name in wanted}:
+                stored_shape = tuple(stored.get_slice(key_of[name]).get_shape())
+                if stored_shape != shape:
+                    raise DictionaryError(
+                        f"{path}: {name} is {stored_shape}, {CONFIG} says {shape}."
+                    )
+            tensors = {name: stored.get_tensor(key_of[name]).float() for name in names}
+            # Check unused tensors too: damage there means that the file is damaged.
+            for name in set(stored.keys()) - {key_of[name] for name in names}:
                 if not all(bool(block.isfinite().all()) for block in _blocks(stored, name)):
                     raise _not_finite(path, name)
     except (SafetensorError, OSError) as problem:
         raise DictionaryError(f"{path}: cannot be read ({problem}).") from None
-    if spelled.get("threshold") == "log_threshold":
+    if key_of.get("threshold") == "log_threshold":
         tensors["threshold"] = tensors["threshold"].exp()
     for name, tensor in tensors.items():
         if not tensor.isfinite().all():
@@ -254,25 +260,25 @@ def _read_tensors(
 
 
 def _blocks(stored: Any, name: str) -> Iterator[torch.Tensor]:
-    """Yield a stored tensor by blocks of rows, as a decoder may be too large to hold for a look."""
-    piece = stored.get_slice(name)
-    shape = piece.get_shape()
+    """Yield a stored tensor in blocks of rows: a whole decoder may not fit in memory."""
+    tensor = stored.get_slice(name)
+    shape = tensor.get_shape()
     if not shape:
         yield stored.get_tensor(name).float()
         return
     step = max(1, _BLOCK // max(1, math.prod(shape[1:])))
     for low in range(0, shape[0], step):
-        yield piece[low : low + step].float()
+        yield tensor[low : low + step].float()
 
 
 def _not_finite(path: Path, name: str) -> DictionaryError:
-    return DictionaryError(f"{path}: {name} holds NaN or infinity; get the file again.")
+    return DictionaryError(f"{path}: {name} holds NaN or infinity; download the file again.")
 
 
 def _load_with_lens(
     folder: Path, architecture: str, folding: _Folding, device: str | torch.device
 ) -> LensEncoder:
-    """Load an architecture we do not compute ourselves."""
+    """Load an architecture that only sae-lens can encode."""
     if folding.matrix is not None:
         raise DictionaryError(
             f"{folder / CONFIG}: covariance_whitening cannot be folded into a {architecture} SAE."
@@ -291,6 +297,6 @@ def _load_with_lens(
     sae.turn_off_forward_pass_hook_z_reshaping()
     for parameter in sae.parameters():
         if not parameter.isfinite().all():
-            raise DictionaryError(f"{folder / WEIGHTS}: holds NaN or infinity; get it again.")
+            raise DictionaryError(f"{folder / WEIGHTS}: holds NaN or infinity; download it again.")
     kind = SequenceEncoder if architecture == "temporal" else LensEncoder
     return kind(sae.eval(), sae.cfg.d_in, sae.cfg.d_sae, sae.cfg.metadata.to_dict(), folding.scale)

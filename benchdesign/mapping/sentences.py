@@ -1,4 +1,4 @@
-"""Sentence embeddings as maps without concepts, so that they are made, kept and found like maps."""
+"""Sentence embeddings as maps without concepts, so that they are cached like concept maps."""
 
 from __future__ import annotations
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
 __all__ = ["SENTENCES_KEY", "SentenceMapper"]
 
 _BATCH = 128
-"""Items embedded between two looks at whether to stop."""
+"""Items embedded between two calls of `tick`, which can stop the run."""
 
 SENTENCES_KEY = key_of_parts(
     "sentences 1", model="builtin", number_type="torch.float32", hook_module=None
 )
-"""Under which embeddings are kept; the number changes where the same text would embed otherwise."""
+"""Cache key of embeddings; increase the number when the embedding of a text changes."""
 
 
 class SentenceMapper:
-    """Embeds the texts of items; `embed` is a mapper's, which is always the built-in model's."""
+    """Embeds the texts of items with `SaeMapper.embed`, which always uses the built-in model."""
 
     def __init__(self, embed: Callable[[Sequence[str]], NDArray[np.float16]]) -> None:
         self._embed = embed
@@ -35,25 +35,25 @@ class SentenceMapper:
     def map_batch(
         self, items: Sequence[Item], *, tick: Callable[[int], None] | None = None
     ) -> ConceptMap:
-        """Embed items, in order."""
+        """Embed items in order."""
         parts = []
         for low in range(0, max(len(items), 1), _BATCH):
             batch = items[low : low + _BATCH]
             parts.append(self._embed([item.text for item in batch]))
             if tick is not None:
                 tick(len(batch))
-        nothing = np.zeros(0, dtype=np.int32)
-        numbers = np.zeros(0, dtype=np.float32)
+        no_ints = np.zeros(0, dtype=np.int32)
+        no_floats = np.zeros(0, dtype=np.float32)
         return ConceptMap(
             digests=tuple(item.digest for item in items),
             n_concepts=0,
             dictionary=self.key,
             indptr=np.zeros(len(items) + 1, dtype=np.int64),
-            indices=nothing,
-            saliency=numbers,
-            peak=numbers,
-            start=nothing,
-            end=nothing,
+            indices=no_ints,
+            saliency=no_floats,
+            peak=no_floats,
+            start=no_ints,
+            end=no_ints,
             n_tokens=np.zeros(len(items), dtype=np.int32),
             embeddings=np.concatenate(parts),
         )

@@ -1,10 +1,11 @@
-"""What a corpus says about each concept: how often, how strongly, and what to doubt about it.
+"""Statistics of each concept on a corpus: thresholds, base rates and flags.
 
-One pass per block of concepts, so that memory does not grow with their number. Rules:
+There is one pass per block of concepts, so that memory does not grow with their number. Rules:
 
-- threshold: a share of the mean of the concept's strongest peaks, which are what it is named after.
-  Of 1,313 concepts named after one word, 0.6 of it leaves the word in 77% of the texts counted
-  (61% at the 0.38 that a quantile of all peaks came to) and keeps 61% of its texts;
+- threshold: a share of the mean of the concept's strongest peaks, which its label is based on.
+  For 1,313 concepts labelled with one word and a share of 0.6, 77% of the texts at or above the
+  threshold contain the word (61% at a share of 0.38, which a quantile of all peaks amounts to),
+  and 61% of the word's texts reach the threshold;
 - base rate: per length bin, the share of texts whose peak reaches the threshold;
 - q90: 90th percentile of saliency over those texts;
 - flags: see `FlagRules`.
@@ -34,32 +35,32 @@ _BLOCK = 512
 
 @dataclass(frozen=True, slots=True)
 class FlagRules:
-    """When a concept is kept out of the counts."""
+    """Limits beyond which a concept gets a flag, which excludes it from the counts."""
 
     dense: float = 0.10
-    """Fires on more than this share of tokens (passages)."""
+    """dense: it fires on more than this share of tokens (passages)."""
 
     rare: int = 5
-    """Present in fewer texts: its rates mean nothing."""
+    """rare: it is present in fewer texts, too few to estimate rates."""
 
     punctuation: float = 0.6
-    """structural:punctuation: this share of its activation lies on tokens without a letter or
-    digit."""
+    """structural:punctuation: at least this share of its activation is on tokens without a letter
+    or digit."""
 
     position: float = 0.7
-    """structural:position: this share lies on the first token of a text, whatever the token is."""
+    """structural:position: at least this share is on first tokens of texts, whatever they are."""
 
     wordpiece: float = 0.8
-    """structural:wordpiece: this share lies on tokens that continue a word, whatever they are."""
+    """structural:wordpiece: at least this share is on tokens inside a word, whatever they are."""
 
     variety: float = 0.5
-    """"Whatever the token is": the ten commonest tokens hold at most this share of it."""
+    """"Whatever they are": the ten tokens with most of it have at most this share."""
 
     template_share: float = 0.8
-    """structural:template: this share of the texts showing it are of one source ..."""
+    """structural:template: at least this share of the texts with it are from one source ..."""
 
     template_cover: float = 0.3
-    """... and at least this share of that source's texts show it."""
+    """... and at least this share of that source's texts have it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +69,7 @@ class StatisticsRules:
 
     length_edges: tuple[int, ...] = LENGTH_EDGES
     n_strongest: int = 8
-    """Texts whose peaks say how strong a concept gets."""
+    """Number of strongest peaks whose mean is the reference of the threshold."""
 
     token_share: float = 0.6
     passage_share: float = 0.5
@@ -77,7 +78,7 @@ class StatisticsRules:
 
 @dataclass(frozen=True, eq=False)
 class LevelStatistics:
-    """Per-concept columns of one level, all of length width."""
+    """Per-concept columns of one level; the length of each is the width of the level."""
 
     threshold: NDArray[np.float32]
     base_rates: NDArray[np.float32]
@@ -89,10 +90,10 @@ class LevelStatistics:
     density: NDArray[np.float32]
     flags: tuple[frozenset[str], ...]
     n_present: NDArray[np.int64]
-    """Texts with the concept present."""
+    """Number of texts in which the concept is present."""
 
     top_source_share: NDArray[np.float32]
-    """Share of those texts that the commonest source has."""
+    """Share of those texts that are from the most frequent source."""
 
     source_entropy: NDArray[np.float32]
     """Entropy (nats) of their sources."""
@@ -107,7 +108,7 @@ def measure_level(
     progress: ProgressCallback | None = None,
     stop: StopCheck | None = None,
 ) -> tuple[LevelStatistics, list[ConceptContexts]]:
-    """Measure every concept of one level; contexts only where settings for them are given."""
+    """Measure every concept of one level; find contexts only if `contexts` has settings."""
     import numpy as np
 
     chosen = rules or StatisticsRules()
@@ -115,7 +116,7 @@ def measure_level(
     frame = _Frame.of(collected, bank, chosen)
     ticker = Ticker("measuring concepts", width, progress=progress)
     parts: list[dict[str, Any]] = []
-    found: list[ConceptContexts] = []
+    level_contexts: list[ConceptContexts] = []
     for low in range(0, width, _BLOCK):
         if stop is not None and stop():
             raise Interrupted("Stopped while measuring concepts; continue with --resume.")
@@ -125,7 +126,7 @@ def measure_level(
         columns = _describe(frame, entries, sums)
         parts.append(columns)
         if contexts is not None:
-            found += find_contexts(
+            level_contexts += find_contexts(
                 collected,
                 bank,
                 part,
@@ -136,12 +137,12 @@ def measure_level(
             )
         ticker.advance(block.stop - low)
     joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    return _with_flags(frame, active, joined), found
+    return _with_flags(frame, active, joined), level_contexts
 
 
 @dataclass(frozen=True, eq=False)
 class Entries:
-    """Texts in which the concepts of a block fire: by concept, strongest peak first."""
+    """Texts in which the concepts of a block fire, by concept and descending peak."""
 
     indptr: NDArray[np.int64]
     text: NDArray[np.int64]
@@ -151,18 +152,18 @@ class Entries:
 
 @dataclass(frozen=True, eq=False)
 class _Frame:
-    """What all blocks share."""
+    """Data that all blocks share."""
 
     bank: ActivationBank
     rules: StatisticsRules
     chunks: tuple[tuple[int, int], ...]
-    """Ranges of texts that are pooled at once."""
+    """Ranges of texts to pool together."""
 
     marks: torch.Tensor
-    """(n_rows, 3) float16: is the row's token punctuation, first in its text, inside a word."""
+    """(n_rows, 3) float16: whether the token is punctuation, first in its text, inside a word."""
 
     bin_of: NDArray[np.int64]
-    """Per text."""
+    """Length bin of each text."""
 
     n_bins: int
     source_of: NDArray[np.int64]
@@ -182,7 +183,7 @@ class _Frame:
             chunks.append((low, high))
             low = high
         names = sorted({text.source for text in collected.texts})
-        number = {name: place for place, name in enumerate(names)}
+        index_of = {name: index for index, name in enumerate(names)}
         return cls(
             bank=bank,
             rules=rules,
@@ -192,45 +193,45 @@ class _Frame:
                 np.asarray(rules.length_edges), collected.n_tokens, side="right"
             ),
             n_bins=len(rules.length_edges) + 1,
-            source_of=np.asarray([number[text.source] for text in collected.texts]),
+            source_of=np.asarray([index_of[text.source] for text in collected.texts]),
             n_sources=len(names),
         )
 
 
 def _token_marks(collected: Collected, bank: ActivationBank) -> NDArray[np.float16]:
-    """Tell of every token whether it is punctuation, first in its text, or continues a word."""
+    """Return, per token, whether it is punctuation, first in its text, and inside a word."""
     import numpy as np
 
     marks = np.zeros((len(bank), 3), dtype=np.float16)
     if bank.key.unit != "token":
         return marks
     alnum = np.fromiter((chr(code).isalnum() for code in range(0x110000)), dtype=bool)
-    for place, text in enumerate(collected.texts):
-        low, high = int(bank.indptr[place]), int(bank.indptr[place + 1])
+    for index, text in enumerate(collected.texts):
+        low, high = int(bank.indptr[index]), int(bank.indptr[index + 1])
         if low == high:
             continue
         codes = np.frombuffer(text.text.encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-        word = alnum[codes]
-        running = np.concatenate([[0], np.cumsum(word)])
+        is_alnum = alnum[codes]
+        n_alnum = np.concatenate([[0], np.cumsum(is_alnum)])
         starts, ends = bank.starts[low:high], bank.ends[low:high]
-        marks[low:high, 0] = running[ends] == running[starts]
+        marks[low:high, 0] = n_alnum[ends] == n_alnum[starts]
         marks[low, 1] = 1
-        # A token that brings its own leading space starts a word, so its first character decides.
-        marks[low:high, 2] = word[starts] & np.where(starts > 0, word[starts - 1], False)
+        # A token with a leading space starts a word, so its first character decides.
+        marks[low:high, 2] = is_alnum[starts] & np.where(starts > 0, is_alnum[starts - 1], False)
     return marks
 
 
 def _pool_block(
     frame: _Frame, block: ActiveBlock, width: int, device: torch.device
 ) -> tuple[Entries, dict[str, NDArray[np.float64]]]:
-    """Pool a block's activations to texts; sums over rows come along."""
+    """Pool a block's activations per text; return the entries and sums over rows."""
     import numpy as np
     import torch
 
     fired = torch.zeros(width, dtype=torch.float64, device=device)
     total, strongest = torch.zeros_like(fired), torch.zeros_like(fired)
     marked = torch.zeros((3, width), dtype=torch.float64, device=device)
-    found: list[tuple[torch.Tensor, ...]] = []
+    parts: list[tuple[torch.Tensor, ...]] = []
     indptr = torch.from_numpy(frame.bank.indptr)
     for low, high in frame.chunks:
         first, last = int(indptr[low]), int(indptr[high])
@@ -242,12 +243,12 @@ def _pool_block(
         peaks = torch.segment_reduce(acts, "max", lengths=lengths, unsafe=True, initial=0.0)
         text, concept = peaks.nonzero(as_tuple=True)
         saliency = sums[text, concept] / lengths[text]
-        found.append((concept.int(), (text + low).int(), peaks[text, concept], saliency))
+        parts.append((concept.int(), (text + low).int(), peaks[text, concept], saliency))
         fired += (acts > 0).sum(0)
         total += acts.sum(0, dtype=torch.float64)
         strongest = torch.maximum(strongest, acts.amax(0).double())
         marked += (frame.marks[first:last].to(device).float().T @ acts).double()
-    concept, text, peak, saliency = (torch.cat(parts) for parts in zip(*found, strict=True))
+    concept, text, peak, saliency = (torch.cat(column) for column in zip(*parts, strict=True))
     order = torch.argsort(peak, descending=True, stable=True)
     order = order[torch.argsort(concept[order], stable=True)]
     counts = torch.bincount(concept.long(), minlength=width).cpu().numpy()
@@ -265,40 +266,41 @@ def _pool_block(
 def _describe(
     frame: _Frame, entries: Entries, sums: dict[str, NDArray[np.float64]]
 ) -> dict[str, NDArray[Any]]:
-    """Turn one block's pooled texts into columns."""
+    """Compute the columns of one block from its pooled texts."""
     import numpy as np
 
     width = len(entries.indptr) - 1
     rules, bank = frame.rules, frame.bank
     share = rules.token_share if bank.key.unit == "token" else rules.passage_share
     texts_per_bin = np.bincount(frame.bin_of, minlength=frame.n_bins)
-    per_source = np.bincount(frame.source_of, minlength=frame.n_sources)
+    texts_per_source = np.bincount(frame.source_of, minlength=frame.n_sources)
     threshold = np.full(width, np.inf, dtype=np.float32)
     rates = np.full((width, frame.n_bins), np.nan, dtype=np.float32)
     q90 = np.full(width, np.nan, dtype=np.float32)
     n_present = np.zeros(width, dtype=np.int64)
     top, cover, entropy = (np.zeros(width, dtype=np.float32) for _ in range(3))
-    for place in range(width):
-        low, high = entries.indptr[place], entries.indptr[place + 1]
+    for concept in range(width):
+        low, high = entries.indptr[concept], entries.indptr[concept + 1]
         if low == high:
-            rates[place] = np.where(texts_per_bin > 0, 0.0, np.nan)
+            rates[concept] = np.where(texts_per_bin > 0, 0.0, np.nan)
             continue
         peaks = entries.peak[low:high]
         # Peaks descend.
-        strong = peaks[: rules.n_strongest].mean()
-        threshold[place] = max(np.float32(share * strong), peaks[-1])
-        n = int(np.count_nonzero(peaks >= threshold[place]))
-        shown = entries.text[low : low + n]
-        n_present[place] = n
-        counts = np.bincount(frame.bin_of[shown], minlength=frame.n_bins)
+        strongest = peaks[: rules.n_strongest].mean()
+        threshold[concept] = max(np.float32(share * strongest), peaks[-1])
+        n = int(np.count_nonzero(peaks >= threshold[concept]))
+        texts = entries.text[low : low + n]
+        n_present[concept] = n
+        counts = np.bincount(frame.bin_of[texts], minlength=frame.n_bins)
         with np.errstate(invalid="ignore", divide="ignore"):
-            rates[place] = counts / texts_per_bin
-        q90[place] = np.quantile(entries.saliency[low : low + n], 0.9)
-        sources = np.bincount(frame.source_of[shown], minlength=frame.n_sources)
-        most = int(sources.argmax())
-        top[place], cover[place] = sources[most] / n, sources[most] / per_source[most]
-        shares = sources[sources > 0] / n
-        entropy[place] = -(shares * np.log(shares)).sum()
+            rates[concept] = counts / texts_per_bin
+        q90[concept] = np.quantile(entries.saliency[low : low + n], 0.9)
+        source_counts = np.bincount(frame.source_of[texts], minlength=frame.n_sources)
+        source = int(source_counts.argmax())
+        top[concept] = source_counts[source] / n
+        cover[concept] = source_counts[source] / texts_per_source[source]
+        shares = source_counts[source_counts > 0] / n
+        entropy[concept] = -(shares * np.log(shares)).sum()
     with np.errstate(invalid="ignore", divide="ignore"):
         mean = (sums["total"] / sums["fired"]).astype(np.float32)
         marked = (sums["marked"] / sums["total"]).astype(np.float32)
@@ -320,13 +322,13 @@ def _describe(
 def _with_flags(
     frame: _Frame, active: ActiveConcepts, columns: dict[str, NDArray[Any]]
 ) -> LevelStatistics:
-    """Apply the rules for flags."""
+    """Return the statistics with flags."""
     import numpy as np
 
     rules = frame.rules.flags
     cover, marked = columns.pop("top_source_cover"), columns.pop("marked")
     dead = ~(columns["density"] > 0)
-    several = frame.n_sources >= 3
+    has_sources = frame.n_sources >= 3
     limits = {
         "structural:position": (1, rules.position),
         "structural:wordpiece": (2, rules.wordpiece),
@@ -336,28 +338,28 @@ def _with_flags(
         "rare": ~dead & (columns["n_present"] < rules.rare),
         "dense": columns["density"] > rules.dense,
         "structural:punctuation": marked[:, 0] >= rules.punctuation,
-        "structural:template": several
+        "structural:template": has_sources
         & (columns["top_source_share"] >= rules.template_share)
         & (cover >= rules.template_cover),
     }
     suspects = np.flatnonzero(
-        np.any([marked[:, i] >= limit for i, limit in limits.values()], axis=0)
+        np.any([marked[:, mark] >= limit for mark, limit in limits.values()], axis=0)
     )
     varied = np.zeros(len(dead), dtype=bool)
     varied[suspects] = _top_token_share(active, suspects) <= rules.variety
-    for name, (place, limit) in limits.items():
-        tests[name] = varied & (marked[:, place] >= limit)
+    for name, (mark, limit) in limits.items():
+        tests[name] = varied & (marked[:, mark] >= limit)
     flags = tuple(
         frozenset(name for name, test in tests.items() if test[concept])
         for concept in range(len(dead))
     )
-    # A dead concept has no peaks to set a threshold from; its flag keeps it out.
+    # A dead concept has no peaks for a threshold; its flag excludes it.
     columns["threshold"] = np.where(dead, np.float32(0), columns["threshold"])
     return LevelStatistics(flags=flags, **columns)
 
 
 def _top_token_share(active: ActiveConcepts, concepts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Return the share of each concept's activation on its ten commonest tokens (2M rows)."""
+    """Return the share of each concept's activation on its top ten tokens (first 2M rows)."""
     import numpy as np
     import torch
 

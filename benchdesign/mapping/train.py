@@ -1,8 +1,8 @@
-"""Train SAEs on a corpus with sae-lens' own classes and save them as JumpReLU folders.
+"""Train SAEs on a corpus with the classes of sae-lens and save them as JumpReLU folders.
 
-The trainer is sae-lens' `SAETrainer`, stepped from here so that a run can report, stop, and be
-continued exactly: batches depend on the seed and the step alone, and checkpoints (safetensors and
-JSON, never pickle) hold the whole optimiser.
+This module steps sae-lens' `SAETrainer` itself, so that a run can report progress, stop, and resume
+exactly: batches depend on the seed and the step only, and checkpoints (safetensors and JSON, never
+pickle) include the whole state of the optimiser.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ if TYPE_CHECKING:
 __all__ = ["LevelReport", "LevelSpec", "TrainSettings", "encode", "measure_sae", "train_sae"]
 
 L0_MARGIN = 0.985
-"""The saved threshold aims at this share of k on training text, so that unseen text stays at k."""
+"""Factor of k for the L0 at the saved threshold on training text, so that L0 is k elsewhere."""
 
 
 class _Batches:
-    """Shuffled training batches; which rows a batch holds depends on seed and position only."""
+    """Shuffled training batches; the rows of a batch depend on seed and position only."""
 
     def __init__(
         self,
@@ -56,14 +56,14 @@ class _Batches:
     def __next__(self) -> torch.Tensor:
         import torch
 
-        epoch, place = divmod(self.position, self.per_epoch)
+        epoch, index = divmod(self.position, self.per_epoch)
         if epoch != self._epoch:
             generator = torch.Generator().manual_seed(self._seed * 1_000_003 + epoch)
             order = torch.randperm(len(self._rows), generator=generator)
             self._order = self._rows[order.to(self._rows.device)]
             self._epoch = epoch
         self.position += 1
-        chosen = self._order[place * self._size : (place + 1) * self._size]
+        chosen = self._order[index * self._size : (index + 1) * self._size]
         return self._bank.rows[chosen].to(self._device).float()
 
 
@@ -82,21 +82,21 @@ def train_sae(
 ) -> LevelReport:
     """Train one SAE, save it as a sae-lens folder and measure it on held-out rows.
 
-    `held_out` is per text. `checkpoints` is where an interrupted run leaves its state; `identity`
-    names the data, so that a run is only continued on the same.
+    `held_out` is per text. `checkpoints` is the folder for the state of an interrupted run, which
+    resumes only if `identity` (of the data) is unchanged.
     """
     import time
 
     import torch
 
-    began = time.monotonic()
+    start = time.monotonic()
     chosen = settings or TrainSettings()
     device = choose_device(chosen.device)
     train_rows, test_rows = _split_rows(bank, held_out)
     if len(train_rows) < spec.width:
         raise UsageError(
-            f"--level {spec.name}: {len(train_rows):,} {spec.unit}s are too few to learn "
-            f"{spec.width:,} concepts from; give more text or a smaller width."
+            f"--level {spec.name}: {len(train_rows):,} {spec.unit}s are too few to train "
+            f"{spec.width:,} concepts; use more text or a smaller width."
         )
     size = min(spec.batch_size, len(train_rows))
     batches = _Batches(bank, train_rows, size=size, seed=chosen.seed, device=device)
@@ -122,7 +122,7 @@ def train_sae(
         more_rows=more,
         n_train=len(train_rows),
         n_steps=n_steps,
-        seconds=time.monotonic() - began,
+        seconds=time.monotonic() - start,
     )
 
 
@@ -187,18 +187,18 @@ def measure_sae(
 def _split_rows(
     bank: ActivationBank, held_out: NDArray[np.bool_]
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the row numbers to train on and to measure on."""
+    """Return the indices of training rows and of test rows."""
     import numpy as np
     import torch
 
-    held = held_out[bank.text_of]
-    train, test = np.flatnonzero(~held), np.flatnonzero(held)
+    is_test = held_out[bank.text_of]
+    train, test = np.flatnonzero(~is_test), np.flatnonzero(is_test)
     if not len(test):
-        # A corpus of a few texts may have none held out; the last rows stand in for them.
+        # A small corpus may have no held-out texts: use the last rows as a fallback.
         cut = max(1, len(train) // 50)
         train, test = train[:-cut], train[-cut:]
     if not len(train):
-        raise UsageError("The corpus is too small to train on; give more texts.")
+        raise UsageError("The corpus is too small to train on; use more texts.")
     device = bank.rows.device
     return torch.from_numpy(train).to(device), torch.from_numpy(test).to(device)
 
@@ -237,11 +237,13 @@ def _make_trainer(
     }
     sae: Any
     if spec.architecture == "batchtopk":
-        # A GPU does the dense step faster than it gathers; a processor the other way round.
+        # The dense step is faster on a GPU, the sparse one on a CPU.
         kind = sparse_batchtopk() if device.type == "cpu" else BatchTopKTrainingSAE
         sae = kind(BatchTopKTrainingSAEConfig(**common))
     else:
-        inner = spec.widths or tuple(w for w in (spec.width // 16, spec.width // 4) if w)
+        inner = spec.widths or tuple(
+            width for width in (spec.width // 16, spec.width // 4) if width
+        )
         sae = MatryoshkaBatchTopKTrainingSAE(
             MatryoshkaBatchTopKTrainingSAEConfig(**common, matryoshka_widths=[*inner, spec.width])
         )
@@ -257,7 +259,7 @@ def _make_trainer(
             lr_decay_steps=n_steps // 3,
             device=str(device),
             dead_feature_window=spec.dead_window,
-            # Its log of this window goes to wandb only; never due, it costs nothing.
+            # Only wandb logs need this window: set it beyond the last step.
             feature_sampling_window=n_steps + 1,
         ),
         sae=sae,
@@ -275,7 +277,7 @@ def _make_trainer(
 
 
 def _start_from_data(sae: Any, rows: torch.Tensor, k: float, seed: int) -> None:
-    """Make centred samples the decoder; scale the encoder so that it reconstructs at once."""
+    """Initialise the decoder with centred samples and scale the encoder by least squares."""
     import torch
 
     with torch.no_grad():
@@ -295,7 +297,7 @@ def _start_from_data(sae: Any, rows: torch.Tensor, k: float, seed: int) -> None:
         acts = (probe @ directions.T).relu()
         cut = acts.flatten().topk(max(1, int(k * len(probe)))).values[-1]
         rebuilt = (acts * (acts >= cut)) @ directions
-        # Least squares: without this factor the first reconstructions are far too long.
+        # Without this factor the first reconstructions are far too long.
         scale = (probe * rebuilt).sum() / rebuilt.pow(2).sum().clamp(min=1e-12)
         sae.W_enc.copy_(directions.T * scale)
         sae.b_enc.copy_(-(mean @ directions.T) * scale)
@@ -312,7 +314,7 @@ def _run(
     progress: ProgressCallback | None,
     stop: StopCheck | None,
 ) -> None:
-    """Step the trainer to the end, or to where it is stopped."""
+    """Step the trainer until `n_steps` or until `stop` returns true."""
     import torch
 
     precision = torch.get_float32_matmul_precision()
@@ -344,22 +346,22 @@ def _run(
 def _finish(
     sae: Any, sample: torch.Tensor, spec: LevelSpec, precision: str
 ) -> dict[str, torch.Tensor]:
-    """Return the weights as they will be saved, with the threshold set anew so that L0 is k."""
+    """Return the weights at the saved precision, with the threshold at which L0 is k."""
     import torch
 
-    number = torch.float16 if precision == "float16" else torch.float32
+    dtype = torch.float16 if precision == "float16" else torch.float32
     state = sae.state_dict()
     sae.process_state_dict_for_saving_inference(state)
     weights = {
-        name: state[name].detach().to(number).float().contiguous()
+        name: state[name].detach().to(dtype).float().contiguous()
         for name in ("W_enc", "W_dec", "b_enc", "b_dec")
     }
     if not all(bool(torch.isfinite(tensor).all()) for tensor in weights.values()):
-        raise ModelError(f"Training {spec.name} gave weights that are not finite; lower --lr.")
+        raise ModelError(f"Training {spec.name} ended with non-finite weights; lower --lr.")
     pre = (sample @ weights["W_enc"] + weights["b_enc"]).relu()
     n_active = max(1, int(spec.k * L0_MARGIN * len(sample)))
     cut = float(pre.flatten().topk(n_active).values[-1])
-    stored = torch.tensor(cut, dtype=number)
+    stored = torch.tensor(cut, dtype=dtype)
     weights["threshold"] = torch.full_like(weights["b_enc"], float(stored))
     return weights
 
@@ -373,7 +375,7 @@ def _save(
     from sae_lens.saes.sae import SAEMetadata
     from safetensors.torch import save_file
 
-    number = torch.float16 if precision == "float16" else torch.float32
+    dtype = torch.float16 if precision == "float16" else torch.float32
     config = JumpReLUSAEConfig(
         d_in=weights["W_enc"].shape[0],
         d_sae=spec.width,
@@ -394,6 +396,6 @@ def _save(
         json.dumps(config.to_dict(), indent=1, sort_keys=True) + "\n", encoding="utf-8"
     )
     save_file(
-        {name: tensor.to("cpu", number).contiguous() for name, tensor in weights.items()},
+        {name: tensor.to("cpu", dtype).contiguous() for name, tensor in weights.items()},
         folder / "sae_weights.safetensors",
     )

@@ -1,7 +1,7 @@
-"""Item text to model input: tokens with character offsets, content masks, windows and passages.
+"""Convert items to model input: tokens with character offsets, content masks and passages.
 
-Special tokens and template boilerplate are read by the model and never counted. Nothing is cut
-off: a text longer than the model's limit becomes several windows.
+The model reads special tokens and template boilerplate, but they never count. Nothing is truncated:
+a text longer than the model's limit is split into several windows.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from benchdesign.mapping.chat import EDGE, ChatFrame, chat_frame
 __all__ = ["Window", "WindowMaker", "cut_passages"]
 
 WHOLE_PASSAGE = 96
-"""A window of at most this many content tokens is one passage."""
+"""Maximum number of content tokens of a window that is a single passage."""
 
 SHORTEST_PASSAGE, LONGEST_PASSAGE = 20, 80
 
@@ -33,23 +33,23 @@ _CHUNK = 512
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Window:
-    """One stretch of an item's tokens, as the model reads it."""
+    """Consecutive tokens of an item, as the model reads them."""
 
     item: int
-    """Position of the item in the sequence given."""
+    """Index of the item in the input sequence."""
 
     token_ids: NDArray[np.int32]
-    """With special tokens."""
+    """Token ids, including special tokens."""
 
     content: NDArray[np.bool_]
-    """Per token of `token_ids`: does it come from the item's record?"""
+    """Per token of `token_ids`: whether it is from the item's record."""
 
     starts: NDArray[np.int32]
     """Per content token: first character in the item's text."""
 
     ends: NDArray[np.int32]
     passages: tuple[tuple[int, int], ...]
-    """Half-open ranges of content tokens (0 is the window's first content token)."""
+    """Half-open ranges of content tokens; 0 is the window's first content token."""
 
     @property
     def n_content(self) -> int:
@@ -57,26 +57,26 @@ class Window:
         return len(self.starts)
 
     def __len__(self) -> int:
-        """Count the tokens, special ones included."""
+        """Count the tokens, including special tokens."""
         return len(self.token_ids)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class WindowMaker:
-    """Cuts items into windows with one tokenizer."""
+    """Splits items into windows with one tokenizer."""
 
     tokenizer: Any
     """A `tokenizers.Tokenizer` without truncation or padding."""
 
     limit: int
-    """Most tokens in a window, special ones included."""
+    """Maximum number of tokens in a window, including special tokens."""
 
     before: tuple[int, ...] = ()
-    """Special tokens in front of every window."""
+    """Special tokens at the start of every window."""
 
     after: tuple[int, ...] = ()
     chat: ChatFrame | None = None
-    """Reads every item as the user's turn; its control tokens are in `before` and `after`."""
+    """Puts every item in the user's turn; `before` and `after` have its control tokens."""
 
     @classmethod
     def from_transformers(
@@ -84,12 +84,12 @@ class WindowMaker:
     ) -> WindowMaker:
         """Wrap a fast tokenizer of transformers.
 
-        `prepend_bos` None does as the tokenizer does; `chat` puts its chat template around items.
+        With `prepend_bos` None the tokenizer decides; `chat` puts items into its chat template.
         """
         backend = getattr(tokenizer, "backend_tokenizer", None)
         if backend is None or not hasattr(backend, "encode_batch"):
             raise ModelError(
-                f"{tokenizer.__class__.__name__} gives no character offsets. "
+                f"{tokenizer.__class__.__name__} has no character offsets. "
                 "Use a model with a fast tokenizer (tokenizer.json)."
             )
         backend.no_truncation()
@@ -97,14 +97,14 @@ class WindowMaker:
         bare = backend.encode("a", add_special_tokens=False).ids
         full = tokenizer("a").input_ids
         frame = chat_frame(tokenizer) if chat else None
-        # Text such as "[SEP]" or "<|endoftext|>" inside an item is text, never a control token.
-        # Set last: calling the tokenizer sets it back.
+        # Encode "[SEP]" or "<|endoftext|>" in an item as text, not as a control token.
+        # Set this last: calling the tokenizer resets it.
         backend.encode_special_tokens = True
         at = next((i for i in range(len(full)) if full[i : i + len(bare)] == bare), 0)
         before, after = tuple(full[:at]), tuple(full[at + len(bare) :])
         bos = tokenizer.bos_token_id
         if frame is not None:
-            # Templates often write the BOS that the tokenizer would add again.
+            # Many templates include the BOS token: do not add it twice.
             adds_bos = bos in before and bos not in frame.before
             before = (bos, *frame.before) if adds_bos else frame.before
             after = frame.after
@@ -116,26 +116,26 @@ class WindowMaker:
         return cls(backend, limit, before, after, frame)
 
     def windows(self, items: Sequence[Item]) -> list[Window]:
-        """Return the windows of all items, in order; an item without content tokens has none."""
-        return [window for some in self.cut(items, _CHUNK) for window in some]
+        """Return the windows of all items in order; none for an item without content tokens."""
+        return [window for group in self.cut(items, _CHUNK) for window in group]
 
-    def cut(self, items: Sequence[Item], at_once: int) -> Iterator[list[Window]]:
-        """Yield the windows of so many items at a time."""
+    def cut(self, items: Sequence[Item], chunk_size: int) -> Iterator[list[Window]]:
+        """Yield the windows of `chunk_size` items at a time."""
         opens, closes = (self.chat.opens, self.chat.closes) if self.chat else ("", "")
-        for low in range(0, len(items), at_once):
-            chunk = items[low : low + at_once]
+        for low in range(0, len(items), chunk_size):
+            chunk = items[low : low + chunk_size]
             texts = [_SURROGATE.sub("\ufffd", item.text) for item in chunk]
             if self.chat is not None:
                 texts = [text.replace(EDGE, "\ufffd") for text in texts]
             encodings = self.tokenizer.encode_batch(
                 [f"{opens}{text}{closes}" for text in texts], add_special_tokens=False
             )
-            made: list[Window] = []
+            windows: list[Window] = []
             for position, (text, item, encoding) in enumerate(
                 zip(texts, chunk, encodings, strict=True), start=low
             ):
-                made += self._cut(position, text, item.content, encoding)
-            yield made
+                windows += self._cut(position, text, item.content, encoding)
+            yield windows
 
     def _cut(
         self, position: int, text: str, content: tuple[Span, ...], encoding: Any
@@ -152,59 +152,59 @@ class WindowMaker:
             before = np.concatenate([before, ids[int(has_edge) : first]])
             after = np.concatenate([ids[last:], after])
             ids = ids[first:last]
-            # A token may begin in the template and end in the text.
+            # Clip: a token may start in the template and end in the text.
             offsets = np.clip(offsets[first:last] - len(self.chat.opens), 0, len(text))
         starts, ends = offsets[:, 0], offsets[:, 1]
-        counts = _is_content(starts, ends, content, len(text))
+        is_content = _is_content(starts, ends, content, len(text))
         closes = _closes_sentence(text, starts)
         room = self.limit - len(before) - len(after)
         if room < 1:
             raise ModelError(f"A window of {self.limit} tokens leaves no room for text.")
         for low, high in _stretches(len(ids), room, closes):
-            kept = counts[low:high]
-            if not kept.any():
+            mask = is_content[low:high]
+            if not mask.any():
                 continue
             yield Window(
                 item=position,
                 token_ids=np.concatenate([before, ids[low:high], after]),
                 content=np.concatenate(
-                    [np.zeros(len(before), bool), kept, np.zeros(len(after), bool)]
+                    [np.zeros(len(before), bool), mask, np.zeros(len(after), bool)]
                 ),
-                starts=starts[low:high][kept],
-                ends=ends[low:high][kept],
-                passages=cut_passages(closes[low:high][kept]),
+                starts=starts[low:high][mask],
+                ends=ends[low:high][mask],
+                passages=cut_passages(closes[low:high][mask]),
             )
 
 
 def cut_passages(closes: NDArray[np.bool_]) -> tuple[tuple[int, int], ...]:
-    """Cut content tokens into passages; `closes` says which tokens end a sentence."""
+    """Split content tokens into passages; `closes` marks tokens at the end of a sentence."""
     n = len(closes)
     if n <= WHOLE_PASSAGE:
         return ((0, n),) if n else ()
     cuts, low = [0], 0
     while n - low > LONGEST_PASSAGE:
-        # The rest must still make a passage of its own.
+        # Leave enough tokens for one more passage.
         latest = min(LONGEST_PASSAGE, n - low - SHORTEST_PASSAGE)
-        places = np.flatnonzero(closes[low + SHORTEST_PASSAGE - 1 : low + latest])
-        low += int(places[-1]) + SHORTEST_PASSAGE if len(places) else latest
+        sentence_ends = np.flatnonzero(closes[low + SHORTEST_PASSAGE - 1 : low + latest])
+        low += int(sentence_ends[-1]) + SHORTEST_PASSAGE if len(sentence_ends) else latest
         cuts.append(low)
     return tuple(pairwise([*cuts, n]))
 
 
 def _text_tokens(offsets: NDArray[np.int32], *, opens: int, length: int) -> tuple[int, int]:
-    """Return the range of tokens that show some of a text that stands after `opens` characters."""
+    """Return the range of tokens that overlap the text, which starts after `opens` characters."""
     first = int(np.searchsorted(offsets[:, 1], opens, side="right"))
     last = int(np.searchsorted(offsets[:, 0], opens + length, side="left"))
     return first, max(first, last)
 
 
 def _stretches(n: int, room: int, closes: NDArray[np.bool_]) -> Iterable[tuple[int, int]]:
-    """Cut n tokens into stretches of at most `room`, at a sentence end where one is near."""
+    """Split n tokens into ranges of at most `room` tokens, at the end of a sentence if possible."""
     low = 0
     while n - low > room:
         early = low + room * 3 // 4
-        places = np.flatnonzero(closes[early : low + room])
-        high = early + int(places[-1]) + 1 if len(places) else low + room
+        sentence_ends = np.flatnonzero(closes[early : low + room])
+        high = early + int(sentence_ends[-1]) + 1 if len(sentence_ends) else low + room
         yield low, high
         low = high
     yield low, n
@@ -213,18 +213,18 @@ def _stretches(n: int, room: int, closes: NDArray[np.bool_]) -> Iterable[tuple[i
 def _is_content(
     starts: NDArray[np.int32], ends: NDArray[np.int32], content: tuple[Span, ...], length: int
 ) -> NDArray[np.bool_]:
-    """Tell which tokens overlap the content spans."""
+    """Return a mask of the tokens that overlap the content spans."""
     if content == ((0, length),):
         return ends > starts
     inside = np.zeros(length + 1, dtype=np.int32)
     for low, high in content:
         inside[low + 1 : high + 1] = 1
-    running = np.cumsum(inside)
-    return np.asarray(running[ends] > running[starts])
+    n_inside = np.cumsum(inside)
+    return np.asarray(n_inside[ends] > n_inside[starts])
 
 
 def _closes_sentence(text: str, starts: NDArray[np.int32]) -> NDArray[np.bool_]:
-    """Tell which tokens are the last of a sentence or line; the last token always is."""
+    """Return a mask of the last tokens of sentences and lines, including the last token."""
     ends = np.asarray([match.end() for match in _SENTENCE_END.finditer(text)], dtype=np.int32)
-    passed = np.searchsorted(ends, starts, side="right")
-    return np.append(passed[1:] > passed[:-1], True)
+    n_ended = np.searchsorted(ends, starts, side="right")
+    return np.append(n_ended[1:] > n_ended[:-1], True)

@@ -1,8 +1,8 @@
-"""Runs a job in a child process, so that an interface stays free and can stop it at once.
+"""Run a job in a child process, so that a user interface stays responsive and can stop it.
 
-The child is a fresh interpreter (spawn): the interface never imports torch. It sends progress over
-a pipe and its result or error at the end. The job function and its arguments are pickled, which
-is safe because both ends are ours.
+The child is a new interpreter (spawn), so that the interface never imports torch. It sends progress
+and finally its result or error over a pipe. The function and its arguments are pickled, which is
+safe because the package controls both ends.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from benchdesign.progress import Progress
 __all__ = ["Failed", "Finished", "Job", "JobEvent", "Stopped"]
 
 GRACE = 0.4
-"""Seconds a child has to end by itself before it is killed."""
+"""Seconds that a child has to exit before it is killed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The job is done."""
+    """The job has finished."""
 
     result: Any
 
@@ -40,13 +40,13 @@ class Failed:
     """The job raised, or its process died."""
 
     message: str
-    """One line."""
+    """Error message in one line."""
 
     exit_code: int
-    """What the command line would exit with."""
+    """Exit status of the same error on the command line."""
 
     log: Path | None
-    """File with the traceback, if one was written."""
+    """File with the traceback, if it was written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,10 +59,10 @@ JobEvent = Progress | Finished | Failed | Stopped
 
 @dataclass(eq=False)
 class Job:
-    """One function running in a child process.
+    """A function running in a child process.
 
-    `function` is called with the arguments given and `progress=`, a callback; it must be importable
-    by name (a function at the top level of a module).
+    `function` gets `arguments`, `options` and the callback `progress=`. It must be at the top level
+    of a module, so that it can be pickled.
     """
 
     process: BaseProcess
@@ -79,7 +79,7 @@ class Job:
         log: Path | None = None,
         options: dict[str, Any] | None = None,
     ) -> Job:
-        """Start a job; `options` are keyword arguments, `log` gets the traceback of an error."""
+        """Start a job; `options` are keyword arguments, `log` is the file for tracebacks."""
         context = multiprocessing.get_context("spawn")
         receiver, sender = context.Pipe(duplex=False)
         process = context.Process(
@@ -89,18 +89,17 @@ class Job:
             daemon=True,
         )
         process.start()
-        # Ours must be the only open reading end and the child's the only writing one, so that the
-        # death of the child shows as the end of the stream.
+        # Only the child may have the writing end open, so that its death ends the stream.
         sender.close()
         return cls(process, receiver, log)
 
     @property
     def is_running(self) -> bool:
-        """Whether the last event is still to come."""
+        """Whether more events follow."""
         return not self._ended
 
     def poll(self, *, timeout: float = 0.0) -> JobEvent | None:
-        """Return the next event, or None if there is none within `timeout` seconds."""
+        """Return the next event, or None after `timeout` seconds without one."""
         if self._ended:
             return None
         try:
@@ -114,14 +113,14 @@ class Job:
         return event
 
     def events(self) -> Iterator[JobEvent]:
-        """Iterate over events until the job has ended; blocks between them."""
+        """Yield events until the job has ended; blocks between events."""
         while not self._ended:
             event = self.poll(timeout=0.2)
             if event is not None:
                 yield event
 
     def stop(self) -> Stopped:
-        """End the child at once; what it has written stays."""
+        """Stop the child immediately; files that it has written stay."""
         if not self._ended:
             self._stopping = True
             self.process.terminate()
@@ -140,8 +139,8 @@ class Job:
             with contextlib.suppress(ValueError):
                 cause = signal.Signals(-code).name
                 hint = " (out of memory?)" if cause == "SIGKILL" else ""
-                return Failed(f"The worker process was ended by {cause}{hint}.", 1, None)
-        return Failed(f"The worker process ended without a result (exit code {code}).", 1, None)
+                return Failed(f"The worker process was killed by {cause}{hint}.", 1, None)
+        return Failed(f"The worker process exited without a result (status {code}).", 1, None)
 
     def _end(self) -> None:
         self._ended = True
@@ -156,29 +155,29 @@ def _run(
     options: dict[str, Any],
     log: Path | None,
 ) -> None:
-    """Run a job in the child; the outermost edge, where any error becomes one line."""
-    # Ctrl-C in the terminal reaches the whole group: the parent decides what it means.
+    """Run a job in the child process; convert any error to a message in one line."""
+    # Ctrl-C signals the whole process group: the parent handles it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    last = _Latest(sender)
+    latest = _Latest(sender)
     try:
-        last_event: JobEvent = Finished(function(*arguments, progress=last.send, **options))
+        last_event: JobEvent = Finished(function(*arguments, progress=latest.send, **options))
     except Interrupted:
         last_event = Stopped()
     except BenchdesignError as problem:
         last_event = Failed(_one_line(problem), problem.exit_code, None)
     except Exception as problem:
-        written = _write_log(log)
-        hint = f" Details: {written}" if written else ""
+        log_path = _write_log(log)
+        hint = f" Details: {log_path}" if log_path else ""
         name = type(problem).__name__
-        last_event = Failed(f"Unexpected {name}: {_one_line(problem)}{hint}", 1, written)
-    # A parent that is gone has no use for the result.
+        last_event = Failed(f"Unexpected {name}: {_one_line(problem)}{hint}", 1, log_path)
+    # The parent may have exited.
     with contextlib.suppress(BrokenPipeError):
         sender.send(last_event)
     sender.close()
 
 
 class _Latest:
-    """Sends progress, at most every tenth of a second for one stage, so that a pipe never fills."""
+    """Sends progress at most every 0.1 s per stage, so that the pipe never fills."""
 
     def __init__(self, sender: Connection) -> None:
         self._sender = sender
@@ -194,7 +193,7 @@ class _Latest:
         try:
             self._sender.send(event)
         except BrokenPipeError:
-            raise Interrupted("The interface is gone.") from None
+            raise Interrupted("The parent process has exited.") from None
 
 
 def _write_log(log: Path | None) -> Path | None:

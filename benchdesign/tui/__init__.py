@@ -1,4 +1,4 @@
-"""The terminal interface; everything it does has a command too."""
+"""The terminal interface. Everything it does is also available as a command."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ __all__ = ["run"]
 
 
 def run(target: str | None = None, *, pool: str | None = None, chat: bool = False) -> None:
-    """Open the interface on a workspace, on a benchmark to make one, or on the recent ones."""
+    """Open the interface on a workspace, on a new benchmark, or on the recent workspaces."""
     from benchdesign.config import editor_command, load_preferences, user_config_path
     from benchdesign.tui.app import BenchdesignApp
     from benchdesign.tui.memory import RecentList

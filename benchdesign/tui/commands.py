@@ -1,4 +1,4 @@
-"""What the command palette offers: every action by name, screens, themes, messages."""
+"""Commands of the command palette: screens, actions, themes and messages."""
 
 from __future__ import annotations
 
@@ -28,11 +28,13 @@ _GROUPS = {
 
 
 def palette_commands(app: BenchdesignApp, screen: Screen[Any]) -> Iterator[SystemCommand]:
-    """Yield `group: verb` commands, those of the screen first."""
-    for one in SCREENS:
-        yield SystemCommand(f"go: {one.title}", one.question, _run(app, f"go('{one.mode}')"))
-    here = SCREEN_KEYS.get(app.current_mode, ())
-    for key_id in dict.fromkeys((*here, *TABLE_KEYS, *APP_KEYS)):
+    """Yield `group: verb` commands; actions of the current screen precede general ones."""
+    for screen_name in SCREENS:
+        yield SystemCommand(
+            f"go: {screen_name.title}", screen_name.question, _run(app, f"go('{screen_name.mode}')")
+        )
+    screen_keys = SCREEN_KEYS.get(app.current_mode, ())
+    for key_id in dict.fromkeys((*screen_keys, *TABLE_KEYS, *APP_KEYS)):
         key = KEYS[key_id]
         if key.group == "Screens" or key.id == "palette":
             continue
@@ -41,7 +43,7 @@ def palette_commands(app: BenchdesignApp, screen: Screen[Any]) -> Iterator[Syste
         yield SystemCommand(name, help_text, _run(app, key.action))
     for theme in sorted(app.available_themes):
         yield SystemCommand(f"theme: {theme}", "Change the colours.", _theme(app, theme))
-    yield SystemCommand("help: messages", "What was said so far.", _messages(app))
+    yield SystemCommand("help: messages", "Show earlier messages.", _messages(app))
 
 
 def _run(app: BenchdesignApp, action: str) -> Callable[[], None]:
@@ -67,7 +69,7 @@ def _messages(app: BenchdesignApp) -> Callable[[], None]:
     def show() -> None:
         from benchdesign.tui.screens.dialogs import AskChoice
 
-        said = [(str(place), text) for place, text in enumerate(app.messages[-40:])]
-        app.push_screen(AskChoice("Messages", said or [("0", "Nothing was said yet.")]))
+        messages = [(str(position), text) for position, text in enumerate(app.messages[-40:])]
+        app.push_screen(AskChoice("Messages", messages or [("0", "No messages yet.")]))
 
     return show

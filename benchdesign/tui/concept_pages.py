@@ -1,4 +1,4 @@
-"""The pages about one concept and one area: content made from the model."""
+"""Detail pages of one concept and of one area."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def concept_page(
     width: int,
     is_short: bool = False,
 ) -> Content:
-    """Return what is known of a concept, with the items that show it most."""
+    """Return the page of a concept, with the items that show it most strongly."""
     analysis = session.analysis
     assert analysis is not None
     row = analysis.gaps.row(concept_id)
@@ -89,19 +89,19 @@ def concept_page(
         ),
     ]
     if row.items_needed is not None and state == "untestable":
-        parts.append(field_line("needs", f"{row.items_needed:,} items before a gap could show"))
+        parts.append(field_line("needs", f"{row.items_needed:,} items to detect a gap"))
     parts.append(field_line("label", f"{source}{trust}"))
     parts += _merged_lines(session, concept_id)
     parts.append(field_line("level", row.level + (f" · area {area}" if area else "")))
     if analysis.relevance is not None:
         evidence = analysis.relevance.evidence(concept_id, analysis.dictionary)
-        where = evidence.overridden or ("in scope" if evidence.in_scope else "out of scope")
-        parts.append(field_line("scope", f"{evidence.score:.2f} · {where}"))
-    parts += [field_line(*one) for one in _queue_lines(session, concept_id)]
+        scope = evidence.overridden or ("in scope" if evidence.in_scope else "out of scope")
+        parts.append(field_line("scope", f"{evidence.score:.2f} · {scope}"))
+    parts += [field_line(*field) for field in _queue_lines(session, concept_id)]
     parts += _nearby_lines(session, concept_id, width=width)
-    said = session.log.standing(Subject.CONCEPT, str(concept_id))
-    if said is not None:
-        parts += said_lines(said)
+    standing = session.log.standing(Subject.CONCEPT, str(concept_id))
+    if standing is not None:
+        parts += said_lines(standing)
     parts += ["", *_examples(session, concept_id, part=part, marks=marks, width=width)]
     return page_lines(close_up(parts) if is_short else parts, width=width)
 
@@ -118,8 +118,8 @@ def _merged_lines(session: Session, concept_id: int) -> list[Hung]:
     label, merged = session.loaded.analysis.dictionary.label, session.loaded.merged
     if concept_id in merged:
         keeper = merged[concept_id]
-        return [field_line("counted as", f"{keeper:05d} {label(keeper)}   m counts it apart again")]
-    names = [f"{one:05d} {label(one)}" for one in session.members(concept_id)]
+        return [field_line("counted as", f"{keeper:05d} {label(keeper)}   m separates them again")]
+    names = [f"{member:05d} {label(member)}" for member in session.members(concept_id)]
     heads = ["with", *[""] * len(names)]
     return [field_line(head, name) for head, name in zip(heads, names, strict=False)]
 
@@ -130,10 +130,10 @@ def _nearby_lines(session: Session, concept_id: int, *, width: int) -> list[Part
     label = analysis.dictionary.label
     parts: list[Part] = []
     heads = ["often with", *[""] * _NEIGHBOURS]
-    near = neighbours(session, concept_id, _NEIGHBOURS)
-    for head, (one, shared) in zip(heads, near, strict=False):
-        name = display(label(one), width=max(width - 31, 12))
-        parts.append(field_line(head, f"{one:05d} {name} · {100 * shared:.0f} % shared"))
+    nearest = neighbours(session, concept_id, _NEIGHBOURS)
+    for head, (neighbour, shared) in zip(heads, nearest, strict=False):
+        name = display(label(neighbour), width=max(width - 31, 12))
+        parts.append(field_line(head, f"{neighbour:05d} {name} · {100 * shared:.0f} % shared"))
     if is_gap_state(session.concept_states[concept_id]):
         row = closest_row(session, concept_id)
         if row is not None:
@@ -153,17 +153,17 @@ def _queue_lines(session: Session, concept_id: int) -> list[tuple[str, str]]:
     if loaded.pool_count is not None:
         n = int(loaded.pool_count[concept_id])
         lines.append(("pool", f"{n:,} items show it" if n else "0 items show it: nothing to add"))
-    places = loaded.by_concept.get(concept_id, ())
-    if places:
-        counts = session.verdict_counts([loaded.candidates[one] for one in places])
+    positions = loaded.by_concept.get(concept_id, ())
+    if positions:
+        counts = session.verdict_counts([loaded.candidates[position] for position in positions])
         words = {
             Verdict.OPEN: "open",
             Verdict.ACCEPT: "accepted",
             Verdict.REJECT: "rejected",
             Verdict.DEFER: "deferred",
         }
-        said = ", ".join(f"{counts[one]} {word}" for one, word in words.items() if counts[one])
-        lines.append(("candidates", said))
+        summary = ", ".join(f"{counts[key]} {word}" for key, word in words.items() if counts[key])
+        lines.append(("candidates", summary))
     return lines
 
 
@@ -172,45 +172,45 @@ def _examples(
 ) -> list[Part]:
     analysis = session.analysis
     assert analysis is not None
-    found: list[tuple[float, Item, int, bool]] = []
+    examples: list[tuple[float, Item, int, bool]] = []
     for source, in_pool in ((analysis.benchmark, False), (analysis.pool, True)):
         if source is not None:
             rows = session.top_rows(concept_id, _EXAMPLES, in_pool=in_pool)
-            found += [(peak, source.items[row], row, in_pool) for row, peak in rows]
-    # The strongest first, wherever it is: of a gap, the benchmark's own items show little.
-    shown = [one[1:] for one in sorted(found, key=lambda one: -one[0])]
-    if not shown:
+            examples += [(peak, source.items[row], row, in_pool) for row, peak in rows]
+    # Strongest first, from either source: benchmark items rarely show a gap.
+    ranked = [example[1:] for example in sorted(examples, key=lambda example: -example[0])]
+    if not ranked:
         return [
             heading("Evidence"),
-            literal("No item here or in the pool shows it.", "$foreground-muted"),
+            literal("No item of the benchmark or the pool shows it.", "$foreground-muted"),
         ]
-    first = part % len(shown)
+    first = part % len(ranked)
     parts: list[Part] = []
-    for place in range(first, min(first + 2, len(shown))):
-        item, row, in_pool = shown[place]
+    for position in range(first, min(first + 2, len(ranked))):
+        item, row, in_pool = ranked[position]
         tokens = token_evidence(analysis, item, row, [concept_id], in_pool=in_pool)
-        head = f"Evidence {place + 1} of {len(shown)}"
-        where = f"   {'pool' if in_pool else 'benchmark'} · "
-        room = max(width - len(head) - len(where), 8)
+        head = f"Evidence {position + 1} of {len(ranked)}"
+        origin = f"   {'pool' if in_pool else 'benchmark'} · "
+        id_width = max(width - len(head) - len(origin), 8)
         parts += [
             Content.assemble(
                 (head, "bold $text-accent"),
-                (where, "$foreground-muted"),
-                (id_end(item.id, room), "$foreground-muted"),
+                (origin, "$foreground-muted"),
+                (id_end(item.id, id_width), "$foreground-muted"),
             ),
             evidence_content(item.text, tokens, marks=marks),
             "",
         ]
-    if len(shown) > 2:
-        turn = "right shows the next, left the one before"
-        parts.append(literal(turn, "$foreground-muted"))
+    if len(ranked) > 2:
+        hint = "right shows the next, left the previous"
+        parts.append(literal(hint, "$foreground-muted"))
     return parts
 
 
 def area_page(
     session: Session, name: str, ids: Sequence[int], *, marks: Marks, width: int
 ) -> Content:
-    """Return what is known of an area and its gaps."""
+    """Return the page of an area, with its gaps."""
     analysis, loaded = session.analysis, session.loaded
     assert analysis is not None and loaded is not None
     parts: list[Part] = [literal(name, "bold"), ""]
@@ -228,29 +228,29 @@ def area_page(
                 ),
             )
         )
-    missing = sum(session.concept_states[one] == "missing" for one in ids)
+    missing = sum(session.concept_states[concept_id] == "missing" for concept_id in ids)
     parts.append(field_line("gaps", f"{len(ids)}: {missing} missing, {len(ids) - missing} under"))
     if ids:
         gaps = analysis.gaps
         count = int(gaps.count[list(ids)].sum())
-        want = sum(session.target(one) for one in ids)
+        want = sum(session.target(concept_id) for concept_id in ids)
         lift = signed(gaps.coverage.joint_lift(ids, prior=gaps.settings.prior))
         parts.append(
             field_line("figures", f"of the gaps: have {count:,}, want {want:,}, lift {lift}")
         )
-    said = session.log.standing(Subject.AREA, name)
-    if said is not None:
-        parts += said_lines(said)
+    standing = session.log.standing(Subject.AREA, name)
+    if standing is not None:
+        parts += said_lines(standing)
     parts += ["", heading("Its gaps, largest first")]
     for concept_id in ids[:24]:
         row = analysis.gaps.row(concept_id)
         glyph = marks.glyph(session.concept_states[concept_id])
-        have = row.count + int(session.added_counts[concept_id])
+        n_items = row.count + int(session.added_counts[concept_id])
         parts.append(
             Hung(
                 Content.assemble(
                     (f"{glyph:<3}", marks.style(session.concept_states[concept_id])),
-                    f"{have:>4} of {session.target(concept_id):<5}",
+                    f"{n_items:>4} of {session.target(concept_id):<5}",
                 ),
                 literal(row.label),
             )
@@ -259,6 +259,6 @@ def area_page(
         parts.append(f"... {len(ids) - 24} more")
     parts += [
         "",
-        literal("right opens the area, enter reviews what would fill it", "$foreground-muted"),
+        literal("right opens the area, enter reviews its candidates", "$foreground-muted"),
     ]
     return page_lines(parts, width=width)

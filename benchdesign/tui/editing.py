@@ -1,4 +1,4 @@
-"""Edit an item's record as JSON in the person's editor."""
+"""Edit an item's record as JSON in the user's editor."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ __all__ = ["changed_fields", "edit_record"]
 def edit_record(
     app: App[Any], record: Mapping[str, Any], edits: Mapping[str, Any], *, editor: str
 ) -> dict[str, Any]:
-    """Open the record in the editor; returns the top-level fields that differ from before.
+    """Open the record in the editor and return the top-level fields that changed.
 
-    Raises ValueError where the result is not a JSON object, OSError where the editor cannot run.
+    Raise ValueError if the result is not a JSON object, OSError if the editor cannot run.
     """
     before = {**plain(record), **plain(edits)}
     text = json.dumps(before, ensure_ascii=False, indent=2) + "\n"
@@ -36,7 +36,7 @@ def edit_record(
 
 
 def changed_fields(before: Mapping[str, Any], text: str) -> dict[str, Any]:
-    """Return the fields of an edited JSON object that are different."""
+    """Return the changed fields of an edited JSON object."""
     try:
         after = json.loads(text)
     except (ValueError, RecursionError) as problem:

@@ -1,4 +1,4 @@
-"""The numbers of the overview, counted from what was judged."""
+"""Compute the figures of the overview."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _BINS = ((1, 1), (2, 4), (5, 9), (10, 19), (20, 49), (50, None))
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """The numbers of the overview."""
+    """The figures of the overview."""
 
     n_items: int
     n_concepts: int
@@ -24,13 +24,13 @@ class Figures:
     n_kept_out: int
     n_judged: int
     n_covered: int
-    """Judged concepts that are no gaps: what `Gaps.covered_share` is the share of."""
+    """Judged concepts that are not gaps: the numerator of `Gaps.covered_share`."""
 
     n_rare: int
-    """In-scope concepts that could not be judged: with the judged ones, all of them."""
+    """In-scope concepts too rare to be judged: `n_judged + n_rare == n_in_scope`."""
 
     n_rare_over: int
-    """Those that are over-covered all the same."""
+    """Rare concepts that are over-covered nevertheless."""
 
     n_touched: int
     """In-scope concepts that at least one item shows."""
@@ -41,16 +41,16 @@ class Figures:
 
 
 def figures_of(gaps: Gaps) -> Figures:
-    """Count the concepts of a judgement."""
+    """Return the figures of judged concepts."""
     in_scope = gaps.in_scope
     count = gaps.count[in_scope]
     counts = gaps.counts()
     n_judged = int(gaps.is_judged.sum())
     bins = []
     for low, high in _BINS:
-        inside = (count >= low) & (count <= (high or np.iinfo(np.int64).max))
+        in_bin = (count >= low) & (count <= (high or np.iinfo(np.int64).max))
         name = f"{low}+" if high is None else (f"{low}" if low == high else f"{low}-{high}")
-        bins.append((name, int(inside.sum())))
+        bins.append((name, int(in_bin.sum())))
     return Figures(
         n_items=gaps.n_items,
         n_concepts=len(gaps),

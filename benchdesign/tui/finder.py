@@ -1,4 +1,4 @@
-"""What the command palette finds in the open workspace: concepts, gaps, candidates, items."""
+"""Search of the command palette: gaps, concepts, candidates, items of the open workspace."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ if TYPE_CHECKING:
 __all__ = ["Found", "WorkspaceFinder", "find"]
 
 _MOST = 8
-"""Hits of each kind; whoever wants more types more."""
+"""Maximum number of matches of each kind."""
 
 _AT_ONCE = 2_000
-"""Texts looked at before the screen gets its turn."""
+"""Number of texts searched before control returns to the event loop."""
 
 _CELLS = 90
 
 
 class Found(NamedTuple):
-    """One thing that matches."""
+    """One match."""
 
     kind: str
     mode: str
@@ -40,33 +40,33 @@ class Found(NamedTuple):
 
 
 class WorkspaceFinder(Provider):
-    """Finds what holds every word typed; text is literal."""
+    """Find texts that contain every typed word; words are literal."""
 
     async def search(self, query: str) -> Hits:
-        """Yield what matches, and what goes there."""
+        """Yield a hit for each match; choosing it shows the match."""
         from benchdesign.tui.app import BenchdesignApp
 
         app = self.app
         if not isinstance(app, BenchdesignApp) or app.session is None:
             return
-        async for one in find(app.session, query):
-            yield Hit(one.score, _shown(one), _goer(app, one), text=one.text)
+        async for match in find(app.session, query):
+            yield Hit(match.score, _shown(match), _goer(app, match), text=match.text)
 
 
 async def find(session: Session, query: str) -> AsyncIterator[Found]:
-    """Yield what holds every word of the query, a few of each kind."""
+    """Yield texts that contain every word of the query, up to `_MOST` of each kind."""
     words = query.lower().split()
     if not words or session.loaded is None:
         return
     for kind, mode, n, id_of, text_of in _places(session):
         n_found = 0
-        for place in range(n):
-            if place % _AT_ONCE == _AT_ONCE - 1:
+        for position in range(n):
+            if position % _AT_ONCE == _AT_ONCE - 1:
                 await asyncio.sleep(0)
-            text = text_of(place)
+            text = text_of(position)
             lowered = text.lower()
             if all(word in lowered for word in words):
-                yield Found(kind, mode, id_of(place), text, _score(lowered, words))
+                yield Found(kind, mode, id_of(position), text, _score(lowered, words))
                 n_found += 1
                 if n_found == _MOST:
                     break
@@ -85,55 +85,55 @@ def _places(session: Session) -> Iterator[_Place]:
         return f"{concept_id:05d} {label(concept_id)}"
 
     gaps: Sequence[int] = session.gap_ids()
-    yield "gap", "gaps", len(gaps), lambda at: str(gaps[at]), lambda at: concept(gaps[at])
-    others = [one for one, state in enumerate(states) if not is_gap_state(state)]
+    yield "gap", "gaps", len(gaps), lambda i: str(gaps[i]), lambda i: concept(gaps[i])
+    other_ids = [concept_id for concept_id, state in enumerate(states) if not is_gap_state(state)]
     yield (
         "concept",
         "concepts",
-        len(others),
-        lambda at: str(others[at]),
-        lambda at: concept(others[at]),
+        len(other_ids),
+        lambda i: str(other_ids[i]),
+        lambda i: concept(other_ids[i]),
     )
     candidates = loaded.candidates
     yield (
         "candidate",
         "candidates",
         len(candidates),
-        lambda at: candidates[at].key,
-        lambda at: f"{candidates[at].item.id} {session.item_of(candidates[at]).text}",
+        lambda i: candidates[i].key,
+        lambda i: f"{candidates[i].item.id} {session.item_of(candidates[i]).text}",
     )
     items = analysis.benchmark.items
     yield (
         "item",
         "items",
         len(items),
-        lambda at: f"item:{items[at].id}",
-        lambda at: f"{items[at].id} {items[at].text}",
+        lambda i: f"item:{items[i].id}",
+        lambda i: f"{items[i].id} {items[i].text}",
     )
 
 
 def _score(text: str, words: Sequence[str]) -> float:
-    # What begins with what was typed comes before what only holds it somewhere.
+    # A match at the start of a word near the beginning ranks first.
     begins = text.startswith(words[0]) or f" {words[0]}" in text[:120]
     return 0.9 if begins else 0.6
 
 
-def _shown(one: Found) -> Content:
-    name = f"{one.kind}: "
-    return Content.assemble((name, "bold"), display(one.text[: 4 * _CELLS], width=_CELLS))
+def _shown(match: Found) -> Content:
+    name = f"{match.kind}: "
+    return Content.assemble((name, "bold"), display(match.text[: 4 * _CELLS], width=_CELLS))
 
 
-def _goer(app: BenchdesignApp, one: Found) -> Callable[[], None]:
+def _goer(app: BenchdesignApp, match: Found) -> Callable[[], None]:
     def go() -> None:
-        app.call_later(_show, app, one)
+        app.call_later(_show, app, match)
 
     return go
 
 
-async def _show(app: BenchdesignApp, one: Found) -> None:
+async def _show(app: BenchdesignApp, match: Found) -> None:
     from benchdesign.tui.screens.lists import ListScreen
 
-    if app.current_mode != one.mode:
-        await app.switch_mode(one.mode)
+    if app.current_mode != match.mode:
+        await app.switch_mode(match.mode)
     if isinstance(app.screen, ListScreen):
-        app.screen.reveal(one.row_id)
+        app.screen.reveal(match.row_id)

@@ -1,4 +1,4 @@
-"""The pipeline in a child process: one job at a time, with its progress and its end."""
+"""Run the pipeline in a child process: one job at a time, with progress and outcome."""
 
 from __future__ import annotations
 
@@ -26,24 +26,24 @@ __all__ = ["Failed", "Finished", "Job", "Stopped", "compute", "remap", "rewritte
 
 
 def compute(folder: str, *, progress: ProgressCallback, output: str) -> None:
-    """Run what is out of date in a workspace; runs in the child.
+    """Run the outdated stages of a workspace, in the child process.
 
-    What libraries print goes to a file: the child shares the terminal with the interface.
+    Library output goes to a file, because the child shares the terminal with the interface.
     """
     from benchdesign.pipeline import run_workspace
     from benchdesign.sofar import SoFarWriter, forget_so_far
 
     _print_to(output)
-    place = Path(folder)
-    forget_so_far(place)
+    path = Path(folder)
+    forget_so_far(path)
     try:
-        run_workspace(folder, progress=progress, so_far=SoFarWriter(place))
+        run_workspace(folder, progress=progress, so_far=SoFarWriter(path))
     finally:
-        forget_so_far(place)
+        forget_so_far(path)
 
 
 def remap(folder: str, *, progress: ProgressCallback, output: str) -> None:
-    """Map the accepted items that were rewritten, into the cache; runs in the child."""
+    """Map the accepted items that were edited into the cache, in the child process."""
     from benchdesign.changes import Choice
     from benchdesign.pipeline import map_rewritten
     from benchdesign.workspace import Workspace
@@ -60,9 +60,9 @@ def remap(folder: str, *, progress: ProgressCallback, output: str) -> None:
 def rewritten_map(
     workspace: Workspace, analysis: Analysis, choice: Choice, *, may_wait: bool
 ) -> ConceptMap | None:
-    """Return the map of the items to be added that were rewritten; None where there are none.
+    """Return the concept map of the accepted items that were edited; None if there are none.
 
-    Where they were not mapped yet, that is done now in a child process, or nothing is returned.
+    If they are not mapped yet, map them in a child process if `may_wait`, else return None.
     """
     from benchdesign.edits import rewritten_items
     from benchdesign.pipeline import reader_of
@@ -72,13 +72,13 @@ def rewritten_map(
         return None
     preferences, _ = load_preferences()
     reader = reader_of(workspace, cache=cache_folder(preferences))
-    found = reader.recall(items)
-    if found is None and may_wait:
+    concept_map = reader.recall(items)
+    if concept_map is None and may_wait:
         for event in _start(remap, workspace.folder).events():
             if isinstance(event, Failed):
                 raise ModelError(event.message)
-        found = reader.recall(items)
-    return found
+        concept_map = reader.recall(items)
+    return concept_map
 
 
 def _print_to(output: str) -> None:
@@ -90,13 +90,13 @@ def _print_to(output: str) -> None:
 
 def _start(function: Callable[..., None], folder: Path) -> ChildJob:
     log = folder / "job.log"
-    # The interface's stderr has no descriptor, and starting a process needs one.
+    # Textual's stderr has no file descriptor, but starting a process needs one.
     with contextlib.redirect_stderr(sys.__stderr__):
         return ChildJob.start(function, str(folder), log=log, options={"output": str(log)})
 
 
 class Job:
-    """One running computation as the interface sees it."""
+    """A running job, with its progress."""
 
     def __init__(
         self, child: ChildJob, *, log: Path, clock: Callable[[], float] = time.monotonic
@@ -109,26 +109,26 @@ class Job:
 
     @classmethod
     def start(cls, folder: Path) -> Job:
-        """Compute what is out of date in a workspace."""
+        """Start a job that runs the outdated stages of a workspace."""
         return cls(_start(compute, folder), log=folder / "job.log")
 
     @property
     def note(self) -> str:
-        """What to say before the first progress."""
+        """The text shown before the first progress."""
         return "starting: loading libraries, a few seconds"
 
     @property
     def seconds(self) -> float:
-        """How long it has been running."""
+        """Seconds since the job started."""
         return self._clock() - self.started
 
     @property
     def seconds_silent(self) -> float:
-        """How long nothing was heard of it."""
+        """Seconds since the last progress."""
         return self._clock() - self._heard
 
     def poll(self) -> Finished | Failed | Stopped | None:
-        """Take in all progress there is; returns how it ended, once it has."""
+        """Read all pending progress; return the outcome if the job has ended."""
         while (event := self._child.poll()) is not None:
             if not isinstance(event, Progress):
                 return event
@@ -137,5 +137,5 @@ class Job:
         return None
 
     def stop(self) -> None:
-        """End it now; what was mapped stays and the next job goes on from there."""
+        """Stop the job; mapped items are kept and the next job resumes from them."""
         self._child.stop()

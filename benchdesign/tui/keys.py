@@ -1,7 +1,7 @@
-"""Every key of the interface: id, meaning, tooltip and group. The same key never means two things.
+"""Every key of the interface: id, action, tooltip and group. No key has two meanings.
 
-Screens take their bindings from here by id, the footer and the help are made from it, and a
-person's key map (`[keys]` in the settings) refers to the ids.
+Screens get their bindings from here by id, and the footer and the help are built from it. The
+user's key map (`[keys]` in the settings file) refers to the ids.
 """
 
 from __future__ import annotations
@@ -30,14 +30,16 @@ class ScreenName:
     mode: str
     title: str
     question: str
-    """What the screen answers, as its help says."""
+    """The question that the screen answers, shown in its help."""
 
 
 SCREENS: tuple[ScreenName, ...] = (
     ScreenName(1, "open", "Open", "Can I start, and what will it cost?"),
-    ScreenName(2, "overview", "Overview", "How good is this benchmark, and what next?"),
-    ScreenName(3, "concepts", "Concepts", "Which concepts does it touch, how often, is it true?"),
-    ScreenName(4, "gaps", "Gaps", "What is missing, how sure is that, can the pool fix it?"),
+    ScreenName(2, "overview", "Overview", "How good is this benchmark, and what is next?"),
+    ScreenName(
+        3, "concepts", "Concepts", "Which concepts does it touch, how often, and is that true?"
+    ),
+    ScreenName(4, "gaps", "Gaps", "What is missing, how certain is it, can the pool fix it?"),
     ScreenName(5, "candidates", "Candidates", "Should this item join (or leave)?"),
     ScreenName(6, "items", "Items", "What exactly is in the benchmark?"),
     ScreenName(7, "models", "Models", "Where do models differ, concept by concept?"),
@@ -48,7 +50,7 @@ SCREENS: tuple[ScreenName, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """One thing a key does, on every screen where it does anything."""
+    """One action and its keys, the same on every screen that has the action."""
 
     id: str
     keys: str
@@ -56,10 +58,10 @@ class Key:
 
     action: str
     word: str
-    """For the footer: one or two words."""
+    """Footer label: one or two words."""
 
     tooltip: str
-    """For help and palette: one sentence."""
+    """Text for help and palette: one sentence."""
 
     group: str
 
@@ -88,25 +90,30 @@ _ALL = (
         "Move",
     ),
     Key("move.jump", "ctrl+o", "jump", "jump", "Show a letter on every pane and go there.", "Move"),
-    Key("open", "enter", "open_row", "open", "Open what the cursor is on.", "Move"),
+    Key("open", "enter", "open_row", "open", "Open the row under the cursor.", "Move"),
     Key("back", "escape", "back", "back", "Go back; clear filter and marks.", "Move"),
-    Key(
-        "zoom", "z", "zoom", "zoom", "Give the focused pane all the room, or give it back.", "View"
-    ),
+    Key("zoom", "z", "zoom", "zoom", "Maximize the focused pane, or restore it.", "View"),
     Key("filter", "slash", "filter", "filter", "Filter this list while typing.", "View"),
     Key("facets", "f", "facets", "states", "Step through the states shown.", "View"),
     Key("sort", "s", "sort", "sort", "Sort by the next column.", "View"),
-    Key("sort.reverse", "S", "sort_reverse", "reverse", "Turn the order round.", "View"),
+    Key("sort.reverse", "S", "sort_reverse", "reverse", "Reverse the sort order.", "View"),
     Key(
-        "save_view", "v", "save_view", "save view", "Keep this filter, or go to a kept one.", "View"
+        "save_view",
+        "v",
+        "save_view",
+        "save view",
+        "Save this filter, or apply a saved one.",
+        "View",
     ),
-    Key("mark", "space", "mark", "mark", "Mark the row; actions then apply to all marked.", "Mark"),
+    Key("mark", "space", "mark", "mark", "Mark the row; actions apply to all marked rows.", "Mark"),
     Key("mark.up", "shift+up", "mark_up", "mark up", "Mark and move up.", "Mark"),
     Key("mark.down", "shift+down", "mark_down", "mark down", "Mark and move down.", "Mark"),
     Key("accept", "a", "accept", "accept", "Accept the candidate and go on.", "Review"),
     Key("reject", "r", "reject", "reject", "Reject the candidate and go on.", "Review"),
     Key("defer", "d", "defer", "defer", "Leave the candidate for later and go on.", "Review"),
-    Key("next_open", "n", "next_open", "next open", "Go to the next undecided one.", "Review"),
+    Key(
+        "next_open", "n", "next_open", "next open", "Go to the next undecided candidate.", "Review"
+    ),
     Key(
         "choose",
         "c",
@@ -116,24 +123,42 @@ _ALL = (
         "Review",
     ),
     Key("note", "e", "note", "note", "Write a note.", "Review"),
-    Key("edit", "E", "edit", "edit text", "Edit the item in your editor; a new version.", "Review"),
+    Key(
+        "edit",
+        "E",
+        "edit",
+        "edit text",
+        "Edit the item in your editor, as a new version.",
+        "Review",
+    ),
     Key("duplicates", "D", "duplicates", "duplicates", "Show the closest items in full.", "Review"),
     Key("blind", "B", "blind", "blind", "Hide the answers, or show them again.", "Review"),
-    Key("ignore", "i", "ignore", "ignore", "Leave the concept out of every count.", "Review"),
-    Key("drop", "x", "drop", "drop/keep", "Drop or bring back; forget a workspace.", "Review"),
-    Key("want", "t", "want", "want", "Say how many items should show the concept.", "Review"),
-    Key("merge", "m", "merge", "merge", "Count marked concepts as one, or apart again.", "Review"),
+    Key("ignore", "i", "ignore", "ignore", "Ignore the concept in every count.", "Review"),
+    Key(
+        "drop", "x", "drop", "drop/keep", "Drop or restore the item; forget a workspace.", "Review"
+    ),
+    Key("want", "t", "want", "want", "Set how many items should show the concept.", "Review"),
+    Key(
+        "merge", "m", "merge", "merge", "Count marked concepts as one, or separate them.", "Review"
+    ),
     Key(
         "want.rule",
         "T",
         "want_rule",
         "want rule",
-        "Change the rule that says what is a gap.",
+        "Change the rule that defines a gap.",
         "Review",
     ),
-    Key("why", "w", "why", "why", "Show why this is called so.", "Review"),
+    Key("why", "w", "why", "why", "Show why the row has this state.", "Review"),
     Key("pin", "plus", "pin", "in scope", "Pin the concept or area into scope.", "Review"),
-    Key("exclude", "minus", "exclude", "out of scope", "Put it out of scope.", "Review"),
+    Key(
+        "exclude",
+        "minus",
+        "exclude",
+        "out of scope",
+        "Put the concept or area out of scope.",
+        "Review",
+    ),
     Key("baseline", "b", "baseline", "baseline", "Compare with the models' average.", "View"),
     Key(
         "preview",
@@ -145,32 +170,39 @@ _ALL = (
     ),
     Key("outside", "o", "open_outside", "open report", "Open the report or its folder.", "File"),
     Key("undo", "u,ctrl+z", "undo", "undo", "Undo the last decision.", "Decision"),
-    Key("redo", "U,ctrl+y", "redo", "redo", "Redo the decision undone last.", "Decision"),
+    Key("redo", "U,ctrl+y", "redo", "redo", "Redo the last undone decision.", "Decision"),
     Key("copy", "y", "copy", "copy", "Copy id, row or command.", "File"),
-    Key("new", "ctrl+n", "new", "new", "Make a new workspace.", "File"),
-    Key("recompute", "R", "recompute", "recompute", "Compute what is out of date.", "Job"),
-    Key("stop", "X", "stop", "stop", "Stop the running job; what is done stays.", "Job"),
+    Key("new", "ctrl+n", "new", "new", "Create a new workspace.", "File"),
+    Key("recompute", "R", "recompute", "recompute", "Recompute what is out of date.", "Job"),
+    Key("stop", "X", "stop", "stop", "Stop the running job; finished work is kept.", "Job"),
     Key("export", "ctrl+e", "export", "export", "Export what this screen shows.", "File"),
-    Key("help", "question_mark,f1", "help", "help", "What this screen does, and its keys.", "Help"),
+    Key(
+        "help",
+        "question_mark,f1",
+        "help",
+        "help",
+        "Show what this screen does, and its keys.",
+        "Help",
+    ),
     Key(
         "palette",
         "ctrl+p",
         "command_palette",
         "commands",
-        "Find any command, concept, item.",
+        "Find any command, concept or item.",
         "Help",
     ),
-    Key("quit", "q,ctrl+q", "quit", "quit", "Leave; everything is saved already.", "Help"),
+    Key("quit", "q,ctrl+q", "quit", "quit", "Quit; everything is already saved.", "Help"),
     *(
         Key(
-            f"screen.{one.mode}",
-            str(one.number),
-            f"go('{one.mode}')",
-            one.title,
-            f"Go to {one.title}.",
+            f"screen.{screen.mode}",
+            str(screen.number),
+            f"go('{screen.mode}')",
+            screen.title,
+            f"Go to {screen.title}.",
             "Screens",
         )
-        for one in SCREENS
+        for screen in SCREENS
     ),
 )
 
@@ -191,7 +223,7 @@ TABLE_KEYS = (
 """Handled by the focused list itself."""
 
 APP_KEYS = (
-    *(f"screen.{one.mode}" for one in SCREENS),
+    *(f"screen.{screen.mode}" for screen in SCREENS),
     "undo",
     "redo",
     "stop",
@@ -264,7 +296,7 @@ FOOTERS: dict[str, tuple[str, ...]] = {
     "compare": ("choose", "open", "sort", "facets", "copy", "help", "palette"),
     "export": ("export", "choose", "preview", "outside", "copy", "help", "palette", "quit"),
 }
-"""At most eight a screen, the most wanted first; a narrow screen shows the first five and help."""
+"""At most eight keys per screen, most used first; a narrow screen shows the first five and help."""
 
 _WORDS = {
     ("open", "drop"): "forget",
@@ -285,11 +317,11 @@ _WORDS = {
     ("export", "export"): "write",
     ("export", "choose"): "format",
 }
-"""What a key's general word means on one screen."""
+"""Footer labels that differ from the general one on a screen."""
 
 
 def footer_word(mode: str, key_id: str) -> str:
-    """Return the word for a key at the foot of a screen."""
+    """Return the footer label of a key on a screen."""
     return _WORDS.get((mode, key_id), KEYS[key_id].word)
 
 
@@ -309,23 +341,23 @@ _NAMES = {
 
 
 def key_label(key: str) -> str:
-    """Return how a key is written for people (`ctrl+p` as `^p`)."""
+    """Return the display form of a key (`ctrl+p` as `^p`)."""
     if key.startswith("ctrl+"):
         return f"^{key.removeprefix('ctrl+')}"
     return _NAMES.get(key, key)
 
 
 def bindings(*ids: str) -> list[BindingType]:
-    """Make the Textual bindings of some keys."""
+    """Return the Textual bindings of the keys with these ids."""
     return [
         Binding(
-            key=KEYS[one].keys,
-            action=KEYS[one].action,
-            description=KEYS[one].word,
+            key=KEYS[key_id].keys,
+            action=KEYS[key_id].action,
+            description=KEYS[key_id].word,
             show=False,
-            key_display=key_label(KEYS[one].keys.split(",")[0]),
-            tooltip=KEYS[one].tooltip,
-            id=KEYS[one].id,
+            key_display=key_label(KEYS[key_id].keys.split(",")[0]),
+            tooltip=KEYS[key_id].tooltip,
+            id=KEYS[key_id].id,
         )
-        for one in ids
+        for key_id in ids
     ]

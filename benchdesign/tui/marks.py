@@ -1,7 +1,7 @@
 """Mark, word and colour of every state, in that order of importance; and their ASCII forms.
 
-Everything shown must read in monochrome: the mark and the word carry the meaning, the colour only
-repeats it. Marks are one or two cells everywhere, also in East Asian terminals.
+Everything must be readable in monochrome: the mark and the word carry the meaning, the colour only
+repeats it. Marks are one or two cells wide in every terminal, including East Asian ones.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ __all__ = ["Mark", "Marks"]
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """How one state is shown."""
+    """Display of one state: glyph, word and style."""
 
     glyph: str
     ascii: str
@@ -27,7 +27,7 @@ _GOOD = "$text-primary"
 _QUIET = "$foreground-muted"
 
 MARKS: dict[str, Mark] = {
-    # what coverage of a concept amounts to
+    # coverage of a concept
     "missing": Mark("!!", "!!", "missing", f"bold {_WARNING}"),
     "under": Mark("!", "!", "under", _WARNING),
     "adequate": Mark("", "", "adequate", ""),
@@ -36,7 +36,7 @@ MARKS: dict[str, Mark] = {
     "kept_out": Mark("-", "-", "kept out", _QUIET),
     "ignored": Mark("-", "-", "ignored", _QUIET),
     "merged": Mark("-", "-", "merged", _QUIET),
-    # what was decided
+    # decisions
     "accept": Mark("✓", "y", "accepted", f"bold {_GOOD}"),
     "reject": Mark("✗", "n", "rejected", _WARNING),
     "defer": Mark("~", "~", "deferred", _QUIET),
@@ -65,10 +65,10 @@ class Marks:
     def __init__(self, *, use_ascii: bool = False, monochrome: bool = False) -> None:
         self.use_ascii = use_ascii
         self.monochrome = monochrome
-        """Strength of evidence is then shown with brackets, not with shades."""
+        """Whether evidence strength is shown with brackets instead of shades."""
 
     def glyph(self, state: str) -> str:
-        """Return the mark of a state; empty for the unremarkable ones."""
+        """Return the mark of a state; empty for unremarkable states."""
         mark = MARKS[state]
         return mark.ascii if self.use_ascii else mark.glyph
 
@@ -77,7 +77,7 @@ class Marks:
         return MARKS[state].word
 
     def style(self, state: str) -> str:
-        """Return the style of a state; empty where it has none."""
+        """Return the style of a state; empty if it has none."""
         return MARKS[state].style
 
     def bar(self, share: float, width: int) -> str:
@@ -96,5 +96,5 @@ class Marks:
 
     @property
     def arrow(self) -> str:
-        """Sign between a number before and after."""
+        """The arrow between an old and a new number."""
         return "->" if self.use_ascii else "→"

@@ -1,7 +1,6 @@
-"""What is restored next time: per workspace in `ui.json`, per person the recent workspaces.
+"""UI state kept between runs: `ui.json` per workspace, the recent workspaces per user.
 
-A file that is missing, damaged or from a newer version means the defaults and a message, never an
-error.
+A missing or damaged file, or one of another version, yields the defaults, never an error.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ _MOST = 30
 
 @dataclass(frozen=True, slots=True)
 class Recent:
-    """One workspace that was opened before."""
+    """A recently opened workspace."""
 
     folder: str
     name: str = ""
@@ -41,12 +40,12 @@ class Recent:
 
     @property
     def is_missing(self) -> bool:
-        """Whether the folder is gone; it is listed all the same."""
+        """Whether the folder no longer holds a workspace; it stays on the list."""
         return not (Path(self.folder) / "workspace.json").is_file()
 
     @property
     def stage(self) -> str:
-        """How far the work is, in two words."""
+        """Progress of the work, in one or two words."""
         if self.is_missing:
             return "folder missing"
         if self.n_gaps is None:
@@ -57,45 +56,47 @@ class Recent:
 
 
 class RecentList:
-    """The person's recent workspaces, newest first."""
+    """The user's recent workspaces, newest first."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def load(self) -> tuple[Recent, ...]:
-        """Read the list; empty where there is none."""
+        """Load the list; empty if there is none."""
         try:
             data = read_json(self.path)
-            known = set(Recent.__dataclass_fields__)
+            names = set(Recent.__dataclass_fields__)
             return tuple(
-                Recent(**{name: value for name, value in one.items() if name in known})
-                for one in data["recent"]
+                Recent(**{name: value for name, value in entry.items() if name in names})
+                for entry in data["recent"]
             )
         except (OSError, ValueError, TypeError, KeyError, AttributeError):
             return ()
 
     def remember(self, recent: Recent) -> None:
-        """Put one workspace first."""
-        others = [one for one in self.load() if one.folder != recent.folder]
+        """Put a workspace at the top of the list."""
+        others = [entry for entry in self.load() if entry.folder != recent.folder]
         self._save([recent, *others][:_MOST])
 
     def forget(self, folder: str) -> None:
-        """Take one off the list; its files stay."""
-        self._save([one for one in self.load() if one.folder != folder])
+        """Remove a workspace from the list; its files stay."""
+        self._save([recent for recent in self.load() if recent.folder != folder])
 
     def _save(self, recents: list[Recent]) -> None:
         from benchdesign.records import write_json
 
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            write_json(self.path, {"version": _VERSION, "recent": [asdict(one) for one in recents]})
+            write_json(
+                self.path, {"version": _VERSION, "recent": [asdict(recent) for recent in recents]}
+            )
         except OSError:
-            # A list of what was open is a comfort; a read-only home must not stop the work.
+            # The list is optional: a read-only home directory must not stop the work.
             return
 
 
 class UiState:
-    """Where the person was in one workspace: screen, cursors, filters, orders."""
+    """UI state of one workspace: screen, cursors, filters, sort orders."""
 
     def __init__(self, values: Mapping[str, Any] | None = None) -> None:
         self.values: dict[str, Any] = dict(values or {})
@@ -103,12 +104,12 @@ class UiState:
 
     @classmethod
     def from_workspace(cls, workspace: Workspace) -> UiState:
-        """Read `ui.json`; another version is as good as none."""
+        """Read `ui.json`; another version counts as none."""
         values = workspace.load_ui()
         return cls(values if values.get("version") == _VERSION else None)
 
     def of_screen(self, mode: str) -> dict[str, Any]:
-        """Return what one screen keeps (changed in place)."""
+        """Return the state of one screen; the caller changes it in place."""
         screens = self.values.setdefault("screens", {})
         if not isinstance(screens, dict):
             screens = self.values["screens"] = {}
@@ -118,7 +119,7 @@ class UiState:
         return state
 
     def save(self, workspace: Workspace) -> None:
-        """Write `ui.json`; does nothing where the workspace is read only."""
+        """Write `ui.json`; do nothing if the workspace is read-only."""
         self.values["version"] = _VERSION
         text = json.dumps(self.values)
         if text == self._saved:
@@ -131,24 +132,24 @@ class UiState:
 
 
 def keep_preference(path: Path, name: str, value: str) -> str:
-    """Set one preference in the person's settings file, and leave the rest of it as it is.
+    """Save one preference in the user's settings file; the rest of the file does not change.
 
-    Returns why it could not be kept; empty if it was.
+    Return an error message, empty on success.
     """
     line = f"{name} = {json.dumps(value)}"
     try:
         text = read_regular_text(path) if path.exists() else ""
-        # Preferences stand before the first table; whatever comes after it belongs to that table.
+        # Preferences precede the first table; lines after its header belong to the table.
         table = re.search(r"^[ \t]*\[", text, re.MULTILINE)
         end = len(text) if table is None else table.start()
         head, rest = text[:end], text[end:]
-        found = re.compile(rf"^{re.escape(name)}\s*=.*$", re.MULTILINE)
-        if found.search(head):
-            head = found.sub(lambda _match: line, head, count=1)
+        pattern = re.compile(rf"^{re.escape(name)}\s*=.*$", re.MULTILINE)
+        if pattern.search(head):
+            head = pattern.sub(lambda _match: line, head, count=1)
         else:
             head = f"{line}\n{head}"
         path.parent.mkdir(parents=True, exist_ok=True)
         write_whole(path, head + rest)
     except (OSError, UnicodeDecodeError) as problem:
-        return f"{path}: cannot be written ({problem}); {name} holds for this time only."
+        return f"{path}: cannot be written ({problem}); {name} applies to this session only."
     return ""

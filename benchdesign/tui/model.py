@@ -1,7 +1,7 @@
-"""What the screens show: one open workspace, its analysis and its decisions, ready to draw.
+"""Data model of the screens: one open workspace, its analysis and its decisions.
 
-No widgets here and no writing but through the decision log. Everything is computed from arrays when
-it is asked for, and kept until the next decision.
+No widgets, and no writing except through the decision log. Values are computed from arrays on
+demand and cached until the next decision.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ __all__ = ["Candidate", "Loaded", "Session", "load_session", "token_evidence"]
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One proposal with the item it is about."""
+    """A proposal and its item."""
 
     proposal: Proposal
     item: Item
@@ -52,48 +52,48 @@ class Candidate:
 
 @dataclass(frozen=True, eq=False)
 class Loaded:
-    """An analysis and what the screens derive from it once."""
+    """An analysis, with what the screens derive from it once."""
 
     analysis: Analysis
     area_gaps: AreaGaps | None
     shown: Shown
-    """Which items of the benchmark show each concept."""
+    """The benchmark items that show each concept."""
 
     pool_shown: Shown | None
-    """The same of the pool; None without one."""
+    """The pool items that show each concept; None without a pool."""
 
     candidates: tuple[Candidate, ...]
     by_concept: Mapping[int, tuple[int, ...]]
     """Concept id to positions in `candidates` (additions that fill it)."""
 
     merged: Mapping[int, int] = field(default_factory=dict)
-    """Which concepts are counted as which others here."""
+    """The concept that each merged concept is counted as."""
 
     texts: Sequence[str] = ()
-    """What a filter searches of each item of the benchmark, in lower case."""
+    """The searched text of each benchmark item, in lower case."""
 
     concept_texts: Sequence[str] = ()
-    """The same of each concept."""
+    """The searched text of each concept, in lower case."""
 
     meanings: NDArray[np.float32] | None = None
-    """Embeddings of the benchmark's items, ready to be compared; None for a large one."""
+    """Embeddings of the benchmark items as float32; None for a large benchmark."""
 
     @cached_property
     def repeats(self) -> Mapping[int, tuple[int, float]]:
         """Row and similarity of the near-duplicate of each benchmark item that has one."""
-        found: dict[int, tuple[int, float]] = {}
-        for pair in sorted(self.analysis.duplicates, key=lambda one: -one.similarity):
-            found.setdefault(pair.row_a, (pair.row_b, pair.similarity))
-            found.setdefault(pair.row_b, (pair.row_a, pair.similarity))
-        return found
+        nearest: dict[int, tuple[int, float]] = {}
+        for pair in sorted(self.analysis.duplicates, key=lambda pair: -pair.similarity):
+            nearest.setdefault(pair.row_a, (pair.row_b, pair.similarity))
+            nearest.setdefault(pair.row_b, (pair.row_a, pair.similarity))
+        return nearest
 
     @property
     def pool_count(self) -> NDArray[np.int64] | None:
-        """Pool items with each concept; None without a pool."""
+        """Number of pool items that show each concept; None without a pool."""
         return None if self.pool_shown is None else self.pool_shown.counts
 
     def with_gaps(self, gaps: Gaps) -> Loaded:
-        """Return the same with concepts judged otherwise."""
+        """Return a copy with other judgements."""
         analysis = replace(self.analysis, gaps=gaps)
         area_gaps = analysis.area_gaps if len(analysis.areas) else None
         return replace(self, analysis=analysis, area_gaps=area_gaps)
@@ -104,13 +104,13 @@ def load_session(
 ) -> Loaded:
     """Load the analysis of a workspace and derive what the screens need; may take seconds.
 
-    `on_summary` is given what needs no items as soon as it is there.
+    `on_summary` is called with the summary before the items are read.
     """
     return derive(workspace.load_analysis(on_summary=on_summary), log=workspace.decisions)
 
 
 def judge_session(workspace: Workspace, analysis: Analysis) -> Loaded:
-    """Count and judge again by the decisions made since; may take a second."""
+    """Count and judge again with the current decisions; may take a second."""
     from benchdesign.pipeline import judged_again
 
     return derive(judged_again(workspace, analysis), log=workspace.decisions)
@@ -126,8 +126,8 @@ def derive(analysis: Analysis, *, log: DecisionLog) -> Loaded:
                 by_concept.setdefault(gap.concept_id, []).append(len(candidates))
             candidates.append(Candidate(proposal, analysis.pool.items[proposal.row], Subject.ADD))
     candidates += [
-        Candidate(one, analysis.benchmark.items[one.row], Subject.REMOVE)
-        for one in analysis.removals
+        Candidate(proposal, analysis.benchmark.items[proposal.row], Subject.REMOVE)
+        for proposal in analysis.removals
     ]
     area_gaps = None
     if len(analysis.areas):
@@ -144,9 +144,9 @@ def derive(analysis: Analysis, *, log: DecisionLog) -> Loaded:
         Shown.from_map(analysis.benchmark_map, thresholds),
         None if pool_map is None else Shown.from_map(pool_map, thresholds),
         tuple(candidates),
-        {concept: tuple(places) for concept, places in by_concept.items()},
+        {concept: tuple(positions) for concept, positions in by_concept.items()},
         Merged.from_log(log, analysis.dictionary.n_concepts).concepts,
-        [f"{one.id} {one.text}".lower() for one in analysis.benchmark.items],
+        [f"{item.id} {item.text}".lower() for item in analysis.benchmark.items],
         _concept_texts(analysis.dictionary),
         _meanings(analysis.benchmark_map.embeddings),
     )
@@ -154,11 +154,11 @@ def derive(analysis: Analysis, *, log: DecisionLog) -> Loaded:
 
 def _concept_texts(dictionary: Dictionary) -> list[str]:
     labels = dictionary.table.label
-    return [f"{one:05d} {label or f'concept {one}'}".lower() for one, label in enumerate(labels)]
+    return [f"{row:05d} {label or f'concept {row}'}".lower() for row, label in enumerate(labels)]
 
 
 _MOST_COMPARED = 20_000
-"""Items of a benchmark whose closest one is looked for: all are compared at every key press."""
+"""Maximum benchmark size for the closest item: every key press compares all items."""
 
 
 def _meanings(embeddings: NDArray[np.float16] | None) -> NDArray[np.float32] | None:
@@ -170,29 +170,29 @@ def _meanings(embeddings: NDArray[np.float16] | None) -> NDArray[np.float32] | N
 def token_evidence(
     analysis: Analysis, item: Item, row: int, concept_ids: Sequence[int], *, in_pool: bool
 ) -> tuple[TokenEvidence, ...]:
-    """Return which characters of an item show some concepts, each concept scaled to its peak.
+    """Return the character spans of an item that show concepts, each scaled to its peak.
 
-    Where no token evidence was made ahead of time, the place of the peak stands in for it.
+    The span of the peak is the fallback for a concept without precomputed token evidence.
     """
     from benchdesign.mapping import TokenEvidence
 
-    known = analysis.evidence_of(item)
+    evidence = analysis.evidence_of(item)
     strongest: dict[tuple[int, int], float] = {}
     for concept_id in concept_ids:
-        tokens = known.get(concept_id, ())
+        tokens = evidence.get(concept_id, ())
         if not tokens:
             concept_map = analysis.pool_map if in_pool else analysis.benchmark_map
             peak = None if concept_map is None else concept_map.at(row, concept_id)
             if peak is None or peak.end <= peak.start:
                 continue
             tokens = (TokenEvidence(peak.start, peak.end, peak.peak),)
-        top = max(one.activation for one in tokens)
+        top = max(token.activation for token in tokens)
         if top <= 0:
             continue
-        for one in tokens:
-            place = (one.start, one.end)
-            strongest[place] = max(strongest.get(place, 0.0), one.activation / top)
-    return tuple(TokenEvidence(*place, value) for place, value in strongest.items())
+        for token in tokens:
+            span = (token.start, token.end)
+            strongest[span] = max(strongest.get(span, 0.0), token.activation / top)
+    return tuple(TokenEvidence(*span, value) for span, value in strongest.items())
 
 
 _NONE_WANTED = np.empty(0, dtype=np.int64)
@@ -206,38 +206,38 @@ class Session:
         self.loaded = loaded
         self._summary: Summary | None = None
         self._row_of: dict[str, int] = {}
-        """Where accepted items are in the pool, as far as that was looked up."""
+        """Cache of the pool rows of accepted items, by item id."""
 
         self.version = 0
-        """Counts up whenever anything a screen shows is different."""
+        """Increases whenever anything that a screen shows has changed."""
 
         self.focus_concepts: tuple[int, ...] = ()
-        """Candidates are narrowed to those that fill one of these; set by Gaps."""
+        """Only candidates that fill one of these are listed, if any; set by the Gaps screen."""
 
         self.focus_name = ""
         self._edited: dict[str, Item] = {}
-        """Items of the pool as they were rewritten, as far as they were asked for."""
+        """Cache of edited pool items, by item id."""
 
         self._n_steps_before = len(workspace.decisions)
 
     @property
     def log(self) -> DecisionLog:
-        """The decisions."""
+        """The decision log."""
         return self.workspace.decisions
 
     @property
     def analysis(self) -> Analysis | None:
-        """What is known; None until the gaps stage has run."""
+        """The analysis; None until the gaps stage has run and its results are loaded."""
         return None if self.loaded is None else self.loaded.analysis
 
     @property
     def summary(self) -> Summary | None:
-        """What was found; there before the items are."""
+        """The summary of the analysis; available before the items are."""
         return self._summary if self.loaded is None else self.loaded.analysis
 
     @property
     def can_write(self) -> bool:
-        """Whether decisions can be made here."""
+        """Whether decisions can be recorded."""
         return self.workspace.access == "write"
 
     def replace(self, loaded: Loaded) -> None:
@@ -247,12 +247,12 @@ class Session:
         self._changed()
 
     def summarise(self, summary: Summary) -> None:
-        """Show what was found while the items are still being read."""
+        """Show the summary while the items are still being read."""
         self._summary = summary
         self._changed()
 
     def reopen(self, *, access: Access | None = None) -> None:
-        """Read the workspace's settings anew, after a child process wrote them, or to write."""
+        """Reopen the workspace, to reload what a child process has written or to change access."""
         old = self.workspace
         if old.access == "write":
             old.close()
@@ -260,13 +260,13 @@ class Session:
             old.folder, access=access or old.access, who=old.decisions.who, clock=old.clock
         )
         if old.access != "write":
-            # What was decided meanwhile was decided by whoever had it open.
+            # Decisions recorded meanwhile belong to the process that held the lock.
             self._n_steps_before = len(self.log)
         self._changed()
 
     @property
     def needs_judging(self) -> bool:
-        """Whether other concepts are merged by now than were when they were counted."""
+        """Whether merges have changed since the items were counted."""
         if self.loaded is None:
             return False
         n_concepts = self.loaded.analysis.dictionary.n_concepts
@@ -275,12 +275,12 @@ class Session:
     def _changed(self) -> None:
         if self.summary is not None:
             gaps = self.summary.gaps
-            wanted = wanted_counts(self.log, len(gaps))
+            targets = wanted_counts(self.log, len(gaps))
             if not np.array_equal(
-                _NONE_WANTED if wanted is None else wanted,
+                _NONE_WANTED if targets is None else targets,
                 _NONE_WANTED if gaps.wanted is None else gaps.wanted,
             ):
-                self._judge_by(gaps.with_wanted(wanted))
+                self._judge_by(gaps.with_wanted(targets))
         self.version += 1
         self._edited.clear()
         for name in ("added_counts", "concept_states", "figures", "_gap_ids", "n_to_fill"):
@@ -295,29 +295,29 @@ class Session:
     # decisions
 
     def record(self, *decisions: Decision) -> None:
-        """Append decisions as one step; on disk when this returns."""
+        """Record decisions as one step; they are on disk when this returns."""
         self.log.record(*decisions)
         self._changed()
 
     @property
     def sitting(self) -> Sitting:
-        """What was decided since the workspace was opened."""
+        """The decisions made since the workspace was opened."""
         return sitting_of(self.log.steps[self._n_steps_before :])
 
     def undo(self) -> Step | None:
-        """Take the last step back."""
+        """Undo the last step."""
         step = self.log.undo()
         self._changed()
         return step
 
     def redo(self) -> Step | None:
-        """Bring the last undone step back."""
+        """Redo the last undone step."""
         step = self.log.redo()
         self._changed()
         return step
 
     def standing(self, candidate: Candidate) -> Standing | None:
-        """Return what was said of a candidate."""
+        """Return the standing of a candidate; None without decisions."""
         return self.log.standing(candidate.subject, candidate.item.id)
 
     def verdict(self, candidate: Candidate) -> Verdict:
@@ -330,16 +330,16 @@ class Session:
         return self.edited(candidate.item) if is_add else candidate.item
 
     def edited(self, item: Item) -> Item:
-        """Return an item of the pool as it would be published: with what was rewritten."""
-        said = self.log.standing(Subject.ADD, item.id)
+        """Return a pool item as it would be published, with its edits."""
+        standing = self.log.standing(Subject.ADD, item.id)
         pool = None if self.analysis is None else self.analysis.pool
-        if pool is None or said is None or not said.edits:
+        if pool is None or standing is None or not standing.edits:
             return item
         if item.id not in self._edited:
             try:
-                self._edited[item.id] = edit_of(pool, item, said).item
+                self._edited[item.id] = edit_of(pool, item, standing).item
             except BenchdesignError:
-                # The template cannot read it any more, which Export tells.
+                # The template can no longer read the record; the Export screen reports it.
                 self._edited[item.id] = item
         return self._edited[item.id]
 
@@ -347,8 +347,8 @@ class Session:
         """Count candidates by verdict."""
         counts = dict.fromkeys((Verdict.ACCEPT, Verdict.REJECT, Verdict.DEFER, Verdict.OPEN), 0)
         if candidates is not None:
-            for one in candidates:
-                counts[self.verdict(one)] += 1
+            for candidate in candidates:
+                counts[self.verdict(candidate)] += 1
         elif self.summary is not None:
             for kind, proposals in (
                 (Subject.ADD, self.summary.proposals),
@@ -362,38 +362,38 @@ class Session:
 
     @cached_property
     def added_counts(self) -> NDArray[np.int64]:
-        """Accepted additions that show each concept.
+        """Number of accepted additions that show each concept.
 
-        While the items are still being read, those that show the gaps they were proposed for.
+        While the items are still being read, only the gaps named in the proposals are counted.
         """
-        known = self._known()
-        counts = np.zeros(known.dictionary.n_concepts, dtype=np.int64)
+        summary = self._require_summary()
+        counts = np.zeros(summary.dictionary.n_concepts, dtype=np.int64)
         if self.loaded is not None:
             for row in self.accepted_rows():
                 counts[self.shown_concepts(row, in_pool=True)] += 1
             return counts
         accepted = set(self.log.accepted)
-        for proposal in known.proposals:
+        for proposal in summary.proposals:
             if proposal.id in accepted:
                 counts[[gap.concept_id for gap in proposal.gaps]] += 1
         return counts
 
     def accepted_rows(self) -> list[int]:
-        """Return the rows of the pool that were accepted, in the pool's order."""
+        """Return the pool rows of the accepted items, in pool order."""
         pool = None if self.loaded is None else self.loaded.analysis.pool
         accepted = set(self.log.accepted)
         if pool is None or not accepted:
             return []
-        # A pool is gone through once for what is new: it may have a million items.
+        # Scan the pool only for new ids: it may have a million items.
         if not accepted <= self._row_of.keys():
             for row, item in enumerate(pool.items):
                 if item.id in accepted:
                     self._row_of[item.id] = row
-        return sorted(self._row_of[one] for one in accepted if one in self._row_of)
+        return sorted(self._row_of[item_id] for item_id in accepted if item_id in self._row_of)
 
     def shown_concepts(self, row: int, *, in_pool: bool) -> NDArray[np.int32]:
         """Return the concepts present in an item, strongest relative to its threshold first."""
-        analysis = self._read()
+        analysis = self._require_analysis()
         concept_map = analysis.pool_map if in_pool else analysis.benchmark_map
         assert concept_map is not None
         low, high = int(concept_map.indptr[row]), int(concept_map.indptr[row + 1])
@@ -406,36 +406,36 @@ class Session:
     @cached_property
     def concept_states(self) -> list[str]:
         """State of every concept, decisions included: a status, or `ignored`."""
-        analysis = self._known()
-        names = [one.value for one in STATUSES]
+        analysis = self._require_summary()
+        names = [status.value for status in STATUSES]
         states = [names[code] for code in analysis.gaps.status_codes.tolist()]
         areas = analysis.areas
-        for one in self.log.standings(Subject.AREA).values():
-            if one.subject_id in areas.names and one.verdict in (
+        for standing in self.log.standings(Subject.AREA).values():
+            if standing.subject_id in areas.names and standing.verdict in (
                 Verdict.IGNORE,
                 Verdict.EXCLUDE,
             ):
-                for concept_id in areas.members(areas.names.index(one.subject_id)).tolist():
+                for concept_id in areas.members(areas.names.index(standing.subject_id)).tolist():
                     states[concept_id] = "ignored"
-        for one in self.log.standings(Subject.CONCEPT).values():
-            if one.verdict in (Verdict.IGNORE, Verdict.EXCLUDE):
-                states[int(one.subject_id)] = "ignored"
+        for standing in self.log.standings(Subject.CONCEPT).values():
+            if standing.verdict in (Verdict.IGNORE, Verdict.EXCLUDE):
+                states[int(standing.subject_id)] = "ignored"
         for concept_id in self.merged:
             states[concept_id] = "merged"
         return states
 
     def target(self, concept_id: int) -> int:
-        """Return how many items should show a concept, by the rule or by hand."""
-        return int(self._known().gaps.target[concept_id])
+        """Return how many items should show a concept, by rule or set by hand."""
+        return int(self._require_summary().gaps.target[concept_id])
 
     @property
     def merged(self) -> Mapping[int, int]:
-        """Which concepts are counted as which others."""
+        """The concept that each merged concept is counted as."""
         return {} if self.loaded is None else self.loaded.merged
 
     def members(self, concept_id: int) -> list[int]:
         """Return the concepts that are counted as this one."""
-        return sorted(one for one, keeper in self.merged.items() if keeper == concept_id)
+        return sorted(member for member, keeper in self.merged.items() if keeper == concept_id)
 
     def gap_ids(self) -> list[int]:
         """Return the gaps that are not ignored, largest deficit first."""
@@ -444,46 +444,52 @@ class Session:
     @cached_property
     def _gap_ids(self) -> list[int]:
         states, is_gap = self.concept_states, (Status.MISSING.value, Status.UNDER.value)
-        return [one for one in self._known().gaps.ranked().tolist() if states[one] in is_gap]
+        return [
+            concept_id
+            for concept_id in self._require_summary().gaps.ranked().tolist()
+            if states[concept_id] in is_gap
+        ]
 
     def concept_texts(self) -> Sequence[str]:
-        """Return what a filter searches of each concept, in lower case."""
+        """Return the searched text of each concept, in lower case."""
         if self.loaded is not None:
             return self.loaded.concept_texts
-        return _concept_texts(self._known().dictionary)
+        return _concept_texts(self._require_summary().dictionary)
 
     @cached_property
     def n_to_fill(self) -> tuple[int, int]:
-        """Gaps not filled yet, and those of them that all open candidates together would fill."""
-        gaps, ids = self._known().gaps, np.asarray(self._gap_ids, dtype=np.int64)
+        """Number of unfilled gaps, and how many of them all open candidates would fill."""
+        gaps, ids = self._require_summary().gaps, np.asarray(self._gap_ids, dtype=np.int64)
         ids = ids[gaps.count[ids] + self.added_counts[ids] < gaps.target[ids]]
         counts = gaps.count + self.added_counts
-        for one in () if self.loaded is None else self.loaded.candidates:
-            if one.subject is Subject.ADD and self.verdict(one) is Verdict.OPEN:
-                counts[self.shown_concepts(one.proposal.row, in_pool=True)] += 1
+        for candidate in () if self.loaded is None else self.loaded.candidates:
+            if candidate.subject is Subject.ADD and self.verdict(candidate) is Verdict.OPEN:
+                counts[self.shown_concepts(candidate.proposal.row, in_pool=True)] += 1
         return len(ids), int((counts[ids] >= gaps.target[ids]).sum())
 
     def n_closed(self, gap_ids: Sequence[int]) -> int:
-        """Count the gaps whose wanted number is reached with what was accepted."""
-        gaps, ids = self._known().gaps, np.asarray(gap_ids, dtype=np.int64)
+        """Count the gaps whose target is reached with the accepted items."""
+        gaps, ids = self._require_summary().gaps, np.asarray(gap_ids, dtype=np.int64)
         return int((gaps.count[ids] + self.added_counts[ids] >= gaps.target[ids]).sum())
 
     @cached_property
     def figures(self) -> Figures:
-        """The numbers of the overview."""
-        return figures_of(self._known().gaps)
+        """The figures of the overview."""
+        return figures_of(self._require_summary().gaps)
 
     def most_over(self, n: int) -> list[int]:
         """Return the over-covered concepts, largest lift first."""
-        gaps = self._known().gaps
+        gaps = self._require_summary().gaps
         ids = np.flatnonzero(gaps.is_status(Status.OVER))
-        return [int(one) for one in ids[np.argsort(gaps.deficit[ids], kind="stable")][:n]]
+        return [
+            int(concept_id) for concept_id in ids[np.argsort(gaps.deficit[ids], kind="stable")][:n]
+        ]
 
     def top_rows(self, concept_id: int, n: int, *, in_pool: bool) -> list[tuple[int, float]]:
-        """Return the rows that show a concept most, strongest first, with its peak in each."""
+        """Return the `n` rows that show a concept most, strongest first, with its peak in each."""
         assert self.loaded is not None
-        shown = self.loaded.pool_shown if in_pool else self.loaded.shown
-        return [] if shown is None else shown.strongest(concept_id, n)
+        occurrences = self.loaded.pool_shown if in_pool else self.loaded.shown
+        return [] if occurrences is None else occurrences.strongest(concept_id, n)
 
     @property
     def title(self) -> str:
@@ -492,13 +498,13 @@ class Session:
 
     @property
     def folder(self) -> Path:
-        """Where it is."""
+        """Folder of the workspace."""
         return self.workspace.folder
 
-    def _known(self) -> Summary:
+    def _require_summary(self) -> Summary:
         assert self.summary is not None
         return self.summary
 
-    def _read(self) -> Analysis:
+    def _require_analysis(self) -> Analysis:
         assert self.loaded is not None
         return self.loaded.analysis

@@ -1,4 +1,4 @@
-"""The page beside each list of the Models screen."""
+"""Detail pages of the lists on the Models screen."""
 
 from __future__ import annotations
 
@@ -37,83 +37,91 @@ def score_page(
     marks: Marks,
     width: int,
 ) -> Content:
-    """Return every model's score on a row with its interval, what it can show, and items."""
+    """Return every model's score on a row, with interval, statistical power and examples."""
     lines: list[Content | str] = [literal(tables[0].names[unit], "bold"), ""]
-    longest = max(cell_width(display(one.model, width=_NAME)) for one in study.models)
-    # What is left for the drawing by everything else on the line at its longest.
-    room = max(min(width - _BESIDE_DRAWING - longest, 30), 0)
-    for one, scores in zip(study.models, tables, strict=True):
+    longest = max(cell_width(display(result.model, width=_NAME)) for result in study.models)
+    # Width left for the bar if the rest of the line has its maximum length.
+    bar_width = max(min(width - _BESIDE_DRAWING - longest, 30), 0)
+    for result, scores in zip(study.models, tables, strict=True):
         row = scores.row(unit)
-        name = _padded(one.model, longest)
+        name = _padded(result.model, longest)
         if row.n_items < FEW:
-            lines.append(Content(f"  {name}  {score_text(row)} solved: too few for a share"))
+            lines.append(
+                Content(f"  {name}  {score_text(row)} solved: too few items for a percentage")
+            )
             continue
-        drawn = interval(row.low, row.chi_model, row.high, marks=marks, width=room) if room else ""
+        bar = (
+            interval(row.low, row.chi_model, row.high, marks=marks, width=bar_width)
+            if bar_width
+            else ""
+        )
         lines.append(
             Content.assemble(
                 f"  {name}",
                 (f"{100 * row.chi_model:>4.0f} %  ", "bold"),
-                (drawn, "$text-primary"),
+                (bar, "$text-primary"),
                 f"  {100 * row.low:.0f} to {100 * row.high:.0f} %  "
                 f"{row.standing.value}, {100 * row.gap:+.0f} pt, q {row.q_value:.2g}",
             )
         )
-    lines += ["", *_power_lines([one.row(unit) for one in tables])]
-    for one in study.models:
-        find = study.area_examples if is_area else study.concept_examples
-        missed, _ = find(one.model, unit, n=2)
+    lines += ["", *_power_lines([scores.row(unit) for scores in tables])]
+    for result in study.models:
+        find_examples = study.area_examples if is_area else study.concept_examples
+        missed, _ = find_examples(result.model, unit, n=2)
         if missed:
-            lines += ["", heading(f"{display(one.model, width=_NAME)} misses")]
+            lines += ["", heading(f"{display(result.model, width=_NAME)} misses")]
             lines += list(_examples(missed, items, width=width))
     return _joined(lines)
 
 
 def spot_page(study: ModelStudy, spot: Spot, *, items: Sequence[Item], width: int) -> Content:
-    """Return one weakness: what is inside it and the items that showed it."""
+    """Return the page of a weak spot: what it contains, and example items."""
     if spot.region is not None or spot.row is None:
         return _region_page(study, spot, items=items, width=width)
-    row, what = spot.row, spot.kind
+    row, kind = spot.row, spot.kind
     lines: list[Content | str] = [
         literal(row.name, "bold"),
         Content(
-            f"  {what} · {display(spot.model, width=30)} · {score_text(row)} over {row.n_items:,} "
-            f"items · {100 * row.gap:+.0f} points at like length and difficulty · "
+            f"  {kind} · {display(spot.model, width=30)} · {score_text(row)} over {row.n_items:,} "
+            f"items · {100 * row.gap:+.0f} points at similar length and difficulty · "
             f"q {row.q_value:.2g}"
         ),
     ]
     if spot.nested:
-        title = "Inside it, from broad to narrow" if what == "area" else "The same items show"
+        title = "Inside it, from broad to narrow" if kind == "area" else "The same items show"
         lines += ["", heading(title)]
         lines += [
             Content(
-                f"  {_padded(one.name, 44)} {one.n_items:>6,} items  {score_text(one):>9}  "
-                f"{100 * one.gap:+.0f}"
+                f"  {_padded(nested.name, 44)} {nested.n_items:>6,} items  "
+                f"{score_text(nested):>9}  {100 * nested.gap:+.0f}"
             )
-            for one in spot.nested[:_MOST_NESTED]
+            for nested in spot.nested[:_MOST_NESTED]
         ]
         if len(spot.nested) > _MOST_NESTED:
             lines.append(Content(f"  and {len(spot.nested) - _MOST_NESTED:,} more"))
-    find = study.area_examples if what == "area" else study.concept_examples
-    for title, side in zip(("Missed", "Solved"), find(spot.model, row.unit, n=4), strict=True):
+    find_examples = study.area_examples if kind == "area" else study.concept_examples
+    for title, side in zip(
+        ("Missed", "Solved"), find_examples(spot.model, row.unit, n=4), strict=True
+    ):
         if side:
             lines += ["", heading(title), *_examples(side, items, width=width)]
-    held = next(
+    held_out = next(
         (
-            one
+            weakness
             for result in study.models
             if result.model == spot.model
-            for one in result.held_out
-            if one.unit == row.unit and one.kind == what
+            for weakness in result.held_out
+            if weakness.unit == row.unit and weakness.kind == kind
         ),
         None,
     )
     lines.append("")
-    if held is None:
+    if held_out is None:
         text = "Not weak enough on a random half of the items to be measured on the other."
     else:
         text = (
-            f"Held-out check: {100 * held.gap_found:+.0f} points on a random half, "
-            f"{100 * held.gap_held_out:+.0f} on the other ({held.n_held_out:,} items)."
+            f"Held-out check: {100 * held_out.gap_found:+.0f} points on a random half, "
+            f"{100 * held_out.gap_held_out:+.0f} on the other ({held_out.n_held_out:,} items)."
         )
     lines.append(literal(text, "$foreground-muted"))
     return _joined(lines)
@@ -126,15 +134,16 @@ def _region_page(study: ModelStudy, spot: Spot, *, items: Sequence[Item], width:
     lines: list[Content | str] = [
         literal(region.name, "bold"),
         Content(
-            f"  {region.n_items:,} alike items · {display(spot.model, width=30)} · {spot.score} · "
-            f"{100 * region.gap:+.0f} points against the others · p {region.p_value:.2g}"
+            f"  {region.n_items:,} similar items · {display(spot.model, width=30)} · "
+            f"{spot.score} · {100 * region.gap:+.0f} points against the others · "
+            f"p {region.p_value:.2g}"
         ),
         "",
-        heading("They show more than others"),
+        heading("Concepts they show more often"),
     ]
     lines += [literal(f"  {study.dictionary.label(concept)}") for concept in region.concept_ids[:6]]
     if region.parts:
-        lines += ["", heading("Narrower groups inside it, each weak by itself")]
+        lines += ["", heading("Narrower groups inside it, each weak on its own")]
         lines += [
             Content(
                 f"  {_padded(part.name, 44)} {part.n_items:>6,} items  "
@@ -153,8 +162,8 @@ def _region_page(study: ModelStudy, spot: Spot, *, items: Sequence[Item], width:
     lines += [
         "",
         literal(
-            "Every group of alike items was looked at; p is the chance that any would stand out "
-            "as far.",
+            "Every group of similar items was tested; p is the chance that any would stand out "
+            "this far.",
             "$foreground-muted",
         ),
     ]
@@ -162,11 +171,11 @@ def _region_page(study: ModelStudy, spot: Spot, *, items: Sequence[Item], width:
 
 
 def pair_page(rows: PairRows, row_id: str, *, items: Sequence[Item], width: int) -> Content:
-    """Return what two models do on a row, and the items they differ on."""
-    found = rows.row_of(row_id)
-    if found is None:
+    """Return two models' scores on a row, and items that only one of them solves."""
+    kind_and_row = rows.row_of(row_id)
+    if kind_and_row is None:
         return Content("")
-    kind, row = found
+    kind, row = kind_and_row
     pair, study = rows.pair, rows.study
     a, b = display(pair.model_a, width=24), display(pair.model_b, width=24)
     lines: list[Content | str] = [
@@ -176,11 +185,11 @@ def pair_page(rows: PairRows, row_id: str, *, items: Sequence[Item], width: int)
             f"{100 * pair.overall:+.1f} overall, over {row.n_items:,} items · q {row.q_value:.2g}"
         ),
     ]
-    find = study.area_examples if kind == "area" else study.concept_examples
+    find_examples = study.area_examples if kind == "area" else study.concept_examples
     for name, other in ((pair.model_a, pair.model_b), (pair.model_b, pair.model_a)):
-        # What one solves and the other misses, the most telling first.
-        solved = find(name, row.unit, n=len(items))[1]
-        apart = [one for one in solved if study.scores[other][one.row] < 0.5][:3]
+        # Items that this model solves and the other misses, strongest first.
+        solved = find_examples(name, row.unit, n=len(items))[1]
+        apart = [example for example in solved if study.scores[other][example.row] < 0.5][:3]
         if apart:
             title = f"Only {display(name, width=24)} solves"
             lines += ["", heading(title), *_examples(apart, items, width=width)]
@@ -189,14 +198,14 @@ def pair_page(rows: PairRows, row_id: str, *, items: Sequence[Item], width: int)
 
 def item_page(
     study: ModelStudy,
-    place: int,
+    item_row: int,
     item: Item,
     *,
     answers: Mapping[str, Mapping[int, str]],
 ) -> Content:
-    """Return one item with its key and what each model scored and said."""
+    """Return the page of an item: its key, and the score and answer of each model."""
     assert study.items is not None
-    row = study.items.row(place)
+    row = study.items.row(item_row)
     lines: list[Content | str] = [literal(item.prompt, "bold")]
     for number, choice in enumerate(item.choices):
         is_key = number == item.answer_index
@@ -211,38 +220,40 @@ def item_page(
         lines.append(Content.assemble("  key  ", literal(item.answer, "$text-primary")))
     lines.append("")
     for model in study.items.models:
-        score = float(study.scores[model][place])
-        said = answers.get(model, {}).get(place, "")
-        told = "no result" if np.isnan(score) else f"{score:.2g}"
+        score = float(study.scores[model][item_row])
+        answer = answers.get(model, {}).get(item_row, "")
+        score_label = "no result" if np.isnan(score) else f"{score:.2g}"
         lines.append(
             Content.assemble(
-                f"  {_padded(model, _NAME + 6)}{told:>9}  ",
-                literal(display(said, width=60) if said else "", "$foreground-muted"),
+                f"  {_padded(model, _NAME + 6)}{score_label:>9}  ",
+                literal(display(answer, width=60) if answer else "", "$foreground-muted"),
             )
         )
     lines.append("")
     if "check-key" in row.notes:
         text = "The better models all miss it. Check the key."
         if row.agreed:
-            text += f" They say: {row.agreed}"
+            text += f" They answer: {row.agreed}"
         lines.append(literal(text, "$text-warning"))
     elif row.notes:
-        lines.append(literal("It tells no two of these models apart.", "$foreground-muted"))
+        lines.append(
+            literal("It does not distinguish any two of these models.", "$foreground-muted")
+        )
     return _joined(lines)
 
 
 def _power_lines(rows: Sequence[ScoreRow]) -> list[Content | str]:
-    known = [one for one in rows if one.detectable > 0]
-    if not known:
+    testable = [row for row in rows if row.detectable > 0]
+    if not testable:
         return []
-    hardest = max(known, key=lambda one: one.detectable)
+    hardest = max(testable, key=lambda row: row.detectable)
     needed = [
-        max((getattr(one, name) or 0 for one in known), default=0)
+        max((getattr(row, name) or 0 for row in testable), default=0)
         for name in ("needed_10", "needed_5")
     ]
     return [
         literal(
-            f"Shows a gap of {100 * hardest.detectable:.0f} points today; 10 points need "
+            f"Detects a gap of {100 * hardest.detectable:.0f} points today; 10 points need "
             f"{needed[0]:,} items, 5 points {needed[1]:,} (80 % power).",
             "$foreground-muted",
         )
@@ -252,18 +263,18 @@ def _power_lines(rows: Sequence[ScoreRow]) -> list[Content | str]:
 def _examples(
     examples: Sequence[Example], items: Sequence[Item], *, width: int
 ) -> Iterator[Content | str]:
-    for one in examples:
-        item = items[one.row]
-        label = f"  {one.strength:>5.2f}  score {one.score:.2g}  "
-        room = max(width - cell_width(label) - 2, 20)
-        text = literal(display(item.prompt, width=room, newline=" "))
+    for example in examples:
+        item = items[example.row]
+        label = f"  {example.strength:>5.2f}  score {example.score:.2g}  "
+        text_width = max(width - cell_width(label) - 2, 20)
+        text = literal(display(item.prompt, width=text_width, newline=" "))
         yield Content.assemble((label, "$foreground-muted"), text)
 
 
 def _padded(text: str, width: int) -> str:
-    shown = display(text, width=width)
-    return shown + " " * max(width - cell_width(shown), 0) + " "
+    label = display(text, width=width)
+    return label + " " * max(width - cell_width(label), 0) + " "
 
 
 def _joined(lines: Sequence[Content | str]) -> Content:
-    return Content("\n").join([Content(one) if isinstance(one, str) else one for one in lines])
+    return Content("\n").join([Content(line) if isinstance(line, str) else line for line in lines])

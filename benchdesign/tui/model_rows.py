@@ -1,4 +1,4 @@
-"""What the Models screen lists: scores, weak spots, two models side by side, items."""
+"""Rows of the Models screen: scores, weak spots, two models side by side, items."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["ItemRows", "PairRows", "ScoreRows", "Spot", "SpotRows"]
 
 MOST_MODELS = 4
-"""Models that have a column."""
+"""Maximum number of models with a column."""
 
 _WEAK = (Standing.VERY_POOR, Standing.POOR)
 _STRONG = (Standing.VERY_GOOD, Standing.GOOD)
@@ -34,21 +34,21 @@ def style_of(standing: Standing) -> str:
 
 
 def score_text(row: ScoreRow) -> str:
-    """Return a score, as a count where there are few items."""
+    """Return a score in percent, or as a count if there are few items."""
     if row.n_items < FEW:
         return f"{row.n_passed} of {row.n_items}"
     return f"{100 * row.chi_model:.0f} %"
 
 
 def region_score(region: WeakRegion) -> str:
-    """Return the score of a group of alike items, as a count where there are few."""
+    """Return the score of a group of similar items, as a count if there are few."""
     if region.n_items < FEW:
         return f"{region.n_passed} of {region.n_items}"
     return f"{100 * region.score:.0f} %"
 
 
 class ScoreRows:
-    """Areas or concepts with one score a model; where some model is weakest comes first."""
+    """Areas or concepts with one score per model; lowest score of any model first."""
 
     def __init__(
         self, study: ModelStudy, *, use_areas: bool, baseline: bool, marks: Marks, narrow: bool
@@ -56,13 +56,13 @@ class ScoreRows:
         self.study = study
         self.use_areas = use_areas
         self.tables: list[Scores] = [
-            one.areas if use_areas and one.areas is not None else one.concepts
-            for one in study.models
+            result.areas if use_areas and result.areas is not None else result.concepts
+            for result in study.models
         ]
         self._marks, self._baseline, self._narrow = marks, baseline, narrow
-        self.support: NDArray[np.int64] = np.max([one.n_items for one in self.tables], axis=0)
-        tested = np.stack([~np.isnan(one.p_value) for one in self.tables])
-        gaps = np.stack([np.nan_to_num(one.gap) for one in self.tables])
+        self.support: NDArray[np.int64] = np.max([table.n_items for table in self.tables], axis=0)
+        tested = np.stack([~np.isnan(table.p_value) for table in self.tables])
+        gaps = np.stack([np.nan_to_num(table.gap) for table in self.tables])
         worst = np.where(tested, gaps, 9.0).min(axis=0)
         units = np.flatnonzero(self.support > 0)
         self.units = units[np.lexsort((-self.support[units], worst[units]))]
@@ -70,14 +70,14 @@ class ScoreRows:
 
     @property
     def columns(self) -> tuple[Column, ...]:
-        """Return name, support, one column a model, spread."""
-        names = [display(one.model, width=12) for one in self.study.models[:MOST_MODELS]]
+        """Columns: name, support, one per model, spread."""
+        names = [display(result.model, width=12) for result in self.study.models[:MOST_MODELS]]
         return (
             Column("name", "AREA" if self.use_areas else "CONCEPT", 0),
             Column("n", "N", 6, "right"),
             *(
-                Column(f"model{place}", name, 8 if self._narrow else 13, "right")
-                for place, name in enumerate(names)
+                Column(f"model{position}", name, 8 if self._narrow else 13, "right")
+                for position, name in enumerate(names)
             ),
             Column("spread", "SPREAD", 7, "right", narrow=False),
         )
@@ -90,11 +90,11 @@ class ScoreRows:
         return str(int(self.units[row]))
 
     def text(self, row: int) -> str:
-        """Return what the filter searches."""
+        """Return the text that the filter searches."""
         return self.names[int(self.units[row])]
 
     def value(self, row: int, name: str) -> object:
-        """Return a field the filter can name."""
+        """Return the value of a filter field."""
         return self.sort_value(row, name)
 
     def cell(self, row: int, key: str) -> Cell:
@@ -107,42 +107,46 @@ class ScoreRows:
         if key == "spread":
             spread = self.sort_value(row, key)
             return Cell("" if spread < 0 else f"{100 * spread:.0f} pt")
-        place = int(key.removeprefix("model"))
-        found = self.tables[place].row(unit)
-        if not found.n_items:
+        position = int(key.removeprefix("model"))
+        score_row = self.tables[position].row(unit)
+        if not score_row.n_items:
             return Cell("", "muted")
-        if found.n_items < FEW:
-            return Cell(score_text(found), "muted")
-        style = style_of(found.standing)
+        if score_row.n_items < FEW:
+            return Cell(score_text(score_row), "muted")
+        style = style_of(score_row.standing)
         if self._baseline:
-            return Cell(f"{100 * found.gap:+.0f} pt", style)
-        mark = "!" if found.standing in _WEAK else "+" if found.standing in _STRONG else " "
-        bar = "" if self._narrow else f"{self._marks.bar(found.chi_model, 5)} "
-        return Cell(f"{bar}{100 * found.chi_model:>3.0f} %{mark}", style)
+            return Cell(f"{100 * score_row.gap:+.0f} pt", style)
+        mark = "!" if score_row.standing in _WEAK else "+" if score_row.standing in _STRONG else " "
+        bar = "" if self._narrow else f"{self._marks.bar(score_row.chi_model, 5)} "
+        return Cell(f"{bar}{100 * score_row.chi_model:>3.0f} %{mark}", style)
 
     def sort_value(self, row: int, key: str) -> Any:
-        """Return what a column sorts by."""
+        """Return the sort key of a row in a column."""
         unit = int(self.units[row])
         if key == "name":
             return self.names[unit].lower()
         if key == "n":
             return int(self.support[unit])
         if key == "spread":
-            values = [float(one.chi_model[unit]) for one in self.tables if one.n_items[unit] >= FEW]
+            values = [
+                float(table.chi_model[unit]) for table in self.tables if table.n_items[unit] >= FEW
+            ]
             return max(values) - min(values) if len(values) > 1 else -1.0
-        place = int(key.removeprefix("model")) if key.startswith("model") else 0
-        value = float(self.tables[place].chi_model[unit]) if place < len(self.tables) else -1.0
+        position = int(key.removeprefix("model")) if key.startswith("model") else 0
+        value = (
+            float(self.tables[position].chi_model[unit]) if position < len(self.tables) else -1.0
+        )
         return -1.0 if np.isnan(value) else value
 
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """Where one model is weak: an area, a concept with others, or alike items."""
+    """A weak spot of one model: an area, a group of concepts, or similar items."""
 
     model: str
     key: str
     kind: str
-    """area, concept, or alike items."""
+    """`area`, `concept` or `alike items`."""
 
     name: str
     n_items: int
@@ -150,7 +154,7 @@ class Spot:
     value: float
     gap: float
     chance: float
-    """q-value, or p-value for alike items."""
+    """q-value, or p-value for similar items."""
 
     row: ScoreRow | None
     nested: tuple[ScoreRow, ...] = ()
@@ -158,21 +162,21 @@ class Spot:
 
     @classmethod
     def of_row(cls, model: str, kind: str, row: ScoreRow, nested: tuple[ScoreRow, ...]) -> Spot:
-        """Return an area or a concept."""
+        """Return the spot of an area or a concept."""
         text, key = score_text(row), f"{kind[0]}{row.unit}:{model}"
         figures = (row.n_items, text, row.chi_model, row.gap, row.q_value)
         return cls(model, key, kind, row.name, *figures, row, nested)
 
     @classmethod
     def of_region(cls, model: str, region: WeakRegion) -> Spot:
-        """Return a group of alike items."""
+        """Return the spot of a group of similar items."""
         figures = (region.n_items, region_score(region), region.score, region.gap, region.p_value)
         key = f"r{region.rows[0]}:{model}"
         return cls(model, key, "alike items", region.name, *figures, None, (), region)
 
 
 class SpotRows:
-    """Every weak area and group of concepts of every model, weakest first for each."""
+    """Weak spots of every model: areas, groups of similar items, groups of concepts."""
 
     columns = (
         Column("where", "WEAK IN", 0),
@@ -187,31 +191,34 @@ class SpotRows:
     def __init__(self, study: ModelStudy) -> None:
         self.study = study
         self.spots: list[Spot] = []
-        for one in study.models:
-            for row, inside in one.profile():
-                self.spots.append(Spot.of_row(one.model, "area", row, inside))
-            self.spots += [Spot.of_region(one.model, region) for region in one.regions]
-            for head, *rest in one.other_groups():
-                self.spots.append(Spot.of_row(one.model, "concept", head, tuple(rest)))
+        for result in study.models:
+            for row, nested in result.profile():
+                self.spots.append(Spot.of_row(result.model, "area", row, nested))
+            self.spots += [Spot.of_region(result.model, region) for region in result.regions]
+            for head, *rest in result.other_groups():
+                self.spots.append(Spot.of_row(result.model, "concept", head, tuple(rest)))
 
     def __len__(self) -> int:
         return len(self.spots)
 
     def row_id(self, row: int) -> str:
-        """Return what tells the spot from others."""
+        """Return the unique key of the spot."""
         return self.spots[row].key
 
     def spot_of(self, row_id: str) -> Spot | None:
-        """Return a row by its id."""
-        return next((one for at, one in enumerate(self.spots) if self.row_id(at) == row_id), None)
+        """Return the spot with a row id; None if there is none."""
+        return next(
+            (spot for position, spot in enumerate(self.spots) if self.row_id(position) == row_id),
+            None,
+        )
 
     def text(self, row: int) -> str:
-        """Return what the filter searches."""
+        """Return the text that the filter searches."""
         spot = self.spots[row]
-        return " ".join((spot.model, spot.name, *(one.name for one in spot.nested)))
+        return " ".join((spot.model, spot.name, *(nested.name for nested in spot.nested)))
 
     def value(self, row: int, name: str) -> object:
-        """Return a field the filter can name."""
+        """Return the value of a filter field."""
         return self.sort_value(row, name)
 
     def cell(self, row: int, key: str) -> Cell:
@@ -232,7 +239,7 @@ class SpotRows:
         return Cell(spot.kind, "muted")
 
     def sort_value(self, row: int, key: str) -> Any:
-        """Return what a column sorts by."""
+        """Return the sort key of a row in a column."""
         spot = self.spots[row]
         values: dict[str, Any] = {
             "where": spot.name.lower(),
@@ -247,7 +254,7 @@ class SpotRows:
 
 
 class PairRows:
-    """Two models side by side, where they differ most first."""
+    """Two models side by side: areas first, largest difference first."""
 
     def __init__(self, study: ModelStudy, pair: PairedComparison, *, marks: Marks) -> None:
         self.study, self.pair, self._marks = study, pair, marks
@@ -255,16 +262,20 @@ class PairRows:
         for kind, table in (("area", pair.areas), ("concept", pair.concepts)):
             if table is not None:
                 tested = list(table.rows())
-                # Concepts are many; only where something is significant do they tell.
-                kept = (one for one in tested if kind == "area" or style_of(one.standing))
-                self.rows += [(kind, one) for one in kept]
-        self.rows.sort(key=lambda one: (one[0] != "area", -abs(one[1].gap)))
-        self._top = max((abs(one.chi_model) for _, one in self.rows), default=0.0)
+                # There are many concepts: list only the significant ones.
+                listed = (
+                    score_row
+                    for score_row in tested
+                    if kind == "area" or style_of(score_row.standing)
+                )
+                self.rows += [(kind, score_row) for score_row in listed]
+        self.rows.sort(key=lambda entry: (entry[0] != "area", -abs(entry[1].gap)))
+        self._top = max((abs(score_row.chi_model) for _, score_row in self.rows), default=0.0)
 
     @property
     def columns(self) -> tuple[Column, ...]:
-        """Return name, support, a bar and the numbers."""
-        names = [display(one, width=11) for one in (self.pair.model_b, self.pair.model_a)]
+        """Columns: name, support, a bar and the numbers."""
+        names = [display(model, width=11) for model in (self.pair.model_b, self.pair.model_a)]
         return (
             Column("name", "AREA / CONCEPT", 0),
             Column("n", "N", 6, "right"),
@@ -279,52 +290,59 @@ class PairRows:
 
     def row_id(self, row: int) -> str:
         """Return kind and unit."""
-        kind, found = self.rows[row]
-        return f"{kind[0]}{found.unit}"
+        kind, score_row = self.rows[row]
+        return f"{kind[0]}{score_row.unit}"
 
     def row_of(self, row_id: str) -> tuple[str, ScoreRow] | None:
-        """Return a row by its id."""
-        return next((self.rows[at] for at in range(len(self)) if self.row_id(at) == row_id), None)
+        """Return the kind and row with a row id; None if there is none."""
+        return next(
+            (
+                self.rows[position]
+                for position in range(len(self))
+                if self.row_id(position) == row_id
+            ),
+            None,
+        )
 
     def text(self, row: int) -> str:
-        """Return what the filter searches."""
+        """Return the text that the filter searches."""
         return self.rows[row][1].name
 
     def value(self, row: int, name: str) -> object:
-        """Return a field the filter can name."""
+        """Return the value of a filter field."""
         return self.sort_value(row, name)
 
     def cell(self, row: int, key: str) -> Cell:
         """Return one cell."""
-        kind, found = self.rows[row]
-        style = style_of(found.standing)
+        kind, score_row = self.rows[row]
+        style = style_of(score_row.standing)
         if key == "name":
-            return Cell(found.name + ("" if kind == "area" else "  (concept)"))
+            return Cell(score_row.name + ("" if kind == "area" else "  (concept)"))
         if key == "n":
-            return Cell(f"{found.n_items:,}")
+            return Cell(f"{score_row.n_items:,}")
         if key == "bar":
-            return Cell(signed_bar(found.chi_model, self._top, marks=self._marks), style)
+            return Cell(signed_bar(score_row.chi_model, self._top, marks=self._marks), style)
         if key == "points":
-            return Cell(f"{100 * found.chi_model:+.0f}", style)
+            return Cell(f"{100 * score_row.chi_model:+.0f}", style)
         if key == "against":
-            return Cell(f"{100 * found.gap:+.0f}", style)
-        return Cell(f"{found.q_value:.2g}", style)
+            return Cell(f"{100 * score_row.gap:+.0f}", style)
+        return Cell(f"{score_row.q_value:.2g}", style)
 
     def sort_value(self, row: int, key: str) -> Any:
-        """Return what a column sorts by."""
-        found = self.rows[row][1]
+        """Return the sort key of a row in a column."""
+        score_row = self.rows[row][1]
         values: dict[str, Any] = {
-            "name": found.name.lower(),
-            "n": found.n_items,
-            "points": found.chi_model,
-            "against": found.gap,
-            "q": found.q_value,
+            "name": score_row.name.lower(),
+            "n": score_row.n_items,
+            "points": score_row.chi_model,
+            "against": score_row.gap,
+            "q": score_row.q_value,
         }
         return values.get(key, 0)
 
 
 class ItemRows:
-    """Items by what the models' results say of them; keys worth checking come first."""
+    """Items with the models' results; suspect keys come first."""
 
     columns = (
         Column("question", "QUESTION", 0),
@@ -338,10 +356,10 @@ class ItemRows:
     def __init__(self, study: ModelStudy, items: tuple[Item, ...]) -> None:
         assert study.items is not None
         self.study, self.analysis, self._items = study, study.items, items
-        known = np.flatnonzero(self.analysis.n_models > 0)
-        first = [one.row for one in self.analysis.suspects()]
+        tested = np.flatnonzero(self.analysis.n_models > 0)
+        first = [suspect.row for suspect in self.analysis.suspects()]
         difficulty = np.nan_to_num(self.analysis.difficulty)
-        rest = np.setdiff1d(known, first)
+        rest = np.setdiff1d(tested, first)
         rest = rest[np.argsort(-difficulty[rest], kind="stable")]
         self.order = [*first, *rest.tolist()]
 
@@ -353,36 +371,38 @@ class ItemRows:
         return str(self._items[self.order[row]].id)
 
     def text(self, row: int) -> str:
-        """Return what the filter searches."""
+        """Return the text that the filter searches."""
         item = self._items[self.order[row]]
         return f"{item.id} {item.prompt} {self.cell(row, 'notes').text}"
 
     def value(self, row: int, name: str) -> object:
-        """Return a field the filter can name."""
+        """Return the value of a filter field."""
         return self.sort_value(row, name)
 
     def cell(self, row: int, key: str) -> Cell:
         """Return one cell."""
-        place = self.order[row]
-        found = self.analysis.row(place)
+        item_row = self.order[row]
+        result = self.analysis.row(item_row)
         if key == "question":
-            return Cell(self._items[place].prompt)
+            return Cell(self._items[item_row].prompt)
         if key == "id":
-            return Cell(self._items[place].id, "muted")
+            return Cell(self._items[item_row].id, "muted")
         if key == "solved":
-            return Cell(f"{found.n_passed} of {found.n_models}")
+            return Cell(f"{result.n_passed} of {result.n_models}")
         if key == "discrimination":
-            value = found.discrimination
+            value = result.discrimination
             return Cell("" if np.isnan(value) else f"{value:+.2f}", "warn" if value < 0 else "")
-        notes = [one for one in found.notes if one != "all-miss" or "check-key" not in found.notes]
+        notes = [
+            note for note in result.notes if note != "all-miss" or "check-key" not in result.notes
+        ]
         style = "warn" if "check-key" in notes else "muted"
-        return Cell(", ".join(self._WORDS[one] for one in notes), style)
+        return Cell(", ".join(self._WORDS[note] for note in notes), style)
 
     def sort_value(self, row: int, key: str) -> Any:
-        """Return what a column sorts by."""
-        place = self.order[row]
+        """Return the sort key of a row in a column."""
+        item_row = self.order[row]
         if key == "solved":
-            return -float(np.nan_to_num(self.analysis.difficulty[place]))
+            return -float(np.nan_to_num(self.analysis.difficulty[item_row]))
         if key == "discrimination":
-            return float(np.nan_to_num(self.analysis.discrimination[place], nan=9.0))
+            return float(np.nan_to_num(self.analysis.discrimination[item_row], nan=9.0))
         return self.cell(row, key).text.lower()

@@ -1,4 +1,4 @@
-"""The application's open workspace: opening, loading, what is restored, and what is said of it."""
+"""The application's open workspace: opening, loading, saved UI state and status line."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ __all__ = ["OpenedApp"]
 
 
 class OpenedApp(App[None]):
-    """One workspace at a time, and the line that says what happens to it."""
+    """An application with one open workspace and a status line."""
 
     def __init__(
         self,
@@ -51,18 +51,18 @@ class OpenedApp(App[None]):
         self.target = target
         self.pool = pool
         self.chat = chat
-        """Whether a workspace made here reads items through the model's chat template."""
+        """Whether a new workspace reads items through the model's chat template."""
 
         self.recents = recents
         self.config = config
-        """The person's settings file; what is chosen here is kept there."""
+        """The user's settings file; choices made in the interface are saved there."""
 
         self.editor = editor
         self.session: Session | None = None
         self.ui = UiState()
         self.job: Job | None = None
         self.so_far: SoFar | None = None
-        """What the running job knows before it is done."""
+        """Partial results of the running job."""
 
         self.is_loading = False
         self.problem = ""
@@ -79,13 +79,13 @@ class OpenedApp(App[None]):
             self.switch_mode(mode)
 
     def start_job(self) -> None:
-        """Compute what is out of date in a child process."""
+        """Start a child process that runs the outdated stages."""
         raise NotImplementedError
 
     # the workspace
 
     def open_workspace(self, folder: Path) -> None:
-        """Open a workspace and show it; an error is shown in place."""
+        """Open a workspace and show it; show an error on the status line."""
         from benchdesign.tui.model import Session
         from benchdesign.workspace import Workspace
 
@@ -95,14 +95,14 @@ class OpenedApp(App[None]):
             workspace = Workspace.open(folder, who=who)
         except WorkspaceLockedError as problem:
             workspace = Workspace.open(folder, access="read", who=who)
-            self.say(f"Read only until it is free: {problem}", is_error=True)
+            self.say(f"Read-only until it is free: {problem}", is_error=True)
         except BenchdesignError as problem:
             self.say(str(problem), is_error=True)
             return
         self.start_session(Session(workspace))
 
     def try_writing(self) -> None:
-        """Take a workspace over that was in use elsewhere, once it is free; called on a timer."""
+        """Reopen a read-only workspace for writing once its lock is free; called by a timer."""
         session = self.session
         if session is None or session.can_write:
             return
@@ -110,31 +110,31 @@ class OpenedApp(App[None]):
             session.reopen(access="write")
         except BenchdesignError:
             return
-        self.say("The other one has left: decisions can be made here now.")
+        self.say("The workspace is free now: decisions can be made.")
         self.problem = ""
         if "gaps" in session.workspace.stage_runs():
             self.load_analysis()
         self.touch()
 
     def start_session(self, session: Session) -> None:
-        """Show a workspace that was just opened or made."""
+        """Show a workspace that was just opened or created."""
         self.session = session
         self.ui = UiState.from_workspace(session.workspace)
         self.problem = ""
         self.touch()
         mode = str(self.ui.values.get("mode", "overview"))
-        known = {one.mode for one in SCREENS if one.mode != "open"}
-        self.action_go(mode if mode in known else "overview")
+        modes = {screen.mode for screen in SCREENS if screen.mode != "open"}
+        self.action_go(mode if mode in modes else "overview")
         done = session.workspace.stage_runs()
         if "gaps" in done:
             self.load_analysis()
         elif session.can_write:
             self.start_job()
         else:
-            self.problem = "Nothing is computed yet, and the workspace is read only."
+            self.problem = "Nothing is computed yet, and the workspace is read-only."
 
     def close_workspace(self) -> None:
-        """Save where the person is and let go of the lock."""
+        """Save the UI state and release the lock."""
         if self.job is not None:
             self.job.stop()
             self.job = None
@@ -146,14 +146,14 @@ class OpenedApp(App[None]):
             self.touch()
 
     def save_ui(self) -> None:
-        """Keep what is restored next time."""
+        """Save the UI state of the open workspace."""
         if self.session is None:
             return
         for stack in self._screen_stacks.values():
             for screen in stack:
-                # One that has not shown this workspace yet has nothing to say about it.
-                is_here = getattr(screen, "_restored_from", None) is self.ui
-                if is_here and hasattr(screen, "remember") and screen.is_mounted:
+                # A screen that has not shown this workspace yet holds no state of it.
+                is_restored = getattr(screen, "_restored_from", None) is self.ui
+                if is_restored and hasattr(screen, "remember") and screen.is_mounted:
                     screen.remember()
         if self.current_mode != "open":
             self.ui.values["mode"] = self.current_mode
@@ -185,7 +185,7 @@ class OpenedApp(App[None]):
 
     @work(thread=True, exclusive=True, group="load", exit_on_error=False)
     def load_analysis(self, *, is_quiet: bool = False) -> None:
-        """Load what was computed, without holding the screen up; `is_quiet` keeps the status."""
+        """Load the analysis in a thread; `is_quiet` keeps the status line."""
         from benchdesign.tui.collecting import no_collecting
         from benchdesign.tui.model import load_session
 
@@ -195,7 +195,7 @@ class OpenedApp(App[None]):
         worker = get_current_worker()
 
         def summarise(summary: Summary) -> None:
-            # After a job the screens keep what they have until all of the new is there.
+            # After a job the screens show the old analysis until the new one is complete.
             if session.loaded is None and not worker.is_cancelled:
                 self.call_from_thread(self._summarised, session, summary, is_quiet)
 
@@ -232,14 +232,14 @@ class OpenedApp(App[None]):
             self._remember_recent()
             stale = () if is_quiet else session.workspace.stale_stages()
             if stale:
-                self.say("Some numbers are out of date. R computes them.")
+                self.say("Some results are out of date. R recomputes them.")
             elif not is_quiet:
                 self.say("Up to date.")
         self.touch()
 
     @work(thread=True, exclusive=True, group="load", exit_on_error=False)
     def judge_again(self) -> None:
-        """Count and judge by the merges made since, without holding the screen up."""
+        """Count and judge again with the current merges, in a thread."""
         from benchdesign.tui.model import judge_session
 
         session = self.session
@@ -264,7 +264,7 @@ class OpenedApp(App[None]):
             self.touch()
 
     def touch(self) -> None:
-        """Let every screen know that something is different."""
+        """Refresh the screens after a change."""
         self.version += 1
         if self.session is not None and self.session.needs_judging and not self.problem:
             self.judge_again()
@@ -276,43 +276,43 @@ class OpenedApp(App[None]):
             screen.catch_up()
 
     def waiting_text(self) -> Content:
-        """Say what to do where there is nothing to show yet, and what is known so far."""
+        """Return what to do while there is nothing to show, with the partial results."""
         if self.session is None:
             return Content(
                 "No workspace is open.\n\n"
-                "Press 1: enter opens one from the list, ^n makes one from a benchmark file."
+                "Press 1: enter opens one from the list, ^n creates one from a benchmark file."
             )
         if self.problem:
-            return literal(f"{self.problem}\n\nR runs what is missing; 1 goes to the workspaces.")
+            return literal(f"{self.problem}\n\nR runs the missing stages; 1 lists the workspaces.")
         if self.job is not None:
-            said = Content(
-                "The items are being read through the reference model.\n"
-                "The line below says how far it is. X stops it; what is done is kept."
+            explanation = Content(
+                "The reference model is reading the items.\n"
+                "The line below shows the progress. X stops it; finished work is kept."
             )
             if self.so_far is None:
-                return said
+                return explanation
             from benchdesign.tui.widgets.so_far import so_far_content
 
             width = min(self.size.width - 14, 96)
-            known = so_far_content(self.so_far, marks=self.marks, width=width)
-            return Content("\n\n").join([said, known])
+            progress = so_far_content(self.so_far, marks=self.marks, width=width)
+            return Content("\n\n").join([explanation, progress])
         if self.is_loading:
             return Content("Loading ...")
         return Content(
             "Not all items are mapped yet.\n\n"
-            "R maps what is left and finds the gaps; what was mapped before is kept."
+            "R maps the remaining items and finds the gaps; mapped items are kept."
         )
 
     # the status line
 
     def say(self, text: str, *, is_error: bool = False) -> None:
-        """Put a sentence on the status line; it stays until the next one."""
+        """Show a message on the status line; it stays until the next one."""
         self.status, self.status_is_error = text, is_error
         self.messages.append(text)
         self.draw_jobs()
 
     def on_worker_state_changed(self, event: Worker.StateChanged) -> None:
-        """Say that something unexpected went wrong in the background, and where it is written."""
+        """Show an unexpected error of a background thread, and write it to a log."""
         error = event.worker.error
         if event.state is not WorkerState.ERROR or error is None:
             return
@@ -321,17 +321,17 @@ class OpenedApp(App[None]):
             log.parent.mkdir(parents=True, exist_ok=True)
             with log.open("a", encoding="utf-8", errors="backslashreplace") as stream:
                 stream.write("".join(traceback.format_exception(error)) + "\n")
-            where = f" Details: {log}"
+            details = f" Details: {log}"
         except OSError:
-            where = ""
+            details = ""
         text = " ".join(str(error).split())
         self.say(
-            f"Unexpected {type(error).__name__}: {text}. Decisions are safe; try again.{where}",
+            f"Unexpected {type(error).__name__}: {text}. Decisions are safe; try again.{details}",
             is_error=True,
         )
 
     def draw_jobs(self) -> None:
-        """Draw the row above the keys on whatever is shown."""
+        """Draw the status line of the visible screens."""
         for line in self.screen.query(JobLine) if self.is_running else ():
             self.draw_job(line)
         if self.is_running and self.screen_stack:
@@ -339,7 +339,7 @@ class OpenedApp(App[None]):
                 self.draw_job(line)
 
     def draw_job(self, line: JobLine) -> None:
-        """Draw one row above the keys."""
+        """Draw one status line."""
         if self.job is not None:
             job = self.job
             line.busy(

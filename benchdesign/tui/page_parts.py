@@ -1,4 +1,4 @@
-"""Pieces that every page is made of: fields, marked lines, what was decided."""
+"""Building blocks of pages: fields, marked lines, decisions."""
 
 from __future__ import annotations
 
@@ -30,17 +30,17 @@ __all__ = [
 
 
 class Hung(NamedTuple):
-    """A line whose continuations start below its body, not below its head."""
+    """A line with a hanging indent: continuations start below its body."""
 
     head: Content
     body: Content
 
     def lines(self, width: int) -> list[Content]:
-        """Return it wrapped."""
+        """Return the wrapped lines."""
         indent = self.head.cell_length
         rest = self.body.wrap(max(width - indent, 12))
         return [Content.assemble(self.head, rest[0])] + [
-            Content.assemble(" " * indent, one) for one in rest[1:]
+            Content.assemble(" " * indent, line) for line in rest[1:]
         ]
 
 
@@ -48,81 +48,81 @@ Part = Content | str | Hung
 
 
 def page_lines(parts: Iterable[Part], *, width: int) -> Content:
-    """Join the pieces of a page."""
+    """Join the parts of a page."""
     return Content("\n").join(_laid_out(parts, width))
 
 
 def beside(left: Iterable[Part], right: Iterable[Part], *, width: int, share: float) -> Content:
-    """Put two columns next to each other; the left one takes a share of the width."""
-    room = int(width * share)
-    one = [line for part in _laid_out(left, room) for line in part.wrap(room)]
-    other = [line for part in _laid_out(right, width - room - 3) for line in part.split("\n")]
+    """Join two columns side by side; `share` is the left one's share of the width."""
+    left_width = int(width * share)
+    left_lines = [line for part in _laid_out(left, left_width) for line in part.wrap(left_width)]
+    other = [line for part in _laid_out(right, width - left_width - 3) for line in part.split("\n")]
     lines = []
-    for place in range(max(len(one), len(other))):
-        start = one[place] if place < len(one) else Content("")
-        end = other[place] if place < len(other) else Content("")
-        gap = " " * (room + 3 - start.cell_length)
+    for position in range(max(len(left_lines), len(other))):
+        start = left_lines[position] if position < len(left_lines) else Content("")
+        end = other[position] if position < len(other) else Content("")
+        gap = " " * (left_width + 3 - start.cell_length)
         lines.append(Content.assemble(start, gap, end))
     return Content("\n").join(lines)
 
 
 def _laid_out(parts: Iterable[Part], width: int) -> list[Content]:
     lines: list[Content] = []
-    for one in parts:
-        if isinstance(one, Hung):
-            lines += one.lines(width)
+    for part in parts:
+        if isinstance(part, Hung):
+            lines += part.lines(width)
         else:
-            lines.append(Content(one) if isinstance(one, str) else one)
+            lines.append(Content(part) if isinstance(part, str) else part)
     return lines
 
 
 def close_up(parts: Iterable[Part]) -> list[Part]:
-    """Leave out the empty lines between the pieces: a short screen has none to spare."""
-    return [one for one in parts if one != ""]
+    """Return the parts without the blank lines, for a short screen."""
+    return [part for part in parts if part != ""]
 
 
 def signed(value: float) -> str:
-    """Return a number with its sign and one decimal; what rounds to zero has no sign."""
+    """Return a number with its sign and one decimal; zero has no sign."""
     text = f"{value:+.1f}"
     return "0.0" if text in ("+0.0", "-0.0") else text
 
 
 def field_line(name: str, value: str, *, indent: int = 11) -> Hung:
-    """Return a value with its name in front."""
+    """Return a line with a name and a value."""
     return Hung(Content.styled(f"{name:<{indent}}", "$foreground-muted"), literal(value))
 
 
 def marked_line(state: str, text: Content, *, marks: Marks) -> Hung:
-    """Return a line with the mark of a state in front."""
+    """Return a line that starts with the mark of a state."""
     return Hung(Content.styled(f"  {marks.glyph(state) or ' '} ", marks.style(state)), text)
 
 
 def id_end(text: str, width: int) -> str:
-    """Return an id cut to some cells; its end is kept, which is where ids differ."""
+    """Return an id cut at its start to a width: ids differ at their end."""
     return ellipsis_start(display(text[-4 * width - 8 :]), width)
 
 
-def said_lines(said: Standing) -> list[Part]:
-    """Return what was decided, by whom and when."""
+def said_lines(standing: Standing) -> list[Part]:
+    """Return the lines about a decision: verdict, author, time and note."""
     parts: list[Part] = [""]
-    if said.verdict is not Verdict.OPEN or said.reason:
-        by = f" · {said.who}" if said.who else ""
-        reason = f" ({said.reason})" if said.reason else ""
-        when = clock_of(said.when)
-        parts.append(field_line("decision", f"{said.verdict.value}{reason}{by} · {when}"))
-    if said.note:
-        parts.append(field_line("note", said.note))
+    if standing.verdict is not Verdict.OPEN or standing.reason:
+        author = f" · {standing.who}" if standing.who else ""
+        reason = f" ({standing.reason})" if standing.reason else ""
+        clock = clock_of(standing.when)
+        parts.append(field_line("decision", f"{standing.verdict.value}{reason}{author} · {clock}"))
+    if standing.note:
+        parts.append(field_line("note", standing.note))
     return parts if len(parts) > 1 else []
 
 
 _MOST_STEPS = 6
-_ACTIONS = {"undo": "undone", "redo": "done again"}
+_ACTIONS = {"undo": "undone", "redo": "redone"}
 
 
-def clock_of(when: str) -> str:
-    """Return the time of day here of a moment in the log, with its date where that is not today."""
+def clock_of(timestamp: str) -> str:
+    """Return a log timestamp in local time, with its date unless that is today."""
     try:
-        moment = datetime.fromisoformat(when).astimezone()
+        moment = datetime.fromisoformat(timestamp).astimezone()
     except ValueError:
         return ""
     is_today = moment.date() == datetime.now().astimezone().date()
@@ -130,14 +130,17 @@ def clock_of(when: str) -> str:
 
 
 def history_lines(log: DecisionLog, subject: Subject, subject_id: str) -> list[Part]:
-    """Return how the verdict came about, the newest steps last; nothing where it was given once."""
-    told = []
+    """Return the history of a verdict, newest step last; empty if it was set only once."""
+    steps = []
     for step in log:
-        for one in step.decisions:
-            if (one.subject, one.subject_id) == (subject, subject_id) and one.verdict is not None:
-                word = _ACTIONS.get(step.action, one.verdict.value)
-                told.append(f"{word} {clock_of(step.when)}".strip())
-    if len(told) < 2:
+        for decision in step.decisions:
+            if (decision.subject, decision.subject_id) == (
+                subject,
+                subject_id,
+            ) and decision.verdict is not None:
+                word = _ACTIONS.get(step.action, decision.verdict.value)
+                steps.append(f"{word} {clock_of(step.when)}".strip())
+    if len(steps) < 2:
         return []
-    shown = ["…"] if len(told) > _MOST_STEPS else []
-    return [field_line("history", ", ".join([*shown, *told[-_MOST_STEPS:]]))]
+    prefix = ["…"] if len(steps) > _MOST_STEPS else []
+    return [field_line("history", ", ".join([*prefix, *steps[-_MOST_STEPS:]]))]

@@ -1,4 +1,4 @@
-"""Completing paths while they are typed."""
+"""Path completion while typing."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ __all__ = ["PathSuggester"]
 
 
 class PathSuggester(Suggester):
-    """Completes what is on disk."""
+    """Suggest paths that exist on disk."""
 
     def __init__(self) -> None:
         super().__init__(use_cache=False, case_sensitive=True)
 
     async def get_suggestion(self, value: str) -> str | None:
-        """Return the first path that begins so."""
+        """Return the first path that starts with the typed text."""
         if not value or value.startswith("hf:"):
             return None
         folder, _, name = value.rpartition("/")
@@ -24,8 +24,8 @@ class PathSuggester(Suggester):
             entries = sorted(expanded(folder or ("/" if "/" in value else ".")).iterdir())
         except OSError:
             return None
-        for one in entries:
-            if one.name.startswith(name) and not (one.name.startswith(".") and not name):
+        for entry in entries:
+            if entry.name.startswith(name) and not (entry.name.startswith(".") and not name):
                 start = value[: len(value) - len(name)]
-                return f"{start}{one.name}{'/' if one.is_dir() else ''}"
+                return f"{start}{entry.name}{'/' if entry.is_dir() else ''}"
         return None

@@ -1,4 +1,4 @@
-"""Rows of the long lists, made from arrays one cell at a time."""
+"""Rows of the long lists, built from arrays one cell at a time."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _RANK = {"missing": 0, "under": 1, "over": 2, "adequate": 3, "untestable": 4, "k
 
 
 OUT = ("kept_out", "ignored", "merged")
-"""States of concepts that count for nothing."""
+"""States of concepts that are left out of every count."""
 
 
 def state_style(state: str) -> str:
@@ -54,13 +54,13 @@ class ConceptRows:
     FIELDS = ("id", "items", "want", "state", "level", "area")
 
     def __init__(self, session: Session, *, marks: Marks) -> None:
-        known = session.summary
-        assert known is not None
+        summary = session.summary
+        assert summary is not None
         self._session = session
         self._marks = marks
-        self._gaps = known.gaps
-        self._dictionary = known.dictionary
-        self._areas = known.areas
+        self._gaps = summary.gaps
+        self._dictionary = summary.dictionary
+        self._areas = summary.areas
         self._texts = session.concept_texts()
         self.states = session.concept_states
 
@@ -72,16 +72,16 @@ class ConceptRows:
         return str(row)
 
     def text(self, row: int) -> str:
-        """Return what the filter searches."""
+        """Return the text that the filter searches."""
         return f"{row:05d} {self._dictionary.bare_label(row)}"
 
     @property
     def lowered(self) -> Sequence[str]:
-        """The same of every row, in lower case."""
+        """The searched text of every row, in lower case."""
         return self._texts
 
     def value(self, row: int, name: str) -> object:
-        """Return a field the filter can name."""
+        """Return the value of a filter field."""
         return self.sort_value(row, name)
 
     def cell(self, row: int, key: str) -> Cell:
@@ -102,7 +102,7 @@ class ConceptRows:
         return Cell(text, "muted" if style == "muted" else "")
 
     def sort_value(self, row: int, key: str) -> Any:
-        """Return what a column sorts by."""
+        """Return the sort key of a row in a column."""
         if key == "id":
             return row
         if key == "items":
@@ -118,7 +118,7 @@ class ConceptRows:
         return self._dictionary.label(row).lower()
 
     def sort_values(self, key: str) -> Sequence[Any] | None:
-        """Return what a column sorts by, for all rows; None where it has to be asked row by row."""
+        """Return the sort keys of all rows; None if `sort_value` must be called for each."""
         if key == "concept":
             return [text.partition(" ")[2] for text in self._texts]
         numbers = {"items": self._gaps.count, "want": self._gaps.target}.get(key)
@@ -134,9 +134,9 @@ class _GapLine:
 
 
 class GapRows:
-    """Areas with gaps, worst first; open ones are followed by their gaps.
+    """Areas with gaps, worst first; an unfolded area is followed by its gaps.
 
-    An area is marked by what all its concepts are together; its figures are those of its gaps.
+    An area's mark is the state of all its concepts together; its figures count only its gaps.
     """
 
     FIELDS = ("have", "want", "lift", "pool", "queue", "state")
@@ -162,7 +162,7 @@ class GapRows:
 
     def _make_lines(self) -> list[_GapLine]:
         if self.is_flat:
-            return [_GapLine(-1, one) for one in self._session.gap_ids()]
+            return [_GapLine(-1, concept_id) for concept_id in self._session.gap_ids()]
         order = sorted(
             self.by_area,
             key=lambda area: (area < 0, -sum(self._gaps.deficit[self.by_area[area]])),
@@ -171,7 +171,7 @@ class GapRows:
         for area in order:
             lines.append(_GapLine(area, None))
             if self._area_id(area) in self.unfolded:
-                lines += [_GapLine(area, one) for one in self.by_area[area]]
+                lines += [_GapLine(area, concept_id) for concept_id in self.by_area[area]]
         return lines
 
     def _area_id(self, area: int) -> str:
@@ -182,7 +182,7 @@ class GapRows:
         return self._analysis.areas.names[area] if area >= 0 else "in no area"
 
     def state(self, row: int) -> str | None:
-        """Return the state of a row; None where an area is not judged, or not yet."""
+        """Return the state of a row; None for an area that is not judged, or not yet."""
         line = self._lines[row]
         return (
             self._area_state(line.area) if line.concept_id is None else self.states[line.concept_id]
@@ -203,7 +203,7 @@ class GapRows:
         return self._area_id(line.area) if line.concept_id is None else str(line.concept_id)
 
     def concepts(self, row_id: str) -> tuple[int, ...]:
-        """Return the gaps a row stands for."""
+        """Return the gaps that a row stands for."""
         if not row_id.startswith("area:"):
             return (int(row_id),)
         for area, ids in self.by_area.items():
@@ -212,31 +212,34 @@ class GapRows:
         return ()
 
     def parent(self, row_id: str) -> str | None:
-        """Return the row of a concept's area."""
+        """Return the row id of a concept's area."""
         for area, ids in self.by_area.items():
             if int(row_id) in ids:
                 return self._area_id(area)
         return None
 
     def text(self, row: int) -> str:
-        """Return what the filter searches."""
+        """Return the text that the filter searches."""
         line = self._lines[row]
         if line.concept_id is not None:
             label = self._analysis.dictionary.bare_label(line.concept_id)
             return f"{line.concept_id:05d} {label}"
-        labels = (self._analysis.dictionary.bare_label(one) for one in self.by_area[line.area])
+        labels = (
+            self._analysis.dictionary.bare_label(concept_id)
+            for concept_id in self.by_area[line.area]
+        )
         return "\n".join([self.area_name(line.area), *labels])
 
     @cached_property
     def lowered(self) -> Sequence[str]:
-        """The same of every row, in lower case."""
+        """The searched text of every row, in lower case."""
         return [
             self.text(row).lower() if line.concept_id is None else self._texts[line.concept_id]
             for row, line in enumerate(self._lines)
         ]
 
     def value(self, row: int, name: str) -> object:
-        """Return a field the filter can name."""
+        """Return the value of a filter field."""
         return self.cell(row, "word").text if name == "state" else self.sort_value(row, name)
 
     def cell(self, row: int, key: str) -> Cell:
@@ -270,7 +273,7 @@ class GapRows:
         if key == "add":
             return int(self._session.added_counts[ids].sum())
         if key == "want":
-            return sum(self._session.target(one) for one in ids)
+            return sum(self._session.target(concept_id) for concept_id in ids)
         if key == "pool":
             return None if self._pool_count is None else ""
         if key == "queue":
@@ -286,9 +289,12 @@ class GapRows:
         if loaded is None:
             return None
         if key not in self._queues:
-            places = {place for one in ids for place in loaded.by_concept.get(one, ())}
+            positions = {
+                position for concept_id in ids for position in loaded.by_concept.get(concept_id, ())
+            }
             self._queues[key] = sum(
-                self._session.verdict(loaded.candidates[place]) is Verdict.OPEN for place in places
+                self._session.verdict(loaded.candidates[position]) is Verdict.OPEN
+                for position in positions
             )
         return self._queues[key]
 
@@ -333,7 +339,7 @@ class GapRows:
         return self._analysis.dictionary.label(concept_id).lower()
 
     def sort_value(self, row: int, key: str) -> Any:
-        """Return what a column sorts by."""
+        """Return the sort key of a row in a column."""
         line = self._lines[row]
         if key == "mark":
             return self.cell(row, "mark").text
@@ -344,7 +350,7 @@ class GapRows:
 
 
 class CandidateRows:
-    """Candidates in the order they were proposed."""
+    """Candidates, in the order of the proposals."""
 
     FIELDS = (
         "concept",
@@ -363,95 +369,99 @@ class CandidateRows:
         self._session = session
         self._marks = marks
         self.candidates = candidates
-        self._verdicts = [session.verdict(one) for one in candidates]
+        self._verdicts = [session.verdict(candidate) for candidate in candidates]
 
     def __len__(self) -> int:
         return len(self.candidates)
 
     def row_id(self, row: int) -> str:
-        """Return kind and id."""
+        """Return subject and item id."""
         return self.candidates[row].key
 
     def text(self, row: int) -> str:
-        """Return what the filter searches."""
-        one = self.candidates[row]
-        return f"{one.item.id} {self._session.item_of(one).text}"
+        """Return the text that the filter searches."""
+        candidate = self.candidates[row]
+        return f"{candidate.item.id} {self._session.item_of(candidate).text}"
 
     def value(self, row: int, name: str) -> object:
-        """Return a field the filter can name."""
+        """Return the value of a filter field."""
         if name == "state":
             return self._marks.word(self._verdicts[row].value)
         if name in ("reason", "note"):
-            said = self._session.standing(self.candidates[row])
-            return getattr(said, name) if said else ""
+            standing = self._session.standing(self.candidates[row])
+            return getattr(standing, name) if standing else ""
         return self.sort_value(row, name)
 
-    def members(self, name: str, wanted: str) -> Container[int] | None:
-        """Return the lines that fill a concept, given by its number or a word of its label."""
+    def members(self, name: str, query: str) -> Container[int] | None:
+        """Return the rows that fill a concept, named by its id or a part of its label."""
         if name != "concept":
             return None
         assert self._session.analysis is not None
         label = self._session.analysis.dictionary.bare_label
-        number = int(wanted) if wanted.isascii() and wanted.isdecimal() else None
+        number = int(query) if query.isascii() and query.isdecimal() else None
         return {
             row
-            for row, one in enumerate(self.candidates)
-            for gap in one.proposal.gaps
+            for row, candidate in enumerate(self.candidates)
+            for gap in candidate.proposal.gaps
             if gap.concept_id == number
-            or (number is None and wanted and wanted in label(gap.concept_id).lower())
+            or (number is None and query and query in label(gap.concept_id).lower())
         }
 
-    def _n_tokens(self, one: Candidate) -> int:
+    def _n_tokens(self, candidate: Candidate) -> int:
         assert self._session.analysis is not None
         analysis = self._session.analysis
-        held = analysis.pool_map if one.subject is Subject.ADD else analysis.benchmark_map
-        return 0 if held is None else int(held.n_tokens[one.proposal.row])
+        concept_map = (
+            analysis.pool_map if candidate.subject is Subject.ADD else analysis.benchmark_map
+        )
+        return 0 if concept_map is None else int(concept_map.n_tokens[candidate.proposal.row])
 
     def cell(self, row: int, key: str) -> Cell:
         """Return one cell."""
-        one = self.candidates[row]
+        candidate = self.candidates[row]
         verdict = self._verdicts[row].value
         style = state_style(verdict)
         if key == "mark":
             return Cell(self._marks.glyph(verdict), style)
         if key == "id":
-            return Cell(one.item.id, "muted" if verdict in ("reject", "defer") else "")
+            return Cell(candidate.item.id, "muted" if verdict in ("reject", "defer") else "")
         if key == "prompt":
-            item = self._session.item_of(one)
+            item = self._session.item_of(candidate)
             text = item.prompt or item.text
-            flag = _flag(one)
+            flag = _flag(candidate)
             return Cell(f"{flag} {text}", "warn") if flag else Cell(text, "muted")
         if key == "fills":
-            sign = "+" if one.subject is Subject.ADD else "-"
-            return Cell(f"{sign}{one.proposal.n_filled}" if one.proposal.n_filled else "0")
+            sign = "+" if candidate.subject is Subject.ADD else "-"
+            return Cell(
+                f"{sign}{candidate.proposal.n_filled}" if candidate.proposal.n_filled else "0"
+            )
         if key == "gain":
-            return Cell(f"{one.proposal.gain:.2f}")
+            return Cell(f"{candidate.proposal.gain:.2f}")
         return Cell(str(self.sort_value(row, key)))
 
     def sort_value(self, row: int, key: str) -> Any:
-        """Return what a column sorts by."""
-        one = self.candidates[row]
+        """Return the sort key of a row in a column."""
+        candidate = self.candidates[row]
         values: dict[str, Callable[[], Any]] = {
             "mark": lambda: self._verdicts[row].value,
-            "id": lambda: one.item.id,
-            "prompt": lambda: self._session.item_of(one).prompt.lower(),
-            "fills": lambda: one.proposal.n_filled,
-            "gain": lambda: one.proposal.gain,
-            "similarity": lambda: one.proposal.nearest_similarity or 0.0,
-            "category": lambda: self._session.item_of(one).category or "",
-            "source": lambda: self._session.item_of(one).source or "",
-            "tokens": lambda: self._n_tokens(one),
+            "id": lambda: candidate.item.id,
+            "prompt": lambda: self._session.item_of(candidate).prompt.lower(),
+            "fills": lambda: candidate.proposal.n_filled,
+            "gain": lambda: candidate.proposal.gain,
+            "similarity": lambda: candidate.proposal.nearest_similarity or 0.0,
+            "category": lambda: self._session.item_of(candidate).category or "",
+            "source": lambda: self._session.item_of(candidate).source or "",
+            "tokens": lambda: self._n_tokens(candidate),
         }
         return values[key]() if key in values else ""
 
 
-def _flag(one: Candidate) -> str:
-    failed = [check for check in one.proposal.checks if not check.passed]
+def _flag(candidate: Candidate) -> str:
+    failed = [check for check in candidate.proposal.checks if not check.passed]
     return f"{failed[0].name}?" if failed else ""
 
 
 def concept_label(session: Session, concept_id: int) -> str:
-    """Return a concept's label, and how many others are counted with it."""
+    """Return a concept's label, with the number of concepts merged into it."""
     assert session.summary is not None
     label = session.summary.dictionary.label(concept_id)
     members = session.members(concept_id)
@@ -459,5 +469,5 @@ def concept_label(session: Session, concept_id: int) -> str:
 
 
 def is_gap_state(state: str) -> bool:
-    """Tell whether a state is a gap."""
+    """Whether a state is a gap."""
     return state in (Status.MISSING.value, Status.UNDER.value)

@@ -1,4 +1,4 @@
-"""What is different since the last export, for Overview: worked out aside, drawn when known."""
+"""The line on Overview about changes since the last export; computed in a thread."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ __all__ = ["SinceExport", "figures_now", "since_content", "work_out"]
 
 @dataclass(frozen=True, slots=True)
 class SinceExport:
-    """The last export and what holds now."""
+    """The last export, compared with the current state."""
 
     last: LastExport
     since: Since
     now: CoverageFigures | None
-    """Of the revision that would be exported now; None where there is none."""
+    """Figures of the revision that would be exported now; None if there is none."""
 
 
 def figures_now(session: Session, analysis: Analysis) -> CoverageFigures | None:
-    """Return the figures of the revision that would be exported now; None where there is none.
+    """Return the figures of the revision that would be exported now; None if it cannot be planned.
 
-    Takes as long as planning a revision; reads the session and changes nothing.
+    Takes as long as planning a revision. Only reads the session.
     """
     from benchdesign.errors import BenchdesignError
     from benchdesign.revision import Choice, plan_revision
@@ -41,8 +41,8 @@ def figures_now(session: Session, analysis: Analysis) -> CoverageFigures | None:
 
     choice = Choice.from_decisions(session.log)
     try:
-        known = rewritten_map(session.workspace, analysis, choice, may_wait=False)
-        return plan_revision(analysis, choice, rewritten=known).figures_after
+        rewritten = rewritten_map(session.workspace, analysis, choice, may_wait=False)
+        return plan_revision(analysis, choice, rewritten=rewritten).figures_after
     except BenchdesignError:
         return None
 
@@ -54,9 +54,9 @@ def work_out(
     *,
     now: CoverageFigures | None,
 ) -> SinceExport | None:
-    """Read the last export and tell what is different; None where nothing was exported.
+    """Read the last export and compare it with the current state; None if there is no export.
 
-    `now` are the `figures_now` where they are known.
+    `now` is the result of `figures_now`, if it was computed already.
     """
     from benchdesign.exported import find_last_export
     from benchdesign.revision import Choice
@@ -70,24 +70,24 @@ def work_out(
     return SinceExport(last, since, now or figures_now(session, analysis))
 
 
-def since_content(found: SinceExport, *, arrow: str, width: int) -> Content:
-    """Say what is different, on one line or two."""
-    last, since, now = found.last, found.since, found.now
+def since_content(comparison: SinceExport, *, arrow: str, width: int) -> Content:
+    """Format the comparison on one line or two."""
+    last, since, now = comparison.last, comparison.since, comparison.now
     title = ("Since     ", "bold $text-accent")
     is_narrow = width < 97
     gap = "  " if is_narrow else "   "
-    said = "nothing decided since" if since.is_same else gap.join(_decided(since))
-    first, when = "" if is_narrow else "export ", f" ({clock_of(last.when.isoformat())}){gap}"
-    room = width - cell_width(title[0] + first + when + said)
-    where = display(last.folder.name, width=min(max(room, 6), 28))
-    head = f"{first}{where}{when}{said}"
+    changes = "no decisions since" if since.is_same else gap.join(_decided(since))
+    prefix, when = "" if is_narrow else "export ", f" ({clock_of(last.when.isoformat())}){gap}"
+    room = width - cell_width(title[0] + prefix + when + changes)
+    folder = display(last.folder.name, width=min(max(room, 6), 28))
+    head = f"{prefix}{folder}{when}{changes}"
     if now is None:
         return Content.assemble(title, head)
     figures = (
         f"gaps {last.n_gaps:,} {arrow} {now.n_missing + now.n_under:,}   "
         f"covered {_percent(last.covered_share)} {arrow} {_percent(now.covered_share)}"
     )
-    rule = "" if last.is_same_rule else "   by another rule then"
+    rule = "" if last.is_same_rule else "   with another rule"
     fits = cell_width(title[0] + head + figures + rule) + 3 <= width
     space = "   " if fits else f"\n{'':<10}"
     return Content.assemble(title, f"{head}{space}", (figures, "bold"), (rule, "$foreground-muted"))
@@ -98,9 +98,9 @@ def _decided(since: Since) -> list[str]:
     if not since.has_same_items:
         parts += [f"+ {since.n_accepted:,} accepted", f"- {since.n_dropped:,} dropped"]
     if since.n_taken_back:
-        parts.append(f"{since.n_taken_back:,} taken back")
+        parts.append(f"{since.n_taken_back:,} reverted")
     if not since.has_same_concepts:
-        parts.append("concepts decided")
+        parts.append("concept decisions")
     return parts
 
 

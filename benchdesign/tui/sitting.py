@@ -1,4 +1,4 @@
-"""What was decided in this sitting, and how long one decision takes: for the review queue."""
+"""Progress of the review since the workspace was opened: decisions, and time for each."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from benchdesign.decisions import Step, Subject, Verdict
 __all__ = ["Sitting", "sitting_of"]
 
 _PAUSE = 300.0
-"""Seconds between two decisions from which somebody was away, not thinking."""
+"""Seconds between two decisions above which the time counts as a break."""
 
 _ITEMS = (Subject.ADD, Subject.REMOVE)
 _VERDICTS = (Verdict.ACCEPT, Verdict.REJECT, Verdict.DEFER)
@@ -23,23 +23,22 @@ class Sitting:
     """The review since the workspace was opened."""
 
     n_decided: int
-    """Items that have a verdict of this sitting; one judged twice counts once, one opened again
-    not at all."""
+    """Items with a verdict from this session; each counts once, a reopened item does not count."""
 
     seconds_each: float | None
-    """Median time for one decision; None before the second."""
+    """Median time for a decision; None before the second decision."""
 
     def text(self) -> str:
-        """Return it in a few words."""
+        """Format the progress in a few words."""
         if self.seconds_each is None:
-            return f"this sitting {self.n_decided:,}"
-        return f"this sitting {self.n_decided:,} · {_duration(self.seconds_each)} each"
+            return f"this session {self.n_decided:,}"
+        return f"this session {self.n_decided:,} · {_duration(self.seconds_each)} each"
 
 
 def sitting_of(steps: Iterable[Step]) -> Sitting:
-    """Count the steps since the workspace was opened; what was undone again does not count."""
+    """Count and time the decisions since the workspace was opened; undone ones do not count."""
     done: list[Step] = []
-    # None stands for a step from before: undo and redo reach beyond the sitting.
+    # None: an undone step from before this session.
     undone: list[Step | None] = []
     for step in steps:
         if step.action == "decide":
@@ -47,29 +46,31 @@ def sitting_of(steps: Iterable[Step]) -> Sitting:
             undone.clear()
         elif step.action == "undo":
             undone.append(done.pop() if done else None)
-        elif undone and (again := undone.pop()) is not None:
-            done.append(again)
+        elif undone and (redone := undone.pop()) is not None:
+            done.append(redone)
     decided: set[tuple[Subject, str]] = set()
     times: list[float] = []
-    before: datetime | None = None
+    last: datetime | None = None
     for step in done:
-        said = {
-            (one.subject, one.subject_id)
-            for one in step.decisions
-            if one.subject in _ITEMS and one.verdict in _VERDICTS
+        judged = {
+            (decision.subject, decision.subject_id)
+            for decision in step.decisions
+            if decision.subject in _ITEMS and decision.verdict in _VERDICTS
         }
         decided -= {
-            (one.subject, one.subject_id) for one in step.decisions if one.verdict is Verdict.OPEN
+            (decision.subject, decision.subject_id)
+            for decision in step.decisions
+            if decision.verdict is Verdict.OPEN
         }
-        if not said:
+        if not judged:
             continue
-        decided |= said
-        now = _moment(step.when)
-        if before is not None and now is not None:
-            seconds = (now - before).total_seconds()
+        decided |= judged
+        when = _moment(step.when)
+        if last is not None and when is not None:
+            seconds = (when - last).total_seconds()
             if 0 <= seconds <= _PAUSE:
-                times.append(seconds / len(said))
-        before = now
+                times.append(seconds / len(judged))
+        last = when
     return Sitting(len(decided), median(times) if times else None)
 
 

@@ -1,4 +1,4 @@
-"""Several benchmarks on the Compare screen: areas as a heat map, overlap, what each adds."""
+"""Rows of the Compare screen for several benchmarks: a heat map of areas, and overlap."""
 
 from __future__ import annotations
 
@@ -24,36 +24,36 @@ __all__ = ["HeatRows", "OverlapRows"]
 
 _LACKING = (Status.MISSING, Status.UNDER)
 _STEP = 0.8
-"""Doublings that one shade stands for."""
+"""Width of a shade in doublings (log2)."""
 
 _MOST_NAMED = 10
 
 
 class HeatRows:
-    """Areas against benchmarks: how often, as a multiple of the reference."""
+    """Areas by benchmark: frequency as a multiple of the reference."""
 
     def __init__(self, suite: Suite, area_gaps: Sequence[AreaGaps], *, marks: Marks) -> None:
         self.suite = suite
         self._shades = " .:+#" if marks.use_ascii else " ░▒▓█"
-        rows = [list(map(one.row, range(len(one)))) for one in area_gaps]
-        lines = [tuple(column) for column in zip(*rows, strict=True)]
-        known = [line for line in lines if any(one.lift == one.lift for one in line)]
+        columns = [list(map(gaps.row, range(len(gaps)))) for gaps in area_gaps]
+        lines = [tuple(line) for line in zip(*columns, strict=True)]
+        measured = [line for line in lines if not all(np.isnan(area.lift) for area in line)]
         self.lines: list[tuple[AreaRow, ...]] = sorted(
-            known,
+            measured,
             key=lambda line: (
-                -sum(one.status in _LACKING for one in line),
-                max(float(np.nan_to_num(one.lift, nan=-9.0)) for one in line),
+                -sum(area.status in _LACKING for area in line),
+                max(float(np.nan_to_num(area.lift, nan=-9.0)) for area in line),
             ),
         )
 
     @property
     def columns(self) -> tuple[Column, ...]:
-        """Return the area and one column a benchmark."""
+        """Return the area column and one column for each benchmark."""
         return (
             Column("name", "AREA", 0),
             *(
-                Column(f"set{place}", display(name, width=11), 12, "right")
-                for place, name in enumerate(self.suite.names)
+                Column(f"set{index}", display(name, width=11), 12, "right")
+                for index, name in enumerate(self.suite.names)
             ),
         )
 
@@ -65,48 +65,48 @@ class HeatRows:
         return str(self.lines[row][0].area)
 
     def text(self, row: int) -> str:
-        """Return what the filter searches."""
+        """Return the text that the filter searches."""
         return self.lines[row][0].name
 
     def value(self, row: int, name: str) -> object:
-        """Return a field the filter can name."""
+        """Return the value of a filter field."""
         return self.sort_value(row, name)
 
     def cell(self, row: int, key: str) -> Cell:
-        """Return one cell: shade, ratio, and a mark where it is significant."""
+        """Return one cell: shade, ratio, and a mark if the difference is significant."""
         line = self.lines[row]
         if key == "name":
             return Cell(line[0].name)
-        one = line[int(key.removeprefix("set"))]
-        if np.isnan(one.lift):
+        area = line[int(key.removeprefix("set"))]
+        if np.isnan(area.lift):
             return Cell("", "muted")
-        # The middle shade is as often as in the reference.
-        shade = self._shades[int(np.clip(round(one.lift / _STEP) + 2, 0, 4))]
-        ratio = 2.0**one.lift
-        mark = "!" if one.status in _LACKING else "+" if one.status == Status.OVER else " "
+        # The middle shade means the frequency of the reference.
+        shade = self._shades[int(np.clip(round(area.lift / _STEP) + 2, 0, 4))]
+        ratio = 2.0**area.lift
+        mark = "!" if area.status in _LACKING else "+" if area.status == Status.OVER else " "
         style = {"!": "warn", "+": "good"}.get(mark, "")
         return Cell(f"{shade * 3} {ratio:>4.1f}{mark}", style)
 
     def sort_value(self, row: int, key: str) -> Any:
-        """Return what a column sorts by."""
+        """Return the sort value of a cell."""
         line = self.lines[row]
         if not key.startswith("set"):
             return line[0].name.lower()
         return float(np.nan_to_num(line[int(key.removeprefix("set"))].lift, nan=-99.0))
 
     def page(self, row_id: str) -> Content:
-        """Return one area in every benchmark."""
-        line = next((one for one in self.lines if str(one[0].area) == row_id), None)
+        """Return the page about an area in every benchmark."""
+        line = next((line for line in self.lines if str(line[0].area) == row_id), None)
         if line is None:
             return Content("")
         lines = [literal(line[0].name, "bold"), Content("")]
-        for name, one in zip(self.suite.names, line, strict=True):
-            gaps = "gap" if one.n_gaps == 1 else "gaps"
+        for name, area in zip(self.suite.names, line, strict=True):
+            gaps = "gap" if area.n_gaps == 1 else "gaps"
             lines.append(
                 Content(
-                    f"  {display(name, width=24):<24}  {2.0**one.lift:>5.2f} times the reference  "
-                    f"{one.status.value.replace('_', ' '):<10}  {one.n_gaps} {gaps} among "
-                    f"{one.n_concepts} concepts"
+                    f"  {display(name, width=24):<24}  {2.0**area.lift:>5.2f} times the reference  "
+                    f"{area.status.value.replace('_', ' '):<10}  {area.n_gaps} {gaps} among "
+                    f"{area.n_concepts} concepts"
                 )
             )
         shades = self._shades
@@ -114,7 +114,7 @@ class HeatRows:
             Content(""),
             literal(
                 f"{shades[1] * 3} rarer   {shades[2] * 3} as often   {shades[4] * 3} more often "
-                "than the reference gives for such lengths; ! lacking, + more than usual.",
+                "than in the reference at the same text lengths; ! lacking, + over-covered.",
                 "$foreground-muted",
             ),
         ]
@@ -122,21 +122,21 @@ class HeatRows:
 
 
 class OverlapRows:
-    """Benchmarks against benchmarks: overlap, and what each adds to the rest."""
+    """Benchmarks by benchmark: overlap, and what each adds to the others."""
 
     def __init__(self, suite: Suite, dictionary: Dictionary) -> None:
         self.suite, self._dictionary = suite, dictionary
-        self._found = list(suite.rows())
+        self._suite_rows = list(suite.rows())
 
     @property
     def columns(self) -> tuple[Column, ...]:
-        """Return name, size, one column a benchmark, and the counts."""
+        """Return name, size, one column for each benchmark, and the counts."""
         return (
             Column("name", "BENCHMARK", 0),
             Column("items", "ITEMS", 7, "right"),
             *(
-                Column(f"set{place}", display(name, width=9), 10, "right")
-                for place, name in enumerate(self.suite.names)
+                Column(f"set{index}", display(name, width=9), 10, "right")
+                for index, name in enumerate(self.suite.names)
             ),
             Column("lacking", "LACKING", 8, "right"),
             Column("only", "ONLY HERE", 10, "right", narrow=False),
@@ -145,83 +145,84 @@ class OverlapRows:
         )
 
     def __len__(self) -> int:
-        return len(self._found)
+        return len(self._suite_rows)
 
     def row_id(self, row: int) -> str:
-        """Return the benchmark's place."""
+        """Return the benchmark's index."""
         return str(row)
 
     def text(self, row: int) -> str:
-        """Return what the filter searches."""
-        return self._found[row].name
+        """Return the text that the filter searches."""
+        return self._suite_rows[row].name
 
     def value(self, row: int, name: str) -> object:
-        """Return a field the filter can name."""
+        """Return the value of a filter field."""
         return self.sort_value(row, name)
 
     def cell(self, row: int, key: str) -> Cell:
         """Return one cell."""
-        one = self._found[row]
+        benchmark = self._suite_rows[row]
         if key == "name":
-            return Cell(one.name)
+            return Cell(benchmark.name)
         if key == "lacking":
-            known = one.share_missing == one.share_missing
-            return Cell(f"{one.share_missing:.0%}" if known else "")
+            share = benchmark.share_missing
+            return Cell("" if np.isnan(share) else f"{share:.0%}")
         if key.startswith("set"):
             other = int(key.removeprefix("set"))
             value = float(self.suite.overlap[row, other])
-            return Cell("" if other == row or value != value else f"{value:.2f}")
+            return Cell("" if other == row or np.isnan(value) else f"{value:.2f}")
         n = self.sort_value(row, key)
         return Cell("" if n is None else f"{n:,}")
 
     def sort_value(self, row: int, key: str) -> Any:
-        """Return what a column sorts by."""
-        one = self._found[row]
+        """Return the sort value of a cell."""
+        benchmark = self._suite_rows[row]
         if key.startswith("set"):
             return float(np.nan_to_num(self.suite.overlap[row, int(key.removeprefix("set"))]))
         values: dict[str, Any] = {
-            "name": one.name.lower(),
-            "items": one.n_items,
-            "lacking": float(np.nan_to_num(one.share_missing)),
-            "only": one.n_only_here,
-            "closes": one.n_closed,
-            "repeats": one.n_near_duplicates,
+            "name": benchmark.name.lower(),
+            "items": benchmark.n_items,
+            "lacking": float(np.nan_to_num(benchmark.share_missing)),
+            "only": benchmark.n_only_here,
+            "closes": benchmark.n_closed,
+            "repeats": benchmark.n_near_duplicates,
         }
         return values.get(key, 0)
 
     def page(self, row_id: str) -> Content:
-        """Return what one benchmark adds to the rest."""
-        place = int(row_id)
-        one, suite = self._found[place], self.suite
-        count = suite.gaps[place].count
-        only = np.flatnonzero(suite.only_here[place])
+        """Return the page about what a benchmark adds to the others."""
+        index = int(row_id)
+        benchmark, suite = self._suite_rows[index], self.suite
+        count = suite.gaps[index].count
+        only = np.flatnonzero(suite.only_here[index])
         only = only[np.argsort(-count[only], kind="stable")]
-        lines = [literal(one.name, "bold"), Content("")]
+        lines = [literal(benchmark.name, "bold"), Content("")]
         for title, ids in (
             (
-                f"Gaps of the others together that it closes: {one.n_closed:,}",
-                np.flatnonzero(suite.closed[place]),
+                f"Gaps of the others combined that it closes: {benchmark.n_closed:,}",
+                np.flatnonzero(suite.closed[index]),
             ),
-            (f"Concepts that only it shows: {one.n_only_here:,}", only),
+            (f"Concepts that only it shows: {benchmark.n_only_here:,}", only),
         ):
             lines.append(heading(title))
-            names = [self._dictionary.label(int(each)) for each in ids[:_MOST_NAMED]]
+            names = [self._dictionary.label(int(concept_id)) for concept_id in ids[:_MOST_NAMED]]
             if names:
                 lines.append(literal("  " + "; ".join(display(name, width=40) for name in names)))
             lines.append(Content(""))
         if suite.near_duplicates is not None:
             others = [
-                f"{display(name, width=20)} {int(suite.near_duplicates[place, at]):,}"
-                for at, name in enumerate(suite.names)
-                if at != place
+                f"{display(name, width=20)} {int(suite.near_duplicates[index, other]):,}"
+                for other, name in enumerate(suite.names)
+                if other != index
             ]
-            lines.append(heading("Items almost equal to one of"))
+            lines.append(heading("Near-duplicates of items in"))
             lines.append(Content("  " + "   ".join(others)))
             lines.append(Content(""))
         lines.append(
             literal(
-                "The numbers between benchmarks are the share of the concepts that either shows "
-                "which both show. Lacking: of what could be tested at its lengths and size.",
+                "Overlap between two benchmarks: the share of concepts that both show, among those "
+                "that at least one shows. Lacking: share of the concepts that its size and text "
+                "lengths allow it to test.",
                 "$foreground-muted",
             )
         )

@@ -1,4 +1,4 @@
-"""What a list shows, as a CSV file."""
+"""Write the rows of a list as a CSV file."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ __all__ = ["write_table"]
 
 
 def write_table(folder: Path, name: str, table: LineTable, rows: Sequence[int]) -> Path:
-    """Write some rows, in the order given, into a new file; returns its path."""
+    """Write rows in the given order to a new file and return its path."""
     folder.mkdir(parents=True, exist_ok=True)
     path, number = folder / f"{name}.csv", 1
     while path.exists():
         number += 1
         path = folder / f"{name}-{number}.csv"
-    columns = [one for one in table.columns if one.title]
+    columns = [column for column in table.columns if column.title]
     with (
-        whole_files(path) as (fresh,),
-        fresh.open("w", encoding="utf-8", errors="replace", newline="") as handle,
+        whole_files(path) as (temporary,),
+        temporary.open("w", encoding="utf-8", errors="replace", newline="") as file,
     ):
-        writer = csv.writer(handle, lineterminator="\n")
-        writer.writerow(["id", *(one.title.lower() for one in columns)])
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["id", *(column.title.lower() for column in columns)])
         for row in rows:
-            cells = (table.rows.cell(row, one.key).text.strip() for one in columns)
-            writer.writerow([guarded(one) for one in (table.rows.row_id(row), *cells)])
+            cells = (table.rows.cell(row, column.key).text.strip() for column in columns)
+            writer.writerow([guarded(text) for text in (table.rows.row_id(row), *cells)])
     return path

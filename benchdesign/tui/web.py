@@ -1,8 +1,8 @@
-"""The interface in a browser on the same machine, for whoever has the address that was printed.
+"""Serve the interface to a browser on the same machine, protected by a token.
 
-textual-serve has no login, answers any host name and asks the network for a font. Here the first
-visit needs a token, later requests a cookie that scripts of other pages never see, and the page
-may talk to nobody but this server.
+textual-serve has no authentication, accepts any Host header and loads a font from the network.
+Here the first request needs the token and later requests an HttpOnly, SameSite=Strict cookie, and
+the content security policy restricts the page to this server.
 """
 
 from __future__ import annotations
@@ -30,21 +30,21 @@ Handler = Callable[["web.Request"], Awaitable["web.StreamResponse"]]
 
 
 def free_port(port: int) -> int:
-    """Return the port to listen on (0 takes any); raises UsageError where it is in use."""
+    """Return the port to listen on (0 chooses any); raise UsageError if it is in use."""
     with socket.socket() as probe:
-        # As the server does: a port that was left a moment ago is free.
+        # As the server does, so that a port in TIME_WAIT counts as free.
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((_HOST, port))
-        except OSError as problem:
+        except OSError as error:
             raise UsageError(
-                f"Port {port} cannot be used ({problem.strerror}); give another with --port."
+                f"Port {port} cannot be used ({error.strerror}); choose another with --port."
             ) from None
         return int(probe.getsockname()[1])
 
 
 class LocalServer(Server):  # type: ignore[misc]
-    """Serves one command on loopback, behind a token."""
+    """Serve one command on the loopback interface, protected by a token."""
 
     def __init__(self, command: str, *, port: int, token: str | None = None) -> None:
         super().__init__(
@@ -56,20 +56,20 @@ class LocalServer(Server):  # type: ignore[misc]
         )
         self.public_url = f"http://{_HOST}:{port}"
         self.token = token or secrets.token_urlsafe(24)
-        # Cookies do not know ports: two workspaces served side by side need two names.
+        # Cookies ignore the port: two servers on one host need different cookie names.
         self._cookie = f"benchdesign-{port}"
 
     @property
     def address(self) -> str:
-        """The address that opens the page."""
+        """The URL of the page, with the token."""
         return f"{self.public_url}/?token={self.token}"
 
     def initialize_logging(self) -> None:
-        """Say nothing of every request."""
+        """Log warnings only, not every request."""
         logging.basicConfig(level="WARNING", format="%(message)s")
 
     async def on_startup(self, app: web.Application) -> None:
-        """Say nothing: the command has said where the page is."""
+        """Print nothing: the command has printed the URL already."""
 
     async def _make_app(self) -> web.Application:
         from aiohttp import web
@@ -87,20 +87,20 @@ class LocalServer(Server):  # type: ignore[misc]
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
         from aiohttp import web
 
-        # A page elsewhere can make its own name point here; the browser then sends that name.
+        # DNS rebinding: a foreign host name can resolve to this server; the Host header reveals it.
         if request.host != f"{_HOST}:{self.port}":
-            raise web.HTTPForbidden(text=f"Use the address {self.public_url} as it was printed.\n")
+            raise web.HTTPForbidden(text=f"Open {self.public_url}, not another host name.\n")
         if request.headers.get("Origin", self.public_url) != self.public_url:
-            raise web.HTTPForbidden(text="Requests from other pages are not answered.\n")
-        given = request.query.get("token", "")
-        if request.path == "/" and _same(given, self.token):
-            # The token leaves the address bar, and so history and screenshots.
+            raise web.HTTPForbidden(text="Requests from other pages are rejected.\n")
+        token = request.query.get("token", "")
+        if request.path == "/" and _same(token, self.token):
+            # The redirect removes the token from the address bar, the history and screenshots.
             response = web.HTTPFound("/")
             response.set_cookie(self._cookie, self.token, httponly=True, samesite="Strict")
             raise response
         if not _same(request.cookies.get(self._cookie, ""), self.token):
             raise web.HTTPForbidden(
-                text="The address needs its token: open the one that `benchdesign serve` printed.\n"
+                text="Token required: open the address that `benchdesign serve` printed.\n"
             )
         return await handler(request)
 
@@ -117,5 +117,5 @@ class LocalServer(Server):  # type: ignore[misc]
         response.headers["Cache-Control"] = "no-store"
 
 
-def _same(given: str, wanted: str) -> bool:
-    return hmac.compare_digest(given.encode("utf-8", "replace"), wanted.encode("ascii"))
+def _same(value: str, token: str) -> bool:
+    return hmac.compare_digest(value.encode("utf-8", "replace"), token.encode("ascii"))

@@ -1,4 +1,4 @@
-"""The application's running job: starting, watching and stopping what computes."""
+"""The part of the application that starts, watches and stops the job."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ from benchdesign.tui.opened import OpenedApp
 __all__ = ["WorkingApp"]
 
 _LONG_JOB = 60.0
-"""Seconds after which stopping a job is asked about: `u` cannot bring it back."""
+"""Seconds after which stopping a job needs a confirmation."""
 
 
 class WorkingApp(OpenedApp):
-    """One job at a time, in a child process."""
+    """An application that runs one job at a time, in a child process."""
 
     _stop_asked = _leave_asked = False
     _n_watched = 0
 
     def start_job(self) -> None:
-        """Compute what is out of date in a child process."""
+        """Start a job that recomputes outdated stages in a child process."""
         from benchdesign.tui.jobs import Job
 
         session = self.session
         if session is None or self.job is not None:
             return
         if not session.can_write:
-            self.say("Read only: nothing can be computed here.", is_error=True)
+            self.say("Read-only workspace: nothing can be computed.", is_error=True)
             return
         self.save_ui()
         self.problem = ""
@@ -37,7 +37,7 @@ class WorkingApp(OpenedApp):
         self.draw_jobs()
 
     def watch_job(self) -> None:
-        """Take in what the job did since; called on a timer."""
+        """Show the progress of the job, and its result once it has ended; called on a timer."""
         if self.job is None:
             return
         ended = self.job.poll()
@@ -51,10 +51,10 @@ class WorkingApp(OpenedApp):
         self.job = None
         if isinstance(ended, Failed):
             log = ended.log or log
-            is_told = str(log) in ended.message or not (log.is_file() and log.stat().st_size)
-            where = "" if is_told else f" Log: {log}"
-            self.problem = f"{ended.message}{where}"
-            self.say(f"{self.problem} What was done is kept; R goes on.", is_error=True)
+            has_log = log.is_file() and log.stat().st_size > 0
+            show_log = has_log and str(log) not in ended.message
+            self.problem = f"{ended.message} Log: {log}" if show_log else ended.message
+            self.say(f"{self.problem} Finished work is saved; R resumes.", is_error=True)
         elif isinstance(ended, Stopped):
             self.say(_stopped(progress))
         else:
@@ -63,15 +63,15 @@ class WorkingApp(OpenedApp):
 
     def _read_so_far(self) -> None:
         session = self.session
-        # Ten times a second is for the line; what is known changes every few seconds at most.
+        # The timer runs ten times a second; partial results change every few seconds.
         self._n_watched += 1
         if session is None or session.loaded is not None or self._n_watched % 10:
             return
         from benchdesign.sofar import read_so_far
 
-        found = read_so_far(session.folder)
-        if found is not None and found != self.so_far:
-            self.so_far = found
+        partial = read_so_far(session.folder)
+        if partial is not None and partial != self.so_far:
+            self.so_far = partial
             self.touch()
 
     def _reload(self) -> None:
@@ -80,21 +80,23 @@ class WorkingApp(OpenedApp):
             return
         try:
             session.reopen()
-        except WorkspaceError as problem:
-            self.say(str(problem), is_error=True)
+        except WorkspaceError as error:
+            self.say(str(error), is_error=True)
             return
         if "gaps" in session.workspace.stage_runs() and not self.problem:
             self.load_analysis(is_quiet=True)
         self.touch()
 
     def action_stop(self) -> None:
-        """Stop the running job; asks only where that throws much away."""
+        """Stop the running job; a long job needs a second key press."""
         if self.job is None:
             self.say("No job is running.")
         elif self.job.seconds > _LONG_JOB and not self._stop_asked:
             self._stop_asked = True
             self.status = "press X again to stop"
-            self.notify("Running for over a minute. X again stops it.", markup=False)
+            self.notify(
+                "The job has run for over a minute. Press X again to stop it.", markup=False
+            )
         else:
             progress = self.job.progress
             self.job.stop()
@@ -103,12 +105,12 @@ class WorkingApp(OpenedApp):
             self._reload()
 
     def action_recompute(self) -> None:
-        """Compute what is out of date."""
+        """Recompute outdated stages."""
         session = self.session
         if session is None:
             self.say("Open a workspace first.")
         elif self.job is not None:
-            self.say("A job is running already.")
+            self.say("A job is already running.")
         elif not session.workspace.is_stale and session.loaded is not None:
             self.say("Everything is up to date.")
         else:
@@ -116,8 +118,8 @@ class WorkingApp(OpenedApp):
 
 
 def _stopped(progress: Progress | None) -> str:
-    """Say where a job was stopped."""
-    where = ""
+    """Return the message after a job was stopped."""
+    position = ""
     if progress is not None and progress.total:
-        where = f" at {progress.done:,} of {progress.total:,} ({progress.stage})"
-    return f"Stopped{where}. What was finished is kept; R goes on."
+        position = f" at {progress.done:,} of {progress.total:,} ({progress.stage})"
+    return f"Stopped{position}. Finished work is saved; R resumes."

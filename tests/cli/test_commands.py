@@ -103,7 +103,7 @@ def test_every_path_of_a_run_may_be_named_from_the_home_folder(
     assert (tmp_path / "work" / "workspace.json").is_file()
     assert (tmp_path / "out" / "revision.json").is_file()
     assert not (tmp_path / "~").exists()
-    assert "exists already" in command(*run, "-q").err
+    assert "already exists" in command(*run, "-q").err
     assert command(*run, "-q", "--force").code == 0
     assert command("export", "~/work", "--out=~/again", "-q").code == 0
     assert (tmp_path / "again" / "revision.json").is_file()
@@ -115,7 +115,7 @@ def test_run_never_replaces_files_without_force(finished: Command) -> None:
     refused = finished("run", "animals.jsonl", "--pool", "pool.jsonl")
     assert refused.code == 2
     assert one_line(refused.err)
-    assert "exists already" in refused.err
+    assert "already exists" in refused.err
     assert finished("run", "animals.jsonl", "--pool", "pool.jsonl", "--force").code == 0
 
 
@@ -133,14 +133,14 @@ def test_what_is_wrong_with_the_input_is_told_before_what_exists(
     refused = finished("run", "animals.jsonl", *arguments)
     assert (refused.code, one_line(refused.err)) == (2, True)
     assert said in refused.err
-    assert "exists already" not in refused.err
+    assert "already exists" not in refused.err
 
 
 def test_quiet_says_nothing_but_errors(finished: Command) -> None:
     run = ("run", "animals.jsonl", "--pool", "pool.jsonl", "--add", "20", "-q")
     assert finished(*run, "--force") == (0, "", "")
     assert finished("export", "animals-workspace", "--out", "mine", "-q") == (0, "", "")
-    assert "exists already" in finished("export", "animals-workspace", "--out", "mine", "-q").err
+    assert "already exists" in finished("export", "animals-workspace", "--out", "mine", "-q").err
     told = finished("export", "animals-workspace", "--out", "mine", "-q", "--force", "--json")
     assert told.json["n_added"] == 0
 
@@ -300,7 +300,7 @@ def test_the_pool_can_have_a_template_of_its_own(command: Command) -> None:
     run = ("run", "diets.jsonl", "--pool", "pool.jsonl", "--template", "item.j2", "-q")
     refused = command(*run)
     assert refused.code == 2
-    assert "Give the pool a template of its own with --pool-template" in refused.err
+    assert "Set a separate template for the pool with --pool-template" in refused.err
     assert command(*run, "--pool-template", "pool.j2").code == 0
     assert command(*run, "--pool-template", "none", "--force").code == 0
 
@@ -345,12 +345,12 @@ def test_removals_are_reported(command: Command) -> None:
         (("run", "animals.jsonl", "--template", "gone.j2"), "gone.j2: cannot be read"),
         (("run", "animals.jsonl", "--fdr", "2"), "fdr is 2"),
         (("run", "animals.jsonl", "--format", "pdf"), "--format pdf: not one of jsonl"),
-        (("run", "animals.jsonl", "--split", "test"), "no 'test'. Leave --split out"),
+        (("run", "animals.jsonl", "--split", "test"), "no 'test'. Omit --split"),
         (("run", "animals.jsonl", "--pool", "./animals.jsonl"), "is the benchmark itself"),
         (("run", "animals.jsonl", "--keep-out", "gone.csv"), "--keep-out gone.csv: no such file"),
         (
             ("run", "animals.jsonl", "--min-tokens", "9", "--max-tokens", "3"),
-            "shortest length 9 is above the longest 3",
+            "minimum length 9 is greater than the maximum 3",
         ),
         (("run", "animals.jsonl", "--pin", "p-3", "--exclude", "p-3"), "pinned and excluded"),
         (

@@ -154,7 +154,7 @@ def test_a_plain_sae_folder_is_not_measured_in_place(made: Path, run: Run, tmp_p
         *("--model", made / "model", "--quiet"),
     )
     assert code == 2
-    assert "give --out DIR" in err
+    assert "add --out DIR" in err
 
 
 def test_train_prints_its_report_as_json(made: Path, run: Run, tmp_path: Path) -> None:
@@ -188,7 +188,7 @@ def test_train_prints_its_report_as_json(made: Path, run: Run, tmp_path: Path) -
         ),
         (
             ["--level", "more:hook=encoder.layer.1.nothing,width=8,k=2"],
-            "Give --level with hook= one of its module paths",
+            "Set --level with hook= to one of its module paths",
         ),
         (
             ["--level", "more:hook=blocks.1.hook_resid_mid,width=8,k=2"],
@@ -230,7 +230,7 @@ def test_an_empty_corpus_is_one_line(made: Path, run: Run, tmp_path: Path) -> No
     arguments[1] = str(tmp_path / "empty.jsonl")
     code, _, err = run(*arguments)
     assert code == 2
-    assert "holds no text" in err
+    assert "no text in" in err
 
 
 def test_a_column_of_numbers_is_no_corpus(made: Path, run: Run, tmp_path: Path) -> None:
@@ -242,7 +242,7 @@ def test_a_column_of_numbers_is_no_corpus(made: Path, run: Run, tmp_path: Path) 
     arguments[1] = str(tmp_path / "numbers.parquet")
     code, _, err = run(*arguments)
     assert code == 2
-    assert "holds int64, not text" in err
+    assert "is int64, not text" in err
 
 
 def test_only_a_dictionary_is_replaced(made: Path, run: Run, tmp_path: Path) -> None:
@@ -250,7 +250,7 @@ def test_only_a_dictionary_is_replaced(made: Path, run: Run, tmp_path: Path) -> 
     (tmp_path / "out/thesis.tex").write_text("mine")
     code, _, err = run(*train_arguments(made, tmp_path / "out", "--force")[1:])
     assert code == 2
-    assert "holds no dictionary" in err
+    assert "not a dictionary" in err
     (tmp_path / "labels.csv").write_text("concept_id,label\n0,x\n")
     code, _, err = run(
         *("label", made / "dictionary", "--from", tmp_path / "labels.csv"),
@@ -359,7 +359,7 @@ def test_only_new_labels_are_scored_again(
         (["--endpoint", "http://localhost/v1"], "--endpoint and --llm go together"),
         (["--from", "labels.csv", "--judge"], "--judge needs"),
         (["--from", "labels.csv", "--drop-below", "0.5"], "--drop-below needs --score"),
-        (["--neuronpedia", "auto"], "names no Neuronpedia id"),
+        (["--neuronpedia", "auto"], "no Neuronpedia id in the metadata"),
     ],
 )
 def test_label_options_that_do_not_go_together(

@@ -111,7 +111,7 @@ def test_a_map_of_another_dictionary_is_refused() -> None:
 
 
 def test_a_pool_without_items_is_refused() -> None:
-    with pytest.raises(UsageError, match="no items"):
+    with pytest.raises(UsageError, match="pool is empty"):
         Reference.from_map(make_map([], n_concepts=1), make_dictionary(["a"]))
 
 

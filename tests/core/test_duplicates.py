@@ -212,5 +212,5 @@ def test_scripts_without_spaces_match_sign_by_sign() -> None:
 
 
 def test_an_n_gram_below_the_shortest_match_is_refused() -> None:
-    with pytest.raises(UsageError, match="shorter than"):
+    with pytest.raises(UsageError, match="below the minimum match length"):
         find_contamination([], [], n_gram=3)

@@ -151,7 +151,7 @@ def test_gaps_can_be_judged_again_without_the_map() -> None:
 
 @pytest.mark.parametrize("wrong", [{"fdr": 0.0}, {"level": 1.0}, {"min_effect": -1.0}])
 def test_settings_out_of_range_are_refused(wrong: dict[str, float]) -> None:
-    with pytest.raises(UsageError, match="give a value between"):
+    with pytest.raises(UsageError, match="it must be between"):
         GapSettings(**wrong)
 
 

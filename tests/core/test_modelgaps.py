@@ -182,7 +182,7 @@ def test_a_paired_comparison_shows_where_one_model_is_better() -> None:
 
 def test_comparing_with_an_unknown_model_is_refused() -> None:
     items = make_map([{0: 1.0}], n_concepts=1)
-    with pytest.raises(UsageError, match="no results of b; known are a"):
+    with pytest.raises(UsageError, match=r"no results of b\. Models with results: a"):
         compare_models(
             items,
             {"a": np.ones(1)},

@@ -290,7 +290,7 @@ def test_a_required_field_of_the_record_is_looked_up_by_its_dotted_name() -> Non
 
 
 def test_a_required_field_of_the_record_needs_records() -> None:
-    with pytest.raises(UsageError, match="'meta' cannot be looked up"):
+    with pytest.raises(UsageError, match="'meta' cannot be checked"):
         plan(n=1, constraints=Constraints(required_fields=("meta",)))
 
 
@@ -384,7 +384,7 @@ def test_what_is_said_of_an_item_is_what_would_be_said_had_it_been_left_out(row:
     own = rng.normal(0.3, 1.0, (40, 6)).astype(np.float16)
     others = rng.normal(0.0, 1.0, (30, 6)).astype(np.float16)
     every = np.arange(40)
-    found = _likeness(own, others, rows=every, among=every)
+    found = _likeness(own, others, rows=every, sample=every)
     # The same regression without the item, its centre as it was.
     x = np.concatenate([own, others]).astype(np.float64)
     y = np.repeat([1.0, 0.0], [40, 30])
@@ -403,11 +403,11 @@ def test_items_that_were_not_fitted_to_are_judged_on_the_same_scale() -> None:
     own = rng.normal(0.3, 1.0, (4000, 6)).astype(np.float16)
     others = rng.normal(0.0, 1.0, (3000, 6)).astype(np.float16)
     every = np.arange(4000)
-    whole = _likeness(own, others, rows=every, among=every)
-    some = _likeness(own, others, rows=every, among=every[::2])
+    whole = _likeness(own, others, rows=every, sample=every)
+    some = _likeness(own, others, rows=every, sample=every[::2])
     assert np.corrcoef(whole, some)[0, 1] > 0.98
     assert abs(some[1::2].mean()) < 0.1
-    few = _likeness(own, others, rows=np.asarray([3, 3999]), among=every[::2])
+    few = _likeness(own, others, rows=np.asarray([3, 3999]), sample=every[::2])
     np.testing.assert_allclose(few, some[[3, 3999]])
 
 
@@ -427,7 +427,7 @@ def test_support_is_larger_where_the_pool_is_unlike_the_benchmark() -> None:
     assert np.corrcoef(factor, own[:, 0])[0, 1] > 0.7
     every = np.arange(50)
     assert pool.embeddings is not None and benchmark.embeddings is not None
-    expected = _likeness(pool.embeddings, benchmark.embeddings, rows=every, among=every)
+    expected = _likeness(pool.embeddings, benchmark.embeddings, rows=every, sample=every)
     np.testing.assert_allclose(factor, 0.5 * expected)
 
 

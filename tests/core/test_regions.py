@@ -85,7 +85,7 @@ def test_as_many_groups_as_asked_for_whether_significant_or_not() -> None:
     rng = np.random.default_rng(10)
     vectors, labels = make_clusters(rng)
     residuals = rng.standard_normal(len(labels))
-    found = find_weak_regions(Grove.of_items(vectors), residuals, rng=rng, level=1.0, most=3)
+    found = find_weak_regions(Grove.of_items(vectors), residuals, rng=rng, level=1.0, max_regions=3)
     assert len(found) == 3
     assert len({row for one in found for row in one.rows}) == sum(len(one.rows) for one in found)
 

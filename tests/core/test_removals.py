@@ -52,7 +52,7 @@ def test_a_word_for_word_repetition_goes_first_and_its_twin_stays() -> None:
     assert first.row in (2, 7)
     assert {2, 7} - {first.row} - {other.row for other in others}
     assert first.kind == "remove"
-    assert first.checks[0].message == "another kept item says the same word for word"
+    assert first.checks[0].message == "same wording as another kept item"
 
 
 def test_the_item_closest_to_a_kept_one_goes_before_items_further_away() -> None:
@@ -111,5 +111,5 @@ def test_gaps_of_another_set_are_refused() -> None:
         measure_coverage(one, dictionary, reference=Reference.from_map(one, dictionary)),
         dictionary,
     )
-    with pytest.raises(UsageError, match="another set"):
+    with pytest.raises(UsageError, match="a different set of items"):
         propose_removals(one, gaps, dictionary, n=1, benchmark_items=make_items(3))

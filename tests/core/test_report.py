@@ -152,8 +152,8 @@ def test_what_was_passed_over_is_said_in_words(analysis: Analysis) -> None:
     counts = {"near duplicate of the benchmark": 1200, "quota of category": 3, "no answer": 2}
     report = report_of(replace(analysis, left_out=counts))
     said = (
-        "1\u202f200 nearly the same as an item of the benchmark, "
-        "3 over the quota of their category, 2 without answer."
+        "1\u202f200 nearly the same as a benchmark item, "
+        "3 over the quota for their category, 2 without answer."
     )
     assert said in Page(render_html(report)).text
     assert said.replace("\u202f", "") in render_markdown(report)

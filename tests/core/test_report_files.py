@@ -38,9 +38,9 @@ def test_a_disk_that_fills_up_leaves_what_was_there(
     ("name", "message"),
     [
         ("file", "is a file"),
-        ("file/below", "lies below a file"),
-        ("x" * 300, "no place for a report"),
-        ("loop", "leads nowhere"),
+        ("file/below", "is inside a file"),
+        ("x" * 300, "cannot be used for a report"),
+        ("loop", "a broken symbolic link"),
         ("folder", "is a folder"),
     ],
 )

@@ -146,7 +146,7 @@ def test_the_same_inputs_give_the_same_bytes(analysis: Analysis, tmp_path: Path)
 def test_existing_files_are_kept_without_force(analysis: Analysis, tmp_path: Path) -> None:
     write_revision(analysis, tmp_path / "out")
     before = digests(tmp_path / "out")
-    with pytest.raises(OutputExistsError, match="exists already"):
+    with pytest.raises(OutputExistsError, match="already exists"):
         write_revision(analysis, tmp_path / "out")
     assert digests(tmp_path / "out") == before
     write_revision(analysis, tmp_path / "out", force=True)
@@ -265,9 +265,13 @@ def test_what_an_item_fills_is_counted_in_the_order_of_the_revision(
 
 
 def test_a_decision_about_an_item_that_is_gone_is_named(analysis: Analysis) -> None:
-    with pytest.raises(WorkspaceError, match=r"'gone' was accepted but it is not in .*pool\.jsonl"):
+    with pytest.raises(
+        WorkspaceError, match=r"'gone' was accepted but it is no longer in .*pool\.jsonl"
+    ):
         plan_revision(analysis, Choice(("gone",), (), "decisions"))
-    with pytest.raises(WorkspaceError, match="'gone' is to be removed but is not in the file"):
+    with pytest.raises(
+        WorkspaceError, match="'gone' is to be removed but is no longer in the file"
+    ):
         plan_revision(analysis, Choice((), ("gone",), "decisions"))
 
 
@@ -309,7 +313,7 @@ def test_neither_file_of_a_task_is_replaced_without_force(
 ) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / name).write_text("mine", "utf-8")
-    with pytest.raises(OutputExistsError, match=rf"{name}: exists already"):
+    with pytest.raises(OutputExistsError, match=rf"{name}: already exists"):
         write_revision(task, tmp_path / "out")
     assert [one.name for one in (tmp_path / "out").iterdir()] == [name]
     assert (tmp_path / "out" / name).read_text("utf-8") == "mine"

@@ -184,13 +184,11 @@ def test_a_concept_no_item_shows_has_no_strongest_items() -> None:
 
 def test_a_scope_is_told_in_words() -> None:
     assert Scope().in_words() == ""
-    assert Scope(sentence=" birds ", cutoff=0.5).in_words() == (
-        "“birds”; in scope from a relevance of 0.5"
-    )
+    assert Scope(sentence=" birds ", cutoff=0.5).in_words() == "“birds”; relevance threshold 0.5"
     said = Scope(examples=("What\neats\x1b[31m\tit?", "b"), pins=(3,), exclusions=(1, 2)).in_words()
     assert said.startswith("2 example items, first “What eats")
     assert said.endswith(
-        "it?”; 1 concept pinned in; 2 concepts put out; in scope from a relevance of 0.4"
+        "it?”; 1 concept always in scope; 2 concepts excluded; relevance threshold 0.4"
     )
     assert "\x1b" not in said and "\n" not in said
-    assert Scope(pins=(3,)).in_words() == "1 concept pinned in"
+    assert Scope(pins=(3,)).in_words() == "1 concept always in scope"

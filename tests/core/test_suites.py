@@ -106,5 +106,5 @@ def test_a_single_benchmark_is_a_suite() -> None:
 
 
 def test_names_and_maps_must_match() -> None:
-    with pytest.raises(UsageError, match="give one name a map"):
+    with pytest.raises(UsageError, match="pass one name per map"):
         compare_suite([FIRST], DICTIONARY, names=["a", "b"])

@@ -37,7 +37,7 @@ def test_a_second_writer_is_told_who_holds_the_lock(workspace: Workspace) -> Non
 
 def test_a_reader_needs_no_lock_and_changes_nothing(workspace: Workspace) -> None:
     reader = Workspace.open(workspace.folder, access="read")
-    with pytest.raises(WorkspaceError, match="opened for reading"):
+    with pytest.raises(WorkspaceError, match="opened read-only"):
         reader.change_settings(Settings(n_add=1))
 
 
@@ -126,7 +126,7 @@ def test_a_newer_version_asks_for_an_upgrade(workspace: Workspace) -> None:
     workspace.close()
     path = workspace.folder / "workspace.json"
     path.write_text(json.dumps(json.loads(path.read_text()) | {"version": 99}), "utf-8")
-    with pytest.raises(WorkspaceError, match=r"newer benchdesign \(version 99\)"):
+    with pytest.raises(WorkspaceError, match=r"newer version of benchdesign \(format 99\)"):
         Workspace.open(workspace.folder)
 
 

@@ -232,7 +232,7 @@ def test_another_form_holds_the_same_items(format: str, tmp_path: Path) -> None:
 
 def test_existing_files_and_unknown_forms_and_rows_are_refused(tmp_path: Path) -> None:
     benchmark = load_quiz(tmp_path)
-    with pytest.raises(OutputExistsError, match="exists already"):
+    with pytest.raises(OutputExistsError, match="already exists"):
         write_benchmark(benchmark, benchmark.path, keep=[0])
     with pytest.raises(FormatError, match="cannot write 'xlsx'"):
         write_benchmark(benchmark, tmp_path / "out.xlsx", keep=[0], format="xlsx")

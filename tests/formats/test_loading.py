@@ -30,7 +30,7 @@ def test_fields_set_by_hand_win_and_are_recorded(tmp_path: Path) -> None:
     ("fields", "said"),
     [
         ({"prompt": "qestion"}, "Did you mean 'question'"),
-        ({"colour": "question"}, "not something a field can hold"),
+        ({"colour": "question"}, "not a role that a field can have"),
     ],
 )
 def test_unknown_field_or_role_is_refused_with_a_hint(

@@ -228,7 +228,9 @@ def test_epochs_are_averaged_and_are_no_conflict(tmp_path: Path, benchmark: Benc
 def test_a_scorer_with_several_values_is_asked_about(tmp_path: Path, benchmark: Benchmark) -> None:
     samples = [sample_of(benchmark.items[0], {"exact": 1.0, "close": 0.75})]
     path = write_inspect_json(tmp_path / "a.json", inspect_log(samples))
-    with pytest.raises(FormatError, match=r"several scores; there are choice.close, choice.exact"):
+    with pytest.raises(
+        FormatError, match=r"several scores \(available: choice.close, choice.exact"
+    ):
         load_results([path], benchmark)
     joined = load_results([path], benchmark, metrics=["choice.close"])
     assert joined.scores["mock/model"][0] == 0.75

@@ -75,7 +75,7 @@ def test_a_score_that_is_none_names_its_row(
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("id,points\nb-0,1\n", "no score"), ("name,score\nb-0,1\n", "says of no item")],
+    [("id,points\nb-0,1\n", "no score"), ("name,score\nb-0,1\n", "names no item")],
 )
 def test_a_table_without_items_or_scores_is_refused(tmp_path: Path, text: str, said: str) -> None:
     with pytest.raises(FormatError, match=said):

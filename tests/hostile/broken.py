@@ -128,13 +128,13 @@ plain("gzip without its suffix", "a.jsonl", gzip.compress(lines()), Loads(N_ROWS
 plain("CSV named .jsonl", "a.jsonl", table(), Refused("not JSON"))
 plain("JSON Lines named .csv", "a.csv", lines(), Loads(N_ROWS))
 plain("text named .gz", "a.jsonl.gz", lines(), Loads(N_ROWS))
-plain("unknown suffix", "a.docx", b"hello", Refused("unknown kind"))
+plain("unknown suffix", "a.docx", b"hello", Refused("unsupported file format"))
 plain("picture", "a.jsonl", b"\x89PNG\r\n\x1a\n" + bytes(200), Refused("not JSON"))
 plain(
     "pickle",
     "a.pkl",
     b"\x80\x04\x95\x0b\x00\x00\x00\x00\x00\x00\x00\x8c\x07builtins.",
-    Refused("unknown kind"),
+    Refused("unsupported file format"),
 )
 plain("pickle named .jsonl", "a.jsonl", b"cos\nsystem\n(S'touch hacked'\ntR.", Refused("not JSON"))
 plain("program", "a.jsonl", b"#!/bin/sh\ntouch hacked\n", Refused("not JSON"))
@@ -190,7 +190,7 @@ plain(
     gzip.compress(lines(200))[:-8] + b"\x00" * 8,
     Refused("gzip"),
 )
-plain("gzip of nothing", "a.jsonl.gz", gzip.compress(b""), Refused("nothing in"))
+plain("gzip of nothing", "a.jsonl.gz", gzip.compress(b""), Refused("contains no data"))
 plain("bz2 damaged", "a.jsonl.bz2", bz2.compress(lines(200))[:60] + b"xx" * 20, Refused("bz2"))
 plain("xz cut off", "a.jsonl.xz", lzma.compress(lines(200))[:-30], Refused("xz"))
 plain("zstd damaged", "a.jsonl.zst", b"\x28\xb5\x2f\xfd" + b"\x00\xff" * 30, Refused("zstd"))

@@ -35,13 +35,13 @@ plain(
     "task at an address",
     "a.yaml",
     b"dataset_path: json\ndataset_kwargs: {data_files: 'http://169.254.169.254/x.jsonl'}\n",
-    Refused("at an address"),
+    Refused("at a URL"),
 )
 plain(
     "task whose data file has NUL in its name",
     "a.yaml",
     b'dataset_path: json\ndataset_kwargs: {data_files: "a\\0b.jsonl"}\n',
-    Refused("not a name"),
+    Refused("not a valid file name"),
 )
 plain(
     "task that includes a file with NUL in its name",
@@ -170,7 +170,7 @@ def _escaping_dataset(folder: Path) -> Path:
     return _dataset(folder, "state.json", {"_data_files": [{"filename": "../secret.arrow"}]})
 
 
-@case("saved dataset with NUL in a name", Refused("not a name"))
+@case("saved dataset with NUL in a name", Refused("not a valid file name"))
 def _nul_dataset(folder: Path) -> Path:
     return _dataset(folder, "state.json", {"_data_files": [{"filename": "a\0b.arrow"}]})
 

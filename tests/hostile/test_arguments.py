@@ -21,7 +21,7 @@ NO_FILE = "no such file or folder"
 NO_WORKSPACE = "not a workspace"
 EMPTY = "a name is empty"
 REFUSED = [
-    ((*RUN, "--out", LONG), "no place for a revision (File name too long)"),
+    ((*RUN, "--out", LONG), "cannot be used for a revision (File name too long)"),
     (("run", LONG), "File name too long"),
     (("run", "loop", "--pool", "pool.jsonl"), f"loop: {NO_FILE}"),
     (("run", "~nobody-of-that-name/a.jsonl"), NO_FILE),
@@ -30,12 +30,12 @@ REFUSED = [
     ((*RUN, "--keep-out", LONG), NO_FILE),
     ((*RUN, "--weight", "model-gaps", "--results", LONG), NO_FILE),
     (("models", "animals.jsonl", "--results", LONG), "File name too long"),
-    ((*MODELS, "--report", LONG), "no place for a report"),
-    ((*MODELS, "--report", "results.csv/x"), "lies below a file"),
-    ((*MODELS, "--report", "loop"), "leads nowhere"),
+    ((*MODELS, "--report", LONG), "cannot be used for a report"),
+    ((*MODELS, "--report", "results.csv/x"), "is inside a file"),
+    ((*MODELS, "--report", "loop"), "a broken symbolic link"),
     ((*MODELS, "--report", "report", "--force"), "models.html: is a folder"),
-    ((*SUITE, "--report", LONG), "no place for a report"),
-    ((*SUITE, "--report", "results.csv/x"), "lies below a file"),
+    ((*SUITE, "--report", LONG), "cannot be used for a report"),
+    ((*SUITE, "--report", "results.csv/x"), "is inside a file"),
     (("run", ""), EMPTY),
     (("run", "animals.jsonl", "--pool", ""), EMPTY),
     ((*RUN, "--keep-out", ""), EMPTY),

@@ -61,7 +61,7 @@ def test_clock_that_runs_backwards_does_not_change_the_order(tmp_path: Path) -> 
 
 
 def test_worker_that_is_killed_is_told_of(tmp_path: Path) -> None:
-    assert "ended by SIGKILL (out of memory?)" in faults.child_that_is_killed(tmp_path)
+    assert "killed by SIGKILL (out of memory?)" in faults.child_that_is_killed(tmp_path)
 
 
 def test_worker_that_hangs_and_ignores_signals_is_ended(tmp_path: Path) -> None:

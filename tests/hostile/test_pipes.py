@@ -130,4 +130,4 @@ def test_config_of_a_level_that_is_a_pipe_is_refused(tmp_path: Path) -> None:
 def test_file_over_the_limit_is_refused(tmp_path: Path) -> None:
     (tmp_path / "long").write_bytes(b"a" * ((1 << 20) + 1))
     with pytest.raises(OSError, match="larger than 1 MB"):
-        read_regular(tmp_path / "long", most=1 << 20)
+        read_regular(tmp_path / "long", max_bytes=1 << 20)

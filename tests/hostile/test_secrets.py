@@ -134,7 +134,7 @@ def test_preferences_show_no_key(
 
 
 def test_password_in_an_address_is_refused_without_saying_it() -> None:
-    with pytest.raises(InputError, match="list of processes") as caught:
+    with pytest.raises(InputError, match="process list") as caught:
         Endpoint(f"https://someone:{KEY}@example.org/v1", "tiny")
     assert KEY not in str(caught.value)
 

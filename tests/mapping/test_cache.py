@@ -114,7 +114,7 @@ def test_a_shard_that_cannot_be_written_behind_the_next_one_is_told(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(ConceptMap, "save", full)
-    with pytest.raises(WorkspaceError, match="cannot be kept there"):
+    with pytest.raises(WorkspaceError, match="cannot write concept maps"):
         map_items(items_of(1, 2, 3, 4, 5), ExpectantCounter(), cache=tmp_path)
     assert not list(tmp_path.glob("*/.claim-*"))
 
@@ -287,5 +287,5 @@ def test_nothing_is_recalled_unless_everything_is_there(tmp_path: Path) -> None:
 
 def test_cache_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
-    with pytest.raises(WorkspaceError, match=r"cannot be kept there .*BENCHDESIGN_CACHE"):
+    with pytest.raises(WorkspaceError, match=r"cannot write concept maps .*BENCHDESIGN_CACHE"):
         map_items(items_of(1), CountingMapper(), cache=tmp_path / "file")

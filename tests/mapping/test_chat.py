@@ -152,7 +152,7 @@ def test_maps_differ_with_the_template_and_so_do_their_keys(tmp_path: Path) -> N
     [
         (None, "has no chat template"),
         ("{{ raise_exception('no users') }}", r"template fails \(no users\)"),
-        ("{{ messages[0]['content'] }}{{ messages[0]['content'] }}", "text once"),
+        ("{{ messages[0]['content'] }}{{ messages[0]['content'] }}", "exactly once"),
         ("{{ ().__class__.__base__.__subclasses__() }}", "template fails"),
         ("a" * 99 + "{{ messages[0]['content'] }}", "leaves no room"),
     ],
@@ -173,5 +173,5 @@ def test_models_without_a_template_are_refused(tmp_path: Path) -> None:
         open_mapper(chat=True)
     model = make_tiny_bert(tmp_path / "model")
     sae = make_tiny_sae(tmp_path / "sae", metadata={"hook_name": POINT, "model_name": str(model)})
-    with pytest.raises(ModelError, match=r"has no chat template\. Leave --chat out"):
+    with pytest.raises(ModelError, match=r"has no chat template\. Remove --chat"):
         open_mapper(None, sae, chat=True)

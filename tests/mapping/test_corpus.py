@@ -131,7 +131,7 @@ def test_texts_beyond_what_is_needed_are_read_and_not_kept(tmp_path: Path) -> No
     [
         ("a.jsonl", b'{"text": "x"}\n{"text": \n', "a.jsonl:2: not JSON"),
         ("a.jsonl", b'{"body": "x"}\n', "a.jsonl:1: no text in field `text`"),
-        ("a.jsonl", b"", "holds no text in 0 rows"),
+        ("a.jsonl", b"", "no text in 0 rows"),
         ("a.jsonl.gz", b"not gzip", "cannot be read"),
         ("a.txt", b"\xff\xfe", "not UTF-8"),
         ("a.parquet", b"PAR0", "not readable Parquet"),

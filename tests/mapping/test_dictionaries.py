@@ -113,12 +113,12 @@ def change(folder: Path, edit: Any) -> None:
         (lambda one: one.update(length_edges=[5, 3]), "ascending length_edges"),
         (lambda one: one["levels"][0].update(unit="word"), "not token or passage"),
         (lambda one: one["levels"][0].update(width=7), "differs from its cfg.json"),
-        (lambda one: one["levels"][0].update(folder="../elsewhere"), "lies outside"),
+        (lambda one: one["levels"][0].update(folder="../elsewhere"), "is outside the dictionary"),
         (lambda one: one.update(length_edges=[5]), "must have 2 length bins"),
         (lambda one: one.update(levels=[5]), "levels must be a list of objects"),
-        (lambda one: one.update(model=None), "model must be a text"),
-        (lambda one: one.update(model=["a"]), "model must be a text"),
-        (lambda one: one.update(schema_version=99), "schema_version 99 is not known"),
+        (lambda one: one.update(model=None), "model must be a string"),
+        (lambda one: one.update(model=["a"]), "model must be a string"),
+        (lambda one: one.update(schema_version=99), "schema_version 99 is not supported"),
         (lambda one: one["levels"][0].update(hook_point=["a"]), "hook_point of a level"),
         (lambda one: one["levels"][0].update(width=1e999), "damaged"),
     ],
@@ -237,7 +237,7 @@ def test_settings_of_a_plain_sae_must_be_texts(key: str, tmp_path: Path) -> None
     config = json.loads((folder / "cfg.json").read_text("utf-8"))
     config.get("metadata", config)[key] = ["a"]
     (folder / "cfg.json").write_text(json.dumps(config))
-    with pytest.raises(DictionaryError, match=f"{key} must be a text"):
+    with pytest.raises(DictionaryError, match=f"{key} must be a string"):
         load_dictionary(folder)
 
 
@@ -263,12 +263,12 @@ def test_dictionary_that_is_not_there_is_refused_without_asking_the_hub(spec: st
 
 
 def test_folder_without_a_dictionary_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DictionaryError, match="neither dictionary"):
+    with pytest.raises(DictionaryError, match=r"no dictionary\.json or cfg\.json"):
         load_dictionary(tmp_path)
 
 
 def test_unfinished_registry_name_is_refused() -> None:
-    with pytest.raises(DictionaryError, match="write sae-lens:<release>/<sae_id>"):
+    with pytest.raises(DictionaryError, match="use the form sae-lens:<release>/<sae_id>"):
         load_dictionary("sae-lens:gpt2-small-res-jb")
 
 

@@ -24,7 +24,7 @@ def test_a_dictionary_is_replaced_only_when_asked_for(tmp_path: Path) -> None:
 
 def test_what_is_no_dictionary_is_never_replaced(tmp_path: Path) -> None:
     (tmp_path / "thesis.tex").touch()
-    with pytest.raises(OutputExistsError, match="holds no dictionary"):
+    with pytest.raises(OutputExistsError, match="not a dictionary"):
         check_folder(tmp_path, overwrite=True)
     with pytest.raises(OutputExistsError, match="not a folder"):
         check_folder(tmp_path / "thesis.tex", overwrite=True)

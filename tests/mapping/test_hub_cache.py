@@ -214,13 +214,13 @@ def test_repository_opens_its_root_or_the_folder_named_without_a_network(hub: Pa
     with pytest.raises(DictionaryError) as caught:
         load_dictionary("hf:me/many")
     assert str(caught.value) == (
-        "me/many: holds neither dictionary.json nor cfg.json, but folders in it do: "
+        "me/many: no dictionary.json or cfg.json, but these folders have one: "
         "layer_1/width_24, layer_2/width_24, own, own/terms, own/themes. "
-        "Give one, such as hf:me/many/layer_1/width_24."
+        "Use one of them, such as hf:me/many/layer_1/width_24."
     )
-    with pytest.raises(DictionaryError, match=r"do: layer_1/width_24\. Give one"):
+    with pytest.raises(DictionaryError, match=r"one: layer_1/width_24\. Use one"):
         load_dictionary("hf:me/many/layer_1")
-    with pytest.raises(DictionaryError, match="give a dictionary or a sae-lens folder"):
+    with pytest.raises(DictionaryError, match="use a dictionary or a sae-lens folder"):
         load_dictionary("hf:me/many/layer_3")
 
 

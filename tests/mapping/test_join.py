@@ -124,7 +124,10 @@ def test_levels_that_do_not_go_together_are_refused(tmp_path: Path) -> None:
     make_labelled(tmp_path / "model", model="other")
     make_labelled(tmp_path / "bins", edges=(16, 32))
     terms = Part.parse(f"terms={tmp_path / 'a'}")
-    for name, message in (("model", "join levels of one model"), ("bins", "other length bins")):
+    for name, message in (
+        ("model", "join levels of the same model"),
+        ("bins", "its length bins differ"),
+    ):
         with pytest.raises(DictionaryError, match=message):
             join_levels([terms, Part.parse(f"themes={tmp_path / name}")], tmp_path / "c")
     with pytest.raises(UsageError, match="same name"):
@@ -139,8 +142,8 @@ def test_levels_that_do_not_go_together_are_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("terms", "write NAME=DICTIONARY"),
-        ("../up=builtin", "write NAME=DICTIONARY"),
+        ("terms", "must be NAME=DICTIONARY"),
+        ("../up=builtin", "must be NAME=DICTIONARY"),
         ("notes=builtin", "has no level notes; it has terms, themes"),
         ("terms=/nowhere", "no such dictionary"),
     ],

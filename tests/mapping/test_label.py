@@ -105,28 +105,28 @@ def test_a_concept_that_nobody_can_name_is_kept_out_until_somebody_does(tmp_path
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("a.csv", "concept_id,label\n9,cats\n", "a.csv:2: there is no concept 9"),
+        ("a.csv", "concept_id,label\n9,cats\n", "a.csv:2: no concept 9"),
         ("a.csv", "concept_id,label\none,cats\n", "not a whole number"),
         ("a.csv", "label\ncats\n", "names no concept"),
-        ("a.csv", "concept_id,label,flag\n1,,dead\n", "only 'unclear' can be given"),
-        ("a.csv", "concept_id,label,flag\n1,cats,unclear\n", "give one of the two"),
-        ("a.csv", "concept_id,label\n1,a\n1,b\n", "a.csv:3: concept 1 has a label already"),
+        ("a.csv", "concept_id,label,flag\n1,,dead\n", "only 'unclear' is allowed"),
+        ("a.csv", "concept_id,label,flag\n1,cats,unclear\n", "remove one of the two"),
+        ("a.csv", "concept_id,label\n1,a\n1,b\n", "a.csv:3: concept 1 already has a label"),
         ("a.csv", "", "the file is empty"),
-        ("a.csv", "concept_id,label\n", "holds no labels"),
+        ("a.csv", "concept_id,label\n", "contains no labels"),
         ("a.csv", "concept_id,label\n1.5,cats\n", "'1.5' is not a whole number"),
         ("a.json", '[{"concept_id": 1.5, "label": "cats"}]', "'1.5' is not a whole number"),
         ("a.json", '[{"concept_id": true, "label": "cats"}]', "'True' is not a whole number"),
         ("a.json", '[{"concept_id": 1e999, "label": "cats"}]', "'inf' is not a whole number"),
-        ("a.json", '[{"concept_id": 1, "label": ["cats"]}]', "label is not a text"),
-        ("a.json", '[{"concept_id": 1, "area": {"a": 1}}]', "area is not a text"),
-        ("a.json", '[{"index": 1, "level": [1], "label": "cats"}]', "level is not a text"),
+        ("a.json", '[{"concept_id": 1, "label": ["cats"]}]', "label is not a string"),
+        ("a.json", '[{"concept_id": 1, "area": {"a": 1}}]', "area is not a string"),
+        ("a.json", '[{"index": 1, "level": [1], "label": "cats"}]', "level is not a string"),
         ("a.json", '[{"concept_id": 1, "label": "a", "label_score": 1e999}]', "from 0 to 1"),
         ("a.json", '[{"concept_id": 1, "label": "a", "label_score": [1]}]', "from 0 to 1"),
         ("a.csv", "concept_id,label,label_score\n1,a,-1\n", "from 0 to 1"),
         ("a.csv", "level,index,label\nareas,1,x\n", "no level 'areas'"),
         ("a.json", "[1]", "entry 0 is not an object"),
         ("a.json", "{", "not JSON"),
-        ("a.xlsx", "", "not a format for labels"),
+        ("a.xlsx", "", "not a label format"),
     ],
 )
 def test_a_bad_label_file_is_one_clear_error(
@@ -149,8 +149,8 @@ def test_labels_that_expand_without_end_are_refused(
 
 def test_labels_over_the_limit_are_refused(tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_bytes(b"\n" * ((1 << 20) + 1))
-    with pytest.raises(InputError, match=r"a\.jsonl: over 1 MB; give"):
-        read_labels(tmp_path / "a.jsonl", TWO_LEVELS, most=1 << 20)
+    with pytest.raises(InputError, match=r"a\.jsonl: larger than 1 MB; split"):
+        read_labels(tmp_path / "a.jsonl", TWO_LEVELS, max_bytes=1 << 20)
 
 
 def test_export_that_was_fetched_may_be_larger(
@@ -159,7 +159,7 @@ def test_export_that_was_fetched_may_be_larger(
     assert label_neuronpedia._LARGEST > 128 << 20
     (tmp_path / "m_4-res.json").write_text(" " * ((1 << 20) + 1))
     monkeypatch.setattr(label_neuronpedia, "_LARGEST", 1 << 20)
-    with pytest.raises(InputError, match=r"m_4-res\.json: over 1 MB; .* \(--from\)"):
+    with pytest.raises(InputError, match=r"m_4-res\.json: larger than 1 MB; .* --from"):
         fetch_labels("m/4-res", TWO_LEVELS, store=tmp_path)
 
 
@@ -488,11 +488,11 @@ def test_neuronpedia_labels_are_kept_for_the_next_time(tmp_path: Path) -> None:
     # The file is there, so nothing is fetched: this address answers nobody.
     found = fetch_labels("m/4-res", TWO_LEVELS, store=tmp_path, url="http://127.0.0.1:9")
     assert found == (ConceptLabel(1, "cats", "neuronpedia"),)
-    with pytest.raises(EndpointError, match="cannot be reached"):
+    with pytest.raises(EndpointError, match="Cannot reach Neuronpedia"):
         fetch_labels("m/5-res", TWO_LEVELS, store=tmp_path, url="http://127.0.0.1:9")
 
 
 def test_an_sae_without_an_id_says_so(tmp_path: Path) -> None:
     plain = load_dictionary(make_tiny_sae(tmp_path / "sae"))
-    with pytest.raises(InputError, match="names no Neuronpedia id"):
+    with pytest.raises(InputError, match="no Neuronpedia id in the metadata"):
         neuronpedia_id(plain)

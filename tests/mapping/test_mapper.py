@@ -111,7 +111,9 @@ def test_module_that_an_sae_names_is_read_where_hook_names_are_not_known(
         tmp_path / "sae", architecture="standard", metadata={**metadata, "hf_hook_name": path}
     )
     if path is None:
-        with pytest.raises(ModelError, match=r"'qwen3_moe'\. Name the module to read by hand"):
+        with pytest.raises(
+            ModelError, match=r"'qwen3_moe' are not supported\. Name the module instead"
+        ):
             SaeMapper.from_specs(None, sae)
         return
     mapper = SaeMapper.from_specs(None, sae)
@@ -390,7 +392,7 @@ def test_shares_of_tokens_in_a_theme_add_up_to_its_activation(
 def test_model_of_another_width_is_refused(tmp_path: Path) -> None:
     model = make_tiny_bert(tmp_path / "model")
     folder = make_tiny_dictionary(tmp_path / "d", model=model, width=8)
-    with pytest.raises(DictionaryError, match=r"reads states 8 wide, and .* gives 16"):
+    with pytest.raises(DictionaryError, match=r"expects states of width 8, but .* has 16"):
         open_mapper(model, folder)
 
 
@@ -432,7 +434,7 @@ def test_only_tuned_variants_pass_for_the_model_a_dictionary_was_made_for(
 def test_dictionary_that_names_no_hook_asks_for_a_module(tmp_path: Path) -> None:
     model = make_tiny_bert(tmp_path / "model")
     sae = make_tiny_sae(tmp_path / "sae")
-    with pytest.raises(DictionaryError, match="Give --hook-module"):
+    with pytest.raises(DictionaryError, match="Add --hook-module"):
         open_mapper(model, sae)
     by_hand = open_mapper(model, sae, hook_module="encoder.layer.0")
     assert len(by_hand.map_batch(TEXTS[:1]).indices) > 0

@@ -150,7 +150,7 @@ def test_temporal_sae_sees_whole_windows_and_counts_content(
         found = torch.zeros(len(expected), 24)
         found[hits.state, hits.concept] = hits.value
         np.testing.assert_allclose(found, expected, atol=1e-5)
-    with pytest.raises(DictionaryError, match="loose states cannot be encoded"):
+    with pytest.raises(DictionaryError, match="cannot encode single states"):
         encoder.encode(states)
 
 
@@ -312,7 +312,7 @@ def damage(folder: Path, **changes: Any) -> None:
     ("changes", "message"),
     [
         ({"b_enc": None}, "lacks b_enc"),
-        ({"W_skip": np.zeros(3, np.float32)}, "holds W_skip"),
+        ({"W_skip": np.zeros(3, np.float32)}, "cfg.json does not use: W_skip"),
         ({"W_enc": np.zeros((16, 8), np.float32)}, r"W_enc is \(16, 8\), cfg.json says \(16, 24\)"),
         ({"W_enc": np.full((16, 24), np.nan, np.float32)}, "W_enc holds NaN"),
         ({"W_dec": np.full((24, 16), np.nan, np.float32)}, "W_dec holds NaN"),
@@ -331,18 +331,21 @@ def test_damaged_weights_are_refused(changes: dict[str, Any], message: str, tmp_
     [
         (
             {"normalize_activations": "expected_average_only_in"},
-            r"not in the folder \(activation_scaler\.json\)",
+            r"the folder has no activation_scaler\.json",
         ),
         (
             {"normalize_activations": "covariance_whitening"},
-            r"not in the folder \(activation_whitening\.safetensors\)",
+            r"the folder has no activation_whitening\.safetensors",
         ),
-        ({"normalize_activations": "guess"}, "is not known"),
-        ({"normalize_activations": "constant_scalar_rescale"}, "not known for a jumprelu SAE"),
+        ({"normalize_activations": "guess"}, "'guess' is not supported"),
+        ({"normalize_activations": "constant_scalar_rescale"}, "not supported for a jumprelu SAE"),
         ({"architecture": "no-such"}, "cannot load architecture 'no-such'"),
         ({"architecture": "temporal"}, "cannot load architecture 'temporal'"),
         ({"architecture": "transcoder", "d_out": "wide"}, "d_out must be a whole number"),
-        ({"metadata": None, "activation_fn_str": "tanh-relu"}, "'tanh-relu' is not one"),
+        (
+            {"metadata": None, "activation_fn_str": "tanh-relu"},
+            "no longer supports activation 'tanh-relu'",
+        ),
         ({"d_in": 0}, "d_in must be a positive whole number"),
     ],
 )
@@ -359,7 +362,7 @@ def test_settings_that_cannot_be_honoured_are_refused(
 def test_pickled_weights_are_refused(tmp_path: Path) -> None:
     folder = make_tiny_sae(tmp_path)
     (folder / "sae_weights.safetensors").rename(folder / "ae.pt")
-    with pytest.raises(DictionaryError, match=r"ae\.pt: pickled weights can run code"):
+    with pytest.raises(DictionaryError, match=r"ae\.pt: loading pickled weights can run code"):
         load_encoder(folder)
 
 

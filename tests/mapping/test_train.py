@@ -203,7 +203,7 @@ def test_a_checkpoint_of_other_settings_is_refused(tmp_path: Path) -> None:
 def test_a_damaged_checkpoint_is_refused(file: str, content: str, tmp_path: Path) -> None:
     train(tmp_path / "one", settings=replace(CPU, checkpoint_every=10))
     (tmp_path / "checkpoint" / file).write_text(content, "utf-8")
-    with pytest.raises(UsageError, match=r"damaged checkpoint .* remove it") as one:
+    with pytest.raises(UsageError, match=r"damaged checkpoint .* delete it") as one:
         train(tmp_path / "two", settings=replace(CPU, resume=True))
     assert "\n" not in str(one.value)
 
@@ -335,15 +335,15 @@ def test_a_concept_that_is_one_source_is_a_template() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("terms", "write name:hook="),
-        ("terms:hook=h,width=8", "give k"),
+        ("terms", "use name:hook="),
+        ("terms:hook=h,width=8", r"missing k\."),
         ("terms:hook=h,width=8,k=x", "not a number"),
-        ("terms:hook=h,width=8,k=9", "k must lie"),
-        ("terms:hook=h,width=8,k=2,colour=red", "is not one of"),
-        ("terms:hook=h,width=8,k=2,unit=word", "unit is token or passage"),
-        ("terms:hook=h,width=8,k=2,architecture=relu", "architecture is one of"),
+        ("terms:hook=h,width=8,k=9", "k must be between"),
+        ("terms:hook=h,width=8,k=2,colour=red", "is not KEY=VALUE with a KEY of"),
+        ("terms:hook=h,width=8,k=2,unit=word", "unit must be token or passage"),
+        ("terms:hook=h,width=8,k=2,architecture=relu", "architecture must be one of"),
         ("terms:hook=h,width=8,k=2,widths=4/4", "widths must ascend"),
-        ("terms:hook=h,width=8,k=2,lr=0", "above 0"),
+        ("terms:hook=h,width=8,k=2,lr=0", "must be above 0"),
     ],
 )
 def test_a_level_that_cannot_be_trained_is_refused(text: str, message: str) -> None:

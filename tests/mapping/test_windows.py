@@ -122,5 +122,5 @@ def test_pooled_passage_is_the_unit_length_mean() -> None:
 
 
 def test_tokenizer_without_offsets_is_refused() -> None:
-    with pytest.raises(ModelError, match="gives no character offsets"):
+    with pytest.raises(ModelError, match="has no character offsets"):
         WindowMaker.from_transformers(object(), limit=8)

@@ -63,7 +63,7 @@ def test_unexpected_error_leaves_its_traceback_in_the_log(tmp_path: Path) -> Non
 
 def test_child_that_dies_is_a_failure_not_a_hang() -> None:
     (event,) = Job.start(vanish).events()
-    assert event == Failed("The worker process ended without a result (exit code 7).", 1, None)
+    assert event == Failed("The worker process exited without a result (status 7).", 1, None)
 
 
 def test_stop_ends_a_job_that_never_returns(tmp_path: Path) -> None:

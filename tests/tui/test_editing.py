@@ -11,7 +11,7 @@ from benchdesign.tui.app import BenchdesignApp
 from tests.tui.conftest import HOSTILE, Bench, until
 from tests.tui.test_screens import go, visible_text
 
-BEFORE_EDIT = "Its concepts and evidence are of the text before the edit."
+BEFORE_EDIT = "Concepts and evidence refer to the text before the edit."
 
 
 def types(monkeypatch: pytest.MonkeyPatch, edits: dict[str, Any]) -> None:

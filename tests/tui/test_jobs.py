@@ -88,7 +88,7 @@ async def test_an_error_is_shown_in_place_with_its_log_and_what_to_do(
         fake_job.end = jobs.Failed("pool.jsonl:3: not JSON. Fix the line.", 2, log)
         await until(pilot, lambda: app.job is None)
         assert app.status == (
-            f"pool.jsonl:3: not JSON. Fix the line. Log: {log} What was done is kept; R goes on."
+            f"pool.jsonl:3: not JSON. Fix the line. Log: {log} Finished work is saved; R resumes."
         )
         assert app.status_is_error
 
@@ -173,12 +173,12 @@ async def test_a_child_that_hangs_is_stopped_and_one_that_dies_is_reported(
         await until(pilot, lambda: job.progress is not None)
         if how == "X":
             await pilot.press("X")
-            assert app.job is None and "R goes on" in app.status
+            assert app.job is None and "R resumes" in app.status
         else:
             os.kill(child.pid, signal.SIGKILL)
             await until(pilot, lambda: app.job is None)
-            assert "ended by SIGKILL (out of memory?)" in app.status
-            assert "R goes on" in app.status and app.status_is_error
+            assert "killed by SIGKILL (out of memory?)" in app.status
+            assert "R resumes" in app.status and app.status_is_error
         assert not child.is_alive()
         await until(pilot, lambda: not app.is_loading)
 

@@ -60,7 +60,7 @@ async def test_results_are_named_by_their_path(bench: Bench) -> None:
         await until(pilot, lambda: isinstance(app.screen, AskText))
         await pilot.press(*str(path), "enter")
         await until(pilot, lambda: getattr(app.screen, "study", None) is not None)
-        await until(pilot, lambda: app.status.startswith("Measured 3 models by 240 results"))
+        await until(pilot, lambda: app.status.startswith("Scored 3 models on 240 results"))
         assert "3 models · 80 of 80 items have results" in visible_text(app)
         await pilot.press("q")
     # Next time they are there at once.
@@ -109,7 +109,7 @@ async def test_two_models_stand_side_by_side(bench: Bench) -> None:
         app.screen.compare("large", "weak-on-cats")
         await until(pilot, lambda: app.screen.facets()[app.screen.facet][0] == "pair")
         await pilot.pause(0.1)
-        assert "large against weak-on-cats" in visible_text(app)
+        assert "large vs. weak-on-cats" in visible_text(app)
         names = cells(app, "name")
         assert any(name.startswith("cat") for name in names)
         table = app.screen.query_one(LineTable)
@@ -121,7 +121,7 @@ async def test_items_show_what_each_model_said(bench: Bench) -> None:
     async with bench.opened() as (app, pilot):
         await read(pilot, app, write_results(bench.folder))
         await show(pilot, app, "items")
-        assert "tell no two models apart" in visible_text(app)
+        assert "do not separate any models" in visible_text(app)
         await pilot.press("enter")
         page = app.screen.detail.text
         assert "key" in page and all(name in page for name in NAMES)
@@ -177,12 +177,12 @@ async def test_while_results_are_read_nobody_is_told_to_read_some(bench: Bench) 
         await go(pilot, app, "models")
         screen = app.screen
         assert isinstance(screen, ModelsScreen)
-        screen._tell("Measuring 3 models ...")
-        await until(pilot, lambda: visible_text(app).count("Measuring 3 models ...") == 4)
+        screen._show_activity("Scoring 3 models ...")
+        await until(pilot, lambda: visible_text(app).count("Scoring 3 models ...") == 4)
         assert "Press c" not in visible_text(app) and "no results" not in visible_text(app)
         screen.read_results([str(bench.folder / "none.jsonl")])
         await until(pilot, lambda: "no such file" in app.status)
-        assert "Press c" in visible_text(app) and "Measuring" not in visible_text(app)
+        assert "Press c" in visible_text(app) and "Scoring" not in visible_text(app)
 
 
 async def test_page_of_an_area_keeps_each_model_on_one_line(bench: Bench) -> None:

@@ -145,7 +145,7 @@ async def test_a_folder_that_is_in_use_is_refused(bench: Bench, fake_job: FakeJo
     async with app.run_test(size=SIZE) as pilot:
         form = await form_of(app, pilot)
         form.query_one("#folder", Input).value = str(bench.work)
-        await until(pilot, lambda: "is a workspace already" in visible_text(app))
+        await until(pilot, lambda: "is already a workspace" in visible_text(app))
         await pilot.press("ctrl+n")
         await until(pilot, lambda: app.status_is_error)
         assert app.session is None
@@ -180,7 +180,7 @@ async def test_a_number_of_items_that_is_none_is_said_at_once(bench: Bench) -> N
     async with app.run_test(size=SIZE) as pilot:
         form = await form_of(app, pilot)
         box = form.query_one("#n-add", Input)
-        said = "Items to propose: give a whole number, 0 for none."
+        said = "Items to propose: must be a whole number; 0 for none."
         box.value = "xx"
         await until(pilot, lambda: said in visible_text(app))
         box.value = "30"

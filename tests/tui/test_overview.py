@@ -27,7 +27,7 @@ async def export(pilot: Any, app: Any) -> Path:
     await pilot.press("ctrl+e")
     await until(pilot, lambda: app.status.startswith("Wrote"))
     await go(pilot, app, "overview")
-    await until(pilot, lambda: "nothing decided since" in visible_text(app))
+    await until(pilot, lambda: "no decisions since" in visible_text(app))
     return Path(app.ui.of_screen("export")["written"]) / "revision.json"
 
 
@@ -40,7 +40,7 @@ async def test_how_sure_the_covered_share_is_stands_beside_it(
         found = app.session.analysis.how_sure
         assert found is not None and found.low <= found.share <= found.high
         text = visible_text(app)
-        assert "its 95 % interval" in text and "items drawn again" in text.replace("were ", "")
+        assert "95 % interval" in text and "items resampled" in text.replace("are ", "")
         assert f"{100 * found.low:.1f} - {100 * found.high:.1f} %" in text
         # Another number wanted by hand makes another share, of which it says nothing.
         app.session.record(Decision(Subject.CONCEPT, "2", want=0))
@@ -67,7 +67,7 @@ async def test_what_is_different_since_the_last_export(bench: Bench, size: tuple
         app.touch()
         n_more = len(adds) - 2
         gap = "   " if size[0] > 100 else "  "
-        said = gap.join([f"+ {n_more} accepted", "- 1 dropped", "1 taken back"])
+        said = gap.join([f"+ {n_more} accepted", "- 1 dropped", "1 reverted"])
         await until(pilot, lambda: said in visible_text(app))
         then = json.loads(manifest.read_text("utf-8"))["coverage_after"]
         assert app.screen.since_export.now.n_items == 80 + len(adds) - 2
@@ -104,13 +104,13 @@ async def test_what_was_decided_of_concepts_is_different_since_the_last_export(
         manifest = await export(pilot, app)
         session.record(decision)
         app.touch()
-        await until(pilot, lambda: "concepts decided" in visible_text(app))
-        line = next(one for one in visible_text(app).splitlines() if "concepts decided" in one)
+        await until(pilot, lambda: "concept decisions" in visible_text(app))
+        line = next(one for one in visible_text(app).splitlines() if "concept decisions" in one)
         assert "accepted" not in line
         app.screen.since_export = None
         session.undo()
         app.touch()
-        await until(pilot, lambda: "nothing decided since" in visible_text(app))
+        await until(pilot, lambda: "no decisions since" in visible_text(app))
         # An export of an older version says nothing of concepts.
         told = json.loads(manifest.read_text("utf-8"))
         assert told["choice"].pop("concepts_sha256")
@@ -118,7 +118,7 @@ async def test_what_was_decided_of_concepts_is_different_since_the_last_export(
         session.record(decision)
         app.screen.since_export = None
         app.touch()
-        await until(pilot, lambda: "nothing decided since" in visible_text(app))
+        await until(pilot, lambda: "no decisions since" in visible_text(app))
 
 
 async def test_next_step_says_how_many_gaps_the_open_candidates_would_fill(bench: Bench) -> None:
@@ -135,7 +135,7 @@ async def test_next_step_says_how_many_gaps_the_open_candidates_would_fill(bench
         session.workspace.record_stage("propose", figures={})
         session.workspace.record_stage("evidence", figures={})
         app.touch()
-        text = "15 candidates wait: all together fill 1 of 1 gaps in full.   enter reviews them"
+        text = "15 candidates to review; accepting all fills 1 of 1 gaps.   enter reviews"
         await until(pilot, lambda: text in visible_text(app))
         adds = [one.item.id for one in session.loaded.candidates if one.subject is Subject.ADD]
         session.record(Decision(Subject.ADD, adds[0], Verdict.REJECT))

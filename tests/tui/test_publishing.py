@@ -44,7 +44,7 @@ async def test_licences_and_failed_checks_of_what_is_accepted_are_counted(repeat
     async with repeating.opened() as (app, _):
         session = app.session
         assert session is not None and session.analysis is not None
-        assert ("estimate", "nothing is accepted or dropped so far") in said(session)
+        assert ("estimate", "nothing accepted or dropped yet") in said(session)
         ids = [one.id for one in session.analysis.proposals]
         session.record(*(Decision(Subject.ADD, one, Verdict.ACCEPT) for one in ids))
         checks = said(session, problem="it cannot be")
@@ -68,7 +68,7 @@ async def test_no_licence_is_known_where_the_pool_names_none(bench: Bench) -> No
         assert session is not None and session.analysis is not None
         first = session.analysis.proposals[0].id
         session.record(Decision(Subject.ADD, first, Verdict.ACCEPT))
-        assert ("estimate", "no licence known of 1 accepted item") in said(session)
+        assert ("estimate", "no known licence for 1 accepted item") in said(session)
 
 
 async def test_near_duplicates_are_one_state_of_the_items_until_one_is_dropped(
@@ -85,7 +85,7 @@ async def test_near_duplicates_are_one_state_of_the_items_until_one_is_dropped(
         assert shown == ["item:b-0", "item:again"]
         await until(pilot, lambda: "repeats    again · similarity 1.00" in screen.detail.text)
         await pilot.press("x", "down")
-        await until(pilot, lambda: "b-0 · similarity 1.00, left out" in screen.detail.text)
+        await until(pilot, lambda: "b-0 · similarity 1.00, dropped" in screen.detail.text)
         await go(pilot, app, "export")
         await until(pilot, lambda: "no near duplicates" in visible_text(app))
 
@@ -174,7 +174,7 @@ async def test_a_short_export_has_its_files_and_the_sum_of_items_below_the_check
     async with bench.opened(size=(80, 24)) as (app, pilot):
         await go(pilot, app, "export")
         await until(pilot, lambda: app.screen.plan is not None)
-        await until(pilot, lambda: "What it changes" in visible_text(app))
+        await until(pilot, lambda: "Changes" in visible_text(app))
         lines = visible_text(app).splitlines()
         checks = next(at for at, one in enumerate(lines) if "Before you publish" in one)
         names = ("animals.revised", "revision.json", "concepts.parquet", "report.html", "report.md")

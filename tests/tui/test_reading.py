@@ -96,7 +96,7 @@ async def test_gaps_a_candidate_fills_are_counted_where_not_all_are_listed(bench
         rows = app.screen.query_one(LineTable).rows
         assert rows.cell(0, "fills").text == "+31"
         assert rows.value(0, "fills") == 31
-        assert "31 in all" in app.screen.detail.text
+        assert "31 in total" in app.screen.detail.text
 
 
 async def test_the_gain_is_the_same_number_here_in_the_list_of_proposals_and_in_the_report(
@@ -172,7 +172,7 @@ async def test_the_title_says_when_the_last_decision_was_saved_and_a_page_how_it
 async def test_candidates_that_are_out_of_date_stay_and_are_said_to_be(
     bench: Bench, size: tuple[int, int]
 ) -> None:
-    old = "! out of date; R proposes anew, decisions stay"
+    old = "! out of date; R proposes again, decisions are kept"
     async with bench.opened(size=size) as (app, pilot):
         await go(pilot, app, "candidates")
         assert old not in visible_text(app)
@@ -194,7 +194,7 @@ async def test_candidates_that_are_out_of_date_stay_and_are_said_to_be(
         await go(pilot, app, "export")
         await until(pilot, lambda: app.screen.plan is not None)
         text = visible_text(app)
-        assert "some numbers are out of date" in text
+        assert "some results are out of date" in text
         assert "14 candidates were never reviewed" in text
 
 
@@ -205,7 +205,7 @@ async def test_candidates_for_other_items_are_not_shown(bench: Bench) -> None:
         )
     async with bench.opened() as (app, pilot):
         await go(pilot, app, "candidates")
-        assert "R proposes them anew" in app.screen.table.empty
+        assert "R proposes them again" in app.screen.table.empty
         assert not len(app.screen.table.rows)
 
 
@@ -228,7 +228,7 @@ async def test_the_first_time_enter_fills_the_form_with_the_example(
 async def test_models_without_results_say_what_to_do_on_a_narrow_screen(bench: Bench) -> None:
     async with bench.opened(size=(80, 24)) as (app, pilot):
         await go(pilot, app, "models")
-        assert "Press c and name results" in visible_text(app)
+        assert "Press c to add results" in visible_text(app)
 
 
 async def test_a_results_file_is_completed_and_kept_with_its_whole_path(
@@ -253,13 +253,13 @@ async def test_a_results_file_is_completed_and_kept_with_its_whole_path(
         kept = app.ui.of_screen("models")["results"]
         assert kept == [str(bench.folder / "results.jsonl")]
         await pilot.press("f", "f", "b")
-        assert "f goes there" in app.status
+        assert "f shows them" in app.status
 
 
 async def test_overview_names_the_areas_that_lack_most(bench: Bench) -> None:
     async with bench.opened() as (app, _pilot):
         text = visible_text(app)
-        assert "Areas that lack most" in text
+        assert "Worst areas" in text
         (line,) = [one for one in text.splitlines() if " animals " in one and "/" in one]
         assert "0 / 20" in line
 
@@ -270,7 +270,7 @@ async def test_a_narrow_export_begins_with_what_speaks_against_it(bench: Bench) 
         await until(pilot, lambda: app.screen.plan is not None)
         await until(pilot, lambda: "leaves" in visible_text(app))
         text = visible_text(app)
-        assert text.index("Before you publish") < text.index("What it changes")
+        assert text.index("Before you publish") < text.index("Changes")
         assert "fox" in text
 
 

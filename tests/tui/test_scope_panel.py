@@ -45,7 +45,7 @@ async def test_pins_and_exclusions_are_listed_and_lifted(bench: Bench) -> None:
         await go(pilot, app, "concepts")
         await pilot.press("plus", "down", "minus")
         await go(pilot, app, "overview")
-        assert "1 pinned in · 1 excluded" in visible_text(app)
+        assert "1 pinned · 1 excluded" in visible_text(app)
         await pilot.press("c")
         await until(pilot, lambda: len(app.screen_stack) == 2)
         text = visible_text(app)
@@ -57,7 +57,7 @@ async def test_pins_and_exclusions_are_listed_and_lifted(bench: Bench) -> None:
             Verdict.EXCLUDE
         ]
         await pilot.press("u")
-        assert "1 pinned in · 1 excluded" in visible_text(app)
+        assert "1 pinned · 1 excluded" in visible_text(app)
 
 
 async def test_the_cutoff_is_set_and_checked(bench: Bench) -> None:
@@ -79,7 +79,7 @@ async def test_the_cutoff_is_set_and_checked(bench: Bench) -> None:
         await until(pilot, lambda: len(app.screen_stack) == 2)
         assert app.screen.query_one("#cutoff", Input).value == "0.55"
         await pilot.press("enter")
-        await until(pilot, lambda: app.status == "The scope is as it was.")
+        await until(pilot, lambda: app.status == "The scope is unchanged.")
 
 
 async def test_escape_changes_nothing(bench: Bench) -> None:

@@ -37,7 +37,7 @@ async def test_overview_tells_coverage_gaps_and_what_next(bench: Bench) -> None:
         assert app.current_mode == "overview"
         text = visible_text(app)
         assert "concepts in scope" in text and "fox" in text
-        assert "15 candidates wait for review" in text
+        assert "15 candidates to review" in text
         await pilot.press("enter")
         await until(pilot, lambda: app.current_mode == "candidates")
 
@@ -95,7 +95,7 @@ async def test_several_decisions_are_undone_and_redone_in_order(bench: Bench) ->
         assert len(log.accepted) == 1
         assert app.session.verdict_counts()[Verdict.REJECT] == 1
         await pilot.press("u", "u", "u", "u")
-        assert app.status == "Nothing left to undo."
+        assert app.status == "Nothing to undo."
 
 
 async def test_a_reason_is_given_after_the_fact(bench: Bench) -> None:
@@ -239,7 +239,7 @@ async def test_export_writes_the_revision_and_asks_before_replacing_it(bench: Be
         await until(pilot, lambda: app.screen.plan is not None)
         assert app.screen.plan.n_items == 82
         await pilot.press("p")
-        await until(pilot, lambda: "Of 1 gaps the revision closes" in visible_text(app))
+        await until(pilot, lambda: "The revision closes 0 of 1 gaps" in visible_text(app))
         await pilot.press("escape")
         await pilot.press("ctrl+e")
         await until(pilot, lambda: app.status.startswith("Wrote"))
@@ -310,7 +310,7 @@ async def test_the_revision_is_written_in_the_format_chosen(bench: Bench) -> Non
         await pilot.press("a")
         await go(pilot, app, "export")
         await until(pilot, lambda: app.screen.plan is not None)
-        assert "in the benchmark's own form, jsonl" in visible_text(app)
+        assert "in the benchmark's own format, jsonl" in visible_text(app)
         await pilot.press("c")
         await until(pilot, lambda: len(app.screen_stack) == 2)
         choices = app.screen.query_one(OptionList)
@@ -399,7 +399,7 @@ async def test_a_second_visitor_reads_and_cannot_decide(bench: Bench) -> None:
         await go(other, second, "candidates")
         await other.press("a")
         assert second.session.log.accepted == ()
-        assert "Read only" in second.status
+        assert "Read-only" in second.status
         await pilot.pause()
 
 

@@ -1,4 +1,4 @@
-"""The review queue: what was decided in this sitting, hidden answers, filters."""
+"""The review queue: what was decided in this session, hidden answers, filters."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def test_time_for_one_decision_is_the_median_and_a_pause_is_not_thinking() -> No
         [step(0, "a"), step(8, "b"), step(18, "c"), step(3000, "d"), step(3060, "e")]
     )
     assert (found.n_decided, found.seconds_each) == (5, 10.0)
-    assert found.text() == "this sitting 5 · 10 s each"
+    assert found.text() == "this session 5 · 10 s each"
 
 
 def test_what_was_undone_does_not_count_and_what_was_redone_does() -> None:
@@ -55,22 +55,22 @@ def test_an_item_judged_twice_counts_once_and_a_note_not_at_all() -> None:
     steps = [step(0, "a"), step(4, "a", verdict=None), step(8, "a", verdict=Verdict.REJECT)]
     assert (sitting_of(steps).n_decided, sitting_of(steps).seconds_each) == (1, 8.0)
     assert sitting_of([step(0, "a", "b"), step(10, "c", "d")]).seconds_each == 5.0
-    assert sitting_of([step(0, "a")]).text() == "this sitting 1"
+    assert sitting_of([step(0, "a")]).text() == "this session 1"
 
 
 async def test_only_what_was_decided_since_opening_is_counted(bench: Bench) -> None:
     async with bench.opened() as (app, pilot):
         await go(pilot, app, "candidates")
-        assert "this sitting" not in visible_text(app)
+        assert "this session" not in visible_text(app)
         await pilot.press("a", "r")
-        await until(pilot, lambda: "this sitting 2" in visible_text(app))
+        await until(pilot, lambda: "this session 2" in visible_text(app))
         await pilot.press("u")
-        await until(pilot, lambda: "this sitting 1" in visible_text(app))
+        await until(pilot, lambda: "this session 1" in visible_text(app))
     async with bench.opened() as (app, pilot):
         await go(pilot, app, "candidates")
-        assert "this sitting" not in visible_text(app)
+        assert "this session" not in visible_text(app)
         await pilot.press("n", "d")
-        await until(pilot, lambda: "this sitting 1" in visible_text(app))
+        await until(pilot, lambda: "this session 1" in visible_text(app))
 
 
 async def test_what_others_decided_meanwhile_is_not_of_this_sitting(bench: Bench) -> None:

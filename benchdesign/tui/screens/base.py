@@ -1,4 +1,4 @@
-"""What all nine screens share: header, screen strip, job line, keys, sizes."""
+"""Base of the nine screens: header, screen strip, job line, keys, sizes."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ __all__ = ["ActionLine", "BaseScreen", "Part"]
 
 
 class Part(NamedTuple):
-    """A piece of a line; clicking it runs its action."""
+    """A part of a line; clicking it runs its action."""
 
     text: str
     style: str = ""
@@ -35,19 +35,19 @@ class Part(NamedTuple):
 
 
 class ActionLine(Line):
-    """One line of clickable pieces."""
+    """A line of clickable parts."""
 
     DEFAULT_CSS = """
     ActionLine { height: 1; width: 1fr; text-wrap: nowrap; text-overflow: ellipsis; }
     """
 
     def set_parts(self, parts: Sequence[Part]) -> None:
-        """Show other pieces."""
+        """Show new parts."""
         self._parts = list(parts)
-        self.show(Content.assemble(*((one.text, one.style) for one in parts)))
+        self.show(Content.assemble(*((part.text, part.style) for part in parts)))
 
     def action_at(self, x: int) -> str:
-        """Return the action of the piece at a cell; empty for none."""
+        """Return the action of the part at a cell; empty if there is none."""
         for part in getattr(self, "_parts", []):
             x -= cell_width(part.text)
             if x < 0:
@@ -55,7 +55,7 @@ class ActionLine(Line):
         return ""
 
     async def on_click(self, event: events.Click) -> None:
-        """Run what was clicked."""
+        """Run the action of the clicked part."""
         offset = event.get_content_offset(self)
         action = self.action_at(offset.x) if offset else ""
         if action and isinstance(self.screen, BaseScreen):
@@ -63,10 +63,10 @@ class ActionLine(Line):
 
 
 def _saved(session: Session) -> str:
-    """Return when the last decision was written; empty before the first, or if that is unknown."""
+    """Return when the last decision was saved; empty if there is none or it is unknown."""
     steps = session.log.steps
-    when = clock_of(steps[-1].when) if steps else ""
-    return when and f"saved {when}"
+    clock = clock_of(steps[-1].when) if steps else ""
+    return clock and f"saved {clock}"
 
 
 class BaseScreen(Screen[None]):
@@ -75,13 +75,13 @@ class BaseScreen(Screen[None]):
     MODE: ClassVar[str] = ""
     NEEDS_ANALYSIS: ClassVar[bool] = True
     NEEDS_ITEMS: ClassVar[bool] = True
-    """Whether it has to wait until items and maps are read, or can show what was found before."""
+    """Whether the screen waits until items and maps are read; else it needs only the summary."""
 
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012 - read only
     VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]  # noqa: RUF012 - read only
 
     seen_version = -1
-    """Version of the session that is on screen."""
+    """Session version that is on screen."""
 
     @property
     def owner(self) -> BenchdesignApp:
@@ -112,32 +112,32 @@ class BaseScreen(Screen[None]):
         )
 
     def compose_body(self) -> ComposeResult:
-        """Lay out what is special to the screen."""
+        """Lay out the widgets of the screen itself."""
         raise NotImplementedError
 
     def refresh_session(self) -> None:
-        """Show what the session holds now; called when something changed and on return."""
+        """Show the current state of the session; called after a change and on return."""
 
     def on_mount(self) -> None:
-        """Show the first state."""
+        """Draw the frame and the initial state."""
         for field in self.query(Input):
             field.cursor_blink = False
         self.draw_frame()
         self.catch_up()
 
     def on_screen_resume(self) -> None:
-        """Catch up with what happened elsewhere."""
+        """Refresh after changes made on other screens."""
         if self.is_mounted:
             self.draw_frame()
             self.catch_up()
 
     def on_resize(self, event: events.Resize) -> None:
-        """Fit the frame."""
+        """Fit the frame to the window."""
         self.set_class(event.size.width < 60 or event.size.height < 16, "-tiny")
         self.draw_frame()
 
     def catch_up(self) -> None:
-        """Refresh if anything changed since last time."""
+        """Refresh if anything changed since the last refresh."""
         if not self.is_mounted or not self.query("#too-small"):
             return
         waiting = self.is_waiting
@@ -163,7 +163,7 @@ class BaseScreen(Screen[None]):
 
     @property
     def is_narrow(self) -> bool:
-        """Whether the narrow form is shown."""
+        """Whether the narrow layout is used."""
         return self.app.size.width < 100
 
     def draw_frame(self) -> None:
@@ -186,11 +186,11 @@ class BaseScreen(Screen[None]):
             size = f" · {session.summary.gaps.n_items:,} items"
             dictionary = session.summary.dictionary
             right = f"read by {dictionary.model} · {dictionary.n_concepts:,} concepts"
-        saved = _saved(session) if session.can_write else "read only"
-        right = saved if self.is_narrow else " · ".join(one for one in (right, saved) if one)
+        saved = _saved(session) if session.can_write else "read-only"
+        right = saved if self.is_narrow else " · ".join(text for text in (right, saved) if text)
         size = "" if self.is_narrow else size
-        room = max(width - 11 - cell_width(size) - cell_width(right) - 2, 8)
-        name = display(name, width=room)
+        name_width = max(width - 11 - cell_width(size) - cell_width(right) - 2, 8)
+        name = display(name, width=name_width)
         gap = " " * max(width - 11 - cell_width(name + size + right), 1)
         return Content.assemble(
             ("benchdesign", "bold $text-accent"),
@@ -201,41 +201,41 @@ class BaseScreen(Screen[None]):
         )
 
     def _strip(self) -> list[Part]:
-        here = next(one for one in SCREENS if one.mode == self.MODE)
-        shown = list(SCREENS)
+        current = next(screen for screen in SCREENS if screen.mode == self.MODE)
+        screens = list(SCREENS)
         if self.is_narrow:
-            low = max(min(here.number - 2, len(SCREENS) - 3), 0)
-            shown = shown[low : low + 3]
+            low = max(min(current.number - 2, len(SCREENS) - 3), 0)
+            screens = screens[low : low + 3]
         parts = [Part("< ", "$foreground-muted", "step_screen(-1)")] if self.is_narrow else []
-        for one in shown:
-            action = f"go('{one.mode}')"
-            if one is here:
-                parts.append(Part(f"[{one.number} {one.title}]", "bold reverse", action))
+        for screen in screens:
+            action = f"go('{screen.mode}')"
+            if screen is current:
+                parts.append(Part(f"[{screen.number} {screen.title}]", "bold reverse", action))
             else:
-                parts.append(Part(f" {one.number} {one.title} ", "$foreground-muted", action))
+                parts.append(Part(f" {screen.number} {screen.title} ", "$foreground-muted", action))
         if self.is_narrow:
-            parts.append(Part(f" >   {here.number}/9", "$foreground-muted", "step_screen(1)"))
+            parts.append(Part(f" >   {current.number}/9", "$foreground-muted", "step_screen(1)"))
         return parts
 
     def _keys(self) -> Iterable[Part]:
         ids = self._waiting_keys() if self.is_waiting else FOOTERS[self.MODE]
         if self.is_narrow:
-            ids = (*[one for one in ids if one != "help"][:5], "help")
-        for one in ids:
-            key = KEYS[one]
-            label = key_label(self.owner.key_of(one))
+            ids = (*[key_id for key_id in ids if key_id != "help"][:5], "help")
+        for key_id in ids:
+            key = KEYS[key_id]
+            label = key_label(self.owner.key_of(key_id))
             yield Part(f"{label} ", "bold $text-accent", key.action)
-            yield Part(f"{footer_word(self.MODE, one)}   ", "$foreground-muted", key.action)
+            yield Part(f"{footer_word(self.MODE, key_id)}   ", "$foreground-muted", key.action)
 
     def _waiting_keys(self) -> tuple[str, ...]:
-        """Return the keys that do something while there is nothing to show."""
+        """Return the keys that work while there is nothing to show."""
         general = ("screen.open", "help", "palette", "quit")
         if self.owner.job is not None:
             return ("stop", *general)
         return general if self.session is None else ("recompute", *general)
 
     async def perform(self, action: str) -> None:
-        """Run an action on whatever has it: the focused widget, this screen, the application."""
+        """Run an action on the focused widget, this screen or the application."""
         name = action.partition("(")[0]
         targets: list[Widget | BenchdesignApp] = [self, self.owner]
         if self.focused is not None:
@@ -246,9 +246,9 @@ class BaseScreen(Screen[None]):
                 return
 
     def say(self, text: str, *, is_error: bool = False) -> None:
-        """Put a sentence on the status line."""
+        """Show a message on the status line."""
         self.owner.say(text, is_error=is_error)
 
     def help_lines(self) -> tuple[str, ...]:
-        """Return what the help says beyond the keys."""
+        """Return the lines that the help shows in addition to the keys."""
         return ()

@@ -1,4 +1,4 @@
-"""Candidates, key 5: should this item join (or leave)?"""
+"""The Candidates screen (key 5): should this item join (or leave)?"""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ REASONS = (
 )
 
 
-_OUT_OF_DATE = "out of date; R proposes anew, decisions stay"
+_OUT_OF_DATE = "out of date; R proposes again, decisions are kept"
 
 
 class CandidatesScreen(ListScreen):
@@ -50,14 +50,14 @@ class CandidatesScreen(ListScreen):
         Column("gain", "GAIN", 5, "right"),
     )
     FIELDS = CandidateRows.FIELDS
-    EMPTY = "No candidate here. f shows other states, esc clears filter and gap."
+    EMPTY = "No matching candidates. f shows other states, esc clears filter and gap."
 
     shows_all_of_closest = False
     _is_old = False
-    """Whether they were proposed before what they rest on was changed."""
+    """Whether the candidates are out of date."""
 
     is_blind = False
-    """Whether answers are hidden, so that who reviews has to find them first."""
+    """Whether answers are hidden, so that the reviewer has to find them first."""
 
     _list_is_lent = False
     """Whether a narrow screen shows the list only while the filter is typed."""
@@ -67,28 +67,30 @@ class CandidatesScreen(ListScreen):
         self.is_blind = self.owner.ui.of_screen(self.MODE).get("blind") is True
 
     def remember(self) -> None:
-        """Keep where the person is, and whether answers are hidden."""
+        """Save the UI state, and whether answers are hidden."""
         super().remember()
         self.owner.ui.of_screen(self.MODE)["blind"] = self.is_blind
 
-    # what is shown
+    # rows and pages
 
     def _candidates(self) -> list[Candidate]:
         session = self.session
         assert session is not None and session.loaded is not None
         loaded = session.loaded
         if session.focus_concepts:
-            places = {
-                place for one in session.focus_concepts for place in loaded.by_concept.get(one, ())
+            positions = {
+                position
+                for concept_id in session.focus_concepts
+                for position in loaded.by_concept.get(concept_id, ())
             }
-            return [loaded.candidates[place] for place in sorted(places)]
+            return [loaded.candidates[position] for position in sorted(positions)]
         return list(loaded.candidates)
 
     def make_rows(self) -> Rows:
         """Return the candidates of the gap in focus, or all."""
         assert self.session is not None
         self._shown = self._candidates()
-        self._of_key = {one.key: one for one in self._shown}
+        self._of_key = {candidate.key: candidate for candidate in self._shown}
         self._is_old = "propose" in self.session.workspace.stale_stages()
         self.table.empty = self.EMPTY if self._shown else self._why_none()
         return CandidateRows(self.session, self._shown, marks=self.owner.marks)
@@ -97,23 +99,23 @@ class CandidatesScreen(ListScreen):
         session = self.session
         assert session is not None and session.analysis is not None
         if self.owner.job is not None:
-            return "Candidates come when the job is done; the line below says how far it is."
+            return "Candidates appear when the job is done; the line below shows its progress."
         if self._is_old:
-            return "The candidates are out of date. R proposes them anew; all decisions stay."
+            return "The candidates are out of date. R proposes them again; all decisions are kept."
         if session.analysis.pool is None:
-            return "No pool was given to take candidates from. 1 and ^n make a workspace with one."
+            return "This workspace has no pool. Press 1, then ^n, to create one with a pool."
         return "Nothing in the pool fills a gap. 4 shows the gaps, T there changes the rule."
 
     def facets(self) -> tuple[Facet, ...]:
-        """Return what to show: all, by verdict, removals."""
-        session, shown = self.session, self._shown
+        """Return the facets: all, by verdict, removals."""
+        session, candidates = self.session, self._shown
         assert session is not None
 
         def is_add(row: int) -> bool:
-            return shown[row].subject is Subject.ADD
+            return candidates[row].subject is Subject.ADD
 
         def by(verdict: Verdict) -> Any:
-            return lambda row: is_add(row) and session.verdict(shown[row]) is verdict
+            return lambda row: is_add(row) and session.verdict(candidates[row]) is verdict
 
         facets: list[Facet] = [
             ("add", is_add),
@@ -122,12 +124,12 @@ class CandidatesScreen(ListScreen):
             ("rejected", by(Verdict.REJECT)),
             ("deferred", by(Verdict.DEFER)),
         ]
-        if any(one.subject is Subject.REMOVE for one in shown):
+        if any(candidate.subject is Subject.REMOVE for candidate in candidates):
             facets.append(("remove", lambda row: not is_add(row)))
         return tuple(facets)
 
     def count_text(self) -> str:
-        """Return how far the review is."""
+        """Return the number of marked rows, or of listed ones."""
         session = self.session
         if session is None or session.loaded is None:
             return ""
@@ -136,7 +138,7 @@ class CandidatesScreen(ListScreen):
         return f"{len(self.table.view):,}"
 
     def tally(self) -> Content:
-        """Return how far the review is."""
+        """Return the progress of the review."""
         session, marks = self.session, self.owner.marks
         if session is None or session.loaded is None or not self._shown:
             return Content("")
@@ -159,15 +161,15 @@ class CandidatesScreen(ListScreen):
         return Content.assemble(*parts)
 
     def detail_of(self, row_id: str) -> Content:
-        """Return the candidate in full."""
+        """Return the page of a candidate."""
         session = self.session
         assert session is not None
-        one = self._by_key(row_id)
-        if one is None:
+        candidate = self._by_key(row_id)
+        if candidate is None:
             return Content("")
         page = candidate_page(
             session,
-            one,
+            candidate,
             part=self.part,
             marks=self.owner.marks,
             closest=self.shows_all_of_closest,
@@ -176,11 +178,11 @@ class CandidatesScreen(ListScreen):
             is_blind=self.is_blind,
         )
         if self.is_narrow:
-            place = self.table.cursor + 1
+            position = self.table.cursor + 1
             counts = session.verdict_counts(self._shown)
             glyph = self.owner.marks.glyph
             strip = (
-                f"{place}/{len(self.table.view)}  {glyph('accept')}{counts[Verdict.ACCEPT]} "
+                f"{position}/{len(self.table.view)}  {glyph('accept')}{counts[Verdict.ACCEPT]} "
                 f"{glyph('reject')}{counts[Verdict.REJECT]} {glyph('defer')}{counts[Verdict.DEFER]}"
             )
             end = "   " if self.is_short else "\n"
@@ -205,7 +207,7 @@ class CandidatesScreen(ListScreen):
         return self._of_key.get(key)
 
     def reveal(self, row_id: str) -> None:
-        """Go to a candidate, also where only those of one gap are shown."""
+        """Go to a candidate, even if only those of another gap are listed."""
         if self._by_key(row_id) is None:
             self.go_back()
         super().reveal(row_id)
@@ -217,14 +219,14 @@ class CandidatesScreen(ListScreen):
             session.focus_concepts, session.focus_name = (), ""
             self.owner.touch()
 
-    # A narrow screen hides the list, and what is hidden takes no keys.
+    # A narrow screen hides the list, and a hidden widget gets no keys.
 
     def action_cursor_up(self) -> None:
-        """Go to the candidate before."""
+        """Go to the previous candidate."""
         self.table.cursor -= 1
 
     def action_cursor_down(self) -> None:
-        """Go to the candidate after."""
+        """Go to the next candidate."""
         self.table.cursor += 1
 
     def action_page_up(self) -> None:
@@ -250,28 +252,32 @@ class CandidatesScreen(ListScreen):
         self._decide(Verdict.DEFER)
 
     def _decide(self, verdict: Verdict) -> None:
-        chosen = [one for key in self.table.chosen_ids if (one := self._by_key(key))]
+        chosen = [candidate for key in self.table.chosen_ids if (candidate := self._by_key(key))]
         if not chosen:
             return
         last = chosen[-1]
-        next_key = self._next_open_after(last.key, skip={one.key for one in chosen})
-        decisions = [Decision(one.subject, one.item.id, verdict) for one in chosen]
+        next_key = self._next_open_after(last.key, skip={candidate.key for candidate in chosen})
+        decisions = [
+            Decision(candidate.subject, candidate.item.id, verdict) for candidate in chosen
+        ]
         if not self._record(decisions):
             return
-        self._last = [(one.subject, one.item.id) for one in chosen]
+        self._last = [(candidate.subject, candidate.item.id) for candidate in chosen]
         if next_key is not None:
             self.table.move_to(next_key)
         assert self.session is not None
         word = self.owner.marks.word(verdict.value)
-        what = id_end(last.item.id, 24) if len(chosen) == 1 else f"{len(chosen)} candidates"
-        self.say(f"{what} {word}. u undoes ({self.session.log.n_undoable} to undo). c says why.")
+        name = id_end(last.item.id, 24) if len(chosen) == 1 else f"{len(chosen)} candidates"
+        self.say(
+            f"{name} {word}. u undoes ({self.session.log.n_undoable} to undo). c sets the reason."
+        )
         if next_key is None:
-            self.say(f"{what} {word}. No open candidate is left here; 9 exports.")
+            self.say(f"{name} {word}. No open candidates left; 9 exports.")
 
     def _record(self, decisions: list[Decision]) -> bool:
         session = self.session
         if session is None or not session.can_write:
-            self.say("Read only: nothing can be decided here.", is_error=True)
+            self.say("Read-only: decisions cannot be made.", is_error=True)
             return False
         try:
             session.record(*decisions)
@@ -287,75 +293,79 @@ class CandidatesScreen(ListScreen):
         assert session is not None
         keys = [table.rows.row_id(row) for row in table.view]
         start = keys.index(key) + 1 if key in keys else 0
-        for one in keys[start:] + keys[:start]:
-            candidate = self._by_key(one)
-            if one in skip or candidate is None:
+        for next_key in keys[start:] + keys[:start]:
+            candidate = self._by_key(next_key)
+            if next_key in skip or candidate is None:
                 continue
             if session.verdict(candidate) is Verdict.OPEN:
-                return one
+                return next_key
         return None
 
     def action_next_open(self) -> None:
         """Go to the next undecided candidate."""
         key = self._next_open_after(self.table.cursor_id or "", skip=set())
         if key is None:
-            self.say("No open candidate is left here; 9 exports.")
+            self.say("No open candidates left; 9 exports.")
         else:
             self.table.move_to(key)
 
     def action_choose(self) -> None:
-        """Choose the reason of the one under the cursor if it is decided, else of the last."""
-        session, one = self.session, self._by_key(self.table.cursor_id or "")
+        """Choose the reason for the decided candidate under the cursor, or for the last one."""
+        session, candidate = self.session, self._by_key(self.table.cursor_id or "")
         last = getattr(self, "_last", [])
         if session is None:
             return
-        if one is not None and (not last or session.verdict(one) is not Verdict.OPEN):
-            last = [(one.subject, one.item.id)]
+        if candidate is not None and (not last or session.verdict(candidate) is not Verdict.OPEN):
+            last = [(candidate.subject, candidate.item.id)]
         if not last:
             return
 
         def take(reason: str | None) -> None:
             if reason is not None and self._record(
-                [Decision(kind, one, reason=reason) for kind, one in last]
+                [Decision(kind, subject_id, reason=reason) for kind, subject_id in last]
             ):
-                self.say(f"Reason of {last[0][1]}: {reason}.")
+                self.say(f"Reason for {last[0][1]}: {reason}.")
 
-        title = f"Why, for {last[0][1]}?" if len(last) == 1 else f"Why, for {len(last)}?"
-        self.app.push_screen(AskChoice(title, [(one, one) for one in REASONS]), take)
+        title = (
+            f"Reason for {last[0][1]}" if len(last) == 1 else f"Reason for {len(last)} candidates"
+        )
+        self.app.push_screen(AskChoice(title, [(reason, reason) for reason in REASONS]), take)
 
     def action_note(self) -> None:
         """Write a note about the candidate."""
-        one = self._by_key(self.table.cursor_id or "")
-        if one is None or self.session is None:
+        candidate = self._by_key(self.table.cursor_id or "")
+        if candidate is None or self.session is None:
             return
-        said = self.session.standing(one)
+        standing = self.session.standing(candidate)
 
         def take(text: str | None) -> None:
-            if text is not None and self._record([Decision(one.subject, one.item.id, note=text)]):
-                self.say("Note kept.")
+            if text is not None and self._record(
+                [Decision(candidate.subject, candidate.item.id, note=text)]
+            ):
+                self.say("Note saved.")
 
         self.app.push_screen(
-            AskText(f"Note on {one.item.id}", value=said.note if said else ""), take
+            AskText(f"Note on {candidate.item.id}", value=standing.note if standing else ""), take
         )
 
     def action_edit(self) -> None:
         """Edit the record in $EDITOR; the source stays as it is."""
         from benchdesign.tui.editing import edit_record
 
-        session, one = self.session, self._by_key(self.table.cursor_id or "")
-        if session is None or session.analysis is None or one is None:
+        session, candidate = self.session, self._by_key(self.table.cursor_id or "")
+        if session is None or session.analysis is None or candidate is None:
             return
         analysis = session.analysis
-        source = analysis.pool if one.subject is Subject.ADD else analysis.benchmark
-        if source is None or one.subject is not Subject.ADD:
+        source = analysis.pool if candidate.subject is Subject.ADD else analysis.benchmark
+        if source is None or candidate.subject is not Subject.ADD:
             self.say("Only candidates to add can be edited; benchmark items stay as they are.")
             return
-        said = session.standing(one)
+        standing = session.standing(candidate)
         try:
             edits = edit_record(
                 self.app,
-                source.record(one.item),
-                said.edits if said else {},
+                source.record(candidate.item),
+                standing.edits if standing else {},
                 editor=self.owner.editor,
             )
         except (OSError, ValueError) as problem:
@@ -363,25 +373,25 @@ class CandidatesScreen(ListScreen):
             return
         if not edits:
             self.say("Nothing changed.")
-        elif self._record([Decision(one.subject, one.item.id, edits=edits)]):
+        elif self._record([Decision(candidate.subject, candidate.item.id, edits=edits)]):
             self.say(f"Edited {_fields_named(edits)}. u undoes.")
 
     def show_list(self) -> None:
-        """Show the list, which a narrow screen has no room for beside the page."""
+        """Show the list; on a narrow screen, in place of the page."""
         super().show_list()
         if self.is_narrow and not self.has_class("-zoom-list"):
             self.add_class("-zoom-list")
             self._list_is_lent = True
 
     def on_filter_bar_left(self) -> None:
-        """Give the keys back to the list, and the screen to the page."""
+        """Move focus back to the list; on a narrow screen, show the page again."""
         super().on_filter_bar_left()
         if self._list_is_lent:
             self._list_is_lent = False
             self.remove_class("-zoom-list")
 
     def row_of_decision(self, decision: Decision) -> str:
-        """Return the row that a decision is about."""
+        """Return the row id of a decision's subject."""
         return f"{decision.subject.value}:{decision.subject_id}"
 
     def action_duplicates(self) -> None:
@@ -402,7 +412,7 @@ class CandidatesScreen(ListScreen):
         self.say("Answers are hidden. B shows them." if self.is_blind else "Answers are shown.")
 
     def on_screen_resume(self) -> None:
-        """Give the keys to the list."""
+        """Move focus to the list."""
         super().on_screen_resume()
         if self.is_mounted:
             self.set_focus(self.table)
@@ -413,8 +423,8 @@ _FIELDS_NAMED = 3
 
 def _fields_named(names: Iterable[str]) -> str:
     """Return `the question`, `the question and the answer`, `the a, the b, the c and 2 more`."""
-    said = [f"the {display(one, width=24)}" for one in names]
-    shown, more = said[:_FIELDS_NAMED], len(said) - _FIELDS_NAMED
-    if more > 0:
-        shown.append(f"{more} more")
-    return " and ".join(filter(None, [", ".join(shown[:-1]), shown[-1]]))
+    fields = [f"the {display(name, width=24)}" for name in names]
+    listed, n_more = fields[:_FIELDS_NAMED], len(fields) - _FIELDS_NAMED
+    if n_more > 0:
+        listed.append(f"{n_more} more")
+    return " and ".join(filter(None, [", ".join(listed[:-1]), listed[-1]]))

@@ -1,7 +1,7 @@
-"""Compare, key 8: how does it differ from another set of items, and what does each of several add?
+"""The Compare screen (key 8): how does the benchmark differ from another set, or several sets?
 
-The pool, and the revision with what was accepted so far, are mapped already; other workspaces can
-be chosen when they were mapped with the same dictionary.
+The pool and the current revision are already mapped; other workspaces can be chosen if they were
+mapped with the same dictionary.
 """
 
 from __future__ import annotations
@@ -71,11 +71,11 @@ class _CompareRows:
         return str(int(self.ids[row]))
 
     def text(self, row: int) -> str:
-        """Return what the filter searches."""
+        """Return the text that the filter searches."""
         return f"{int(self.ids[row]):05d} {self._dictionary.bare_label(int(self.ids[row]))}"
 
     def value(self, row: int, name: str) -> object:
-        """Return a field the filter can name."""
+        """Return the value of a filter field."""
         return self.sort_value(row, name)
 
     def cell(self, row: int, key: str) -> Cell:
@@ -92,7 +92,7 @@ class _CompareRows:
         return Cell(f"{100 * self.sort_value(row, key):.1f} %")
 
     def sort_value(self, row: int, key: str) -> Any:
-        """Return what a column sorts by."""
+        """Return the sort key of a row in a column."""
         concept_id = int(self.ids[row])
         if key == "concept":
             return self._dictionary.label(concept_id).lower()
@@ -121,22 +121,22 @@ class CompareScreen(ListScreen):
     suite: Suite | None = None
     _area_gaps: tuple[AreaGaps, ...] = ()
     _sides: tuple[_Side, _Side] | None = None
-    _for = ""
+    _suite_folder = ""
 
     def make_rows(self) -> Rows:
         """Return concepts by difference, or several benchmarks side by side."""
         session = self.session
         assert session is not None and session.analysis is not None
-        if self._for != str(session.folder):
-            self._for, self.suite = str(session.folder), None
+        if self._suite_folder != str(session.folder):
+            self._suite_folder, self.suite = str(session.folder), None
             if self._members():
                 self.measure_suite(self._members())
         rows: Any = self._rows_of(self._list, session)
         self.table.columns = getattr(rows, "columns", self.COLUMNS)
-        if self.table.sort_key not in {one.key for one in self.table.columns}:
+        if self.table.sort_key not in {column.key for column in self.table.columns}:
             self.table.sort_key = None
-        shown: Rows = rows
-        return shown
+        table_rows: Rows = rows
+        return table_rows
 
     @property
     def _list(self) -> str:
@@ -174,7 +174,7 @@ class CompareScreen(ListScreen):
                 self.say(str(problem), is_error=True)
                 self.other = "revision"
         row_of = {item.id: row for row, item in enumerate(analysis.benchmark.items)}
-        dropped = [row_of[one] for one in session.log.dropped if one in row_of]
+        dropped = [row_of[item_id] for item_id in session.log.dropped if item_id in row_of]
         count = analysis.gaps.count + session.added_counts
         for row in dropped:
             count[session.shown_concepts(row, in_pool=False)] -= 1
@@ -182,7 +182,7 @@ class CompareScreen(ListScreen):
         return _Side("revision", n, count)
 
     def facets(self) -> tuple[Facet, ...]:
-        """Return all, more in A, more in B; and the suite where there is one."""
+        """Return the facets: all, more in A, more in B, and the suite if there is one."""
         return (
             ("all", None),
             ("more in A", lambda row: self._sign(row) < 0),
@@ -202,12 +202,12 @@ class CompareScreen(ListScreen):
         self.refresh_session()
 
     def count_text(self) -> str:
-        """Return what is compared."""
+        """Return the names and sizes of what is compared."""
         if self._list in ("suite", "overlap") and self.suite is not None:
             joint = self.suite.joint
             return (
                 f"{len(self.suite)} benchmarks, {joint.n_items:,} items together; "
-                f"{int(joint.is_gap.sum()):,} gaps that all of them leave   c chooses"
+                f"{int(joint.is_gap.sum()):,} gaps left by all of them   c chooses"
             )
         if self._sides is None:
             return ""
@@ -216,7 +216,7 @@ class CompareScreen(ListScreen):
         return f"A {a.name} ({a.n_items:,})   B {name} ({b.n_items:,})   c chooses"
 
     def detail_of(self, row_id: str) -> Content:
-        """Return the summary and the row under the cursor."""
+        """Return the page of a row: summary and concept."""
         from benchdesign.tui.suite_rows import HeatRows, OverlapRows
 
         rows = self.table.rows
@@ -269,31 +269,33 @@ class CompareScreen(ListScreen):
         choices = []
         if session.analysis.pool_map is not None:
             choices.append(("pool", "the pool"))
-        choices.append(("revision", "the revision as decided so far"))
+        choices.append(("revision", "the revision so far"))
         members = self._members()
-        known = [
-            one
-            for one in self.owner.recents.load()
-            if not one.is_missing and one.folder != str(session.folder.resolve())
+        recents = [
+            recent
+            for recent in self.owner.recents.load()
+            if not recent.is_missing and recent.folder != str(session.folder.resolve())
         ][:6]
-        choices += [(one.folder, f"workspace {one.name}  {one.folder}") for one in known]
+        choices += [
+            (recent.folder, f"workspace {recent.name}  {recent.folder}") for recent in recents
+        ]
         choices.append(("another", "another workspace ..."))
         choices += [
-            (f"add:{one.folder}", f"suite: add {one.name}  {one.folder}")
-            for one in known
-            if one.folder not in members
+            (f"add:{recent.folder}", f"suite: add {recent.name}  {recent.folder}")
+            for recent in recents
+            if recent.folder not in members
         ]
         choices.append(("add:", "suite: add another workspace ..."))
         if members:
-            choices.append(("none", "suite: forget it"))
+            choices.append(("none", "suite: remove"))
 
-        def take(choice: str | None) -> None:
+        def apply_choice(choice: str | None) -> None:
             if choice == "another":
-                self.app.push_screen(_ask_folder(), take)
+                self.app.push_screen(_ask_folder(), apply_choice)
             elif choice == "add:":
                 self.app.push_screen(_ask_folder(), add)
             elif choice == "none":
-                self._keep([])
+                self._save_suite([])
                 self.suite = None
                 self.action_facet(0)
             elif choice and choice.startswith("add:"):
@@ -307,12 +309,12 @@ class CompareScreen(ListScreen):
             if folder and folder.strip():
                 self.measure_suite([*members, folder.strip()])
 
-        self.app.push_screen(AskChoice("Compare the benchmark with", choices), take)
+        self.app.push_screen(AskChoice("Compare the benchmark with", choices), apply_choice)
 
     def _members(self) -> list[str]:
-        return [str(one) for one in self.owner.ui.of_screen("compare").get("suite", [])]
+        return [str(folder) for folder in self.owner.ui.of_screen("compare").get("suite", [])]
 
-    def _keep(self, folders: list[str]) -> None:
+    def _save_suite(self, folders: list[str]) -> None:
         self.owner.ui.of_screen("compare").update(suite=folders)
 
     @work(thread=True, exclusive=True, group="suite", exit_on_error=False)
@@ -329,7 +331,7 @@ class CompareScreen(ListScreen):
         try:
             for folder in folders:
                 name, concept_map = _read_map(Path(folder), session)
-                # Two workspaces may be called alike.
+                # Two workspaces can have the same name.
                 names.append(name if name not in names else f"{name} ({len(names) + 1})")
                 maps.append(concept_map)
             suite = compare_suite(
@@ -348,7 +350,7 @@ class CompareScreen(ListScreen):
             self.app.call_from_thread(self._measured, folders, suite, areas)
 
     def _measured(self, folders: list[str], suite: Suite, areas: tuple[AreaGaps, ...]) -> None:
-        self._keep(folders)
+        self._save_suite(folders)
         self.suite, self._area_gaps = suite, areas
         self.say(f"Compared {len(suite)} benchmarks.")
         self.action_facet([name for name, _ in self.facets()].index("suite"))

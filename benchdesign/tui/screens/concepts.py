@@ -1,4 +1,4 @@
-"""Concepts, key 3: which concepts does the benchmark touch, how often, and is it true?"""
+"""The Concepts screen (key 3): which concepts does the benchmark touch, how often?"""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class ConceptsScreen(JudgingScreen):
     )
     FIELDS = ConceptRows.FIELDS
     ORDER = ("items", True)
-    EMPTY = "No concept passes. esc clears the filter, f shows other states."
+    EMPTY = "No matching concepts. esc clears the filter, f shows other states."
 
     def make_rows(self) -> Rows:
         """Return all concepts."""
@@ -42,12 +42,12 @@ class ConceptsScreen(JudgingScreen):
         return ConceptRows(self.session, marks=self.owner.marks)
 
     def facets(self) -> tuple[Facet, ...]:
-        """Return the states to step through."""
+        """Return the facets: concepts by state."""
         assert self.session is not None
         states = self.session.concept_states
 
-        def only(*wanted: str) -> Facet:
-            return (wanted[0], lambda row: states[row] in wanted)
+        def only(*names: str) -> Facet:
+            return (names[0], lambda row: states[row] in names)
 
         return (
             ("in scope", lambda row: states[row] not in OUT),
@@ -60,7 +60,7 @@ class ConceptsScreen(JudgingScreen):
         )
 
     def detail_of(self, row_id: str) -> Content:
-        """Return the page about a concept."""
+        """Return the page of a concept."""
         assert self.session is not None
         return concept_page(
             self.session,
@@ -79,10 +79,10 @@ class ConceptsScreen(JudgingScreen):
             super().open_row(row_id)
 
     def action_ignore(self) -> None:
-        """Take the chosen concepts out of every count, or bring them back."""
+        """Ignore the chosen concepts in every count, or count them again."""
         self.flip_verdict(Verdict.IGNORE, "ignored")
 
     def action_why(self) -> None:
-        """Show the page."""
+        """Show the page of the concept under the cursor."""
         if self.table.cursor_id is not None:
             super().open_row(self.table.cursor_id)

@@ -1,4 +1,4 @@
-"""Small questions: a line of text, one of a few; and a text to read."""
+"""Dialogs: a text input, a choice, a multiple choice, and a text to read."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from benchdesign.tui.widgets.evidence import literal
 __all__ = ["AskChoice", "AskSome", "AskText", "ReadText"]
 
 _BACK: list[BindingType] = [
-    Binding("escape", "cancel", "cancel", show=False, id="dialog.cancel", tooltip="Change nothing.")
+    Binding("escape", "cancel", "cancel", show=False, id="dialog.cancel", tooltip="Cancel.")
 ]
 
 
 class AskText(ModalScreen[str | None]):
-    """Ask for one line; None if it was left with `esc`."""
+    """Ask for one line of text; None if cancelled."""
 
     BINDINGS: ClassVar[list[BindingType]] = _BACK
 
@@ -44,26 +44,26 @@ class AskText(ModalScreen[str | None]):
         self._hint = hint
 
     def compose(self) -> ComposeResult:
-        """Lay out the question."""
+        """Compose the dialog."""
         with Vertical(classes="dialog"):
             yield Line(literal(self._title, "bold"))
             yield Input(self._value, id="answer", suggester=self._suggester)
             if self._hint:
                 yield Line(literal(self._hint), classes="hint")
-            complete = "→ completes   " if self._suggester else ""
-            yield Line(f"{complete}enter keeps it   esc changes nothing", classes="hint")
+            complete = "→ complete   " if self._suggester else ""
+            yield Line(f"{complete}enter save   esc cancel", classes="hint")
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Take the answer."""
+        """Return the text."""
         self.dismiss(event.value)
 
     def action_cancel(self) -> None:
-        """Leave without an answer."""
+        """Close the dialog without an answer."""
         self.dismiss(None)
 
 
 class AskChoice(ModalScreen[str | None]):
-    """Ask for one of a few; None if it was left with `esc`."""
+    """Ask for one of several choices; None if cancelled."""
 
     BINDINGS: ClassVar[list[BindingType]] = _BACK
 
@@ -74,25 +74,25 @@ class AskChoice(ModalScreen[str | None]):
         self._text = text
 
     def compose(self) -> ComposeResult:
-        """Lay out the question."""
+        """Compose the dialog."""
         with Vertical(classes="dialog"):
             yield Line(literal(self._title, "bold"))
             if self._text:
                 yield Line(literal(self._text))
             yield OptionList(*(Option(_prompt(text), id=key) for key, text in self._choices))
-            yield Line("enter chooses   esc changes nothing", classes="hint")
+            yield Line("enter choose   esc cancel", classes="hint")
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
-        """Take the answer."""
+        """Return the key of the choice."""
         self.dismiss(event.option.id)
 
     def action_cancel(self) -> None:
-        """Leave without an answer."""
+        """Close the dialog without an answer."""
         self.dismiss(None)
 
 
 class AskSome(ModalScreen[tuple[str, ...] | None]):
-    """Ask for any number of a few; None if it was left with `esc`."""
+    """Ask for any number of several choices; None if cancelled."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         *_BACK,
@@ -102,12 +102,10 @@ class AskSome(ModalScreen[tuple[str, ...] | None]):
             "keep",
             show=False,
             id="dialog.keep",
-            tooltip="Keep what is ticked.",
+            tooltip="Save the selection.",
             priority=True,
         ),
-        Binding(
-            "space", "tick", "tick", show=False, id="dialog.tick", tooltip="Tick or untick it."
-        ),
+        Binding("space", "tick", "tick", show=False, id="dialog.tick", tooltip="Tick or untick."),
     ]
 
     def __init__(self, title: str, choices: Sequence[tuple[str, str, bool]]) -> None:
@@ -117,41 +115,41 @@ class AskSome(ModalScreen[tuple[str, ...] | None]):
         self._ticked = {key for key, _, is_on in choices if is_on}
 
     def compose(self) -> ComposeResult:
-        """Lay out the question."""
+        """Compose the dialog."""
         with Vertical(classes="dialog"):
             yield Line(literal(self._title, "bold"))
             yield OptionList(*(Option(self._line(key), id=key) for key in self._texts))
-            yield Line("space ticks   enter keeps it   esc changes nothing", classes="hint")
+            yield Line("space tick   enter save   esc cancel", classes="hint")
 
     def _line(self, key: str) -> Content:
         return literal(f"[{'x' if key in self._ticked else ' '}] {self._texts[key]}")
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
-        """Tick what was clicked."""
+        """Tick or untick the clicked option."""
         self._flip(event.option_list, event.option_index)
 
     def action_tick(self) -> None:
-        """Tick or untick what the cursor is on."""
+        """Tick or untick the highlighted option."""
         options = self.query_one(OptionList)
         if options.highlighted is not None:
             self._flip(options, options.highlighted)
 
-    def _flip(self, options: OptionList, place: int) -> None:
-        key = str(options.get_option_at_index(place).id)
+    def _flip(self, options: OptionList, index: int) -> None:
+        key = str(options.get_option_at_index(index).id)
         self._ticked ^= {key}
-        options.replace_option_prompt_at_index(place, self._line(key))
+        options.replace_option_prompt_at_index(index, self._line(key))
 
     def action_keep(self) -> None:
-        """Take what is ticked, in the order offered."""
+        """Return the ticked keys in the order of the choices."""
         self.dismiss(tuple(key for key in self._texts if key in self._ticked))
 
     def action_cancel(self) -> None:
-        """Leave without an answer."""
+        """Close the dialog without an answer."""
         self.dismiss(None)
 
 
 class ReadText(ModalScreen[None]):
-    """Show a long text; `esc` leaves it."""
+    """Show a long text; `esc` closes it."""
 
     BINDINGS: ClassVar[list[BindingType]] = _BACK
 
@@ -161,20 +159,20 @@ class ReadText(ModalScreen[None]):
         self._text = text
 
     def compose(self) -> ComposeResult:
-        """Lay out the text."""
+        """Compose the dialog."""
         with Vertical(classes="dialog"):
             yield Line(literal(self._title, "bold"))
             yield Detail(id="text")
-            yield Line("↑ ↓ scroll   esc goes back", classes="hint")
+            yield Line("↑ ↓ scroll   esc back", classes="hint")
 
     def on_mount(self) -> None:
-        """Show the text from its beginning."""
+        """Show the text and focus it."""
         page = self.query_one(Detail)
         page.show(literal(self._text))
         page.focus()
 
     def action_cancel(self) -> None:
-        """Go back."""
+        """Close the dialog."""
         self.dismiss(None)
 
 

@@ -1,4 +1,4 @@
-"""Export, key 9: what will I publish, and is it defensible?"""
+"""The Export screen (key 9): what will I publish, and is it defensible?"""
 
 from __future__ import annotations
 
@@ -37,33 +37,33 @@ __all__ = ["ExportScreen", "export_folders", "open_report"]
 _WHAT = {
     "revision.json": "manifest and decisions",
     "concepts.parquet": "concepts, before and after",
-    "report.html": "one file, opens offline",
-    "report.md": "for a diff",
+    "report.html": "one file, works offline",
+    "report.md": "plain text for diffs",
 }
 
 
 def default_folder(session: Session) -> Path:
-    """Return where the revision goes unless another folder is typed."""
+    """Return the default output folder of the revision."""
     stem = Path(session.workspace.benchmark_file.path).name.partition(".")[0] or session.title
     return session.folder.parent / f"{stem}-revised"
 
 
 def export_folders(ui: UiState, session: Session) -> tuple[Path, ...]:
-    """Return where an export may be: where one was written to from here, and the usual place."""
+    """Return folders that may hold an export: the last one written, and the default."""
     written = str(ui.of_screen("export").get("written", ""))
-    usual = default_folder(session)
-    return (Path(written), usual) if written and Path(written) != usual else (usual,)
+    default = default_folder(session)
+    return (Path(written), default) if written and Path(written) != default else (default,)
 
 
 def open_report(screen: BaseScreen) -> None:
-    """Open the last report in a browser, or show it here where there is no browser."""
+    """Open the last report in a browser; show it in the terminal if there is no browser."""
     session = screen.session
     if session is None:
         return
     folder = Path(str(screen.owner.ui.of_screen("export").get("written", "")))
     report = folder / "report.html"
     if not report.is_file():
-        screen.say("No report yet; 9 and ^e write one.")
+        screen.say("No report yet. Press 9, then ^e to export.")
         return
     if webbrowser.open(report.resolve().as_uri()):
         screen.say(f"Opened {report}")
@@ -73,11 +73,11 @@ def open_report(screen: BaseScreen) -> None:
         text = report.with_suffix(".md").read_text("utf-8", errors="replace")
     except OSError:
         return
-    screen.app.push_screen(ReadText(f"The report, as {report.with_suffix('.md').name}", text))
+    screen.app.push_screen(ReadText(f"Report: {report.with_suffix('.md').name}", text))
 
 
 class ExportScreen(BaseScreen):
-    """What is written, whether it holds, and the command that repeats it."""
+    """The files to write, the checks, and the command that does the same."""
 
     MODE = "export"
     BINDINGS: ClassVar[list[BindingType]] = bindings(*SCREEN_KEYS["export"])
@@ -87,7 +87,7 @@ class ExportScreen(BaseScreen):
     _folder = ""
 
     def compose_body(self) -> ComposeResult:
-        """Lay out folder, files and checks."""
+        """Compose the folder input, the files and the checks."""
         with Horizontal(classes="form-row"):
             yield Label("Folder")
             yield Input(id="folder")
@@ -98,7 +98,7 @@ class ExportScreen(BaseScreen):
             yield Line(id="below", classes="page")
 
     def refresh_session(self) -> None:
-        """Plan the revision anew."""
+        """Plan the revision again."""
         session = self.session
         assert session is not None
         field = self.query_one("#folder", Input)
@@ -113,7 +113,7 @@ class ExportScreen(BaseScreen):
 
     @work(thread=True, exclusive=True, group="plan", exit_on_error=False)
     def make_plan(self) -> None:
-        """Work out the revision without writing it."""
+        """Plan the revision without writing it."""
         from benchdesign.revision import Choice, plan_revision
 
         session = self.session
@@ -123,26 +123,26 @@ class ExportScreen(BaseScreen):
         plan, problem = None, ""
         choice = Choice.from_decisions(session.log)
         try:
-            known = rewritten_map(session.workspace, session.analysis, choice, may_wait=False)
-            plan = plan_revision(session.analysis, choice, rewritten=known)
+            rewritten = rewritten_map(session.workspace, session.analysis, choice, may_wait=False)
+            plan = plan_revision(session.analysis, choice, rewritten=rewritten)
         except BenchdesignError as error:
             problem = str(error)
         if not worker.is_cancelled:
-            self.app.call_from_thread(self._planned, plan, problem)
+            self.app.call_from_thread(self._show_plan, plan, problem)
 
-    def _planned(self, plan: Revision | None, problem: str) -> None:
+    def _show_plan(self, plan: Revision | None, problem: str) -> None:
         self.plan, self.plan_problem = plan, problem
         if self.is_mounted:
             self.draw_page()
 
     def draw_page(self) -> None:
-        """Draw files, checks and the comparison."""
+        """Draw the files, the checks and the comparison."""
         session = self.session
         if session is None or session.analysis is None:
             return
         files, checks = self._files(session), self._checks(session)
         below = self._below(session)
-        # What speaks against publishing comes first where only one fits.
+        # On a narrow screen the checks come first.
         left, right = (checks, Content("")) if self.is_narrow else (files, checks)
         self.query_one("#left", Line).show(left)
         self.query_one("#right", Line).show(right)
@@ -152,7 +152,7 @@ class ExportScreen(BaseScreen):
 
     @property
     def _space(self) -> list[Content]:
-        """An empty line where there is room for one."""
+        """An empty line if the screen is high enough."""
         return [Content("")] if self.app.size.height >= 30 else []
 
     def _files(self, session: Session) -> Content:
@@ -161,18 +161,20 @@ class ExportScreen(BaseScreen):
         analysis = session.analysis
         assert analysis is not None
         own = analysis.benchmark.source.format
-        kind = f"as {self.format}" if self.format else f"in the benchmark's own form, {own}"
+        kind = f"as {self.format}" if self.format else f"in the benchmark's own format, {own}"
         lines = [
-            Content.assemble(heading("What is written"), (f"   {kind}", "$foreground-muted")),
+            Content.assemble(heading("Files to write"), (f"   {kind}", "$foreground-muted")),
             *self._space,
         ]
         for name in planned_files(analysis.benchmark, format=self.format):
-            what = _WHAT.get(name, "")
-            if not what:
-                what = f"{self.plan.n_items:,} items" if self.plan else "the revised benchmark"
+            description = _WHAT.get(name, "")
+            if not description:
+                description = (
+                    f"{self.plan.n_items:,} items" if self.plan else "the revised benchmark"
+                )
             lines.append(
                 Content.assemble(
-                    "  ", literal(f"{name:<28}", "bold"), literal(what, "$foreground-muted")
+                    "  ", literal(f"{name:<28}", "bold"), literal(description, "$foreground-muted")
                 )
             )
         n = len(analysis.benchmark)
@@ -200,9 +202,9 @@ class ExportScreen(BaseScreen):
         )
 
     def _below(self, session: Session) -> Content:
-        lines = [*self._space, heading("What it changes")]
+        lines = [*self._space, heading("Changes")]
         if self.plan is None:
-            lines.append(literal("  working it out ..." if not self.plan_problem else "  unknown"))
+            lines.append(literal("  computing ..." if not self.plan_problem else "  unknown"))
         else:
             before, after = self.plan.figures_before, self.plan.figures_after
             gaps = before.n_missing + before.n_under
@@ -212,33 +214,34 @@ class ExportScreen(BaseScreen):
                     f"  well covered    {_percent(before.covered_share)} {arrow} "
                     f"{_percent(after.covered_share)} of the concepts that can be judged"
                 ),
-                Content(f"  gaps closed     {self.plan.n_gaps_closed} of {gaps}, by the rule"),
+                Content(f"  gaps closed     {self.plan.n_gaps_closed} of {gaps}"),
                 Content(f"  missing         {before.n_missing} {arrow} {after.n_missing}"),
                 *self._named_gaps(session, self.plan),
             ]
         lines += [
             Content(""),
-            heading("The command that writes the same files (y copies it)"),
+            heading("Command that writes the same files (y copies it)"),
             literal(f"  {self._command(session)}"),
             *self._space,
             literal(
-                "Nothing is written until ^e. Nothing is overwritten unasked.", "$foreground-muted"
+                "^e writes the files. Existing files are not overwritten without asking.",
+                "$foreground-muted",
             ),
         ]
         return Content("\n").join(lines)
 
     def _command(self, session: Session) -> str:
         folder = self.query_one("#folder", Input).value
-        words = ["benchdesign", "export", str(session.folder), "--out", folder]
-        return shlex.join([*words, *(["--format", self.format] if self.format else [])])
+        arguments = ["benchdesign", "export", str(session.folder), "--out", folder]
+        return shlex.join([*arguments, *(["--format", self.format] if self.format else [])])
 
     @property
     def format(self) -> str | None:
-        """The format chosen; None for the benchmark's own."""
+        """The chosen format; None for the benchmark's own."""
         from benchdesign.formats.exports import EXPORTS
 
-        chosen = self.owner.ui.of_screen("export").get("format")
-        return chosen if chosen in EXPORTS else None
+        name = self.owner.ui.of_screen("export").get("format")
+        return name if name in EXPORTS else None
 
     def action_choose(self) -> None:
         """Choose the format of the revised benchmark."""
@@ -248,44 +251,45 @@ class ExportScreen(BaseScreen):
         if session is None or session.analysis is None:
             return
         own = session.analysis.benchmark.source.format
-        choices = [("own", f"the benchmark's own ({own}): what is kept stays as it is")]
-        choices += [(one, one) for one in EXPORTS if one != own]
+        choices = [("own", f"the benchmark's own format ({own}); kept items stay unchanged")]
+        choices += [(name, name) for name in EXPORTS if name != own]
 
-        def take(choice: str | None) -> None:
+        def on_answer(choice: str | None) -> None:
             if choice is not None:
                 state = self.owner.ui.of_screen("export")
                 state["format"] = None if choice == "own" else choice
                 self.owner.save_ui()
                 self.draw_page()
 
-        self.app.push_screen(AskChoice("Write the revised benchmark as", choices), take)
+        self.app.push_screen(AskChoice("Write the revised benchmark as", choices), on_answer)
 
     def _named_gaps(self, session: Session, plan: Revision) -> list[Content]:
-        """Name the first gaps that are closed, and the worst that stay."""
+        """List the worst gaps that are closed and the worst that stay open."""
         assert session.analysis is not None
-        still, label = plan.gaps_after.is_gap, session.analysis.dictionary.label
+        is_open, label = plan.gaps_after.is_gap, session.analysis.dictionary.label
         ids = session.analysis.gaps.ranked().tolist()
         width = self.app.size.width - 24
         lines = []
-        for word, chosen in (
-            ("closes", [one for one in ids if not still[one]]),
-            ("leaves", [one for one in ids if still[one]]),
+        for word, gap_ids in (
+            ("closes", [concept_id for concept_id in ids if not is_open[concept_id]]),
+            ("leaves", [concept_id for concept_id in ids if is_open[concept_id]]),
         ):
-            if chosen:
-                names = display("; ".join(label(one) for one in chosen[:8]), width=width)
+            if gap_ids:
+                labels = "; ".join(label(concept_id) for concept_id in gap_ids[:8])
+                names = display(labels, width=width)
                 lines.append(Content.assemble(f"  {word:<16}", literal(names)))
-        return [*lines, literal("                  p lists them all", "$foreground-muted")]
+        return [*lines, literal("                  p lists all", "$foreground-muted")]
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Show the command with the folder typed."""
+        """Update the command with the typed folder."""
         self.draw_page()
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Give the keys back to the page."""
+        """Move focus to the page."""
         self.set_focus(self.query_one("#export-page"))
 
     def action_back(self) -> None:
-        """Give the keys back to the page."""
+        """Move focus to the page."""
         self.set_focus(self.query_one("#export-page"))
 
     def action_export(self) -> None:
@@ -295,7 +299,7 @@ class ExportScreen(BaseScreen):
     def _write(self, *, force: bool) -> None:
         folder = self.query_one("#folder", Input).value.strip()
         if not folder:
-            self.say("Give a folder to write into.", is_error=True)
+            self.say("Enter an output folder.", is_error=True)
         elif self.session is not None and self.session.analysis is not None:
             n_unread = 0 if self.plan is None else self.plan.n_unread
             self.say(
@@ -307,7 +311,7 @@ class ExportScreen(BaseScreen):
 
     @work(thread=True, exclusive=True, group="export", exit_on_error=False)
     def write_files(self, folder: Path, *, force: bool) -> None:
-        """Write every file, or none."""
+        """Write all files, or none if one fails."""
         from benchdesign.revision import Choice, write_revision
 
         session = self.session
@@ -315,31 +319,31 @@ class ExportScreen(BaseScreen):
             return
         choice = Choice.from_decisions(session.log)
         try:
-            known = rewritten_map(session.workspace, session.analysis, choice, may_wait=True)
+            rewritten = rewritten_map(session.workspace, session.analysis, choice, may_wait=True)
             revision = write_revision(
                 session.analysis,
                 folder,
                 choice=choice,
-                rewritten=known,
+                rewritten=rewritten,
                 format=self.format,
                 force=force,
             )
-        except OutputExistsError as problem:
-            self.app.call_from_thread(self._ask_overwrite, str(problem))
-        except BenchdesignError as problem:
-            self.app.call_from_thread(self.say, str(problem), is_error=True)
+        except OutputExistsError as error:
+            self.app.call_from_thread(self._ask_overwrite, str(error))
+        except BenchdesignError as error:
+            self.app.call_from_thread(self.say, str(error), is_error=True)
         else:
-            self.app.call_from_thread(self._written, folder, revision)
+            self.app.call_from_thread(self._after_write, folder, revision)
 
-    def _written(self, folder: Path, revision: Revision) -> None:
+    def _after_write(self, folder: Path, revision: Revision) -> None:
         self.owner.ui.of_screen("export")["written"] = str(folder.absolute())
-        # Overview tells of it; nothing that is shown here is different.
+        # Overview must redraw; this screen shows nothing that changed.
         self.owner.version += 1
         self.seen_version = self.owner.version
         self.say(f"Wrote {len(revision.files)} files to {folder}. o opens the report.")
 
     def _ask_overwrite(self, problem: str) -> None:
-        def take(answer: str | None) -> None:
+        def on_answer(answer: str | None) -> None:
             if answer == "replace":
                 self._write(force=True)
             else:
@@ -347,26 +351,26 @@ class ExportScreen(BaseScreen):
 
         self.app.push_screen(
             AskChoice(
-                "These files exist already",
-                [("keep", "keep them"), ("replace", "replace them; this cannot be undone")],
+                "These files already exist",
+                [("keep", "keep them"), ("replace", "overwrite them (cannot be undone)")],
                 text=problem.partition(". ")[0],
             ),
-            take,
+            on_answer,
         )
 
     def action_preview(self) -> None:
-        """List the gaps that the revision closes and those it leaves."""
+        """List the gaps that the revision closes and those it leaves open."""
         session, plan = self.session, self.plan
         if session is None or session.analysis is None or plan is None:
-            self.say("The revision is still being worked out.")
+            self.say("The revision is still being computed.")
             return
-        still = plan.gaps_after.is_gap
+        is_open = plan.gaps_after.is_gap
         label = session.analysis.dictionary.label
         ids = session.analysis.gaps.ranked().tolist()
-        lines = [(f"c{one}", f"closed  {label(one)}") for one in ids if not still[one]]
-        lines += [(f"o{one}", f"open    {label(one)}") for one in ids if still[one]]
-        title = f"Of {len(ids)} gaps the revision closes {plan.n_gaps_closed}"
-        self.app.push_screen(AskChoice(title, lines or [("none", "no gaps")]))
+        lines = [(f"c{gap}", f"closed  {label(gap)}") for gap in ids if not is_open[gap]]
+        lines += [(f"o{gap}", f"open    {label(gap)}") for gap in ids if is_open[gap]]
+        title = f"The revision closes {plan.n_gaps_closed} of {len(ids)} gaps"
+        self.app.push_screen(AskChoice(title, lines or [("none", "No gaps.")]))
 
     def action_open_outside(self) -> None:
         """Open the last report."""
@@ -376,7 +380,7 @@ class ExportScreen(BaseScreen):
         """Copy the command."""
         if self.session is not None:
             self.app.copy_to_clipboard(self._command(self.session))
-            self.say("Copied the command.")
+            self.say("Command copied.")
 
 
 def _percent(share: float | None) -> str:

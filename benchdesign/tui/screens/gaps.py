@@ -1,4 +1,4 @@
-"""Gaps, key 4: what is missing, how sure is that, and can the pool fix it?"""
+"""The Gaps screen (key 4): what is missing, how certain is it, can the pool fix it?"""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from benchdesign.tui.widgets.line_table import Column, Rows
 __all__ = ["GapsScreen"]
 
 _RULES = (
-    ("0.01", "strict: 1 % false findings"),
-    ("0.05", "usual: 5 % false findings"),
-    ("0.1", "lenient: 10 % false findings"),
-    ("0.2", "exploratory: 20 % false findings"),
+    ("0.01", "strict: 1 % false discoveries"),
+    ("0.05", "default: 5 % false discoveries"),
+    ("0.1", "lenient: 10 % false discoveries"),
+    ("0.2", "exploratory: 20 % false discoveries"),
 )
 
 
 class GapsScreen(JudgingScreen):
-    """Areas with gaps, and the gaps in them."""
+    """Areas with gaps, and the gaps in each area."""
 
     MODE = "gaps"
     NEEDS_ITEMS = False
@@ -44,10 +44,10 @@ class GapsScreen(JudgingScreen):
         Column("queue", "QUEUE", 5, "right"),
     )
     FIELDS = GapRows.FIELDS
-    EMPTY = "No gaps at this rule. T changes the rule, 3 shows every concept."
+    EMPTY = "No gaps with this rule. T changes the rule, 3 shows all concepts."
 
     def make_rows(self) -> Rows:
-        """Return areas and open gaps."""
+        """Return areas, and the gaps of unfolded areas."""
         session = self.session
         assert session is not None
         state = self.owner.ui.of_screen("gaps")
@@ -56,26 +56,26 @@ class GapsScreen(JudgingScreen):
         return self._rows
 
     def facets(self) -> tuple[Facet, ...]:
-        """Return by area, or one list."""
+        """Return the groupings: by area, or one list."""
         return (("by area", None), ("one list", None))
 
-    def action_facet(self, place: int) -> None:
-        """Group by area or not."""
-        self.facet = place
+    def action_facet(self, index: int) -> None:
+        """Choose whether to group by area."""
+        self.facet = index
         self.refresh_session()
 
     def count_text(self) -> str:
-        """Return how many gaps there are and how many are closed."""
+        """Return the number of gaps and how many are filled."""
         session = self.session
         if session is None or session.summary is None:
             return ""
         ids = session.gap_ids()
-        missing = sum(session.concept_states[one] == "missing" for one in ids)
+        missing = sum(session.concept_states[concept_id] == "missing" for concept_id in ids)
         closed = session.n_closed(ids)
         share = closed / len(ids) if ids else 0.0
         bar = self.owner.marks.bar(share, 10)
         more = f" · {len(self.table.marked)} marked" if self.table.marked else ""
-        rule = f"at {100 * session.summary.gaps.settings.fdr:g} % false findings"
+        rule = f"at {100 * session.summary.gaps.settings.fdr:g} % false discoveries"
         text = f"{len(ids)} gaps {rule} · {missing} missing · filled {closed} {bar}{more}"
         return text if not self.is_narrow else f"{len(ids)} gaps · filled {closed}{more}"
 
@@ -97,7 +97,7 @@ class GapsScreen(JudgingScreen):
         )
 
     def reveal(self, row_id: str) -> None:
-        """Open the area of the gap and go to it."""
+        """Unfold the area of a gap and move the cursor to the gap."""
         parent = None if row_id.startswith("area:") else self._rows.parent(row_id)
         if parent is not None and not self._rows.is_flat:
             self.filter_bar.restore("")
@@ -105,17 +105,17 @@ class GapsScreen(JudgingScreen):
         super().reveal(row_id)
 
     def open_row(self, row_id: str) -> None:
-        """Review what would fill the gap (or any gap of the area)."""
+        """Review the candidates that fill the gap, or any gap of the area."""
         session = self.session
         assert session is not None
         ids = self._rows.concepts(row_id)
         if session.loaded is None:
             self.say("The items are still being read.")
             return
-        if not any(one in session.loaded.by_concept for one in ids):
+        if not any(concept_id in session.loaded.by_concept for concept_id in ids):
             is_old = "propose" in session.workspace.stale_stages()
-            more = "R proposes candidates anew." if is_old else "POOL counts the pool's items."
-            self.say(f"No candidate fills it. {more}")
+            more = "R proposes candidates again." if is_old else "POOL shows the pool's items."
+            self.say(f"No candidate fills this gap. {more}")
             super().open_row(row_id)
             return
         name = row_id.removeprefix("area:")
@@ -134,7 +134,7 @@ class GapsScreen(JudgingScreen):
         self.refresh_session()
 
     def action_next_part(self) -> None:
-        """Open an area; on a concept, show the next piece of evidence."""
+        """Unfold an area; on a concept, show the next page of evidence."""
         row_id = self.table.cursor_id
         if row_id is not None and row_id.startswith("area:"):
             self._fold(row_id, is_open=True)
@@ -142,7 +142,7 @@ class GapsScreen(JudgingScreen):
             super().action_next_part()
 
     def action_previous_part(self) -> None:
-        """Close an area, or show the previous piece of evidence."""
+        """Fold an area, or show the previous page of evidence."""
         row_id = self.table.cursor_id
         if row_id is None:
             return
@@ -157,25 +157,25 @@ class GapsScreen(JudgingScreen):
                 self._fold(parent, is_open=False)
 
     def action_ignore(self) -> None:
-        """Take the chosen rows off the list, with a reason for the report."""
+        """Ignore the chosen gaps, with a reason for the report."""
         if not self.table.chosen_ids:
             return
 
-        def take(reason: str | None) -> None:
+        def on_answer(reason: str | None) -> None:
             if reason is not None:
                 self.flip_verdict(Verdict.IGNORE, "not a gap", reason=reason or None)
 
         self.app.push_screen(
-            AskText("Why is this not a gap?", hint="One line, printed in the report."), take
+            AskText("Why is this not a gap?", hint="One line, shown in the report."), on_answer
         )
 
     def action_why(self) -> None:
-        """Show the page."""
+        """Show the page about the row."""
         if self.table.cursor_id is not None:
             super().open_row(self.table.cursor_id)
 
     def action_want_rule(self) -> None:
-        """Choose how strict the verdicts are, seeing how many gaps each makes."""
+        """Choose the false discovery rate; each choice shows its number of gaps."""
         session = self.session
         if session is None or session.analysis is None:
             self.say("The items are still being read.")
@@ -185,19 +185,19 @@ class GapsScreen(JudgingScreen):
         gaps = session.analysis.gaps
         choices = []
         for fdr, text in _RULES:
-            found = int(gaps.rethreshold(replace(gaps.settings, fdr=float(fdr))).is_gap.sum())
-            here = "  (now)" if float(fdr) == gaps.settings.fdr else ""
-            choices.append((fdr, f"{text:<36}{found:>6,} gaps{here}"))
+            n_gaps = int(gaps.rethreshold(replace(gaps.settings, fdr=float(fdr))).is_gap.sum())
+            current = "  (current)" if float(fdr) == gaps.settings.fdr else ""
+            choices.append((fdr, f"{text:<36}{n_gaps:>6,} gaps{current}"))
         self.app.push_screen(
             AskChoice(
                 "What counts as a gap?",
                 choices,
-                text="Wanted counts are the reference's rate times the number of items.",
+                text="WANT is the reference rate times the number of items.",
             ),
-            self._take_rule,
+            self._apply_rule,
         )
 
-    def _take_rule(self, fdr: str | None) -> None:
+    def _apply_rule(self, fdr: str | None) -> None:
         session = self.session
         if fdr is None or session is None or session.loaded is None:
             return
@@ -208,11 +208,11 @@ class GapsScreen(JudgingScreen):
         settings = replace(workspace.settings, gaps={**workspace.settings.gaps, "fdr": float(fdr)})
         try:
             workspace.change_settings(settings)
-        except BenchdesignError as problem:
-            self.say(str(problem), is_error=True)
+        except BenchdesignError as error:
+            self.say(str(error), is_error=True)
             return
         gaps = loaded.analysis.gaps
         loaded = loaded.with_gaps(gaps.rethreshold(replace(gaps.settings, fdr=float(fdr))))
         session.replace(replace(loaded, analysis=replace(loaded.analysis, settings=settings)))
         self.owner.touch()
-        self.say("The rule is changed. R proposes candidates by the new one.")
+        self.say("Rule changed. R proposes candidates for it.")

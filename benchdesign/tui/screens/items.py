@@ -1,4 +1,4 @@
-"""Items, key 6: what exactly is in the benchmark?"""
+"""The Items screen (key 6): what exactly is in the benchmark?"""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from benchdesign.tui.widgets.line_table import Column, Rows
 
 __all__ = ["ItemsScreen"]
 
-_KEEP = "keep this filter"
+_KEEP = "save this filter"
 _ON_DEMAND = {"source", "row"}
-"""Columns shown where they are asked for."""
+"""Columns that are hidden by default."""
 
 
 class ItemsScreen(ListScreen):
-    """Every item of the benchmark as it stands."""
+    """Every item of the benchmark in its current state."""
 
     MODE = "items"
     BINDINGS: ClassVar[list[BindingType]] = bindings(*SCREEN_KEYS["items"])
@@ -44,53 +44,55 @@ class ItemsScreen(ListScreen):
         Column("state", "STATE", 7),
     )
     FIELDS = ItemRows.FIELDS
-    EMPTY = "No item passes. esc clears the filter, f shows other states."
+    EMPTY = "No item matches. esc clears the filter, f shows other states."
 
     _rows: ItemRows
 
     def make_rows(self) -> Rows:
-        """Return the items, then what was accepted."""
+        """Return the benchmark's items, then the accepted candidates."""
         assert self.session is not None
         self._rows = ItemRows(self.session, marks=self.owner.marks)
-        shown = self._shown_columns()
-        self.table.columns = tuple(one for one in self.COLUMNS if not one.title or one.key in shown)
+        visible = self._visible_columns()
+        self.table.columns = tuple(
+            column for column in self.COLUMNS if not column.title or column.key in visible
+        )
         return self._rows
 
-    def _shown_columns(self) -> set[str]:
-        """Return the columns chosen; unless told, those that have something in them."""
-        chosen = self.owner.ui.of_screen(self.MODE).get("columns")
-        if isinstance(chosen, list):
-            return {one for one in chosen if isinstance(one, str)}
-        # A column with nothing in it takes room from the questions.
+    def _visible_columns(self) -> set[str]:
+        """Return the keys of the chosen columns; by default, of the columns that have values."""
+        saved = self.owner.ui.of_screen(self.MODE).get("columns")
+        if isinstance(saved, list):
+            return {key for key in saved if isinstance(key, str)}
+        # An empty column would take width from the questions.
         empty = set() if self._rows.has_categories else {"category"}
-        return {one.key for one in self.COLUMNS} - empty - _ON_DEMAND
+        return {column.key for column in self.COLUMNS} - empty - _ON_DEMAND
 
     def action_choose(self) -> None:
         """Choose the columns."""
         if self.session is None:
             return
-        shown = self._shown_columns()
-        offered = [
-            (one.key, one.title.capitalize(), one.key in shown)
-            for one in self.COLUMNS
-            if one.title and one.width
+        visible = self._visible_columns()
+        choices = [
+            (column.key, column.title.capitalize(), column.key in visible)
+            for column in self.COLUMNS
+            if column.title and column.width
         ]
 
-        def take(chosen: tuple[str, ...] | None) -> None:
-            if chosen is None:
+        def on_answer(chosen_keys: tuple[str, ...] | None) -> None:
+            if chosen_keys is None:
                 return
-            always = [one.key for one in self.COLUMNS if one.title and not one.width]
-            kept = [*chosen, *always]
-            self.owner.ui.of_screen(self.MODE)["columns"] = kept
+            fixed = [column.key for column in self.COLUMNS if column.title and not column.width]
+            keys = [*chosen_keys, *fixed]
+            self.owner.ui.of_screen(self.MODE)["columns"] = keys
             self.owner.save_ui()
-            if self.table.sort_key not in kept:
+            if self.table.sort_key not in keys:
                 self.table.sort_key = None
             self.refresh_session()
 
-        self.app.push_screen(AskSome("Columns beside the question", offered), take)
+        self.app.push_screen(AskSome("Columns besides the question", choices), on_answer)
 
     def facets(self) -> tuple[Facet, ...]:
-        """Return all, kept, new, out, and what repeats another item."""
+        """Return the filters by state, and near-duplicates if there are any."""
         rows = self._rows
         repeats: tuple[Facet, ...] = ()
         if rows.has_repeats:
@@ -107,31 +109,31 @@ class ItemsScreen(ListScreen):
         row = self.table.cursor_row
         if row is not None and self._rows.row_id(row) == row_id:
             return row
-        every = range(len(self._rows))
-        return next((one for one in every if self._rows.row_id(one) == row_id), None)
+        rows = range(len(self._rows))
+        return next((row for row in rows if self._rows.row_id(row) == row_id), None)
 
     def detail_of(self, row_id: str) -> Content:
-        """Return the item in full."""
+        """Return the page about an item."""
         row = self._row_of(row_id)
         if row is None or self.session is None:
             return Content("")
-        shown = self._rows.at(row)
-        asked = re.search(r"\bconcept:(\d{1,9})\b", self.filter_bar.value)
+        item = self._rows.at(row)
+        concept = re.search(r"\bconcept:(\d{1,9})\b", self.filter_bar.value)
         return item_page(
             self.session,
-            shown,
+            item,
             part=self.part,
             marks=self.owner.marks,
             width=self.page_width,
-            first=int(asked.group(1)) if asked else None,
+            first=int(concept.group(1)) if concept else None,
         )
 
     def row_of_decision(self, decision: Decision) -> str:
-        """Return the row that a decision is about."""
+        """Return the id of the row that a decision is about."""
         return f"{'add' if decision.subject is Subject.ADD else 'item'}:{decision.subject_id}"
 
     def action_drop(self) -> None:
-        """Leave the chosen items out of the revision, or bring them back."""
+        """Drop the chosen items from the revision, or restore them."""
         session = self.session
         if session is None or not self.table.chosen_ids:
             return
@@ -145,20 +147,20 @@ class ItemsScreen(ListScreen):
                 verdict = Verdict.OPEN if is_out else Verdict.ACCEPT
                 decisions.append(Decision(Subject.REMOVE, item_id, verdict))
         if self._record(decisions):
-            back = all(one.verdict is Verdict.OPEN for one in decisions)
-            what = decisions[0].subject_id if len(decisions) == 1 else f"{len(decisions)} items"
-            done = "as it was before" if back else "left out of the revision"
-            self.say(f"{what} {done}. u undoes.")
+            is_restored = all(decision.verdict is Verdict.OPEN for decision in decisions)
+            subject = decisions[0].subject_id if len(decisions) == 1 else f"{len(decisions)} items"
+            change = "restored" if is_restored else "dropped from the revision"
+            self.say(f"{subject} {change}. u undoes.")
 
     def _record(self, decisions: list[Decision]) -> bool:
         session = self.session
         if session is None or not session.can_write:
-            self.say("Read only: nothing can be decided here.", is_error=True)
+            self.say("Read-only workspace: decisions cannot be saved.", is_error=True)
             return False
         try:
             session.record(*decisions)
-        except WorkspaceError as problem:
-            self.say(str(problem), is_error=True)
+        except WorkspaceError as error:
+            self.say(str(error), is_error=True)
             return False
         self.table.marked.clear()
         self.owner.touch()
@@ -171,35 +173,36 @@ class ItemsScreen(ListScreen):
             return
         kind, _, item_id = row_id.partition(":")
         subject = Subject.ADD if kind == "add" else Subject.REMOVE
-        said = session.log.standing(subject, item_id)
+        decision = session.log.standing(subject, item_id)
+        note = decision.note if decision else ""
 
-        def take(text: str | None) -> None:
+        def on_answer(text: str | None) -> None:
             if text is not None and self._record([Decision(subject, item_id, note=text)]):
-                self.say("Note kept.")
+                self.say("Note saved.")
 
-        self.app.push_screen(AskText(f"Note on {item_id}", value=said.note if said else ""), take)
+        self.app.push_screen(AskText(f"Note on {item_id}", value=note), on_answer)
 
     def action_edit(self) -> None:
-        """Say where items are edited."""
-        self.say("Benchmark items stay as they are; E edits candidates on screen 5.")
+        """Show a hint: only candidates can be edited."""
+        self.say("Benchmark items cannot be edited. E edits candidates on screen 5.")
 
     def action_save_view(self) -> None:
-        """Keep this filter, or go to a kept one."""
+        """Save the filter, or apply a saved one."""
         views: list[str] = self.owner.ui.of_screen("items").setdefault("views", [])
-        now = self.filter_bar.value
-        choices = [(one, one) for one in views]
-        if now and now not in views:
-            choices.insert(0, (_KEEP, f"{_KEEP}: {now}"))
+        current = self.filter_bar.value
+        choices = [(view, view) for view in views]
+        if current and current not in views:
+            choices.insert(0, (_KEEP, f"{_KEEP}: {current}"))
         if not choices:
-            self.say("Type a filter with / first; v keeps it.")
+            self.say("Press / and type a filter first; then v saves it.")
             return
 
-        def take(choice: str | None) -> None:
+        def on_answer(choice: str | None) -> None:
             if choice == _KEEP:
-                views.append(now)
+                views.append(current)
                 self.owner.save_ui()
-                self.say("Filter kept; v goes back to it.")
+                self.say("Filter saved. v lists the saved filters.")
             elif choice is not None:
                 self.filter_bar.restore(choice)
 
-        self.app.push_screen(AskChoice("Saved views", choices), take)
+        self.app.push_screen(AskChoice("Saved filters", choices), on_answer)

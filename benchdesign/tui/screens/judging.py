@@ -1,4 +1,4 @@
-"""Decisions about concepts and areas, the same on Concepts and Gaps."""
+"""Decisions about concepts and areas, shared by the Concepts and Gaps screens."""
 
 from __future__ import annotations
 
@@ -13,49 +13,49 @@ __all__ = ["JudgingScreen", "subject_of"]
 
 
 def subject_of(row_id: str) -> tuple[Subject, str]:
-    """Return what a row's decisions are about."""
+    """Return the subject of a row's decisions, and its id."""
     if row_id.startswith("area:"):
         return Subject.AREA, row_id.removeprefix("area:")
     return Subject.CONCEPT, row_id
 
 
 class JudgingScreen(ListScreen):
-    """Ignore, pin, exclude, note, want, merge."""
+    """A list with the actions ignore, pin, exclude, note, want and merge."""
 
-    def record(self, decisions: list[Decision], done: str) -> bool:
-        """Write decisions as one step and show them; False if they could not be."""
+    def record(self, decisions: list[Decision], message: str) -> bool:
+        """Record decisions as one step and redraw; False if they could not be written."""
         session = self.session
         if session is None or not session.can_write:
-            self.say("Read only: nothing can be decided here.", is_error=True)
+            self.say("Read-only workspace: decisions cannot be saved.", is_error=True)
             return False
         try:
             session.record(*decisions)
-        except WorkspaceError as problem:
-            self.say(str(problem), is_error=True)
+        except WorkspaceError as error:
+            self.say(str(error), is_error=True)
             return False
         self.table.marked.clear()
-        self.say(f"{done}. u undoes ({session.log.n_undoable} to undo). R recomputes.")
+        self.say(f"{message}. u undoes ({session.log.n_undoable} to undo). R recomputes.")
         self.owner.touch()
         return True
 
     def flip_verdict(self, verdict: Verdict, word: str, *, reason: str | None = None) -> None:
-        """Give the chosen rows a verdict; rows that have it already lose it."""
+        """Set a verdict on the chosen rows; clear it if all of them have it already."""
         session, ids = self.session, self.table.chosen_ids
         if session is None or not ids:
             return
-        subjects = [subject_of(one) for one in ids]
-        standing = all(session.log.verdict(*one) is verdict for one in subjects)
-        said = Verdict.OPEN if standing else verdict
-        decisions = [Decision(*one, said, reason=reason) for one in subjects]
+        subjects = [subject_of(row_id) for row_id in ids]
+        is_set = all(session.log.verdict(*subject) is verdict for subject in subjects)
+        new_verdict = Verdict.OPEN if is_set else verdict
+        decisions = [Decision(*subject, new_verdict, reason=reason) for subject in subjects]
         noun = subjects[0][1] if len(ids) == 1 else f"{len(ids)} rows"
-        self.record(decisions, f"{noun} {'no longer ' if standing else ''}{word}")
+        self.record(decisions, f"{noun} {'no longer ' if is_set else ''}{word}")
 
     def action_pin(self) -> None:
-        """Pin into scope."""
+        """Pin the chosen rows into scope."""
         self.flip_verdict(Verdict.PIN, "pinned into scope")
 
     def action_exclude(self) -> None:
-        """Put out of scope."""
+        """Exclude the chosen rows from scope."""
         self.flip_verdict(Verdict.EXCLUDE, "out of scope")
 
     def action_note(self) -> None:
@@ -64,52 +64,57 @@ class JudgingScreen(ListScreen):
         if session is None or row_id is None:
             return
         subject, subject_id = subject_of(row_id)
-        said = session.log.standing(subject, subject_id)
+        decision = session.log.standing(subject, subject_id)
+        note = decision.note if decision else ""
 
-        def take(text: str | None) -> None:
+        def on_answer(text: str | None) -> None:
             if text is not None:
-                self.record([Decision(subject, subject_id, note=text)], "Note kept")
+                self.record([Decision(subject, subject_id, note=text)], "Note saved")
 
-        self.app.push_screen(AskText("Note", value=said.note if said else ""), take)
+        self.app.push_screen(AskText("Note", value=note), on_answer)
 
     def _chosen_concepts(self) -> list[int]:
-        return [int(one) for one in self.table.chosen_ids if not one.startswith("area:")]
+        return [int(row_id) for row_id in self.table.chosen_ids if not row_id.startswith("area:")]
 
     def action_want(self) -> None:
-        """Say how many items should show the chosen concepts; nothing gives it back to the rule."""
+        """Ask how many items should show the chosen concepts; empty resets to the reference."""
         session, ids = self.session, self._chosen_concepts()
         if session is None or session.summary is None:
             return
         if not ids:
-            self.say("t is for concepts; right opens an area into its concepts.")
+            self.say("t applies to concepts; right opens an area to list its concepts.")
             return
         gaps = session.summary.gaps
-        what = self._named(session, ids)
+        subject = self._subject_text(session, ids)
 
-        def take(text: str | None) -> None:
+        def on_answer(text: str | None) -> None:
             if text is None:
                 return
             count = BY_RULE if not text.strip() else _count(text)
             if count is None:
                 self.say(f"{display(text, width=20)}: not a number of items; nothing changed.")
                 return
-            decisions = [Decision(Subject.CONCEPT, str(one), want=count) for one in ids]
-            done = f"{what}: as the rule says" if count == BY_RULE else f"{what}: want {count:,}"
-            self.record(decisions, done)
+            decisions = [
+                Decision(Subject.CONCEPT, str(concept_id), want=count) for concept_id in ids
+            ]
+            is_reset = count == BY_RULE
+            message = f"{subject}: want reset" if is_reset else f"{subject}: want {count:,}"
+            self.record(decisions, message)
 
-        now = {session.target(one) for one in ids}
-        is_own = all(gaps.is_wanted(one) for one in ids)
+        targets = {session.target(concept_id) for concept_id in ids}
+        is_own = all(gaps.is_wanted(concept_id) for concept_id in ids)
+        default = "" if is_own or len(ids) > 1 else f" ({min(targets):,})"
         self.app.push_screen(
             AskText(
-                f"How many items should show {what}?",
-                value=str(now.pop()) if is_own and len(now) == 1 else "",
-                hint=f"Empty is the rule's{'' if is_own or len(ids) > 1 else f': {now.pop():,}'}.",
+                f"How many items should show {subject}?",
+                value=str(targets.pop()) if is_own and len(targets) == 1 else "",
+                hint=f"Empty: from the reference{default}.",
             ),
-            take,
+            on_answer,
         )
 
     def action_merge(self) -> None:
-        """Count the marked concepts as one; a merged one apart again."""
+        """Merge the marked concepts, or split merged concepts again."""
         session, ids = self.session, self._chosen_concepts()
         if session is None or not ids:
             return
@@ -117,45 +122,53 @@ class JudgingScreen(ListScreen):
             self.say("The items are still being read.")
             return
         loaded = session.loaded
-        apart = [one for one in ids if one in loaded.merged]
-        if len(ids) == 1 and not apart:
-            apart = session.members(ids[0])
-        if len(ids) == 1 or len(apart) == len(ids):
-            self._take_apart(apart)
+        merged = [concept_id for concept_id in ids if concept_id in loaded.merged]
+        if len(ids) == 1 and not merged:
+            merged = session.members(ids[0])
+        if len(ids) == 1 or len(merged) == len(ids):
+            self._split(merged)
             return
         dictionary = loaded.analysis.dictionary
-        if len({dictionary.level_of(one).name for one in ids}) > 1:
-            self.say("Concepts of different levels are counted differently and stay apart.")
+        if len({dictionary.level_of(concept_id).name for concept_id in ids}) > 1:
+            self.say("Concepts of different levels cannot be merged.")
             return
         counts = loaded.analysis.gaps.count
         cursor = self.table.cursor_id or ""
-        ids.sort(key=lambda one: (str(one) != cursor, -int(counts[one])))
+        ids.sort(key=lambda concept_id: (str(concept_id) != cursor, -int(counts[concept_id])))
         choices = [
-            (str(one), f"{one:05d} {dictionary.label(one)} ({int(counts[one]):,} items)")
-            for one in ids
+            (
+                str(concept_id),
+                f"{concept_id:05d} {dictionary.label(concept_id)} "
+                f"({int(counts[concept_id]):,} items)",
+            )
+            for concept_id in ids
         ]
 
-        def take(keeper: str | None) -> None:
-            if keeper is None:
+        def on_answer(target: str | None) -> None:
+            if target is None:
                 return
             decisions = [
-                Decision(Subject.CONCEPT, str(one), merge="" if str(one) == keeper else keeper)
-                for one in ids
-                if str(one) != keeper or one in loaded.merged
+                Decision(
+                    Subject.CONCEPT,
+                    str(concept_id),
+                    merge="" if str(concept_id) == target else target,
+                )
+                for concept_id in ids
+                if str(concept_id) != target or concept_id in loaded.merged
             ]
-            self.record(decisions, f"{len(ids)} concepts counted as {int(keeper):05d}")
+            self.record(decisions, f"{len(ids)} concepts merged into {int(target):05d}")
 
-        self.app.push_screen(AskChoice("Count these as one. Under which name?", choices), take)
+        self.app.push_screen(AskChoice("Merge these concepts into which one?", choices), on_answer)
 
-    def _take_apart(self, ids: list[int]) -> None:
+    def _split(self, ids: list[int]) -> None:
         if not ids:
-            self.say("Mark the concepts that mean the same with space, then press m.")
+            self.say("Mark the concepts to merge with space, then press m.")
             return
-        decisions = [Decision(Subject.CONCEPT, str(one), merge="") for one in ids]
+        decisions = [Decision(Subject.CONCEPT, str(concept_id), merge="") for concept_id in ids]
         noun = f"{ids[0]:05d}" if len(ids) == 1 else f"{len(ids)} concepts"
-        self.record(decisions, f"{noun} counted apart again")
+        self.record(decisions, f"{noun} no longer merged")
 
-    def _named(self, session: Session, ids: list[int]) -> str:
+    def _subject_text(self, session: Session, ids: list[int]) -> str:
         assert session.summary is not None
         if len(ids) > 1:
             return f"each of {len(ids)} concepts"

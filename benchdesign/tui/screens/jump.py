@@ -1,4 +1,4 @@
-"""Jump mode: a letter on every pane; pressing it goes there."""
+"""Jump mode: every pane has a letter; pressing it focuses the pane."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ _NAMES = {"table": "list", "detail": "page", "filter": "filter"}
 
 
 class JumpScreen(ModalScreen[None]):
-    """A letter for everything that can take the keys."""
+    """A letter for every widget that can have focus."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding("escape", "close", "close", show=False, id="jump.close", tooltip="Stay here.")
+        Binding("escape", "close", "close", show=False, id="jump.close", tooltip="Cancel.")
     ]
 
     def __init__(self, screen: Screen[object]) -> None:
         super().__init__()
         self._targets: dict[str, Widget] = dict(
-            zip(_LETTERS, (one for one in screen.focus_chain if one.display), strict=False)
+            zip(_LETTERS, (widget for widget in screen.focus_chain if widget.display), strict=False)
         )
 
     def compose(self) -> ComposeResult:
-        """List the panes with their letters."""
+        """Compose the list of panes and their letters."""
         lines = [
             Content.assemble((f"  {letter}  ", "bold reverse"), f"  {_name(widget)}")
             for letter, widget in self._targets.items()
@@ -44,7 +44,7 @@ class JumpScreen(ModalScreen[None]):
             yield Line(Content("\n").join(lines))
 
     def on_key(self, event: events.Key) -> None:
-        """Go to the pane of the letter."""
+        """Focus the pane of the letter."""
         target = self._targets.get(event.key)
         if target is not None:
             event.stop()
@@ -52,7 +52,7 @@ class JumpScreen(ModalScreen[None]):
             target.focus()
 
     def action_close(self) -> None:
-        """Stay."""
+        """Close without moving focus."""
         self.dismiss(None)
 
 

@@ -1,4 +1,4 @@
-"""Models, key 7: where is each weak, how do two differ, and what do the items tell?"""
+"""The Models screen (key 7): weak spots, differences between models, and item statistics."""
 
 from __future__ import annotations
 
@@ -43,31 +43,31 @@ class ModelsScreen(ListScreen):
         Column("n", "N", 6, "right"),
     )
     FIELDS = ("n", "spread", "model")
-    EMPTY = "Nothing to list. c reads results of models."
+    EMPTY = "Nothing to list. c adds model results."
 
     doing = ""
-    """What is done with results that are being read; empty while none are."""
+    """What the running import is doing; empty if none runs."""
 
     study: ModelStudy | None = None
     joined: JoinedResults | None = None
     pair: PairedComparison | None = None
     baseline = False
-    _for = ""
+    _folder = ""
 
     def make_rows(self) -> Rows:
-        """Return the rows of the list that is shown."""
+        """Return the rows of the active list."""
         session = self.session
         assert session is not None
-        if self._for != str(session.folder):
-            self._for, self.study, self.joined = str(session.folder), None, None
+        if self._folder != str(session.folder):
+            self._folder, self.study, self.joined = str(session.folder), None, None
             if self._paths():
                 self.read_results(self._paths(), self._metrics())
-        rows: Any = self._rows_of(self._list)
-        self.table.columns = getattr(rows, "columns", self.COLUMNS)
-        if self.table.sort_key not in {one.key for one in self.table.columns}:
+        source: Any = self._rows_of(self._list)
+        self.table.columns = getattr(source, "columns", self.COLUMNS)
+        if self.table.sort_key not in {column.key for column in self.table.columns}:
             self.table.sort_key = None
-        shown: Rows = rows
-        return shown
+        rows: Rows = source
+        return rows
 
     @property
     def _list(self) -> str:
@@ -95,7 +95,7 @@ class ModelsScreen(ListScreen):
         )
 
     def facets(self) -> tuple[Facet, ...]:
-        """Return the lists there are for what was read."""
+        """Return the lists that the imported results allow."""
         if self.study is None:
             return (("areas", None),)
         hidden = {"pair"} if self.pair is None else set()
@@ -103,51 +103,52 @@ class ModelsScreen(ListScreen):
             hidden.add("items")
         return tuple((name, None) for name in _LISTS if name not in hidden)
 
-    def action_facet(self, place: int) -> None:
+    def action_facet(self, index: int) -> None:
         """Show another list."""
-        self.facet = place
+        self.facet = index
         self.table.sort_key = None
         self.refresh_session()
 
     def count_text(self) -> str:
-        """Return what the results cover."""
+        """Return a summary of the active list."""
         study, joined = self.study, self.joined
         if study is None or joined is None:
             return self.doing or "no results"
         if self._list == "pair" and self.pair is not None:
             pair = self.pair
-            names = [display(one, width=20) for one in (pair.model_a, pair.model_b)]
-            return f"{names[0]} against {names[1]}: {100 * pair.overall:+.1f} points   c another"
+            names = [display(model, width=20) for model in (pair.model_a, pair.model_b)]
+            return f"{names[0]} vs. {names[1]}: {100 * pair.overall:+.1f} points   c another pair"
         if self._list == "items" and study.items is not None:
             items = study.items
             n = int((items.n_models > 0).sum())
-            alike = int(items.uninformative.sum())
+            n_same = int(items.uninformative.sum())
+            n_keys = int(items.check_key.sum())
             return (
-                f"{n:,} items · {alike:,} tell no two models apart · {int(items.check_key.sum())} "
-                f"keys to check, about {items.expected_suspects:.0f} by chance"
+                f"{n:,} items · {n_same:,} do not separate any models · {n_keys} "
+                f"keys to check, about {items.expected_suspects:.0f} expected by chance"
             )
-        n_items, without = joined.n_items, joined.n_unmatched + joined.n_ambiguous
+        n_items, n_unmatched = joined.n_items, joined.n_unmatched + joined.n_ambiguous
         text = f"{len(study.models)} model{'s' if len(study.models) > 1 else ''}"
         text += f" · {n_items:,} of {len(study.concept_map):,} items have results"
-        if without:
-            text += f" · {without:,} results fit no item"
+        if n_unmatched:
+            text += f" · {n_unmatched:,} results match no item"
         if self._list == "weak":
-            return f"{text} · at most {study.settings.fdr:.0%} of these are chance"
-        return text + (" · points against overall" if self.baseline else "")
+            return f"{text} · at most {study.settings.fdr:.0%} expected by chance"
+        return text + (" · points relative to overall" if self.baseline else "")
 
     def show_detail(self) -> None:
-        """Show the page of the row, or how to begin."""
-        # A narrow screen has room for one of the two, and the empty list says less.
+        """Show the page about the row, or how to add results."""
+        # A narrow screen shows only the instructions, not the empty list.
         self.set_class(self.study is None and self.is_narrow, "-how")
         if self.study is None:
             self.detail.show(self.doing or _HOW)
         elif not len(self.table.rows) and self._list == "weak":
-            self.detail.show("No model is significantly weak anywhere with these results.")
+            self.detail.show("No model has a significant weak spot in these results.")
         else:
             super().show_detail()
 
     def detail_of(self, row_id: str) -> Content:
-        """Return the page about a row of whichever list is shown."""
+        """Return the page about a row of the active list."""
         from benchdesign.tui import model_pages
         from benchdesign.tui.model_rows import ItemRows, PairRows, ScoreRows, SpotRows
 
@@ -172,72 +173,74 @@ class ModelsScreen(ListScreen):
         if isinstance(rows, PairRows):
             return model_pages.pair_page(rows, row_id, items=items, width=self.page_width)
         if isinstance(rows, ItemRows):
-            place = next((at for at, item in enumerate(items) if item.id == row_id), None)
-            if place is not None:
+            row = next((row for row, item in enumerate(items) if item.id == row_id), None)
+            if row is not None:
                 answers = {} if self.joined is None else self.joined.answers
-                return model_pages.item_page(study, place, items[place], answers=answers)
+                return model_pages.item_page(study, row, items[row], answers=answers)
         return Content("")
 
     # results
 
     def action_choose(self) -> None:
-        """Add results, choose two models, or forget what was read."""
+        """Add results, compare two models, or remove the results."""
         if not self._paths():
             self._ask_path()
             return
         choices = [("add", "add results ...")]
         pairs: dict[str, tuple[str, str]] = {}
         if self.study is not None:
-            names = [one.model for one in self.study.models]
+            names = [scores.model for scores in self.study.models]
             for a in names:
                 for b in names[names.index(a) + 1 :]:
                     pairs[f"pair{len(pairs)}"] = (a, b)
         for key, (a, b) in list(pairs.items())[:_MOST_PAIRS]:
-            shown = f"{display(a, width=28)} against {display(b, width=28)}"
-            choices.append((key, f"side by side: {shown}"))
-        choices.append(("none", "forget the results"))
+            names_text = f"{display(a, width=28)} vs. {display(b, width=28)}"
+            choices.append((key, f"compare {names_text}"))
+        choices.append(("none", "remove the results"))
 
-        def take(choice: str | None) -> None:
+        def on_answer(choice: str | None) -> None:
             if choice == "add":
                 self._ask_path()
             elif choice == "none":
-                self._keep([], [])
+                self._save_paths([], [])
                 self.study = self.joined = self.pair = None
                 self.facet = 0
                 self.refresh_session()
             elif choice in pairs:
                 self.compare(*pairs[choice])
 
-        self.app.push_screen(AskChoice("Results", choices, text="\n".join(self._paths())), take)
+        self.app.push_screen(
+            AskChoice("Results", choices, text="\n".join(self._paths())), on_answer
+        )
 
     def _ask_path(self) -> None:
-        def take(path: str | None) -> None:
+        def on_answer(path: str | None) -> None:
             if path and path.strip():
-                # Whole, so that they are found from wherever the workspace is opened next.
-                chosen = _expanded(path.strip())
-                self.read_results([*self._paths(), chosen], self._metrics())
+                # Absolute, so that it still resolves if the next start is in another folder.
+                absolute = _expanded(path.strip())
+                self.read_results([*self._paths(), absolute], self._metrics())
 
         self.app.push_screen(
             AskText(
-                "File or folder of results",
+                "File or folder with results",
                 hint="lm-eval, Inspect or HELM logs, JSONL or CSV; MODEL=FILE names the model.",
                 suggester=PathSuggester(),
             ),
-            take,
+            on_answer,
         )
 
     def _paths(self) -> list[str]:
-        return [str(one) for one in self.owner.ui.of_screen("models").get("results", [])]
+        return [str(path) for path in self.owner.ui.of_screen("models").get("results", [])]
 
     def _metrics(self) -> list[str]:
-        return [str(one) for one in self.owner.ui.of_screen("models").get("metrics", [])]
+        return [str(metric) for metric in self.owner.ui.of_screen("models").get("metrics", [])]
 
-    def _keep(self, paths: list[str], metrics: list[str]) -> None:
+    def _save_paths(self, paths: list[str], metrics: list[str]) -> None:
         self.owner.ui.of_screen("models").update(results=paths, metrics=metrics)
 
     @work(thread=True, exclusive=True, group="results", exit_on_error=False)
     def read_results(self, paths: list[str], metrics: list[str] | None = None) -> None:
-        """Read results and measure every model."""
+        """Load results and score every model."""
         from benchdesign.formats.results import load_results
         from benchdesign.modelstudy import study_models
         from benchdesign.scoring import ModelSettings
@@ -246,16 +249,16 @@ class ModelsScreen(ListScreen):
         if session is None or session.analysis is None:
             return
         analysis, worker = session.analysis, get_current_worker()
-        chosen = list(metrics or ())
+        metric_names = list(metrics or ())
 
-        def tell(act: Callable[..., None], *arguments: object) -> None:
+        def on_main_thread(callback: Callable[..., None], *arguments: object) -> None:
             if not worker.is_cancelled:
-                self.app.call_from_thread(act, *arguments)
+                self.app.call_from_thread(callback, *arguments)
 
-        tell(self._tell, "Reading results ...")
+        on_main_thread(self._show_activity, "Reading results ...")
         try:
-            joined = load_results(map(_expanded, paths), analysis.benchmark, metrics=chosen)
-            tell(self._tell, f"Measuring {len(joined.scores)} models ...")
+            joined = load_results(map(_expanded, paths), analysis.benchmark, metrics=metric_names)
+            on_main_thread(self._show_activity, f"Scoring {len(joined.scores)} models ...")
             study = study_models(
                 analysis.benchmark_map,
                 joined.scores,
@@ -267,51 +270,51 @@ class ModelsScreen(ListScreen):
                 settings=ModelSettings(n_bootstrap=_N_BOOTSTRAP),
             )
         except BenchdesignError as error:
-            tell(self._refused, paths, chosen, str(error))
+            on_main_thread(self._after_failure, paths, metric_names, str(error))
             return
-        tell(self._measured, paths, chosen, joined, study)
+        on_main_thread(self._after_scoring, paths, metric_names, joined, study)
 
-    def _tell(self, doing: str) -> None:
-        """Say what is done with results, where they will be; nothing ends it."""
-        self.doing = doing
-        if doing:
-            self.say(doing)
-        self.table.empty = doing or self.EMPTY
+    def _show_activity(self, text: str) -> None:
+        """Show what the import is doing, in place of the results; empty if it has ended."""
+        self.doing = text
+        if text:
+            self.say(text)
+        self.table.empty = text or self.EMPTY
         self.table.refresh()
         if self.session is not None:
             self._draw_facets()
             self.show_detail()
 
-    def _refused(self, paths: list[str], metrics: list[str], problem: str) -> None:
-        self._tell("")
+    def _after_failure(self, paths: list[str], metrics: list[str], problem: str) -> None:
+        self._show_activity("")
         if "--metric" not in problem:
             self.say(problem, is_error=True)
             return
 
-        def take(metric: str | None) -> None:
+        def on_answer(metric: str | None) -> None:
             if metric and metric.strip():
                 self.read_results(paths, [*metrics, metric.strip()])
 
-        known = problem.removesuffix(" Choose one with --metric.")
-        self.app.push_screen(AskText("Which score counts?", hint=known), take)
+        hint = problem.removesuffix(" Choose one with --metric.")
+        self.app.push_screen(AskText("Which metric should be used?", hint=hint), on_answer)
 
-    def _measured(
+    def _after_scoring(
         self, paths: list[str], metrics: list[str], joined: JoinedResults, study: ModelStudy
     ) -> None:
-        self._keep(paths, metrics)
+        self._save_paths(paths, metrics)
         self.joined, self.study, self.doing = joined, study, ""
         self.table.empty = self.EMPTY
         self.pair = study.comparisons[0] if study.comparisons else None
-        odd = len(joined.problems)
-        told = f"; {odd:,} rows need a look, benchdesign models lists them" if odd else ""
-        self.say(f"Measured {len(study.models)} models by {joined.n_joined:,} results{told}.")
+        n_problems = len(joined.problems)
+        hint = f"; {n_problems:,} problems, `benchdesign models` lists them" if n_problems else ""
+        self.say(f"Scored {len(study.models)} models on {joined.n_joined:,} results{hint}.")
         self.refresh_session()
-        # A narrow screen hid the list, and what is hidden loses the keys.
+        # A narrow screen hid the list, and a hidden widget loses focus.
         self.call_after_refresh(self.table.focus)
 
     @work(thread=True, exclusive=True, group="pair", exit_on_error=False)
     def compare(self, model_a: str, model_b: str) -> None:
-        """Compare two models and show them side by side."""
+        """Compare two models and show the pair."""
         from benchdesign.modelgaps import compare_models
         from benchdesign.scoring import ModelSettings
 
@@ -319,7 +322,11 @@ class ModelsScreen(ListScreen):
         if study is None or session is None or session.analysis is None:
             return
         pair = next(
-            (one for one in study.comparisons if {one.model_a, one.model_b} == {model_a, model_b}),
+            (
+                comparison
+                for comparison in study.comparisons
+                if {comparison.model_a, comparison.model_b} == {model_a, model_b}
+            ),
             None,
         ) or compare_models(
             study.concept_map,
@@ -331,31 +338,31 @@ class ModelsScreen(ListScreen):
             settings=ModelSettings(n_bootstrap=0),
         )
         if not worker.is_cancelled:
-            self.app.call_from_thread(self._compared, pair)
+            self.app.call_from_thread(self._show_pair, pair)
 
-    def _compared(self, pair: PairedComparison) -> None:
+    def _show_pair(self, pair: PairedComparison) -> None:
         self.pair = pair
         self.action_facet([name for name, _ in self.facets()].index("pair"))
 
     def action_baseline(self) -> None:
-        """Show scores, or differences from each model's overall score."""
+        """Switch between scores and differences from each model's overall score."""
         if self._list not in ("areas", "concepts"):
-            self.say("The baseline is for the lists of areas and concepts; f goes there.")
+            self.say("The baseline applies to areas and concepts; f shows them.")
             return
         self.baseline = not self.baseline
         self.refresh_session()
 
     def help_lines(self) -> tuple[str, ...]:
-        """Return what the help says beyond the keys."""
+        """Return the lines of the help below the keys."""
         return (
-            "f steps through areas, concepts, weak spots, two models side by side, and items.",
-            "! and + mark scores significantly below and above what a model gives elsewhere.",
-            "Fewer than ten items show counts. The same as text: benchdesign models.",
+            "f steps through areas, concepts, weak spots, two models compared, and items.",
+            "! and + mark scores significantly below or above the model's other scores.",
+            "With fewer than ten items, counts are shown. Same as text: benchdesign models.",
         )
 
 
 def _expanded(path: str) -> str:
-    """Return the whole path, also behind `MODEL=`."""
+    """Return the absolute path, also after a `MODEL=` prefix."""
     name, sign, rest = path.partition("=")
     if sign and not is_there(path):
         return f"{name}={expanded(rest).absolute()}"
@@ -363,9 +370,9 @@ def _expanded(path: str) -> str:
 
 
 _HOW = Content(
-    "Press c and name results of models on these items: a log of lm-eval, Inspect or HELM, "
-    "a folder of them, or a table (JSONL, CSV) with one row an item and model: an item id, "
-    "a score from 0 to 1, and the model's name.\n\n"
-    "The same numbers without the interface, and a report:\n"
+    "Press c to add results of models on these items: a log of lm-eval, Inspect or HELM, "
+    "a folder of logs, or a table (JSONL, CSV) with one row for each item and model: the item's "
+    "id, a score from 0 to 1, and the model's name.\n\n"
+    "The same numbers and a report from the command line:\n"
     "  benchdesign models BENCHMARK --results FILE --report DIR"
 )

@@ -1,4 +1,4 @@
-"""The form for a new workspace: what was found in the files, before anything is made."""
+"""The form for a new workspace; it checks the input files before anything is written."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ __all__ = ["NewForm", "Wanted", "free_folder"]
 _ROLES = ("prompt", "choices", "answer", "id")
 _WORDS = {"prompt": "Question", "choices": "Choices", "answer": "Answer", "id": "Id"}
 _CHARACTERS_A_SECOND = 12_000
-"""What the built-in model reads on one core; see measurements/results/mapping_speed.md."""
+"""Speed of the built-in model on one core; see measurements/results/mapping_speed.md."""
 
 _MOST_FINDINGS = 4
 _LINES_A_FINDING = 3
 _PREVIEW = 600
-"""Characters shown of the first item; of a longer one its beginning and its end."""
+"""Characters shown of the first item; a longer text is cut in the middle."""
 
 
 @dataclass(frozen=True)
 class Wanted:
-    """What the form says."""
+    """The values of the form."""
 
     benchmark: str
     pool: str
@@ -57,43 +57,43 @@ class Wanted:
 
     @property
     def problem(self) -> str:
-        """What keeps a workspace from being made; empty if nothing does."""
+        """What prevents the creation of the workspace; empty if nothing does."""
         if not self.benchmark:
-            return "Name a benchmark file."
+            return "Benchmark file: required."
         if not self.folder:
-            return "Name a folder for the workspace."
+            return "Workspace folder: required."
         return self.problem_of_n_add
 
     @property
     def problem_of_n_add(self) -> str:
-        """What is wrong with the number of items to propose; empty if nothing is."""
+        """The error in the number of items to propose; empty if there is none."""
         if is_whole_number(self.n_add):
             return ""
-        return "Items to propose: give a whole number, 0 for none."
+        return "Items to propose: must be a whole number; 0 for none."
 
 
 @dataclass
 class _Read:
-    """What was read so far; text where it could not be."""
+    """The files loaded so far; an error message if a file could not be loaded."""
 
     benchmark: Benchmark | str | None = None
     pool: Benchmark | str | None = None
     folder: str = ""
-    """The folder that was suggested, to be replaced by the next suggestion."""
+    """The last suggested folder; the next suggestion replaces it."""
 
     columns: tuple[str, ...] = ()
-    asked: tuple[str, ...] | None = None
-    """What was typed when this was read."""
+    inputs: tuple[str, ...] | None = None
+    """The form values that these files were loaded for."""
 
 
 class NewForm(VerticalScroll, can_focus=False):
-    """Files, fields, scope and folder of a workspace to be made."""
+    """Files, fields, scope and folder of a new workspace."""
 
     class Filled(Message):
-        """The person wants the workspace."""
+        """The user wants to create the workspace."""
 
     class Left(Message):
-        """The person wants it no more."""
+        """The user cancelled the form."""
 
     DEFAULT_CLASSES: ClassVar[str] = "new-form"
 
@@ -101,21 +101,23 @@ class NewForm(VerticalScroll, can_focus=False):
         super().__init__(id=id)
         self._marks = marks
         self._timer: Timer | None = None
-        self._is_wanted = False
+        self._create_after_load = False
         self.found = _Read()
 
     def compose(self) -> ComposeResult:
-        """Lay out the rows."""
+        """Compose the rows of the form."""
         yield Line(heading("New workspace"), classes="page")
         paths = PathSuggester()
         yield from _row(
             "Benchmark file", "benchmark", "a file, a folder or hf:owner/name", suggester=paths
         )
-        yield from _row("Candidate pool", "pool", "optional; the same kinds", suggester=paths)
+        yield from _row(
+            "Candidate pool", "pool", "optional; a file, a folder or hf:owner/name", suggester=paths
+        )
         for role in _ROLES:
             yield from _row(f"  {_WORDS[role]} field", f"field-{role}", "")
-        yield from _row("Meant to test", "scope", "one sentence; empty for everything")
-        yield from _row("Items to propose", "n-add", "0 finds the gaps only", value="50")
+        yield from _row("Meant to test", "scope", "one sentence; empty for all concepts")
+        yield from _row("Items to propose", "n-add", "0 to find gaps only", value="50")
         yield from _row("Reference model", "model", "builtin   (or a folder, or hf:owner/name)")
         yield from _row("Dictionary", "dictionary", "builtin   (or a folder, sae-lens:..., hf:...)")
         yield from _row("Workspace folder", "folder", "", suggester=paths)
@@ -128,26 +130,26 @@ class NewForm(VerticalScroll, can_focus=False):
             yield Line(id="first-item", classes="right")
 
     def on_mount(self) -> None:
-        """Say what to begin with."""
+        """Turn off the blinking cursor and draw the checks."""
         for box in self.query(Input):
             box.cursor_blink = False
         self.draw()
 
     def on_resize(self) -> None:
-        """Cut the checks to the new width."""
+        """Wrap the checks to the new width."""
         self.draw()
 
     def value(self, name: str) -> str:
-        """Return what a row says."""
+        """Return the value of a row."""
         return self.query_one(f"#{name}", Input).value.strip()
 
     def begin(self, benchmark: str, pool: str) -> None:
-        """Fill in the files that were named on the command line."""
+        """Fill in the files from the command line."""
         self.query_one("#benchmark", Input).value = benchmark
         self.query_one("#pool", Input).value = pool
 
     def wanted(self) -> Wanted:
-        """Return what the form says."""
+        """Return the values of the form."""
         return Wanted(
             benchmark=self.value("benchmark"),
             pool=self.value("pool"),
@@ -161,33 +163,32 @@ class NewForm(VerticalScroll, can_focus=False):
 
     @property
     def is_reading(self) -> bool:
-        """Whether what is shown is not yet what was typed."""
-        return self.found.asked != self._asked()
+        """Whether files are still being loaded for the typed values."""
+        return self.found.inputs != self._inputs()
 
     def create_when_read(self) -> None:
-        """Ask for the workspace as soon as everything that was typed is read."""
-        self._is_wanted = True
+        """Post `Filled` as soon as the files are loaded."""
+        self._create_after_load = True
         self.read_files()
 
-    def _asked(self) -> tuple[str, ...]:
+    def _inputs(self) -> tuple[str, ...]:
         return (self.value("benchmark"), self.value("pool"), *map(str, self._fields().items()))
 
     def problem(self) -> str:
-        """Return what keeps a workspace from being made; empty if nothing does."""
-        found = self.found
-        for one in (found.benchmark, found.pool):
-            if isinstance(one, str):
-                return one
+        """Return what prevents the creation of the workspace; empty if nothing does."""
+        for benchmark in (self.found.benchmark, self.found.pool):
+            if isinstance(benchmark, str):
+                return benchmark
         return self.wanted().problem
 
     def _fields(self) -> dict[str, str]:
-        named = {role: self.value(f"field-{role}") for role in _ROLES}
-        return {role: name for role, name in named.items() if name}
+        fields = {role: self.value(f"field-{role}") for role in _ROLES}
+        return {role: field for role, field in fields.items() if field}
 
-    # reading
+    # loading
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Read what is named once typing rests."""
+        """Load the files once the user stops typing."""
         event.stop()
         name = event.input.id or ""
         if name in ("benchmark", "pool") or name.startswith("field-"):
@@ -198,39 +199,41 @@ class NewForm(VerticalScroll, can_focus=False):
             self.draw()
 
     def read_files(self) -> None:
-        """Read the files anew."""
+        """Load the files again."""
         path = self.value("benchmark")
         folder = self.query_one("#folder", Input)
         if path and folder.value in ("", self.found.folder):
             folder.value = self.found.folder = free_folder(path)
-        self._read(path, self.value("pool"), self._fields(), self._asked())
+        self._load_files(path, self.value("pool"), self._fields(), self._inputs())
 
     @work(thread=True, exclusive=True, group="read", exit_on_error=False)
-    def _read(self, path: str, pool: str, fields: dict[str, str], asked: tuple[str, ...]) -> None:
+    def _load_files(
+        self, path: str, pool_path: str, fields: dict[str, str], inputs: tuple[str, ...]
+    ) -> None:
         worker = get_current_worker()
         benchmark = _load(path, fields)
         if not worker.is_cancelled:
-            # The benchmark is small as a rule, and the pool can be large: no need to wait for it.
-            self.app.call_from_thread(self._have_read, benchmark, None, None)
-        pooled = _load(pool, {})
+            # The benchmark is usually small and the pool can be large: do not wait for the pool.
+            self.app.call_from_thread(self._show_files, benchmark, None, None)
+        pool = _load(pool_path, {})
         if not worker.is_cancelled:
-            self.app.call_from_thread(self._have_read, benchmark, pooled, asked)
+            self.app.call_from_thread(self._show_files, benchmark, pool, inputs)
 
-    def _have_read(
+    def _show_files(
         self,
         benchmark: Benchmark | str | None,
         pool: Benchmark | str | None,
-        asked: tuple[str, ...] | None,
+        inputs: tuple[str, ...] | None,
     ) -> None:
         if not self.is_mounted:
             return
-        found = self.found
-        found.benchmark, found.pool, found.asked = benchmark, pool, asked
+        files = self.found
+        files.benchmark, files.pool, files.inputs = benchmark, pool, inputs
         if benchmark is not None and not isinstance(benchmark, str):
             record = benchmark.record(benchmark.items[0]) if len(benchmark) else {}
-            columns = tuple(str(one) for one in record)
-            if columns != found.columns:
-                found.columns = columns
+            columns = tuple(str(column) for column in record)
+            if columns != files.columns:
+                files.columns = columns
                 for role in _ROLES:
                     box = self.query_one(f"#field-{role}", Input)
                     box.suggester = SuggestFromList(columns, case_sensitive=False)
@@ -239,115 +242,118 @@ class NewForm(VerticalScroll, can_focus=False):
                 self.query_one(f"#field-{role}", Input).placeholder = (
                     f"{display(name, width=40)}  (detected)" if name else "not found"
                 )
-                self._note(f"field-{role}", _example(record, name))
+                self._show_note(f"field-{role}", _example(record, name))
         else:
             for role in _ROLES:
                 self.query_one(f"#field-{role}", Input).placeholder = ""
-                self._note(f"field-{role}", "")
-        self._note("benchmark", _summary(benchmark))
-        # While it is being read nothing is known of it, and the last one's size would be wrong.
-        self._note("pool", _summary(pool))
+                self._show_note(f"field-{role}", "")
+        self._show_note("benchmark", _summary(benchmark))
+        # Empty while the pool is being loaded: the size of the last pool would be wrong.
+        self._show_note("pool", _summary(pool))
         self.draw()
-        if self._is_wanted and not self.is_reading:
-            self._is_wanted = False
+        if self._create_after_load and not self.is_reading:
+            self._create_after_load = False
             self.post_message(self.Filled())
 
-    def _note(self, name: str, text: str) -> None:
+    def _show_note(self, name: str, text: str) -> None:
         self.query_one(f"#note-{name}", Line).show(literal(text))
 
-    # what is said below
+    # checks and preview
 
     def draw(self) -> None:
-        """Say what was found in the files."""
+        """Draw the checks and the first item."""
         if not self.query("#first-item"):
             return
         self.query_one("#checks", Line).show(page_lines(self._checks(), width=self._column))
         n = len(self.findings())
         button = self.query_one("#findings", Button)
         button.label = f"All findings ({n})" if n else "All findings"
-        # A new label alone keeps the old width, and the number would be cut off.
+        # Textual keeps the width of the old label unless the layout is refreshed.
         button.refresh(layout=True)
         benchmark = self.found.benchmark
-        shown: list[Content] = []
+        preview: list[Content] = []
         if benchmark is not None and not isinstance(benchmark, str) and len(benchmark):
-            shown = [heading("The first item, as the model reads it"), *_item(benchmark.items[0])]
-        self.query_one("#first-item", Line).show(Content("\n").join(shown))
+            preview = [heading("First item, as the model reads it"), *_item(benchmark.items[0])]
+        self.query_one("#first-item", Line).show(Content("\n").join(preview))
 
     def _checks(self) -> list[Part]:
         longest = self._column * _LINES_A_FINDING
-        lines: list[Part] = [heading("Checks before anything is run")]
+        lines: list[Part] = [heading("Checks")]
 
         def check(state: str, text: str) -> None:
             lines.append(marked_line(state, literal(text), marks=self._marks))
 
         n_characters = 0
         for name in ("benchmark", "pool"):
-            one = getattr(self.found, name)
-            if isinstance(one, str):
-                check("fail", one)
-            elif one is not None:
-                n_characters += sum(len(item.text) for item in one.items)
-                keyless = sum(item.answer is None for item in one.items)
-                if keyless:
-                    check("warn", f"{name}: {keyless:,} of {len(one):,} rows have no answer")
+            benchmark = getattr(self.found, name)
+            if isinstance(benchmark, str):
+                check("fail", benchmark)
+            elif benchmark is not None:
+                n_characters += sum(len(item.text) for item in benchmark.items)
+                n_keyless = sum(item.answer is None for item in benchmark.items)
+                if n_keyless:
+                    check(
+                        "warn", f"{name}: {n_keyless:,} of {len(benchmark):,} rows have no answer"
+                    )
                 else:
                     check("pass", f"{name}: every row has a question and an answer")
-                for finding in one.findings[:_MOST_FINDINGS]:
-                    # The path is in the form already; the button tells every message in full.
+                for finding in benchmark.findings[:_MOST_FINDINGS]:
+                    # The form shows the path already; the button shows the full messages.
                     text = finding.message.replace(self.value(name), name)
                     check("warn", display(text, width=longest))
-                if len(one.findings) > _MOST_FINDINGS:
-                    check("warn", f"{name}: {len(one.findings) - _MOST_FINDINGS} more findings")
+                n_more = len(benchmark.findings) - _MOST_FINDINGS
+                if n_more > 0:
+                    check("warn", f"{name}: {n_more} more findings")
         folder = self.value("folder")
         if folder and is_there(expanded(folder) / "workspace.json"):
-            check("fail", f"{folder} is a workspace already: esc, and open it from the list")
+            check("fail", f"{folder} is already a workspace; press esc and open it from the list")
         elif n_characters:
             seconds = 10 + n_characters / _CHARACTERS_A_SECOND
             wait = f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
-            check("estimate", f"first run: {wait} or less on a CPU; later runs are quick")
+            check("estimate", f"first run: at most {wait} on a CPU; later runs are faster")
         if problem := self.wanted().problem_of_n_add:
             check("fail", problem)
         if not self.value("benchmark"):
-            check("open", "name a benchmark file; its fields and rows are shown here")
+            check("open", "enter a benchmark file; its fields and rows are shown here")
         return lines
 
     @property
     def _column(self) -> int:
-        """Cells for the checks: half the form, or all of a narrow one."""
+        """Width of the checks in cells: half the form, or all of it if narrow."""
         width = self.size.width or self.app.size.width
         return max((width if self.app.size.width < 100 else width // 2) - 4, 24)
 
     def findings(self) -> list[str]:
-        """Return everything that was noticed in the files."""
-        sets = (self.found.benchmark, self.found.pool)
+        """Return all findings in the files."""
+        benchmarks = (self.found.benchmark, self.found.pool)
         return [
             finding.message
-            for one in sets
-            if one is not None and not isinstance(one, str)
-            for finding in one.findings
+            for benchmark in benchmarks
+            if benchmark is not None and not isinstance(benchmark, str)
+            for finding in benchmark.findings
         ]
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Go to the next field."""
+        """Move focus to the next field."""
         event.stop()
         self.screen.focus_next()
 
     def on_button_pressed(self, event: Button.Pressed) -> None:
-        """Create, list what was noticed, or leave."""
+        """Create the workspace, list the findings, or cancel."""
         event.stop()
         if event.button.id == "create":
             self.post_message(self.Filled())
         elif event.button.id == "findings":
             from benchdesign.tui.screens.dialogs import AskChoice
 
-            said = [(str(place), text) for place, text in enumerate(self.findings())]
-            self.app.push_screen(AskChoice("Findings", said or [("none", "Nothing to report.")]))
+            findings = [(str(index), text) for index, text in enumerate(self.findings())]
+            self.app.push_screen(AskChoice("Findings", findings or [("none", "No findings.")]))
         else:
             self.post_message(self.Left())
 
 
 def free_folder(path: str) -> str:
-    """Return a folder name for a benchmark's workspace that is not in use."""
+    """Return an unused folder name for the workspace of a benchmark."""
     name = path.rstrip("/").rpartition("/")[2]
     stem = name if path.startswith("hf:") else name.lstrip(".").partition(".")[0]
     base = f"{stem or 'benchmark'}-workspace"
@@ -369,8 +375,8 @@ def _load(path: str, fields: dict[str, str]) -> Benchmark | str | None:
         return f"{path}: no such file"
     try:
         return load_benchmark(expanded(path), fields=fields or None)
-    except BenchdesignError as problem:
-        return str(problem)
+    except BenchdesignError as error:
+        return str(error)
 
 
 def _row(
@@ -385,13 +391,14 @@ def _row(
 def _summary(benchmark: Benchmark | str | None) -> str:
     if benchmark is None or isinstance(benchmark, str):
         return ""
-    n_bad = sum(len(one.rows) or 1 for one in benchmark.findings if one.kind == "skipped-row")
+    skipped = [finding for finding in benchmark.findings if finding.kind == "skipped-row"]
+    n_skipped = sum(len(finding.rows) or 1 for finding in skipped)
     text = f"{benchmark.source.format} · {len(benchmark):,} rows"
-    return f"{text} · {n_bad} bad" if n_bad else text
+    return f"{text} · {n_skipped} skipped" if n_skipped else text
 
 
 def _example(record: object, name: str) -> str:
-    """Return what the first row has in a field, to tell a wrong guess at a glance."""
+    """Return the field's value in the first row: it reveals a wrongly detected field."""
     if not name or not isinstance(record, dict) or name not in record:
         return ""
     return f"= {display(str(record[name]), width=60)}"

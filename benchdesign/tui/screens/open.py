@@ -1,4 +1,4 @@
-"""Open, key 1: can I start, and what will it cost? Nothing is written before Create."""
+"""The Open screen (key 1): recent workspaces, and a form for a new one."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ __all__ = ["OpenScreen"]
 
 
 class OpenScreen(BaseScreen):
-    """Recent workspaces, and the form for a new one."""
+    """Recent workspaces, and the form for a new workspace."""
 
     MODE = "open"
     NEEDS_ANALYSIS = False
@@ -45,19 +45,19 @@ class OpenScreen(BaseScreen):
     )
 
     def compose_body(self) -> ComposeResult:
-        """Lay out list and form."""
+        """Compose the list; the form is mounted when it is opened."""
         with Vertical(id="recent"):
             yield Line("Recent workspaces", classes="page")
             yield FilterBar(placeholder="words", id="filter")
             yield LineTable(
                 self.COLUMNS,
-                empty="None yet. ^n makes one from a benchmark file, enter from the example.",
+                empty="None yet. ^n creates one from a benchmark file, enter from the example.",
                 marks=self.owner.marks,
                 id="table",
             )
 
     def on_mount(self) -> None:
-        """Show the list, or the form for the file that was given."""
+        """Show the list, or the form if a benchmark file was given on the command line."""
         target = self.owner.target
         if target is not None and not is_there(Path(target) / "workspace.json"):
             self.run_worker(self._begin(target, self.owner.pool or ""))
@@ -70,7 +70,7 @@ class OpenScreen(BaseScreen):
 
     @property
     def form(self) -> NewForm:
-        """The form for a new workspace, once it was shown."""
+        """The form for a new workspace; it must be mounted."""
         from benchdesign.tui.screens.new_form import NewForm
 
         return self.query_one(NewForm)
@@ -84,36 +84,36 @@ class OpenScreen(BaseScreen):
         """Show the recent workspaces."""
         self._recents = self.owner.recents.load()
         self.set_class(not self._recents, "-none")
-        cells = [self._cells(one) for one in self._recents]
-        self.table.show(ListRows([one.folder for one in self._recents], cells))
+        cells = [self._cells(recent) for recent in self._recents]
+        self.table.show(ListRows([recent.folder for recent in self._recents], cells))
 
-    def _cells(self, one: Recent) -> dict[str, Cell]:
-        style = "muted" if one.is_missing else ""
+    def _cells(self, recent: Recent) -> dict[str, Cell]:
+        style = "muted" if recent.is_missing else ""
         session = self.session
-        is_open = session is not None and str(session.folder.resolve()) == one.folder
-        mark = "!" if one.is_missing else self.owner.marks.glyph("pass") if is_open else ""
-        reviewed = f"{one.n_reviewed} of {one.n_candidates}" if one.n_candidates else ""
+        is_open = session is not None and str(session.folder.resolve()) == recent.folder
+        mark = "!" if recent.is_missing else self.owner.marks.glyph("pass") if is_open else ""
+        reviewed = f"{recent.n_reviewed} of {recent.n_candidates}" if recent.n_candidates else ""
         return {
-            "mark": Cell(mark, "warn" if one.is_missing else "good"),
-            "name": Cell(one.name or one.folder, style or "strong"),
-            "folder": Cell(_short(one.folder, 38), "muted"),
-            "items": Cell(f"{one.n_items:,}" if one.n_items else "", style),
-            "gaps": Cell("" if one.n_gaps is None else f"{one.n_gaps:,}", style),
+            "mark": Cell(mark, "warn" if recent.is_missing else "good"),
+            "name": Cell(recent.name or recent.folder, style or "strong"),
+            "folder": Cell(_short(recent.folder, 38), "muted"),
+            "items": Cell(f"{recent.n_items:,}" if recent.n_items else "", style),
+            "gaps": Cell("" if recent.n_gaps is None else f"{recent.n_gaps:,}", style),
             "candidates": Cell(reviewed, style),
-            "stage": Cell(one.stage, style),
-            "opened": Cell(_when(one.opened), style),
+            "stage": Cell(recent.stage, style),
+            "opened": Cell(_when(recent.opened), style),
         }
 
     # recent workspaces
 
     def on_line_table_opened(self, event: LineTable.Opened) -> None:
         """Open a workspace."""
-        recent = next((one for one in self._recents if one.folder == event.row_id), None)
+        recent = next((recent for recent in self._recents if recent.folder == event.row_id), None)
         if recent is None:
             return
         if recent.is_missing:
             self.say(
-                f"{recent.folder}: the folder is gone. x takes it off the list.", is_error=True
+                f"{recent.folder}: folder not found. x removes it from the list.", is_error=True
             )
             return
         session = self.session
@@ -123,44 +123,44 @@ class OpenScreen(BaseScreen):
         self.owner.open_workspace(Path(recent.folder))
 
     async def action_open_row(self) -> None:
-        """Fill the form with the shipped example; the list is empty."""
+        """Fill in the form with the bundled example if the list is empty."""
         from benchdesign.shipped import example_folder
 
         if self._recents or self.has_class("-form"):
             return
         try:
             folder = example_folder()
-        except BenchdesignError as problem:
-            self.say(str(problem), is_error=True)
+        except BenchdesignError as error:
+            self.say(str(error), is_error=True)
             return
         await self._begin(str(folder / "benchmark.jsonl"), str(folder / "pool.jsonl"))
 
     def action_drop(self) -> None:
-        """Take a workspace off the list; its files stay."""
+        """Remove a workspace from the list; its files stay."""
         folder = self.table.cursor_id
         if folder is not None:
             self.owner.recents.forget(folder)
             self.refresh_session()
-            self.say(f"Off the list; the files in {folder} stay.")
+            self.say(f"Removed from the list; the files in {folder} were not deleted.")
 
     def action_filter(self) -> None:
-        """Filter the list."""
+        """Open the filter."""
         self.query_one(FilterBar).open()
 
     def on_filter_bar_left(self) -> None:
-        """Give the keys back to the list."""
+        """Move focus to the list."""
         self.set_focus(self.table)
 
     def action_copy(self) -> None:
-        """Copy the folder."""
+        """Copy the folder's path to the clipboard."""
         if self.table.cursor_id is not None:
             self.app.copy_to_clipboard(self.table.cursor_id)
-            self.say("Copied the folder's path.")
+            self.say("Folder path copied.")
 
     # new workspace
 
     async def show_form(self) -> None:
-        """Show the form; it is made when it is first wanted, which keeps the first frame quick."""
+        """Show the form; mount it on first use, so that the first frame stays fast."""
         from benchdesign.tui.screens.new_form import NewForm
 
         if not self.query(NewForm):
@@ -170,14 +170,14 @@ class OpenScreen(BaseScreen):
         self.set_focus(self.query_one("#benchmark", Input))
 
     async def action_new(self) -> None:
-        """Fill in the form; once it is filled in, make the workspace."""
+        """Show the form; create the workspace if the form is already shown."""
         if self.has_class("-form"):
             self.create()
         else:
             await self.show_form()
 
     def action_back(self) -> None:
-        """Leave the form."""
+        """Close the form and show the list."""
         self.remove_class("-form")
         self.draw_frame()
         self.set_focus(self.table)
@@ -186,7 +186,7 @@ class OpenScreen(BaseScreen):
         if not self.has_class("-form"):
             yield from super()._keys()
             return
-        create, back = (key_label(self.owner.key_of(one)) for one in ("new", "back"))
+        create, back = (key_label(self.owner.key_of(key_id)) for key_id in ("new", "back"))
         for key, word, action in (
             ("tab ", "next field   ", "app.focus_next"),
             ("→ ", "complete   ", ""),
@@ -199,20 +199,20 @@ class OpenScreen(BaseScreen):
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Filter while typing."""
-        wanted = parse_filter(event.value)
-        names = [f"{one.name} {one.folder}" for one in self._recents]
-        self.table.narrow_to(wanted.keep(len(names), names.__getitem__))
+        row_filter = parse_filter(event.value)
+        names = [f"{recent.name} {recent.folder}" for recent in self._recents]
+        self.table.narrow_to(row_filter.keep(len(names), names.__getitem__))
 
     def on_new_form_left(self) -> None:
-        """Go back to the list."""
+        """Close the form."""
         self.action_back()
 
     def on_new_form_filled(self) -> None:
-        """Make the workspace."""
+        """Create the workspace."""
         self.create()
 
     def create(self) -> None:
-        """Make the workspace and start."""
+        """Create the workspace from the form and open it."""
         from benchdesign.config import Settings
         from benchdesign.tui.model import Session
         from benchdesign.workspace import Workspace
@@ -225,22 +225,22 @@ class OpenScreen(BaseScreen):
         if problem:
             self.say(problem, is_error=True)
             return
-        wanted = self.form.wanted()
+        values = self.form.wanted()
         settings = Settings(
-            n_add=int(wanted.n_add) if wanted.pool else 0,
-            fields=wanted.fields,
-            scope={"sentence": wanted.scope} if wanted.scope else {},
-            model=wanted.model,
-            dictionary=wanted.dictionary,
+            n_add=int(values.n_add) if values.pool else 0,
+            fields=values.fields,
+            scope={"sentence": values.scope} if values.scope else {},
+            model=values.model,
+            dictionary=values.dictionary,
             chat=self.owner.chat,
             device=self.owner.preferences.device,
         )
         self.owner.close_workspace()
         try:
             workspace = Workspace.create(
-                expanded(wanted.folder),
-                wanted.benchmark,
-                pool=wanted.pool or None,
+                expanded(values.folder),
+                values.benchmark,
+                pool=values.pool or None,
                 settings=settings,
                 who=self.owner.preferences.who,
             )
@@ -252,7 +252,7 @@ class OpenScreen(BaseScreen):
 
 
 def _short(folder: str, width: int) -> str:
-    """Return the end of a path, which tells folders apart."""
+    """Return the end of a path, cut at the start: the end differs between folders."""
     return folder if len(folder) <= width else f"…{folder[1 - width :]}"
 
 

@@ -1,4 +1,4 @@
-"""Overview, key 2: how good is this benchmark, and what next?"""
+"""The Overview screen (key 2): how good is this benchmark, and what is next?"""
 
 from __future__ import annotations
 
@@ -47,26 +47,27 @@ _OLD = "$text-warning"
 
 
 class OverviewScreen(BaseScreen):
-    """The state of the benchmark on one page."""
+    """Coverage, gaps, progress and the next step on one page."""
 
     MODE = "overview"
     NEEDS_ITEMS = False
     BINDINGS: ClassVar[list[BindingType]] = bindings(*SCREEN_KEYS["overview"])
 
-    _scope_is_wanted = False
-    """Its key was pressed before there were items to choose examples from."""
+    _open_scope_after_load = False
+    """Whether the scope key was pressed before the items were loaded."""
 
     since_export: SinceExport | None = None
-    """What is different since the last export; None where nothing was exported or not known yet."""
+    """Changes since the last export; None if there is no export or they are not computed yet."""
 
-    _since_of: Session | None = None
+    _since_session: Session | None = None
     figures_after: CoverageFigures | None = None
-    """Figures with what is accepted and dropped; None where nothing is, or not known yet."""
+    """Figures of the revision; None if nothing is decided or they are not computed yet."""
 
-    _after_of: object = None
+    _figures_key: object = None
+    """Session and version that `figures_after` belongs to."""
 
     def compose_body(self) -> ComposeResult:
-        """Lay out two columns and the next step."""
+        """Compose two columns, and the lines below them."""
         with VerticalScroll(id="overview", can_focus=True):
             with Horizontal(classes="columns"):
                 yield Line(id="left", classes="left")
@@ -77,22 +78,22 @@ class OverviewScreen(BaseScreen):
         """Draw the page."""
         session = self.session
         assert session is not None
-        if self._after_of != (session, session.version):
-            self._after_of, self.figures_after = (session, session.version), None
+        if self._figures_key != (session, session.version):
+            self._figures_key, self.figures_after = (session, session.version), None
         self.query_one("#left", Line).show(self._left(session))
         self.query_one("#right", Line).show(self._right(session))
-        if self._since_of is not session:
-            self._since_of, self.since_export = session, None
+        if self._since_session is not session:
+            self._since_session, self.since_export = session, None
         self.query_one("#below", Line).show(self._below(session))
         self.set_focus(self.query_one("#overview"))
         self.look_at_export()
-        if self._scope_is_wanted and session.analysis is not None:
-            self._scope_is_wanted = False
+        if self._open_scope_after_load and session.analysis is not None:
+            self._open_scope_after_load = False
             self.action_choose()
 
     @work(thread=True, exclusive=True, group="since", exit_on_error=False)
     def look_at_export(self) -> None:
-        """Find out what the decisions change, also since the last export, without a wait."""
+        """Compute in a thread what the decisions change, also since the last export."""
         from benchdesign.tui.screens.export import export_folders
         from benchdesign.tui.since import figures_now, work_out
 
@@ -100,24 +101,24 @@ class OverviewScreen(BaseScreen):
         if session is None or session.analysis is None:
             return
         worker = get_current_worker()
-        analysis, of = session.analysis, (session, session.version)
+        analysis, key = session.analysis, (session, session.version)
         is_changed = bool(session.log.accepted or session.log.dropped)
         after = figures_now(session, analysis) if is_changed else None
         folders = export_folders(self.owner.ui, session)
-        found = work_out(session, analysis, folders, now=after)
+        since = work_out(session, analysis, folders, now=after)
         if not worker.is_cancelled:
-            self.app.call_from_thread(self._looked, of, found, after)
+            self.app.call_from_thread(self._show_changes, key, since, after)
 
-    def _looked(
+    def _show_changes(
         self,
-        of: tuple[Session, int],
-        found: SinceExport | None,
+        key: tuple[Session, int],
+        since: SinceExport | None,
         after: CoverageFigures | None,
     ) -> None:
-        session = of[0]
+        session = key[0]
         if session is self.session and session.loaded is not None and self.is_mounted:
-            self.since_export = found
-            if of == self._after_of:
+            self.since_export = since
+            if key == self._figures_key:
                 self.figures_after = after
             self.query_one("#left", Line).show(self._left(session))
             self.query_one("#below", Line).show(self._below(session))
@@ -126,8 +127,8 @@ class OverviewScreen(BaseScreen):
         figures = session.figures
         counts = figures.counts
         n_gaps = counts[Status.MISSING] + counts[Status.UNDER]
-        is_old = "gaps" in session.workspace.stale_stages()
-        style = "$foreground-muted" if is_old else "bold"
+        is_stale = "gaps" in session.workspace.stale_stages()
+        style = "$foreground-muted" if is_stale else "bold"
 
         def line(name: str, value: str, more: str = "") -> Content:
             return Content.assemble(
@@ -136,16 +137,16 @@ class OverviewScreen(BaseScreen):
 
         is_short = self.app.size.height < 30
         n_filled = session.n_closed(session.gap_ids()) if session.log.accepted else 0
-        filled = [line("filled", f"{n_filled:,}", "with what is accepted")] if n_filled else []
+        filled = [line("filled", f"{n_filled:,}", "by accepted candidates")] if n_filled else []
         lines = [
             Content.assemble(
                 heading("Coverage of the concept dictionary"),
-                (f"   {self.owner.marks.glyph('warn')} out of date" if is_old else "", _OLD),
+                (f"   {self.owner.marks.glyph('warn')} out of date" if is_stale else "", _OLD),
                 ("      → worst gaps, stages" if self.is_narrow else "", "$foreground-muted"),
             ),
             *([] if is_short else [Content("")]),
             line(
-                "concepts in scope", f"{figures.n_in_scope:,}", f"{figures.n_kept_out:,} kept out"
+                "concepts in scope", f"{figures.n_in_scope:,}", f"{figures.n_kept_out:,} excluded"
             ),
             line(
                 "touched by an item",
@@ -190,7 +191,7 @@ class OverviewScreen(BaseScreen):
         return Content("\n").join(lines)
 
     def _covered(self, figures: Figures) -> str:
-        """Return the covered share, as it was and with what is accepted."""
+        """Return the covered share before and after the decisions."""
         share = _share(figures.n_covered, figures.n_judged)
         if self.figures_after is not None and self.figures_after.covered_share is not None:
             after = f"{100 * self.figures_after.covered_share:.1f} %"
@@ -200,43 +201,43 @@ class OverviewScreen(BaseScreen):
         return text if len(text) <= width - 36 else text.removesuffix(" judged")
 
     def _how_sure(self, session: Session) -> list[Content]:
-        """Say how far the covered share would move with other items of the same kind."""
+        """Return a line with the bootstrap interval of the covered share, if there is one."""
         summary = session.summary
-        found = None if summary is None else summary.how_sure
-        if found is None:
+        interval = None if summary is None else summary.how_sure
+        if interval is None:
             return []
         width = self.app.size.width if self.is_narrow else self.app.size.width // 2
-        why = "if the items were drawn again" if width >= 72 else "items drawn again"
+        note = "if the items are resampled" if width >= 72 else "items resampled"
         return [
             Content.assemble(
-                f"  {f'its {100 * found.level:.0f} % interval':<22}",
-                (f"{100 * found.low:.1f} - {100 * found.high:.1f} %", "bold"),
-                (f"  {why}", "$foreground-muted"),
+                f"  {f'{100 * interval.level:.0f} % interval':<22}",
+                (f"{100 * interval.low:.1f} - {100 * interval.high:.1f} %", "bold"),
+                (f"  {note}", "$foreground-muted"),
             )
         ]
 
     def _areas(self, session: Session) -> list[Content]:
-        """List the areas that lack most: single concepts are fragile, areas are not."""
+        """Return lines for the worst areas; an area is more robust than a single concept."""
         from benchdesign.tui.rows import GapRows
 
         marks = self.owner.marks
         rows = GapRows(session, set(), marks=marks, flat=False)
         if rows.is_flat or not len(rows):
             return []
-        added = self._has_added(session)
+        added = self._added_header(session)
         width = max(self.app.size.width // 2 - 26, 24) - len(added)
-        head = f"{'Areas that lack most':<{width + 5}}gaps   have{added} / want"
+        head = f"{'Worst areas':<{width + 5}}gaps   have{added} / want"
         lines = [Content(""), heading(head)]
         is_full = self.since_export is not None and self.app.size.height < 40
         for row in range(min(len(rows), _AREAS - 2 if is_full else _AREAS)):
-            shown = display(rows.row_id(row).removeprefix("area:"), width=width)
+            name = display(rows.row_id(row).removeprefix("area:"), width=width)
             have, want = rows.sort_value(row, "have"), rows.sort_value(row, "want")
             new = rows.cell(row, "add").text if added else ""
             state = rows.state(row) or "adequate"
             lines.append(
                 Content.assemble(
                     (f"  {marks.glyph(state):<3}", marks.style(state)),
-                    shown + " " * max(width - cell_width(shown), 0),
+                    name + " " * max(width - cell_width(name), 0),
                     (f"{len(rows.concepts(rows.row_id(row))):>4}", "bold"),
                     f"   {have:>4,}",
                     (f"{new:>{len(added)}}", marks.style("new")),
@@ -245,8 +246,8 @@ class OverviewScreen(BaseScreen):
             )
         return lines
 
-    def _has_added(self, session: Session) -> str:
-        """Return the head of the column of what is accepted; empty where nothing is."""
+    def _added_header(self, session: Session) -> str:
+        """Return the header of the ADD column; empty if nothing is accepted."""
         return "  add" if session.log.accepted else ""
 
     def _right(self, session: Session) -> Content:
@@ -254,32 +255,35 @@ class OverviewScreen(BaseScreen):
         assert analysis is not None
         marks, gaps = self.owner.marks, analysis.gaps
         ids = session.gap_ids()
-        added = self._has_added(session)
+        added = self._added_header(session)
         width = max(self.app.size.width // 2 - 24, 24)
         room = width - len(added)
         lines = [heading(f"{'Worst gaps':<{room + 7}}have{added} / want")]
         n_shown = 7 if self.app.size.height < 40 else 12
-        for one in ids[:n_shown]:
-            n_new = int(session.added_counts[one])
+        for concept_id in ids[:n_shown]:
+            n_new = int(session.added_counts[concept_id])
             new = f"{f'+{n_new}' if n_new else '':>{len(added)}}" if added else ""
             value = Content.assemble(
-                (f"{int(gaps.count[one]):>4}", "bold"),
+                (f"{int(gaps.count[concept_id]):>4}", "bold"),
                 (new, marks.style("new")),
-                (f" / {session.target(one):<4}", "bold"),
+                (f" / {session.target(concept_id):<4}", "bold"),
             )
-            label = analysis.dictionary.label(one)
-            lines.append(_row(session.concept_states[one], label, value, marks=marks, width=room))
+            label = analysis.dictionary.label(concept_id)
+            state = session.concept_states[concept_id]
+            lines.append(_row(state, label, value, marks=marks, width=room))
         if len(ids) > n_shown:
             lines.append(literal(f"   ... {len(ids) - n_shown} more, key 4", "$foreground-muted"))
         if not ids:
-            lines.append(literal("   none at this rule", "$foreground-muted"))
+            lines.append(literal("   none with this rule", "$foreground-muted"))
         lines += [Content(""), heading(f"{'Most over-covered':<{width + 6}}items  share")]
         over = session.most_over(4)
-        for one in over:
-            label = analysis.dictionary.label(one)
-            share = f"{int(gaps.count[one]):>4}  {100 * float(gaps.rate[one]):>3.0f} %"
-            shown = Content.styled(share, "bold")
-            lines.append(_row("over", label, shown, marks=marks, width=width))
+        for concept_id in over:
+            label = analysis.dictionary.label(concept_id)
+            share = (
+                f"{int(gaps.count[concept_id]):>4}  {100 * float(gaps.rate[concept_id]):>3.0f} %"
+            )
+            value = Content.styled(share, "bold")
+            lines.append(_row("over", label, value, marks=marks, width=width))
         if not over:
             lines.append(literal("   none", "$foreground-muted"))
         lines += [Content(""), heading("Stages")]
@@ -287,7 +291,7 @@ class OverviewScreen(BaseScreen):
         stale = session.workspace.stale_stages()
         for stage in STAGES:
             state = "open" if stage not in done else ("warn" if stage in stale else "pass")
-            more = "   out of date, R computes it" if state == "warn" else ""
+            more = "   out of date, R recomputes" if state == "warn" else ""
             lines.append(
                 Content.assemble(
                     (f"  {marks.glyph(state)} ", marks.style(state)),
@@ -323,15 +327,17 @@ class OverviewScreen(BaseScreen):
             str(scope.get("sentence", "")), len(scope.get("examples", ())), self._by_hand(session)
         )
         has_examples = bool(scope.get("examples", ()))
-        shown = Content(sentence or ("what the examples test" if has_examples else "everything"))
+        scope_text = Content(
+            sentence or ("as the example items" if has_examples else "all concepts")
+        )
         is_short = self.app.size.height < 30
         step = Content.assemble(("Next      ", "bold $text-accent"), (self.next_step()[0], "bold"))
         lines = [
             Content.assemble(
                 ("Scope     ", "bold $text-accent"),
-                shown,
+                scope_text,
                 (f"   {more}" if more else "", "$foreground-muted"),
-                ("   c changes it", "$foreground-muted"),
+                ("   c edits", "$foreground-muted"),
             ),
             Content.assemble(
                 ("Revision  ", "bold $text-accent"),
@@ -341,7 +347,7 @@ class OverviewScreen(BaseScreen):
             ),
             *self._since(),
         ]
-        # Where not all of it fits, the step to take must.
+        # On a short screen the next step comes first, so that it is always visible.
         lines = [step, *reversed(lines)] if is_short else [Content(""), *lines, step]
         return Content("\n").join(lines)
 
@@ -354,63 +360,62 @@ class OverviewScreen(BaseScreen):
         return [since_content(self.since_export, arrow=arrow, width=width)]
 
     def next_step(self) -> tuple[str, str]:
-        """Return what to do next, and the action that does it."""
+        """Return the next step, and the action that performs it."""
         session = self.session
         if session is None or session.summary is None:
             return ("Open a workspace.", "go('open')")
         if session.workspace.is_stale and session.can_write:
-            return ("Some numbers are out of date.   enter computes them", "recompute")
+            return ("Some numbers are out of date.   enter recomputes", "recompute")
         counts = session.verdict_counts()
         if counts[Verdict.OPEN]:
             n_open = counts[Verdict.OPEN]
-            noun = "candidate waits" if n_open == 1 else "candidates wait"
+            noun = "candidate" if n_open == 1 else "candidates"
             n_gaps, n_filled = session.n_to_fill
-            full = f": all together fill {n_filled:,} of {n_gaps:,} gaps in full"
-            what = full if n_filled else " for review"
-            return (f"{n_open:,} {noun}{what}.   enter reviews them", "go('candidates')")
+            fills = f"; accepting all fills {n_filled:,} of {n_gaps:,} gaps" if n_filled else ""
+            return (f"{n_open:,} {noun} to review{fills}.   enter reviews", "go('candidates')")
         if session.log.accepted or session.log.dropped:
-            return ("Everything is reviewed.   enter exports the revision", "go('export')")
+            return ("Review complete.   enter exports the revision", "go('export')")
         if session.gap_ids():
-            return ("Look at the gaps.   enter lists them", "go('gaps')")
-        return ("No gaps at this rule.   enter shows every concept", "go('concepts')")
+            return ("Inspect the gaps.   enter lists them", "go('gaps')")
+        return ("No gaps with this rule.   enter shows all concepts", "go('concepts')")
 
     async def action_open_row(self) -> None:
-        """Do what the Next line says."""
+        """Perform the next step."""
         await self.perform(self.next_step()[1])
 
     def action_choose(self) -> None:
-        """Say what the benchmark is meant to test: a sentence, example items, pins."""
+        """Edit the scope: a sentence, example items, pins and exclusions."""
         from benchdesign.tui.screens.scope import ScopeScreen
 
         session = self.session
         if session is None:
             return
         if session.analysis is None:
-            self._scope_is_wanted = True
-            self.say("The scope opens once the items are read.")
+            self._open_scope_after_load = True
+            self.say("The scope opens as soon as the items are loaded.")
             return
         if not session.can_write:
-            self.say("Read only: the scope cannot be changed here.", is_error=True)
+            self.say("Read-only workspace: the scope cannot be changed.", is_error=True)
             return
         scope = session.workspace.settings.scope
 
-        def take(answer: ScopeAnswer | None) -> None:
+        def on_answer(answer: ScopeAnswer | None) -> None:
             if answer is not None and session is self.session:
-                self._keep_scope(session, answer)
+                self._save_scope(session, answer)
 
         self.app.push_screen(
             ScopeScreen(
                 sentence=str(scope.get("sentence", "")),
-                examples=[str(one) for one in scope.get("examples", ())],
+                examples=[str(text) for text in scope.get("examples", ())],
                 cutoff=_cutoff(scope),
-                hand=self._by_hand(session),
+                overrides=self._by_hand(session),
                 items=session.analysis.benchmark.items,
                 marks=self.owner.marks,
             ),
-            take,
+            on_answer,
         )
 
-    def _keep_scope(self, session: Session, answer: ScopeAnswer) -> None:
+    def _save_scope(self, session: Session, answer: ScopeAnswer) -> None:
         settings = session.workspace.settings
         scope = {
             **settings.scope,
@@ -418,20 +423,20 @@ class OverviewScreen(BaseScreen):
             "examples": list(answer.examples),
             "cutoff": answer.cutoff,
         }
-        before = {"sentence": "", "examples": [], "cutoff": _cutoff(settings.scope)}
-        is_same = scope == {**before, **settings.scope}
+        defaults = {"sentence": "", "examples": [], "cutoff": _cutoff(settings.scope)}
+        is_same = scope == {**defaults, **settings.scope}
         if is_same and not answer.lifted:
-            self.say("The scope is as it was.")
+            self.say("The scope is unchanged.")
             return
         try:
             if not is_same:
                 session.workspace.change_settings(replace(settings, scope=scope))
             if answer.lifted:
                 session.record(*answer.lifted)
-        except BenchdesignError as problem:
-            self.say(str(problem), is_error=True)
+        except BenchdesignError as error:
+            self.say(str(error), is_error=True)
             return
-        self.say("Scope kept. R finds the gaps within it.")
+        self.say("Scope saved. R recomputes the gaps.")
         self.owner.touch()
 
     def _by_hand(self, session: Session) -> tuple[ByHand, ...]:
@@ -460,12 +465,12 @@ class OverviewScreen(BaseScreen):
         self.remove_class("-right")
 
     def action_zoom(self) -> None:
-        """Nothing to zoom: the page has all the room."""
-        self.say("The overview has all the room already.")
+        """Show a hint: there is only one pane."""
+        self.say("The overview has only one pane.")
 
 
 def _n_said(session: Session, verdict: Verdict) -> int:
-    """Count what has a verdict, also where it is proposed no more."""
+    """Count decisions with a verdict, including items that are no longer proposed."""
     kinds = (Subject.ADD, Subject.REMOVE)
     return sum(len(session.log.ids(kind, verdict)) for kind in kinds)
 
@@ -475,15 +480,15 @@ def _share(part: int, whole: int) -> str:
 
 
 def _row(state: str, label: str, value: Content, *, marks: Marks, width: int) -> Content:
-    shown = display(label, width=width)
-    fill = " " * max(width - cell_width(shown), 0)
+    text = display(label, width=width)
+    fill = " " * max(width - cell_width(text), 0)
     return Content.assemble(
-        (f"  {marks.glyph(state):<3}", marks.style(state)), shown + fill, "  ", value
+        (f"  {marks.glyph(state):<3}", marks.style(state)), text + fill, "  ", value
     )
 
 
 def _cutoff(scope: Mapping[str, object]) -> float:
     from benchdesign.scope import Scope
 
-    said = scope.get("cutoff")
-    return float(said) if isinstance(said, int | float) else Scope().cutoff
+    cutoff = scope.get("cutoff")
+    return float(cutoff) if isinstance(cutoff, int | float) else Scope().cutoff

@@ -1,4 +1,4 @@
-"""The scope panel: the sentence, the example items, and what was pinned or excluded by hand."""
+"""The scope dialog: the sentence, the example items, and pinned or excluded concepts."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ __all__ = ["ByHand", "ScopeAnswer", "ScopeScreen", "by_hand", "scope_words"]
 
 @dataclass(frozen=True, slots=True)
 class ScopeAnswer:
-    """What the panel was left with."""
+    """The result of the scope dialog."""
 
     sentence: str
     examples: tuple[str, ...]
-    """Texts of the items picked."""
+    """Texts of the selected items."""
 
     cutoff: float
-    """Relevance from which a concept is in scope, 0 to 1."""
+    """Relevance threshold for a concept to be in scope, 0 to 1."""
 
     lifted: tuple[Decision, ...]
-    """What was pinned or excluded and is no more."""
+    """Decisions that undo a pin or an exclusion."""
 
 
 @dataclass(frozen=True, slots=True)
 class ByHand:
-    """A concept or area that was pinned into scope or put out of it."""
+    """A concept or area that was pinned into scope or excluded from it."""
 
     subject: Subject
     subject_id: str
@@ -50,51 +50,55 @@ class ByHand:
 
 
 def by_hand(log: DecisionLog, labels: Sequence[str | None]) -> tuple[ByHand, ...]:
-    """List what was pinned or excluded, pins first."""
-    found = []
+    """Return the pinned and excluded concepts and areas, pins first."""
+    entries = []
     for subject in (Subject.AREA, Subject.CONCEPT):
-        for one in log.standings(subject).values():
-            if one.verdict not in (Verdict.PIN, Verdict.EXCLUDE):
+        for decision in log.standings(subject).values():
+            if decision.verdict not in (Verdict.PIN, Verdict.EXCLUDE):
                 continue
-            label = one.subject_id
+            label = decision.subject_id
             if subject is Subject.CONCEPT:
-                label = labels[int(one.subject_id)] or f"concept {one.subject_id}"
-            found.append(ByHand(subject, one.subject_id, one.verdict, label))
-    return tuple(sorted(found, key=lambda one: one.verdict is not Verdict.PIN))
+                label = labels[int(decision.subject_id)] or f"concept {decision.subject_id}"
+            entries.append(ByHand(subject, decision.subject_id, decision.verdict, label))
+    return tuple(sorted(entries, key=lambda entry: entry.verdict is not Verdict.PIN))
 
 
 class _ScopeRows:
-    """What was said by hand, then examples from elsewhere, then the items."""
+    """Pins and exclusions, then example texts that are no items, then the items."""
 
-    def __init__(self, hand: Sequence[ByHand], texts: Sequence[str], items: Sequence[Item]) -> None:
-        self.hand, self.texts, self.items = hand, texts, items
+    def __init__(
+        self, overrides: Sequence[ByHand], texts: Sequence[str], items: Sequence[Item]
+    ) -> None:
+        self.overrides, self.texts, self.items = overrides, texts, items
 
     def __len__(self) -> int:
-        return len(self.hand) + len(self.texts) + len(self.items)
+        return len(self.overrides) + len(self.texts) + len(self.items)
 
     def at(self, row: int) -> ByHand | str | Item:
-        """Return what a row is about."""
-        if row < len(self.hand):
-            return self.hand[row]
-        row -= len(self.hand)
+        """Return the entry of a row."""
+        if row < len(self.overrides):
+            return self.overrides[row]
+        row -= len(self.overrides)
         return self.texts[row] if row < len(self.texts) else self.items[row - len(self.texts)]
 
     def row_id(self, row: int) -> str:
-        """Return the row's number: the panel never changes its rows."""
+        """Return the row's number: the rows of the dialog never change."""
         return str(row)
 
     def cell(self, row: int, key: str) -> Cell:
         """Return one cell."""
-        one = self.at(row)
-        if isinstance(one, ByHand):
-            pinned = one.verdict is Verdict.PIN
-            what = ("pinned" if pinned else "excluded") + (
-                " area" if one.subject is Subject.AREA else ""
-            )
-            return Cell(what, "good" if pinned else "warn") if key == "what" else Cell(one.label)
+        entry = self.at(row)
+        if isinstance(entry, ByHand):
+            if key != "what":
+                return Cell(entry.label)
+            is_pinned = entry.verdict is Verdict.PIN
+            area = " area" if entry.subject is Subject.AREA else ""
+            if is_pinned:
+                return Cell(f"pinned{area}", "good")
+            return Cell(f"excluded{area}", "warn")
         if key == "what":
-            return Cell("text" if isinstance(one, str) else one.id, "muted")
-        return Cell(one if isinstance(one, str) else one.prompt)
+            return Cell("text" if isinstance(entry, str) else entry.id, "muted")
+        return Cell(entry if isinstance(entry, str) else entry.prompt)
 
     def sort_value(self, row: int, key: str) -> str:
         """Return the cell's text."""
@@ -106,16 +110,14 @@ class _ScopeRows:
 
 
 class ScopeScreen(ModalScreen[ScopeAnswer | None]):
-    """Ask what the benchmark is meant to test; None if it was left with `esc`."""
+    """Ask what the benchmark is meant to test; None if cancelled."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        Binding(
-            "escape", "cancel", "cancel", show=False, id="scope.cancel", tooltip="Change nothing."
-        )
+        Binding("escape", "cancel", "cancel", show=False, id="scope.cancel", tooltip="Cancel.")
     ]
     COLUMNS: ClassVar[tuple[Column, ...]] = (
         Column("what", "", 16),
-        Column("text", "EXAMPLE ITEMS, AND WHAT WAS SAID BY HAND", 0),
+        Column("text", "EXAMPLE ITEMS, PINS AND EXCLUSIONS", 0),
     )
 
     def __init__(
@@ -124,7 +126,7 @@ class ScopeScreen(ModalScreen[ScopeAnswer | None]):
         sentence: str,
         examples: Sequence[str],
         cutoff: float,
-        hand: Sequence[ByHand],
+        overrides: Sequence[ByHand],
         items: Sequence[Item],
         marks: Marks,
     ) -> None:
@@ -133,34 +135,36 @@ class ScopeScreen(ModalScreen[ScopeAnswer | None]):
         self._cutoff = cutoff
         self._marks = marks
         texts = {item.text for item in items}
-        picked = set(examples)
-        others = [one for one in examples if one not in texts]
-        self._rows = _ScopeRows(hand, others, items)
-        n_before = len(hand) + len(others)
+        example_texts = set(examples)
+        others = [text for text in examples if text not in texts]
+        self._rows = _ScopeRows(overrides, others, items)
+        n_before = len(overrides) + len(others)
         self._marked = {str(row) for row in range(n_before)}
         self._marked |= {
-            str(n_before + place) for place, item in enumerate(items) if item.text in picked
+            str(n_before + index) for index, item in enumerate(items) if item.text in example_texts
         }
 
     def compose(self) -> ComposeResult:
-        """Lay out sentence, filter and list."""
+        """Compose the sentence, the filter and the list."""
         with Vertical(classes="dialog"):
             yield Line(literal("What is the benchmark meant to test?", "bold"))
-            yield Input(self._sentence, placeholder="one sentence; empty for everything", id="said")
-            yield Input(placeholder="find items to take as examples: words", id="find")
-            yield LineTable(self.COLUMNS, marks=self._marks, empty="No item has these words.")
+            yield Input(
+                self._sentence, placeholder="one sentence; empty for all concepts", id="said"
+            )
+            yield Input(placeholder="search items to use as examples", id="find")
+            yield LineTable(self.COLUMNS, marks=self._marks, empty="No item matches.")
             with Horizontal(classes="form-row"):
                 yield Label("In scope from")
                 yield Input(f"{self._cutoff:g}", id="cutoff")
-                yield Label("relevance, 0 to 1: more is narrower", classes="note")
+                yield Label("relevance, 0 to 1; higher is narrower", classes="note")
             yield Line(id="tally")
             yield Line(
-                literal("tab next   space picks or lifts   enter keeps all   esc leaves"),
+                literal("tab next   space select or clear   enter save   esc cancel"),
                 classes="hint",
             )
 
     def on_mount(self) -> None:
-        """Show what holds now."""
+        """Show the current scope."""
         for box in self.query(Input):
             box.cursor_blink = False
         table = self.query_one(LineTable)
@@ -169,37 +173,38 @@ class ScopeScreen(ModalScreen[ScopeAnswer | None]):
         self.query_one("#said", Input).focus()
 
     def on_line_table_view_changed(self) -> None:
-        """Count what is picked."""
-        picked, lifted = self._outcome()
-        kept = len(self._rows.hand) - len(lifted)
-        words = [f"{len(picked)} example item{'' if len(picked) == 1 else 's'}"]
-        if self._rows.hand:
-            words.append(f"{kept} of {len(self._rows.hand)} said by hand stay")
+        """Count the selected items and the remaining pins and exclusions."""
+        examples, lifted = self._result()
+        n_overrides = len(self._rows.overrides)
+        words = [f"{len(examples)} example item{'' if len(examples) == 1 else 's'}"]
+        if n_overrides:
+            n_left = n_overrides - len(lifted)
+            words.append(f"{n_left} of {n_overrides} pins and exclusions stay")
         self.query_one("#tally", Line).show(literal("   ".join(words)))
 
     def on_input_changed(self, event: Input.Changed) -> None:
-        """Narrow the list while typing."""
+        """Filter the list while typing."""
         if event.input.id == "find":
-            kept = parse_filter(event.value).keep(len(self._rows), self._rows.text)
-            self.query_one(LineTable).narrow_to(kept)
+            visible = parse_filter(event.value).keep(len(self._rows), self._rows.text)
+            self.query_one(LineTable).narrow_to(visible)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Keep all; from the search, go to what was found."""
+        """Move focus from the search to the list; in other inputs, save."""
         if event.input.id == "find":
             self.query_one(LineTable).focus()
         else:
-            self._keep()
+            self._save()
 
     def on_line_table_opened(self) -> None:
-        """Keep all."""
-        self._keep()
+        """Save the scope."""
+        self._save()
 
     def action_cancel(self) -> None:
-        """Leave without an answer."""
+        """Close the dialog without a change."""
         self.dismiss(None)
 
-    def _keep(self) -> None:
-        picked, lifted = self._outcome()
+    def _save(self) -> None:
+        examples, lifted = self._result()
         sentence = self.query_one("#said", Input).value.strip()
         field = self.query_one("#cutoff", Input)
         try:
@@ -207,35 +212,35 @@ class ScopeScreen(ModalScreen[ScopeAnswer | None]):
         except ValueError:
             cutoff = -1.0
         if not 0 <= cutoff <= 1:
-            problem = "In scope from: give a number from 0 to 1, such as 0.4."
+            problem = "In scope from: must be a number from 0 to 1, such as 0.4."
             self.query_one("#tally", Line).show(literal(problem, "$text-warning"))
             self.set_focus(field)
             return
-        self.dismiss(ScopeAnswer(sentence, picked, cutoff, lifted))
+        self.dismiss(ScopeAnswer(sentence, examples, cutoff, lifted))
 
-    def _outcome(self) -> tuple[tuple[str, ...], tuple[Decision, ...]]:
+    def _result(self) -> tuple[tuple[str, ...], tuple[Decision, ...]]:
         marked = self.query_one(LineTable).marked
-        picked: list[str] = []
+        examples: list[str] = []
         lifted: list[Decision] = []
-        for row, one in enumerate(self._rows.hand):
+        for row, override in enumerate(self._rows.overrides):
             if str(row) not in marked:
-                lifted.append(Decision(one.subject, one.subject_id, Verdict.OPEN))
-        for row in sorted(int(one) for one in marked):
-            found = self._rows.at(row)
-            if isinstance(found, str):
-                picked.append(found)
-            elif isinstance(found, Item):
-                picked.append(found.text)
-        return tuple(dict.fromkeys(picked)), tuple(lifted)
+                lifted.append(Decision(override.subject, override.subject_id, Verdict.OPEN))
+        for row in sorted(int(row_id) for row_id in marked):
+            entry = self._rows.at(row)
+            if isinstance(entry, str):
+                examples.append(entry)
+            elif isinstance(entry, Item):
+                examples.append(entry.text)
+        return tuple(dict.fromkeys(examples)), tuple(lifted)
 
 
-def scope_words(sentence: str, n_examples: int, hand: Sequence[ByHand]) -> tuple[str, str]:
-    """Return the scope in a line: the sentence, and what was said beside it."""
-    n_in = sum(one.verdict is Verdict.PIN for one in hand)
+def scope_words(sentence: str, n_examples: int, overrides: Sequence[ByHand]) -> tuple[str, str]:
+    """Return the sentence, and counts of examples, pins and exclusions."""
+    n_pinned = sum(override.verdict is Verdict.PIN for override in overrides)
     counts = (
         (n_examples, "example items" if n_examples != 1 else "example item"),
-        (n_in, "pinned in"),
-        (len(hand) - n_in, "excluded"),
+        (n_pinned, "pinned"),
+        (len(overrides) - n_pinned, "excluded"),
     )
     more = " · ".join(f"{n} {word}" for n, word in counts if n)
     return display(sentence, width=200), more

@@ -1,1 +1,1 @@
-"""Widgets that know nothing of benchmarks beyond what they are given to show."""
+"""Generic widgets; they do not depend on the session."""

@@ -1,4 +1,4 @@
-"""Bars and intervals drawn with characters; a charts library would double the start-up."""
+"""Bars and intervals drawn with characters; a chart library would double the start-up time."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["histogram", "interval", "signed_bar"]
 def histogram(
     rows: Sequence[tuple[str, int]], *, marks: Marks, width: int = 28, label_width: int = 7
 ) -> Content:
-    """Draw one bar a row, the longest `width` cells long, with its count."""
+    """Draw a bar and a count for each row; the longest bar is `width` cells long."""
     top = max((count for _, count in rows), default=0) or 1
     lines = []
     for label, count in rows:
@@ -41,14 +41,14 @@ def interval(
     width: int = 30,
     bounds: tuple[float, float] = (0.0, 1.0),
 ) -> str:
-    """Draw an interval with its point on a line of `width` cells."""
+    """Draw an interval and its point estimate on a line of `width` cells."""
     bottom, top = bounds
     scale = (width - 1) / (top - bottom) if top > bottom else 0.0
 
-    def place(value: float) -> int:
+    def cell_of(value: float) -> int:
         return round((min(max(value, bottom), top) - bottom) * scale)
 
-    left, middle, right = place(low), place(point), place(high)
+    left, middle, right = cell_of(low), cell_of(point), cell_of(high)
     line = "-" if marks.use_ascii else "─"
     ends = ("|", "|") if marks.use_ascii else ("├", "┤")
     cells = [" "] * width
@@ -60,7 +60,7 @@ def interval(
 
 
 def signed_bar(value: float, top: float, *, marks: Marks, half: int = 12) -> str:
-    """Draw a difference left or right of a middle line; `top` fills a half."""
+    """Draw a difference left or right of a middle line; `top` is the value of a full half."""
     size = 0 if top <= 0 else min(round(abs(value) / top * half), half)
     if value and not size:
         size = 1

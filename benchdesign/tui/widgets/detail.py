@@ -1,4 +1,4 @@
-"""The pane beside or below a list: one scrollable page of text."""
+"""The detail pane beside or below a list: a scrollable page of text."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Detail", "Line", "heading"]
 
 
 class Line(Static):
-    """One line (or more) of literal content; plain strings are never markup."""
+    """A line (or more) of literal text; plain strings are never parsed as markup."""
 
     def __init__(
         self,
@@ -29,12 +29,12 @@ class Line(Static):
         super().__init__(_content(text), id=id, classes=classes, markup=False)
 
     def show(self, text: Content | str) -> None:
-        """Show other text."""
+        """Replace the text."""
         self.update(_content(text))
 
 
 class Detail(VerticalScroll, can_focus=True):
-    """A page about the row under the cursor."""
+    """A scrollable page about the row under the cursor."""
 
     DEFAULT_CSS = """
     Detail { height: 1fr; padding: 0 1; scrollbar-size-vertical: 1; }
@@ -46,27 +46,27 @@ class Detail(VerticalScroll, can_focus=True):
     )
 
     class Resized(Message):
-        """Lines have another length now."""
+        """The width of the page changed."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
         self._width = 0
         self.text = ""
-        """What is shown, without styles."""
+        """The text of the page, without styles."""
 
     def compose(self) -> ComposeResult:
-        """Hold one page."""
+        """Compose the page."""
         yield Line(classes="detail--page")
 
     def on_resize(self) -> None:
-        """Say so where lines have another length."""
+        """Post `Resized` if the width of the page changed."""
         width = self.scrollable_content_region.width
         if width != self._width:
             self._width = width
             self.post_message(self.Resized())
 
     def show(self, content: Content | str) -> None:
-        """Show another page from its beginning."""
+        """Replace the page and scroll to its start."""
         content = _content(content)
         self.text = content.plain
         if self.is_mounted:
@@ -74,13 +74,13 @@ class Detail(VerticalScroll, can_focus=True):
             self.scroll_home(animate=False)
 
     def scroll_to_line(self, start: str) -> None:
-        """Scroll to the first line that begins with a text, however the lines before it wrap."""
-        before, found, _ = f"\n{self.text}".partition(f"\n{start}")
+        """Scroll to the first line that starts with `start`; wrapped lines count as displayed."""
+        before, separator, _ = f"\n{self.text}".partition(f"\n{start}")
         width = self.scrollable_content_region.width
-        # A page that was never laid out has no lines to count.
-        if found and width:
+        # Before the first layout the page has no width to wrap at.
+        if separator and width:
             n_above = len(Content(before.removeprefix("\n")).wrap(width))
-            # After the page is laid out: until then it is as long as the one before.
+            # Scroll after the layout: until then the page has its old height.
             self.call_after_refresh(self.scroll_to, y=n_above, animate=False)
 
     def action_cursor_up(self) -> None:
@@ -100,16 +100,16 @@ class Detail(VerticalScroll, can_focus=True):
         self.scroll_page_down(animate=False)
 
     def action_first(self) -> None:
-        """Go to the beginning."""
+        """Scroll to the start."""
         self.scroll_home(animate=False)
 
     def action_last(self) -> None:
-        """Go to the end."""
+        """Scroll to the end."""
         self.scroll_end(animate=False)
 
 
 def heading(text: str) -> Content:
-    """Return a section's title."""
+    """Return the styled title of a section."""
     return Content.styled(text, "bold $text-accent")
 
 

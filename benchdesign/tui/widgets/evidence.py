@@ -1,7 +1,7 @@
-"""An item's text with the tokens that show a concept: a window around the peak, in five strengths.
+"""An item's text with the tokens that show a concept highlighted in five levels.
 
-Neighbours of one strength are merged into one span, because a thousand single-token spans cost a
-tenth of a second. Text is always literal.
+Only a window around the peak is shown. Adjacent tokens of the same level are merged into one span:
+a thousand single-token spans would take a tenth of a second. Text is always literal.
 """
 
 from __future__ import annotations
@@ -27,27 +27,27 @@ _STYLES = (
     "bold $text on $primary 70%",
 )
 _PASSAGE = 120
-"""Characters from which a single span is a passage, not a token: lit faintly, without a peak."""
+"""Minimum length of a passage: a longer single span is highlighted weakly, without a peak."""
 
 _WINDOW = 420
-"""Characters shown around the peak, about a hundred tokens."""
+"""Characters shown around the peak, about 100 tokens."""
 
 
 def literal(text: str, style: str = "") -> Content:
-    """Return text from outside as content that cannot be markup; lines are kept."""
+    """Return untrusted text as content without markup; line breaks are kept."""
     return Content.styled(display(text, newline="\n"), style)
 
 
 def evidence_levels(text: str, tokens: Sequence[TokenEvidence]) -> list[tuple[int, int, int, bool]]:
-    """Cut text into runs (start, end, level 0 to 4, is the peak), neighbours of a level merged."""
-    top = max((one.activation for one in tokens), default=0.0)
+    """Split text into runs (start, end, level 0 to 4, is the peak); merge runs of equal level."""
+    top = max((token.activation for token in tokens), default=0.0)
     if top <= 0:
         return [(0, len(text), 0, False)] if text else []
-    peak = max(tokens, key=lambda one: one.activation)
+    peak = max(tokens, key=lambda token: token.activation)
     if len(tokens) == 1 and peak.end - peak.start >= _PASSAGE:
         start, end = max(peak.start, 0), min(peak.end, len(text))
-        cut = ((0, start, 0, False), (start, end, 1, False), (end, len(text), 0, False))
-        return [one for one in cut if one[0] < one[1]]
+        parts = ((0, start, 0, False), (start, end, 1, False), (end, len(text), 0, False))
+        return [run for run in parts if run[0] < run[1]]
     runs: list[tuple[int, int, int, bool]] = []
 
     def add(start: int, end: int, level: int, *, is_peak: bool = False) -> None:
@@ -58,18 +58,18 @@ def evidence_levels(text: str, tokens: Sequence[TokenEvidence]) -> list[tuple[in
         else:
             runs.append((start, end, level, is_peak))
 
-    place = 0
-    for one in sorted(tokens, key=lambda token: (token.start, token.end)):
-        start, end = max(one.start, place), min(one.end, len(text))
-        if one.activation <= 0 or start >= end:
+    position = 0
+    for token in sorted(tokens, key=lambda token: (token.start, token.end)):
+        start, end = max(token.start, position), min(token.end, len(text))
+        if token.activation <= 0 or start >= end:
             continue
-        # A gap of white space between two lit tokens reads better lit.
-        if runs and runs[-1][2] and text[place:start].isspace():
-            place = runs[-1][1]
-        add(place, start, 0)
-        add(start, end, 1 + min(int(one.activation / top * 4), 3), is_peak=one is peak)
-        place = end
-    add(place, len(text), 0)
+        # Intended to include white space between two highlighted tokens in the run.
+        if runs and runs[-1][2] and text[position:start].isspace():
+            position = runs[-1][1]
+        add(position, start, 0)
+        add(start, end, 1 + min(int(token.activation / top * 4), 3), is_peak=token is peak)
+        position = end
+    add(position, len(text), 0)
     return runs
 
 
@@ -80,10 +80,10 @@ def evidence_content(
     marks: Marks,
     window: int | None = _WINDOW,
 ) -> Content:
-    """Return text with its evidence shown; `window=None` shows all of it."""
+    """Return text with highlighted evidence; `window=None` shows the whole text."""
     low, high = 0, len(text)
     if window is not None and tokens and len(text) > window:
-        peak = max(tokens, key=lambda one: one.activation)
+        peak = max(tokens, key=lambda token: token.activation)
         low = max(min((peak.start + peak.end - window) // 2, len(text) - window), 0)
         high = low + window
     elif window is not None and len(text) > window:

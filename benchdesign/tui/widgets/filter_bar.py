@@ -21,21 +21,21 @@ _FIELD = re.compile(r"([A-Za-z_]+):(.*)\Z", re.DOTALL)
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What a row must satisfy; all parts together."""
+    """Conditions of a row; all of them must hold."""
 
     words: tuple[str, ...] = ()
-    """Lower case; each must occur in the row's text."""
+    """In lower case; each must occur in the row's text."""
 
     patterns: tuple[re.Pattern[str], ...] = ()
     fields: tuple[tuple[str, str], ...] = ()
     comparisons: tuple[tuple[str, str, float], ...] = ()
 
     def narrows(self, other: Filter) -> bool:
-        """Whether whatever passes this one passes the other: one with less of each word does."""
+        """Whether every row that passes this filter passes the other; only decided for words."""
         return (
             Filter(words=self.words) == self
             and Filter(words=other.words) == other
-            and all(any(word in mine for mine in self.words) for word in other.words)
+            and all(any(old in new for new in self.words) for old in other.words)
         )
 
     def keep(
@@ -45,66 +45,67 @@ class Filter:
         value: Callable[[int, str], object] = lambda _row, _name: None,
         *,
         lowered: Sequence[str] | None = None,
-        members: Callable[[str, str], Container[int] | None] = lambda _name, _wanted: None,
+        members: Callable[[str, str], Container[int] | None] = lambda _name, _value: None,
         among: Sequence[bool] | None = None,
     ) -> Sequence[bool] | None:
-        """Tell of each row whether it passes, given its text and fields; None where all do.
+        """Return whether each row passes, from its text and fields; None if all rows pass.
 
-        `lowered` holds the text of every row in lower case, where a long list keeps it. `members`
-        is asked first for the rows that a field and its value name, once for all rows. Rows that
-        are not `among` those of interest do not pass and are not looked at.
+        `lowered` is the text of every row in lower case, if the list caches it. `members` returns
+        the rows that match a field and its value, or None to test each row. Rows that are not
+        `among` do not pass and are not tested.
         """
-        kept = among
+        mask = among
 
-        # Part by part and row by row inside: a long list keeps up with a key that is held.
+        # All rows for one condition, then the next: fast enough for a held key in a long list.
         def narrow(passes: Callable[[int], bool]) -> Sequence[bool]:
-            if kept is None:
+            if mask is None:
                 return [passes(row) for row in range(n_rows)]
-            return [one and passes(row) for row, one in enumerate(kept)]
+            return [is_in and passes(row) for row, is_in in enumerate(mask)]
 
         if self.words and lowered is None:
-            asked = repeat(True, n_rows) if kept is None else kept
-            lowered = [text(row).lower() if one else "" for row, one in enumerate(asked)]
+            needed = repeat(True, n_rows) if mask is None else mask
+            lowered = [text(row).lower() if is_in else "" for row, is_in in enumerate(needed)]
         for word in self.words:
-            if kept is None:
-                kept = [word in one for one in lowered or ()]
+            if mask is None:
+                mask = [word in line for line in lowered or ()]
             else:
-                kept = [one and word in held for one, held in zip(kept, lowered or (), strict=True)]
+                pairs = zip(mask, lowered or (), strict=True)
+                mask = [is_in and word in line for is_in, line in pairs]
         for pattern in self.patterns:
-            kept = narrow(partial(_matches, text, pattern))
-        for name, wanted in self.fields:
-            rows = members(name, wanted)
-            known = None if rows is None else rows.__contains__
-            kept = narrow(known or partial(_names, value, name, wanted))
+            mask = narrow(partial(_matches, text, pattern))
+        for name, part in self.fields:
+            rows = members(name, part)
+            is_member = None if rows is None else rows.__contains__
+            mask = narrow(is_member or partial(_names, value, name, part))
         for comparison in self.comparisons:
-            kept = narrow(partial(_compares, value, *comparison))
-        return kept
+            mask = narrow(partial(_compares, value, *comparison))
+        return mask
 
 
 def _matches(text: Callable[[int], str], pattern: re.Pattern[str], row: int) -> bool:
     return pattern.search(text(row)) is not None
 
 
-def _names(value: Callable[[int, str], object], name: str, wanted: str, row: int) -> bool:
-    return wanted in str(value(row, name) or "").lower()
+def _names(value: Callable[[int, str], object], name: str, part: str, row: int) -> bool:
+    return part in str(value(row, name) or "").lower()
 
 
 def _compares(
     value: Callable[[int, str], object], name: str, sign: str, number: float, row: int
 ) -> bool:
-    found = value(row, name)
-    if not isinstance(found, int | float):
+    field = value(row, name)
+    if not isinstance(field, int | float):
         return False
     return {
-        "<": found < number,
-        ">": found > number,
-        "<=": found <= number,
-        ">=": found >= number,
+        "<": field < number,
+        ">": field > number,
+        "<=": field <= number,
+        ">=": field >= number,
     }[sign]
 
 
 def parse_filter(text: str, *, fields: tuple[str, ...] = ()) -> Filter:
-    """Read what was typed; an unfinished or wrong expression counts as plain words."""
+    """Parse a filter; an incomplete or invalid expression counts as plain words."""
     words: list[str] = []
     patterns: list[re.Pattern[str]] = []
     named: list[tuple[str, str]] = []
@@ -116,10 +117,11 @@ def parse_filter(text: str, *, fields: tuple[str, ...] = ()) -> Filter:
         except re.error:
             return Filter(words=(stripped[1:-1].lower(),))
     for word in stripped.split():
-        compared = _COMPARISON.match(word)
+        comparison = _COMPARISON.match(word)
         field = _FIELD.match(word)
-        if compared and compared.group(1) in fields:
-            comparisons.append((compared.group(1), compared.group(2), float(compared.group(3))))
+        if comparison and comparison.group(1) in fields:
+            name, sign, number = comparison.groups()
+            comparisons.append((name, sign, float(number)))
         elif field and field.group(1) in fields:
             named.append((field.group(1), field.group(2).lower()))
         else:
@@ -128,7 +130,7 @@ def parse_filter(text: str, *, fields: tuple[str, ...] = ()) -> Filter:
 
 
 class FilterBar(Input):
-    """Hidden until `/`; live while typing; `enter` keeps the filter, `esc` clears it."""
+    """Hidden until `/`; filters while typing; `enter` keeps the filter, `esc` clears it."""
 
     DEFAULT_CSS = """
     FilterBar { display: none; height: 1; border: none; padding: 0 1; background: $surface; }
@@ -156,34 +158,34 @@ class FilterBar(Input):
     ]
 
     class Left(Message):
-        """The filter was kept or cleared; keys belong to the list again."""
+        """The filter was kept or cleared; focus should move to the list."""
 
     def allow_focus(self) -> bool:
-        """Take the focus only while shown: keys typed into a hidden field would filter."""
+        """Whether the input can have focus: only while visible, else hidden typing would filter."""
         return super().allow_focus() and self.has_class("-shown")
 
     def open(self) -> None:
-        """Show the field and type into it."""
+        """Show the input and focus it."""
         self.add_class("-shown")
-        # Not `focus`, which waits its turn: what is typed next is for the filter.
+        # `focus()` is deferred, and the next key would miss the filter.
         self.screen.set_focus(self)
 
     def restore(self, text: str) -> None:
-        """Set what was typed before without opening it."""
+        """Set the text of the filter without focusing it."""
         self.value = text
         self.set_class(bool(text), "-shown")
 
     def action_clear_filter(self) -> None:
-        """Clear and leave."""
+        """Clear the filter and leave it."""
         self.value = ""
         self.action_leave()
 
     def action_leave(self) -> None:
-        """Keep the filter and leave."""
+        """Leave the filter; its text stays."""
         self.set_class(bool(self.value), "-shown")
         self.post_message(self.Left())
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
-        """Keep the filter and leave."""
+        """Leave the filter; its text stays."""
         event.stop()
         self.action_leave()

@@ -1,4 +1,4 @@
-"""The row above the footer: what a running job does, else the last thing that was said."""
+"""The status line above the footer: progress of the running job, else the last message."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from benchdesign.tui.widgets.evidence import literal
 __all__ = ["JobLine", "progress_text"]
 
 _LONG_SILENCE = 60.0
-"""Seconds without news after which the line says so: it may hang, or the machine swaps."""
+"""Seconds without progress after which the line warns that the job may hang."""
 
 _STOP = "   X stop"
 _SHORTEST_PATH = 24
@@ -25,7 +25,7 @@ _PATH = re.compile(r"\S*/\S+/\S*")
 
 
 def progress_text(progress: Progress) -> str:
-    """Say how far a job is: `mapping items  612/1,240  49 %  38/s  16 s left`."""
+    """Format the progress of a job: `mapping items  612/1,240  49 %  38/s  16 s left`."""
     parts = [progress.stage]
     if progress.total:
         parts.append(f"{progress.done:,}/{progress.total:,}")
@@ -33,7 +33,7 @@ def progress_text(progress: Progress) -> str:
     elif progress.done:
         parts.append(f"{progress.done:,}")
     if progress.total and progress.done >= progress.total:
-        # What follows has its own line only once it begins, which can take seconds.
+        # The next stage reports only once it starts, which can take seconds.
         return "  ".join([*parts, "finishing"])
     if progress.rate:
         parts.append(f"{progress.rate:,.0f}/s" if progress.rate >= 10 else f"{progress.rate:.1f}/s")
@@ -49,7 +49,7 @@ def _duration(seconds: float) -> str:
 
 
 class JobLine(Line):
-    """Status on the left, the job on the right."""
+    """A message, or the progress of the running job."""
 
     DEFAULT_CSS = """
     JobLine { height: 1; padding: 0 1; background: $surface; color: $foreground-muted; }
@@ -58,7 +58,7 @@ class JobLine(Line):
     """
 
     def say(self, text: str, *, is_error: bool = False) -> None:
-        """Show a sentence; it stays until the next one."""
+        """Show a message; it stays until the next one."""
         self.set_class(is_error, "-error")
         self.remove_class("-busy")
         self.show(literal(_fitted(text, self.app.size.width - 2)))
@@ -72,7 +72,7 @@ class JobLine(Line):
         log: Path,
         marks: Marks,
     ) -> None:
-        """Show how far the job is, and whether it was heard of lately."""
+        """Show the progress of the job, or a warning if it has stalled."""
         self.remove_class("-error")
         self.add_class("-busy")
         if silent >= _LONG_SILENCE:
@@ -84,41 +84,41 @@ class JobLine(Line):
             bar = f" {marks.bar(share, 12)} " if progress.total else ""
             text = progress_text(progress)
         room = max(self.app.size.width - 2 - cell_width(bar + _STOP), 8)
-        shown = ellipsis(display(text, newline=" "), room)
-        self.show(Content.assemble((bar, "$text-primary"), literal(shown), (_STOP, "bold")))
+        line = ellipsis(display(text, newline=" "), room)
+        self.show(Content.assemble((bar, "$text-primary"), literal(line), (_STOP, "bold")))
 
     def _stalled(
         self, progress: Progress | None, *, note: str, silent: float, log: Path
     ) -> Content:
-        """Say for how long nothing came, what ends it, and where to look."""
-        # Neither the rate nor the time left holds any more.
-        known = (
+        """Return how long there was no progress, the key that stops the job, and its log."""
+        # Rate and time left are no longer valid.
+        state = (
             note
             if progress is None
             else progress_text(replace(progress, rate=None, seconds_left=None))
         )
-        said = f"no progress for {_counted(silent)}"
-        keys = "   X stop, R goes on   log "
-        room = self.size.width - 2 - cell_width(said + keys)
-        where = str(log)
-        if cell_width(where) + cell_width(known) + 3 <= room:
-            where += f"   {known}"
+        warning = f"no progress for {_counted(silent)}"
+        keys = "   X stop, R resume   log "
+        room = self.size.width - 2 - cell_width(warning + keys)
+        rest = str(log)
+        if cell_width(rest) + cell_width(state) + 3 <= room:
+            rest += f"   {state}"
         else:
-            where = ellipsis_start(where, max(room, _SHORTEST_PATH))
-        return Content.assemble((said, "bold $text-warning"), (keys, "bold"), literal(where))
+            rest = ellipsis_start(rest, max(room, _SHORTEST_PATH))
+        return Content.assemble((warning, "bold $text-warning"), (keys, "bold"), literal(rest))
 
 
 def _fitted(text: str, width: int) -> str:
-    """Fit a sentence on the line: its longest path gives way first, else its end."""
-    shown = display(text, newline=" ")
-    path = max(_PATH.findall(shown), key=cell_width, default="")
-    room = width - (cell_width(shown) - cell_width(path))
-    if path and cell_width(shown) > width:
-        shown = shown.replace(path, ellipsis_middle(path, max(room, _SHORTEST_PATH)), 1)
-    return ellipsis(shown, width)
+    """Fit a message on the line: shorten its longest path first, then its end."""
+    line = display(text, newline=" ")
+    path = max(_PATH.findall(line), key=cell_width, default="")
+    room = width - (cell_width(line) - cell_width(path))
+    if path and cell_width(line) > width:
+        line = line.replace(path, ellipsis_middle(path, max(room, _SHORTEST_PATH)), 1)
+    return ellipsis(line, width)
 
 
 def _counted(seconds: float) -> str:
-    """Say a time that is still running, so that it is seen to run."""
+    """Format a running time to the second, so that it visibly counts."""
     minutes, rest = divmod(int(seconds), 60)
     return f"{int(seconds)} s" if seconds < 120 else f"{minutes} min {rest:02d} s"

@@ -1,6 +1,6 @@
-"""A table that draws only the lines it shows: a million rows open as fast as ten.
+"""A table that draws only its visible lines: a million rows open as fast as ten.
 
-The rows stay where they are; filter, sort and marks are a view of row numbers. Text reaches the
+Filter and sort order are a view of row numbers; the rows themselves never move. Text reaches the
 terminal only through `benchdesign.text.display`, as literal segments.
 """
 
@@ -31,40 +31,40 @@ __all__ = ["Cell", "Column", "LineTable", "ListRows", "Rows"]
 
 
 class Cell(NamedTuple):
-    """What one place of the table shows."""
+    """The text and style of a cell."""
 
     text: str
     style: str = ""
-    """One of `LineTable.STYLES`; empty for plain."""
+    """A name in `LineTable.STYLES`; empty for plain text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column."""
+    """A column of the table."""
 
     key: str
     title: str
     width: int
-    """Cells; 0 takes what is left over (one column a table)."""
+    """In cells; 0 fills the remaining width (at most one such column in a table)."""
 
     align: str = "left"
     narrow: bool = True
-    """Whether it stays on a narrow terminal."""
+    """Whether the column is shown on a narrow terminal."""
 
     sortable: bool = True
     cut: str = "end"
-    """Which end of a text too long is left out: ids differ in theirs."""
+    """The end at which a long text is cut; `start` for ids, which differ at their end."""
 
 
 class Rows(Protocol):
-    """Where a table's rows come from; row numbers never change while it is shown."""
+    """The data source of a table; row numbers must not change while it is shown."""
 
     def __len__(self) -> int:
         """Count the rows."""
         ...
 
     def row_id(self, row: int) -> str:
-        """Return what identifies the row when the list is made anew."""
+        """Return the id that identifies the row after the list is rebuilt."""
         ...
 
     def cell(self, row: int, key: str) -> Cell:
@@ -72,13 +72,13 @@ class Rows(Protocol):
         ...
 
     def sort_value(self, row: int, key: str) -> Any:
-        """Return what a column sorts by."""
+        """Return the sort value of a cell."""
         ...
 
 
 @dataclass
 class ListRows:
-    """Rows for short lists, each a mapping of column to cell."""
+    """Rows of a short list; each row maps column keys to cells."""
 
     ids: Sequence[str]
     cells: Sequence[dict[str, Cell]]
@@ -91,7 +91,7 @@ class ListRows:
         return self.ids[row]
 
     def cell(self, row: int, key: str) -> Cell:
-        """Return one cell; empty where the row has none."""
+        """Return one cell; empty if the row has no such cell."""
         return self.cells[row].get(key, Cell(""))
 
     def sort_value(self, row: int, key: str) -> Any:
@@ -100,7 +100,7 @@ class ListRows:
 
 
 class LineTable(ScrollView, can_focus=True):
-    """A list of rows with a cursor, marks, an order and a filter."""
+    """A table with a cursor, marks, a sort order and a filter."""
 
     STYLES: ClassVar[tuple[str, ...]] = ("muted", "warn", "good", "strong", "head")
 
@@ -138,7 +138,7 @@ class LineTable(ScrollView, can_focus=True):
     """Position in the view, not the row number."""
 
     class Highlighted(Message):
-        """The cursor is on another row."""
+        """The cursor moved to another row."""
 
         def __init__(self, table: LineTable, row_id: str | None) -> None:
             super().__init__()
@@ -147,7 +147,7 @@ class LineTable(ScrollView, can_focus=True):
 
         @property
         def control(self) -> LineTable:
-            """The table it came from."""
+            """The table that sent the message."""
             return self.table
 
     class Opened(Message):
@@ -160,11 +160,11 @@ class LineTable(ScrollView, can_focus=True):
 
         @property
         def control(self) -> LineTable:
-            """The table it came from."""
+            """The table that sent the message."""
             return self.table
 
     class ViewChanged(Message):
-        """Filter, order or marks are different."""
+        """The filter, the order or the marks changed."""
 
         def __init__(self, table: LineTable) -> None:
             super().__init__()
@@ -188,44 +188,44 @@ class LineTable(ScrollView, can_focus=True):
         self.sort_key: str | None = None
         self.reverse = False
         self.kept: Sequence[bool] | None = None
-        """Whether each row is shown; None shows all. Takes effect with the next `show`."""
+        """Whether each row is visible; None for all rows. Takes effect with the next `show`."""
 
         self._order: tuple[object, bool, list[int]] | None = None
-        """What every row was ordered by, whether backwards, and the order: filters come and go."""
+        """Cached order of all rows with its key and direction; a new filter reuses it."""
 
         self._narrow = False
-        self._told: str | None = None
+        self._notified_id: str | None = None
         self._styles: dict[tuple[str, ...], Style] = {}
 
-    # what is shown
+    # rows and view
 
     def show(self, rows: Rows, *, keep_cursor: bool = True) -> None:
-        """Show other rows; cursor and marks stay on the same ids."""
-        wanted, row = (self.cursor_id, self.cursor_row) if keep_cursor else (None, None)
-        place = self.cursor
+        """Show new rows; cursor and marks stay on the same ids."""
+        row_id, row = (self.cursor_id, self.cursor_row) if keep_cursor else (None, None)
+        position = self.cursor
         self.rows = rows
         self._arrange()
-        if row is not None and row < len(rows) and rows.row_id(row) == wanted:
-            # As a rule a row keeps its number, and looking for a number is much the faster.
-            found = row in self.view
-            if found:
+        if row is not None and row < len(rows) and rows.row_id(row) == row_id:
+            # A row usually keeps its number, and a search by number is much faster.
+            is_visible = row in self.view
+            if is_visible:
                 self.cursor = self.view.index(row)
         else:
-            found = wanted is not None and self.move_to(wanted)
-        if not found:
-            self.cursor = max(min(place if keep_cursor else 0, len(self.view) - 1), 0)
+            is_visible = row_id is not None and self.move_to(row_id)
+        if not is_visible:
+            self.cursor = max(min(position if keep_cursor else 0, len(self.view) - 1), 0)
         self._after_change()
 
-    def narrow_to(self, kept: Sequence[bool] | None) -> None:
-        """Show only some of the rows; None shows all. Nothing is removed."""
+    def narrow_to(self, visible: Sequence[bool] | None) -> None:
+        """Show only the rows that are True in `visible`; None shows all rows."""
         row = self.cursor_row
-        self.kept = kept
+        self.kept = visible
         self._arrange()
         self._move_to_row(row)
         self._after_change()
 
     def sort_by(self, key: str | None, *, reverse: bool = False) -> None:
-        """Order by a column; None is the order the rows come in."""
+        """Sort by a column; None restores the original order."""
         row = self.cursor_row
         self.sort_key, self.reverse = key, reverse
         self._arrange()
@@ -233,18 +233,18 @@ class LineTable(ScrollView, can_focus=True):
         self._after_change()
 
     def sort_next(self) -> None:
-        """Order by the next column, after the last one as the rows come."""
-        keys = [None, *(one.key for one in self.columns if one.sortable)]
-        place = keys.index(self.sort_key) if self.sort_key in keys else 0
-        self.sort_by(keys[(place + 1) % len(keys)])
+        """Sort by the next column; after the last column, restore the original order."""
+        keys = [None, *(column.key for column in self.columns if column.sortable)]
+        index = keys.index(self.sort_key) if self.sort_key in keys else 0
+        self.sort_by(keys[(index + 1) % len(keys)])
 
     @property
     def order(self) -> str:
-        """What the rows are ordered by, in words; empty for as they come."""
-        found = next((one for one in self.columns if one.key == self.sort_key), None)
-        if found is None:
-            return "turned round" if self.reverse else ""
-        name = found.title.lower() or found.key
+        """The sort order in words; empty for the original order."""
+        column = next((column for column in self.columns if column.key == self.sort_key), None)
+        if column is None:
+            return "reversed" if self.reverse else ""
+        name = column.title.lower() or column.key
         return f"by {name}, {'descending' if self.reverse else 'ascending'}"
 
     def _arrange(self) -> None:
@@ -253,9 +253,10 @@ class LineTable(ScrollView, can_focus=True):
             order = self._sorted(self.sort_key)
         elif self.reverse:
             order = order[::-1]
-        kept = self.kept
-        if kept is not None:
-            in_order = kept if order == range(len(kept)) else map(kept.__getitem__, order)
+        visible = self.kept
+        if visible is not None:
+            is_same_order = order == range(len(visible))
+            in_order = visible if is_same_order else map(visible.__getitem__, order)
             order = list(compress(order, in_order))
         self.view = order
 
@@ -263,7 +264,7 @@ class LineTable(ScrollView, can_focus=True):
         rows = self.rows
         if self._order is not None and self._order[:2] == ((rows, key), self.reverse):
             return self._order[2]
-        # Rows that know a whole column at once need no call for each of a hundred thousand.
+        # `sort_values` returns a whole column, which avoids a call for each row.
         column = getattr(rows, "sort_values", lambda _key: None)(key)
         if column is None:
             column = [rows.sort_value(row, key) for row in range(len(rows))]
@@ -275,41 +276,41 @@ class LineTable(ScrollView, can_focus=True):
         self.virtual_size = Size(0, len(self.view) + 1)
         self._scroll_to_cursor()
         self.refresh()
-        self._tell()
+        self._notify_cursor()
         self.post_message(self.ViewChanged(self))
 
-    def _tell(self) -> None:
-        if self.cursor_id != self._told:
-            self._told = self.cursor_id
-            self.post_message(self.Highlighted(self, self._told))
+    def _notify_cursor(self) -> None:
+        if self.cursor_id != self._notified_id:
+            self._notified_id = self.cursor_id
+            self.post_message(self.Highlighted(self, self._notified_id))
 
     # cursor and marks
 
     @property
     def cursor_row(self) -> int | None:
-        """Row number under the cursor; None in an empty view."""
+        """Number of the row under the cursor; None if the view is empty."""
         return self.view[self.cursor] if 0 <= self.cursor < len(self.view) else None
 
     @property
     def cursor_id(self) -> str | None:
-        """Id of the row under the cursor."""
+        """Id of the row under the cursor; None if the view is empty."""
         row = self.cursor_row
         return None if row is None or row >= len(self.rows) else self.rows.row_id(row)
 
     @property
     def chosen_ids(self) -> tuple[str, ...]:
-        """Ids that an action applies to: the marked ones, else the one under the cursor."""
+        """Ids of the rows an action applies to: the marked rows, else the row at the cursor."""
         if self.marked:
             return tuple(
-                one for row in self.view if (one := self.rows.row_id(row)) in self.marked
+                row_id for row in self.view if (row_id := self.rows.row_id(row)) in self.marked
             ) or tuple(self.marked)
         return () if self.cursor_id is None else (self.cursor_id,)
 
     def move_to(self, row_id: str) -> bool:
-        """Put the cursor on a row; False where the view does not have it."""
-        for place, row in enumerate(self.view):
+        """Move the cursor to a row; False if the row is not in the view."""
+        for position, row in enumerate(self.view):
             if self.rows.row_id(row) == row_id:
-                self.cursor = place
+                self.cursor = position
                 return True
         return False
 
@@ -320,23 +321,23 @@ class LineTable(ScrollView, can_focus=True):
             self.cursor = 0
 
     def clear_marks(self) -> None:
-        """Mark nothing."""
+        """Clear all marks."""
         self.marked.clear()
         self.refresh()
         self.post_message(self.ViewChanged(self))
 
-    def validate_cursor(self, place: int) -> int:
-        """Keep the cursor inside the view."""
-        return max(min(place, len(self.view) - 1), 0)
+    def validate_cursor(self, position: int) -> int:
+        """Clamp the cursor to the view."""
+        return max(min(position, len(self.view) - 1), 0)
 
     def watch_cursor(self, old: int, new: int) -> None:
-        """Draw the two lines anew and follow the cursor."""
+        """Redraw the old and the new line and scroll to the cursor."""
         if not self.is_mounted:
             return
         self._scroll_to_cursor()
-        for place in (old, new):
-            self.refresh(Region(0, place + 1 - self.scroll_offset.y, self.size.width, 1))
-        self._tell()
+        for position in (old, new):
+            self.refresh(Region(0, position + 1 - self.scroll_offset.y, self.size.width, 1))
+        self._notify_cursor()
 
     def _scroll_to_cursor(self) -> None:
         height = self.scrollable_content_region.height - 1
@@ -377,17 +378,17 @@ class LineTable(ScrollView, can_focus=True):
         self.cursor = len(self.view) - 1
 
     def action_mark(self) -> None:
-        """Mark or unmark the row and move on."""
+        """Mark or unmark the row and move down."""
         self._flip_mark()
         self.cursor += 1
 
     def action_mark_up(self) -> None:
-        """Mark the row and move up."""
+        """Mark or unmark the row and move up."""
         self._flip_mark()
         self.cursor -= 1
 
     def action_mark_down(self) -> None:
-        """Mark the row and move down."""
+        """Mark or unmark the row and move down."""
         self._flip_mark()
         self.cursor += 1
 
@@ -398,22 +399,22 @@ class LineTable(ScrollView, can_focus=True):
             self.post_message(self.ViewChanged(self))
 
     def action_open_row(self) -> None:
-        """Open the row; in an empty list the screen decides what the key does."""
+        """Open the row under the cursor; in an empty list, leave the key to the screen."""
         if self.cursor_id is None:
             raise SkipAction()
         self.post_message(self.Opened(self, self.cursor_id))
 
     def on_click(self, event: events.Click) -> None:
-        """Move to the row clicked; open it on a double click; sort by a title clicked."""
+        """Move the cursor to the clicked row, open it on a double click, or sort by a header."""
         offset = event.get_content_offset(self)
         if offset is None:
             return
         if offset.y == 0:
             self._sort_at(offset.x)
             return
-        place = offset.y - 1 + self.scroll_offset.y
-        if place < len(self.view):
-            self.cursor = place
+        position = offset.y - 1 + self.scroll_offset.y
+        if position < len(self.view):
+            self.cursor = position
             if event.chain == 2:
                 self.action_open_row()
 
@@ -428,21 +429,21 @@ class LineTable(ScrollView, can_focus=True):
     # drawing
 
     def on_resize(self) -> None:
-        """Fit the columns; a table that is not shown keeps its scroll."""
+        """Fit the columns to the new width and scroll to the cursor."""
         self._narrow = self.app.size.width < 100
         self.virtual_size = Size(0, len(self.view) + 1)
         self._scroll_to_cursor()
 
     def notify_style_update(self) -> None:
-        """Forget styles of the old theme."""
+        """Clear the style cache: the theme may have changed."""
         self._styles.clear()
         super().notify_style_update()
 
     def _widths(self) -> list[tuple[Column, int]]:
-        shown = [one for one in self.columns if one.narrow or not self._narrow]
-        taken = sum(one.width + 1 for one in shown if one.width) + 3
-        free = max(self.scrollable_content_region.width - taken - 1, 6)
-        return [(one, one.width or free) for one in shown]
+        visible = [column for column in self.columns if column.narrow or not self._narrow]
+        used = sum(column.width + 1 for column in visible if column.width) + 3
+        free = max(self.scrollable_content_region.width - used - 1, 6)
+        return [(column, column.width or free) for column in visible]
 
     def _style(self, *names: str) -> Style:
         if names not in self._styles:
@@ -461,12 +462,12 @@ class LineTable(ScrollView, can_focus=True):
         width = self.scrollable_content_region.width
         if y == 0:
             return self._header(width)
-        place = y - 1 + self.scroll_offset.y
-        if place >= len(self.view):
-            told = wrap(self.empty, max(width - 6, 8)) if not self.view and y >= 2 else []
-            text = told[y - 2] if 0 <= y - 2 < len(told) else ""
+        position = y - 1 + self.scroll_offset.y
+        if position >= len(self.view):
+            lines = wrap(self.empty, max(width - 6, 8)) if not self.view and y >= 2 else []
+            text = lines[y - 2] if 0 <= y - 2 < len(lines) else ""
             return Strip([Segment(_fit(f"   {text}", width, "left"), self._style("muted"))], width)
-        return self._line(place, width)
+        return self._line(position, width)
 
     def _header(self, width: int) -> Strip:
         parts = ["   "]
@@ -477,9 +478,9 @@ class LineTable(ScrollView, can_focus=True):
             parts.append(_fit(title, size, column.align) + " ")
         return Strip([Segment(_fit("".join(parts), width, "left"), self._style("header"))], width)
 
-    def _line(self, place: int, width: int) -> Strip:
-        row = self.view[place]
-        is_cursor = place == self.cursor
+    def _line(self, position: int, width: int) -> Strip:
+        row = self.view[position]
+        is_cursor = position == self.cursor
         is_marked = bool(self.marked) and self.rows.row_id(row) in self.marked
         over = "marked" if is_marked else ""
         if is_cursor:
@@ -491,32 +492,32 @@ class LineTable(ScrollView, can_focus=True):
         used = 3
         for column, size in self._widths():
             cell = self.rows.cell(row, column.key)
-            shown = _fit(cell.text, size, column.align, cut=column.cut)
-            segments.append(Segment(shown + " ", self._style(cell.style, over)))
+            text = _fit(cell.text, size, column.align, cut=column.cut)
+            segments.append(Segment(text + " ", self._style(cell.style, over)))
             used += size + 1
         if used < width:
             segments.append(Segment(" " * (width - used), self._style(over)))
         return Strip(segments, max(used, width)).crop(0, width)
 
     def on_focus(self) -> None:
-        """Show where the cursor is."""
+        """Redraw the cursor as focused."""
         self.refresh()
 
     def on_blur(self) -> None:
-        """Show that keys go elsewhere."""
+        """Redraw the cursor as not focused."""
         self.refresh()
 
 
 def _fit(text: str, width: int, align: str, *, cut: str = "end") -> str:
-    """Cut or fill to an exact number of cells; safe for any text."""
-    # Text far longer than the cell is cut before it is cleaned: cleaning is per character.
+    """Cut or pad text to exactly `width` cells; safe for untrusted text."""
+    # Cut long text before `display`, whose time grows with the length.
     start = text[: width + 1]
     if cut == "end" and start.isascii() and start.isprintable():
-        shown = start if len(start) <= width else f"{start[: width - 1]}…"
-        return shown.rjust(width) if align == "right" else shown.ljust(width)
+        fitted = start if len(start) <= width else f"{start[: width - 1]}…"
+        return fitted.rjust(width) if align == "right" else fitted.ljust(width)
     if cut == "start":
-        shown = ellipsis_start(display(text[-width * 4 - 8 :]), width)
+        fitted = ellipsis_start(display(text[-width * 4 - 8 :]), width)
     else:
-        shown = ellipsis(display(text[: width * 4 + 8]), width)
-    fill = " " * (width - cell_width(shown))
-    return fill + shown if align == "right" else shown + fill
+        fitted = ellipsis(display(text[: width * 4 + 8]), width)
+    fill = " " * (width - cell_width(fitted))
+    return fill + fitted if align == "right" else fitted + fill

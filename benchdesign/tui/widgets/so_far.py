@@ -1,4 +1,4 @@
-"""What a running job knows already, drawn while the rest is being read."""
+"""The page of partial results while a job is running."""
 
 from __future__ import annotations
 
@@ -12,23 +12,25 @@ from benchdesign.tui.widgets.detail import heading
 __all__ = ["so_far_content"]
 
 
-def so_far_content(known: SoFar, *, marks: Marks, width: int) -> Content:
-    """Return a page about what was read so far; nothing on it is final."""
-    share = 100 * known.n_touched / known.n_concepts if known.n_concepts else 0.0
-    if known.against == "pool":
-        against = f"against the {known.n_pool:,} pool items read so far"
+def so_far_content(partial: SoFar, *, marks: Marks, width: int) -> Content:
+    """Return the page of partial results; nothing on it is final."""
+    share = 100 * partial.n_touched / partial.n_concepts if partial.n_concepts else 0.0
+    if partial.against == "pool":
+        against = f"relative to the {partial.n_pool:,} pool items read so far"
     else:
-        against = "against the dictionary's corpus, as the pool is not read yet"
+        against = "relative to the dictionary's corpus (the pool is not read yet)"
     room = max(width - 24, 16)
     lines = [
         heading("So far"),
-        Content(f"  {known.n_items:,} benchmark items read"),
-        Content(f"  {known.n_touched:,} of {known.n_concepts:,} concepts touched ({share:.1f} %)"),
-        Content(f"  {known.n_missing:,} missing, {known.n_under:,} under, {against}"),
+        Content(f"  {partial.n_items:,} benchmark items read"),
+        Content(
+            f"  {partial.n_touched:,} of {partial.n_concepts:,} concepts touched ({share:.1f} %)"
+        ),
+        Content(f"  {partial.n_missing:,} missing, {partial.n_under:,} under, {against}"),
     ]
-    if known.gaps:
+    if partial.gaps:
         lines += [Content(""), heading(f"{'Worst gaps so far':<{room + 6}}have / expected")]
-        for label, n_items, expected in known.gaps:
+        for label, n_items, expected in partial.gaps:
             state = "under" if n_items else "missing"
             lines.append(
                 Content.assemble(
@@ -37,10 +39,10 @@ def so_far_content(known: SoFar, *, marks: Marks, width: int) -> Content:
                     (f"{n_items:>5} / {expected:.0f}", "bold"),
                 )
             )
-    if known.frequent:
+    if partial.frequent:
         lines += [Content(""), heading(f"{'Most frequent so far':<{room + 6}}items")]
-        most = known.frequent[0][1]
-        for label, n_items in known.frequent[:5]:
+        most = partial.frequent[0][1]
+        for label, n_items in partial.frequent[:5]:
             bar = marks.bar(n_items / most, 8)
             lines.append(
                 Content.assemble(
@@ -54,5 +56,5 @@ def so_far_content(known: SoFar, *, marks: Marks, width: int) -> Content:
 
 
 def _padded(label: str, width: int) -> str:
-    shown = display(label, width=width)
-    return shown + " " * max(width - cell_width(shown), 0)
+    text = display(label, width=width)
+    return text + " " * max(width - cell_width(text), 0)
