@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 if TYPE_CHECKING:
-    from benchdesign.analysis import Analysis
-    from benchdesign.conceptmap import ConceptMap
-    from benchdesign.config import Settings
-    from benchdesign.coverage import measure_coverage
-    from benchdesign.decisions import Decision, DecisionLog
-    from benchdesign.dictionary import Dictionary
-    from benchdesign.duplicates import find_duplicates
+    from benchdesign.benchmarks import load_benchmark, write_benchmark
+    from benchdesign.benchmarks.items import Benchmark, Item
+    from benchdesign.concepts.dictionaries.dictionary import Dictionary
+    from benchdesign.concepts.mapping import load_dictionary, map_items, open_mapper
+    from benchdesign.concepts.maps.concept_map import ConceptMap
+    from benchdesign.coverage.coverage import measure_coverage
+    from benchdesign.coverage.find_gaps import find_gaps
+    from benchdesign.coverage.suite import compare_suite
     from benchdesign.errors import (
         BenchdesignError,
         DictionaryError,
@@ -34,17 +35,18 @@ if TYPE_CHECKING:
         WorkspaceLockedError,
         WorkspaceMissingError,
     )
-    from benchdesign.formats import load_benchmark, write_benchmark
-    from benchdesign.gaps import find_gaps
-    from benchdesign.items import Benchmark, Item
-    from benchdesign.mapping import load_dictionary, map_items, open_mapper
-    from benchdesign.modelgaps import measure_models
-    from benchdesign.pipeline import run_pipeline
-    from benchdesign.proposals import propose_additions, propose_removals
-    from benchdesign.report import write_report
-    from benchdesign.revision import write_revision
-    from benchdesign.suites import compare_suite
-    from benchdesign.workspace import Workspace
+    from benchdesign.model_gaps.model_gaps import measure_models
+    from benchdesign.pipeline.run import run_pipeline
+    from benchdesign.pipeline.write_revision import write_revision
+    from benchdesign.report.coverage_report import write_report
+    from benchdesign.selection.additions import propose_additions
+    from benchdesign.selection.duplicates import find_duplicates
+    from benchdesign.selection.removals import propose_removals
+    from benchdesign.workspace.analysis import Analysis
+    from benchdesign.workspace.decision_log import DecisionLog
+    from benchdesign.workspace.decisions import Decision
+    from benchdesign.workspace.settings import Settings
+    from benchdesign.workspace.workspace import Workspace
 
 _HOMES = {
     "Analysis": "analysis",

@@ -15,9 +15,9 @@ from pathlib import Path
 
 from textual.pilot import Pilot
 
-from benchdesign.config import Preferences
+from benchdesign.foundation.preferences import Preferences
 from benchdesign.tui.app import BenchdesignApp
-from benchdesign.tui.memory import RecentList
+from benchdesign.tui.session.ui_state import RecentList
 
 FOLDER = Path(__file__).parent / "screenshots"
 SIZE = (120, 36)
@@ -73,7 +73,7 @@ def main() -> None:
         if len(sys.argv) > 1:
             shutil.copytree(sys.argv[1], work / "workspace")
         else:
-            from benchdesign.cli.jobs import demo_job
+            from benchdesign.cli.actions.run import demo_job
 
             demo_job(work, as_json=False, quiet=True)
         workspace = work / "workspace"

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 import benchdesign as bd
-from benchdesign.coverage import Reference
+from benchdesign.coverage.reference import Reference
 
 HERE = Path(__file__).parent
 

@@ -20,13 +20,18 @@ from pathlib import Path
 
 import numpy as np
 
-from benchdesign.areas import find_area_gaps, group_areas
-from benchdesign.conceptmap import ConceptMap
-from benchdesign.coverage import Reference, measure_coverage
-from benchdesign.dictionary import Dictionary
-from benchdesign.gaps import GapSettings, Status, find_gaps, run_null
-from benchdesign.items import Item
-from benchdesign.mapping import map_items, open_mapper
+from benchdesign.benchmarks.items import Item
+from benchdesign.concepts.dictionaries.dictionary import Dictionary
+from benchdesign.concepts.mapping import map_items, open_mapper
+from benchdesign.concepts.maps.concept_map import ConceptMap
+from benchdesign.coverage.area_gaps import find_area_gaps
+from benchdesign.coverage.areas import group_areas
+from benchdesign.coverage.coverage import measure_coverage
+from benchdesign.coverage.find_gaps import find_gaps
+from benchdesign.coverage.gap_settings import GapSettings
+from benchdesign.coverage.null_run import run_null
+from benchdesign.coverage.reference import Reference
+from benchdesign.coverage.status import Status
 
 HERE = Path(__file__).resolve().parent
 POOL = HERE.parent.parent / "shared" / "data" / "pool" / "pool.jsonl.gz"

@@ -36,8 +36,8 @@ from planted.rankings import (
 )
 from planted.sets import PlantedSet, load_sets, map_sets
 
-from benchdesign.conceptmap import ConceptMap
-from benchdesign.dictionary import ConceptTable, Dictionary
+from benchdesign.concepts.dictionaries.dictionary import ConceptTable, Dictionary
+from benchdesign.concepts.maps.concept_map import ConceptMap
 
 HERE = Path(__file__).resolve().parent
 

@@ -20,15 +20,15 @@ from typing import Any
 
 import numpy as np
 
-from benchdesign.dictionary import Dictionary, Level
+from benchdesign.benchmarks import load_benchmark
+from benchdesign.concepts.dictionaries.dictionary import Dictionary, Level
+from benchdesign.concepts.mapping import load_dictionary
+from benchdesign.concepts.reference_model.model import ReferenceModel
+from benchdesign.concepts.training.activation_bank import BankKey, Collected, collect_activations
+from benchdesign.concepts.training.corpus import CorpusReader, CorpusText
+from benchdesign.concepts.training.recipe import LevelReport, LevelSpec
+from benchdesign.concepts.training.train_sae import measure_sae
 from benchdesign.errors import BenchdesignError
-from benchdesign.formats import load_benchmark
-from benchdesign.mapping import load_dictionary
-from benchdesign.mapping.activations import BankKey, Collected, collect_activations
-from benchdesign.mapping.corpus import CorpusReader, CorpusText
-from benchdesign.mapping.recipe import LevelReport, LevelSpec
-from benchdesign.mapping.reference import ReferenceModel
-from benchdesign.mapping.train import measure_sae
 
 HERE = Path(__file__).resolve().parent
 HELD_OUT = "corpus, held out"

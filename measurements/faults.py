@@ -41,8 +41,8 @@ def now() -> datetime:
 # What is done.
 def make(folder: Path) -> None:
     """Write the sets and make the workspace."""
-    from benchdesign.config import Settings
-    from benchdesign.workspace import Workspace
+    from benchdesign.workspace.settings import Settings
+    from benchdesign.workspace.workspace import Workspace
 
     folder.mkdir(parents=True)
     benchmark, pool = write_sets(folder)
@@ -52,8 +52,8 @@ def make(folder: Path) -> None:
 
 def do_map(folder: Path) -> None:
     """Run every stage; reading the items takes most of the time."""
-    from benchdesign.pipeline import run_pipeline
-    from benchdesign.workspace import Workspace
+    from benchdesign.pipeline.run import run_pipeline
+    from benchdesign.workspace.workspace import Workspace
 
     with (
         quick_reading(pause=0.03, shard_items=12),
@@ -64,8 +64,8 @@ def do_map(folder: Path) -> None:
 
 def do_decide(folder: Path, seed: int, n_steps: int, told: int | None = None) -> None:
     """Say what a seed says to say; write a byte for each step once it is acknowledged."""
-    from benchdesign.decisions import Decision, Subject, Verdict
-    from benchdesign.workspace import Workspace
+    from benchdesign.workspace.decisions import Decision, Subject, Verdict
+    from benchdesign.workspace.workspace import Workspace
 
     draw = random.Random(seed)
     with Workspace.open(folder / "ws", who="ann", clock=now) as workspace:
@@ -87,8 +87,9 @@ def do_decide(folder: Path, seed: int, n_steps: int, told: int | None = None) ->
 
 def do_export(folder: Path, n_taken: int) -> None:
     """Write the revision with the first so many proposals."""
-    from benchdesign.revision import Choice, write_revision
-    from benchdesign.workspace import Workspace
+    from benchdesign.pipeline.write_revision import write_revision
+    from benchdesign.revision.choice import Choice
+    from benchdesign.workspace.workspace import Workspace
 
     with quick_reading(), Workspace.open(folder / "ws", access="read", clock=now) as workspace:
         analysis = workspace.load_analysis()
@@ -126,7 +127,7 @@ def digest(value: Any) -> str:
 
 def result_of(folder: Path) -> str:
     """Fingerprint everything the workspace computed."""
-    from benchdesign.workspace import Workspace
+    from benchdesign.workspace.workspace import Workspace
 
     with quick_reading(), Workspace.open(folder / "ws", access="read", clock=now) as workspace:
         assert not workspace.stale_stages()
@@ -262,7 +263,7 @@ def kill_deciding(trials: Trials, n_kills: int) -> str:
 
 def check_log(folder: Path, finished: Path, trial: int, acknowledged: list[int]) -> None:
     """Replay; every round holds what it acknowledged, and at most the one step in hand besides."""
-    from benchdesign.workspace import Workspace
+    from benchdesign.workspace.workspace import Workspace
 
     with Workspace.open(folder / "ws", who="ann", clock=now) as workspace:
         found = workspace.decisions.steps

@@ -23,9 +23,10 @@ from pathlib import Path
 
 import numpy as np
 
-from benchdesign.dictionary import Dictionary
-from benchdesign.mapping import load_dictionary
-from benchdesign.mapping.contexts import ConceptContexts, Context, place_contexts, read_contexts
+from benchdesign.concepts.dictionaries.dictionary import Dictionary
+from benchdesign.concepts.mapping import load_dictionary
+from benchdesign.concepts.training.context_files import place_contexts, read_contexts
+from benchdesign.concepts.training.contexts import ConceptContexts, Context
 
 HERE = Path(__file__).resolve().parent
 N_STRONG, N_MIDDLE = 8, 4

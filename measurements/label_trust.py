@@ -23,11 +23,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchdesign.dictionary import Dictionary, Level
-from benchdesign.mapping import load_dictionary
-from benchdesign.mapping.contexts import ConceptContexts, place_contexts, read_contexts
-from benchdesign.mapping.label import ConceptLabel, shared_labels
-from benchdesign.mapping.label_score import Embedder, builtin_embedder, score_labels
+from benchdesign.concepts.dictionaries.dictionary import Dictionary, Level
+from benchdesign.concepts.labels.labels import ConceptLabel, shared_labels
+from benchdesign.concepts.labels.score import Embedder, builtin_embedder, score_labels
+from benchdesign.concepts.mapping import load_dictionary
+from benchdesign.concepts.training.context_files import place_contexts, read_contexts
+from benchdesign.concepts.training.contexts import ConceptContexts
 
 HERE = Path(__file__).resolve().parent
 CHANCE = 0.6

@@ -42,12 +42,13 @@ from typing import Any
 
 import numpy as np
 
-from benchdesign.conceptmap import ConceptMap
-from benchdesign.items import Item
-from benchdesign.mapping import map_items
-from benchdesign.mapping.dictionaries import load_dictionary
-from benchdesign.mapping.mapper import SaeMapper, _batches
-from benchdesign.mapping.windows import Window
+from benchdesign.benchmarks.items import Item
+from benchdesign.concepts.dictionaries.open import load_dictionary
+from benchdesign.concepts.mapping import map_items
+from benchdesign.concepts.mapping.batches import _batches
+from benchdesign.concepts.mapping.mapper import SaeMapper
+from benchdesign.concepts.maps.concept_map import ConceptMap
+from benchdesign.concepts.reference_model.windows import Window
 
 HERE = Path(__file__).resolve().parent
 POOL = HERE.parent.parent / "shared" / "data" / "pool" / "pool.jsonl.gz"
@@ -296,7 +297,7 @@ def model_folder(mapper: SaeMapper) -> str:
     """Where the mapper's model lies, for whoever loads it anew."""
     if not mapper.model.is_builtin:
         return mapper.model.spec
-    from benchdesign.mapping.reference import builtin_model_folder
+    from benchdesign.concepts.reference_model.builtin_model import builtin_model_folder
 
     return str(builtin_model_folder())
 
@@ -371,7 +372,7 @@ def make_sae(folder: Path, *, model: str, hook_point: str, d_in: int, d_sae: int
     import torch
     from safetensors.torch import save_file
 
-    from benchdesign.mapping.reference import ReferenceModel
+    from benchdesign.concepts.reference_model.model import ReferenceModel
 
     reference = ReferenceModel.from_spec(model, hook_points=[hook_point], device="cpu")
     windows = reference.windows(read_items(POOL, 64))

@@ -35,16 +35,16 @@ from planted.sets import DATA, load_sets
 from real_runs import BENCHMARKS
 from scipy.special import ndtr
 
-from benchdesign.areas import Areas, group_areas
-from benchdesign.conceptmap import ConceptMap
-from benchdesign.dictionary import Dictionary
-from benchdesign.formats import load_benchmark
-from benchdesign.itemshares import item_shares
-from benchdesign.mapping import Mapper, map_items, open_mapper
-from benchdesign.modelgaps import ModelGaps, measure_models
-from benchdesign.regions import Grove, Region, find_weak_regions, rank_weak_items
-from benchdesign.scoring import ModelSettings, find_controls
-from benchdesign.stats import adjust_p_values
+from benchdesign.benchmarks import load_benchmark
+from benchdesign.concepts.dictionaries.dictionary import Dictionary
+from benchdesign.concepts.mapping import Mapper, map_items, open_mapper
+from benchdesign.concepts.maps.concept_map import ConceptMap
+from benchdesign.coverage.areas import Areas, group_areas
+from benchdesign.foundation.statistics import adjust_p_values
+from benchdesign.model_gaps.item_weights import item_shares
+from benchdesign.model_gaps.model_gaps import ModelGaps, measure_models
+from benchdesign.model_gaps.region_search import Grove, Region, find_weak_regions, rank_weak_items
+from benchdesign.model_gaps.scores import ModelSettings, find_controls
 
 HERE = Path(__file__).resolve().parent
 PERMUTATIONS, SUBSAMPLES = 20, 100

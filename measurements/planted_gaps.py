@@ -46,10 +46,10 @@ from planted.rankings import (
 )
 from planted.sets import PlantedSet, load_sets, map_sets, only_level
 
-from benchdesign.conceptmap import ConceptMap
-from benchdesign.dictionary import Dictionary
-from benchdesign.items import Item
-from benchdesign.proposals import ProposalSettings
+from benchdesign.benchmarks.items import Item
+from benchdesign.concepts.dictionaries.dictionary import Dictionary
+from benchdesign.concepts.maps.concept_map import ConceptMap
+from benchdesign.selection.additions import ProposalSettings
 
 HERE = Path(__file__).resolve().parent
 SATURATED = 2 / 3

@@ -41,12 +41,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchdesign.conceptmap import ConceptMap
-from benchdesign.coverage import Reference, measure_coverage
-from benchdesign.dictionary import Dictionary
-from benchdesign.gaps import find_gaps
-from benchdesign.items import Item
-from benchdesign.mapping.dictionaries import load_dictionary
+from benchdesign.benchmarks.items import Item
+from benchdesign.concepts.dictionaries.dictionary import Dictionary
+from benchdesign.concepts.dictionaries.open import load_dictionary
+from benchdesign.concepts.maps.concept_map import ConceptMap
+from benchdesign.coverage.coverage import measure_coverage
+from benchdesign.coverage.find_gaps import find_gaps
+from benchdesign.coverage.reference import Reference
 
 HERE = Path(__file__).resolve().parent
 STAGES = ("load", "coverage", "gaps", "proposals")
@@ -186,7 +187,7 @@ class MapMaker:
 
 def make_set(folder: Path, name: str, n: int, *, subjects: int, seed: int) -> int:
     """Write items as JSONL and their map as Parquet; returns the entries of the map."""
-    from benchdesign.mapfile import MapWriter
+    from benchdesign.concepts.maps.map_file import MapWriter
 
     digests = []
     with (folder / f"{name}.jsonl").open("w", encoding="utf-8") as stream:
@@ -222,8 +223,9 @@ def peak_gigabytes() -> float:
 
 def run_stage(folder: Path, stage: str) -> dict[str, float]:
     """Do the stages up to one, and say how long that one took and how large the process got."""
-    from benchdesign.areas import find_area_gaps, group_areas
-    from benchdesign.proposals import plan_additions
+    from benchdesign.coverage.area_gaps import find_area_gaps
+    from benchdesign.coverage.areas import group_areas
+    from benchdesign.selection.additions import plan_additions
 
     dictionary = load_dictionary("builtin")
     known: dict[str, Any] = {}
@@ -296,9 +298,9 @@ def read_items(path: Path) -> list[Item]:
 
 def run_workspace(folder: Path, stage: str) -> dict[str, float]:
     """Do what a user's command does in a workspace whose maps are there."""
-    from benchdesign.config import Settings
-    from benchdesign.pipeline import run_pipeline
-    from benchdesign.workspace import Workspace
+    from benchdesign.pipeline.run import run_pipeline
+    from benchdesign.workspace.settings import Settings
+    from benchdesign.workspace.workspace import Workspace
 
     place = folder / "workspace"
     started, used = time.perf_counter(), time.process_time()
@@ -327,7 +329,7 @@ def run_workspace(folder: Path, stage: str) -> dict[str, float]:
 
 def run_file(path: Path) -> dict[str, float]:
     """Load a file, and say how much of it is the text of its items."""
-    from benchdesign.formats import load_benchmark
+    from benchdesign.benchmarks import load_benchmark
 
     started, used = time.perf_counter(), time.process_time()
     items = load_benchmark(path).items

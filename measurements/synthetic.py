@@ -16,17 +16,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from benchdesign.conceptmap import ConceptMap
-from benchdesign.config import Settings
-from benchdesign.dictionary import Dictionary, Level
-from benchdesign.items import Benchmark
-from benchdesign.mapfile import MapWriter
-from benchdesign.mapping import TokenEvidence
-from benchdesign.mapping.dictionaries import blank_table, load_dictionary, save_dictionary
-from benchdesign.pipeline import run_pipeline
-from benchdesign.proposals import plan_additions
-from benchdesign.stored import Evidence, Proposed
-from benchdesign.workspace import Workspace
+from benchdesign.benchmarks.items import Benchmark
+from benchdesign.concepts.dictionaries.dictionary import Dictionary, Level
+from benchdesign.concepts.dictionaries.folder import blank_table, save_dictionary
+from benchdesign.concepts.dictionaries.open import load_dictionary
+from benchdesign.concepts.mapping import TokenEvidence
+from benchdesign.concepts.maps.concept_map import ConceptMap
+from benchdesign.concepts.maps.map_file import MapWriter
+from benchdesign.pipeline.run import run_pipeline
+from benchdesign.pipeline.stage_results import Evidence, Proposed
+from benchdesign.selection.additions import plan_additions
+from benchdesign.workspace.settings import Settings
+from benchdesign.workspace.workspace import Workspace
 
 __all__ = ["make_dictionary", "make_workspace"]
 

@@ -28,14 +28,16 @@ from typing import Any, NamedTuple
 
 from textual.app import App, ComposeResult
 
-from benchdesign.decisions import DecisionLog, Subject, Verdict
-from benchdesign.mapping.worker import Job
+from benchdesign.foundation.child_process import Job
 from benchdesign.tui.app import BenchdesignApp
-from benchdesign.tui.memory import RecentList
-from benchdesign.tui.screens import lists
-from benchdesign.tui.screens.lists import ListScreen
+from benchdesign.tui.screens import list_screen as lists
+from benchdesign.tui.screens.list_screen import ListScreen
+from benchdesign.tui.session.ui_state import RecentList
 from benchdesign.tui.widgets.filter_bar import parse_filter
-from benchdesign.tui.widgets.line_table import Cell, Column, LineTable
+from benchdesign.tui.widgets.line_table import LineTable
+from benchdesign.tui.widgets.table_rows import Cell, Column
+from benchdesign.workspace.decision_log import DecisionLog
+from benchdesign.workspace.decisions import Subject, Verdict
 
 N_ROWS = 100_000
 COLUMNS = tuple(Column(f"c{place}", f"C{place}", 0 if place == 1 else 9) for place in range(8))
@@ -227,7 +229,7 @@ def measure_start() -> list[Row]:
     code = (
         "import asyncio, sys, pathlib\n"
         "from benchdesign.tui.app import BenchdesignApp\n"
-        "from benchdesign.tui.memory import RecentList\n"
+        "from benchdesign.tui.session.ui_state import RecentList\n"
         "app = BenchdesignApp(recents=RecentList(pathlib.Path('/nonexistent/recent.json')))\n"
         "async def main():\n"
         "    async with app.run_test(size=(120, 36)):\n"

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchdesign.conceptmap import ConceptMap
-from benchdesign.dictionary import ConceptTable, Dictionary, Level
+from benchdesign.concepts.dictionaries.dictionary import ConceptTable, Dictionary, Level
+from benchdesign.concepts.maps.concept_map import ConceptMap
 
 
 def make_dictionary(
@@ -197,7 +197,7 @@ def make_tiny_sae(
 
 def make_tiny_dictionary(folder: Path, *, model: Path, width: int = 16) -> Path:
     """A dictionary folder of 24 terms and 8 themes for a model of `make_tiny_bert`."""
-    from benchdesign.mapping.dictionaries import blank_table, save_dictionary
+    from benchdesign.concepts.dictionaries.folder import blank_table, save_dictionary
 
     levels = (
         Level("terms", "token", "blocks.0.hook_resid_post", 0, 24, folder / "terms"),

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from benchdesign.conceptmap import ConceptMap
-from benchdesign.dictionary import Dictionary
-from benchdesign.items import Item
-from benchdesign.mapping import TokenEvidence
-from benchdesign.mapping.cache import key_of_parts
+from benchdesign.benchmarks.items import Item
+from benchdesign.concepts.dictionaries.dictionary import Dictionary
+from benchdesign.concepts.mapping import TokenEvidence
+from benchdesign.concepts.mapping.map_keys import key_of_parts
+from benchdesign.concepts.maps.concept_map import ConceptMap
 from tests.helpers import make_dictionary
 
 WORDS = ("cat", "dog", "fox", "owl", "the", "of")
@@ -106,8 +106,10 @@ class KeywordMapper:
 def use_keywords(monkeypatch: pytest.MonkeyPatch) -> KeywordMapper:
     """Make every run read items through the words above."""
     mapper = KeywordMapper()
-    monkeypatch.setattr("benchdesign.mapping.open_mapper", lambda *_, **__: mapper)
-    monkeypatch.setattr("benchdesign.mapping.load_dictionary", lambda *_, **__: mapper.dictionary)
+    monkeypatch.setattr("benchdesign.concepts.mapping.open_mapper", lambda *_, **__: mapper)
+    monkeypatch.setattr(
+        "benchdesign.concepts.mapping.load_dictionary", lambda *_, **__: mapper.dictionary
+    )
     return mapper
 
 

@@ -23,8 +23,8 @@ def loaded_after(code: str) -> set[str]:
     [
         "import benchdesign",
         "import benchdesign.cli",
-        "import benchdesign.decisions, benchdesign.workspace, benchdesign.config",
-        "import benchdesign.items, benchdesign.dictionary, benchdesign.text, benchdesign.errors",
+        "import benchdesign.workspace.decision_log, benchdesign.workspace.workspace, benchdesign.foundation.preferences",
+        "import benchdesign.benchmarks.items, benchdesign.concepts.dictionaries.dictionary, benchdesign.foundation.text, benchdesign.errors",
         "from benchdesign.cli import run_command; run_command(['--help'])",
         "from benchdesign.cli import run_command; run_command(['run', '--help'])",
         "from benchdesign.cli import run_command; run_command(['dictionary', '--help'])",
@@ -36,7 +36,7 @@ def test_first_steps_load_nothing_heavy(code: str) -> None:
 
 
 def test_the_library_loads_no_model_and_no_interface() -> None:
-    loaded = loaded_after("import benchdesign.pipeline, benchdesign.revision")
+    loaded = loaded_after("import benchdesign.pipeline.run, benchdesign.revision.plan")
     assert not loaded & {"torch", "textual", "transformers", "sae_lens", "sentence_transformers"}
 
 

@@ -52,7 +52,7 @@ def test_report_templates_are_found_from_an_unpacked_wheel_elsewhere(
         [
             sys.executable,
             "-c",
-            "import benchdesign.report as report; print(report.__file__);"
+            "import benchdesign.report.render as report; print(report.__file__);"
             "print((report.template_folder() / 'report.html.j2').is_file())",
         ],
         cwd=tmp_path,

@@ -16,16 +16,17 @@ from typing import Any
 
 import numpy as np
 
-from benchdesign.analysis import Analysis
-from benchdesign.areas import group_areas
-from benchdesign.conceptmap import ConceptMap
-from benchdesign.config import Settings
-from benchdesign.coverage import Reference, measure_coverage
-from benchdesign.dictionary import Dictionary
-from benchdesign.formats import load_benchmark
-from benchdesign.gaps import find_gaps
-from benchdesign.items import Benchmark, FieldMapping, Item
-from benchdesign.proposals import propose_additions
+from benchdesign.benchmarks import load_benchmark
+from benchdesign.benchmarks.items import Benchmark, FieldMapping, Item
+from benchdesign.concepts.dictionaries.dictionary import Dictionary
+from benchdesign.concepts.maps.concept_map import ConceptMap
+from benchdesign.coverage.areas import group_areas
+from benchdesign.coverage.coverage import measure_coverage
+from benchdesign.coverage.find_gaps import find_gaps
+from benchdesign.coverage.reference import Reference
+from benchdesign.selection.additions import propose_additions
+from benchdesign.workspace.analysis import Analysis
+from benchdesign.workspace.settings import Settings
 from tests.helpers import make_dictionary
 
 WORD = re.compile(r"[^\W\d_]{4,}")

@@ -71,7 +71,7 @@ def run_command(arguments: Sequence[str] | None = None) -> int:
 
 
 def _complain(message: str, code: int) -> int:
-    from benchdesign.text import display
+    from benchdesign.foundation.text import display
 
     line = display(" ".join(message.split()))
     sys.stderr.write(f"benchdesign: {line}\n")

@@ -53,9 +53,9 @@ config_app = typer.Typer(
     help="Settings, and where each came from.", no_args_is_help=True, rich_markup_mode=None
 )
 app.add_typer(config_app, name="config")
-if find_spec("benchdesign.cli.dictionary") is not None:
+if find_spec("benchdesign.cli.commands.dictionary") is not None:
     app.add_typer(
-        import_module("benchdesign.cli.dictionary").app,
+        import_module("benchdesign.cli.commands.dictionary").app,
         name="dictionary",
         short_help="Train, measure, label and look into concept dictionaries.",
     )
@@ -265,8 +265,9 @@ def run(
     Example:
       benchdesign run my.jsonl --pool candidates.jsonl --add 50 --scope "school physics"
     """
-    from benchdesign.cli.jobs import RunRequest, run_job
-    from benchdesign.config import Settings
+    from benchdesign.cli.actions.run import run_job
+    from benchdesign.cli.actions.run_request import RunRequest
+    from benchdesign.workspace.settings import Settings
 
     constraints: dict[str, object] = {
         "quotas_by_category": whole_numbers(quota, "--quota"),
@@ -331,7 +332,7 @@ def open_interface(
     Example:
       benchdesign open my.jsonl --pool candidates.jsonl
     """
-    from benchdesign.cli.interface import open_job
+    from benchdesign.cli.actions.interface import open_job
 
     open_job(path, pool=pool, chat=chat)
 
@@ -349,7 +350,7 @@ def serve(
     Example:
       benchdesign serve my-workspace --port 8000
     """
-    from benchdesign.cli.interface import serve_job
+    from benchdesign.cli.actions.interface import serve_job
 
     serve_job(workspace, port=port)
 
@@ -393,8 +394,8 @@ def coverage(
     Example:
       benchdesign coverage first.jsonl second.csv --json
     """
-    from benchdesign.cli.measure import coverage_job
-    from benchdesign.config import Settings
+    from benchdesign.cli.actions.coverage import coverage_job
+    from benchdesign.workspace.settings import Settings
 
     settings = Settings(
         model=model,
@@ -474,8 +475,8 @@ def models(
     Example:
       benchdesign models my.jsonl --results lm_eval_output/ --results other=log.eval --metric acc
     """
-    from benchdesign.cli.models import ModelsRequest, models_job
-    from benchdesign.config import Settings
+    from benchdesign.cli.actions.models import ModelsRequest, models_job
+    from benchdesign.workspace.settings import Settings
 
     settings = Settings(
         model=model,
@@ -518,10 +519,10 @@ def proposals(
     Example:
       benchdesign proposals my-workspace --only open
     """
-    from benchdesign.cli.review import proposals_job
+    from benchdesign.cli.actions.review import proposals_job
 
     if weight or results:
-        from benchdesign.cli.jobs import weigh_job
+        from benchdesign.cli.actions.run import weigh_job
 
         weigh_job(workspace, weighting(weight, results, metric), quiet=quiet)
     proposals_job(workspace, only=only, as_json=as_json)
@@ -564,7 +565,7 @@ def decide(
     Example:
       benchdesign decide my-workspace pool-17 accept --edit "answer=B" --note "checked the key"
     """
-    from benchdesign.cli.review import Said, decide_job, redo_job, undo_job
+    from benchdesign.cli.actions.decide import Said, decide_job, redo_job, undo_job
 
     if undo or redo:
         (undo_job if undo else redo_job)(workspace, item_id=item_id, as_json=as_json)
@@ -588,7 +589,7 @@ def export(
     Example:
       benchdesign export my-workspace --out my-revised
     """
-    from benchdesign.cli.jobs import export_job
+    from benchdesign.cli.actions.export import export_job
 
     export_job(workspace, out=out, format=format, force=force, as_json=as_json, quiet=quiet)
 
@@ -645,8 +646,8 @@ def check(
     Example:
       benchdesign check my.jsonl --baseline revision.json --fail-under 80
     """
-    from benchdesign.cli.checks import Limits, check_job
-    from benchdesign.config import Settings
+    from benchdesign.cli.actions.check import Limits, check_job
+    from benchdesign.workspace.settings import Settings
 
     settings = Settings(
         model=model,
@@ -678,7 +679,7 @@ def demo(
     Example:
       benchdesign demo --out /tmp/demo
     """
-    from benchdesign.cli.jobs import demo_job
+    from benchdesign.cli.actions.run import demo_job
 
     demo_job(out, as_json=as_json, quiet=quiet)
 
@@ -691,6 +692,6 @@ def config_show(as_json: AsJson = False) -> None:
     Example:
       benchdesign config show --json
     """
-    from benchdesign.cli.review import config_job
+    from benchdesign.cli.actions.preferences import config_job
 
     config_job(as_json=as_json)

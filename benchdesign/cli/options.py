@@ -15,8 +15,8 @@ from typing import Annotated, Any
 import typer
 
 from benchdesign.errors import UsageError
-from benchdesign.regular import full_path, is_there, read_regular_text
-from benchdesign.text import MOST_DIGITS, is_whole_number
+from benchdesign.foundation.paths import full_path, is_there, read_regular_text
+from benchdesign.foundation.text import MOST_DIGITS, is_whole_number
 
 __all__ = [
     "AsJson",
@@ -146,7 +146,7 @@ Quiet = Annotated[
 
 def pairs(given: Sequence[str] | None, option: str) -> dict[str, str]:
     """Return NAME=VALUE options as a dictionary."""
-    from benchdesign.formats.fields import ROLES
+    from benchdesign.benchmarks.fields.detect import ROLES
 
     found: dict[str, str] = {}
     for one in given or ():
@@ -223,7 +223,7 @@ def chosen_scope(
     if sentence.strip():
         scope["sentence"] = sentence
     if examples is not None:
-        from benchdesign.formats import load_benchmark
+        from benchdesign.benchmarks import load_benchmark
 
         items = load_benchmark(examples, limit=_MOST_EXAMPLES + 1).items
         if len(items) > _MOST_EXAMPLES:

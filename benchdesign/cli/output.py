@@ -13,11 +13,11 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from benchdesign.progress import Progress
-from benchdesign.text import cell_width, display, ellipsis
+from benchdesign.foundation.progress import Progress
+from benchdesign.foundation.text import cell_width, display, ellipsis
 
 if TYPE_CHECKING:
-    from benchdesign.items import Finding
+    from benchdesign.benchmarks.items import Finding
 
 __all__ = ["TRUST_NOTE", "Talk", "print_json", "print_lines", "print_table", "share", "trust"]
 
@@ -29,7 +29,7 @@ _MOST_FINDINGS = 5
 
 def print_json(value: object) -> None:
     """Print one JSON object on standard output."""
-    from benchdesign.records import plain
+    from benchdesign.foundation.serialization import plain
 
     json.dump(plain(value), sys.stdout, ensure_ascii=True, indent=2, sort_keys=True)
     sys.stdout.write("\n")

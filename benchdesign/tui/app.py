@@ -16,16 +16,16 @@ from textual.theme import Theme
 from textual.widget import Widget
 
 from benchdesign.errors import WorkspaceError
-from benchdesign.regular import is_there
+from benchdesign.foundation.paths import is_there
 from benchdesign.tui.keys import APP_KEYS, KEYS, SCREENS, bindings
-from benchdesign.tui.memory import keep_preference
-from benchdesign.tui.working import WorkingApp
+from benchdesign.tui.session.job_controller import WorkingApp
+from benchdesign.tui.session.ui_state import keep_preference
 
 if TYPE_CHECKING:
     from textual.command import Provider
 
-    from benchdesign.decisions import Step
-    from benchdesign.tui.model import Session
+    from benchdesign.tui.session.session import Session
+    from benchdesign.workspace.decisions import Step
 
 __all__ = ["BenchdesignApp"]
 
@@ -46,7 +46,7 @@ def _factory(mode: str) -> Callable[[], Screen[Any]]:
 
 
 def _finder() -> type[Provider]:
-    from benchdesign.tui.finder import WorkspaceFinder
+    from benchdesign.tui.palette_search import WorkspaceFinder
 
     return WorkspaceFinder
 
@@ -71,7 +71,7 @@ class BenchdesignApp(WorkingApp):
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Return a palette command for every action, screen and theme."""
-        from benchdesign.tui.commands import palette_commands
+        from benchdesign.tui.palette_commands import palette_commands
 
         return palette_commands(self, screen)
 
@@ -192,14 +192,14 @@ class BenchdesignApp(WorkingApp):
 
     def action_help(self) -> None:
         """Show what this screen does, and its keys."""
-        from benchdesign.tui.screens.help import HelpScreen
+        from benchdesign.tui.dialogs.help import HelpScreen
 
         if len(self.screen_stack) == 1:
             self.push_screen(HelpScreen(self.current_mode))
 
     def action_jump(self) -> None:
         """Show a letter on every pane; typing it moves focus there."""
-        from benchdesign.tui.screens.jump import JumpScreen
+        from benchdesign.tui.dialogs.jump import JumpScreen
 
         if len(self.screen_stack) == 1:
             self.push_screen(JumpScreen(self.screen))

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchdesign.gaps import Gaps, Status
+from benchdesign.coverage.gaps import Gaps
+from benchdesign.coverage.status import Status
 
 __all__ = ["Figures", "figures_of"]
 

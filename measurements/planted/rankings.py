@@ -13,12 +13,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from benchdesign.conceptmap import ConceptMap
-from benchdesign.coverage import Reference, measure_coverage
-from benchdesign.dictionary import ConceptTable, Dictionary, Level
-from benchdesign.gaps import find_gaps
-from benchdesign.items import Item
-from benchdesign.proposals import ProposalSettings, plan_additions
+from benchdesign.benchmarks.items import Item
+from benchdesign.concepts.dictionaries.dictionary import ConceptTable, Dictionary, Level
+from benchdesign.concepts.maps.concept_map import ConceptMap
+from benchdesign.coverage.coverage import measure_coverage
+from benchdesign.coverage.find_gaps import find_gaps
+from benchdesign.coverage.reference import Reference
+from benchdesign.selection.additions import ProposalSettings, plan_additions
 
 Floats = NDArray[np.float64]
 RIDGES = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)

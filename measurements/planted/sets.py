@@ -9,11 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
-from benchdesign.conceptmap import ConceptMap
-from benchdesign.dictionary import Dictionary
-from benchdesign.formats import load_benchmark
-from benchdesign.items import Item
-from benchdesign.mapping import map_items, open_mapper
+from benchdesign.benchmarks import load_benchmark
+from benchdesign.benchmarks.items import Item
+from benchdesign.concepts.dictionaries.dictionary import Dictionary
+from benchdesign.concepts.mapping import map_items, open_mapper
+from benchdesign.concepts.maps.concept_map import ConceptMap
 from planted.draws import FEWEST_ITEMS, MOST_ITEMS
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"

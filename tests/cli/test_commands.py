@@ -11,8 +11,8 @@ import pytest
 
 from benchdesign.cli import run_command
 from benchdesign.errors import ModelError
-from benchdesign.stored import Proposed
-from benchdesign.workspace import Workspace
+from benchdesign.pipeline.stage_results import Proposed
+from benchdesign.workspace.workspace import Workspace
 from tests.keywords import KeywordMapper, use_keywords, write_sets
 
 
@@ -192,7 +192,9 @@ def test_a_scope_in_which_nothing_is_said_does_not_keep_a_run_out(finished: Comm
 def test_another_workspace_on_the_same_files_never_opens_the_model(
     finished: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("benchdesign.mapping.open_mapper", lambda *_, **__: pytest.fail("opened"))
+    monkeypatch.setattr(
+        "benchdesign.concepts.mapping.open_mapper", lambda *_, **__: pytest.fail("opened")
+    )
     result = finished(
         *("run", "animals.jsonl", "--pool", "pool.jsonl", "--add", "20", "-q"),
         *("--workspace", "other", "--out", "again"),
@@ -220,7 +222,7 @@ def test_every_command_that_maps_hands_the_chat_template_on(
         raise ModelError("no chat template here" if chat else "")
 
     Path("results.csv").write_text("item,model,score\nb-0,m,1\nb-1,m,0\n", "utf-8")
-    monkeypatch.setattr("benchdesign.mapping.open_mapper", refuse)
+    monkeypatch.setattr("benchdesign.concepts.mapping.open_mapper", refuse)
     # What was mapped without the template is no answer.
     result = finished(*arguments, "--chat", "-q")
     assert (result.code, "no chat template here" in result.err) == (2, True)
@@ -427,7 +429,7 @@ def test_an_unforeseen_error_is_one_line_with_a_log(
     def fail(**_: object) -> None:
         raise ZeroDivisionError("oops")
 
-    monkeypatch.setattr("benchdesign.cli.review.config_job", fail)
+    monkeypatch.setattr("benchdesign.cli.actions.preferences.config_job", fail)
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     result = command("config", "show")
     assert result.code == 1
@@ -444,7 +446,7 @@ def test_a_full_disk_that_nobody_foresaw_is_one_line(
         def fail(named: tuple[str, ...] = named, **_: object) -> None:
             raise OSError(28, "No space left on device", *named)
 
-        monkeypatch.setattr("benchdesign.cli.review.config_job", fail)
+        monkeypatch.setattr("benchdesign.cli.actions.preferences.config_job", fail)
         result = command("config", "show")
         assert (result.code, result.out) == (1, "")
         assert one_line(result.err)

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 from benchdesign.cli import run_command
+from tests.concepts.test_labels import judge, label_all, serve
 from tests.helpers import make_tiny_bert, make_tiny_dictionary, make_tiny_sae
-from tests.mapping.test_label import judge, label_all, serve
 
 WORDS = ("cat", "dog", "house", "river", "stone", "music", "number", "seven", "market", "garden")
 LEVELS = (
@@ -64,7 +64,7 @@ def train_arguments(folder: Path, out: Path, *more: str) -> list[str]:
 
 
 def test_train_writes_a_complete_dictionary(made: Path) -> None:
-    from benchdesign.mapping import load_dictionary
+    from benchdesign.concepts.mapping import load_dictionary
 
     dictionary = load_dictionary(made / "dictionary")
     assert [(one.name, one.unit, one.width) for one in dictionary.levels] == [
@@ -91,8 +91,8 @@ def test_no_corpus_text_is_in_the_dictionary(made: Path) -> None:
 
 
 def test_base_rates_are_those_of_the_mapped_corpus(made: Path) -> None:
-    from benchdesign.formats import load_benchmark
-    from benchdesign.mapping import map_items, open_mapper
+    from benchdesign.benchmarks import load_benchmark
+    from benchdesign.concepts.mapping import map_items, open_mapper
 
     mapper = open_mapper(None, made / "dictionary", device="cpu")
     corpus = load_benchmark(made / "corpus.jsonl", fields={"prompt": "text"})
@@ -131,7 +131,7 @@ def test_measuring_on_the_training_corpus_changes_nothing(
 
 
 def test_measuring_gives_a_plain_sae_its_thresholds(made: Path, run: Run, tmp_path: Path) -> None:
-    from benchdesign.mapping import load_dictionary
+    from benchdesign.concepts.mapping import load_dictionary
 
     plain = made / "dictionary" / "terms"
     assert not load_dictionary(plain).table.threshold.any()
@@ -209,7 +209,7 @@ def test_bad_training_input_is_one_line_and_writes_nothing(
 def test_a_model_given_by_a_relative_path_is_found_from_anywhere(
     made: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from benchdesign.mapping import load_dictionary, open_mapper
+    from benchdesign.concepts.mapping import load_dictionary, open_mapper
 
     monkeypatch.chdir(made)
     out = tmp_path / "out"
@@ -263,7 +263,8 @@ def test_only_a_dictionary_is_replaced(made: Path, run: Run, tmp_path: Path) -> 
 def test_key_words_label_a_copy_and_scores_come_along(
     made: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from benchdesign.mapping import label_score, load_dictionary
+    from benchdesign.concepts.labels import score as label_score
+    from benchdesign.concepts.mapping import load_dictionary
 
     def embed(texts: list[str]) -> np.ndarray:
         return np.array([[float(word in one) for word in WORDS] for one in texts], dtype=np.float32)
@@ -284,7 +285,7 @@ def test_key_words_label_a_copy_and_scores_come_along(
 
 
 def test_labels_that_are_not_unique_are_counted(made: Path, run: Run, tmp_path: Path) -> None:
-    from benchdesign.mapping import load_dictionary
+    from benchdesign.concepts.mapping import load_dictionary
 
     flags = load_dictionary(made / "dictionary").table.flags[:24]
     live = [concept for concept, found in enumerate(flags) if not found][:3]
@@ -301,7 +302,8 @@ def test_labels_that_are_not_unique_are_counted(made: Path, run: Run, tmp_path: 
 def test_labels_that_score_low_are_taken_away(
     made: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from benchdesign.mapping import label_score, load_dictionary
+    from benchdesign.concepts.labels import score as label_score
+    from benchdesign.concepts.mapping import load_dictionary
 
     def nothing(**_: object) -> label_score.Embedder:
         return lambda texts: np.zeros((len(texts), 2), dtype=np.float32)
@@ -323,7 +325,8 @@ def test_labels_that_score_low_are_taken_away(
 def test_only_new_labels_are_scored_again(
     made: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from benchdesign.mapping import label_score, load_dictionary
+    from benchdesign.concepts.labels import score as label_score
+    from benchdesign.concepts.mapping import load_dictionary
 
     asked: list[str] = []
 
@@ -385,7 +388,7 @@ def test_a_model_is_not_asked_before_the_cost_is_agreed(made: Path, run: Run) ->
 def test_a_stopped_run_of_a_model_pays_for_nothing_twice(
     made: Path, run: Run, tmp_path: Path
 ) -> None:
-    from benchdesign.mapping import load_dictionary
+    from benchdesign.concepts.mapping import load_dictionary
 
     n_answers = iter([3, 1000])
     left = [next(n_answers)]
@@ -444,7 +447,7 @@ def test_a_stopped_judge_is_paid_for_the_rest_only(made: Path, run: Run, tmp_pat
 
 
 def test_a_neuronpedia_export_is_for_the_level_named(made: Path, run: Run, tmp_path: Path) -> None:
-    from benchdesign.mapping import load_dictionary
+    from benchdesign.concepts.mapping import load_dictionary
 
     export = [{"modelId": "m", "layer": "l", "index": "2", "description": "birds"}]
     (tmp_path / "export.json").write_text(json.dumps(export))
@@ -539,7 +542,7 @@ def test_list_shows_the_saes_of_one_release(run: Run) -> None:
 
 
 def test_list_knows_what_was_downloaded(run: Run, tmp_path: Path) -> None:
-    from benchdesign.mapping.registry import read_registry
+    from benchdesign.concepts.dictionaries.registry import read_registry
 
     inside = tmp_path / "hub/models--jbloom--GPT2-Small-SAEs-Reformatted/snapshots/abc"
     (inside / "blocks.8.hook_resid_pre").mkdir(parents=True)
@@ -552,8 +555,8 @@ def test_list_knows_what_was_downloaded(run: Run, tmp_path: Path) -> None:
 def test_list_names_what_is_in_the_caches_as_it_is_given(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from benchdesign.mapping import registry
-    from benchdesign.mapping.dictionaries import converted_name
+    from benchdesign.concepts.dictionaries import registry
+    from benchdesign.concepts.dictionaries.open import converted_name
 
     hub = tmp_path / "hub"
     monkeypatch.setattr(registry, "_hub_cache", lambda: hub)
@@ -584,7 +587,7 @@ def test_list_names_what_is_in_the_caches_as_it_is_given(
 
 
 def test_what_list_says_is_on_disk_is_opened_from_there(run: Run, tmp_path: Path) -> None:
-    from benchdesign.mapping.dictionaries import converted_name
+    from benchdesign.concepts.dictionaries.open import converted_name
 
     spec = "sae-lens:gpt2-small-res-jb/blocks.8.hook_resid_pre"
     # The folder that BENCHDESIGN_CACHE names.

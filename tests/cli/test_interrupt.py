@@ -19,7 +19,7 @@ MAPS = ("benchmark", "pool")
 # Reads items through words, slowly enough to be caught at it, in shards of a few.
 SLOW = """
 import sys, time
-import benchdesign.mapping, benchdesign.mapping.cache as cache
+import benchdesign.concepts.mapping, benchdesign.concepts.mapping.map_cache as cache
 from benchdesign.cli import main
 from tests.keywords import KeywordMapper
 
@@ -32,8 +32,8 @@ class Slow(KeywordMapper):
 
 cache.SHARD_ITEMS = 8
 mapper = Slow()
-benchdesign.mapping.open_mapper = lambda *_, **__: mapper
-benchdesign.mapping.load_dictionary = lambda *_: mapper.dictionary
+benchdesign.concepts.mapping.open_mapper = lambda *_, **__: mapper
+benchdesign.concepts.mapping.load_dictionary = lambda *_: mapper.dictionary
 main(sys.argv[2:])
 """
 

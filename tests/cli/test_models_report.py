@@ -8,15 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from benchdesign.formats import load_benchmark
-from tests.cli.test_commands import Command, command, one_line
-from tests.formats.logs import (
+from benchdesign.benchmarks import load_benchmark
+from tests.benchmarks.logs import (
     inspect_log,
     inspect_sample,
     write_inspect_archive,
     write_inspect_json,
 )
-from tests.formats.test_model_logs import EXAMPLES, REAL_RUN
+from tests.benchmarks.test_model_logs import EXAMPLES, REAL_RUN
+from tests.cli.test_commands import Command, command, one_line
 
 __all__ = ["command"]
 

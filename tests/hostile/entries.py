@@ -14,8 +14,8 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
+from benchdesign.benchmarks import load_benchmark, write_benchmark
 from benchdesign.errors import BenchdesignError
-from benchdesign.formats import load_benchmark, write_benchmark
 from tests.hostile.cases import lines
 
 Entry = Callable[[Path, bytes], None]
@@ -90,7 +90,8 @@ _RESULTS = (
 
 def results(folder: Path, data: bytes) -> None:
     """A file of results; the first byte picks its kind."""
-    from benchdesign.formats.results import join_results, read_results
+    from benchdesign.benchmarks.results.join import join_results
+    from benchdesign.benchmarks.results.read import read_results
 
     name = _RESULTS[data[0] % len(_RESULTS)] if data else "a.csv"
     if name in {"instances.json", "run_spec.json"}:
@@ -106,7 +107,7 @@ def results(folder: Path, data: bytes) -> None:
 
 def template(folder: Path, data: bytes) -> None:
     """An item template."""
-    from benchdesign.render import Template
+    from benchdesign.benchmarks.template import Template
 
     Template(data.decode("utf-8", "replace")).render(RECORD)
 
@@ -117,7 +118,7 @@ def _clock() -> datetime:
 
 @cache
 def _workspace() -> Path:
-    from benchdesign.workspace import Workspace
+    from benchdesign.workspace.workspace import Workspace
 
     folder = Path(tempfile.mkdtemp(prefix="benchdesign-fuzz-"))
     (folder / "a.jsonl").write_bytes(lines(3))
@@ -131,10 +132,10 @@ _WORKSPACE_FILES = ("workspace.json", "decisions.jsonl", "stages.json", "ui.json
 
 def workspace(folder: Path, data: bytes) -> None:
     """A file of a workspace, or the person's settings; the first byte picks which."""
-    from benchdesign.config import load_preferences
-    from benchdesign.decisions import Subject
-    from benchdesign.scope import Scope
-    from benchdesign.workspace import Workspace
+    from benchdesign.coverage.scope import Scope
+    from benchdesign.foundation.preferences import load_preferences
+    from benchdesign.workspace.decisions import Subject
+    from benchdesign.workspace.workspace import Workspace
 
     name = _WORKSPACE_FILES[data[0] % len(_WORKSPACE_FILES)] if data else "ui.json"
     for one in ("maps", "results"):
@@ -182,9 +183,9 @@ def _dictionary() -> Path:
 
 def dictionary(folder: Path, data: bytes) -> None:
     """A file of a concept dictionary, or labels for it; the first byte picks which."""
-    from benchdesign.mapping.dictionaries import load_dictionary
-    from benchdesign.mapping.label import read_labels
-    from benchdesign.mapping.sae_folder import load_encoder
+    from benchdesign.concepts.dictionaries.open import load_dictionary
+    from benchdesign.concepts.labels.label_files import read_labels
+    from benchdesign.concepts.mapping.sae_folder import load_encoder
 
     name = _DICTIONARY_FILES[data[0] % len(_DICTIONARY_FILES)] if data else "dictionary.json"
     shutil.copytree(_dictionary(), folder, dirs_exist_ok=True)

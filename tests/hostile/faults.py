@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from benchdesign.decisions import DecisionLog, Subject, Verdict
-from benchdesign.mapping.worker import Failed, Job, Stopped
-from benchdesign.progress import Progress
-from benchdesign.workspace import Workspace
+from benchdesign.foundation.child_process import Failed, Job, Stopped
+from benchdesign.foundation.progress import Progress
+from benchdesign.workspace.decision_log import DecisionLog
+from benchdesign.workspace.decisions import Subject, Verdict
+from benchdesign.workspace.workspace import Workspace
 from tests.hostile.processes import Ended, can_mount, command, small_disk, start
 from tests.keywords import write_sets
 

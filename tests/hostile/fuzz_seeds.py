@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from tests.formats.logs import (
+from tests.benchmarks.logs import (
     helm_stat,
     inspect_log,
     inspect_sample,

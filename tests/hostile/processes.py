@@ -118,8 +118,8 @@ def quick_reading(*, pause: float = 0.0, shard_items: int = 1024) -> Iterator[No
         use_keywords(patch)
         mapper = SlowMapper()
         mapper.pause = pause
-        patch.setattr("benchdesign.mapping.open_mapper", lambda *_, **__: mapper)
-        patch.setattr("benchdesign.mapping.cache.SHARD_ITEMS", shard_items)
+        patch.setattr("benchdesign.concepts.mapping.open_mapper", lambda *_, **__: mapper)
+        patch.setattr("benchdesign.concepts.mapping.map_items.SHARD_ITEMS", shard_items)
         yield
 
 
@@ -148,10 +148,9 @@ def warm_up() -> None:
     import scipy.sparse  # noqa: F401
     import sklearn.cluster  # noqa: F401
 
-    import benchdesign.candidates
-    import benchdesign.pipeline
-    import benchdesign.report
-    import benchdesign.revision  # noqa: F401
+    import benchdesign.pipeline.run
+    import benchdesign.report.render
+    import benchdesign.revision.plan  # noqa: F401
 
 
 _libc = ctypes.CDLL(None, use_errno=True)

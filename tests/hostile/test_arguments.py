@@ -97,8 +97,8 @@ def test_workspace_that_is_damaged_is_no_wrong_name(
 
 
 def test_folder_of_a_dictionary_or_model_may_be_named_anything() -> None:
-    from benchdesign.mapping.dictionaries import load_dictionary
-    from benchdesign.mapping.reference import anywhere
+    from benchdesign.concepts.dictionaries.open import load_dictionary
+    from benchdesign.concepts.reference_model.model import anywhere
 
     assert anywhere(LONG) == LONG
     with pytest.raises(DictionaryError, match="no such dictionary"):
@@ -106,7 +106,7 @@ def test_folder_of_a_dictionary_or_model_may_be_named_anything() -> None:
 
 
 def test_library_does_not_take_an_empty_name_for_the_folder_it_is_in(folder: Path) -> None:
-    from benchdesign.formats import load_benchmark
+    from benchdesign.benchmarks import load_benchmark
 
     with pytest.raises(FormatError, match="empty name"):
         load_benchmark("")

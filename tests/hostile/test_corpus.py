@@ -10,9 +10,9 @@ from types import FrameType
 
 import pytest
 
+from benchdesign.benchmarks import load_benchmark, write_benchmark
 from benchdesign.cli import run_command
 from benchdesign.errors import InputError
-from benchdesign.formats import load_benchmark, write_benchmark
 from tests.hostile.corpus import BY_NAME, CASES, BadFile, Loads, Refused
 from tests.keywords import use_keywords
 

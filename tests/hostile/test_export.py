@@ -15,16 +15,18 @@ from pathlib import Path
 
 import pytest
 
-from benchdesign.analysis import Analysis
+from benchdesign.benchmarks.items import Finding, Item
 from benchdesign.cli import run_command
-from benchdesign.items import Finding, Item
-from benchdesign.report import collect_report, render_html, render_markdown
-from benchdesign.report_data import ReportData
-from benchdesign.revision import Choice, plan_revision
-from tests.core.test_report import analyse_hole
+from benchdesign.report.collect_coverage import collect_report
+from benchdesign.report.coverage_data import ReportData
+from benchdesign.report.coverage_report import render_html, render_markdown
+from benchdesign.revision.choice import Choice
+from benchdesign.revision.plan import plan_revision
+from benchdesign.workspace.analysis import Analysis
 from tests.hostile.test_corpus import is_clean
 from tests.hostile.texts import HOSTILE
 from tests.keywords import use_keywords
+from tests.report.test_coverage_report import analyse_hole
 
 OWNED = "document.documentElement.setAttribute('data-owned','1')"
 ADDRESS = "http://LISTENER"
@@ -304,7 +306,7 @@ def test_json_of_every_command_is_ascii_and_says_the_same(
 
 
 def test_revision_of_hostile_sets_is_whole_and_reads_back(hostile_files: Path) -> None:
-    from benchdesign.formats import load_benchmark
+    from benchdesign.benchmarks import load_benchmark
 
     assert run_command(["run", "a.jsonl", "--pool", "b.jsonl", "--add", "20", "-q"]) == 0
     before, after = load_benchmark("a.jsonl"), load_benchmark("a-revised/a.revised.jsonl")

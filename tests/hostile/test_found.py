@@ -9,8 +9,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from benchdesign.benchmarks.formats.unpacked_size import unpacked_bytes
 from benchdesign.errors import BenchdesignError
-from benchdesign.formats.unpacked import unpacked_bytes
 from tests.hostile.cases import deep, lines
 from tests.hostile.entries import ENTRIES, run_entry
 

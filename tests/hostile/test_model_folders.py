@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
+from benchdesign.concepts.reference_model.model import ReferenceModel
 from benchdesign.errors import InputError
-from benchdesign.mapping.reference import ReferenceModel
+from tests.concepts.tiny_models import make_tiny_decoder
 from tests.helpers import make_tiny_bert
-from tests.mapping.tiny_models import make_tiny_decoder
 
 POINT = "blocks.1.hook_resid_post"
 POINTER = b"version https://git-lfs.github.com/spec/v1\noid sha256:ab\nsize 5\n"

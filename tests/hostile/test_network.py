@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from benchdesign.shipped import example_folder
+from benchdesign.benchmarks.example_data import example_folder
 from tests.hostile.cases import lines
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from benchdesign.errors import BenchdesignError
-from benchdesign.regular import read_regular
+from benchdesign.foundation.paths import read_regular
 from tests.hostile.faults import finished
 from tests.hostile.processes import Ended, command, warm_up
 
@@ -90,7 +90,7 @@ def test_file_of_a_workspace_that_is_a_pipe_is_refused(name: str, folder: Path) 
 
 
 def test_results_file_of_lm_eval_that_is_a_pipe_is_passed_over(tmp_path: Path) -> None:
-    from benchdesign.formats.lm_eval import _model_of
+    from benchdesign.benchmarks.results.lm_eval import _model_of
 
     os.mkfifo(tmp_path / "results_2024-01-01T00-00-00.json")
     samples = tmp_path / "samples_a_2024-01-01T00-00-00.jsonl"
@@ -100,7 +100,7 @@ def test_results_file_of_lm_eval_that_is_a_pipe_is_passed_over(tmp_path: Path) -
 
 @pytest.mark.parametrize("name", ["corpus.jsonl", "corpus.txt.gz", "corpus.parquet"])
 def test_corpus_that_is_a_pipe_is_refused(name: str, tmp_path: Path) -> None:
-    from benchdesign.mapping.corpus import CorpusReader
+    from benchdesign.concepts.training.corpus import CorpusReader
 
     said = rf"{name}: .*not a regular file"
     with pipe(tmp_path / name) as path, pytest.raises(BenchdesignError, match=said):
@@ -109,7 +109,7 @@ def test_corpus_that_is_a_pipe_is_refused(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["contexts.jsonl", "contexts.jsonl.gz"])
 def test_contexts_that_are_a_pipe_are_refused(name: str, tmp_path: Path) -> None:
-    from benchdesign.mapping.contexts import read_contexts
+    from benchdesign.concepts.training.context_files import read_contexts
 
     said = rf"{name}: .*not a regular file"
     with pipe(tmp_path / name) as path, pytest.raises(BenchdesignError, match=said):
@@ -117,7 +117,7 @@ def test_contexts_that_are_a_pipe_are_refused(name: str, tmp_path: Path) -> None
 
 
 def test_config_of_a_level_that_is_a_pipe_is_refused(tmp_path: Path) -> None:
-    from benchdesign.mapping.dictionaries import load_dictionary
+    from benchdesign.concepts.dictionaries.open import load_dictionary
     from tests.helpers import make_tiny_dictionary
 
     tiny = make_tiny_dictionary(tmp_path / "tiny", model=tmp_path / "model")

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 
 from benchdesign.cli import run_command
+from benchdesign.concepts.labels.chat_endpoint import Endpoint, EndpointError
+from benchdesign.concepts.training.context_files import write_contexts
 from benchdesign.errors import InputError
-from benchdesign.mapping.contexts import write_contexts
-from benchdesign.mapping.endpoint import Endpoint, EndpointError
+from tests.concepts.test_labels import make_contexts
 from tests.helpers import make_tiny_dictionary
-from tests.mapping.test_label import make_contexts
 
 KEY = "sk-5e471be1-do-not-tell"
 

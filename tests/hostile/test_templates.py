@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from benchdesign.benchmarks.template import Template
+from benchdesign.benchmarks.template_sandbox import MAX_OUTPUT
 from benchdesign.cli import run_command
 from benchdesign.errors import TemplateError
-from benchdesign.render import MAX_OUTPUT, Template
 from tests.hostile.cases import lines
 from tests.hostile.entries import RECORD
 from tests.hostile.test_corpus import LIMIT_S, is_clean, time_limit

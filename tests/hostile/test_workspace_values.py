@@ -53,7 +53,7 @@ def wrong_values() -> Iterator[tuple[str, Any]]:
 @pytest.mark.parametrize(("where", "value"), wrong_values())
 def test_value_of_another_kind_is_damage(where: str, value: Any, folder: Path) -> None:
     from benchdesign.errors import WorkspaceError
-    from benchdesign.workspace import Workspace
+    from benchdesign.workspace.workspace import Workspace
 
     change(folder, "workspace.json", where, value)
     with pytest.raises(WorkspaceError, match=r"workspace\.json: damaged \("):

@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
-from benchdesign.config import Preferences, Settings
-from benchdesign.pipeline import run_pipeline
-from benchdesign.progress import Progress
-from benchdesign.tui import jobs
+from benchdesign.foundation.preferences import Preferences
+from benchdesign.foundation.progress import Progress
+from benchdesign.pipeline.run import run_pipeline
 from benchdesign.tui.app import BenchdesignApp
-from benchdesign.tui.memory import RecentList
-from benchdesign.workspace import Workspace
+from benchdesign.tui.session import background_jobs as jobs
+from benchdesign.tui.session.ui_state import RecentList
+from benchdesign.workspace.settings import Settings
+from benchdesign.workspace.workspace import Workspace
 from tests.keywords import use_keywords, write_sets
 
 HOSTILE = (

@@ -3,7 +3,7 @@
 import signal
 import time
 
-from benchdesign.progress import Progress, ProgressCallback
+from benchdesign.foundation.progress import Progress, ProgressCallback
 
 
 def hang(folder: str, *, progress: ProgressCallback, output: str) -> None:

@@ -5,12 +5,12 @@ What is below runs again in the child process that computes, so both read items 
 
 import sys
 
-import benchdesign.mapping
+import benchdesign.concepts.mapping
 from tests.keywords import KeywordMapper
 
 _mapper = KeywordMapper()
-benchdesign.mapping.open_mapper = lambda *_, **__: _mapper  # type: ignore[assignment]
-benchdesign.mapping.load_dictionary = lambda *_, **__: _mapper.dictionary  # type: ignore[assignment]
+benchdesign.concepts.mapping.open_mapper = lambda *_, **__: _mapper  # type: ignore[assignment]
+benchdesign.concepts.mapping.load_dictionary = lambda *_, **__: _mapper.dictionary  # type: ignore[assignment]
 
 if __name__ == "__main__":
     from benchdesign.tui import run

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from benchdesign.config import Settings
-from benchdesign.pipeline import run_pipeline
+from benchdesign.pipeline.run import run_pipeline
 from benchdesign.tui.widgets.line_table import LineTable
-from benchdesign.workspace import Workspace
+from benchdesign.workspace.settings import Settings
+from benchdesign.workspace.workspace import Workspace
 from tests.tui.conftest import Bench, until
 from tests.tui.test_screens import go, visible_text
 

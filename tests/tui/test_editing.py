@@ -15,7 +15,9 @@ BEFORE_EDIT = "Concepts and evidence refer to the text before the edit."
 
 
 def types(monkeypatch: pytest.MonkeyPatch, edits: dict[str, Any]) -> None:
-    monkeypatch.setattr("benchdesign.tui.editing.edit_record", lambda *_, **__: edits)
+    monkeypatch.setattr(
+        "benchdesign.tui.dialogs.external_editor.edit_record", lambda *_, **__: edits
+    )
 
 
 async def edit_first(pilot: Pilot[None], app: BenchdesignApp) -> str:

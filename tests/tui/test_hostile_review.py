@@ -11,7 +11,7 @@ import pytest
 from textual.pilot import Pilot
 
 from benchdesign.tui.app import BenchdesignApp
-from benchdesign.tui.screens.lists import ListScreen
+from benchdesign.tui.screens.list_screen import ListScreen
 from benchdesign.tui.widgets.detail import Detail
 from tests.keywords import use_keywords, write_sets
 from tests.tui.conftest import Bench, make_bench

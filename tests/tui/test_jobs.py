@@ -7,12 +7,12 @@ from typing import cast
 
 import pytest
 
-from benchdesign.mapping.worker import Job as ChildJob
-from benchdesign.progress import Progress
-from benchdesign.records import plain, write_json
-from benchdesign.sofar import SoFar
-from benchdesign.text import cell_width
-from benchdesign.tui import jobs
+from benchdesign.foundation.child_process import Job as ChildJob
+from benchdesign.foundation.progress import Progress
+from benchdesign.foundation.serialization import plain, write_json
+from benchdesign.foundation.text import cell_width
+from benchdesign.pipeline.partial_summary import SoFar
+from benchdesign.tui.session import background_jobs as jobs
 from benchdesign.tui.widgets.job_line import JobLine, progress_text
 from tests.tui import hanging
 from tests.tui.conftest import Bench, FakeJob, until

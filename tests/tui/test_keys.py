@@ -8,10 +8,10 @@ from textual import events
 from textual._xterm_parser import XTermParser
 
 from benchdesign.tui.app import BenchdesignApp
+from benchdesign.tui.dialogs.help import help_content
 from benchdesign.tui.keys import APP_KEYS, FOOTERS, KEYS, SCREEN_KEYS, SCREENS, TABLE_KEYS
 from benchdesign.tui.marks import MARKS, Marks
-from benchdesign.tui.memory import RecentList
-from benchdesign.tui.screens.help import help_content
+from benchdesign.tui.session.ui_state import RecentList
 
 
 def test_one_key_never_means_two_things() -> None:

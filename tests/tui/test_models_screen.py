@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from benchdesign.tui.app import BenchdesignApp
-from benchdesign.tui.screens.dialogs import AskText
+from benchdesign.tui.dialogs.dialogs import AskText
 from benchdesign.tui.screens.models import ModelsScreen
 from benchdesign.tui.widgets.line_table import LineTable
 from tests.tui.conftest import HOSTILE, Bench, until

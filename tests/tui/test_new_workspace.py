@@ -7,9 +7,10 @@ import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from benchdesign.items import Benchmark
+from benchdesign.benchmarks.items import Benchmark
 from benchdesign.tui.app import BenchdesignApp
-from benchdesign.tui.screens.new_form import NewForm, free_folder
+from benchdesign.tui.dialogs.new_workspace import NewForm
+from benchdesign.tui.pages.new_workspace_page import free_folder
 from benchdesign.tui.widgets.detail import Line
 from tests.tui.conftest import Bench, FakeJob, until
 from tests.tui.test_screens import visible_text

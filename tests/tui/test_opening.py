@@ -11,21 +11,22 @@ import numpy as np
 import pytest
 from textual.pilot import Pilot
 
-from benchdesign.analysis import Summary
-from benchdesign.decisions import Subject, Verdict
 from benchdesign.tui.app import BenchdesignApp
-from benchdesign.tui.collecting import no_collecting
-from benchdesign.tui.item_rows import ItemRows
-from benchdesign.tui.model import Session, load_session
-from benchdesign.tui.rows import ConceptRows
-from benchdesign.tui.screens.base import BaseScreen
+from benchdesign.tui.dialogs.scope import ScopeScreen
+from benchdesign.tui.rows.concept_rows import ConceptRows
+from benchdesign.tui.rows.item_rows import ItemRows
+from benchdesign.tui.screens.base_screen import BaseScreen
 from benchdesign.tui.screens.concepts import ConceptsScreen
 from benchdesign.tui.screens.items import ItemsScreen
-from benchdesign.tui.screens.scope import ScopeScreen
-from benchdesign.tui.shown import Shown
+from benchdesign.tui.session.items_by_concept import Shown
+from benchdesign.tui.session.pause_garbage_collection import no_collecting
+from benchdesign.tui.session.session import Session
+from benchdesign.tui.session.session_data import load_session
 from benchdesign.tui.widgets.filter_bar import parse_filter
 from benchdesign.tui.widgets.line_table import LineTable
-from benchdesign.workspace import Workspace
+from benchdesign.workspace.analysis import Summary
+from benchdesign.workspace.decisions import Subject, Verdict
+from benchdesign.workspace.workspace import Workspace
 from tests.keywords import WORDS
 from tests.tui.conftest import Bench, until
 from tests.tui.test_screens import visible_text
@@ -36,7 +37,7 @@ FOX = WORDS.index("fox")
 @pytest.fixture
 def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     """Items are read once this is set."""
-    from benchdesign.formats import load_benchmark
+    from benchdesign.benchmarks import load_benchmark
 
     event = threading.Event()
 
@@ -44,7 +45,7 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
         event.wait(30)
         return load_benchmark(*args, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("benchdesign.formats.load_benchmark", wait)
+    monkeypatch.setattr("benchdesign.benchmarks.load_benchmark", wait)
     yield event
     event.set()
 
@@ -204,7 +205,7 @@ async def test_columns_known_at_once_sort_as_row_by_row(bench: Bench) -> None:
 def test_many_loaded_objects_are_left_out_of_later_searches_for_garbage(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("benchdesign.tui.collecting._MANY", 1_000)
+    monkeypatch.setattr("benchdesign.tui.session.pause_garbage_collection._MANY", 1_000)
     before = gc.get_freeze_count()
     try:
         with no_collecting():

@@ -9,13 +9,14 @@ from typing import Any
 
 import pytest
 
-from benchdesign.decisions import Decision, Subject, Verdict
-from benchdesign.gaps import Status
-from benchdesign.revision import Choice, plan_revision
+from benchdesign.coverage.status import Status
+from benchdesign.revision.choice import Choice
+from benchdesign.revision.plan import plan_revision
 from benchdesign.tui.figures import figures_of
 from benchdesign.tui.screens.overview import OverviewScreen
 from benchdesign.tui.widgets.detail import Line
-from tests.core.test_gaps import judge
+from benchdesign.workspace.decisions import Decision, Subject, Verdict
+from tests.coverage.test_gaps import judge
 from tests.tui.conftest import Bench, until
 from tests.tui.test_screens import go, visible_text
 

@@ -10,16 +10,18 @@ import numpy as np
 import pytest
 
 from benchdesign.cli import run_command
-from benchdesign.dictionary import Dictionary
-from benchdesign.gaps import STATUSES, Status
-from benchdesign.mapping import TokenEvidence
-from benchdesign.report import collect_report, render_markdown
-from benchdesign.revision import Choice, plan_revision
-from benchdesign.stored import Proposed
-from benchdesign.tui.screens.new_form import NewForm
+from benchdesign.concepts.dictionaries.dictionary import Dictionary
+from benchdesign.concepts.mapping import TokenEvidence
+from benchdesign.coverage.status import STATUSES, Status
+from benchdesign.pipeline.stage_results import Proposed
+from benchdesign.report.collect_coverage import collect_report
+from benchdesign.report.coverage_report import render_markdown
+from benchdesign.revision.choice import Choice
+from benchdesign.revision.plan import plan_revision
+from benchdesign.tui.dialogs.new_workspace import NewForm
 from benchdesign.tui.widgets.evidence import evidence_levels
 from benchdesign.tui.widgets.line_table import LineTable
-from benchdesign.workspace import Workspace
+from benchdesign.workspace.workspace import Workspace
 from tests.keywords import use_keywords, write_sets
 from tests.tui.conftest import Bench, FakeJob, make_bench, until
 from tests.tui.test_screens import go, visible_text

@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
-from benchdesign.config import Settings
-from benchdesign.decisions import Decision, Subject, Verdict
-from benchdesign.pipeline import run_pipeline
+from benchdesign.pipeline.run import run_pipeline
 from benchdesign.tui.app import BenchdesignApp
 from benchdesign.tui.keys import KEYS, SCREEN_KEYS, TABLE_KEYS
-from benchdesign.tui.screens.base import BaseScreen
-from benchdesign.tui.screens.lists import ListScreen
+from benchdesign.tui.screens.base_screen import BaseScreen
+from benchdesign.tui.screens.list_screen import ListScreen
 from benchdesign.tui.widgets.detail import Detail
-from benchdesign.workspace import Workspace
+from benchdesign.workspace.decisions import Decision, Subject, Verdict
+from benchdesign.workspace.settings import Settings
+from benchdesign.workspace.workspace import Workspace
 from tests.keywords import use_keywords, write_sets
 from tests.tui.conftest import Bench, until
 
@@ -81,7 +81,7 @@ async def press_everything(
 async def opened(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[tuple[BenchdesignApp, Pilot[None]]]:
-    monkeypatch.setattr("benchdesign.tui.editing.edit_record", lambda *_, **__: {})
+    monkeypatch.setattr("benchdesign.tui.dialogs.external_editor.edit_record", lambda *_, **__: {})
     async with bench.opened() as (app, pilot):
         yield app, pilot
 

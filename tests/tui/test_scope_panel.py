@@ -2,8 +2,8 @@
 
 from textual.widgets import Input
 
-from benchdesign.decisions import Subject, Verdict
 from benchdesign.tui.widgets.line_table import LineTable
+from benchdesign.workspace.decisions import Subject, Verdict
 from tests.tui.conftest import HOSTILE, Bench, until
 from tests.tui.test_screens import go, visible_text
 

@@ -7,13 +7,13 @@ from textual import events
 from textual.pilot import Pilot
 from textual.widgets import OptionList
 
-from benchdesign.decisions import Verdict
 from benchdesign.tui.app import BenchdesignApp
 from benchdesign.tui.keys import SCREENS
 from benchdesign.tui.widgets.detail import Detail, Line
 from benchdesign.tui.widgets.filter_bar import FilterBar
 from benchdesign.tui.widgets.job_line import JobLine
 from benchdesign.tui.widgets.line_table import LineTable
+from benchdesign.workspace.decisions import Verdict
 from tests.tui.conftest import Bench, until
 
 MODES = [one.mode for one in SCREENS]

@@ -22,11 +22,11 @@ from benchdesign.errors import UsageError
 from tests.tui.conftest import Bench
 
 aiohttp = pytest.importorskip("aiohttp", reason="needs the extra `web`")
-web = pytest.importorskip("benchdesign.tui.web", reason="needs the extra `web`")
+web = pytest.importorskip("benchdesign.tui.browser_server", reason="needs the extra `web`")
 
 ROOT = Path(__file__).parents[2]
 SERVE = (
-    "import sys; from benchdesign.tui.web import LocalServer;"
+    "import sys; from benchdesign.tui.browser_server import LocalServer;"
     "LocalServer(sys.argv[1], port=int(sys.argv[2]), token=sys.argv[3]).serve()"
 )
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "google-chrome"))), None)

@@ -8,17 +8,17 @@ from typing import Any, ClassVar
 from textual.binding import BindingType
 from textual.content import Content
 
-from benchdesign.decisions import Decision, Subject, Verdict
 from benchdesign.errors import WorkspaceError
-from benchdesign.text import display
-from benchdesign.tui.item_pages import CLOSEST, candidate_page
+from benchdesign.foundation.text import display
+from benchdesign.tui.dialogs.dialogs import AskChoice, AskText
 from benchdesign.tui.keys import SCREEN_KEYS, bindings
-from benchdesign.tui.model import Candidate
-from benchdesign.tui.page_parts import id_end
-from benchdesign.tui.rows import CandidateRows
-from benchdesign.tui.screens.dialogs import AskChoice, AskText
-from benchdesign.tui.screens.lists import Facet, ListScreen
-from benchdesign.tui.widgets.line_table import Column, Rows
+from benchdesign.tui.pages.item_page import CLOSEST, candidate_page
+from benchdesign.tui.pages.page_parts import id_end
+from benchdesign.tui.rows.candidate_rows import CandidateRows
+from benchdesign.tui.screens.list_screen import Facet, ListScreen
+from benchdesign.tui.session.session_data import Candidate
+from benchdesign.tui.widgets.table_rows import Column, Rows
+from benchdesign.workspace.decisions import Decision, Subject, Verdict
 
 __all__ = ["REASONS", "CandidatesScreen"]
 
@@ -350,7 +350,7 @@ class CandidatesScreen(ListScreen):
 
     def action_edit(self) -> None:
         """Edit the record in $EDITOR; the source stays as it is."""
-        from benchdesign.tui.editing import edit_record
+        from benchdesign.tui.dialogs.external_editor import edit_record
 
         session, candidate = self.session, self._by_key(self.table.cursor_id or "")
         if session is None or session.analysis is None or candidate is None:

@@ -17,26 +17,26 @@ from textual.binding import BindingType
 from textual.content import Content
 from textual.worker import get_current_worker
 
-from benchdesign.coverage import count_items
+from benchdesign.coverage.coverage import count_items
 from benchdesign.errors import BenchdesignError
-from benchdesign.regular import expanded
-from benchdesign.text import display
+from benchdesign.foundation.paths import expanded
+from benchdesign.foundation.text import display
+from benchdesign.tui.dialogs.dialogs import AskChoice, AskText
 from benchdesign.tui.keys import SCREEN_KEYS, bindings
 from benchdesign.tui.marks import Marks
-from benchdesign.tui.model import Session
-from benchdesign.tui.paths import PathSuggester
-from benchdesign.tui.screens.dialogs import AskChoice, AskText
-from benchdesign.tui.screens.lists import Facet, ListScreen
+from benchdesign.tui.screens.list_screen import Facet, ListScreen
+from benchdesign.tui.session.session import Session
 from benchdesign.tui.widgets.bars import signed_bar
 from benchdesign.tui.widgets.detail import heading
 from benchdesign.tui.widgets.evidence import literal
-from benchdesign.tui.widgets.line_table import Cell, Column, Rows
-from benchdesign.workspace import Workspace
+from benchdesign.tui.widgets.path_suggester import PathSuggester
+from benchdesign.tui.widgets.table_rows import Cell, Column, Rows
+from benchdesign.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
-    from benchdesign.areas import AreaGaps
-    from benchdesign.conceptmap import ConceptMap
-    from benchdesign.suites import Suite
+    from benchdesign.concepts.maps.concept_map import ConceptMap
+    from benchdesign.coverage.area_gaps import AreaGaps
+    from benchdesign.coverage.suite import Suite
 
 __all__ = ["CompareScreen"]
 
@@ -144,7 +144,7 @@ class CompareScreen(ListScreen):
         return names[min(self.facet, len(names) - 1)]
 
     def _rows_of(self, name: str, session: Session) -> object:
-        from benchdesign.tui.suite_rows import HeatRows, OverlapRows
+        from benchdesign.tui.rows.suite_rows import HeatRows, OverlapRows
 
         assert session.analysis is not None
         if name == "suite" and self.suite is not None:
@@ -217,7 +217,7 @@ class CompareScreen(ListScreen):
 
     def detail_of(self, row_id: str) -> Content:
         """Return the page of a row: summary and concept."""
-        from benchdesign.tui.suite_rows import HeatRows, OverlapRows
+        from benchdesign.tui.rows.suite_rows import HeatRows, OverlapRows
 
         rows = self.table.rows
         if isinstance(rows, (HeatRows, OverlapRows)):
@@ -320,8 +320,8 @@ class CompareScreen(ListScreen):
     @work(thread=True, exclusive=True, group="suite", exit_on_error=False)
     def measure_suite(self, folders: list[str]) -> None:
         """Compare this benchmark with those of other workspaces."""
-        from benchdesign.pipeline import reference_of
-        from benchdesign.suites import compare_areas, compare_suite
+        from benchdesign.coverage.reference import reference_of
+        from benchdesign.coverage.suite import compare_areas, compare_suite
 
         session, worker = self.session, get_current_worker()
         if session is None or session.analysis is None:

@@ -7,13 +7,14 @@ from typing import ClassVar
 from textual.binding import BindingType
 from textual.content import Content
 
-from benchdesign.decisions import Verdict
-from benchdesign.tui.concept_pages import concept_page
+from benchdesign.tui.concept_states import OUT, is_gap_state
 from benchdesign.tui.keys import SCREEN_KEYS, bindings
-from benchdesign.tui.rows import OUT, ConceptRows, is_gap_state
-from benchdesign.tui.screens.judging import JudgingScreen
-from benchdesign.tui.screens.lists import Facet
-from benchdesign.tui.widgets.line_table import Column, Rows
+from benchdesign.tui.pages.concept_page import concept_page
+from benchdesign.tui.rows.concept_rows import ConceptRows
+from benchdesign.tui.screens.concept_decisions import JudgingScreen
+from benchdesign.tui.screens.list_screen import Facet
+from benchdesign.tui.widgets.table_rows import Column, Rows
+from benchdesign.workspace.decisions import Verdict
 
 __all__ = ["ConceptsScreen"]
 

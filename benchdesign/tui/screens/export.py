@@ -16,21 +16,21 @@ from textual.widgets import Input, Label
 from textual.worker import get_current_worker
 
 from benchdesign.errors import BenchdesignError, OutputExistsError
-from benchdesign.regular import expanded
-from benchdesign.text import display
-from benchdesign.tui.jobs import rewritten_map
+from benchdesign.foundation.paths import expanded
+from benchdesign.foundation.text import display
+from benchdesign.revision.publish_checks import counted_items, publish_checks
+from benchdesign.tui.dialogs.dialogs import AskChoice, ReadText
 from benchdesign.tui.keys import SCREEN_KEYS, bindings
-from benchdesign.tui.model import Session
-from benchdesign.tui.page_parts import marked_line, page_lines
-from benchdesign.tui.publishing import counted_items, publish_checks
-from benchdesign.tui.screens.base import BaseScreen
-from benchdesign.tui.screens.dialogs import AskChoice, ReadText
+from benchdesign.tui.pages.page_parts import marked_line, page_lines
+from benchdesign.tui.screens.base_screen import BaseScreen
+from benchdesign.tui.session.background_jobs import rewritten_map
+from benchdesign.tui.session.session import Session
 from benchdesign.tui.widgets.detail import Line, heading
 from benchdesign.tui.widgets.evidence import literal
 
 if TYPE_CHECKING:
-    from benchdesign.revision import Revision
-    from benchdesign.tui.memory import UiState
+    from benchdesign.revision.plan import Revision
+    from benchdesign.tui.session.ui_state import UiState
 
 __all__ = ["ExportScreen", "export_folders", "open_report"]
 
@@ -114,7 +114,8 @@ class ExportScreen(BaseScreen):
     @work(thread=True, exclusive=True, group="plan", exit_on_error=False)
     def make_plan(self) -> None:
         """Plan the revision without writing it."""
-        from benchdesign.revision import Choice, plan_revision
+        from benchdesign.revision.choice import Choice
+        from benchdesign.revision.plan import plan_revision
 
         session = self.session
         if session is None or session.analysis is None:
@@ -156,7 +157,7 @@ class ExportScreen(BaseScreen):
         return [Content("")] if self.app.size.height >= 30 else []
 
     def _files(self, session: Session) -> Content:
-        from benchdesign.revision import planned_files
+        from benchdesign.pipeline.write_revision import planned_files
 
         analysis = session.analysis
         assert analysis is not None
@@ -238,14 +239,14 @@ class ExportScreen(BaseScreen):
     @property
     def format(self) -> str | None:
         """The chosen format; None for the benchmark's own."""
-        from benchdesign.formats.exports import EXPORTS
+        from benchdesign.benchmarks.formats.export_formats import EXPORTS
 
         name = self.owner.ui.of_screen("export").get("format")
         return name if name in EXPORTS else None
 
     def action_choose(self) -> None:
         """Choose the format of the revised benchmark."""
-        from benchdesign.formats.exports import EXPORTS
+        from benchdesign.benchmarks.formats.export_formats import EXPORTS
 
         session = self.session
         if session is None or session.analysis is None:
@@ -312,7 +313,8 @@ class ExportScreen(BaseScreen):
     @work(thread=True, exclusive=True, group="export", exit_on_error=False)
     def write_files(self, folder: Path, *, force: bool) -> None:
         """Write all files, or none if one fails."""
-        from benchdesign.revision import Choice, write_revision
+        from benchdesign.pipeline.write_revision import write_revision
+        from benchdesign.revision.choice import Choice
 
         session = self.session
         if session is None or session.analysis is None:

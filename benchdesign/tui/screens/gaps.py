@@ -7,15 +7,15 @@ from typing import Any, ClassVar
 from textual.binding import BindingType
 from textual.content import Content
 
-from benchdesign.decisions import Verdict
 from benchdesign.errors import BenchdesignError
-from benchdesign.tui.concept_pages import area_page, concept_page
+from benchdesign.tui.dialogs.dialogs import AskChoice, AskText
 from benchdesign.tui.keys import SCREEN_KEYS, bindings
-from benchdesign.tui.rows import GapRows
-from benchdesign.tui.screens.dialogs import AskChoice, AskText
-from benchdesign.tui.screens.judging import JudgingScreen
-from benchdesign.tui.screens.lists import Facet
-from benchdesign.tui.widgets.line_table import Column, Rows
+from benchdesign.tui.pages.concept_page import area_page, concept_page
+from benchdesign.tui.rows.gap_rows import GapRows
+from benchdesign.tui.screens.concept_decisions import JudgingScreen
+from benchdesign.tui.screens.list_screen import Facet
+from benchdesign.tui.widgets.table_rows import Column, Rows
+from benchdesign.workspace.decisions import Verdict
 
 __all__ = ["GapsScreen"]
 

@@ -8,14 +8,14 @@ from typing import ClassVar
 from textual.binding import BindingType
 from textual.content import Content
 
-from benchdesign.decisions import Decision, Subject, Verdict
 from benchdesign.errors import WorkspaceError
-from benchdesign.tui.item_pages import item_page
-from benchdesign.tui.item_rows import ItemRows
+from benchdesign.tui.dialogs.dialogs import AskChoice, AskSome, AskText
 from benchdesign.tui.keys import SCREEN_KEYS, bindings
-from benchdesign.tui.screens.dialogs import AskChoice, AskSome, AskText
-from benchdesign.tui.screens.lists import Facet, ListScreen
-from benchdesign.tui.widgets.line_table import Column, Rows
+from benchdesign.tui.pages.item_page import item_page
+from benchdesign.tui.rows.item_rows import ItemRows
+from benchdesign.tui.screens.list_screen import Facet, ListScreen
+from benchdesign.tui.widgets.table_rows import Column, Rows
+from benchdesign.workspace.decisions import Decision, Subject, Verdict
 
 __all__ = ["ItemsScreen"]
 

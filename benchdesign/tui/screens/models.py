@@ -12,18 +12,18 @@ from textual.content import Content
 from textual.worker import get_current_worker
 
 from benchdesign.errors import BenchdesignError
-from benchdesign.regular import expanded, is_there
-from benchdesign.text import display
+from benchdesign.foundation.paths import expanded, is_there
+from benchdesign.foundation.text import display
+from benchdesign.tui.dialogs.dialogs import AskChoice, AskText
 from benchdesign.tui.keys import SCREEN_KEYS, bindings
-from benchdesign.tui.paths import PathSuggester
-from benchdesign.tui.screens.dialogs import AskChoice, AskText
-from benchdesign.tui.screens.lists import Facet, ListScreen
-from benchdesign.tui.widgets.line_table import Column, ListRows, Rows
+from benchdesign.tui.screens.list_screen import Facet, ListScreen
+from benchdesign.tui.widgets.path_suggester import PathSuggester
+from benchdesign.tui.widgets.table_rows import Column, ListRows, Rows
 
 if TYPE_CHECKING:
-    from benchdesign.formats.results import JoinedResults
-    from benchdesign.modelgaps import PairedComparison
-    from benchdesign.modelstudy import ModelStudy
+    from benchdesign.benchmarks.results.join import JoinedResults
+    from benchdesign.model_gaps.compare_models import PairedComparison
+    from benchdesign.model_gaps.study import ModelStudy
 
 __all__ = ["ModelsScreen"]
 
@@ -75,7 +75,7 @@ class ModelsScreen(ListScreen):
         return names[min(self.facet, len(names) - 1)]
 
     def _rows_of(self, name: str) -> object:
-        from benchdesign.tui.model_rows import ItemRows, PairRows, ScoreRows, SpotRows
+        from benchdesign.tui.rows.model_rows import ItemRows, PairRows, ScoreRows, SpotRows
 
         study, session = self.study, self.session
         if study is None or session is None or session.analysis is None:
@@ -149,8 +149,8 @@ class ModelsScreen(ListScreen):
 
     def detail_of(self, row_id: str) -> Content:
         """Return the page about a row of the active list."""
-        from benchdesign.tui import model_pages
-        from benchdesign.tui.model_rows import ItemRows, PairRows, ScoreRows, SpotRows
+        from benchdesign.tui.pages import model_page as model_pages
+        from benchdesign.tui.rows.model_rows import ItemRows, PairRows, ScoreRows, SpotRows
 
         session, rows, study = self.session, self.table.rows, self.study
         if study is None or session is None or session.analysis is None:
@@ -241,9 +241,9 @@ class ModelsScreen(ListScreen):
     @work(thread=True, exclusive=True, group="results", exit_on_error=False)
     def read_results(self, paths: list[str], metrics: list[str] | None = None) -> None:
         """Load results and score every model."""
-        from benchdesign.formats.results import load_results
-        from benchdesign.modelstudy import study_models
-        from benchdesign.scoring import ModelSettings
+        from benchdesign.benchmarks.results.join import load_results
+        from benchdesign.model_gaps.scores import ModelSettings
+        from benchdesign.model_gaps.study import study_models
 
         session = self.session
         if session is None or session.analysis is None:
@@ -315,8 +315,8 @@ class ModelsScreen(ListScreen):
     @work(thread=True, exclusive=True, group="pair", exit_on_error=False)
     def compare(self, model_a: str, model_b: str) -> None:
         """Compare two models and show the pair."""
-        from benchdesign.modelgaps import compare_models
-        from benchdesign.scoring import ModelSettings
+        from benchdesign.model_gaps.compare_models import compare_models
+        from benchdesign.model_gaps.scores import ModelSettings
 
         session, study, worker = self.session, self.study, get_current_worker()
         if study is None or session is None or session.analysis is None:

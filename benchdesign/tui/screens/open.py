@@ -13,16 +13,17 @@ from textual.containers import Vertical
 from textual.widgets import Input
 
 from benchdesign.errors import BenchdesignError
-from benchdesign.regular import expanded, is_there
+from benchdesign.foundation.paths import expanded, is_there
 from benchdesign.tui.keys import SCREEN_KEYS, bindings, key_label
-from benchdesign.tui.memory import Recent
-from benchdesign.tui.screens.base import BaseScreen, Part
+from benchdesign.tui.screens.base_screen import BaseScreen, Part
+from benchdesign.tui.session.ui_state import Recent
 from benchdesign.tui.widgets.detail import Line
 from benchdesign.tui.widgets.filter_bar import FilterBar, parse_filter
-from benchdesign.tui.widgets.line_table import Cell, Column, LineTable, ListRows
+from benchdesign.tui.widgets.line_table import LineTable
+from benchdesign.tui.widgets.table_rows import Cell, Column, ListRows
 
 if TYPE_CHECKING:
-    from benchdesign.tui.screens.new_form import NewForm
+    from benchdesign.tui.dialogs.new_workspace import NewForm
 
 __all__ = ["OpenScreen"]
 
@@ -71,7 +72,7 @@ class OpenScreen(BaseScreen):
     @property
     def form(self) -> NewForm:
         """The form for a new workspace; it must be mounted."""
-        from benchdesign.tui.screens.new_form import NewForm
+        from benchdesign.tui.dialogs.new_workspace import NewForm
 
         return self.query_one(NewForm)
 
@@ -124,7 +125,7 @@ class OpenScreen(BaseScreen):
 
     async def action_open_row(self) -> None:
         """Fill in the form with the bundled example if the list is empty."""
-        from benchdesign.shipped import example_folder
+        from benchdesign.benchmarks.example_data import example_folder
 
         if self._recents or self.has_class("-form"):
             return
@@ -161,7 +162,7 @@ class OpenScreen(BaseScreen):
 
     async def show_form(self) -> None:
         """Show the form; mount it on first use, so that the first frame stays fast."""
-        from benchdesign.tui.screens.new_form import NewForm
+        from benchdesign.tui.dialogs.new_workspace import NewForm
 
         if not self.query(NewForm):
             await self.query_one("#body").mount(NewForm(self.owner.marks, id="new"))
@@ -213,9 +214,9 @@ class OpenScreen(BaseScreen):
 
     def create(self) -> None:
         """Create the workspace from the form and open it."""
-        from benchdesign.config import Settings
-        from benchdesign.tui.model import Session
-        from benchdesign.workspace import Workspace
+        from benchdesign.tui.session.session import Session
+        from benchdesign.workspace.settings import Settings
+        from benchdesign.workspace.workspace import Workspace
 
         if self.form.is_reading:
             self.say("Reading the files first ...")

@@ -13,24 +13,24 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.worker import get_current_worker
 
-from benchdesign.decisions import Subject, Verdict
+from benchdesign.coverage.status import Status
 from benchdesign.errors import BenchdesignError
-from benchdesign.gaps import Status
-from benchdesign.text import cell_width, display
+from benchdesign.foundation.text import cell_width, display
 from benchdesign.tui.keys import SCREEN_KEYS, bindings
-from benchdesign.tui.model import Session
-from benchdesign.tui.screens.base import BaseScreen
+from benchdesign.tui.screens.base_screen import BaseScreen
+from benchdesign.tui.session.session import Session
 from benchdesign.tui.widgets.bars import histogram
 from benchdesign.tui.widgets.detail import Line, heading
 from benchdesign.tui.widgets.evidence import literal
-from benchdesign.workspace import STAGES
+from benchdesign.workspace.decisions import Subject, Verdict
+from benchdesign.workspace.stage_record import STAGES
 
 if TYPE_CHECKING:
-    from benchdesign.revision import CoverageFigures
+    from benchdesign.coverage.figures import CoverageFigures
+    from benchdesign.tui.dialogs.scope import ByHand, ScopeAnswer
     from benchdesign.tui.figures import Figures
     from benchdesign.tui.marks import Marks
-    from benchdesign.tui.screens.scope import ByHand, ScopeAnswer
-    from benchdesign.tui.since import SinceExport
+    from benchdesign.tui.session.since_export import SinceExport
 
 __all__ = ["OverviewScreen"]
 
@@ -95,7 +95,7 @@ class OverviewScreen(BaseScreen):
     def look_at_export(self) -> None:
         """Compute in a thread what the decisions change, also since the last export."""
         from benchdesign.tui.screens.export import export_folders
-        from benchdesign.tui.since import figures_now, work_out
+        from benchdesign.tui.session.since_export import figures_now, work_out
 
         session = self.session
         if session is None or session.analysis is None:
@@ -218,7 +218,7 @@ class OverviewScreen(BaseScreen):
 
     def _areas(self, session: Session) -> list[Content]:
         """Return lines for the worst areas; an area is more robust than a single concept."""
-        from benchdesign.tui.rows import GapRows
+        from benchdesign.tui.rows.gap_rows import GapRows
 
         marks = self.owner.marks
         rows = GapRows(session, set(), marks=marks, flat=False)
@@ -320,7 +320,7 @@ class OverviewScreen(BaseScreen):
     def _below(self, session: Session) -> Content:
         analysis = session.summary
         assert analysis is not None
-        from benchdesign.tui.screens.scope import scope_words
+        from benchdesign.tui.dialogs.scope import scope_words
 
         scope = session.workspace.settings.scope
         sentence, more = scope_words(
@@ -354,7 +354,7 @@ class OverviewScreen(BaseScreen):
     def _since(self) -> list[Content]:
         if self.since_export is None:
             return []
-        from benchdesign.tui.since import since_content
+        from benchdesign.tui.session.since_export import since_content
 
         arrow, width = self.owner.marks.arrow, self.app.size.width - 3
         return [since_content(self.since_export, arrow=arrow, width=width)]
@@ -385,7 +385,7 @@ class OverviewScreen(BaseScreen):
 
     def action_choose(self) -> None:
         """Edit the scope: a sentence, example items, pins and exclusions."""
-        from benchdesign.tui.screens.scope import ScopeScreen
+        from benchdesign.tui.dialogs.scope import ScopeScreen
 
         session = self.session
         if session is None:
@@ -440,7 +440,7 @@ class OverviewScreen(BaseScreen):
         self.owner.touch()
 
     def _by_hand(self, session: Session) -> tuple[ByHand, ...]:
-        from benchdesign.tui.screens.scope import by_hand
+        from benchdesign.tui.dialogs.scope import by_hand
 
         analysis = session.summary
         assert analysis is not None
@@ -488,7 +488,7 @@ def _row(state: str, label: str, value: Content, *, marks: Marks, width: int) ->
 
 
 def _cutoff(scope: Mapping[str, object]) -> float:
-    from benchdesign.scope import Scope
+    from benchdesign.coverage.scope import Scope
 
     cutoff = scope.get("cutoff")
     return float(cutoff) if isinstance(cutoff, int | float) else Scope().cutoff

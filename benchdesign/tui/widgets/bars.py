@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from textual.content import Content
 
-from benchdesign.text import cell_width, ellipsis
+from benchdesign.foundation.text import cell_width, ellipsis
 from benchdesign.tui.marks import Marks
 
 __all__ = ["histogram", "interval", "signed_bar"]

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 from textual.content import Content
 
-from benchdesign.text import display
+from benchdesign.foundation.text import display
 from benchdesign.tui.marks import Marks
 
 if TYPE_CHECKING:
-    from benchdesign.mapping import TokenEvidence
+    from benchdesign.concepts.mapping import TokenEvidence
 
 __all__ = ["evidence_content", "evidence_levels", "literal"]
 

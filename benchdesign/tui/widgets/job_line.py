@@ -8,8 +8,14 @@ from pathlib import Path
 
 from textual.content import Content
 
-from benchdesign.progress import Progress
-from benchdesign.text import cell_width, display, ellipsis, ellipsis_middle, ellipsis_start
+from benchdesign.foundation.progress import Progress
+from benchdesign.foundation.text import (
+    cell_width,
+    display,
+    ellipsis,
+    ellipsis_middle,
+    ellipsis_start,
+)
 from benchdesign.tui.marks import Marks
 from benchdesign.tui.widgets.detail import Line
 from benchdesign.tui.widgets.evidence import literal

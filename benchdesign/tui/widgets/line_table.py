@@ -7,10 +7,9 @@ terminal only through `benchdesign.text.display`, as literal segments.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from itertools import compress
 from textwrap import wrap
-from typing import Any, ClassVar, NamedTuple, Protocol
+from typing import ClassVar
 
 from rich.segment import Segment
 from rich.style import Style
@@ -23,80 +22,12 @@ from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from benchdesign.text import cell_width, display, ellipsis, ellipsis_start
+from benchdesign.foundation.text import cell_width, display, ellipsis, ellipsis_start
 from benchdesign.tui.keys import TABLE_KEYS, bindings
 from benchdesign.tui.marks import Marks
+from benchdesign.tui.widgets.table_rows import Column, ListRows, Rows
 
-__all__ = ["Cell", "Column", "LineTable", "ListRows", "Rows"]
-
-
-class Cell(NamedTuple):
-    """The text and style of a cell."""
-
-    text: str
-    style: str = ""
-    """A name in `LineTable.STYLES`; empty for plain text."""
-
-
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A column of the table."""
-
-    key: str
-    title: str
-    width: int
-    """In cells; 0 fills the remaining width (at most one such column in a table)."""
-
-    align: str = "left"
-    narrow: bool = True
-    """Whether the column is shown on a narrow terminal."""
-
-    sortable: bool = True
-    cut: str = "end"
-    """The end at which a long text is cut; `start` for ids, which differ at their end."""
-
-
-class Rows(Protocol):
-    """The data source of a table; row numbers must not change while it is shown."""
-
-    def __len__(self) -> int:
-        """Count the rows."""
-        ...
-
-    def row_id(self, row: int) -> str:
-        """Return the id that identifies the row after the list is rebuilt."""
-        ...
-
-    def cell(self, row: int, key: str) -> Cell:
-        """Return one cell."""
-        ...
-
-    def sort_value(self, row: int, key: str) -> Any:
-        """Return the sort value of a cell."""
-        ...
-
-
-@dataclass
-class ListRows:
-    """Rows of a short list; each row maps column keys to cells."""
-
-    ids: Sequence[str]
-    cells: Sequence[dict[str, Cell]]
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    def row_id(self, row: int) -> str:
-        """Return the row's id."""
-        return self.ids[row]
-
-    def cell(self, row: int, key: str) -> Cell:
-        """Return one cell; empty if the row has no such cell."""
-        return self.cells[row].get(key, Cell(""))
-
-    def sort_value(self, row: int, key: str) -> Any:
-        """Return the cell's text."""
-        return self.cell(row, key).text
+__all__ = ["LineTable"]
 
 
 class LineTable(ScrollView, can_focus=True):

@@ -1,0 +1,1 @@
+"""Which fields of a record hold the question, the choices and the answer."""

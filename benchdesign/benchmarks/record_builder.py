@@ -1,0 +1,360 @@
+"""Convert items of a pool to records of a benchmark, through the field mappings.
+
+A field that the item lacks stays empty and is reported; no value is invented.
+"""
+
+from __future__ import annotations
+
+import copy
+import itertools
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from benchdesign.benchmarks.fields.answer_styles import (
+    AnswerStyle,
+    IdStyle,
+    InlineStyle,
+    first_present,
+    label_like,
+    list_like,
+)
+from benchdesign.benchmarks.fields.inline_choices import letter
+from benchdesign.benchmarks.fields.survey import FieldSurvey, survey_fields
+from benchdesign.benchmarks.fields.values import (
+    LABEL_SIBLINGS,
+    as_list,
+    as_text,
+    get_value,
+    read_choices,
+)
+from benchdesign.benchmarks.items import Benchmark, Item
+from benchdesign.benchmarks.record_skeleton import (
+    _lettered,
+    _mapped_paths,
+    _objects,
+    _separated,
+    _skeleton,
+    _targets,
+)
+
+__all__ = ["AddedItem", "RecordBuilder"]
+
+
+SAMPLE = 200
+
+
+@dataclass(frozen=True, slots=True)
+class AddedItem:
+    """An item to add to a benchmark."""
+
+    item: Item
+    record: Mapping[str, Any]
+    """Its record in the pool."""
+
+    pool: Benchmark | None = None
+    licence: str | None = None
+    edits: Mapping[str, Any] = field(default_factory=dict)
+    """Values the designer changed: prompt, context, choices, answer (text), category, source."""
+
+
+@dataclass(slots=True)
+class _Parts:
+    """Content of an added item."""
+
+    prompt: str
+    context: str
+    choices: tuple[str, ...]
+    answer: str | None
+    answer_index: int | None
+    category: str | None
+    source: str | None
+    licence: str | None
+    provenance: str
+
+
+class RecordBuilder:
+    """Builds records of added items, with the fields and style of the benchmark's own."""
+
+    def __init__(self, benchmark: Benchmark) -> None:
+        self._benchmark = benchmark
+        self._mapping = benchmark.mapping
+        self._is_table = benchmark.source.format in {"csv", "tsv"}
+        n_sample = min(len(benchmark.items), SAMPLE)
+        step = max(1, len(benchmark.items) // max(1, n_sample))
+        rows = [item.row for item in benchmark.items[::step]][:SAMPLE]
+        self._sample = [benchmark.source.record(row) for row in rows]
+        self._surveys = survey_fields(self._sample)
+        self._skeleton = _skeleton(self._sample)
+        self._ids = {item.id for item in benchmark.items}
+        self._id_style = IdStyle.of(self._raw_ids())
+        self._next_number = itertools.count(self._id_style.next_number)
+        self.empty: Counter[str] = Counter()
+        """Number of added records that lack a value, by field."""
+
+        self.dropped: Counter[str] = Counter()
+        """Number of added items with a part that the benchmark has no field for, by part."""
+
+    def build(self, added: AddedItem) -> tuple[dict[str, Any], str]:
+        """Return the record of an added item and its id in the revised benchmark."""
+        parts = _parts_of(added)
+        record: dict[str, Any] = copy.deepcopy(self._skeleton)
+        filled: set[str] = set()
+        item_id = self._put_id(record, filled, added.item)
+        self._put_prompt(record, filled, parts)
+        self._put_choices(record, filled, parts)
+        self._put_answer(record, filled, parts)
+        for role in ("category", "source", "licence", "provenance"):
+            path = getattr(self._mapping, role)
+            value = getattr(parts, role)
+            if path is not None and path not in filled and value not in (None, ""):
+                self._put(record, filled, path, self._like(path, value))
+        self._copy_shared(record, filled, added)
+        for path, survey in self._surveys.items():
+            is_missing = survey.values and path not in filled
+            if is_missing and not any(path.startswith(f"{parent}.") for parent in filled):
+                self.empty[path] += 1
+        return record, item_id
+
+    def _raw_ids(self) -> list[Any]:
+        if self._mapping.id is None:
+            return [item.id for item in self._benchmark.items]
+        first = self._sample[0] if self._sample else {}
+        if isinstance(get_value(first, self._mapping.id), int):
+            ids = [item.id for item in self._benchmark.items]
+            return [int(name) if name.lstrip("-").isdigit() else name for name in ids]
+        return [item.id for item in self._benchmark.items]
+
+    def _put_id(self, record: dict[str, Any], filled: set[str], item: Item) -> str:
+        style = self._id_style
+        value: Any
+        if style.kind == "number":
+            number = next(self._next_number)
+            value = f"{style.stem}{number:0{style.width}d}{style.end}" if style.is_text else number
+        elif style.kind == "hash":
+            value = item.digest[: style.width]
+        else:
+            value = item.id
+        name = str(value)
+        if name in self._ids:
+            value = name = next(
+                candidate
+                for suffix in itertools.count(2)
+                if (candidate := f"{value}-{suffix}") not in self._ids
+            )
+        self._ids.add(name)
+        if self._mapping.id is not None:
+            self._put(record, filled, self._mapping.id, value)
+        return name
+
+    def _put_prompt(self, record: dict[str, Any], filled: set[str], parts: _Parts) -> None:
+        mapping = self._mapping
+        prompt = parts.prompt
+        if parts.context and mapping.context is None:
+            prompt = f"{parts.context}\n\n{prompt}"
+        if mapping.choices_kind == "inline" and mapping.choices == mapping.prompt:
+            style = InlineStyle.of(
+                [as_text(get_value(sampled, mapping.prompt)) for sampled in self._sample]
+            )
+            if parts.choices and style:
+                prompt = style.write(prompt, parts.choices)
+            elif not parts.choices:
+                self.empty[f"{mapping.prompt} (choices)"] += 1
+        elif parts.choices and mapping.choices is None:
+            # The question may not make sense without its choices: list them in the prompt.
+            listed = [f"{letter(at)}. {choice}" for at, choice in enumerate(parts.choices)]
+            prompt = "\n".join([prompt, *listed])
+        if mapping.prompt is not None:
+            self._put(record, filled, mapping.prompt, self._like(mapping.prompt, prompt))
+        if mapping.context is not None and parts.context:
+            self._put(record, filled, mapping.context, self._like(mapping.context, parts.context))
+
+    def _put_choices(self, record: dict[str, Any], filled: set[str], parts: _Parts) -> None:
+        path, kind = self._mapping.choices, self._mapping.choices_kind
+        if path is None or kind == "inline" or not parts.choices:
+            return
+        choices = list(parts.choices)
+        if kind == "columns":
+            self._put_columns(record, filled, parts, path.split(","))
+            return
+        sample = self._sample_value(path)
+        value: Any = None
+        if kind == "targets":
+            value = _targets(sample, choices, parts.answer_index)
+        elif kind == "objects":
+            value = list_like(sample, _objects(as_list(sample) or [], choices))
+        elif kind in {"separated", "distractors"}:
+            if kind == "distractors":
+                choices = [choice for at, choice in enumerate(choices) if at != parts.answer_index]
+            value = _separated(sample, choices)
+        elif kind == "lettered" and isinstance(sample, str) and as_list(sample) is None:
+            style = InlineStyle.of([sample])
+            value = style.write("", choices) if style else None
+        elif kind == "lettered":
+            value = list_like(sample, _lettered(as_list(sample) or [], choices))
+        else:
+            value = list_like(sample, choices)
+            self._put_labels(record, filled, path, choices)
+        if value is None:
+            self.dropped["choices"] += 1
+            return
+        self._put(record, filled, path, value)
+
+    def _put_columns(
+        self, record: dict[str, Any], filled: set[str], parts: _Parts, columns: Sequence[str]
+    ) -> None:
+        choices = list(parts.choices)
+        if len(choices) > len(columns):
+            self.dropped["choices"] += 1
+            keep = set(range(len(columns)))
+            if parts.answer_index is not None and parts.answer_index >= len(columns):
+                keep = {*range(len(columns) - 1), parts.answer_index}
+            choices = [choice for at, choice in enumerate(choices) if at in keep]
+            if parts.answer in choices:
+                parts.answer_index = choices.index(str(parts.answer))
+        for column, choice in zip(columns, choices, strict=False):
+            self._put(record, filled, column, choice)
+
+    def _put_labels(
+        self, record: dict[str, Any], filled: set[str], path: str, choices: Sequence[str]
+    ) -> None:
+        """Write the labels next to `choices.text`."""
+        parent = path.rpartition(".")[0]
+        for sibling in LABEL_SIBLINGS if parent else ():
+            labels = self._sample_value(f"{parent}.{sibling}")
+            listed = as_list(labels)
+            if listed and all(isinstance(label, str) for label in listed):
+                written = [label_like(listed, at) for at in range(len(choices))]
+                self._put(record, filled, f"{parent}.{sibling}", list_like(labels, written))
+
+    def _put_answer(self, record: dict[str, Any], filled: set[str], parts: _Parts) -> None:
+        path, kind = self._mapping.answer, self._mapping.answer_kind
+        if path is None or path in filled or parts.answer is None:
+            return
+        sample = self._sample_value(path)
+        if kind == "targets":
+            scores = as_list(sample)
+            if scores and parts.answer_index is not None and parts.choices:
+                one, zero = (1.0, 0.0) if isinstance(scores[0], float) else (1, 0)
+                value = [
+                    one if at == parts.answer_index else zero for at in range(len(parts.choices))
+                ]
+                self._put(record, filled, path, list_like(sample, value))
+            return
+        listed = as_list(sample) if kind == "list" else None
+        if listed is not None:
+            element = self._written_key(parts, listed, self._element_kind(path))
+            if element is not None:
+                self._put(record, filled, path, list_like(sample, [element]))
+            return
+        written = self._written_key(parts, None, kind or "text")
+        if written is not None:
+            self._put(record, filled, path, written)
+
+    def _written_key(self, parts: _Parts, sample: list[Any] | None, kind: str) -> Any:
+        if kind not in {"letter", "index", "number"}:
+            return parts.answer
+        if parts.answer_index is None or not parts.choices:
+            return None
+        values = sample
+        if values is None:
+            values = [get_value(record, self._mapping.answer) for record in self._sample]
+        style = AnswerStyle.of(values, kind, self._choice_labels() if kind == "letter" else ())
+        return style.write(parts.answer_index)
+
+    def _element_kind(self, path: str) -> str:
+        """Return the kind of keys in list-valued answers: text, letter or index."""
+        from benchdesign.benchmarks.fields.values import find_index
+
+        for kind in ("text", "letter", "index"):
+            n_fitting = 0
+            for record in self._sample:
+                values = as_list(get_value(record, path)) or []
+                choices = read_choices(record, self._mapping)
+                fits = [find_index(value, kind, choices) is not None for value in values]
+                n_fitting += bool(fits) and all(fits)
+            if n_fitting * 2 > len(self._sample):
+                return kind
+        return "text"
+
+    def _choice_labels(self) -> tuple[str, ...]:
+        longest: tuple[str, ...] = ()
+        for record in self._sample:
+            labels = read_choices(record, self._mapping).labels
+            if len(labels) > len(longest):
+                longest = labels
+        return longest if all(longest) else ()
+
+    def _copy_shared(self, record: dict[str, Any], filled: set[str], added: AddedItem) -> None:
+        """Copy fields that have the same name and kind of value in both sets."""
+        if added.pool is None:
+            return
+        mapped = _mapped_paths(added.pool)
+        pool_surveys = survey_fields([added.record])
+        for path, survey in self._surveys.items():
+            pool_survey = pool_surveys.get(path)
+            is_used = path in filled or path in mapped or path in _mapped_paths(self._benchmark)
+            if (
+                is_used
+                or pool_survey is None
+                or not pool_survey.values
+                or pool_survey.kind != survey.kind
+            ):
+                continue
+            self._put(record, filled, path, pool_survey.values[0])
+
+    def _sample_value(self, path: str) -> Any:
+        return first_present(self._sample, lambda record: get_value(record, path))
+
+    def _like(self, path: str, text: Any) -> Any:
+        """Format a text as the field stores texts: plain, in a list, or as messages."""
+        survey: FieldSurvey | None = self._surveys.get(path)
+        sample = self._sample_value(path)
+        if survey is None or isinstance(text, list):
+            return text
+        if survey.kind == "messages":
+            return list_like(sample, [{"role": "user", "content": text}])
+        if survey.kind == "texts":
+            return list_like(sample, [text])
+        return text
+
+    def _put(self, record: dict[str, Any], filled: set[str], path: str, value: Any) -> None:
+        filled.add(path)
+        if path in record or "." not in path or self._is_table:
+            record[path] = value
+            return
+        target = record
+        *parents, last = path.split(".")
+        for parent in parents:
+            inner = target.get(parent)
+            if not isinstance(inner, dict):
+                inner = target[parent] = {}
+            target = inner
+        target[last] = value
+
+
+def _parts_of(added: AddedItem) -> _Parts:
+    item, pool, edits = added.item, added.pool, added.edits
+    mapping = pool.mapping if pool is not None else None
+    context = as_text(get_value(added.record, mapping.context)) if mapping else ""
+    choices = tuple(map(str, edits.get("choices") or item.choices))
+    answer = edits.get("answer", item.answer)
+    index = item.answer_index if "answer" not in edits and "choices" not in edits else None
+    if index is None and answer in choices:
+        index = choices.index(answer)
+    licence = added.licence
+    if licence is None and mapping is not None and mapping.licence is not None:
+        licence = as_text(get_value(added.record, mapping.licence)) or None
+    origin = f"{pool.path.name if pool is not None else 'pool'}, row {item.row + 1}, id {item.id}"
+    return _Parts(
+        prompt=str(edits.get("prompt", item.prompt)),
+        context=str(edits.get("context", context)),
+        choices=choices,
+        answer=answer,
+        answer_index=index,
+        category=edits.get("category", item.category),
+        source=edits.get("source", item.source),
+        licence=licence,
+        provenance=f"{origin}, {licence}" if licence else origin,
+    )

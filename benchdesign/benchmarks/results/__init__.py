@@ -1,0 +1,1 @@
+"""Results of models on single items, from the logs of evaluation tools."""

@@ -1,0 +1,59 @@
+"""What `export` does."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from benchdesign.cli.actions.revision_summary import _print_revision
+from benchdesign.cli.actions.run_request import _check_format, _stem
+from benchdesign.cli.options import stopping
+from benchdesign.cli.output import Talk
+from benchdesign.foundation.paths import expanded
+from benchdesign.foundation.preferences import cache_folder, load_preferences
+from benchdesign.workspace.workspace import Workspace
+
+__all__ = ["export_job"]
+
+
+def export_job(
+    folder: Path,
+    *,
+    out: Path | None,
+    format: str | None,
+    force: bool,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Write the revision from the decisions made so far."""
+    from benchdesign.pipeline.write_revision import check_targets, planned_files, write_revision
+    from benchdesign.revision.choice import Choice
+    from benchdesign.revision.map_rewritten import map_rewritten
+
+    talk = Talk(quiet=quiet)
+    _check_format(format)
+    preferences, _ = load_preferences()
+    with Workspace.open(folder, access="read") as workspace:
+        analysis = workspace.load_analysis()
+        choice = Choice.from_decisions(workspace.decisions)
+        out = expanded(out or f"{_stem(workspace.benchmark_file.path)}-revised")
+        check_targets(out, planned_files(analysis.benchmark, format=format), force=force)
+        if not choice.added and not choice.removed:
+            talk.say(
+                "Nothing was accepted yet, so the revision is the benchmark as it was. "
+                f"Decide first: benchdesign proposals {shlex.quote(str(folder))}"
+            )
+        with stopping(talk.say) as stop:
+            rewritten = map_rewritten(
+                workspace,
+                analysis,
+                choice,
+                cache=cache_folder(preferences),
+                progress=talk.progress,
+                stop=stop,
+            )
+    talk.done()
+    revision = write_revision(
+        analysis, out, choice=choice, rewritten=rewritten, format=format, force=force
+    )
+    _print_revision(analysis, revision, folder, as_json=as_json, quiet=quiet)

@@ -1,0 +1,53 @@
+"""`open` and `serve`: starting the terminal interface."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
+from benchdesign.cli.output import Talk
+from benchdesign.errors import MissingExtraError, UsageError
+from benchdesign.foundation.paths import is_there
+
+__all__ = ["open_job", "serve_job"]
+
+
+def open_job(path: str | None, *, pool: str | None, chat: bool = False) -> None:
+    """Open the interface on a workspace, a benchmark, or nothing."""
+    # Under `serve` there is no terminal; the toolkit says so itself.
+    if "TEXTUAL_DRIVER" not in os.environ and not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise UsageError(
+            "The interface needs a terminal. Without one use `benchdesign run`, `proposals`, "
+            "`decide` and `export`."
+        )
+    if path is not None and not path.startswith("hf:") and not is_there(path):
+        raise UsageError(f"{path}: no such file or folder.")
+    if path is not None and pool is not None and is_there(Path(path) / "workspace.json"):
+        raise UsageError(
+            f"{path}: is a workspace and has its own pool; change it on its first screen."
+        )
+    if path is not None and chat and is_there(Path(path) / "workspace.json"):
+        raise UsageError(f"{path}: is a workspace, which knows how it is read; leave --chat out.")
+    from benchdesign.tui import run
+
+    run(path, pool=pool, chat=chat)
+
+
+def serve_job(folder: Path, *, port: int) -> None:
+    """Serve the interface on loopback."""
+    from benchdesign.workspace.workspace import Workspace
+
+    # Read once here: what is wrong with it is told in this terminal and not in a page.
+    with Workspace.open(folder, access="read"):
+        pass
+    if find_spec("textual_serve") is None:
+        raise MissingExtraError("Serving needs an extra: pip install 'benchdesign[web]'")
+    from benchdesign.tui.browser_server import LocalServer, free_port
+
+    command = shlex.join([sys.executable, "-m", "benchdesign", "open", str(folder.resolve())])
+    server = LocalServer(command, port=free_port(port))
+    Talk().say(f"Open {server.address} in a browser on this machine; Ctrl-C ends it.")
+    server.serve()

@@ -1,0 +1,94 @@
+"""The summary of a revision, as text and as JSON."""
+
+from __future__ import annotations
+
+import shlex
+import shutil
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from benchdesign.cli.output import print_json, print_lines, share
+from benchdesign.foundation.text import display
+
+if TYPE_CHECKING:
+    from benchdesign.revision.plan import Revision
+    from benchdesign.workspace.analysis import Analysis
+
+__all__ = []
+
+
+def _program() -> str:
+    """Return how this program is called here: `make demo` leaves it in a folder of its own."""
+    called = Path(sys.argv[0])
+    is_elsewhere = called.name == "benchdesign" and shutil.which("benchdesign") is None
+    return shlex.quote(str(called)) if is_elsewhere else "benchdesign"
+
+
+def _print_revision(
+    analysis: Analysis, revision: Revision, workspace: Path, *, as_json: bool, quiet: bool
+) -> None:
+    folder = revision.folder or Path()
+    if as_json:
+        print_json(_summary(revision, workspace))
+    if as_json or quiet:
+        return
+    before, after = revision.figures_before, revision.figures_after
+    gaps = int(analysis.gaps.is_gap.sum())
+    lapsed = revision.n_gaps_lapsed
+    besides = f"; {lapsed} more called gaps no longer, with nothing added" if lapsed else ""
+    removed = f", {len(revision.removed)} removed" if revision.removed else ""
+    command = f"{_program()} open {shlex.quote(str(workspace))}"
+    changes = f"{len(revision.added)} added{removed}, {revision.n_items:,} now"
+    print_lines(
+        f"{analysis.benchmark.name}: {before.n_items:,} items, {changes}",
+        f"  covered     {share(before.covered_share)} -> {share(after.covered_share)} "
+        "of the concepts that can be judged"
+        if before.n_tested or after.n_tested
+        else "  covered     not known: no concept is common enough to be judged",
+        f"  judged      {before.n_tested:,} -> {after.n_tested:,} "
+        f"of {before.n_in_scope:,} concepts in scope; the others are too rare to tell",
+        f"  missing     {before.n_missing} -> {after.n_missing}",
+        f"  under       {before.n_under} -> {after.n_under}",
+        f"  gaps closed {revision.n_gaps_closed} of {gaps}, no longer short by more than chance"
+        f"{besides}",
+        "",
+        f"Revised benchmark  {folder / revision.files[0]}",
+        f"Report             {folder / 'report.html'}",
+        f"Manifest           {folder / 'revision.json'}",
+        f"Review it          {command}",
+    )
+    if gaps and not analysis.settings.scope:
+        print_lines('Narrow it          --scope "what the benchmark is meant to test"')
+    for name, count in revision.empty_fields.items():
+        print_lines(f"Left empty         {display(name)} in {count} added items")
+
+
+def _summary(revision: Revision, workspace: Path) -> dict[str, Any]:
+    manifest = revision.manifest
+    names = (
+        "schema_version",
+        "benchmark",
+        "pool",
+        "revised",
+        "reference_model",
+        "dictionary",
+        "seed",
+        "coverage_before",
+        "covered_share_before_interval",
+        "coverage_after",
+    )
+    return {
+        **{name: manifest[name] for name in names},
+        "folder": str(revision.folder),
+        "files": list(revision.files),
+        "workspace": str(workspace),
+        "n_gaps": len(manifest["gaps"]),
+        "n_gaps_closed": revision.n_gaps_closed,
+        "n_gaps_lapsed": revision.n_gaps_lapsed,
+        "n_added": len(revision.added),
+        "n_removed": len(revision.removed),
+        "added": manifest["added"],
+        "removed": manifest["removed"],
+        "skipped": manifest["skipped"],
+    }

@@ -1,0 +1,1 @@
+"""Concepts: their dictionaries, the maps of items onto them, training and labels."""

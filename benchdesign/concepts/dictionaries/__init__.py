@@ -1,0 +1,1 @@
+"""Concept dictionaries: a table of concepts and the weights of their encoders."""

@@ -1,0 +1,1 @@
+"""Labels of concepts: read, written by models, and scored."""

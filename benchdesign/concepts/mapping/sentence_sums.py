@@ -1,0 +1,46 @@
+"""Sums of token states over the sentences of a passage."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchdesign.concepts.reference_model.windows import Window
+
+if TYPE_CHECKING:
+    import torch
+
+__all__ = []
+
+
+SENTENCE_HOOK = "blocks.5.hook_resid_post"
+"""Last layer of the built-in model; a sentence embedding is the mean of its states."""
+
+
+class _Sums(NamedTuple):
+    """Sums of the states of windows, on the device of the states."""
+
+    items: list[int]
+    totals: torch.Tensor
+    """(n_windows, d)"""
+
+
+def _add_up(states: torch.Tensor, windows: Sequence[Window]) -> _Sums:
+    import torch
+
+    counts = torch.as_tensor([window.n_content for window in windows], device=states.device)
+    totals = torch.segment_reduce(states.float(), "sum", lengths=counts, unsafe=True)
+    return _Sums([window.item for window in windows], totals)
+
+
+def _unit(parts: Sequence[_Sums], n_items: int, width: int) -> NDArray[np.float16]:
+    """Return the sum of each item's states, scaled to unit length."""
+    sums = np.zeros((n_items, width), dtype=np.float32)
+    for part in parts:
+        np.add.at(sums, part.items, part.totals.cpu().numpy())
+    norms = np.linalg.norm(sums, axis=1, keepdims=True)
+    unit: NDArray[np.float16] = (sums / np.maximum(norms, 1e-12)).astype(np.float16)
+    return unit

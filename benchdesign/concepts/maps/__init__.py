@@ -1,0 +1,1 @@
+"""Concept maps: which concepts each item shows, and where."""

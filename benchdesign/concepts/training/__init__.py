@@ -1,0 +1,1 @@
+"""Train concept dictionaries and measure their statistics."""

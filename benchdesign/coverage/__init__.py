@@ -1,0 +1,1 @@
+"""What a benchmark covers and what it lacks."""

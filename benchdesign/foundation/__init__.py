@@ -1,0 +1,1 @@
+"""Text, paths, files, numbers and processes: nothing here knows about benchmarks."""

@@ -1,0 +1,1 @@
+"""Where models are weak, given their results on single items."""

@@ -1,0 +1,368 @@
+"""Weak regions: groups of similar items with low scores, found by embeddings without a dictionary.
+
+Each item's embedding is averaged with those of its nearest neighbours. Ward clustering merges the
+items into a tree, and every branch is a candidate, so broad and narrow groups compete. The test
+statistic is the deviation of a branch's mean score from the rest, in standard errors. The lowest
+branch is compared with the lowest of all branches after shuffling the scores over the items (a
+tree-based scan statistic; Kulldorff et al., Biometrics 2003), which corrects for multiple testing.
+The edges of a branch are imprecise, so its items are selected again along the direction that
+separates them from the others. A significant region is removed, and the search repeats until none
+is left.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from benchdesign.foundation.arrays import Floats
+
+__all__ = ["Grove", "Region", "Tree", "find_weak_regions", "rank_weak_items"]
+
+
+_SHUFFLES = 199
+_SMALLEST = 15
+"""Minimum number of items of a region."""
+
+_MOST_REGIONS = 12
+_PENALTY = 20.0
+"""Ridge penalty of `rank_weak_items`: the best of 5, 20 and 50 on most sets of
+`measurements/model_gaps.py`."""
+
+_NEIGHBOURS = 20
+"""Neighbours in the average of an embedding: of 0, 10, 20 and 40, the purest branches."""
+
+_EDGE_PENALTY = 5.0
+"""Penalty of the ridge regression that separates the items of a branch from the others."""
+
+_SHRINK, _GROW = 0.5, 2.5
+"""Bounds of the size of a region relative to its branch."""
+
+_BETTER = 0.5
+"""Standard errors by which a new selection must improve on the branch, since the best of many
+is biased."""
+
+_LITTLE = 0.4
+"""Fraction of a part's gap below which the rest of the branch does not belong to the weakness."""
+
+_APART = 3.0
+"""Standard errors by which a part must lie below its branch to replace it."""
+
+_SMALLEST_REST = 10
+_MOST_PARTS = 4
+_MOST_ITEMS = 6_000
+"""Most items in the tree, which needs all pairs; a larger benchmark is sampled evenly."""
+
+_ROWS_AT_ONCE = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A group of similar items with low scores."""
+
+    rows: tuple[int, ...]
+    """Positions in the input items, ascending."""
+
+    gap: float
+    """Mean residual score, relative to all items that are not in an earlier region."""
+
+    p_value: float
+    """Probability under the null hypothesis that some branch deviates as far."""
+
+    parts: tuple[Region, ...] = ()
+    """Narrower significant groups inside the region; none, or at least two."""
+
+    held_back: tuple[int, ...] = ()
+    """Items of the region whose scores were hidden from the search."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Tree:
+    """A hierarchy of items; every branch is a contiguous range of `order`."""
+
+    order: NDArray[np.int64]
+    """(n,): items in the order of the leaves."""
+
+    first: NDArray[np.int64]
+    """(n_branches,): start of each branch in `order`."""
+
+    last: NDArray[np.int64]
+    """(n_branches,): end of each branch in `order`, exclusive."""
+
+    @classmethod
+    def grow(cls, vectors: Floats, *, smallest: int, largest: int) -> Tree:
+        """Build the tree by Ward clustering; keep branches of `smallest` to `largest` items."""
+        from scipy.cluster.hierarchy import linkage
+
+        n = len(vectors)
+        merges = linkage(_distances(vectors), "ward")
+        sizes = np.concatenate([np.ones(n), merges[:, 3]]).astype(np.int64)
+        start = np.zeros(2 * n - 1, dtype=np.int64)
+        order = np.empty(n, dtype=np.int64)
+        waiting = [2 * n - 2]
+        while waiting:
+            branch = waiting.pop()
+            if branch < n:
+                order[start[branch]] = branch
+                continue
+            left, right = (int(child) for child in merges[branch - n, :2])
+            start[left] = start[branch]
+            start[right] = start[branch] + sizes[left]
+            waiting += [left, right]
+        has_valid_size = (sizes >= smallest) & (sizes <= largest)
+        return cls(order, start[has_valid_size], (start + sizes)[has_valid_size])
+
+    def deviations(self, residuals: Floats, counted: Floats) -> Floats:
+        """Return each branch's mean residual in standard errors; the lowest is the weakest.
+
+        Both arrays are (n_items, n_shuffles). `counted` is 1 for items that count and 0 for others.
+        """
+        n = counted.sum(axis=0)
+        variance = (counted * residuals**2).sum(axis=0) / np.maximum(n - 1, 1)
+        total = self._sums(residuals * counted)
+        size = self._sums(counted)
+        error = np.sqrt(np.maximum(variance * size * (1 - size / np.maximum(n, 1)), 1e-12))
+        deviations: Floats = np.where(size > 0, total / error, 0.0)
+        return deviations
+
+    def narrow(
+        self,
+        branch: int,
+        residuals: Floats,
+        counted: Floats,
+        deviations: Floats,
+        allowed: NDArray[np.bool_],
+    ) -> int:
+        """Return the part of a branch with its weakness if the rest of the branch is hardly weak.
+
+        Two distant weak groups make the branch that joins them deviate most, although it includes
+        everything between them.
+        """
+        total = self._sums((residuals * counted)[:, None])[:, 0]
+        size = self._sums(counted[:, None])[:, 0]
+        variance = float(residuals @ residuals) / max(float(counted.sum()) - 1, 1.0)
+        while True:
+            inside = (self.first >= self.first[branch]) & (self.last <= self.last[branch])
+            rest = size[branch] - size
+            gap = total / np.maximum(size, 1)
+            rest_gap = (total[branch] - total) / np.maximum(rest, 1)
+            is_part = inside & allowed & (size > 0) & (rest >= _SMALLEST_REST)
+            share = np.clip(size / max(float(size[branch]), 1.0), 0.0, 1.0)
+            error = np.sqrt(np.maximum(variance / np.maximum(size, 1) * (1 - share), 1e-12))
+            is_part &= rest_gap > _LITTLE * gap
+            is_part &= gap - gap[branch] < -_APART * error
+            is_part[branch] = False
+            if not is_part.any():
+                return branch
+            branch = int(np.where(is_part, deviations, np.inf).argmin())
+
+    def parts(self, branch: int, allowed: NDArray[np.bool_]) -> list[int]:
+        """Split a branch into disjoint `allowed` branches; return none or at least two.
+
+        The largest is split first, so that broad groups are split before narrow ones.
+        """
+        parts = [branch]
+        size = self.last - self.first
+        waiting = [branch]
+        while waiting:
+            largest = max(waiting, key=lambda part: int(size[part]))
+            waiting.remove(largest)
+            split = self._split(largest, allowed)
+            if split and len(parts) - 1 + len(split) <= _MOST_PARTS:
+                parts.remove(largest)
+                parts += split
+                waiting += split
+        return parts if len(parts) > 1 else []
+
+    def _split(self, branch: int, allowed: NDArray[np.bool_]) -> list[int]:
+        """Return the largest disjoint `allowed` branches inside a branch, if at least two."""
+        size = self.last - self.first
+        inside = allowed & (self.first >= self.first[branch]) & (self.last <= self.last[branch])
+        inner = np.flatnonzero(inside & (size < size[branch]))
+        widest: list[int] = []
+        for part in inner[np.argsort(-size[inner], kind="stable")].tolist():
+            # Two branches are either disjoint or nested.
+            if all(
+                self.first[part] >= self.last[other] or self.last[part] <= self.first[other]
+                for other in widest
+            ):
+                widest.append(part)
+        return self._split(widest[0], allowed) if len(widest) == 1 else widest
+
+    def members(self, branch: int) -> NDArray[np.int64]:
+        """Return the items of a branch."""
+        return self.order[self.first[branch] : self.last[branch]]
+
+    def _sums(self, values: Floats) -> Floats:
+        running = np.concatenate(
+            [np.zeros((1, values.shape[1])), values[self.order].cumsum(axis=0)]
+        )
+        sums: Floats = running[self.last] - running[self.first]
+        return sums
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Grove:
+    """The searched items and their tree; built once for all models that answered the same items."""
+
+    rows: NDArray[np.int64]
+    vectors: Floats
+    """(n_searched, d): embeddings less their mean, normalized to length 1."""
+
+    tree: Tree
+
+    @classmethod
+    def of_items(cls, vectors: NDArray[np.floating], *, smallest: int = _SMALLEST) -> Grove | None:
+        """Build the tree of items; None if there are too few items for a region."""
+        rows = np.arange(len(vectors))
+        if len(rows) > _MOST_ITEMS:
+            rows = np.linspace(0, len(vectors) - 1, _MOST_ITEMS).astype(np.int64)
+        if len(rows) < 4 * smallest:
+            return None
+        chosen = np.asarray(vectors, dtype=np.float64)[rows]
+        chosen = _unit(chosen - chosen.mean(axis=0))
+        tree = Tree.grow(_with_neighbours(chosen), smallest=smallest, largest=len(rows) // 2)
+        return cls(rows, chosen, tree) if len(tree.first) else None
+
+    def redraw(
+        self, members: NDArray[np.int64], scores: Floats, counted: Floats, free: NDArray[np.bool_]
+    ) -> NDArray[np.int64]:
+        """Select a region's items again, by a threshold along one direction.
+
+        The direction separates the branch's items from the others; only the threshold depends on
+        the scores. A branch that no threshold improves is returned unchanged.
+        """
+        inside = np.zeros(len(free))
+        inside[members] = 1
+        free_vectors = self.vectors[free]
+        square = free_vectors.T @ free_vectors + _EDGE_PENALTY * np.eye(free_vectors.shape[1])
+        direction = np.linalg.solve(square, free_vectors.T @ (inside[free] - inside[free].mean()))
+        projection = np.where(free, self.vectors @ direction, -np.inf)
+        order = np.argsort(-projection, kind="stable")[: int(free.sum())]
+        size = counted[order].cumsum()
+        min_size = max(_SMALLEST_REST, int(_SHRINK * counted[members].sum()))
+        max_size = min(int(_GROW * counted[members].sum()), int(counted.sum() // 2))
+        share = np.clip(size / counted.sum(), 1e-9, 0.75)
+        depth = scores[order].cumsum() / np.sqrt(np.maximum(size, 1) * (1 - share))
+        depth[(size < min_size) | (size > max_size)] = np.inf
+        n, total = float(counted[members].sum()), float(counted.sum())
+        branch_depth = float(scores[members].sum()) / np.sqrt(max(n * (1 - n / total), 1e-9))
+        error = float(np.sqrt(scores @ scores / total))
+        best = int(depth.argmin())
+        return order[: best + 1] if depth[best] < branch_depth - _BETTER * error else members
+
+
+def find_weak_regions(
+    grove: Grove | None,
+    residuals: Floats,
+    *,
+    rng: np.random.Generator,
+    level: float = 0.05,
+    min_gap: float = 0.05,
+    max_regions: int = _MOST_REGIONS,
+    counted: NDArray[np.bool_] | None = None,
+) -> tuple[Region, ...]:
+    """Find groups of similar items with low residual scores, most significant first.
+
+    `residuals` (n,) are scores less the part that length and difficulty explain. Each region has a
+    family-wise error rate of `level`. Scores where `counted` is False are not used.
+    """
+    if grove is None:
+        return ()
+    tree, scores = grove.tree, residuals[grove.rows]
+    free = np.ones(len(scores), dtype=bool)
+    is_visible = free.copy() if counted is None else counted[grove.rows]
+    regions: list[Region] = []
+    while len(regions) < max_regions and (free & is_visible).sum() >= 4 * _SMALLEST:
+        visible_weight = (free & is_visible).astype(np.float64)
+        inside = np.flatnonzero(visible_weight)
+        centred = np.where(visible_weight > 0, scores - scores[inside].mean(), 0.0)
+        deviations = tree.deviations(centred[:, None], visible_weight[:, None])[:, 0]
+        shuffled = np.zeros((len(scores), _SHUFFLES))
+        shuffled[inside] = rng.permuted(np.repeat(centred[inside, None], _SHUFFLES, axis=1), axis=0)
+        lowest = tree.deviations(
+            shuffled, np.repeat(visible_weight[:, None], _SHUFFLES, axis=1)
+        ).min(axis=0)
+        significant = deviations <= np.quantile(lowest, level)
+        best = int(deviations.argmin())
+        if significant[best]:
+            best = tree.narrow(best, centred, visible_weight, deviations, significant)
+        p_value = (1 + int((lowest <= deviations[best]).sum())) / (1 + _SHUFFLES)
+        members = tree.members(best)
+        members = members[free[members]]
+        if p_value > level or not visible_weight[members].any():
+            break
+        members = np.sort(grove.redraw(members, centred, visible_weight, free))
+        visible = members[is_visible[members]]
+        gap = float(centred[visible].mean())
+        if gap > -min_gap:
+            break
+        parts = []
+        for part in tree.parts(best, significant):
+            rows = np.intersect1d(tree.members(part), visible)
+            if len(rows) >= _SMALLEST_REST and centred[rows].mean() <= -min_gap:
+                chance = (1 + int((lowest <= deviations[part]).sum())) / (1 + _SHUFFLES)
+                parts.append(Region(_ids(grove, rows), float(centred[rows].mean()), chance))
+        parts = sorted(parts, key=lambda region: region.gap) if len(parts) > 1 else []
+        others = members[~is_visible[members]]
+        regions.append(
+            Region(_ids(grove, visible), gap, p_value, tuple(parts), _ids(grove, others))
+        )
+        free[members] = False
+    return tuple(regions)
+
+
+def rank_weak_items(
+    vectors: NDArray[np.floating], residuals: Floats, regions: tuple[Region, ...]
+) -> NDArray[np.int64]:
+    """Rank items by the predicted score of similar items, weakest first.
+
+    Items of weak regions come first, then the others. Both are ordered by a ridge regression of the
+    residual scores, including the item's own, on the embeddings.
+    """
+    design = np.asarray(vectors, dtype=np.float64)
+    square = design.T @ design + _PENALTY * np.eye(design.shape[1])
+    predicted = design @ np.linalg.solve(square, design.T @ (residuals - residuals.mean()))
+    outside = np.ones(len(residuals), dtype=bool)
+    for region in regions:
+        outside[list(region.rows)] = False
+    order: NDArray[np.int64] = np.lexsort((predicted, outside))
+    return order
+
+
+def _ids(grove: Grove, places: NDArray[np.int64]) -> tuple[int, ...]:
+    return tuple(grove.rows[places].tolist())
+
+
+def _unit(vectors: Floats) -> Floats:
+    unit: Floats = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
+    return unit
+
+
+def _with_neighbours(vectors: Floats) -> Floats:
+    """Return each vector's mean with its nearest neighbours, which smooths out peculiarities."""
+    n_near = max(min(_NEIGHBOURS, len(vectors) // 20), 1)
+    means = np.empty_like(vectors)
+    for start in range(0, len(vectors), _ROWS_AT_ONCE):
+        rows = slice(start, start + _ROWS_AT_ONCE)
+        near = np.argpartition(-(vectors[rows] @ vectors.T), n_near, axis=1)[:, :n_near]
+        means[rows] = vectors[near].mean(axis=1)
+    return _unit(means)
+
+
+def _distances(vectors: Floats) -> Floats:
+    """Return all pairwise distances in condensed form, computed block by block for speed."""
+    n = len(vectors)
+    squares = np.einsum("nd,nd->n", vectors, vectors)
+    squared = np.empty(n * (n - 1) // 2)
+    end = 0
+    for start in range(0, n, _ROWS_AT_ONCE):
+        block = vectors[start : start + _ROWS_AT_ONCE]
+        product = block @ vectors[start:].T
+        for place in range(len(block)):
+            row = start + place
+            begin, end = end, end + n - row - 1
+            squared[begin:end] = squares[row] + squares[row + 1 :] - 2 * product[place, place + 1 :]
+    return np.sqrt(np.maximum(squared, 0.0))

@@ -1,0 +1,96 @@
+"""Map and measure sets of items without a workspace."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchdesign.cli.options import stopping
+from benchdesign.cli.output import Talk
+from benchdesign.foundation.preferences import cache_folder, load_preferences
+from benchdesign.workspace.settings import Settings
+
+if TYPE_CHECKING:
+    from benchdesign.benchmarks.items import Benchmark
+    from benchdesign.concepts.dictionaries.dictionary import Dictionary
+    from benchdesign.concepts.maps.concept_map import ConceptMap
+    from benchdesign.coverage.areas import Areas
+    from benchdesign.coverage.gaps import Gaps
+    from benchdesign.coverage.reference import Reference
+
+__all__ = ["Measured", "distinct_names", "measure"]
+
+
+@dataclass(frozen=True, eq=False)
+class Measured:
+    """Benchmarks with their maps, and what they are compared with."""
+
+    benchmarks: tuple[Benchmark, ...]
+    maps: tuple[ConceptMap, ...]
+    pool_map: ConceptMap | None
+    dictionary: Dictionary
+    reference: Reference
+
+    def gaps(self, place: int = 0) -> Gaps:
+        """Judge the coverage of one benchmark."""
+        from benchdesign.coverage.coverage import measure_coverage
+        from benchdesign.coverage.find_gaps import find_gaps
+
+        coverage = measure_coverage(self.maps[place], self.dictionary, reference=self.reference)
+        return find_gaps(coverage, self.dictionary)
+
+    def areas(self) -> Areas:
+        """Group the concepts by everything that was mapped."""
+        from benchdesign.concepts.maps.concept_map import ConceptMap
+        from benchdesign.coverage.areas import group_areas
+
+        maps = [*self.maps, *([] if self.pool_map is None else [self.pool_map])]
+        return group_areas(self.dictionary, concept_map=ConceptMap.concatenate(maps))
+
+
+def measure(paths: Sequence[str], pool: str | None, settings: Settings, *, talk: Talk) -> Measured:
+    """Read and map benchmarks and pool; maps are kept in the cache folder for next time."""
+    from benchdesign.benchmarks import load_benchmark
+    from benchdesign.concepts.mapping.reader import Reader
+    from benchdesign.coverage.reference import reference_of
+
+    preferences, _ = load_preferences({"device": settings.device})
+    settings = replace(settings, device=preferences.device)
+
+    def read(path: str, *, is_pool: bool = False) -> Benchmark:
+        return load_benchmark(
+            path,
+            fields=None if is_pool else (dict(settings.fields) or None),
+            template=settings.template_of_pool if is_pool else settings.template,
+            split=None if is_pool else settings.split,
+            limit=None if is_pool else settings.limit,
+        )
+
+    talk.say("reading items")
+    benchmarks = tuple(read(path) for path in paths)
+    pool_items = None if pool is None else read(pool, is_pool=True)
+    with stopping(talk.say) as stop:
+        reader = Reader(
+            settings, cache=cache_folder(preferences), progress=talk.progress, stop=stop
+        )
+        everything = [*benchmarks, *([] if pool_items is None else [pool_items])]
+        maps = [reader.map(one.items) for one in everything]
+    talk.done()
+    pool_map = None if pool_items is None else maps.pop()
+    return Measured(
+        benchmarks,
+        tuple(maps),
+        pool_map,
+        reader.dictionary,
+        reference_of(pool_map, reader.dictionary),
+    )
+
+
+def distinct_names(benchmarks: Sequence[Benchmark]) -> tuple[str, ...]:
+    """Name benchmarks, with their folders where files are called alike."""
+    names = [one.name for one in benchmarks]
+    if len(set(names)) == len(names):
+        return tuple(names)
+    return tuple(f"{Path(one.path).parent.name}/{one.name}" for one in benchmarks)

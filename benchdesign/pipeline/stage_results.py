@@ -1,0 +1,72 @@
+"""Stage results stored in a workspace, in addition to coverage, areas and relevance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any
+
+from benchdesign.concepts.mapping import TokenEvidence
+from benchdesign.coverage.gap_settings import GapSettings
+from benchdesign.coverage.gaps import Gaps
+from benchdesign.selection.contamination import ContaminationMatch
+from benchdesign.selection.duplicates import DuplicatePair
+from benchdesign.selection.proposal import Proposal
+
+if TYPE_CHECKING:
+    from benchdesign.concepts.dictionaries.dictionary import Dictionary
+    from benchdesign.coverage.coverage import Coverage
+
+__all__ = ["Evidence", "Judged", "Proposed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Proposed:
+    """Result of the propose stage."""
+
+    additions: tuple[Proposal, ...]
+    removals: tuple[Proposal, ...]
+    duplicates: tuple[DuplicatePair, ...]
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    required: tuple[str, ...] = ()
+    near_duplicate: float | None = None
+    contamination: tuple[ContaminationMatch, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """Fields of `Gaps` without coverage and dictionary; loading them recomputes nothing."""
+
+    arrays: Mapping[str, Any]
+    reasons: tuple[str, ...]
+    settings: GapSettings
+
+    @classmethod
+    def of(cls, gaps: Gaps) -> Judged:
+        """Extract the stored fields from gaps."""
+        names = [item.name for item in fields(Gaps) if item.name not in _NOT_JUDGED]
+        return cls({name: getattr(gaps, name) for name in names}, gaps.reasons, gaps.settings)
+
+    def gaps(self, coverage: Coverage, dictionary: Dictionary) -> Gaps:
+        """Rebuild the gaps with their coverage and dictionary."""
+        shared = {name: getattr(coverage, name) for name in _OF_COVERAGE}
+        return Gaps(
+            **self.arrays,
+            **shared,
+            reasons=self.reasons,
+            coverage=coverage,
+            settings=self.settings,
+            dictionary=dictionary,
+        )
+
+
+_OF_COVERAGE = ("count", "expected", "rate", "base_rate")
+_NOT_JUDGED = (*_OF_COVERAGE, "reasons", "coverage", "settings", "dictionary")
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """Evidence for the items shown to the user: which characters show a concept."""
+
+    items: Mapping[str, Mapping[int, tuple[TokenEvidence, ...]]] = field(default_factory=dict)
+    """Token evidence by `Item.digest`, then by concept ID."""

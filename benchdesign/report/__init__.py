@@ -1,0 +1,1 @@
+"""Reports on coverage, models and suites."""

@@ -1,0 +1,114 @@
+"""What the coverage report says of its sources, settings and findings."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchdesign.report.coverage_data import Noted, SetFacts
+from benchdesign.workspace.analysis import Analysis
+
+if TYPE_CHECKING:
+    from benchdesign.benchmarks.items import Finding
+    from benchdesign.revision.plan import Revision
+
+__all__ = []
+
+
+_MOST_NAMED = 10
+
+
+_MOST_MESSAGES = 5
+
+
+def _set_facts(analysis: Analysis) -> Iterator[SetFacts]:
+    for role, item_set in (("benchmark", analysis.benchmark), ("pool", analysis.pool)):
+        if item_set is not None:
+            mapping = item_set.mapping
+            names = ("prompt", "context", "choices", "answer", "id", "category", "source")
+            fields = tuple(
+                (name, path, mapping.origin.get(name, "detected"))
+                for name in names
+                if (path := getattr(mapping, name))
+            )
+            # The name only: reports are shared, and folder names are private.
+            yield SetFacts(
+                role,
+                item_set.name,
+                item_set.path.name or str(item_set.path),
+                item_set.source.format,
+                len(item_set),
+                item_set.sha256,
+                fields,
+            )
+
+
+def _limits_set(analysis: Analysis) -> Iterator[str]:
+    """Yield the constraints on candidates and removals, in words."""
+    settings, constraints = analysis.settings, analysis.settings.constraints
+    low, high = constraints.get("min_tokens"), constraints.get("max_tokens")
+    if low or high:
+        yield f"{low or 1} to {high} tokens" if high else f"at least {low} tokens"
+    for name in ("category", "source"):
+        quotas = constraints.get(f"quotas_by_{name}", {})
+        for value, quota in sorted(quotas.items(), key=lambda entry: (entry[0] == "*", entry[0])):
+            group = f"every other {name}" if value == "*" else f"{name} {value}"
+            yield f"at most {quota} of {group}"
+    for name, word in (("pinned", "added first"), ("excluded", "never added")):
+        if ids := constraints.get(name, ()):
+            yield f"{word}: {', '.join(sorted(ids)[:_MOST_NAMED])}" + (
+                f" and {len(ids) - _MOST_NAMED} more" if len(ids) > _MOST_NAMED else ""
+            )
+    if settings.keep_out:
+        yield f"nothing on {', '.join(Path(file).name for file in settings.keep_out)}"
+    if settings.n_remove and settings.min_items > 1:
+        yield f"at least {settings.min_items} of the benchmark’s items stay"
+
+
+def _findings(analysis: Analysis) -> tuple[Noted, ...]:
+    """Collect the findings in the files by kind, without the names of private folders."""
+    folders = {f"{analysis.benchmark.path.parent}/"}
+    if analysis.pool is not None:
+        folders.add(f"{analysis.pool.path.parent}/")
+    by_kind: dict[str, list[Finding]] = {}
+    for finding in analysis.findings:
+        by_kind.setdefault(finding.kind, []).append(finding)
+    rows = []
+    for kind, findings in by_kind.items():
+        messages = [finding.message for finding in findings[:_MOST_MESSAGES]]
+        for folder in folders - {"./"}:
+            messages = [message.replace(folder, "") for message in messages]
+        rows.append(
+            Noted(
+                kind.replace("-", " "),
+                sum(finding.n_rows for finding in findings),
+                tuple(messages),
+                max(len(findings) - _MOST_MESSAGES, 0),
+            )
+        )
+    return tuple(sorted(rows, key=lambda row: (-row.n_rows, row.kind)))
+
+
+def _provenance(analysis: Analysis, revision: Revision) -> Iterator[tuple[str, str]]:
+    from benchdesign import __version__
+
+    dictionary, manifest = analysis.dictionary, revision.manifest
+    yield "Program", f"benchdesign {__version__}"
+    for facts in _set_facts(analysis):
+        yield f"{facts.role.capitalize()} SHA-256", facts.sha256
+    if sha256 := manifest.get("revised", {}).get("sha256"):
+        yield "Revised benchmark SHA-256", str(sha256)
+    yield "Reference model", analysis.settings.model
+    yield "Dictionary", f"{dictionary.name}, built for {dictionary.model}"
+    yield "Dictionary fingerprint", dictionary.fingerprint
+    for level in dictionary.levels:
+        yield (
+            f"Level {level.name}",
+            f"{level.width:,} concepts, measured per {level.unit} at {level.hook_point}",
+        )
+    yield "Item template", "custom" if analysis.settings.template else "default"
+    yield "Seed", str(analysis.settings.seed)
+    yield "Chosen by", revision.choice.made_by
+    if revision.choice.decisions_sha256:
+        yield "Decisions SHA-256", revision.choice.decisions_sha256

@@ -1,0 +1,1 @@
+"""What a revision changes, and its manifest."""

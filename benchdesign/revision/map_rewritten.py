@@ -1,0 +1,38 @@
+"""Map rewritten items anew, so that coverage counts them as they will be written."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchdesign.concepts.maps.concept_map import ConceptMap
+from benchdesign.concepts.maps.merged_concepts import merge_concepts
+from benchdesign.foundation.progress import ProgressCallback, StopCheck
+from benchdesign.revision.rewritten_items import rewritten_items
+from benchdesign.workspace.analysis import Analysis
+from benchdesign.workspace.decision_effects import Merged
+from benchdesign.workspace.open_reader import reader_of
+from benchdesign.workspace.workspace import Workspace
+
+if TYPE_CHECKING:
+    from benchdesign.revision.choice import Choice
+
+__all__ = ["map_rewritten"]
+
+
+def map_rewritten(
+    workspace: Workspace,
+    analysis: Analysis,
+    choice: Choice,
+    *,
+    cache: Path | None = None,
+    progress: ProgressCallback | None = None,
+    stop: StopCheck | None = None,
+) -> ConceptMap | None:
+    """Map the additions that were rewritten; return None if there are none."""
+    items = rewritten_items(analysis, choice)
+    if not items:
+        return None
+    concept_map = reader_of(workspace, cache=cache, progress=progress, stop=stop).map(items)
+    merged = Merged.from_log(workspace.decisions, analysis.dictionary.n_concepts)
+    return merge_concepts(concept_map, analysis.dictionary, merged.concepts)

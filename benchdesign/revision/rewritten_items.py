@@ -1,0 +1,57 @@
+"""Pool items with the designer's edits, and the ones that must be mapped again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from benchdesign.workspace.decisions import Subject
+
+if TYPE_CHECKING:
+    from benchdesign.benchmarks.items import Benchmark, Item
+    from benchdesign.revision.choice import Choice
+    from benchdesign.workspace.analysis import Analysis
+    from benchdesign.workspace.decisions import Standing
+
+__all__ = ["Edited", "edit_of", "rewritten_items"]
+
+
+@dataclass(frozen=True, slots=True)
+class Edited:
+    """A pool item with the designer's edits."""
+
+    item: Item
+    record: Mapping[str, Any]
+
+
+def edit_of(pool: Benchmark, item: Item, standing: Standing | None) -> Edited:
+    """Return an item and its record with the decided edits applied, if any."""
+    from benchdesign.benchmarks.load import reread_item
+
+    record = pool.record(item)
+    if standing is None or not standing.edits:
+        return Edited(item, record)
+    record = {**record, **standing.edits}
+    return Edited(reread_item(pool, item, record), record)
+
+
+def rewritten_items(analysis: Analysis, choice: Choice) -> tuple[Item, ...]:
+    """Return the items to add whose text differs from the mapped text."""
+    pool = analysis.pool
+    if pool is None:
+        return ()
+    changed = {
+        pool_id: standing
+        for (subject, pool_id), standing in choice.standings.items()
+        if subject is Subject.ADD and standing.edits and pool_id in choice.added
+    }
+    if not changed:
+        return ()
+    items = {item.id: item for item in pool.items if item.id in changed}
+    edited = [
+        (items[pool_id], edit_of(pool, items[pool_id], standing).item)
+        for pool_id, standing in changed.items()
+        if pool_id in items
+    ]
+    return tuple(after for before, after in edited if after.digest != before.digest)

@@ -1,0 +1,1 @@
+"""Which items to add and which to remove."""

@@ -1,0 +1,1 @@
+"""The pages of text beside the lists."""

@@ -1,0 +1,139 @@
+"""Search of the command palette: gaps, concepts, candidates, items of the open workspace."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from textual.command import Hit, Hits, Provider
+from textual.content import Content
+
+from benchdesign.foundation.text import display
+from benchdesign.tui.concept_states import is_gap_state
+
+if TYPE_CHECKING:
+    from benchdesign.tui.app import BenchdesignApp
+    from benchdesign.tui.session.session import Session
+
+__all__ = ["Found", "WorkspaceFinder", "find"]
+
+_MOST = 8
+"""Maximum number of matches of each kind."""
+
+_AT_ONCE = 2_000
+"""Number of texts searched before control returns to the event loop."""
+
+_CELLS = 90
+
+
+class Found(NamedTuple):
+    """One match."""
+
+    kind: str
+    mode: str
+    """Screen that shows it."""
+
+    row_id: str
+    text: str
+    score: float
+
+
+class WorkspaceFinder(Provider):
+    """Find texts that contain every typed word; words are literal."""
+
+    async def search(self, query: str) -> Hits:
+        """Yield a hit for each match; choosing it shows the match."""
+        from benchdesign.tui.app import BenchdesignApp
+
+        app = self.app
+        if not isinstance(app, BenchdesignApp) or app.session is None:
+            return
+        async for match in find(app.session, query):
+            yield Hit(match.score, _shown(match), _goer(app, match), text=match.text)
+
+
+async def find(session: Session, query: str) -> AsyncIterator[Found]:
+    """Yield texts that contain every word of the query, up to `_MOST` of each kind."""
+    words = query.lower().split()
+    if not words or session.loaded is None:
+        return
+    for kind, mode, n, id_of, text_of in _places(session):
+        n_found = 0
+        for position in range(n):
+            if position % _AT_ONCE == _AT_ONCE - 1:
+                await asyncio.sleep(0)
+            text = text_of(position)
+            lowered = text.lower()
+            if all(word in lowered for word in words):
+                yield Found(kind, mode, id_of(position), text, _score(lowered, words))
+                n_found += 1
+                if n_found == _MOST:
+                    break
+
+
+_Place = tuple[str, str, int, Callable[[int], str], Callable[[int], str]]
+
+
+def _places(session: Session) -> Iterator[_Place]:
+    loaded = session.loaded
+    assert loaded is not None
+    analysis = loaded.analysis
+    label, states = analysis.dictionary.label, session.concept_states
+
+    def concept(concept_id: int) -> str:
+        return f"{concept_id:05d} {label(concept_id)}"
+
+    gaps: Sequence[int] = session.gap_ids()
+    yield "gap", "gaps", len(gaps), lambda i: str(gaps[i]), lambda i: concept(gaps[i])
+    other_ids = [concept_id for concept_id, state in enumerate(states) if not is_gap_state(state)]
+    yield (
+        "concept",
+        "concepts",
+        len(other_ids),
+        lambda i: str(other_ids[i]),
+        lambda i: concept(other_ids[i]),
+    )
+    candidates = loaded.candidates
+    yield (
+        "candidate",
+        "candidates",
+        len(candidates),
+        lambda i: candidates[i].key,
+        lambda i: f"{candidates[i].item.id} {session.item_of(candidates[i]).text}",
+    )
+    items = analysis.benchmark.items
+    yield (
+        "item",
+        "items",
+        len(items),
+        lambda i: f"item:{items[i].id}",
+        lambda i: f"{items[i].id} {items[i].text}",
+    )
+
+
+def _score(text: str, words: Sequence[str]) -> float:
+    # A match at the start of a word near the beginning ranks first.
+    begins = text.startswith(words[0]) or f" {words[0]}" in text[:120]
+    return 0.9 if begins else 0.6
+
+
+def _shown(match: Found) -> Content:
+    name = f"{match.kind}: "
+    return Content.assemble((name, "bold"), display(match.text[: 4 * _CELLS], width=_CELLS))
+
+
+def _goer(app: BenchdesignApp, match: Found) -> Callable[[], None]:
+    def go() -> None:
+        app.call_later(_show, app, match)
+
+    return go
+
+
+async def _show(app: BenchdesignApp, match: Found) -> None:
+    from benchdesign.tui.screens.list_screen import ListScreen
+
+    if app.current_mode != match.mode:
+        await app.switch_mode(match.mode)
+    if isinstance(app.screen, ListScreen):
+        app.screen.reveal(match.row_id)

@@ -1,0 +1,254 @@
+"""Base of the nine screens: header, screen strip, job line, keys, sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
+
+from textual import events
+from textual.app import ComposeResult
+from textual.containers import Container
+from textual.content import Content
+from textual.screen import Screen
+from textual.widget import Widget
+from textual.widgets import Input
+
+from benchdesign.foundation.text import cell_width, display
+from benchdesign.tui.keys import FOOTERS, KEYS, SCREENS, footer_word, key_label
+from benchdesign.tui.number_words import clock_of
+from benchdesign.tui.widgets.detail import Line
+from benchdesign.tui.widgets.job_line import JobLine
+
+if TYPE_CHECKING:
+    from benchdesign.tui.app import BenchdesignApp
+    from benchdesign.tui.session.session import Session
+
+__all__ = ["ActionLine", "BaseScreen", "Part"]
+
+
+class Part(NamedTuple):
+    """A part of a line; clicking it runs its action."""
+
+    text: str
+    style: str = ""
+    action: str = ""
+
+
+class ActionLine(Line):
+    """A line of clickable parts."""
+
+    DEFAULT_CSS = """
+    ActionLine { height: 1; width: 1fr; text-wrap: nowrap; text-overflow: ellipsis; }
+    """
+
+    def set_parts(self, parts: Sequence[Part]) -> None:
+        """Show new parts."""
+        self._parts = list(parts)
+        self.show(Content.assemble(*((part.text, part.style) for part in parts)))
+
+    def action_at(self, x: int) -> str:
+        """Return the action of the part at a cell; empty if there is none."""
+        for part in getattr(self, "_parts", []):
+            x -= cell_width(part.text)
+            if x < 0:
+                return str(part.action)
+        return ""
+
+    async def on_click(self, event: events.Click) -> None:
+        """Run the action of the clicked part."""
+        offset = event.get_content_offset(self)
+        action = self.action_at(offset.x) if offset else ""
+        if action and isinstance(self.screen, BaseScreen):
+            await self.screen.perform(action)
+
+
+def _saved(session: Session) -> str:
+    """Return when the last decision was saved; empty if there is none or it is unknown."""
+    steps = session.log.steps
+    clock = clock_of(steps[-1].when) if steps else ""
+    return clock and f"saved {clock}"
+
+
+class BaseScreen(Screen[None]):
+    """One of the nine screens."""
+
+    MODE: ClassVar[str] = ""
+    NEEDS_ANALYSIS: ClassVar[bool] = True
+    NEEDS_ITEMS: ClassVar[bool] = True
+    """Whether the screen waits until items and maps are read; else it needs only the summary."""
+
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (100, "-wide")]  # noqa: RUF012 - read only
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]  # noqa: RUF012 - read only
+
+    seen_version = -1
+    """Session version that is on screen."""
+
+    @property
+    def owner(self) -> BenchdesignApp:
+        """The application, with its type."""
+        from benchdesign.tui.app import BenchdesignApp
+
+        assert isinstance(self.app, BenchdesignApp)
+        return self.app
+
+    @property
+    def session(self) -> Session | None:
+        """The open workspace."""
+        return self.owner.session
+
+    def compose(self) -> ComposeResult:
+        """Lay out the frame."""
+        yield Line(id="title")
+        yield ActionLine(id="strip")
+        with Container(id="body"):
+            yield from self.compose_body()
+        yield Line(id="empty-state")
+        yield JobLine(id="job")
+        yield ActionLine(id="keys")
+        yield Line(
+            "Too small: make the window 60x16 or larger. The commands work at any size:"
+            " benchdesign --help",
+            id="too-small",
+        )
+
+    def compose_body(self) -> ComposeResult:
+        """Lay out the widgets of the screen itself."""
+        raise NotImplementedError
+
+    def refresh_session(self) -> None:
+        """Show the current state of the session; called after a change and on return."""
+
+    def on_mount(self) -> None:
+        """Draw the frame and the initial state."""
+        for field in self.query(Input):
+            field.cursor_blink = False
+        self.draw_frame()
+        self.catch_up()
+
+    def on_screen_resume(self) -> None:
+        """Refresh after changes made on other screens."""
+        if self.is_mounted:
+            self.draw_frame()
+            self.catch_up()
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Fit the frame to the window."""
+        self.set_class(event.size.width < 60 or event.size.height < 16, "-tiny")
+        self.draw_frame()
+
+    def catch_up(self) -> None:
+        """Refresh if anything changed since the last refresh."""
+        if not self.is_mounted or not self.query("#too-small"):
+            return
+        waiting = self.is_waiting
+        self.set_class(waiting, "-waiting")
+        if waiting:
+            self.query_one("#empty-state", Line).show(self.owner.waiting_text())
+            self.seen_version = -1
+            return
+        version = self.owner.version
+        if version != self.seen_version:
+            self.seen_version = version
+            self.refresh_session()
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether there is nothing to show yet."""
+        session = self.session
+        if not self.NEEDS_ANALYSIS:
+            return False
+        if session is None or session.summary is None:
+            return True
+        return self.NEEDS_ITEMS and session.loaded is None
+
+    @property
+    def is_narrow(self) -> bool:
+        """Whether the narrow layout is used."""
+        return self.app.size.width < 100
+
+    def draw_frame(self) -> None:
+        """Draw header, strip, job line and keys."""
+        if not self.is_mounted or not self.query("#title"):
+            return
+        self.query_one("#title", Line).show(self._title())
+        self.query_one("#strip", ActionLine).set_parts(self._strip())
+        self.query_one("#keys", ActionLine).set_parts(list(self._keys()))
+        self.owner.draw_job(self.query_one("#job", JobLine))
+
+    def _title(self) -> Content:
+        width = self.app.size.width - 2
+        session = self.session
+        if session is None:
+            return Content.assemble(("benchdesign", "bold $text-accent"))
+        name = f" · {session.title}"
+        size = right = ""
+        if session.summary is not None:
+            size = f" · {session.summary.gaps.n_items:,} items"
+            dictionary = session.summary.dictionary
+            right = f"read by {dictionary.model} · {dictionary.n_concepts:,} concepts"
+        saved = _saved(session) if session.can_write else "read-only"
+        right = saved if self.is_narrow else " · ".join(text for text in (right, saved) if text)
+        size = "" if self.is_narrow else size
+        name_width = max(width - 11 - cell_width(size) - cell_width(right) - 2, 8)
+        name = display(name, width=name_width)
+        gap = " " * max(width - 11 - cell_width(name + size + right), 1)
+        return Content.assemble(
+            ("benchdesign", "bold $text-accent"),
+            (name, "bold"),
+            size,
+            gap,
+            (right, "$foreground-muted"),
+        )
+
+    def _strip(self) -> list[Part]:
+        current = next(screen for screen in SCREENS if screen.mode == self.MODE)
+        screens = list(SCREENS)
+        if self.is_narrow:
+            low = max(min(current.number - 2, len(SCREENS) - 3), 0)
+            screens = screens[low : low + 3]
+        parts = [Part("< ", "$foreground-muted", "step_screen(-1)")] if self.is_narrow else []
+        for screen in screens:
+            action = f"go('{screen.mode}')"
+            if screen is current:
+                parts.append(Part(f"[{screen.number} {screen.title}]", "bold reverse", action))
+            else:
+                parts.append(Part(f" {screen.number} {screen.title} ", "$foreground-muted", action))
+        if self.is_narrow:
+            parts.append(Part(f" >   {current.number}/9", "$foreground-muted", "step_screen(1)"))
+        return parts
+
+    def _keys(self) -> Iterable[Part]:
+        ids = self._waiting_keys() if self.is_waiting else FOOTERS[self.MODE]
+        if self.is_narrow:
+            ids = (*[key_id for key_id in ids if key_id != "help"][:5], "help")
+        for key_id in ids:
+            key = KEYS[key_id]
+            label = key_label(self.owner.key_of(key_id))
+            yield Part(f"{label} ", "bold $text-accent", key.action)
+            yield Part(f"{footer_word(self.MODE, key_id)}   ", "$foreground-muted", key.action)
+
+    def _waiting_keys(self) -> tuple[str, ...]:
+        """Return the keys that work while there is nothing to show."""
+        general = ("screen.open", "help", "palette", "quit")
+        if self.owner.job is not None:
+            return ("stop", *general)
+        return general if self.session is None else ("recompute", *general)
+
+    async def perform(self, action: str) -> None:
+        """Run an action on the focused widget, this screen or the application."""
+        name = action.partition("(")[0]
+        targets: list[Widget | BenchdesignApp] = [self, self.owner]
+        if self.focused is not None:
+            targets.insert(0, self.focused)
+        for target in targets:
+            if hasattr(target, f"action_{name}"):
+                await target.run_action(action)
+                return
+
+    def say(self, text: str, *, is_error: bool = False) -> None:
+        """Show a message on the status line."""
+        self.owner.say(text, is_error=is_error)
+
+    def help_lines(self) -> tuple[str, ...]:
+        """Return the lines that the help shows in addition to the keys."""
+        return ()

@@ -1,0 +1,1 @@
+"""What an open workspace holds while the interface runs."""

@@ -1,0 +1,141 @@
+"""Run the pipeline in a child process: one job at a time, with progress and outcome."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchdesign.errors import ModelError
+from benchdesign.foundation.child_process import Failed, Finished, Stopped
+from benchdesign.foundation.child_process import Job as ChildJob
+from benchdesign.foundation.preferences import cache_folder, load_preferences
+from benchdesign.foundation.progress import Progress, ProgressCallback
+
+if TYPE_CHECKING:
+    from benchdesign.concepts.maps.concept_map import ConceptMap
+    from benchdesign.revision.choice import Choice
+    from benchdesign.workspace.analysis import Analysis
+    from benchdesign.workspace.workspace import Workspace
+
+__all__ = ["Failed", "Finished", "Job", "Stopped", "compute", "remap", "rewritten_map"]
+
+
+def compute(folder: str, *, progress: ProgressCallback, output: str) -> None:
+    """Run the outdated stages of a workspace, in the child process.
+
+    Library output goes to a file, because the child shares the terminal with the interface.
+    """
+    from benchdesign.pipeline.partial_summary import SoFarWriter, forget_so_far
+    from benchdesign.pipeline.run import run_workspace
+
+    _print_to(output)
+    path = Path(folder)
+    forget_so_far(path)
+    try:
+        run_workspace(folder, progress=progress, so_far=SoFarWriter(path))
+    finally:
+        forget_so_far(path)
+
+
+def remap(folder: str, *, progress: ProgressCallback, output: str) -> None:
+    """Map the accepted items that were edited into the cache, in the child process."""
+    from benchdesign.revision.choice import Choice
+    from benchdesign.revision.map_rewritten import map_rewritten
+    from benchdesign.workspace.workspace import Workspace
+
+    _print_to(output)
+    preferences, _ = load_preferences()
+    with Workspace.open(Path(folder), access="read") as workspace:
+        analysis = workspace.load_analysis()
+        choice = Choice.from_decisions(workspace.decisions)
+        cache = cache_folder(preferences)
+        map_rewritten(workspace, analysis, choice, cache=cache, progress=progress)
+
+
+def rewritten_map(
+    workspace: Workspace, analysis: Analysis, choice: Choice, *, may_wait: bool
+) -> ConceptMap | None:
+    """Return the concept map of the accepted items that were edited; None if there are none.
+
+    If they are not mapped yet, map them in a child process if `may_wait`, else return None.
+    """
+    from benchdesign.revision.rewritten_items import rewritten_items
+    from benchdesign.workspace.open_reader import reader_of
+
+    items = rewritten_items(analysis, choice)
+    if not items:
+        return None
+    preferences, _ = load_preferences()
+    reader = reader_of(workspace, cache=cache_folder(preferences))
+    concept_map = reader.recall(items)
+    if concept_map is None and may_wait:
+        for event in _start(remap, workspace.folder).events():
+            if isinstance(event, Failed):
+                raise ModelError(event.message)
+        concept_map = reader.recall(items)
+    return concept_map
+
+
+def _print_to(output: str) -> None:
+    handle = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    os.dup2(handle, 1)
+    os.dup2(handle, 2)
+    os.close(handle)
+
+
+def _start(function: Callable[..., None], folder: Path) -> ChildJob:
+    log = folder / "job.log"
+    # Textual's stderr has no file descriptor, but starting a process needs one.
+    with contextlib.redirect_stderr(sys.__stderr__):
+        return ChildJob.start(function, str(folder), log=log, options={"output": str(log)})
+
+
+class Job:
+    """A running job, with its progress."""
+
+    def __init__(
+        self, child: ChildJob, *, log: Path, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._child = child
+        self._clock = clock
+        self.log = log
+        self.started = self._heard = clock()
+        self.progress: Progress | None = None
+
+    @classmethod
+    def start(cls, folder: Path) -> Job:
+        """Start a job that runs the outdated stages of a workspace."""
+        return cls(_start(compute, folder), log=folder / "job.log")
+
+    @property
+    def note(self) -> str:
+        """The text shown before the first progress."""
+        return "starting: loading libraries, a few seconds"
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the job started."""
+        return self._clock() - self.started
+
+    @property
+    def seconds_silent(self) -> float:
+        """Seconds since the last progress."""
+        return self._clock() - self._heard
+
+    def poll(self) -> Finished | Failed | Stopped | None:
+        """Read all pending progress; return the outcome if the job has ended."""
+        while (event := self._child.poll()) is not None:
+            if not isinstance(event, Progress):
+                return event
+            self.progress = event
+            self._heard = self._clock()
+        return None
+
+    def stop(self) -> None:
+        """Stop the job; mapped items are kept and the next job resumes from them."""
+        self._child.stop()

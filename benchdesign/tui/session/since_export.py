@@ -1,0 +1,109 @@
+"""The line on Overview about changes since the last export; computed in a thread."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from textual.content import Content
+
+from benchdesign.foundation.text import cell_width, display
+from benchdesign.tui.number_words import clock_of
+
+if TYPE_CHECKING:
+    from benchdesign.coverage.figures import CoverageFigures
+    from benchdesign.pipeline.last_export import LastExport, Since
+    from benchdesign.tui.session.session import Session
+    from benchdesign.workspace.analysis import Analysis
+
+__all__ = ["SinceExport", "figures_now", "since_content", "work_out"]
+
+
+@dataclass(frozen=True, slots=True)
+class SinceExport:
+    """The last export, compared with the current state."""
+
+    last: LastExport
+    since: Since
+    now: CoverageFigures | None
+    """Figures of the revision that would be exported now; None if there is none."""
+
+
+def figures_now(session: Session, analysis: Analysis) -> CoverageFigures | None:
+    """Return the figures of the revision that would be exported now; None if it cannot be planned.
+
+    Takes as long as planning a revision. Only reads the session.
+    """
+    from benchdesign.errors import BenchdesignError
+    from benchdesign.revision.choice import Choice
+    from benchdesign.revision.plan import plan_revision
+    from benchdesign.tui.session.background_jobs import rewritten_map
+
+    choice = Choice.from_decisions(session.log)
+    try:
+        rewritten = rewritten_map(session.workspace, analysis, choice, may_wait=False)
+        return plan_revision(analysis, choice, rewritten=rewritten).figures_after
+    except BenchdesignError:
+        return None
+
+
+def work_out(
+    session: Session,
+    analysis: Analysis,
+    folders: tuple[Path, ...],
+    *,
+    now: CoverageFigures | None,
+) -> SinceExport | None:
+    """Read the last export and compare it with the current state; None if there is no export.
+
+    `now` is the result of `figures_now`, if it was computed already.
+    """
+    from benchdesign.pipeline.last_export import find_last_export
+    from benchdesign.revision.choice import Choice
+
+    last = find_last_export(folders, analysis)
+    if last is None:
+        return None
+    since = last.since(Choice.from_decisions(session.log))
+    if since.is_same and last.is_same_rule:
+        return SinceExport(last, since, None)
+    return SinceExport(last, since, now or figures_now(session, analysis))
+
+
+def since_content(comparison: SinceExport, *, arrow: str, width: int) -> Content:
+    """Format the comparison on one line or two."""
+    last, since, now = comparison.last, comparison.since, comparison.now
+    title = ("Since     ", "bold $text-accent")
+    is_narrow = width < 97
+    gap = "  " if is_narrow else "   "
+    changes = "no decisions since" if since.is_same else gap.join(_decided(since))
+    prefix, when = "" if is_narrow else "export ", f" ({clock_of(last.when.isoformat())}){gap}"
+    room = width - cell_width(title[0] + prefix + when + changes)
+    folder = display(last.folder.name, width=min(max(room, 6), 28))
+    head = f"{prefix}{folder}{when}{changes}"
+    if now is None:
+        return Content.assemble(title, head)
+    figures = (
+        f"gaps {last.n_gaps:,} {arrow} {now.n_missing + now.n_under:,}   "
+        f"covered {_percent(last.covered_share)} {arrow} {_percent(now.covered_share)}"
+    )
+    rule = "" if last.is_same_rule else "   with another rule"
+    fits = cell_width(title[0] + head + figures + rule) + 3 <= width
+    space = "   " if fits else f"\n{'':<10}"
+    return Content.assemble(title, f"{head}{space}", (figures, "bold"), (rule, "$foreground-muted"))
+
+
+def _decided(since: Since) -> list[str]:
+    parts = []
+    if not since.has_same_items:
+        parts += [f"+ {since.n_accepted:,} accepted", f"- {since.n_dropped:,} dropped"]
+    if since.n_taken_back:
+        parts.append(f"{since.n_taken_back:,} reverted")
+    if not since.has_same_concepts:
+        parts.append("concept decisions")
+    return parts
+
+
+def _percent(share: float | None) -> str:
+    return "-" if share is None else f"{100 * share:.1f} %"

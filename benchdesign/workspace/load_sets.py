@@ -1,0 +1,47 @@
+"""Reading of a benchmark and its pool with the settings of a workspace."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from benchdesign.errors import TemplateError
+from benchdesign.workspace.settings import Settings
+
+if TYPE_CHECKING:
+    from benchdesign.benchmarks.items import Benchmark
+
+__all__ = ["read_benchmark", "read_pool"]
+
+
+def read_benchmark(path: str | Path, settings: Settings) -> Benchmark:
+    """Read the items of the benchmark."""
+    from benchdesign.benchmarks import load_benchmark
+
+    return load_benchmark(
+        path,
+        fields=dict(settings.fields) or None,
+        template=settings.template,
+        split=settings.split,
+        limit=settings.limit,
+    )
+
+
+def read_pool(path: str | Path, settings: Settings) -> Benchmark:
+    """Read the pool, whose items can be added."""
+    from benchdesign.benchmarks import load_benchmark
+
+    try:
+        return load_benchmark(
+            path,
+            fields=dict(settings.pool_fields) or None,
+            template=settings.template_of_pool,
+            split=settings.pool_split,
+            limit=settings.pool_limit,
+        )
+    except TemplateError as problem:
+        if settings.pool_template is not None:
+            raise
+        raise TemplateError(
+            f"{problem} Set a separate template for the pool with --pool-template."
+        ) from None
