@@ -24,7 +24,11 @@ from benchdesign.benchmarks import load_benchmark
 from benchdesign.concepts.dictionaries.dictionary import Dictionary, Level
 from benchdesign.concepts.mapping import load_dictionary
 from benchdesign.concepts.reference_model.model import ReferenceModel
-from benchdesign.concepts.training.activation_bank import BankKey, Collected, collect_activations
+from benchdesign.concepts.training.activation_bank import (
+    BankKey,
+    CorpusActivations,
+    collect_activations,
+)
 from benchdesign.concepts.training.corpus import CorpusReader, CorpusText
 from benchdesign.concepts.training.recipe import LevelReport, LevelSpec
 from benchdesign.concepts.training.train_sae import measure_sae
@@ -35,7 +39,7 @@ HELD_OUT = "corpus, held out"
 MOST_MEGABYTES = 16
 
 
-def measure(collected: Collected, level: Level) -> LevelReport:
+def measure(collected: CorpusActivations, level: Level) -> LevelReport:
     """Measure one level on everything collected."""
     import torch
     from safetensors.torch import load_file

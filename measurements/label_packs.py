@@ -25,7 +25,7 @@ import numpy as np
 
 from benchdesign.concepts.dictionaries.dictionary import Dictionary
 from benchdesign.concepts.mapping import load_dictionary
-from benchdesign.concepts.training.context_files import place_contexts, read_contexts
+from benchdesign.concepts.training.context_files import assign_concept_ids, read_contexts
 from benchdesign.concepts.training.contexts import ConceptContexts, Context
 
 HERE = Path(__file__).resolve().parent
@@ -149,7 +149,7 @@ def main() -> None:
         placed = {
             one.concept_id: one
             for path in options.contexts
-            for one in place_contexts(read_contexts(path), dictionary, path=path)
+            for one in assign_concept_ids(read_contexts(path), dictionary, path=path)
         }
         options.pack.write_text(write_pack(dictionary, concepts, placed), encoding="utf-8")
     if options.verdicts is not None:

@@ -27,7 +27,7 @@ from benchdesign.concepts.dictionaries.dictionary import Dictionary, Level
 from benchdesign.concepts.labels.labels import ConceptLabel, shared_labels
 from benchdesign.concepts.labels.score import Embedder, builtin_embedder, score_labels
 from benchdesign.concepts.mapping import load_dictionary
-from benchdesign.concepts.training.context_files import place_contexts, read_contexts
+from benchdesign.concepts.training.context_files import assign_concept_ids, read_contexts
 from benchdesign.concepts.training.contexts import ConceptContexts
 
 HERE = Path(__file__).resolve().parent
@@ -125,7 +125,7 @@ def main() -> None:
     dictionary = load_dictionary(options.dictionary)
     contexts: list[ConceptContexts] = []
     for path in options.contexts:
-        contexts += place_contexts(read_contexts(path), dictionary, path=path)
+        contexts += assign_concept_ids(read_contexts(path), dictionary, path=path)
     # Only what scoring looks at is kept: a file of contexts is large.
     contexts = [replace(one, strong=(), middle=(), absent=()) for one in contexts]
     embed = builtin_embedder(dtype=options.dtype)

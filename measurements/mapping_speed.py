@@ -45,7 +45,7 @@ import numpy as np
 from benchdesign.benchmarks.items import Item
 from benchdesign.concepts.dictionaries.open import load_dictionary
 from benchdesign.concepts.mapping import map_items
-from benchdesign.concepts.mapping.batches import _batches
+from benchdesign.concepts.mapping.batches import iterate_batches
 from benchdesign.concepts.mapping.mapper import SaeMapper
 from benchdesign.concepts.maps.concept_map import ConceptMap
 from benchdesign.concepts.reference_model.windows import Window
@@ -213,7 +213,8 @@ def run_bound(items: list[Item], mapper: SaeMapper) -> dict[str, Any]:
         clock = Clock()
         lengths = [len(window) for window in windows]
         batches = [
-            [windows[index] for index in batch] for batch in _batches(lengths, mapper.batch_tokens)
+            [windows[index] for index in batch]
+            for batch in iterate_batches(lengths, mapper.batch_tokens)
         ]
         n_tokens = sum(forward(batch) for batch in batches)
         found = clock.report(len(items), n_tokens=n_tokens)

@@ -43,8 +43,13 @@ from benchdesign.coverage.areas import Areas, group_areas
 from benchdesign.foundation.statistics import adjust_p_values
 from benchdesign.model_gaps.item_weights import item_shares
 from benchdesign.model_gaps.model_gaps import ModelGaps, measure_models
-from benchdesign.model_gaps.region_search import Grove, Region, find_weak_regions, rank_weak_items
-from benchdesign.model_gaps.scores import ModelSettings, find_controls
+from benchdesign.model_gaps.region_search import (
+    Region,
+    SearchTree,
+    find_weak_regions,
+    rank_weak_items,
+)
+from benchdesign.model_gaps.scores import ModelSettings, control_basis
 
 HERE = Path(__file__).resolve().parent
 PERMUTATIONS, SUBSAMPLES = 20, 100
@@ -99,7 +104,7 @@ def planted(
     """Plant each choice of categories and recover them."""
     likely = separability(one)
     vectors = embeddings_of(one.concept_map)
-    grove = Grove.of_items(vectors)
+    grove = SearchTree.of_items(vectors)
     shares = item_shares(one.concept_map, dictionary, areas).tocsc()
     saliency = one.concept_map.saliency_matrix().tocsc()
     found = []
@@ -108,7 +113,7 @@ def planted(
         weak = np.isin(one.labels, list(chosen))
         scores = (rng.random(len(weak)) < np.where(weak, BASE - DROP, BASE)).astype(float)
         result = measure(one.concept_map, scores, dictionary, areas, rng=rng)
-        basis = find_controls(one.concept_map.n_tokens, None)
+        basis = control_basis(one.concept_map.n_tokens, None)
         residuals = scores - basis @ (basis.T @ scores)
         groups = [part for whole in result.regions for part in (whole, *whole.parts)]
         regions = [commonest(one.labels[list(group.rows)]) for group in groups]

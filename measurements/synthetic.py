@@ -24,7 +24,7 @@ from benchdesign.concepts.mapping import TokenEvidence
 from benchdesign.concepts.maps.concept_map import ConceptMap
 from benchdesign.concepts.maps.map_file import MapWriter
 from benchdesign.pipeline.run import run_pipeline
-from benchdesign.pipeline.stage_results import Evidence, Proposed
+from benchdesign.pipeline.stage_results import ItemEvidence, ProposeResult
 from benchdesign.selection.additions import plan_additions
 from benchdesign.workspace.settings import Settings
 from benchdesign.workspace.workspace import Workspace
@@ -200,7 +200,7 @@ def make_workspace(folder: Path, *, n_items: int, n_pool: int, dictionary: str =
             benchmark_items=analysis.benchmark.items,
             rng=np.random.default_rng(0),
         )
-        workspace.save_result("proposals", Proposed(plan.proposals, (), (), plan.left_out))
+        workspace.save_result("proposals", ProposeResult(plan.proposals, (), (), plan.left_out))
         workspace.record_stage("propose")
         found = {
             analysis.pool.items[one.row].digest: {
@@ -209,6 +209,6 @@ def make_workspace(folder: Path, *, n_items: int, n_pool: int, dictionary: str =
             }
             for one in plan.proposals
         }
-        workspace.save_result("evidence", Evidence(found))
+        workspace.save_result("evidence", ItemEvidence(found))
         workspace.record_stage("evidence")
     return place

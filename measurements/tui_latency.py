@@ -28,14 +28,14 @@ from typing import Any, NamedTuple
 
 from textual.app import App, ComposeResult
 
-from benchdesign.foundation.child_process import Job
+from benchdesign.foundation.child_process import ChildProcess
 from benchdesign.tui.app import BenchdesignApp
 from benchdesign.tui.screens import list_screen as lists
 from benchdesign.tui.screens.list_screen import ListScreen
 from benchdesign.tui.session.ui_state import RecentList
 from benchdesign.tui.widgets.filter_bar import parse_filter
 from benchdesign.tui.widgets.line_table import LineTable
-from benchdesign.tui.widgets.table_rows import Cell, Column
+from benchdesign.tui.widgets.table_rows import Column, TableCell
 from benchdesign.workspace.decision_log import DecisionLog
 from benchdesign.workspace.decisions import Subject, Verdict
 
@@ -81,9 +81,9 @@ class ManyRows:
         """The row number."""
         return str(row)
 
-    def cell(self, row: int, key: str) -> Cell:
+    def cell(self, row: int, key: str) -> TableCell:
         """A text made on the spot."""
-        return Cell(f"{key} of row {row}: what is {row * 7919 % 1000}?")
+        return TableCell(f"{key} of row {row}: what is {row * 7919 % 1000}?")
 
     def sort_value(self, row: int, key: str) -> int:
         """Scrambled row numbers."""
@@ -275,7 +275,7 @@ def measure_stop() -> list[Row]:
     """Measure stopping a job that does not listen."""
 
     def stop() -> float:
-        job = Job.start(hang)
+        job = ChildProcess.start(hang)
         time.sleep(3)
         start = time.perf_counter()
         job.stop()

@@ -8,11 +8,11 @@ from typing import NamedTuple
 from benchdesign.benchmarks.items import Span
 from benchdesign.foundation.text import replace_surrogates
 
-__all__ = ["Rendered", "default_render"]
+__all__ = ["Rendered", "render_default"]
 
 
 # Unicode noncharacters, which no valid text uses.
-_OPEN, _CLOSE = "\ufdd0", "\ufdd1"
+OPEN_MARK, CLOSE_MARK = "\ufdd0", "\ufdd1"
 
 
 # fmt: on
@@ -25,7 +25,7 @@ class Rendered(NamedTuple):
     content: tuple[Span, ...]
 
 
-def default_render(prompt: str, context: str = "", choices: Sequence[str] = ()) -> Rendered:
+def render_default(prompt: str, context: str = "", choices: Sequence[str] = ()) -> Rendered:
     """Render context, prompt and lettered choices; letters and newlines are not content."""
     parts: list[str] = []
     spans: list[Span] = []
@@ -50,16 +50,16 @@ def default_render(prompt: str, context: str = "", choices: Sequence[str] = ()) 
     return Rendered(replace_surrogates("".join(parts)), tuple(spans))
 
 
-def _unmarked(marked: str) -> Rendered:
+def strip_marks(marked: str) -> Rendered:
     parts: list[str] = []
     spans: list[Span] = []
     length = depth = start = 0
     for piece in _pieces(marked):
-        if piece == _OPEN:
+        if piece == OPEN_MARK:
             if depth == 0:
                 start = length
             depth += 1
-        elif piece == _CLOSE:
+        elif piece == CLOSE_MARK:
             depth = max(0, depth - 1)
             if depth == 0 and length > start:
                 spans.append((start, length))
@@ -67,21 +67,21 @@ def _unmarked(marked: str) -> Rendered:
             parts.append(piece)
             length += len(piece)
     text = replace_surrogates("".join(parts))
-    return Rendered(text, _joined(spans))
+    return Rendered(text, _join_adjacent(spans))
 
 
 def _pieces(marked: str) -> list[str]:
     pieces = []
-    for outer in marked.split(_OPEN):
-        pieces.append(_OPEN)
-        for inner in outer.split(_CLOSE):
+    for outer in marked.split(OPEN_MARK):
+        pieces.append(OPEN_MARK)
+        for inner in outer.split(CLOSE_MARK):
             pieces.append(inner)
-            pieces.append(_CLOSE)
+            pieces.append(CLOSE_MARK)
         pieces.pop()
     return [piece for piece in pieces[1:] if piece]
 
 
-def _joined(spans: list[Span]) -> tuple[Span, ...]:
+def _join_adjacent(spans: list[Span]) -> tuple[Span, ...]:
     joined: list[Span] = []
     for start, end in spans:
         if joined and joined[-1][1] == start:

@@ -62,7 +62,7 @@ def has_control(text: str) -> bool:
     return _CONTROL.search(text) is not None
 
 
-def duplicate_ids(source: Source, rows: Sequence[int], ids: Sequence[str]) -> list[Finding]:
+def duplicate_id_findings(source: Source, rows: Sequence[int], ids: Sequence[str]) -> list[Finding]:
     """Return a finding on ids that occur more than once and get a suffix."""
     if not rows:
         return []

@@ -10,8 +10,8 @@ from benchdesign.benchmarks.items import Finding, Item
 
 __all__ = ["find_other_script"]
 
-_MOST_ITEMS = 200
-_MOST_CHARACTERS = 2_000
+_MAX_ITEMS = 200
+_MAX_CHARACTERS = 2_000
 """Limits of the sample: enough to recognise a script, and fast on load."""
 
 _LETTER = re.compile(r"[^\W\d_]")
@@ -20,7 +20,7 @@ _LATIN = re.compile(
     "\u2c60-\u2c7f\ua722-\ua7ff\uab30-\uab6f\ufb00-\ufb06\uff21-\uff3a\uff41-\uff5a]"
 )
 _GREEK = "\u0370-\u03ff\u1f00-\u1fff"
-_SIGNS = re.compile(
+_SYMBOLS = re.compile(
     f"[\u2100-\u214f\U0001d400-\U0001d7ff]|(?<![{_GREEK}])[{_GREEK}]{{1,2}}(?![{_GREEK}])"
 )
 """Letters used as symbols: mathematical ones, and Greek ones outside words."""
@@ -29,9 +29,9 @@ _SIGNS = re.compile(
 def find_other_script(items: Sequence[Item], path: Path) -> list[Finding]:
     """Return a finding if most letters in a sample of items are not Latin."""
     n_letters = n_latin = 0
-    for item in items[:: max(len(items) // _MOST_ITEMS, 1)]:
+    for item in items[:: max(len(items) // _MAX_ITEMS, 1)]:
         content = " ".join(item.text[first:last] for first, last in item.content)
-        text = _SIGNS.sub(" ", content[:_MOST_CHARACTERS])
+        text = _SYMBOLS.sub(" ", content[:_MAX_CHARACTERS])
         n_letters += len(_LETTER.findall(text))
         n_latin += len(_LATIN.findall(text))
     if 2 * (n_letters - n_latin) <= n_letters:

@@ -7,10 +7,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, cast
 
-from benchdesign.benchmarks.content_marks import default_render
+from benchdesign.benchmarks.content_marks import render_default
 from benchdesign.benchmarks.fields.detect import detect_fields
 from benchdesign.benchmarks.fields.values import as_text, get_value, read_answer, read_choices
-from benchdesign.benchmarks.findings import duplicate_ids, find_problems, has_control
+from benchdesign.benchmarks.findings import duplicate_id_findings, find_problems, has_control
 from benchdesign.benchmarks.foreign_script import find_other_script
 from benchdesign.benchmarks.formats.open_source import open_source
 from benchdesign.benchmarks.formats.source import Record, Source
@@ -42,19 +42,19 @@ def load_benchmark(
     sample = source.sample(SAMPLE)
     source.limit = limit
     if not sample:
-        raise _nothing_read(source)
+        raise _no_records_error(source)
     known_fields = {**source.known_fields(), **(fields or {})}
     if compiled is not None and "prompt" not in known_fields:
-        mapping = _mapping_beside_template(sample, known_fields, source)
+        mapping = _detect_optional_prompt(sample, known_fields, source)
     else:
         mapping = detect_fields(sample, fields=known_fields, place=str(path))
     if fields is not None:
         origin = {role: "set" if role in fields else "detected" for role in mapping.origin}
         mapping = replace(mapping, origin=origin)
-    reading = _Reading(source, mapping, compiled)
+    reading = _ItemReader(source, mapping, compiled)
     items = tuple(reading.items())
     if not items:
-        raise _nothing_read(source)
+        raise _no_records_error(source)
     return Benchmark(
         path=source.path,
         name=source.name,
@@ -75,11 +75,11 @@ def load_benchmark(
 def reread_item(benchmark: Benchmark, item: Item, record: Record) -> Item:
     """Return an item read again from its changed record; id and row stay the same."""
     template = None if benchmark.template is None else Template(benchmark.template)
-    reading = _Reading(cast("Source", benchmark.source), benchmark.mapping, template)
+    reading = _ItemReader(cast("Source", benchmark.source), benchmark.mapping, template)
     return replace(reading.item(item.row, record), id=item.id)
 
 
-def _mapping_beside_template(
+def _detect_optional_prompt(
     sample: list[Record], fields: Mapping[str, str], source: Source
 ) -> FieldMapping:
     """Return the detected fields; with a template a prompt field is optional."""
@@ -91,7 +91,7 @@ def _mapping_beside_template(
         return FieldMapping()
 
 
-def _nothing_read(source: Source) -> FormatError:
+def _no_records_error(source: Source) -> FormatError:
     if source.n_skipped:
         first = source.findings[0].message.removesuffix(" Skipped; a revision leaves it out.")
         return FormatError(
@@ -101,7 +101,7 @@ def _nothing_read(source: Source) -> FormatError:
     return FormatError(f"{source.path}: no records found. Check the file.")
 
 
-class _Reading:
+class _ItemReader:
     """One pass over a source that collects findings."""
 
     def __init__(self, source: Source, mapping: FieldMapping, template: Template | None) -> None:
@@ -121,7 +121,7 @@ class _Reading:
     def findings(self, items: tuple[Item, ...]) -> list[Finding]:
         """Return the findings of the pass."""
         repeated_rows = [row for row, _ in self._repeated]
-        return duplicate_ids(
+        return duplicate_id_findings(
             self._source, repeated_rows, [name for _, name in self._repeated]
         ) + find_problems(
             items,
@@ -141,7 +141,7 @@ class _Reading:
             prompt = as_text(get_value(record, mapping.prompt))
         context = as_text(get_value(record, mapping.context))
         if self._template is None:
-            rendered = default_render(prompt, context, choices.texts)
+            rendered = render_default(prompt, context, choices.texts)
         else:
             try:
                 rendered = self._template.render(record)

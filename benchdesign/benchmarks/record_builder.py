@@ -31,12 +31,12 @@ from benchdesign.benchmarks.fields.values import (
 )
 from benchdesign.benchmarks.items import Benchmark, Item
 from benchdesign.benchmarks.record_skeleton import (
-    _lettered,
-    _mapped_paths,
-    _objects,
-    _separated,
-    _skeleton,
-    _targets,
+    answer_scores,
+    choice_objects,
+    lettered_choices,
+    mapped_paths,
+    record_skeleton,
+    separated_choices,
 )
 
 __all__ = ["AddedItem", "RecordBuilder"]
@@ -86,7 +86,7 @@ class RecordBuilder:
         rows = [item.row for item in benchmark.items[::step]][:SAMPLE]
         self._sample = [benchmark.source.record(row) for row in rows]
         self._surveys = survey_fields(self._sample)
-        self._skeleton = _skeleton(self._sample)
+        self._skeleton = record_skeleton(self._sample)
         self._ids = {item.id for item in benchmark.items}
         self._id_style = IdStyle.of(self._raw_ids())
         self._next_number = itertools.count(self._id_style.next_number)
@@ -181,18 +181,18 @@ class RecordBuilder:
         sample = self._sample_value(path)
         value: Any = None
         if kind == "targets":
-            value = _targets(sample, choices, parts.answer_index)
+            value = answer_scores(sample, choices, parts.answer_index)
         elif kind == "objects":
-            value = list_like(sample, _objects(as_list(sample) or [], choices))
+            value = list_like(sample, choice_objects(as_list(sample) or [], choices))
         elif kind in {"separated", "distractors"}:
             if kind == "distractors":
                 choices = [choice for at, choice in enumerate(choices) if at != parts.answer_index]
-            value = _separated(sample, choices)
+            value = separated_choices(sample, choices)
         elif kind == "lettered" and isinstance(sample, str) and as_list(sample) is None:
             style = InlineStyle.of([sample])
             value = style.write("", choices) if style else None
         elif kind == "lettered":
-            value = list_like(sample, _lettered(as_list(sample) or [], choices))
+            value = list_like(sample, lettered_choices(as_list(sample) or [], choices))
         else:
             value = list_like(sample, choices)
             self._put_labels(record, filled, path, choices)
@@ -290,11 +290,11 @@ class RecordBuilder:
         """Copy fields that have the same name and kind of value in both sets."""
         if added.pool is None:
             return
-        mapped = _mapped_paths(added.pool)
+        mapped = mapped_paths(added.pool)
         pool_surveys = survey_fields([added.record])
         for path, survey in self._surveys.items():
             pool_survey = pool_surveys.get(path)
-            is_used = path in filled or path in mapped or path in _mapped_paths(self._benchmark)
+            is_used = path in filled or path in mapped or path in mapped_paths(self._benchmark)
             if (
                 is_used
                 or pool_survey is None

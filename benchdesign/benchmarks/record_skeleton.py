@@ -14,7 +14,7 @@ from benchdesign.benchmarks.items import Benchmark
 __all__ = []
 
 
-def _mapped_paths(benchmark: Benchmark) -> set[str]:
+def mapped_paths(benchmark: Benchmark) -> set[str]:
     mapping = benchmark.mapping
     paths = {mapping.prompt, mapping.context, mapping.answer, mapping.id, mapping.category}
     paths |= {mapping.source, mapping.licence}
@@ -22,7 +22,7 @@ def _mapped_paths(benchmark: Benchmark) -> set[str]:
     return {path for path in paths if path is not None}
 
 
-def _skeleton(sample: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def record_skeleton(sample: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Return an empty record with the keys that most records have, in their order."""
     counts: Counter[str] = Counter(key for record in sample for key in record)
     order = max(sample, key=len, default={})
@@ -34,7 +34,7 @@ def _skeleton(sample: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
         inner = [value for value in values if isinstance(value, Mapping)]
         scored = [value for value in inner if _is_scores(value)]
         if inner and len(inner) == len(values) and len(scored) < len(inner):
-            empty[key] = _skeleton(inner)
+            empty[key] = record_skeleton(inner)
         elif values and texts == len(values) and any(record.get(key) == "" for record in sample):
             empty[key] = ""
         else:
@@ -46,7 +46,7 @@ def _is_scores(value: Mapping[str, Any]) -> bool:
     return bool(value) and all(isinstance(score, int | float) for score in value.values())
 
 
-def _targets(sample: Any, choices: Sequence[str], answer_index: int | None) -> Any:
+def answer_scores(sample: Any, choices: Sequence[str], answer_index: int | None) -> Any:
     if answer_index is None or len(set(choices)) != len(choices):
         return None
     scores = list(sample.values()) if isinstance(sample, Mapping) else []
@@ -54,7 +54,7 @@ def _targets(sample: Any, choices: Sequence[str], answer_index: int | None) -> A
     return {choice: one if at == answer_index else zero for at, choice in enumerate(choices)}
 
 
-def _objects(sample: Sequence[Any], choices: Sequence[str]) -> list[dict[str, Any]]:
+def choice_objects(sample: Sequence[Any], choices: Sequence[str]) -> list[dict[str, Any]]:
     first = sample[0] if sample and isinstance(sample[0], Mapping) else {"text": ""}
     label_key = next((key for key in LABEL_KEYS if key in first), None)
     if label_key is not None and not any(key in first for key in TEXT_KEYS if key != label_key):
@@ -72,7 +72,7 @@ def _objects(sample: Sequence[Any], choices: Sequence[str]) -> list[dict[str, An
     return written
 
 
-def _lettered(sample: Sequence[Any], choices: Sequence[str]) -> list[str]:
+def lettered_choices(sample: Sequence[Any], choices: Sequence[str]) -> list[str]:
     raw = as_text(sample[0]) if sample else "(A) "
     stripped = strip_letters([as_text(choice) for choice in sample])
     marker = raw[: len(raw) - len(stripped[0])] if stripped else "(A) "
@@ -87,7 +87,7 @@ def _lettered(sample: Sequence[Any], choices: Sequence[str]) -> list[str]:
     return written
 
 
-def _separated(sample: Any, choices: Sequence[str]) -> Any:
+def separated_choices(sample: Any, choices: Sequence[str]) -> Any:
     """Join choices as the sample cell does; None if a choice contains the separator."""
     listed = as_list(sample)
     if listed is not None or not isinstance(sample, str):

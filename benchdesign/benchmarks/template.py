@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from benchdesign.benchmarks.content_marks import _CLOSE, _OPEN, Rendered, _unmarked
+from benchdesign.benchmarks.content_marks import CLOSE_MARK, OPEN_MARK, Rendered, strip_marks
 from benchdesign.benchmarks.template_sandbox import (
     MAX_SOURCE,
-    _Budget,
-    _environment,
-    _guarded,
-    _marked,
+    RenderBudget,
+    add_guards,
+    mark_fields,
+    sandbox_environment,
 )
 from benchdesign.errors import TemplateError
 
@@ -35,11 +35,11 @@ class Template:
         if len(source) > MAX_SOURCE:
             raise TemplateError(f"template: longer than {MAX_SOURCE} characters. Shorten it.")
         self.source = source
-        self._budget = _Budget()
-        self._environment = _environment(self._budget)
+        self._budget = RenderBudget()
+        self._environment = sandbox_environment(self._budget)
         try:
-            tree = self._environment.parse(source.replace(_OPEN, "").replace(_CLOSE, ""))
-            code = self._environment.compile(_guarded(tree))
+            tree = self._environment.parse(source.replace(OPEN_MARK, "").replace(CLOSE_MARK, ""))
+            code = self._environment.compile(add_guards(tree))
         except jinja2.TemplateSyntaxError as error:
             raise TemplateError(
                 f"template:{error.lineno}: {str(error.message).rstrip('.')}. Correct the template."
@@ -59,8 +59,8 @@ class Template:
         from jinja2.exceptions import SecurityError
 
         self._budget.start()
-        variables = {str(key): _marked(value) for key, value in record.items()}
-        variables.setdefault("record", _marked(dict(record)))
+        variables = {str(key): mark_fields(value) for key, value in record.items()}
+        variables.setdefault("record", mark_fields(dict(record)))
         try:
             marked = self._template.render(variables)
         except jinja2.UndefinedError as error:
@@ -84,4 +84,4 @@ class Template:
         ) as error:
             problem = " ".join(str(error).split())[:200] or type(error).__name__
             raise TemplateError(f"template: {problem}. Correct the template.") from error
-        return _unmarked(marked)
+        return strip_marks(marked)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from benchdesign.benchmarks.content_marks import _CLOSE, _OPEN
+from benchdesign.benchmarks.content_marks import CLOSE_MARK, OPEN_MARK
 from benchdesign.errors import TemplateError
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ class _FieldFloat(float):
     __slots__ = ()
 
 
-class _Budget:
+class RenderBudget:
     """The remaining budget for rendering one record."""
 
     def __init__(self) -> None:
@@ -103,16 +103,16 @@ class _Budget:
         weight = _weight(value, MAX_OUTPUT) * max(1, times)
         self._n_characters += weight
         if weight > MAX_OUTPUT or self._n_characters > 10 * MAX_OUTPUT:
-            raise _too_much()
+            raise _output_limit_error()
 
     def text(self, value: Any) -> str:
         """Return a value as text of bounded length."""
         if _weight(value, MAX_OUTPUT) > MAX_OUTPUT:
-            raise _too_much()
+            raise _output_limit_error()
         return str(value)
 
 
-def _too_much() -> TemplateError:
+def _output_limit_error() -> TemplateError:
     return TemplateError(f"template: output of more than {MAX_OUTPUT} characters. Shorten it.")
 
 
@@ -138,14 +138,14 @@ def _weight(value: Any, limit: int) -> int:
     return total
 
 
-def _marked(value: Any) -> Any:
+def mark_fields(value: Any) -> Any:
     """Wrap values of the record in types that mark them as content."""
     if isinstance(value, str):
         return _FieldText(value)
     if isinstance(value, Mapping):
-        return {key: _marked(entry) for key, entry in value.items()}
+        return {key: mark_fields(entry) for key, entry in value.items()}
     if isinstance(value, list | tuple):
-        return [_marked(entry) for entry in value]
+        return [mark_fields(entry) for entry in value]
     if isinstance(value, bool):
         return value
     if isinstance(value, int):
@@ -155,15 +155,15 @@ def _marked(value: Any) -> Any:
     return value
 
 
-def _environment(budget: _Budget) -> Any:
+def sandbox_environment(budget: RenderBudget) -> Any:
     environment = _sandbox()(
         undefined=_strict_undefined(), finalize=_finalizer(budget), keep_trailing_newline=False
     )
     environment.budget = budget
     builtin = environment.filters
-    filters = {name: _bounded(builtin[name], budget) for name in _FILTERS}
+    filters = {name: _limit_filter(builtin[name], budget) for name in _FILTERS}
     filters["concat_"] = _concatenation(budget)
-    filters["held_"] = _bounded(_held, budget)
+    filters["held_"] = _limit_filter(_container_value, budget)
     environment.filters = filters
     environment.globals = {"range": environment.globals["range"], "step_": budget.step}
     return environment
@@ -175,23 +175,23 @@ def _strict_undefined() -> Any:
     return jinja2.StrictUndefined
 
 
-def _finalizer(budget: _Budget) -> Callable[[Any], str]:
+def _finalizer(budget: RenderBudget) -> Callable[[Any], str]:
     def finalize(value: Any) -> str:
         budget.step()
         text = budget.text("" if value is None else value)
         budget.weigh(text)
         is_field = isinstance(value, _FieldText | _FieldInt | _FieldFloat)
         is_derived = isinstance(value, str | list | dict) and len(text.strip()) > 1
-        is_marked = _OPEN in text and not is_field
+        is_marked = OPEN_MARK in text and not is_field
         if is_field or (is_derived and not is_marked):
-            clean = text.replace(_OPEN, "\ufffd").replace(_CLOSE, "\ufffd")
-            return f"{_OPEN}{clean}{_CLOSE}"
+            clean = text.replace(OPEN_MARK, "\ufffd").replace(CLOSE_MARK, "\ufffd")
+            return f"{OPEN_MARK}{clean}{CLOSE_MARK}"
         return text
 
     return finalize
 
 
-def _bounded(function: Callable[..., Any], budget: _Budget) -> Callable[..., Any]:
+def _limit_filter(function: Callable[..., Any], budget: RenderBudget) -> Callable[..., Any]:
     """Return a filter that counts its input and output against the budget."""
     from functools import wraps
 
@@ -221,7 +221,7 @@ def _bounded(function: Callable[..., Any], budget: _Budget) -> Callable[..., Any
 _JOINS = {"do_join", "sync_do_join"}
 
 
-def _as_list(values: Any, budget: _Budget) -> list[Any]:
+def _as_list(values: Any, budget: RenderBudget) -> list[Any]:
     """Return an iterable as a list, counting its entries against the budget."""
     entries = []
     for value in values:
@@ -230,11 +230,11 @@ def _as_list(values: Any, budget: _Budget) -> list[Any]:
     return entries
 
 
-def _held(value: Any) -> Any:
+def _container_value(value: Any) -> Any:
     return value
 
 
-def _check_replace(values: Sequence[Any], budget: _Budget) -> None:
+def _check_replace(values: Sequence[Any], budget: RenderBudget) -> None:
     texts = [value for value in values if isinstance(value, str)]
     if len(texts) > 2:
         count = texts[0].count(texts[1]) if texts[1] else len(texts[0]) + 1
@@ -244,10 +244,10 @@ def _check_replace(values: Sequence[Any], budget: _Budget) -> None:
 def _check_round(values: Sequence[Any]) -> None:
     # Python rounds an int with a power of ten, which cannot be interrupted.
     if any(abs(value) > _MOST_DIGITS for value in values if isinstance(value, int)):
-        raise _too_much()
+        raise _output_limit_error()
 
 
-def _concatenation(budget: _Budget) -> Callable[[list[Any]], str]:
+def _concatenation(budget: RenderBudget) -> Callable[[list[Any]], str]:
     def concatenate(values: list[Any]) -> str:
         budget.step()
         budget.weigh(values)
@@ -269,7 +269,7 @@ def _sandbox() -> Any:
         """The sandbox of Jinja2 with fewer methods and with limits."""
 
         intercepted_binops = frozenset({"+", "*", "**", "%"})
-        budget: _Budget
+        budget: RenderBudget
 
         def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
             if attr.startswith("_") or not super().is_safe_attribute(obj, attr, value):
@@ -306,7 +306,7 @@ def _sandbox() -> Any:
     return Sandbox
 
 
-def _guarded(tree: nodes.Template) -> nodes.Template:
+def add_guards(tree: nodes.Template) -> nodes.Template:
     """Add counters to loops and macros, and limit the output of `~`."""
     from jinja2 import nodes
     from jinja2.visitor import NodeTransformer
@@ -336,7 +336,7 @@ def _guarded(tree: nodes.Template) -> nodes.Template:
                 return self._bounded(node)
             return self.generic_visit(node)
 
-        def _bounded(self, node: nodes.Expr) -> nodes.Node:
+        def _limit_filter(self, node: nodes.Expr) -> nodes.Node:
             # Nested lists need little memory until something iterates over all of them.
             self.generic_visit(node)
             return nodes.Filter(node, "held_", [], [], None, None, lineno=node.lineno)

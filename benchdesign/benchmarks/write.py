@@ -58,7 +58,7 @@ def write_benchmark(
             raise FormatError(f"{source.path}: no record {row + 1} to keep: it has {len(source)}.")
     conversion = _make_records(benchmark, added)
     records = conversion.records
-    with _staged(path) as temporary:
+    with _staging_path(path) as temporary:
         if format is None or format == source.format:
             source.write(temporary, keep, records)
         elif format in EXPORTS:
@@ -107,7 +107,7 @@ def _all_records(
 
 
 @contextmanager
-def _staged(path: Path) -> Iterator[Path]:
+def _staging_path(path: Path) -> Iterator[Path]:
     """Yield a path in a temporary folder; on success move the folder's contents into place."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

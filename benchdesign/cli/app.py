@@ -565,12 +565,12 @@ def decide(
     Example:
       benchdesign decide my-workspace pool-17 accept --edit "answer=B" --note "checked the key"
     """
-    from benchdesign.cli.actions.decide import Said, decide_job, redo_job, undo_job
+    from benchdesign.cli.actions.decide import DecisionInput, decide_job, redo_job, undo_job
 
     if undo or redo:
         (undo_job if undo else redo_job)(workspace, item_id=item_id, as_json=as_json)
     else:
-        said = Said(verdict, note=note, reason=reason, edits=edit or ())
+        said = DecisionInput(verdict, note=note, reason=reason, edits=edit or ())
         decide_job(workspace, item_id, said, as_json=as_json)
 
 
@@ -646,7 +646,7 @@ def check(
     Example:
       benchdesign check my.jsonl --baseline revision.json --fail-under 80
     """
-    from benchdesign.cli.actions.check import Limits, check_job
+    from benchdesign.cli.actions.check import CheckLimits, check_job
     from benchdesign.workspace.settings import Settings
 
     settings = Settings(
@@ -661,7 +661,7 @@ def check(
         pool_template=read_pool_template(pool_template),
         split=split,
     )
-    limits = Limits(baseline, fail_under, max_missing, max_duplicates, max_findings)
+    limits = CheckLimits(baseline, fail_under, max_missing, max_duplicates, max_findings)
     check_job(benchmark, pool, settings, limits, as_json=as_json, quiet=quiet)
 
 

@@ -15,8 +15,8 @@ from typing import Annotated, Any
 import typer
 
 from benchdesign.errors import UsageError
-from benchdesign.foundation.paths import full_path, is_there, read_regular_text
-from benchdesign.foundation.text import MOST_DIGITS, is_whole_number
+from benchdesign.foundation.paths import path_exists, read_regular_text, resolve_path
+from benchdesign.foundation.text import MAX_DIGITS, is_whole_number
 
 __all__ = [
     "AsJson",
@@ -165,7 +165,7 @@ def whole_numbers(given: Sequence[str] | None, option: str) -> dict[str, int]:
     for name, value in pairs(given, option).items():
         if not is_whole_number(value):
             raise UsageError(
-                f"{option} {name}={value[:40]}: not a whole number of up to {MOST_DIGITS} digits."
+                f"{option} {name}={value[:40]}: not a whole number of up to {MAX_DIGITS} digits."
             )
         found[name] = int(value)
     return found
@@ -184,12 +184,12 @@ def weighting(
     files = []
     for given in results:
         name, sign, rest = given.partition("=")
-        path = Path(rest) if sign and name and rest and not is_there(given) else Path(given)
-        if not is_there(path):
+        path = Path(rest) if sign and name and rest and not path_exists(given) else Path(given)
+        if not path_exists(path):
             raise UsageError(f"--results {given}: no such file or folder.")
         prefix = f"{name}=" if path != Path(given) else ""
         # A workspace may be opened from anywhere.
-        files.append(f"{prefix}{full_path(path)}")
+        files.append(f"{prefix}{resolve_path(path)}")
     return {"weight": weight, "results": tuple(files), "metrics": tuple(metrics or ())}
 
 

@@ -19,7 +19,7 @@ from benchdesign.foundation.text import cell_width, display, ellipsis
 if TYPE_CHECKING:
     from benchdesign.benchmarks.items import Finding
 
-__all__ = ["TRUST_NOTE", "Talk", "print_json", "print_lines", "print_table", "share", "trust"]
+__all__ = ["TRUST_NOTE", "Messages", "print_json", "print_lines", "print_table", "share", "trust"]
 
 _SPARSE_SECONDS = 15.0
 """Between lines of one stage where standard error is a file or a pipe."""
@@ -29,9 +29,9 @@ _MOST_FINDINGS = 5
 
 def print_json(value: object) -> None:
     """Print one JSON object on standard output."""
-    from benchdesign.foundation.serialization import plain
+    from benchdesign.foundation.serialization import to_json
 
-    json.dump(plain(value), sys.stdout, ensure_ascii=True, indent=2, sort_keys=True)
+    json.dump(to_json(value), sys.stdout, ensure_ascii=True, indent=2, sort_keys=True)
     sys.stdout.write("\n")
 
 
@@ -72,7 +72,7 @@ def trust(score: float | None) -> str:
     return "-" if score is None else f"{score:.2f}"
 
 
-class Talk:
+class Messages:
     """Messages and progress on standard error."""
 
     def __init__(self, *, quiet: bool = False) -> None:

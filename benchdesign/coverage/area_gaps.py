@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from benchdesign.concepts.maps.concept_map import ConceptMap
 from benchdesign.concepts.maps.sampling import sample_items
-from benchdesign.coverage.areas import _ITEMS_ENOUGH, Areas, _membership
+from benchdesign.coverage.areas import MAX_SAMPLED_ITEMS, Areas, membership_matrix
 from benchdesign.coverage.gaps import Gaps
 from benchdesign.coverage.status import STATUSES, Status
 from benchdesign.foundation.arrays import Floats
@@ -159,8 +159,8 @@ def _dispersion(
     thresholds: NDArray[np.float32],
 ) -> Floats:
     """Return variance over mean of weighted item counts per area, at least the mean weight."""
-    membership = _membership(ids, area, weight, concept_map.n_concepts, n_areas)
-    concept_map = sample_items([concept_map], _ITEMS_ENOUGH)
+    membership = membership_matrix(ids, area, weight, concept_map.n_concepts, n_areas)
+    concept_map = sample_items([concept_map], MAX_SAMPLED_ITEMS)
     scores = concept_map.presence(thresholds) @ membership
     n = max(len(concept_map), 1)
     mean = np.asarray(scores.sum(axis=0)).ravel() / n

@@ -21,7 +21,7 @@ _WORDS_IN_NAME = 3
 
 
 # fmt: off
-_EMPTY_WORDS = frozenset({
+_STOP_WORDS = frozenset({
     "all", "and", "any", "are", "but", "can", "for", "from", "had", "has", "have", "her",
     "his", "how", "its", "many", "much", "not", "one", "our", "she", "that", "the", "their",
     "them", "then", "there", "they", "this", "was", "what", "when", "where", "which", "who",
@@ -33,7 +33,7 @@ _EMPTY_WORDS = frozenset({
 _KEYWORD = re.compile(r"[^\W\d_]{3,}")
 
 
-def _names(
+def name_areas(
     dictionary: Dictionary,
     area_of: NDArray[np.int32],
     concept_ids: NDArray[np.int64],
@@ -68,7 +68,7 @@ def _common_words(
     inside: list[Counter[str]] = [Counter() for _ in range(n_areas)]
     for area, label in zip(area_of, dictionary.table.label, strict=True):
         if area >= 0 and label:
-            inside[area].update(set(_KEYWORD.findall(label.lower())) - _EMPTY_WORDS)
+            inside[area].update(set(_KEYWORD.findall(label.lower())) - _STOP_WORDS)
     overall: Counter[str] = Counter()
     for counts in inside:
         overall.update(counts)

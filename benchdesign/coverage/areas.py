@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from benchdesign.concepts.dictionaries.dictionary import Dictionary
 from benchdesign.concepts.maps.concept_map import ConceptMap
 from benchdesign.concepts.maps.sampling import sample_items
-from benchdesign.coverage.area_names import _names
+from benchdesign.coverage.area_names import name_areas
 from benchdesign.foundation.arrays import Floats
 
 if TYPE_CHECKING:
@@ -26,14 +26,14 @@ if TYPE_CHECKING:
 __all__ = ["Areas", "group_areas"]
 
 
-_MOST_AREAS = 40
+_MAX_AREAS = 40
 
 
-_ITEMS_ENOUGH = 50_000
+MAX_SAMPLED_ITEMS = 50_000
 """Items sampled evenly from a larger set; clustering and dispersion need no more."""
 
 
-_MOST_CLUSTERED_BY_TREE = 3_000
+_MAX_WARD_ROWS = 3_000
 """Most rows for Ward clustering, which needs all pairs; k-means clusters more rows."""
 
 
@@ -77,7 +77,7 @@ def group_areas(
     n = dictionary.n_concepts
     if concept_map is not None:
         maps = [concept_map] if isinstance(concept_map, ConceptMap) else concept_map
-        concept_map = sample_items(maps, _ITEMS_ENOUGH)
+        concept_map = sample_items(maps, MAX_SAMPLED_ITEMS)
     with_area = [concept for concept, area in enumerate(dictionary.table.area) if area]
     if with_area:
         names = tuple(sorted({area for area in dictionary.table.area if area}))
@@ -87,7 +87,7 @@ def group_areas(
             area_by_name[dictionary.table.area[concept] or ""] for concept in with_area
         ]
         if concept_map is not None:
-            area_of = _attach(area_of, len(names), concept_map, dictionary)
+            area_of = _assign_unassigned(area_of, len(names), concept_map, dictionary)
         return Areas(names, area_of, "dictionary")
 
     themes = np.asarray(
@@ -104,13 +104,13 @@ def group_areas(
     if not len(clustered):
         return Areas((), np.full(n, -1, dtype=np.int32), "none")
     if not n_areas:
-        n_areas = min(max(round(float(np.sqrt(len(clustered)))), 1), _MOST_AREAS)
+        n_areas = min(max(round(float(np.sqrt(len(clustered)))), 1), _MAX_AREAS)
     labels = _cluster(features[clustered], min(n_areas, len(clustered)))
     area_of = np.full(n, -1, dtype=np.int32)
     area_of[clustered] = labels
     if concept_map is not None:
-        area_of = _attach(area_of, int(labels.max()) + 1, concept_map, dictionary)
-    names = _names(dictionary, area_of, clustered, labels, features[clustered])
+        area_of = _assign_unassigned(area_of, int(labels.max()) + 1, concept_map, dictionary)
+    names = name_areas(dictionary, area_of, clustered, labels, features[clustered])
     return Areas(names, area_of, origin)
 
 
@@ -150,7 +150,7 @@ def _features(
     return None
 
 
-def _membership(
+def membership_matrix(
     concept_ids: NDArray[np.int64],
     area: NDArray[np.int32],
     weight: Floats,
@@ -174,7 +174,7 @@ def _cluster(features: Floats, n_clusters: int) -> NDArray[np.int32]:
     """Return the cluster of each row; the largest cluster is number 0."""
     if n_clusters < 2:
         return np.zeros(len(features), dtype=np.int32)
-    if len(features) <= _MOST_CLUSTERED_BY_TREE:
+    if len(features) <= _MAX_WARD_ROWS:
         from scipy.cluster.hierarchy import fcluster, linkage
 
         clusters = fcluster(linkage(features, "ward"), n_clusters, criterion="maxclust")
@@ -190,7 +190,7 @@ def _cluster(features: Floats, n_clusters: int) -> NDArray[np.int32]:
     return rank[compact]
 
 
-def _attach(
+def _assign_unassigned(
     area_of: NDArray[np.int32], n_areas: int, concept_map: ConceptMap, dictionary: Dictionary
 ) -> NDArray[np.int32]:
     """Assign each concept without an area to the one it most co-occurs with beyond chance."""
@@ -201,7 +201,7 @@ def _attach(
     if not len(unassigned) or not len(members) or not len(concept_map):
         return area_of
     presence = concept_map.presence(dictionary.table.threshold)
-    membership = _membership(
+    membership = membership_matrix(
         members, area_of[members], np.ones(len(members)), len(area_of), n_areas
     )
     hits = (presence @ membership).toarray()

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from benchdesign.concepts.dictionaries.dictionary import Dictionary
 from benchdesign.concepts.maps.concept_map import ConceptMap
-from benchdesign.coverage.reference import MatchedRates, Reference, _check, _count_by_bin
+from benchdesign.coverage.reference import MatchedRates, Reference, check_reference, count_by_bin
 from benchdesign.errors import DictionaryError, UsageError
 from benchdesign.foundation.arrays import Floats
 from benchdesign.foundation.statistics import Interval, beta_interval
@@ -23,7 +23,7 @@ from benchdesign.foundation.statistics import Interval, beta_interval
 __all__ = ["Coverage", "count_items", "measure_coverage"]
 
 
-_RAREST = 1e-7
+_MIN_RATE = 1e-7
 """Smallest base rate: a published rate of 0 means unobserved, not impossible."""
 
 
@@ -74,7 +74,7 @@ class Coverage:
     @property
     def floored_rate(self) -> Floats:
         """Base rate, where zero reference items count as half an item."""
-        return np.maximum(self.base_rate, max(0.5 / (self.n_reference + 1), _RAREST))
+        return np.maximum(self.base_rate, max(0.5 / (self.n_reference + 1), _MIN_RATE))
 
     def lift(self, *, prior: float = 10.0) -> Floats:
         """Return log2 of rate over base rate, smoothed by `prior` items at the base rate."""
@@ -113,7 +113,7 @@ def measure_coverage(
     thresholds: NDArray[np.float32] | None = None,
 ) -> Coverage:
     """Measure the coverage of a set of items; the default reference is the dictionary."""
-    _check(concept_map, dictionary)
+    check_reference(concept_map, dictionary)
     if thresholds is None:
         thresholds = dictionary.table.threshold
     if reference is None:
@@ -160,4 +160,4 @@ def measure_coverage(
 def count_items(concept_map: ConceptMap, thresholds: NDArray[np.float32]) -> NDArray[np.int64]:
     """Count the items that show each concept."""
     bins = np.zeros(len(concept_map), dtype=np.int64)
-    return _count_by_bin(concept_map, thresholds, bins=bins, n_bins=1)[:, 0]
+    return count_by_bin(concept_map, thresholds, bins=bins, n_bins=1)[:, 0]

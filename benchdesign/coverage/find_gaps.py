@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from benchdesign.concepts.dictionaries.dictionary import Dictionary
 from benchdesign.coverage.coverage import Coverage
 from benchdesign.coverage.gap_settings import GapSettings
-from benchdesign.coverage.gaps import Gaps, whole_items
+from benchdesign.coverage.gaps import Gaps, round_up_items
 from benchdesign.coverage.kept_out import find_kept_out
 from benchdesign.coverage.status import STATUSES, Status
 from benchdesign.foundation.arrays import Floats
@@ -38,7 +38,7 @@ def find_gaps(
 
     A concept with a target set by hand (`wanted`, else -1) is a gap if fewer items show it.
     """
-    return _judge(
+    return judge_concepts(
         coverage,
         dictionary,
         None if relevance is None else relevance.score,
@@ -49,7 +49,7 @@ def find_gaps(
     )
 
 
-def _judge(
+def judge_concepts(
     coverage: Coverage,
     dictionary: Dictionary,
     relevance: Floats | None,
@@ -97,7 +97,7 @@ def _judge(
     ):
         codes[mask] = STATUSES.index(status)
     deficit = np.where(judged, _standardised_deficit(coverage), 0.0)
-    target = np.where(judged, whole_items(coverage.expected), 0)
+    target = np.where(judged, round_up_items(coverage.expected), 0)
     if wanted is not None:
         targeted = (wanted >= 0) & (reason_codes < 0)
         short = targeted & (coverage.count < wanted)

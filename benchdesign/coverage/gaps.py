@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from benchdesign.concepts.dictionaries.dictionary import Dictionary
 from benchdesign.coverage.coverage import Coverage
-from benchdesign.coverage.find_gaps import _judge
+from benchdesign.coverage.find_gaps import judge_concepts
 from benchdesign.coverage.gap_settings import GapSettings
 from benchdesign.coverage.status import STATUSES, Status
 from benchdesign.foundation.arrays import Floats
@@ -224,7 +224,7 @@ class Gaps:
 
     def rethreshold(self, settings: GapSettings) -> Gaps:
         """Return the gaps under other settings, from the same counts."""
-        return _judge(
+        return judge_concepts(
             self.coverage,
             self.dictionary,
             self.relevance,
@@ -243,7 +243,7 @@ class Gaps:
         return self.wanted is not None and int(self.wanted[concept_id]) >= 0
 
 
-def whole_items(expected: Floats | float) -> NDArray[np.int64]:
+def round_up_items(expected: Floats | float) -> NDArray[np.int64]:
     """Return expected numbers of items as displayed: rounded up, 0 if unknown."""
     whole: NDArray[np.int64] = np.ceil(np.nan_to_num(expected) - _ROUNDING).astype(np.int64)
     return whole

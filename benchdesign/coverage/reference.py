@@ -15,10 +15,10 @@ from benchdesign.foundation.arrays import Floats
 __all__ = ["Reference", "reference_of"]
 
 
-_ITEMS_A_BIN = 200
+_ITEMS_PER_BIN = 200
 
 
-_MOST_BINS = 10
+_MAX_LENGTH_BINS = 10
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,17 +54,17 @@ class Reference:
         kind: str = "pool",
     ) -> Reference:
         """Measure the rates of a pool, in length bins that are quantiles of its own lengths."""
-        _check(concept_map, dictionary)
+        check_reference(concept_map, dictionary)
         if not len(concept_map):
             raise UsageError("The pool is empty; choose one with items, or leave it out.")
         if thresholds is None:
             thresholds = dictionary.table.threshold
         lengths = concept_map.n_tokens
-        n_bins = n_bins or min(max(len(lengths) // _ITEMS_A_BIN, 1), _MOST_BINS)
+        n_bins = n_bins or min(max(len(lengths) // _ITEMS_PER_BIN, 1), _MAX_LENGTH_BINS)
         cuts = np.quantile(lengths, np.arange(1, n_bins) / n_bins, method="higher")
         edges = tuple(int(edge) for edge in np.unique(cuts) if edge > lengths.min())
         bins = np.searchsorted(np.asarray(edges), lengths, side="right")
-        counts = _count_by_bin(concept_map, thresholds, bins=bins, n_bins=len(edges) + 1)
+        counts = count_by_bin(concept_map, thresholds, bins=bins, n_bins=len(edges) + 1)
         n_items = np.bincount(bins, minlength=len(edges) + 1).astype(np.float64)
         return cls(
             kind,
@@ -124,7 +124,7 @@ class MatchedRates:
     """Effective number of reference items; infinite if the rates count as exact."""
 
 
-def _count_by_bin(
+def count_by_bin(
     concept_map: ConceptMap,
     thresholds: NDArray[np.float32],
     *,
@@ -144,7 +144,7 @@ def _count_by_bin(
     return counts.reshape(n_bins, n_concepts).T
 
 
-def _check(concept_map: ConceptMap, dictionary: Dictionary) -> None:
+def check_reference(concept_map: ConceptMap, dictionary: Dictionary) -> None:
     if (concept_map.n_concepts, concept_map.dictionary) != (
         dictionary.n_concepts,
         dictionary.fingerprint,
@@ -154,12 +154,12 @@ def _check(concept_map: ConceptMap, dictionary: Dictionary) -> None:
         )
 
 
-_SMALLEST_POOL = 50
+_MIN_REFERENCE_POOL = 50
 """Smallest pool whose rates serve as the reference; below, the dictionary's corpus is used."""
 
 
 def reference_of(pool_map: ConceptMap | None, dictionary: Dictionary) -> Reference:
     """Return the reference rates: those of the pool, or of the dictionary's corpus."""
-    if pool_map is None or len(pool_map) < _SMALLEST_POOL:
+    if pool_map is None or len(pool_map) < _MIN_REFERENCE_POOL:
         return Reference.from_dictionary(dictionary)
     return Reference.from_map(pool_map, dictionary)

@@ -29,8 +29,8 @@ _ITEM_RANGE = (0.05, 0.40)
 """Cosines with a one-sentence scope in the built-in embedding, for unrelated subjects and for the
 subject itself; measured on the categories of a large mixed pool."""
 
-_EVIDENCE_ITEMS = 10
-_SHOWN = 80
+_N_EVIDENCE_ITEMS = 10
+_EXAMPLE_CELLS = 80
 """Terminal cells of an example item in the one-line description of a scope."""
 
 
@@ -82,7 +82,7 @@ class Scope:
         """Return the scope as a line of text; empty if no scope is set."""
         parts = [f"“{display(self.sentence.strip())}”"] if self.sentence.strip() else []
         if self.examples:
-            first = display(" ".join(self.examples[0].split()), width=_SHOWN)
+            first = display(" ".join(self.examples[0].split()), width=_EXAMPLE_CELLS)
             n = len(self.examples)
             parts.append(f"{n} example items, first “{first}”" if n > 1 else f"the item “{first}”")
         for ids, effect in ((self.pins, "always in scope"), (self.exclusions, "excluded")):
@@ -189,7 +189,7 @@ def measure_relevance(
     n = dictionary.n_concepts
     unknown = np.full(n, np.nan)
     maps = [concept_map] if isinstance(concept_map, ConceptMap) else concept_map
-    rows = top_items(maps, _EVIDENCE_ITEMS)
+    rows = top_items(maps, _N_EVIDENCE_ITEMS)
     label_similarity, item_similarity = unknown, unknown.copy()
     closest = np.full(n, -1, dtype=np.int32)
     score = np.ones(n)

@@ -19,9 +19,9 @@ from benchdesign.foundation.statistics import adjust_p_values, predictive_tails
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
-__all__ = ["ShareInterval", "gap_bars", "measure_interval"]
+__all__ = ["ShareInterval", "gap_thresholds", "measure_interval"]
 
-_TOGETHER = 20
+_RESAMPLES_PER_BATCH = 20
 """Resamples per batch: 100,000 items and 65,000 concepts need tens of megabytes."""
 
 
@@ -68,11 +68,11 @@ def measure_interval(
     n_items = len(concept_map)
     if not len(judged) or n_items < 2:
         return None
-    thresholds = gap_bars(gaps)[judged, None]
+    thresholds = gap_thresholds(gaps)[judged, None]
     presence = _items_by_concept(concept_map, gaps, judged)
     shares = np.empty(n_resamples)
-    for first in range(0, n_resamples, _TOGETHER):
-        size = min(_TOGETHER, n_resamples - first)
+    for first in range(0, n_resamples, _RESAMPLES_PER_BATCH):
+        size = min(_RESAMPLES_PER_BATCH, n_resamples - first)
         multiplicity = np.empty((n_items, size), dtype=np.float32)
         for column in range(size):
             multiplicity[:, column] = np.bincount(
@@ -86,7 +86,7 @@ def measure_interval(
     )
 
 
-def gap_bars(gaps: Gaps) -> NDArray[np.int64]:
+def gap_thresholds(gaps: Gaps) -> NDArray[np.int64]:
     """Return the largest count at which each concept is a gap; -1 if no count is."""
     coverage, settings = gaps.coverage, gaps.settings
     tested = np.flatnonzero(gaps.is_tested)

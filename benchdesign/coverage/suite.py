@@ -36,7 +36,7 @@ __all__ = [
 
 
 _BLOCK_ROWS = 2_048
-_MOST_PAIRS = 1_000
+_MAX_KEPT_PAIRS = 1_000
 """Near-duplicate pairs kept for display; all pairs are counted."""
 
 
@@ -281,7 +281,7 @@ def _near_duplicates(
                 ]
         counts[a, a] = has_duplicate.sum()
     pairs.sort(key=lambda pair: (-pair.similarity, pair.benchmark_a, pair.row_a, pair.benchmark_b))
-    return counts, tuple(pairs[:_MOST_PAIRS])
+    return counts, tuple(pairs[:_MAX_KEPT_PAIRS])
 
 
 def _nearest(

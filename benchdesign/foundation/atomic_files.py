@@ -11,9 +11,9 @@ import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["sync", "whole_files", "write_whole"]
+__all__ = ["flush_to_disk", "whole_files", "write_atomically"]
 
-_LONGEST_NAME = 40
+_MAX_NAME_CHARACTERS = 40
 """Characters of the target name in the temporary name, to stay below the length limit."""
 
 
@@ -27,31 +27,31 @@ def whole_files(*paths: Path, synced: bool = False) -> Iterator[tuple[Path, ...]
     # Process IDs are not unique among machines and containers that share a folder.
     mark = f"{os.getpid()}-{secrets.token_hex(4)}"
     temporary_paths = tuple(
-        path.with_name(f".{path.name[:_LONGEST_NAME]}.{mark}-{number}.tmp")
+        path.with_name(f".{path.name[:_MAX_NAME_CHARACTERS]}.{mark}-{number}.tmp")
         for number, path in enumerate(paths)
     )
     try:
         yield temporary_paths
         if synced:
             for temporary in temporary_paths:
-                sync(temporary)
+                flush_to_disk(temporary)
         for temporary, path in zip(temporary_paths, paths, strict=True):
             temporary.replace(path)
         if synced:
             for folder in {path.parent for path in paths}:
-                sync(folder)
+                flush_to_disk(folder)
     finally:
         for temporary in temporary_paths:
             temporary.unlink(missing_ok=True)
 
 
-def write_whole(path: Path, text: str, *, synced: bool = False) -> None:
+def write_atomically(path: Path, text: str, *, synced: bool = False) -> None:
     """Write a text file atomically."""
     with whole_files(path, synced=synced) as (temporary,):
         temporary.write_text(text, encoding="utf-8", newline="\n")
 
 
-def sync(path: Path) -> None:
+def flush_to_disk(path: Path) -> None:
     """Flush a file, or the entries of a folder, to the disk (fsync)."""
     handle = os.open(path, os.O_RDONLY)
     try:

@@ -22,7 +22,7 @@ from typing import Any
 from benchdesign.errors import BenchdesignError, Interrupted
 from benchdesign.foundation.progress import Progress
 
-__all__ = ["Failed", "Finished", "Job", "JobEvent", "Stopped"]
+__all__ = ["ChildProcess", "Failed", "Finished", "JobEvent", "Stopped"]
 
 GRACE = 0.4
 """Seconds that a child has to exit before it is killed."""
@@ -58,7 +58,7 @@ JobEvent = Progress | Finished | Failed | Stopped
 
 
 @dataclass(eq=False)
-class Job:
+class ChildProcess:
     """A function running in a child process.
 
     `function` gets `arguments`, `options` and the callback `progress=`. It must be at the top level
@@ -78,7 +78,7 @@ class Job:
         *arguments: Any,
         log: Path | None = None,
         options: dict[str, Any] | None = None,
-    ) -> Job:
+    ) -> ChildProcess:
         """Start a job; `options` are keyword arguments, `log` is the file for tracebacks."""
         context = multiprocessing.get_context("spawn")
         receiver, sender = context.Pipe(duplex=False)
@@ -158,7 +158,7 @@ def _run(
     """Run a job in the child process; convert any error to a message in one line."""
     # Ctrl-C signals the whole process group: the parent handles it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    latest = _Latest(sender)
+    latest = _ThrottledSender(sender)
     try:
         last_event: JobEvent = Finished(function(*arguments, progress=latest.send, **options))
     except Interrupted:
@@ -176,7 +176,7 @@ def _run(
     sender.close()
 
 
-class _Latest:
+class _ThrottledSender:
     """Sends progress at most every 0.1 s per stage, so that the pipe never fills."""
 
     def __init__(self, sender: Connection) -> None:

@@ -18,23 +18,23 @@ from pathlib import Path
 from typing import IO, cast
 
 __all__ = [
-    "LARGEST",
-    "expanded",
-    "full_path",
+    "MAX_FILE_BYTES",
+    "expand_home",
     "is_folder",
     "is_gzip",
-    "is_there",
     "open_lines",
     "open_regular",
+    "path_exists",
     "read_regular",
     "read_regular_text",
+    "resolve_path",
 ]
 
-LARGEST = 256 << 20
+MAX_FILE_BYTES = 256 << 20
 """Default maximum size in bytes of a file that is read at once."""
 
 
-def expanded(path: str | Path) -> Path:
+def expand_home(path: str | Path) -> Path:
     """Return a path with `~` expanded if the user exists."""
     try:
         return Path(path).expanduser()
@@ -42,19 +42,19 @@ def expanded(path: str | Path) -> Path:
         return Path(path)
 
 
-def full_path(path: str | Path) -> Path:
+def resolve_path(path: str | Path) -> Path:
     """Return the absolute path, with symlinks resolved unless they loop."""
-    full = expanded(path)
+    full = expand_home(path)
     try:
         return full.resolve()
     except (OSError, RuntimeError, ValueError):
         return full.absolute()
 
 
-def is_there(path: str | Path) -> bool:
+def path_exists(path: str | Path) -> bool:
     """Whether a path exists; False also for an invalid path."""
     try:
-        return expanded(path).exists()
+        return expand_home(path).exists()
     except (OSError, ValueError):
         return False
 
@@ -62,7 +62,7 @@ def is_there(path: str | Path) -> bool:
 def is_folder(path: str | Path) -> bool:
     """Whether a path is a folder; False also for an invalid path."""
     try:
-        return expanded(path).is_dir()
+        return expand_home(path).is_dir()
     except (OSError, ValueError):
         return False
 
@@ -97,7 +97,7 @@ def open_lines(path: Path) -> Iterator[IO[bytes]]:
             yield raw
 
 
-def read_regular(path: Path, *, max_bytes: int = LARGEST) -> bytes:
+def read_regular(path: Path, *, max_bytes: int = MAX_FILE_BYTES) -> bytes:
     """Return the content of a file; raises OSError if it is not regular or too large."""
     with open_regular(path) as stream:
         data = stream.read(max_bytes + 1)
@@ -106,7 +106,7 @@ def read_regular(path: Path, *, max_bytes: int = LARGEST) -> bytes:
     return data
 
 
-def read_regular_text(path: Path, *, max_bytes: int = LARGEST) -> str:
+def read_regular_text(path: Path, *, max_bytes: int = MAX_FILE_BYTES) -> str:
     """Return a UTF-8 file as text with LF line endings; raises OSError or UnicodeDecodeError."""
     text = read_regular(path, max_bytes=max_bytes).decode("utf-8")
     return text.replace("\r\n", "\n").replace("\r", "\n")

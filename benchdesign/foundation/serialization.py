@@ -18,16 +18,16 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 
-from benchdesign.foundation.atomic_files import whole_files, write_whole
+from benchdesign.foundation.atomic_files import whole_files, write_atomically
 from benchdesign.foundation.paths import open_regular, read_regular_text
 
 __all__ = [
+    "from_json",
     "json_text",
     "load_bundle",
-    "plain",
     "read_json",
-    "revive",
     "save_bundle",
+    "to_json",
     "write_json",
 ]
 
@@ -44,14 +44,15 @@ _NAMES = {
 }
 
 
-def plain(value: Any, *, arrays: dict[str, Any] | None = None) -> Any:
+def to_json(value: Any, *, arrays: dict[str, Any] | None = None) -> Any:
     """Convert a value to JSON types; NaN and infinities become None.
 
     With `arrays`, numpy arrays are stored there and replaced by a reference, and NaN is kept.
     """
     if is_dataclass(value) and not isinstance(value, type):
         return {
-            field.name: plain(getattr(value, field.name), arrays=arrays) for field in fields(value)
+            field.name: to_json(getattr(value, field.name), arrays=arrays)
+            for field in fields(value)
         }
     if isinstance(value, Enum):
         return value.value
@@ -62,27 +63,27 @@ def plain(value: Any, *, arrays: dict[str, Any] | None = None) -> Any:
     if isinstance(value, Path):
         return str(value)
     if isinstance(value, Mapping):
-        return {str(key): plain(entry, arrays=arrays) for key, entry in value.items()}
+        return {str(key): to_json(entry, arrays=arrays) for key, entry in value.items()}
     if isinstance(value, set | frozenset):
-        return sorted(plain(entry) for entry in value)
+        return sorted(to_json(entry) for entry in value)
     if isinstance(value, Sequence):
-        return [plain(entry, arrays=arrays) for entry in value]
+        return [to_json(entry, arrays=arrays) for entry in value]
     if hasattr(value, "tolist"):  # numpy, without importing it
         if arrays is not None and value.ndim:
             name = f"array{len(arrays)}"
             arrays[name] = value
             return {_ARRAY: name}
-        return plain(value.tolist())
+        return to_json(value.tolist())
     raise TypeError(f"cannot be written as JSON: {type(value).__name__}")
 
 
-def revive(kind: type[T], data: Any, *, arrays: Mapping[str, Any] | None = None) -> T:
+def from_json(kind: type[T], data: Any, *, arrays: Mapping[str, Any] | None = None) -> T:
     """Build a data class from the output of `plain`; unknown keys are ignored.
 
     Raises KeyError, TypeError or ValueError if the data does not fit the type.
     """
     hint: Any = kind
-    return typing.cast("T", _reviver(hint)(_with_arrays(data, arrays) if arrays else data))
+    return typing.cast("T", _cached_builder(hint)(_with_arrays(data, arrays) if arrays else data))
 
 
 def _with_arrays(data: Any, arrays: Mapping[str, Any]) -> Any:
@@ -96,7 +97,7 @@ def _with_arrays(data: Any, arrays: Mapping[str, Any]) -> Any:
 
 
 @functools.cache
-def _reviver(kind: Any) -> Callable[[Any], Any]:
+def _cached_builder(kind: Any) -> Callable[[Any], Any]:
     """Return the builder of a type, cached because bundles contain thousands of values."""
     build = _builder(kind)
     if build is None:
@@ -110,27 +111,27 @@ def _builder(kind: Any) -> Callable[[Any], Any] | None:
     if origin in (typing.Union, types.UnionType):
         return _union_builder(inner)
     if origin is typing.Literal:
-        return lambda data: _fitting(data, data in inner, kind)
+        return lambda data: _check_type(data, data in inner, kind)
     if origin is tuple and not (len(inner) == 2 and inner[1] is Ellipsis):
-        builders = [_reviver(part) for part in inner]
+        builders = [_cached_builder(part) for part in inner]
         return lambda data: tuple(
             build(part) for build, part in zip(builders, _list(data), strict=True)
         )
     if isinstance(origin, type) and issubclass(origin, Mapping):
-        key, value = _key_reviver(inner[0]), _reviver(inner[1])
+        key, value = _key_builder(inner[0]), _cached_builder(inner[1])
         return lambda data: {key(k): value(v) for k, v in _dict(data).items()}
     if isinstance(origin, type) and issubclass(origin, Sequence):
-        each = _reviver(inner[0])
+        each = _cached_builder(inner[0])
         return lambda data: tuple([each(entry) for entry in _list(data)])
     if origin in (set, frozenset):
-        each = _reviver(inner[0])
+        each = _cached_builder(inner[0])
         return lambda data: frozenset([each(entry) for entry in _list(data)])
     return _class_builder(kind) if isinstance(kind, type) else None
 
 
 def _union_builder(kinds: tuple[Any, ...]) -> Callable[[Any], Any]:
     """Return a builder that uses the first type that fits; None only if the union allows it."""
-    *others, last = [_reviver(kind) for kind in kinds if kind is not type(None)]
+    *others, last = [_cached_builder(kind) for kind in kinds if kind is not type(None)]
     allows_none = type(None) in kinds
 
     def build(data: Any) -> Any:
@@ -153,7 +154,11 @@ def _class_builder(kind: type) -> Callable[[Any], Any] | None:
         def build(data: Any) -> Any:
             values = _dict(data)
             return make(
-                **{name: _field(make, name)(values[name]) for name in names if name in values}
+                **{
+                    name: _field_builder(make, name)(values[name])
+                    for name in names
+                    if name in values
+                }
             )
 
         return build
@@ -161,7 +166,7 @@ def _class_builder(kind: type) -> Callable[[Any], Any] | None:
         field_names = make._fields
         return lambda data: make(
             *(
-                _field(make, name)(entry)
+                _field_builder(make, name)(entry)
                 for name, entry in zip(field_names, _list(data), strict=True)
             )
         )
@@ -174,17 +179,19 @@ def _scalar(kind: Any, data: Any) -> Any:
     # `plain` writes NaN and infinities as null.
     if data.__class__ is kind or (data is None and kind is float):
         return data
-    return kind(_fitting(data, kind in (int, float) and _is_number(data, whole=kind is int), kind))
+    return kind(
+        _check_type(data, kind in (int, float) and _is_number(data, whole=kind is int), kind)
+    )
 
 
-def _key_reviver(kind: Any) -> Callable[[Any], Any]:
+def _key_builder(kind: Any) -> Callable[[Any], Any]:
     """Return the builder of a mapping's keys, which JSON stores as text."""
-    return kind if kind in (int, float) else _reviver(kind)
+    return kind if kind in (int, float) else _cached_builder(kind)
 
 
 @functools.cache
-def _field(kind: type, name: str) -> Callable[[Any], Any]:
-    return _reviver(_hints(kind)[name])
+def _field_builder(kind: type, name: str) -> Callable[[Any], Any]:
+    return _cached_builder(_hints(kind)[name])
 
 
 def _is_number(data: Any, *, whole: bool) -> bool:
@@ -194,14 +201,14 @@ def _is_number(data: Any, *, whole: bool) -> bool:
 
 
 def _list(data: Any) -> Any:
-    return _fitting(data, isinstance(data, list | tuple), list)
+    return _check_type(data, isinstance(data, list | tuple), list)
 
 
 def _dict(data: Any) -> Any:
-    return _fitting(data, isinstance(data, dict), dict)
+    return _check_type(data, isinstance(data, dict), dict)
 
 
-def _fitting(data: Any, fits: bool, kind: Any) -> Any:
+def _check_type(data: Any, fits: bool, kind: Any) -> Any:
     if not fits:
         expected = _NAMES.get(kind, str(kind))
         raise TypeError(f"expected {expected}, got {json.dumps(data, default=str)[:60]}")
@@ -232,7 +239,7 @@ def save_bundle(path: Path, value: object) -> None:
     import numpy as np
 
     arrays: dict[str, Any] = {}
-    text = json.dumps(plain(value, arrays=arrays), ensure_ascii=True, sort_keys=True)
+    text = json.dumps(to_json(value, arrays=arrays), ensure_ascii=True, sort_keys=True)
     with whole_files(path) as (temporary,), temporary.open("wb") as stream:
         np.savez(stream, json=np.frombuffer(text.encode("ascii"), dtype=np.uint8), **arrays)
 
@@ -246,17 +253,17 @@ def load_bundle(path: Path, kind: type[T]) -> T:
             arrays = {name: archive[name] for name in archive.files}
     except (zipfile.BadZipFile, EOFError) as problem:
         raise ValueError(str(problem)) from None
-    return revive(kind, json.loads(arrays.pop("json").tobytes()), arrays=arrays)
+    return from_json(kind, json.loads(arrays.pop("json").tobytes()), arrays=arrays)
 
 
 def json_text(value: object) -> str:
     """Return a value as JSON with sorted keys and a final newline."""
-    return json.dumps(plain(value), ensure_ascii=True, sort_keys=True, indent=2) + "\n"
+    return json.dumps(to_json(value), ensure_ascii=True, sort_keys=True, indent=2) + "\n"
 
 
 def write_json(path: Path, value: object) -> None:
     """Write a value as JSON with sorted keys, atomically."""
-    write_whole(path, json_text(value), synced=True)
+    write_atomically(path, json_text(value), synced=True)
 
 
 def read_json(path: Path) -> Any:

@@ -12,7 +12,7 @@ import unicodedata
 from functools import lru_cache
 
 __all__ = [
-    "MOST_DIGITS",
+    "MAX_DIGITS",
     "cell_width",
     "display",
     "ellipsis",
@@ -22,7 +22,7 @@ __all__ = [
     "replace_surrogates",
 ]
 
-MOST_DIGITS = 9
+MAX_DIGITS = 9
 """Most digits accepted in a number typed by the user."""
 
 _ZERO_WIDTH = {
@@ -59,8 +59,8 @@ _PLAIN = re.compile(r"[ -~]*\Z")
 
 
 def is_whole_number(text: str) -> bool:
-    """Whether text is digits only, at most `MOST_DIGITS` of them."""
-    return text.isdecimal() and len(text) <= MOST_DIGITS
+    """Whether text is digits only, at most `MAX_DIGITS` of them."""
+    return text.isdecimal() and len(text) <= MAX_DIGITS
 
 
 def display(text: str, *, width: int | None = None, newline: str = "⏎") -> str:
@@ -71,7 +71,7 @@ def display(text: str, *, width: int | None = None, newline: str = "⏎") -> str
     """
     visible = text.replace("\r\n", "\n").replace("\t", " ")
     if _UNSAFE.search(visible):
-        visible = _UNSAFE.sub(_picture, visible)
+        visible = _UNSAFE.sub(_visible_form, visible)
     visible = visible.replace("\n", newline)
     return visible if width is None else ellipsis(visible, width)
 
@@ -127,7 +127,7 @@ def replace_surrogates(text: str) -> str:
     return _SURROGATES.sub("\ufffd", text)
 
 
-def _picture(match: re.Match[str]) -> str:
+def _visible_form(match: re.Match[str]) -> str:
     code = ord(match.group())
     if code < 0x20:
         return chr(0x2400 + code)

@@ -14,8 +14,8 @@ from benchdesign.coverage.areas import Areas
 from benchdesign.coverage.kept_out import find_kept_out
 from benchdesign.errors import UsageError
 from benchdesign.model_gaps.item_weights import area_shares, soft_presence
-from benchdesign.model_gaps.model_gaps import _check_scores
-from benchdesign.model_gaps.scores import ModelSettings, Scores, find_controls, score_columns
+from benchdesign.model_gaps.model_gaps import check_scores
+from benchdesign.model_gaps.scores import ModelSettings, Scores, control_basis, score_columns
 
 __all__ = ["PairedComparison", "compare_models"]
 
@@ -53,11 +53,11 @@ def compare_models(
         raise UsageError(
             f"There are no results of {unknown[0]}. Models with results: {', '.join(scores)}."
         )
-    first, second = _check_scores(concept_map, {model: scores[model] for model in models})
+    first, second = check_scores(concept_map, {model: scores[model] for model in models})
     shared = np.flatnonzero(~np.isnan(first) & ~np.isnan(second))
     shared_map = concept_map.take(shared)
     difference = (first - second)[shared]
-    design = find_controls(shared_map.n_tokens, None)
+    design = control_basis(shared_map.n_tokens, None)
     kept_out = find_kept_out(dictionary).codes >= 0
     presence = soft_presence(shared_map, dictionary)
     names = tuple(dictionary.label(concept) for concept in range(len(kept_out)))

@@ -16,16 +16,16 @@ from numpy.typing import NDArray
 from benchdesign.errors import UsageError
 from benchdesign.foundation.arrays import Floats
 
-__all__ = ["ItemAnalysis", "ItemRow", "analyse_items"]
+__all__ = ["ItemAnalysis", "ItemStatistics", "analyse_items"]
 
 
-_FEWEST_FOR_DISCRIMINATION = 4
-_SURPRISE = 0.05
+_MIN_MODELS_FOR_DISCRIMINATION = 4
+_SURPRISE_THRESHOLD = 0.05
 """Threshold of `ItemAnalysis.surprise` below which an answer key is worth checking."""
 
 
 @dataclass(frozen=True, slots=True)
-class ItemRow:
+class ItemStatistics:
     """Figures of one item."""
 
     row: int
@@ -81,14 +81,14 @@ class ItemAnalysis:
         uninformative: NDArray[np.bool_] = self.all_miss | self.all_pass
         return uninformative
 
-    def row(self, item: int) -> ItemRow:
+    def row(self, item: int) -> ItemStatistics:
         """Return the figures of one item."""
         marks = (
             ("all-miss", self.all_miss),
             ("all-pass", self.all_pass),
             ("check-key", self.check_key),
         )
-        return ItemRow(
+        return ItemStatistics(
             item,
             int(self.n_models[item]),
             int(self.n_passed[item]),
@@ -99,7 +99,7 @@ class ItemAnalysis:
             tuple(name for name, mark in marks if mark[item]),
         )
 
-    def suspects(self) -> Iterator[ItemRow]:
+    def suspects(self) -> Iterator[ItemStatistics]:
         """Yield the items whose key is worth checking, strongest evidence first.
 
         A wrong answer that the better models share is the strongest evidence; next come items that
@@ -150,7 +150,7 @@ def analyse_items(
     chance = np.where(has_score[better], miss_rate[better, None], 1.0).prod(axis=0)
     surprise = np.where(best_all_miss, chance, np.nan)
     with np.errstate(invalid="ignore"):
-        check_key = surprise < _SURPRISE
+        check_key = surprise < _SURPRISE_THRESHOLD
     has_several = n_models >= 2
     names = [list(scores)[place] for place in order]
     check_key &= has_several
@@ -170,12 +170,12 @@ def analyse_items(
         all_pass=has_several & (np.where(has_score, table, 1.0).min(axis=0) == 1),
         check_key=check_key,
         # Only an item whose joint miss is improbable can become a suspect.
-        expected_suspects=float(chance[has_several & (chance < _SURPRISE)].sum()),
-        agreed=_agreed(np.flatnonzero(check_key), answers_of_better),
+        expected_suspects=float(chance[has_several & (chance < _SURPRISE_THRESHOLD)].sum()),
+        agreed=_shared_wrong_answers(np.flatnonzero(check_key), answers_of_better),
     )
 
 
-def _agreed(
+def _shared_wrong_answers(
     rows: NDArray[np.int64], answers_by_model: Sequence[Mapping[int, str]]
 ) -> dict[int, str]:
     """Return, by item, the answer that most of the models, and at least two, share."""
@@ -201,6 +201,6 @@ def _discrimination(filled: Floats, has_score: NDArray[np.bool_]) -> Floats:
         rest_part = np.where(has_score, rest - rest.sum(axis=0) / n, 0.0)
         spread = np.sqrt((item_part**2).sum(axis=0) * (rest_part**2).sum(axis=0))
         correlation = (item_part * rest_part).sum(axis=0) / spread
-    usable = (n >= _FEWEST_FOR_DISCRIMINATION) & (spread > 1e-9)
+    usable = (n >= _MIN_MODELS_FOR_DISCRIMINATION) & (spread > 1e-9)
     discrimination: Floats = np.where(usable, correlation, np.nan)
     return discrimination

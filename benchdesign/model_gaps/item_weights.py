@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = ["area_shares", "item_shares", "soft_presence"]
 
-_BELONGS = 0.5
+_MIN_RELATIVE_SHARE = 0.5
 """An item counts for an area if its share is at least this fraction of its largest share."""
 
 
@@ -66,7 +66,7 @@ def area_shares(presence: csr_array, areas: Areas, kept_out: NDArray[np.bool_]) 
     strongest = np.zeros(shares.shape[0])
     row_of = np.repeat(np.arange(shares.shape[0]), np.diff(shares.indptr))
     np.maximum.at(strongest, row_of, shares.data)
-    shares.data[shares.data < _BELONGS * strongest[row_of]] = 0
+    shares.data[shares.data < _MIN_RELATIVE_SHARE * strongest[row_of]] = 0
     shares.eliminate_zeros()
     return shares
 

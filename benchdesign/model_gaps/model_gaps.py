@@ -22,14 +22,14 @@ from benchdesign.errors import UsageError
 from benchdesign.foundation.arrays import Floats
 from benchdesign.foundation.statistics import adjust_p_values
 from benchdesign.model_gaps.item_weights import area_shares, soft_presence
-from benchdesign.model_gaps.region_search import Grove
+from benchdesign.model_gaps.region_search import SearchTree
 from benchdesign.model_gaps.scores import (
     ModelSettings,
     ScoreRow,
     Scores,
     assess_columns,
     column_sums,
-    find_controls,
+    control_basis,
     score_columns,
 )
 from benchdesign.model_gaps.weak_regions import (
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 __all__ = ["ModelGaps", "mean_chi_model", "measure_models", "probe_weights"]
 
 
-_TOGETHER = 0.35
+_GROUP_COSINE = 0.35
 """Threshold of the cosine over items for showing two weak concepts in one group."""
 
 
@@ -122,21 +122,23 @@ def measure_models(
 ) -> tuple[ModelGaps, ...]:
     """Measure models from scores per item in [0, 1]; NaN where a model has no result."""
     chosen = settings or ModelSettings()
-    table = _check_scores(concept_map, scores)
+    table = check_scores(concept_map, scores)
     kept_out = find_kept_out(dictionary).codes >= 0
     results = []
-    groves: dict[bytes, Grove | None] = {}
+    groves: dict[bytes, SearchTree | None] = {}
     for place, (model, values) in enumerate(zip(scores, table, strict=True)):
         answered = np.flatnonzero(~np.isnan(values))
         answered_map = concept_map.take(answered)
         y = values[answered]
         difficulty = _difficulty(np.delete(table, place, axis=0)[:, answered])
-        design = find_controls(answered_map.n_tokens, difficulty)
+        design = control_basis(answered_map.n_tokens, difficulty)
         presence = soft_presence(answered_map, dictionary)
         key = answered.tobytes()
         if key not in groves:
             groves[key] = (
-                None if answered_map.embeddings is None else Grove.of_items(answered_map.embeddings)
+                None
+                if answered_map.embeddings is None
+                else SearchTree.of_items(answered_map.embeddings)
             )
         names = tuple(dictionary.label(concept) for concept in range(len(kept_out)))
         concepts = score_columns(
@@ -202,9 +204,9 @@ def probe_weights(results: Sequence[ModelGaps]) -> tuple[Floats, Floats]:
     for gaps in results:
         # The mean shortfall without any items.
         nothing = gaps.settings.very_poor / np.sqrt(2 * np.pi)
-        excess = _beyond(gaps.concepts, gaps.settings, nothing)
+        excess = _excess_shortfall(gaps.concepts, gaps.settings, nothing)
         if gaps.areas is not None and gaps.area_of is not None:
-            by_area = _beyond(gaps.areas, gaps.settings, nothing)
+            by_area = _excess_shortfall(gaps.areas, gaps.settings, nothing)
             inside = (gaps.area_of >= 0) & (gaps.concepts.n_items > 0)
             excess[inside] = np.maximum(excess[inside], by_area[gaps.area_of[inside]] / 4)
         weight = np.maximum(weight, excess)
@@ -219,18 +221,18 @@ def probe_weights(results: Sequence[ModelGaps]) -> tuple[Floats, Floats]:
     return weight, np.where(weight > 0, n_needed, 0.0)
 
 
-def _beyond(scores: Scores, settings: ModelSettings, nothing: float) -> Floats:
+def _excess_shortfall(scores: Scores, settings: ModelSettings, nothing: float) -> Floats:
     """Return the shortfall beyond the prior's, discounted by the q-value.
 
     Among thousands of concepts, a few missed items of a rare concept are no evidence. An untested
     concept, or one with a q-value of 1, therefore weighs nothing.
     """
     doubt = np.nan_to_num(scores.q_value, nan=1.0)
-    beyond: Floats = np.maximum(_shortfall_left(scores, settings) - nothing, 0.0) * (1 - doubt)
+    beyond: Floats = np.maximum(_expected_shortfall(scores, settings) - nothing, 0.0) * (1 - doubt)
     return beyond
 
 
-def _shortfall_left(scores: Scores, settings: ModelSettings) -> Floats:
+def _expected_shortfall(scores: Scores, settings: ModelSettings) -> Floats:
     """Return the mean of max(-gap, 0) given the results, with a normal prior around no gap."""
     from scipy.special import ndtr
 
@@ -247,7 +249,7 @@ def _shortfall_left(scores: Scores, settings: ModelSettings) -> Floats:
     return left
 
 
-def _check_scores(concept_map: ConceptMap, scores: Mapping[str, NDArray[np.float64]]) -> Floats:
+def check_scores(concept_map: ConceptMap, scores: Mapping[str, NDArray[np.float64]]) -> Floats:
     if not scores:
         raise UsageError("There are no model results; name at least one results file.")
     for model, values in scores.items():
@@ -296,7 +298,7 @@ def _group_weak(
     cosine = (columns.T @ columns).toarray() / np.maximum(np.outer(lengths, lengths), 1e-12)
     groups: list[list[int]] = []
     for place in range(len(weak)):
-        match = next((group for group in groups if cosine[group[0], place] >= _TOGETHER), None)
+        match = next((group for group in groups if cosine[group[0], place] >= _GROUP_COSINE), None)
         if match is None:
             groups.append([place])
         else:

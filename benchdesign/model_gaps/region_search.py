@@ -19,14 +19,14 @@ from numpy.typing import NDArray
 
 from benchdesign.foundation.arrays import Floats
 
-__all__ = ["Grove", "Region", "Tree", "find_weak_regions", "rank_weak_items"]
+__all__ = ["Region", "SearchTree", "Tree", "find_weak_regions", "rank_weak_items"]
 
 
 _SHUFFLES = 199
-_SMALLEST = 15
+_MIN_REGION_ITEMS = 15
 """Minimum number of items of a region."""
 
-_MOST_REGIONS = 12
+_MAX_REGIONS = 12
 _PENALTY = 20.0
 """Ridge penalty of `rank_weak_items`: the best of 5, 20 and 50 on most sets of
 `measurements/model_gaps.py`."""
@@ -37,22 +37,22 @@ _NEIGHBOURS = 20
 _EDGE_PENALTY = 5.0
 """Penalty of the ridge regression that separates the items of a branch from the others."""
 
-_SHRINK, _GROW = 0.5, 2.5
+_MIN_RELATIVE_SIZE, _MAX_RELATIVE_SIZE = 0.5, 2.5
 """Bounds of the size of a region relative to its branch."""
 
-_BETTER = 0.5
+_MIN_IMPROVEMENT = 0.5
 """Standard errors by which a new selection must improve on the branch, since the best of many
 is biased."""
 
-_LITTLE = 0.4
+_REST_GAP_FRACTION = 0.4
 """Fraction of a part's gap below which the rest of the branch does not belong to the weakness."""
 
-_APART = 3.0
+_MIN_SEPARATION = 3.0
 """Standard errors by which a part must lie below its branch to replace it."""
 
-_SMALLEST_REST = 10
-_MOST_PARTS = 4
-_MOST_ITEMS = 6_000
+_MIN_PART_ITEMS = 10
+_MAX_PARTS = 4
+_MAX_TREE_ITEMS = 6_000
 """Most items in the tree, which needs all pairs; a larger benchmark is sampled evenly."""
 
 _ROWS_AT_ONCE = 1_000
@@ -148,11 +148,11 @@ class Tree:
             rest = size[branch] - size
             gap = total / np.maximum(size, 1)
             rest_gap = (total[branch] - total) / np.maximum(rest, 1)
-            is_part = inside & allowed & (size > 0) & (rest >= _SMALLEST_REST)
+            is_part = inside & allowed & (size > 0) & (rest >= _MIN_PART_ITEMS)
             share = np.clip(size / max(float(size[branch]), 1.0), 0.0, 1.0)
             error = np.sqrt(np.maximum(variance / np.maximum(size, 1) * (1 - share), 1e-12))
-            is_part &= rest_gap > _LITTLE * gap
-            is_part &= gap - gap[branch] < -_APART * error
+            is_part &= rest_gap > _REST_GAP_FRACTION * gap
+            is_part &= gap - gap[branch] < -_MIN_SEPARATION * error
             is_part[branch] = False
             if not is_part.any():
                 return branch
@@ -170,7 +170,7 @@ class Tree:
             largest = max(waiting, key=lambda part: int(size[part]))
             waiting.remove(largest)
             split = self._split(largest, allowed)
-            if split and len(parts) - 1 + len(split) <= _MOST_PARTS:
+            if split and len(parts) - 1 + len(split) <= _MAX_PARTS:
                 parts.remove(largest)
                 parts += split
                 waiting += split
@@ -204,7 +204,7 @@ class Tree:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Grove:
+class SearchTree:
     """The searched items and their tree; built once for all models that answered the same items."""
 
     rows: NDArray[np.int64]
@@ -214,16 +214,20 @@ class Grove:
     tree: Tree
 
     @classmethod
-    def of_items(cls, vectors: NDArray[np.floating], *, smallest: int = _SMALLEST) -> Grove | None:
+    def of_items(
+        cls, vectors: NDArray[np.floating], *, smallest: int = _MIN_REGION_ITEMS
+    ) -> SearchTree | None:
         """Build the tree of items; None if there are too few items for a region."""
         rows = np.arange(len(vectors))
-        if len(rows) > _MOST_ITEMS:
-            rows = np.linspace(0, len(vectors) - 1, _MOST_ITEMS).astype(np.int64)
+        if len(rows) > _MAX_TREE_ITEMS:
+            rows = np.linspace(0, len(vectors) - 1, _MAX_TREE_ITEMS).astype(np.int64)
         if len(rows) < 4 * smallest:
             return None
         chosen = np.asarray(vectors, dtype=np.float64)[rows]
         chosen = _unit(chosen - chosen.mean(axis=0))
-        tree = Tree.grow(_with_neighbours(chosen), smallest=smallest, largest=len(rows) // 2)
+        tree = Tree.grow(
+            _average_with_neighbours(chosen), smallest=smallest, largest=len(rows) // 2
+        )
         return cls(rows, chosen, tree) if len(tree.first) else None
 
     def redraw(
@@ -242,8 +246,8 @@ class Grove:
         projection = np.where(free, self.vectors @ direction, -np.inf)
         order = np.argsort(-projection, kind="stable")[: int(free.sum())]
         size = counted[order].cumsum()
-        min_size = max(_SMALLEST_REST, int(_SHRINK * counted[members].sum()))
-        max_size = min(int(_GROW * counted[members].sum()), int(counted.sum() // 2))
+        min_size = max(_MIN_PART_ITEMS, int(_MIN_RELATIVE_SIZE * counted[members].sum()))
+        max_size = min(int(_MAX_RELATIVE_SIZE * counted[members].sum()), int(counted.sum() // 2))
         share = np.clip(size / counted.sum(), 1e-9, 0.75)
         depth = scores[order].cumsum() / np.sqrt(np.maximum(size, 1) * (1 - share))
         depth[(size < min_size) | (size > max_size)] = np.inf
@@ -251,17 +255,19 @@ class Grove:
         branch_depth = float(scores[members].sum()) / np.sqrt(max(n * (1 - n / total), 1e-9))
         error = float(np.sqrt(scores @ scores / total))
         best = int(depth.argmin())
-        return order[: best + 1] if depth[best] < branch_depth - _BETTER * error else members
+        return (
+            order[: best + 1] if depth[best] < branch_depth - _MIN_IMPROVEMENT * error else members
+        )
 
 
 def find_weak_regions(
-    grove: Grove | None,
+    grove: SearchTree | None,
     residuals: Floats,
     *,
     rng: np.random.Generator,
     level: float = 0.05,
     min_gap: float = 0.05,
-    max_regions: int = _MOST_REGIONS,
+    max_regions: int = _MAX_REGIONS,
     counted: NDArray[np.bool_] | None = None,
 ) -> tuple[Region, ...]:
     """Find groups of similar items with low residual scores, most significant first.
@@ -275,7 +281,7 @@ def find_weak_regions(
     free = np.ones(len(scores), dtype=bool)
     is_visible = free.copy() if counted is None else counted[grove.rows]
     regions: list[Region] = []
-    while len(regions) < max_regions and (free & is_visible).sum() >= 4 * _SMALLEST:
+    while len(regions) < max_regions and (free & is_visible).sum() >= 4 * _MIN_REGION_ITEMS:
         visible_weight = (free & is_visible).astype(np.float64)
         inside = np.flatnonzero(visible_weight)
         centred = np.where(visible_weight > 0, scores - scores[inside].mean(), 0.0)
@@ -302,7 +308,7 @@ def find_weak_regions(
         parts = []
         for part in tree.parts(best, significant):
             rows = np.intersect1d(tree.members(part), visible)
-            if len(rows) >= _SMALLEST_REST and centred[rows].mean() <= -min_gap:
+            if len(rows) >= _MIN_PART_ITEMS and centred[rows].mean() <= -min_gap:
                 chance = (1 + int((lowest <= deviations[part]).sum())) / (1 + _SHUFFLES)
                 parts.append(Region(_ids(grove, rows), float(centred[rows].mean()), chance))
         parts = sorted(parts, key=lambda region: region.gap) if len(parts) > 1 else []
@@ -332,7 +338,7 @@ def rank_weak_items(
     return order
 
 
-def _ids(grove: Grove, places: NDArray[np.int64]) -> tuple[int, ...]:
+def _ids(grove: SearchTree, places: NDArray[np.int64]) -> tuple[int, ...]:
     return tuple(grove.rows[places].tolist())
 
 
@@ -341,7 +347,7 @@ def _unit(vectors: Floats) -> Floats:
     return unit
 
 
-def _with_neighbours(vectors: Floats) -> Floats:
+def _average_with_neighbours(vectors: Floats) -> Floats:
     """Return each vector's mean with its nearest neighbours, which smooths out peculiarities."""
     n_near = max(min(_NEIGHBOURS, len(vectors) // 20), 1)
     means = np.empty_like(vectors)

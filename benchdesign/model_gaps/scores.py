@@ -20,21 +20,21 @@ if TYPE_CHECKING:
     from scipy.sparse import csr_array
 
 __all__ = [
-    "FEW",
+    "MIN_ITEMS_FOR_SHARES",
     "STANDINGS",
     "ColumnTest",
     "ModelSettings",
+    "Rating",
     "ScoreRow",
     "Scores",
-    "Standing",
     "assess_columns",
     "column_sums",
-    "find_controls",
+    "control_basis",
     "score_columns",
 ]
 
 
-FEW = 10
+MIN_ITEMS_FOR_SHARES = 10
 """With fewer items, counts are shown instead of shares, which would look too precise."""
 
 _LENGTH_BINS = 5
@@ -43,7 +43,7 @@ _POWER = 0.80
 _ALPHA = 0.05
 
 
-class Standing(StrEnum):
+class Rating(StrEnum):
     """A model's result on a concept or area relative to its overall score."""
 
     VERY_POOR = "very poor"
@@ -55,7 +55,7 @@ class Standing(StrEnum):
     KEPT_OUT = "kept out"
 
 
-STANDINGS: tuple[Standing, ...] = tuple(Standing)
+STANDINGS: tuple[Rating, ...] = tuple(Rating)
 """The standings in the order of `Scores.standing_codes`."""
 
 
@@ -94,7 +94,7 @@ class ScoreRow:
     """Difference from the model's overall score on comparable items; negative if weaker."""
 
     q_value: float
-    standing: Standing
+    standing: Rating
     detectable: float
     """Smallest gap that the results can detect at 80% power."""
 
@@ -139,18 +139,18 @@ class Scores:
         """Return the number of concepts or areas."""
         return len(self.chi_model)
 
-    def standing(self, unit: int) -> Standing:
+    def standing(self, unit: int) -> Rating:
         """Return the standing of one concept or area."""
         return STANDINGS[int(self.standing_codes[unit])]
 
     @property
     def detectable(self) -> Floats:
         """Smallest gap that each unit's results can detect at 80% power; NaN without results."""
-        return _reach() * self.standard_error
+        return _detectable_z() * self.standard_error
 
     def items_needed(self, points: float) -> float:
         """Return the effective items needed to detect a gap of `points` at 80% power."""
-        return float(np.ceil(self.residual_variance * (_reach() / points) ** 2))
+        return float(np.ceil(self.residual_variance * (_detectable_z() / points) ** 2))
 
     def row(self, unit: int) -> ScoreRow:
         """Return one concept or area for display."""
@@ -187,19 +187,19 @@ class Scores:
 
     def weak(self) -> NDArray[np.int64]:
         """Return the units that are poor or very poor, weakest first."""
-        return self._ranked_among(Standing.POOR, Standing.VERY_POOR)
+        return self._ranked_among(Rating.POOR, Rating.VERY_POOR)
 
     def strong(self) -> NDArray[np.int64]:
         """Return the units that are good or very good, strongest first."""
-        return self._ranked_among(Standing.GOOD, Standing.VERY_GOOD)[::-1]
+        return self._ranked_among(Rating.GOOD, Rating.VERY_GOOD)[::-1]
 
-    def _ranked_among(self, *standings: Standing) -> NDArray[np.int64]:
+    def _ranked_among(self, *standings: Rating) -> NDArray[np.int64]:
         ranked = self.ranked()
         codes = [STANDINGS.index(standing) for standing in standings]
         return ranked[np.isin(self.standing_codes[ranked], codes)]
 
 
-def find_controls(n_tokens: NDArray[np.int32], difficulty: Floats | None) -> Floats:
+def control_basis(n_tokens: NDArray[np.int32], difficulty: Floats | None) -> Floats:
     """Return an orthonormal basis (n_items, k) of constant, length bins and difficulty."""
     n = len(n_tokens)
     columns = [np.ones(n)]
@@ -238,16 +238,16 @@ def score_columns(
     p_value = np.where(tested, test.p_two_sided, np.nan)
     q_value = adjust_p_values(p_value)
     presence = weights > 0
-    codes = np.full(len(chi), STANDINGS.index(Standing.TOO_FEW), dtype=np.int8)
+    codes = np.full(len(chi), STANDINGS.index(Rating.TOO_FEW), dtype=np.int8)
     with np.errstate(invalid="ignore"):
         significant = q_value <= settings.fdr
     for mask, standing in (
-        (tested, Standing.AVERAGE),
-        (significant & (test.gap <= -settings.poor), Standing.POOR),
-        (significant & (test.gap <= -settings.very_poor), Standing.VERY_POOR),
-        (significant & (test.gap >= settings.poor), Standing.GOOD),
-        (significant & (test.gap >= settings.very_poor), Standing.VERY_GOOD),
-        (kept_out, Standing.KEPT_OUT),
+        (tested, Rating.AVERAGE),
+        (significant & (test.gap <= -settings.poor), Rating.POOR),
+        (significant & (test.gap <= -settings.very_poor), Rating.VERY_POOR),
+        (significant & (test.gap >= settings.poor), Rating.GOOD),
+        (significant & (test.gap >= settings.very_poor), Rating.VERY_GOOD),
+        (kept_out, Rating.KEPT_OUT),
     ):
         codes[mask] = STANDINGS.index(standing)
     return Scores(
@@ -352,7 +352,7 @@ def _ratio(numerator: Floats, denominator: Floats) -> Floats:
     return ratio
 
 
-def _reach() -> float:
+def _detectable_z() -> float:
     """Return the smallest detectable gap in standard errors: z(0.975) + z(0.80)."""
     from scipy.special import ndtri
 

@@ -31,8 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Example", "ModelStudy", "PowerRow", "study_models"]
 
-_NO_ERROR = 1e-6
-_ALL_PAIRS = 3
+_MIN_DETECTABLE = 1e-6
+_MAX_MODELS_FOR_ALL_PAIRS = 3
 """Most models for which all pairs are compared; of more, the best is compared with the others."""
 
 
@@ -119,11 +119,11 @@ class ModelStudy:
     def area_power(self) -> tuple[PowerRow, ...]:
         """Return the power for each area with results, least power first."""
         tables = [gaps.areas for gaps in self.models if gaps.areas is not None]
-        return tuple(_power(tables)) if tables else ()
+        return tuple(_power_rows(tables)) if tables else ()
 
     def concept_power(self) -> tuple[PowerRow, ...]:
         """Return the power for each tested concept, least power first."""
-        return tuple(_power([gaps.concepts for gaps in self.models]))
+        return tuple(_power_rows([gaps.concepts for gaps in self.models]))
 
     def _saliency_in(self, row: int, region: WeakRegion) -> float:
         """Return the total saliency of a region's concepts in one item."""
@@ -186,7 +186,7 @@ def study_models(
 def _default_pairs(models: Sequence[ModelGaps]) -> list[tuple[str, str]]:
     ranked = sorted(models, key=lambda gaps: -np.nan_to_num(gaps.overall))
     names = [gaps.model for gaps in ranked]
-    if len(names) <= _ALL_PAIRS:
+    if len(names) <= _MAX_MODELS_FOR_ALL_PAIRS:
         return list(combinations(names, 2))
     return [(names[0], other) for other in names[1:]]
 
@@ -209,12 +209,12 @@ def _examples(
     return tuple(missed), tuple(solved)
 
 
-def _power(tables: Sequence[Scores]) -> Iterator[PowerRow]:
+def _power_rows(tables: Sequence[Scores]) -> Iterator[PowerRow]:
     detectable = np.stack([table.detectable for table in tables])
     has_power = ~np.isnan(detectable).all(axis=0)
     # If all scores are equal the error is 0, which says nothing about the power.
     hardest = np.where(has_power, np.nan_to_num(detectable, nan=-1.0).max(axis=0), 0.0)
-    units = np.flatnonzero(has_power & (hardest > _NO_ERROR))
+    units = np.flatnonzero(has_power & (hardest > _MIN_DETECTABLE))
     for unit in units[np.argsort(-hardest[units], kind="stable")]:
         rows = [table.row(int(unit)) for table in tables]
         worst = rows[int(np.nan_to_num(detectable[:, unit], nan=-1.0).argmax())]
@@ -223,10 +223,10 @@ def _power(tables: Sequence[Scores]) -> Iterator[PowerRow]:
             worst.name,
             worst.n_items,
             float(hardest[unit]),
-            _most(row.needed_5 for row in rows),
-            _most(row.needed_10 for row in rows),
+            _largest_need(row.needed_5 for row in rows),
+            _largest_need(row.needed_10 for row in rows),
         )
 
 
-def _most(needs: Iterator[int | None]) -> int | None:
+def _largest_need(needs: Iterator[int | None]) -> int | None:
     return max((n_items for n_items in needs if n_items is not None), default=None)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from benchdesign.concepts.dictionaries.dictionary import Dictionary
 from benchdesign.coverage.kept_out import find_kept_out
 from benchdesign.foundation.arrays import Floats
-from benchdesign.model_gaps.region_search import Grove, Region, find_weak_regions
+from benchdesign.model_gaps.region_search import Region, SearchTree, find_weak_regions
 from benchdesign.model_gaps.scores import ModelSettings, column_sums
 
 if TYPE_CHECKING:
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 __all__ = ["HeldOut", "RegionNames", "WeakRegion", "find_regions", "hold_out_regions"]
 
 
-_MOST_TELLING = 8
-_MORE_OFTEN = 1.25
+_MAX_NAMING_CONCEPTS = 8
+_MIN_RATE_RATIO = 1.25
 """Smallest ratio of a concept's rate in a group to its rate elsewhere for naming the group."""
 
-_FEWEST_HELD_OUT = 5
+_MIN_HELD_OUT_ITEMS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +98,8 @@ class RegionNames:
         rate = inside / len(rows)
         rate_elsewhere = (self._all - inside + 0.5) / (self._shown.shape[0] - len(rows) + 1)
         distinctiveness = np.where(self._silent, 0.0, rate * np.log((rate + 1e-9) / rate_elsewhere))
-        distinctiveness[rate < _MORE_OFTEN * rate_elsewhere] = 0.0
-        order = np.argsort(-distinctiveness, kind="stable")[:_MOST_TELLING]
+        distinctiveness[rate < _MIN_RATE_RATIO * rate_elsewhere] = 0.0
+        order = np.argsort(-distinctiveness, kind="stable")[:_MAX_NAMING_CONCEPTS]
         ids = tuple(int(concept) for concept in order if distinctiveness[concept] > 0)
         plain = " · ".join(self._dictionary.label(concept) for concept in ids[:2]) or "alike items"
         name, n = plain, 1
@@ -111,7 +111,7 @@ class RegionNames:
 
 
 def find_regions(
-    grove: Grove | None,
+    grove: SearchTree | None,
     answered: NDArray[np.int64],
     y: Floats,
     residuals: Floats,
@@ -143,7 +143,7 @@ def find_regions(
 
 
 def hold_out_regions(
-    grove: Grove | None,
+    grove: SearchTree | None,
     residuals: Floats,
     halves: tuple[NDArray[np.int64], NDArray[np.int64]],
     names: RegionNames,
@@ -185,6 +185,6 @@ def _measure(inside: Floats, everything: Floats) -> tuple[float, float]:
         return float("nan"), float("nan")
     gap = float(inside.mean() - everything.mean())
     error = float(everything.std(ddof=1)) * np.sqrt(max(1 / n - 1 / total, 0.0))
-    if n < _FEWEST_HELD_OUT or not error > 0:
+    if n < _MIN_HELD_OUT_ITEMS or not error > 0:
         return gap, float("nan")
     return gap, float(student.cdf(gap / error, n - 1))

@@ -11,17 +11,17 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchdesign.foundation.serialization import plain, read_json
+from benchdesign.foundation.serialization import read_json, to_json
 
 if TYPE_CHECKING:
     from benchdesign.revision.choice import Choice
     from benchdesign.workspace.analysis import Analysis
 
-__all__ = ["LastExport", "Since", "find_last_export"]
+__all__ = ["DecisionsSinceExport", "LastExport", "find_last_export"]
 
 
 @dataclass(frozen=True, slots=True)
-class Since:
+class DecisionsSinceExport:
     """How a choice differs from the exported one."""
 
     n_accepted: int
@@ -62,10 +62,10 @@ class LastExport:
     is_same_rule: bool
     """Whether settings, scope and dictionary are the same as in the export."""
 
-    def since(self, choice: Choice) -> Since:
+    def since(self, choice: Choice) -> DecisionsSinceExport:
         """Return how a choice differs from the export."""
         added, removed = set(choice.added), set(choice.removed)
-        return Since(
+        return DecisionsSinceExport(
             n_accepted=len(added - self.added),
             n_dropped=len(removed - self.removed),
             n_taken_back=len(self.added - added) + len(self.removed - removed),
@@ -100,7 +100,7 @@ def _read(folder: Path, analysis: Analysis) -> LastExport | None:
             covered_share=None if share is None else float(share),
             decisions_sha256=str(manifest["choice"]["decisions_sha256"]),
             concepts_sha256=manifest["choice"].get("concepts_sha256"),
-            is_same_rule=_rule(manifest) == _rule_now(analysis),
+            is_same_rule=_rule(manifest) == _current_rule(analysis),
         )
     except (OSError, ValueError, TypeError, KeyError, OverflowError):
         return None
@@ -111,6 +111,6 @@ def _rule(manifest: Any) -> tuple[Any, ...]:
     return settings["gaps"], settings["scope"], manifest["dictionary"]["fingerprint"]
 
 
-def _rule_now(analysis: Analysis) -> tuple[Any, ...]:
-    scope = plain(analysis.settings.scope)
-    return plain(analysis.gaps.settings), scope, analysis.dictionary.fingerprint
+def _current_rule(analysis: Analysis) -> tuple[Any, ...]:
+    scope = to_json(analysis.settings.scope)
+    return to_json(analysis.gaps.settings), scope, analysis.dictionary.fingerprint

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchdesign.cli.options import stopping
-from benchdesign.cli.output import Talk
+from benchdesign.cli.output import Messages
 from benchdesign.foundation.preferences import cache_folder, load_preferences
 from benchdesign.workspace.settings import Settings
 
@@ -50,10 +50,12 @@ class Measured:
         return group_areas(self.dictionary, concept_map=ConceptMap.concatenate(maps))
 
 
-def measure(paths: Sequence[str], pool: str | None, settings: Settings, *, talk: Talk) -> Measured:
+def measure(
+    paths: Sequence[str], pool: str | None, settings: Settings, *, talk: Messages
+) -> Measured:
     """Read and map benchmarks and pool; maps are kept in the cache folder for next time."""
     from benchdesign.benchmarks import load_benchmark
-    from benchdesign.concepts.mapping.reader import Reader
+    from benchdesign.concepts.mapping.reader import ItemMapper
     from benchdesign.coverage.reference import reference_of
 
     preferences, _ = load_preferences({"device": settings.device})
@@ -72,7 +74,7 @@ def measure(paths: Sequence[str], pool: str | None, settings: Settings, *, talk:
     benchmarks = tuple(read(path) for path in paths)
     pool_items = None if pool is None else read(pool, is_pool=True)
     with stopping(talk.say) as stop:
-        reader = Reader(
+        reader = ItemMapper(
             settings, cache=cache_folder(preferences), progress=talk.progress, stop=stop
         )
         everything = [*benchmarks, *([] if pool_items is None else [pool_items])]

@@ -12,22 +12,28 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchdesign.foundation.serialization import plain, read_json, revive, write_json
+from benchdesign.foundation.serialization import from_json, read_json, to_json, write_json
 
 if TYPE_CHECKING:
     from benchdesign.concepts.dictionaries.dictionary import Dictionary
     from benchdesign.concepts.maps.concept_map import ConceptMap
 
-__all__ = ["SoFar", "SoFarWriter", "forget_so_far", "read_so_far", "summarise"]
+__all__ = [
+    "PartialSummary",
+    "PartialSummaryWriter",
+    "delete_partial_summary",
+    "read_partial_summary",
+    "summarise_partial_map",
+]
 
-_SMALLEST_POOL = 50
-_SHOWN = 8
-_PAUSE = 20.0
+_MIN_POOL_ITEMS = 50
+_MAX_SUMMARY_CONCEPTS = 8
+_PAUSE_FACTOR = 20.0
 """Pause between summaries, in multiples of the time the last one took, to keep mapping fast."""
 
 
 @dataclass(frozen=True, slots=True)
-class SoFar:
+class PartialSummary:
     """A summary of a job that is still running."""
 
     n_items: int
@@ -50,9 +56,9 @@ class SoFar:
     """Label and number of items that show it, most frequent first, without concepts kept out."""
 
 
-def summarise(
+def summarise_partial_map(
     benchmark: Iterable[ConceptMap], pool: Iterable[ConceptMap], dictionary: Dictionary
-) -> SoFar | None:
+) -> PartialSummary | None:
     """Return a summary of the items mapped so far; None before the first benchmark item."""
     import numpy as np
 
@@ -72,7 +78,7 @@ def summarise(
         else benchmark_shards[0]
     )
     n_pool = sum(len(shard) for shard in pool_shards)
-    if n_pool >= _SMALLEST_POOL:
+    if n_pool >= _MIN_POOL_ITEMS:
         reference = Reference.from_map(ConceptMap.concatenate(pool_shards), dictionary)
     else:
         reference = Reference.from_dictionary(dictionary)
@@ -80,8 +86,8 @@ def summarise(
     gaps = find_gaps(coverage, dictionary)
     counts = gaps.counts()
     scoped_counts = np.where(gaps.in_scope, gaps.count, 0)
-    most_frequent = np.argsort(-scoped_counts, kind="stable")[:_SHOWN]
-    return SoFar(
+    most_frequent = np.argsort(-scoped_counts, kind="stable")[:_MAX_SUMMARY_CONCEPTS]
+    return PartialSummary(
         n_items=len(concept_map),
         n_pool=n_pool,
         n_concepts=int(gaps.in_scope.sum()),
@@ -95,7 +101,7 @@ def summarise(
                 int(gaps.count[concept_id]),
                 int(gaps.target[concept_id]),
             )
-            for concept_id in gaps.ranked()[:_SHOWN].tolist()
+            for concept_id in gaps.ranked()[:_MAX_SUMMARY_CONCEPTS].tolist()
         ),
         frequent=tuple(
             (dictionary.label(concept_id), int(scoped_counts[concept_id]))
@@ -105,7 +111,7 @@ def summarise(
     )
 
 
-class SoFarWriter:
+class PartialSummaryWriter:
     """Collector of finished shards that writes the summary."""
 
     def __init__(self, folder: Path, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -125,22 +131,22 @@ class SoFarWriter:
         start = self._clock()
         if start < self._not_before and not is_whole:
             return
-        summary = summarise(self._shards["benchmark"], self._shards["pool"], dictionary)
+        summary = summarise_partial_map(self._shards["benchmark"], self._shards["pool"], dictionary)
         if summary is not None:
-            write_json(self._path, plain(summary))
+            write_json(self._path, to_json(summary))
         end = self._clock()
-        self._not_before = end + _PAUSE * (end - start)
+        self._not_before = end + _PAUSE_FACTOR * (end - start)
 
 
-def read_so_far(folder: Path) -> SoFar | None:
+def read_partial_summary(folder: Path) -> PartialSummary | None:
     """Read the summary of a running job; None if there is no readable one."""
     try:
-        return revive(SoFar, read_json(_path(folder)))
+        return from_json(PartialSummary, read_json(_path(folder)))
     except (OSError, ValueError, TypeError, KeyError):
         return None
 
 
-def forget_so_far(folder: Path) -> None:
+def delete_partial_summary(folder: Path) -> None:
     """Delete the summary, when the results are complete or a new job starts."""
     _path(folder).unlink(missing_ok=True)
 

@@ -19,13 +19,13 @@ from typing import TYPE_CHECKING, Any
 from benchdesign.errors import UsageError
 from benchdesign.foundation.preferences import cache_folder, load_preferences
 from benchdesign.foundation.progress import ProgressCallback, StopCheck
-from benchdesign.pipeline.stages import _Run
+from benchdesign.pipeline.stages import StageRun
 from benchdesign.workspace.analysis import Analysis
 from benchdesign.workspace.stage_record import STAGES
 from benchdesign.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
-    from benchdesign.pipeline.partial_summary import SoFarWriter
+    from benchdesign.pipeline.partial_summary import PartialSummaryWriter
 
 __all__ = ["run_pipeline", "run_workspace"]
 
@@ -35,7 +35,7 @@ def run_workspace(
     *,
     progress: ProgressCallback | None = None,
     stop: StopCheck | None = None,
-    so_far: SoFarWriter | None = None,
+    so_far: PartialSummaryWriter | None = None,
 ) -> None:
     """Run the stages that are out of date; the parent process holds the workspace's lock."""
     preferences, _ = load_preferences()
@@ -51,7 +51,7 @@ def run_pipeline(
     cache: Path | None = None,
     progress: ProgressCallback | None = None,
     stop: StopCheck | None = None,
-    so_far: SoFarWriter | None = None,
+    so_far: PartialSummaryWriter | None = None,
 ) -> Analysis | None:
     """Run every stage that is out of date, up to and including `until`; return the analysis.
 
@@ -61,7 +61,7 @@ def run_pipeline(
     """
     if until not in STAGES:
         raise UsageError(f"Unknown stage {until!r}; the stages are {', '.join(STAGES)}.")
-    run = _Run(workspace, progress, stop, cache=cache, so_far=so_far)
+    run = StageRun(workspace, progress, stop, cache=cache, so_far=so_far)
     steps: dict[str, Callable[[], dict[str, Any]]] = {
         "read": run.read,
         "map": run.map,

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     from benchdesign.concepts.dictionaries.dictionary import Dictionary
     from benchdesign.coverage.coverage import Coverage
 
-__all__ = ["Evidence", "Judged", "Proposed"]
+__all__ = ["ItemEvidence", "ProposeResult", "StoredGaps"]
 
 
 @dataclass(frozen=True, slots=True)
-class Proposed:
+class ProposeResult:
     """Result of the propose stage."""
 
     additions: tuple[Proposal, ...]
@@ -34,7 +34,7 @@ class Proposed:
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class StoredGaps:
     """Fields of `Gaps` without coverage and dictionary; loading them recomputes nothing."""
 
     arrays: Mapping[str, Any]
@@ -42,14 +42,14 @@ class Judged:
     settings: GapSettings
 
     @classmethod
-    def of(cls, gaps: Gaps) -> Judged:
+    def of(cls, gaps: Gaps) -> StoredGaps:
         """Extract the stored fields from gaps."""
-        names = [item.name for item in fields(Gaps) if item.name not in _NOT_JUDGED]
+        names = [item.name for item in fields(Gaps) if item.name not in _EXCLUDED_FIELDS]
         return cls({name: getattr(gaps, name) for name in names}, gaps.reasons, gaps.settings)
 
     def gaps(self, coverage: Coverage, dictionary: Dictionary) -> Gaps:
         """Rebuild the gaps with their coverage and dictionary."""
-        shared = {name: getattr(coverage, name) for name in _OF_COVERAGE}
+        shared = {name: getattr(coverage, name) for name in _COVERAGE_FIELDS}
         return Gaps(
             **self.arrays,
             **shared,
@@ -60,12 +60,12 @@ class Judged:
         )
 
 
-_OF_COVERAGE = ("count", "expected", "rate", "base_rate")
-_NOT_JUDGED = (*_OF_COVERAGE, "reasons", "coverage", "settings", "dictionary")
+_COVERAGE_FIELDS = ("count", "expected", "rate", "base_rate")
+_EXCLUDED_FIELDS = (*_COVERAGE_FIELDS, "reasons", "coverage", "settings", "dictionary")
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class ItemEvidence:
     """Evidence for the items shown to the user: which characters show a concept."""
 
     items: Mapping[str, Mapping[int, tuple[TokenEvidence, ...]]] = field(default_factory=dict)

@@ -25,25 +25,29 @@ from benchdesign.coverage.share_interval import ShareInterval, measure_interval
 from benchdesign.errors import Interrupted, UsageError, WorkspaceError
 from benchdesign.foundation.progress import Progress, ProgressCallback, StopCheck, Ticker
 from benchdesign.foundation.text import display
-from benchdesign.pipeline.stage_results import Evidence, Judged, Proposed
+from benchdesign.pipeline.stage_results import ItemEvidence, ProposeResult, StoredGaps
 from benchdesign.selection.additions import plan_additions
 from benchdesign.selection.constraints import Constraints
 from benchdesign.selection.contamination import ContaminationMatch, KnownList, find_contamination
 from benchdesign.selection.duplicates import find_duplicates
-from benchdesign.selection.eligibility import usual_parts
-from benchdesign.selection.model_emphasis import ModelWeighting, weigh_by_models
+from benchdesign.selection.eligibility import required_parts
+from benchdesign.selection.model_emphasis import ModelWeighting, weight_by_models
 from benchdesign.selection.proposal import Proposal
 from benchdesign.selection.removals import propose_removals
 from benchdesign.workspace.analysis import Analysis, Summary
-from benchdesign.workspace.decision_effects import Merged, scope_with_decisions, wanted_counts
+from benchdesign.workspace.decision_effects import (
+    ConceptMerges,
+    scope_with_decisions,
+    target_counts,
+)
 from benchdesign.workspace.open_reader import reader_of
-from benchdesign.workspace.settings_checks import _given
+from benchdesign.workspace.settings_checks import parse_settings
 from benchdesign.workspace.stage_record import STAGES
 from benchdesign.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from benchdesign.concepts.dictionaries.dictionary import Dictionary
-    from benchdesign.pipeline.partial_summary import SoFarWriter
+    from benchdesign.pipeline.partial_summary import PartialSummaryWriter
 
 __all__ = []
 
@@ -51,11 +55,11 @@ __all__ = []
 _GAPS_SHOWN = 30
 
 
-_ITEMS_A_GAP = 2
+_ITEMS_PER_GAP = 2
 """Gaps, by deficit, and items per gap for which token evidence is computed ahead of time."""
 
 
-class _Run:
+class StageRun:
     """One pass over the stages; what one stage loads stays in memory for the next."""
 
     def __init__(
@@ -65,7 +69,7 @@ class _Run:
         stop: StopCheck | None,
         *,
         cache: Path | None = None,
-        so_far: SoFarWriter | None = None,
+        so_far: PartialSummaryWriter | None = None,
     ) -> None:
         self.workspace = workspace
         self.settings = workspace.settings
@@ -93,8 +97,8 @@ class _Run:
         return self.workspace.load_pool()
 
     @cached_property
-    def merged(self) -> Merged:
-        return Merged.from_log(self.workspace.decisions, self.reader.dictionary.n_concepts)
+    def merged(self) -> ConceptMerges:
+        return ConceptMerges.from_log(self.workspace.decisions, self.reader.dictionary.n_concepts)
 
     @cached_property
     def dictionary(self) -> Dictionary:
@@ -115,7 +119,7 @@ class _Run:
             raise UsageError(f"{benchmark.path}: no items to analyse; check the file and --split.")
         for item_set in (benchmark, pool):
             if item_set is not None:
-                self.report_stage(f"read {_what_was_read(item_set)}")
+                self.report_stage(f"read {_describe_fields(item_set)}")
         self.workspace.record_read(benchmark, pool)
         return {
             "n_items": len(benchmark),
@@ -145,7 +149,7 @@ class _Run:
         self.workspace.save_result("coverage", coverage)
         self.workspace.save_result("merged", self.merged)
         self.workspace.save_result("areas", areas)
-        self.workspace.save_result("gaps", Judged.of(gaps))
+        self.workspace.save_result("gaps", StoredGaps.of(gaps))
         # A fixed seed: changing the seed of the proposals must not outdate the gaps.
         interval = measure_interval(self.benchmark_map, gaps, rng=np.random.default_rng(0))
         self.workspace.drop_result("interval")
@@ -174,7 +178,7 @@ class _Run:
             self.check_stop()
             constraints = self.constraints()
             if "required_fields" not in settings.constraints:
-                parts = usual_parts(benchmark.items, pool.items, n=settings.n_add)
+                parts = required_parts(benchmark.items, pool.items, n=settings.n_add)
                 constraints = replace(constraints, required_fields=parts)
             weighting = self.weigh_by_models(analysis.areas)
             self.report_stage("choosing items to add")
@@ -210,7 +214,7 @@ class _Run:
             )
         self.workspace.save_result(
             "proposals",
-            Proposed(
+            ProposeResult(
                 additions,
                 removals,
                 duplicates,
@@ -222,7 +226,7 @@ class _Run:
         )
         return {"n_additions": len(additions), "n_removals": len(removals)}
 
-    def weigh_by_models(self, areas: Areas) -> ModelWeighting | None:
+    def weight_by_models(self, areas: Areas) -> ModelWeighting | None:
         """Return the weighting by model gaps; None if it is not requested."""
         settings = self.settings
         if settings.weight != "model-gaps":
@@ -232,7 +236,7 @@ class _Run:
                 "Weighting by model gaps requires model results; name them with --results."
             )
         self.report_stage("reading model results")
-        return weigh_by_models(
+        return weight_by_models(
             settings.results,
             self.benchmark,
             self.benchmark_map,
@@ -244,14 +248,14 @@ class _Run:
 
     def show_evidence(self) -> dict[str, Any]:
         analysis = self.analysis()
-        requests = list(_wanted_evidence(analysis))
+        requests = list(_evidence_requests(analysis))
         ticker = Ticker("marking evidence", len(requests), progress=self._progress)
         evidence: dict[str, Mapping[int, tuple[TokenEvidence, ...]]] = {}
         for item, concept_ids in requests:
             self.check_stop()
             evidence[item.digest] = self.evidence(item, concept_ids)
             ticker.advance(1)
-        self.workspace.save_result("evidence", Evidence(evidence))
+        self.workspace.save_result("evidence", ItemEvidence(evidence))
         return {"n_items": len(evidence)}
 
     def summary(self, *, with_proposals: bool = True) -> Summary:
@@ -262,12 +266,12 @@ class _Run:
         relevance = None
         if workspace.has_result("relevance"):
             relevance = workspace.load_result("relevance", Relevance)
-        proposed = Proposed((), (), ())
+        proposed = ProposeResult((), (), ())
         weighting: ModelWeighting | None = None
         share_interval: ShareInterval | None = None
         fresh = self._fresh()
         if "gaps" in fresh and workspace.has_result("gaps"):
-            gaps = workspace.load_result("gaps", Judged).gaps(coverage, self.dictionary)
+            gaps = workspace.load_result("gaps", StoredGaps).gaps(coverage, self.dictionary)
             if workspace.has_result("interval"):
                 share_interval = workspace.load_result("interval", ShareInterval)
         else:
@@ -276,7 +280,7 @@ class _Run:
         # Proposals from earlier settings or verdicts can still be reviewed. Proposals from an
         # outdated map are dropped, because items or concepts may differ.
         if with_proposals and "map" in fresh and workspace.has_result("proposals"):
-            proposed = workspace.load_result("proposals", Proposed)
+            proposed = workspace.load_result("proposals", ProposeResult)
             if workspace.has_result("model_gaps"):
                 weighting = workspace.load_result("model_gaps", ModelWeighting)
         given_paths = {"benchmark": workspace.benchmark_file.given}
@@ -304,9 +308,9 @@ class _Run:
     def analysis(self, summary: Summary | None = None, *, with_proposals: bool = True) -> Analysis:
         """Return the analysis: a summary (by default the current one) with items and maps."""
         summary = summary or self.summary(with_proposals=with_proposals)
-        evidence, pool = Evidence(), self.pool
+        evidence, pool = ItemEvidence(), self.pool
         if with_proposals and "map" in self._fresh() and self.workspace.has_result("evidence"):
-            evidence = self.workspace.load_result("evidence", Evidence)
+            evidence = self.workspace.load_result("evidence", ItemEvidence)
         values: dict[str, Any] = {
             field.name: getattr(summary, field.name) for field in fields(Summary)
         }
@@ -335,14 +339,14 @@ class _Run:
             self.dictionary,
             relevance=relevance,
             settings=self.gap_settings(),
-            wanted=wanted_counts(self.workspace.decisions, self.dictionary.n_concepts),
+            wanted=target_counts(self.workspace.decisions, self.dictionary.n_concepts),
         )
 
     def coverage(self) -> Coverage:
         """Return the saved coverage, or measure it again if the merges have changed."""
-        saved = Merged({})
+        saved = ConceptMerges({})
         if self.workspace.has_result("merged"):
-            saved = self.workspace.load_result("merged", Merged)
+            saved = self.workspace.load_result("merged", ConceptMerges)
         if saved == self.merged:
             return self.workspace.load_result("coverage", Coverage)
         return measure_coverage(self.benchmark_map, self.dictionary, reference=self.reference())
@@ -366,13 +370,13 @@ class _Run:
         return reference_of(self.pool_map, self.dictionary)
 
     def scope(self) -> Scope:
-        return _given(Scope, self.settings.scope, "scope")
+        return parse_settings(Scope, self.settings.scope, "scope")
 
     def gap_settings(self) -> GapSettings:
-        return _given(GapSettings, self.settings.gaps, "gaps")
+        return parse_settings(GapSettings, self.settings.gaps, "gaps")
 
     def constraints(self) -> Constraints:
-        return _given(Constraints, self.settings.constraints, "constraints")
+        return parse_settings(Constraints, self.settings.constraints, "constraints")
 
     def _map_one(self, which: str, benchmark: Benchmark) -> None:
         of_pool = " of the pool" if which == "pool" else ""
@@ -419,7 +423,7 @@ class _Run:
         return find_contamination(pool.items, lists, embeddings=pool_map.embeddings)
 
 
-def _what_was_read(benchmark: Benchmark) -> str:
+def _describe_fields(benchmark: Benchmark) -> str:
     """Return a line with the number of items and the field for each role."""
     mapping = benchmark.mapping
     roles = ("prompt", "context", "choices", "answer", "id", "category", "source", "licence")
@@ -427,7 +431,7 @@ def _what_was_read(benchmark: Benchmark) -> str:
     return display(f"{benchmark.path.name}: {len(benchmark):,} items; {', '.join(parts)}")
 
 
-def _wanted_evidence(analysis: Analysis) -> Iterable[tuple[Item, set[int]]]:
+def _evidence_requests(analysis: Analysis) -> Iterable[tuple[Item, set[int]]]:
     """Return the items that will be displayed, each once, with the concepts to mark in it."""
     requests: dict[str, tuple[Item, set[int]]] = {}
 
@@ -443,7 +447,7 @@ def _wanted_evidence(analysis: Analysis) -> Iterable[tuple[Item, set[int]]]:
         item_set, concept_map = analysis.benchmark, analysis.benchmark_map
     gap_ids = [int(concept_id) for concept_id in analysis.gaps.ranked()[:_GAPS_SHOWN]]
     if gap_ids:
-        rows = top_items(concept_map, _ITEMS_A_GAP)
+        rows = top_items(concept_map, _ITEMS_PER_GAP)
         for concept_id in gap_ids:
             for row in rows[concept_id]:
                 if row >= 0:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 
 from benchdesign.concepts.maps.concept_map import ConceptMap
 from benchdesign.errors import OutputExistsError, UsageError, WorkspaceError
-from benchdesign.foundation.atomic_files import sync
+from benchdesign.foundation.atomic_files import flush_to_disk
 from benchdesign.foundation.serialization import write_json
 from benchdesign.revision.choice import Choice
-from benchdesign.revision.plan import Revision, _added_items, plan_revision, revised_name
+from benchdesign.revision.plan import Revision, build_added_items, plan_revision, revised_name
 from benchdesign.workspace.analysis import Analysis
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def write_revision(
     """
     from benchdesign.report.coverage_report import write_report
     from benchdesign.revision.concepts_table import write_concepts
-    from benchdesign.revision.manifest import manifest_of
+    from benchdesign.revision.manifest import build_manifest
 
     benchmark = analysis.benchmark
     choice = choice or Choice.all_proposals(analysis)
@@ -50,11 +50,11 @@ def write_revision(
         folder.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     except OSError as problem:
-        raise _unwritable(folder, problem) from None
+        raise _revision_write_error(folder, problem) from None
     try:
         written = _write_benchmark(analysis, revision, temporary, format=format)
-        revision = _as_written(revision, written, folder)
-        revision = replace(revision, manifest=manifest_of(analysis, revision, written))
+        revision = _with_written_ids(revision, written, folder)
+        revision = replace(revision, manifest=build_manifest(analysis, revision, written))
         write_json(temporary / "revision.json", revision.manifest)
         write_concepts(analysis, revision, temporary / "concepts.parquet")
         write_report(analysis, revision, temporary)
@@ -63,7 +63,7 @@ def write_revision(
         check_targets(folder, names, force=force)
         _move(temporary, folder)
     except OSError as problem:
-        raise _unwritable(folder, problem) from None
+        raise _revision_write_error(folder, problem) from None
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     first = revised_name(benchmark.path, Path(written.path).name.partition(".revised")[2])
@@ -118,12 +118,12 @@ def _write_benchmark(
         benchmark,
         path,
         keep=[benchmark.items[row].row for row in revision.kept_rows],
-        added=_added_items(analysis, revision.added),
+        added=build_added_items(analysis, revision.added),
         format=format,
     )
 
 
-def _as_written(revision: Revision, written: WriteReport, folder: Path) -> Revision:
+def _with_written_ids(revision: Revision, written: WriteReport, folder: Path) -> Revision:
     added = tuple(
         replace(addition, revised_id=item_id)
         for addition, item_id in zip(revision.added, written.added_ids, strict=True)
@@ -148,10 +148,10 @@ def _move(temporary: Path, folder: Path) -> None:
 def _sync(folder: Path) -> None:
     for path in folder.rglob("*"):
         if path.is_file():
-            sync(path)
+            flush_to_disk(path)
 
 
-def _unwritable(folder: Path, problem: OSError) -> WorkspaceError:
+def _revision_write_error(folder: Path, problem: OSError) -> WorkspaceError:
     return WorkspaceError(
         f"{folder}: the revision was not written ({problem.strerror or problem}). "
         "No partial files remain. Free space or choose another folder with --out."

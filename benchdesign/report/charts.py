@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 __all__ = [
     "Bar",
+    "BarPart",
     "Bin",
     "PairedHistogram",
-    "Part",
     "StackedBar",
     "Tick",
     "histogram_of_lengths",
@@ -28,8 +28,8 @@ __all__ = [
 _WIDTH, _HEIGHT = 640, 200
 _LIFT_EDGES = np.arange(-4.0, 4.01, 0.5)
 _LIFT_TICKS = ((-3, "⅛"), (-2, "¼"), (-1, "½"), (0, "same"), (1, "2×"), (2, "4×"), (3, "8×"))
-_MOST_BINS = 24
-_FEWEST_TO_BIN = 2
+_MAX_CHART_BINS = 24
+_MIN_AXIS_END = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ class PairedHistogram:
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class BarPart:
     """One part of a stacked bar; coordinates are thousandths of its length."""
 
     name: str
@@ -94,7 +94,7 @@ class StackedBar:
 
     name: str
     total: int
-    parts: tuple[Part, ...]
+    parts: tuple[BarPart, ...]
 
 
 def stack(name: str, counts: Mapping[str, int]) -> StackedBar:
@@ -104,7 +104,7 @@ def stack(name: str, counts: Mapping[str, int]) -> StackedBar:
     for part, n in counts.items():
         width = 1000 * n / total if total else 0.0
         if n:
-            parts.append(Part(part, n, round(left, 1), round(width, 1)))
+            parts.append(BarPart(part, n, round(left, 1), round(width, 1)))
         left += width
     return StackedBar(name, total, tuple(parts))
 
@@ -117,9 +117,12 @@ def histogram_of_lifts(
     if not len(first) and not len(second):
         return None
     counts = [np.histogram(values, _LIFT_EDGES)[0].astype(float) for values in (first, second)]
-    labels = [f"{_times(low)} to {_times(high)}" for low, high in itertools.pairwise(_LIFT_EDGES)]
-    labels[0] = f"below {_times(_LIFT_EDGES[1])}"
-    labels[-1] = f"above {_times(_LIFT_EDGES[-2])}"
+    labels = [
+        f"{_ratio_label(low)} to {_ratio_label(high)}"
+        for low, high in itertools.pairwise(_LIFT_EDGES)
+    ]
+    labels[0] = f"below {_ratio_label(_LIFT_EDGES[1])}"
+    labels[-1] = f"above {_ratio_label(_LIFT_EDGES[-2])}"
     ticks = [Tick(_place(value, _LIFT_EDGES), label) for value, label in _LIFT_TICKS]
     return _paired(counts, labels, ticks, marker=_place(0.0, _LIFT_EDGES), unit="count")
 
@@ -132,9 +135,9 @@ def histogram_of_lengths(
         return None
     lengths = np.concatenate([before, after])
     # Put the longest 1% into the last bin, so that an outlier does not flatten the chart.
-    top = max(int(np.quantile(lengths, 0.99, method="higher")) + 1, _FEWEST_TO_BIN)
+    top = max(int(np.quantile(lengths, 0.99, method="higher")) + 1, _MIN_AXIS_END)
     low = int(lengths.min())
-    step = _round_up(max((top - low) / _MOST_BINS, 1.0))
+    step = _round_up(max((top - low) / _MAX_CHART_BINS, 1.0))
     start = low // step * step
     edges = np.arange(start, top + step, step, dtype=float)
     shares = [
@@ -187,7 +190,7 @@ def _place(value: float, edges: NDArray[np.float64]) -> float:
     return round(float((value - edges[0]) / (edges[-1] - edges[0]) * _WIDTH), 1)
 
 
-def _times(lift: float) -> str:
+def _ratio_label(lift: float) -> str:
     return f"{2.0**lift:.2g}×"
 
 

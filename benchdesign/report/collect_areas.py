@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from benchdesign.concepts.maps.highlights import cut, marks_of, strongest_rows
+from benchdesign.concepts.maps.highlights import cut, find_marks, strongest_rows
 from benchdesign.coverage.area_gaps import AreaGaps, AreaRow
 from benchdesign.coverage.status import Status
 from benchdesign.report.coverage_data import AreaSection, GapLine, Snippet
@@ -20,23 +20,23 @@ if TYPE_CHECKING:
 __all__ = []
 
 
-_MOST_GAPS_AN_AREA = 6
+_MAX_GAPS_PER_AREA = 6
 
 
 _MOST_SNIPPETS = 2
 
 
-_OPENING = 60
+_OPENING_LENGTH = 60
 """Characters from the start of a snippet that identify it."""
 
 
 _NO_AREA = "Not in any area"
 
 
-_LACKING = (Status.MISSING, Status.UNDER)
+GAP_STATUSES = (Status.MISSING, Status.UNDER)
 
 
-def _area_sections(
+def area_sections(
     analysis: Analysis, revision: Revision, before: AreaGaps, after: AreaGaps
 ) -> tuple[AreaSection, ...]:
     area_of = analysis.areas.area_of
@@ -45,7 +45,7 @@ def _area_sections(
     for concept_id in ranked.tolist():
         gaps_of.setdefault(int(area_of[concept_id]), []).append(concept_id)
     n_gaps_after = Counter(area_of[revision.gaps_after.is_gap].tolist())
-    listed = {area: ids[:_MOST_GAPS_AN_AREA] for area, ids in gaps_of.items()}
+    listed = {area: ids[:_MAX_GAPS_PER_AREA] for area, ids in gaps_of.items()}
     evidence = _evidence(analysis, listed)
     largest = max([*(len(ids) for ids in gaps_of.values()), *n_gaps_after.values()], default=1)
     sections = []
@@ -54,7 +54,9 @@ def _area_sections(
         ids = gaps_of.get(area, [])
         row_before: AreaRow | None = before.row(area) if area >= 0 else None
         row_after = after.row(area) if area >= 0 else None
-        lacks = any(row is not None and row.status in _LACKING for row in (row_before, row_after))
+        lacks = any(
+            row is not None and row.status in GAP_STATUSES for row in (row_before, row_after)
+        )
         if not ids and not n_gaps_after[area] and not lacks:
             continue
         sections.append(
@@ -71,16 +73,16 @@ def _area_sections(
                 bar_after=round(100 * n_gaps_after[area] / largest, 1),
                 gaps=tuple(
                     _gap_line(analysis, revision, concept_id, evidence[concept_id])
-                    for concept_id in ids[:_MOST_GAPS_AN_AREA]
+                    for concept_id in ids[:_MAX_GAPS_PER_AREA]
                 ),
             )
         )
     return tuple(sections)
 
 
-def _lacks(area: AreaSection) -> bool:
+def is_area_gap(area: AreaSection) -> bool:
     """Whether an area is missing or under-covered as a whole, before or after."""
-    return area.status in _LACKING or area.status_after in _LACKING
+    return area.status in GAP_STATUSES or area.status_after in GAP_STATUSES
 
 
 def _gap_line(
@@ -137,7 +139,7 @@ def _evidence(
 
 
 def _opening(snippet: Snippet) -> str:
-    return "".join(piece.text for piece in snippet.pieces)[:_OPENING]
+    return "".join(piece.text for piece in snippet.pieces)[:_OPENING_LENGTH]
 
 
 def _snippet(
@@ -150,5 +152,5 @@ def _snippet(
 ) -> Snippet:
     item = items.items[row]
     evidence = analysis.evidence_of(item).get(concept_id, ())
-    marks = marks_of(evidence, concept_map, row=row, concept_id=concept_id)
+    marks = find_marks(evidence, concept_map, row=row, concept_id=concept_id)
     return Snippet(where, item.id, item.category, cut(item.text, marks, limit=240))

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from benchdesign.concepts.maps.highlights import cut, marks_of
+from benchdesign.concepts.maps.highlights import cut, find_marks
 from benchdesign.coverage.status import Status
 from benchdesign.foundation.text import ellipsis
 from benchdesign.report.coverage_data import (
     AddedLine,
     ConceptChange,
-    Fill,
+    ConceptGain,
+    CountShift,
+    Drawbacks,
     LengthShift,
     ListedLine,
     RemovedLine,
-    Tally,
-    Worse,
 )
 from benchdesign.workspace.analysis import Analysis
 
@@ -53,7 +53,7 @@ _MATCHED_CELLS = 160
 _MOST_CATEGORIES = 30
 
 
-def _added_lines(analysis: Analysis, revision: Revision) -> tuple[AddedLine, ...]:
+def added_lines(analysis: Analysis, revision: Revision) -> tuple[AddedLine, ...]:
     n_kept = len(revision.kept_rows)
     return tuple(
         _added_line(analysis, addition, revision.concept_map, n_kept + place)
@@ -82,7 +82,7 @@ def _added_line(
         else tuple(
             mark
             for fill in fills[:_MOST_MARKED]
-            for mark in marks_of(
+            for mark in find_marks(
                 evidence.get(fill.concept_id, ()), concept_map, row=row, concept_id=fill.concept_id
             )
         )
@@ -98,7 +98,7 @@ def _added_line(
         pieces=cut(addition.item.text, marks, limit=600),
         answer=addition.item.answer,
         fills=tuple(
-            Fill(
+            ConceptGain(
                 label(fill.concept_id),
                 fill.before,
                 fill.after,
@@ -117,7 +117,7 @@ def _added_line(
     )
 
 
-def _listed_line(analysis: Analysis, match: ContaminationMatch) -> ListedLine:
+def listed_line(analysis: Analysis, match: ContaminationMatch) -> ListedLine:
     pool = analysis.pool
     return ListedLine(
         match.item_id,
@@ -130,7 +130,7 @@ def _listed_line(analysis: Analysis, match: ContaminationMatch) -> ListedLine:
     )
 
 
-def _removed_line(analysis: Analysis, removal: Removal) -> RemovedLine:
+def removed_line(analysis: Analysis, removal: Removal) -> RemovedLine:
     return RemovedLine(
         item_id=removal.item.id,
         pieces=cut(removal.item.text, (), limit=300),
@@ -141,7 +141,7 @@ def _removed_line(analysis: Analysis, removal: Removal) -> RemovedLine:
     )
 
 
-def _worse(analysis: Analysis, revision: Revision) -> Worse:
+def worsened_concepts(analysis: Analysis, revision: Revision) -> Drawbacks:
     before, after = analysis.gaps, revision.gaps_after
     diluted = np.flatnonzero(after.is_gap & ~before.is_gap & before.in_scope)
     diluted = diluted[np.argsort(-after.deficit[diluted], kind="stable")]
@@ -171,7 +171,7 @@ def _worse(analysis: Analysis, revision: Revision) -> Worse:
     length = None
     if quartiles[0] is not None and quartiles[1] is not None:
         length = LengthShift(quartiles[0], quartiles[1], quartiles[2])  # type: ignore[arg-type]
-    return Worse(
+    return Drawbacks(
         diluted=changes(diluted),
         n_diluted=len(diluted),
         over=changes(over),
@@ -192,7 +192,7 @@ def _revised_items(analysis: Analysis, revision: Revision) -> list[Item]:
     ]
 
 
-def _keys(before: Sequence[Item], after: Sequence[Item]) -> tuple[Tally, ...]:
+def _keys(before: Sequence[Item], after: Sequence[Item]) -> tuple[CountShift, ...]:
     """Count items by position of the answer key; empty for sets of free answers."""
     counts = [
         Counter(item.answer_index for item in items if item.answer_index is not None)
@@ -208,7 +208,7 @@ def _keys(before: Sequence[Item], after: Sequence[Item]) -> tuple[Tally, ...]:
     )
 
 
-def _categories(analysis: Analysis, revision: Revision) -> tuple[Tally, ...]:
+def category_lines(analysis: Analysis, revision: Revision) -> tuple[CountShift, ...]:
     """Count items by category, largest increase first; empty if there are no categories."""
     counts = [
         Counter(item.category for item in items if item.category is not None)
@@ -223,9 +223,11 @@ def _categories(analysis: Analysis, revision: Revision) -> tuple[Tally, ...]:
     return tallies[:_MOST_CATEGORIES]
 
 
-def _tally(before: Mapping[str, int], after: Mapping[str, int]) -> tuple[Tally, ...]:
+def _tally(before: Mapping[str, int], after: Mapping[str, int]) -> tuple[CountShift, ...]:
     totals = max(sum(before.values()), 1), max(sum(after.values()), 1)
     return tuple(
-        Tally(name, before[name], after[name], before[name] / totals[0], after[name] / totals[1])
+        CountShift(
+            name, before[name], after[name], before[name] / totals[0], after[name] / totals[1]
+        )
         for name in before
     )

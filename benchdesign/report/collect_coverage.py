@@ -15,18 +15,23 @@ from benchdesign.coverage.area_gaps import AreaGaps, find_area_gaps
 from benchdesign.coverage.gaps import Gaps
 from benchdesign.coverage.status import STATUSES, Status
 from benchdesign.report.charts import StackedBar, histogram_of_lengths, histogram_of_lifts, stack
-from benchdesign.report.collect_areas import _LACKING, _area_sections, _lacks
+from benchdesign.report.collect_areas import GAP_STATUSES, area_sections, is_area_gap
 from benchdesign.report.collect_changes import (
-    _added_lines,
-    _categories,
-    _listed_line,
-    _removed_line,
-    _worse,
+    added_lines,
+    category_lines,
+    listed_line,
+    removed_line,
+    worsened_concepts,
 )
-from benchdesign.report.collect_provenance import _findings, _limits_set, _provenance, _set_facts
+from benchdesign.report.collect_provenance import (
+    changed_limits,
+    findings_of,
+    provenance_of,
+    set_facts,
+)
 from benchdesign.report.coverage_data import ReportData, WeightingFacts
-from benchdesign.report.robustness import measure_limits
-from benchdesign.selection.model_emphasis import PROBED
+from benchdesign.report.robustness import measure_reliability
+from benchdesign.selection.model_emphasis import PROBE_THRESHOLD
 from benchdesign.workspace.analysis import Analysis
 
 if TYPE_CHECKING:
@@ -36,7 +41,7 @@ if TYPE_CHECKING:
 __all__ = ["collect_report"]
 
 
-_MOST_UNFOLDED = 15
+_MAX_EXPANDED_AREAS = 15
 """With more areas, only those that are gaps as a whole are expanded."""
 
 
@@ -56,13 +61,17 @@ def collect_report(analysis: Analysis, revision: Revision) -> ReportData:
     n_under_before, n_under_after = (
         int(_is_gap_code(gaps.status_codes).sum()) for gaps in (area_before, area_after)
     )
-    areas = _area_sections(analysis, revision, area_before, area_after)
-    first = [area for area in areas if _lacks(area)] if len(areas) > _MOST_UNFOLDED else list(areas)
+    areas = area_sections(analysis, revision, area_before, area_after)
+    first = (
+        [area for area in areas if is_area_gap(area)]
+        if len(areas) > _MAX_EXPANDED_AREAS
+        else list(areas)
+    )
     manifest = revision.manifest
     revised = manifest.get("revised", {}) if manifest else {}
     return ReportData(
         title=analysis.benchmark.name,
-        sets=tuple(_set_facts(analysis)),
+        sets=tuple(set_facts(analysis)),
         revised_name=revised.get("file"),
         choice=revision.choice.made_by,
         reference=analysis.coverage_before.reference,
@@ -86,28 +95,28 @@ def collect_report(analysis: Analysis, revision: Revision) -> ReportData:
         n_areas=len(analysis.areas),
         n_areas_under=n_under_before,
         n_areas_under_after=n_under_after,
-        added=_added_lines(analysis, revision),
+        added=added_lines(analysis, revision),
         n_added=len(revision.added),
         required=analysis.required,
-        limits_set=tuple(_limits_set(analysis)),
+        limits_set=tuple(changed_limits(analysis)),
         near_duplicate=analysis.near_duplicate,
         listed=tuple(
-            _listed_line(analysis, match) for match in analysis.contamination[:_MOST_LISTED]
+            listed_line(analysis, match) for match in analysis.contamination[:_MOST_LISTED]
         ),
         n_listed=len({match.item_id for match in analysis.contamination}),
         left_out=dict(Counter(analysis.left_out).most_common()),
         removed=tuple(
-            _removed_line(analysis, removal) for removal in revision.removed[:_MOST_REMOVED]
+            removed_line(analysis, removal) for removal in revision.removed[:_MOST_REMOVED]
         ),
         n_removed=len(revision.removed),
         n_lost=len({concept_id for removal in revision.removed for concept_id in removal.lost}),
-        categories=_categories(analysis, revision),
+        categories=category_lines(analysis, revision),
         empty_fields=revision.empty_fields,
-        worse=_worse(analysis, revision),
-        limits=measure_limits(analysis),
-        findings=_findings(analysis),
+        worse=worsened_concepts(analysis, revision),
+        limits=measure_reliability(analysis),
+        findings=findings_of(analysis),
         n_duplicates=len(analysis.duplicates),
-        provenance=tuple(_provenance(analysis, revision)),
+        provenance=tuple(provenance_of(analysis, revision)),
         weighting=_weighting(analysis, revision),
     )
 
@@ -121,7 +130,7 @@ def _weighting(analysis: Analysis, revision: Revision) -> WeightingFacts | None:
         weighting.models,
         weighting.strongest(analysis.dictionary),
         sum(
-            any(weighting.weights[fill.concept_id] >= PROBED for fill in addition.fills)
+            any(weighting.weights[fill.concept_id] >= PROBE_THRESHOLD for fill in addition.fills)
             for addition in revision.added
         ),
     )
@@ -134,7 +143,7 @@ def _area_gaps(analysis: Analysis, gaps: Gaps, concept_map: ConceptMap) -> AreaG
 
 
 def _is_gap_code(codes: np.ndarray) -> np.ndarray:
-    return np.isin(codes, [STATUSES.index(status) for status in _LACKING])
+    return np.isin(codes, [STATUSES.index(status) for status in GAP_STATUSES])
 
 
 def _status_bar(name: str, gaps: Gaps) -> StackedBar:

@@ -12,30 +12,30 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchdesign.concepts.maps.highlights import Mark, cut, marks_of
+from benchdesign.concepts.maps.highlights import TextMark, cut, find_marks
 from benchdesign.foundation.serialization import json_text
 from benchdesign.model_gaps.compare_models import PairedComparison
 from benchdesign.model_gaps.model_gaps import ModelGaps
-from benchdesign.model_gaps.scores import FEW, ScoreRow, Standing
+from benchdesign.model_gaps.scores import MIN_ITEMS_FOR_SHARES, Rating, ScoreRow
 from benchdesign.model_gaps.study import Example, ModelStudy
 from benchdesign.model_gaps.weak_regions import WeakRegion
 from benchdesign.report.models_data import (
-    AreaLine,
     Dot,
     ItemLine,
     ItemsPart,
+    ModelAreaLine,
+    ModelPairLine,
     ModelPart,
     ModelsReport,
     NestedRow,
-    PairLine,
     PairPart,
     RegionPart,
-    Spot,
     StudyPart,
     SuspectLine,
+    WeakSpot,
 )
 from benchdesign.report.render import render_page, render_text
-from benchdesign.report.report_files import refuse_existing, write_together
+from benchdesign.report.report_files import check_report_folder, write_report_files
 
 if TYPE_CHECKING:
     from benchdesign.benchmarks.items import Benchmark, Item
@@ -47,27 +47,27 @@ __all__ = [
     "ModelsReport",
     "StudyPart",
     "collect_study",
-    "joined_facts",
+    "join_facts",
     "write_models_report",
 ]
 
-_ENOUGH = 30
+_MIN_LISTED_ITEMS = 30
 """Fewest items for listing an area without findings."""
 
-_MOST_AREAS = 20
-_MOST_DRAWN = 6
-_LINE = 400
+_MAX_LISTED_AREAS = 20
+_MAX_DRAWN_MODELS = 6
+_AXIS_WIDTH = 400
 """Width of the axis on which scores are drawn."""
 
-_MOST_SPOTS = 12
-_MOST_NESTED = 6
-_MOST_SUSPECTS = 15
-_MOST_POWER = 60
-_EXAMPLES = 3
-_NESTED_EXAMPLES = 1
+_MAX_SPOTS = 12
+_MAX_NESTED_CONCEPTS = 6
+_MAX_SUSPECTS = 15
+_MAX_POWER_ROWS = 60
+_N_EXAMPLES = 3
+_N_NESTED_EXAMPLES = 1
 """Examples of each kind: a nested concept shows its best and its worst item."""
 
-_FOUND = (Standing.VERY_POOR, Standing.POOR, Standing.GOOD, Standing.VERY_GOOD)
+_FINDING_STANDINGS = (Rating.VERY_POOR, Rating.POOR, Rating.GOOD, Rating.VERY_GOOD)
 MODEL_FILES = ("models.html", "models.md", "models.json")
 
 
@@ -75,14 +75,14 @@ def write_models_report(
     folder: Path, report: ModelsReport, figures: Mapping[str, Any], *, force: bool = False
 ) -> tuple[Path, ...]:
     """Write the HTML, Markdown and JSON files into a folder and return their paths."""
-    refuse_existing(folder, MODEL_FILES, force=force)
+    check_report_folder(folder, MODEL_FILES, force=force)
     styles = ("report.css", "models.css")
     texts = (
         render_page("models.html.j2", styles=styles, report=report),
         render_text("models.md.j2", report=report),
         json_text(dict(figures)),
     )
-    return write_together(folder, dict(zip(MODEL_FILES, texts, strict=True)))
+    return write_report_files(folder, dict(zip(MODEL_FILES, texts, strict=True)))
 
 
 def collect_study(
@@ -97,28 +97,28 @@ def collect_study(
         name=name,
         path=str(benchmark.path),
         n_items=len(benchmark),
-        facts=joined_facts(joined),
+        facts=join_facts(joined),
         models=tuple(
             _model_part(study, model_gaps, benchmark.items, number)
             for number, model_gaps in enumerate(study.models, 1)
         ),
-        areas=tuple(telling[:_MOST_AREAS]),
+        areas=tuple(telling[:_MAX_LISTED_AREAS]),
         small_areas=(
-            *telling[_MOST_AREAS:],
+            *telling[_MAX_LISTED_AREAS:],
             *(area for area in areas if not area.is_telling),
         ),
         pairs=tuple(_pair_part(pair) for pair in study.comparisons),
         items=None if study.items is None else _items_part(study.items, benchmark),
-        power=tuple(sorted(power, key=lambda row: row.detectable)[:_MOST_POWER]),
+        power=tuple(sorted(power, key=lambda row: row.detectable)[:_MAX_POWER_ROWS]),
         power_unit="area" if study.area_power() else "concept",
         n_see_10=sum(row.detectable <= 0.10 for row in power),
         n_power=len(power),
     )
 
 
-def joined_facts(joined: JoinedResults) -> dict[str, Any]:
+def join_facts(joined: JoinedResults) -> dict[str, Any]:
     """Return how results were joined to items, as JSON types."""
-    from benchdesign.foundation.serialization import plain
+    from benchdesign.foundation.serialization import to_json
 
     names = ("rows", "joined", "unmatched", "ambiguous", "missing", "repeated", "conflicting")
     return {
@@ -127,7 +127,7 @@ def joined_facts(joined: JoinedResults) -> dict[str, Any]:
         "n_unreadable": joined.n_unreadable,
         "joined_by": dict(joined.joined_by),
         "metrics": dict(joined.metrics),
-        "problems": [plain(problem) for problem in joined.problems],
+        "problems": [to_json(problem) for problem in joined.problems],
         "notes": list(joined.notes),
     }
 
@@ -151,8 +151,8 @@ def _model_part(
         _area_spot(study, model_gaps, items, row, nested) for row, nested in model_gaps.profile()
     ]
     weak += [_group_spot(study, model_gaps, items, group) for group in model_gaps.other_groups()]
-    strong = [_area_spot(study, model_gaps, items, row, ()) for row in strong_areas][:_MOST_SPOTS]
-    strong_concepts = model_gaps.concepts.rows(model_gaps.concepts.strong()[:_MOST_SPOTS])
+    strong = [_area_spot(study, model_gaps, items, row, ()) for row in strong_areas][:_MAX_SPOTS]
+    strong_concepts = model_gaps.concepts.rows(model_gaps.concepts.strong()[:_MAX_SPOTS])
     strong += [_group_spot(study, model_gaps, items, (row,)) for row in strong_concepts]
     return ModelPart(
         name=model_gaps.model,
@@ -166,12 +166,12 @@ def _model_part(
         n_weak_areas=0 if model_gaps.areas is None else len(model_gaps.areas.weak()),
         n_strong_areas=len(strong_areas),
         regions=tuple(
-            _region_part(study, model_gaps, items, region, n=_EXAMPLES)
-            for region in model_gaps.regions[:_MOST_SPOTS]
+            _region_part(study, model_gaps, items, region, n=_N_EXAMPLES)
+            for region in model_gaps.regions[:_MAX_SPOTS]
         ),
-        weak=tuple(weak[:_MOST_SPOTS]),
+        weak=tuple(weak[:_MAX_SPOTS]),
         strong=tuple(strong),
-        held_out=tuple(held_out[:_MOST_SPOTS]),
+        held_out=tuple(held_out[:_MAX_SPOTS]),
         found=float(np.mean([row.gap_found for row in held_out])) if held_out else float("nan"),
         held=float(np.mean([row.gap_held_out for row in held_out])) if held_out else float("nan"),
     )
@@ -183,33 +183,33 @@ def _area_spot(
     items: Sequence[Item],
     row: ScoreRow,
     nested: Sequence[ScoreRow],
-) -> Spot:
-    examples = study.area_examples(model_gaps.model, row.unit, n=_EXAMPLES)
+) -> WeakSpot:
+    examples = study.area_examples(model_gaps.model, row.unit, n=_N_EXAMPLES)
     members = (
         ()
         if model_gaps.area_of is None
         else np.flatnonzero(model_gaps.area_of == row.unit).tolist()
     )
     missed, solved = (tuple(_lines(study, items, group, members)) for group in examples)
-    n_more = max(len(nested) - _MOST_NESTED, 0)
-    return Spot(row, True, _nested(study, model_gaps, items, nested), n_more, missed, solved)
+    n_more = max(len(nested) - _MAX_NESTED_CONCEPTS, 0)
+    return WeakSpot(row, True, _nested(study, model_gaps, items, nested), n_more, missed, solved)
 
 
 def _group_spot(
     study: ModelStudy, model_gaps: ModelGaps, items: Sequence[Item], group: Sequence[ScoreRow]
-) -> Spot:
+) -> WeakSpot:
     head, *others = group
-    missed, solved = _concept_lines(study, model_gaps, items, head.unit, n=_EXAMPLES)
-    n_more = max(len(others) - _MOST_NESTED, 0)
-    return Spot(head, False, _nested(study, model_gaps, items, others), n_more, missed, solved)
+    missed, solved = _concept_lines(study, model_gaps, items, head.unit, n=_N_EXAMPLES)
+    n_more = max(len(others) - _MAX_NESTED_CONCEPTS, 0)
+    return WeakSpot(head, False, _nested(study, model_gaps, items, others), n_more, missed, solved)
 
 
 def _nested(
     study: ModelStudy, model_gaps: ModelGaps, items: Sequence[Item], rows: Sequence[ScoreRow]
 ) -> tuple[NestedRow, ...]:
     return tuple(
-        NestedRow(row, *_concept_lines(study, model_gaps, items, row.unit, n=_NESTED_EXAMPLES))
-        for row in rows[:_MOST_NESTED]
+        NestedRow(row, *_concept_lines(study, model_gaps, items, row.unit, n=_N_NESTED_EXAMPLES))
+        for row in rows[:_MAX_NESTED_CONCEPTS]
     )
 
 
@@ -237,7 +237,7 @@ def _region_part(
         region.p_value,
         tuple(study.dictionary.label(concept) for concept in region.concept_ids),
         tuple(
-            _region_part(study, model_gaps, items, part, n=_NESTED_EXAMPLES)
+            _region_part(study, model_gaps, items, part, n=_N_NESTED_EXAMPLES)
             for part in region.parts
         ),
         missed,
@@ -255,7 +255,7 @@ def _lines(
             int(concept_map.indptr[example.row]), int(concept_map.indptr[example.row + 1])
         )
         present = np.flatnonzero(np.isin(concept_map.indices[entries], members))
-        marks: tuple[Mark, ...] = ()
+        marks: tuple[TextMark, ...] = ()
         if len(present):
             strongest = present[
                 np.argsort(-concept_map.saliency[entries][present], kind="stable")[:3]
@@ -263,7 +263,7 @@ def _lines(
             marks = tuple(
                 mark
                 for place in strongest
-                for mark in marks_of(
+                for mark in find_marks(
                     (),
                     concept_map,
                     row=example.row,
@@ -276,7 +276,7 @@ def _lines(
         yield ItemLine(item.id, cut(item.text, marks, limit=300), example.strength, example.score)
 
 
-def _area_lines(study: ModelStudy) -> Iterator[AreaLine]:
+def _area_lines(study: ModelStudy) -> Iterator[ModelAreaLine]:
     """Yield the areas with results, those with the lowest gap of any model first."""
     tables = [model_gaps.areas for model_gaps in study.models if model_gaps.areas is not None]
     if len(tables) < len(study.models) or not tables:
@@ -289,40 +289,42 @@ def _area_lines(study: ModelStudy) -> Iterator[AreaLine]:
         n_items = max((row.n_items for row in rows if row is not None), default=0)
         if not n_items:
             continue
-        drawn = [(place, row) for place, row in enumerate(rows[:_MOST_DRAWN], 1) if row is not None]
+        drawn = [
+            (place, row) for place, row in enumerate(rows[:_MAX_DRAWN_MODELS], 1) if row is not None
+        ]
         dots = tuple(
             Dot(
                 place,
-                round(_LINE * row.chi_model, 1),
-                round(_LINE * row.low, 1),
-                round(_LINE * row.high, 1),
+                round(_AXIS_WIDTH * row.chi_model, 1),
+                round(_AXIS_WIDTH * row.low, 1),
+                round(_AXIS_WIDTH * row.high, 1),
                 9.0 + 13.0 * number,
             )
             for number, (place, row) in enumerate(drawn)
-            if row.n_items >= FEW
+            if row.n_items >= MIN_ITEMS_FOR_SHARES
         )
-        gaps = [row.gap for row in rows if row is not None and row.standing != Standing.TOO_FEW]
+        gaps = [row.gap for row in rows if row is not None and row.standing != Rating.TOO_FEW]
         height = 18 + 13 * (max(len(drawn), 1) - 1)
         worst = min(gaps, default=float("nan"))
-        has_finding = any(row is not None and row.standing in _FOUND for row in rows)
-        is_telling = has_finding or (_ENOUGH <= n_items <= most)
+        has_finding = any(row is not None and row.standing in _FINDING_STANDINGS for row in rows)
+        is_telling = has_finding or (_MIN_LISTED_ITEMS <= n_items <= most)
         name = tables[0].names[unit]
-        lines.append(AreaLine(name, n_items, rows, dots, height, worst, is_telling))
+        lines.append(ModelAreaLine(name, n_items, rows, dots, height, worst, is_telling))
     lines.sort(key=lambda line: np.nan_to_num(line.worst, nan=9.0))
     yield from lines
 
 
 def _pair_part(pair: PairedComparison) -> PairPart:
-    lines: list[PairLine] = []
+    lines: list[ModelPairLine] = []
     for kind, table in (("area", pair.areas), ("concept", pair.concepts)):
         if table is None:
             continue
-        units = [*table.strong()[:_MOST_NESTED], *table.weak()[:_MOST_NESTED]]
+        units = [*table.strong()[:_MAX_NESTED_CONCEPTS], *table.weak()[:_MAX_NESTED_CONCEPTS]]
         for row in table.rows(np.asarray(units, dtype=np.int64)):
             better = pair.model_a if row.gap > 0 else pair.model_b
             size = round(500 * min(abs(row.gap), 1.0), 1)
             bar = (500.0 if row.gap > 0 else 500.0 - size, size)
-            lines.append(PairLine(row, kind, better, bar))
+            lines.append(ModelPairLine(row, kind, better, bar))
     return PairPart(pair.model_a, pair.model_b, pair.n_items, pair.overall, tuple(lines))
 
 
@@ -356,7 +358,7 @@ def _items_part(analysis: ItemAnalysis, benchmark: Benchmark) -> ItemsPart:
                 row.surprise,
                 row.agreed,
             )
-            for row in suspects[:_MOST_SUSPECTS]
+            for row in suspects[:_MAX_SUSPECTS]
         ),
         knows_answers=bool(analysis.agreed),
     )

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchdesign.report.coverage_data import Noted, SetFacts
+from benchdesign.report.coverage_data import FindingGroup, SetFacts
 from benchdesign.workspace.analysis import Analysis
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ _MOST_NAMED = 10
 _MOST_MESSAGES = 5
 
 
-def _set_facts(analysis: Analysis) -> Iterator[SetFacts]:
+def set_facts(analysis: Analysis) -> Iterator[SetFacts]:
     for role, item_set in (("benchmark", analysis.benchmark), ("pool", analysis.pool)):
         if item_set is not None:
             mapping = item_set.mapping
@@ -44,7 +44,7 @@ def _set_facts(analysis: Analysis) -> Iterator[SetFacts]:
             )
 
 
-def _limits_set(analysis: Analysis) -> Iterator[str]:
+def changed_limits(analysis: Analysis) -> Iterator[str]:
     """Yield the constraints on candidates and removals, in words."""
     settings, constraints = analysis.settings, analysis.settings.constraints
     low, high = constraints.get("min_tokens"), constraints.get("max_tokens")
@@ -66,7 +66,7 @@ def _limits_set(analysis: Analysis) -> Iterator[str]:
         yield f"at least {settings.min_items} of the benchmark’s items stay"
 
 
-def _findings(analysis: Analysis) -> tuple[Noted, ...]:
+def findings_of(analysis: Analysis) -> tuple[FindingGroup, ...]:
     """Collect the findings in the files by kind, without the names of private folders."""
     folders = {f"{analysis.benchmark.path.parent}/"}
     if analysis.pool is not None:
@@ -80,7 +80,7 @@ def _findings(analysis: Analysis) -> tuple[Noted, ...]:
         for folder in folders - {"./"}:
             messages = [message.replace(folder, "") for message in messages]
         rows.append(
-            Noted(
+            FindingGroup(
                 kind.replace("-", " "),
                 sum(finding.n_rows for finding in findings),
                 tuple(messages),
@@ -90,12 +90,12 @@ def _findings(analysis: Analysis) -> tuple[Noted, ...]:
     return tuple(sorted(rows, key=lambda row: (-row.n_rows, row.kind)))
 
 
-def _provenance(analysis: Analysis, revision: Revision) -> Iterator[tuple[str, str]]:
+def provenance_of(analysis: Analysis, revision: Revision) -> Iterator[tuple[str, str]]:
     from benchdesign import __version__
 
     dictionary, manifest = analysis.dictionary, revision.manifest
     yield "Program", f"benchdesign {__version__}"
-    for facts in _set_facts(analysis):
+    for facts in set_facts(analysis):
         yield f"{facts.role.capitalize()} SHA-256", facts.sha256
     if sha256 := manifest.get("revised", {}).get("sha256"):
         yield "Revised benchmark SHA-256", str(sha256)

@@ -10,32 +10,32 @@ from benchdesign.concepts.maps.highlights import Piece
 from benchdesign.coverage.gap_settings import GapSettings
 from benchdesign.coverage.status import Status
 from benchdesign.report.charts import PairedHistogram, StackedBar
-from benchdesign.report.robustness import Limits
+from benchdesign.report.robustness import Robustness
 
 if TYPE_CHECKING:
     from benchdesign.coverage.figures import CoverageFigures
     from benchdesign.coverage.share_interval import ShareInterval
-    from benchdesign.selection.model_emphasis import WeighedModel
+    from benchdesign.selection.model_emphasis import WeightingModel
 
 __all__ = [
     "AddedLine",
     "AreaSection",
     "ConceptChange",
-    "Fill",
+    "ConceptGain",
+    "CountShift",
+    "Drawbacks",
+    "FindingGroup",
     "GapLine",
     "LengthShift",
     "ListedLine",
-    "Noted",
     "RemovedLine",
     "ReportData",
     "SetFacts",
     "Snippet",
-    "Tally",
-    "Worse",
 ]
 
 
-_FEW = 0.1
+_MIN_JUDGED_SHARE = 0.1
 """Below this share of the concepts in scope, too few concepts were judged."""
 
 
@@ -127,7 +127,7 @@ class AreaSection:
 
 
 @dataclass(frozen=True, slots=True)
-class Fill:
+class ConceptGain:
     """Effect of an added item on the count of one concept."""
 
     label: str
@@ -153,7 +153,7 @@ class AddedLine:
     licence: str | None
     pieces: tuple[Piece, ...]
     answer: str | None
-    fills: tuple[Fill, ...]
+    fills: tuple[ConceptGain, ...]
     n_more_fills: int
     nearest_id: str | None
     nearest_similarity: float | None
@@ -223,7 +223,7 @@ class LengthShift:
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class CountShift:
     """A count before and after, with shares."""
 
     name: str
@@ -234,7 +234,7 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
-class Worse:
+class Drawbacks:
     """What the revision makes worse."""
 
     diluted: tuple[ConceptChange, ...]
@@ -246,12 +246,12 @@ class Worse:
 
     n_over: int
     length: LengthShift | None
-    keys: tuple[Tally, ...]
+    keys: tuple[CountShift, ...]
     """Items by position of the key; empty unless multiple choice."""
 
 
 @dataclass(frozen=True, slots=True)
-class Noted:
+class FindingGroup:
     """Findings of one kind in the files."""
 
     kind: str
@@ -266,7 +266,7 @@ class WeightingFacts:
     """The models whose weaknesses decided the proposals."""
 
     files: tuple[str, ...]
-    models: tuple[WeighedModel, ...]
+    models: tuple[WeightingModel, ...]
     concepts: tuple[str, ...]
     """Concepts with the largest weights."""
 
@@ -341,11 +341,11 @@ class ReportData:
     n_lost: int
     """Concepts shown only by removed items."""
 
-    categories: tuple[Tally, ...]
+    categories: tuple[CountShift, ...]
     empty_fields: Mapping[str, int]
-    worse: Worse
-    limits: Limits
-    findings: tuple[Noted, ...]
+    worse: Drawbacks
+    limits: Robustness
+    findings: tuple[FindingGroup, ...]
 
     n_duplicates: int
     provenance: tuple[tuple[str, str], ...]
@@ -358,7 +358,7 @@ class ReportData:
     @property
     def judges_few(self) -> bool:
         """Whether too few concepts could be judged for the covered share to be meaningful."""
-        return self.before.n_tested < _FEW * self.before.n_in_scope
+        return self.before.n_tested < _MIN_JUDGED_SHARE * self.before.n_in_scope
 
     @property
     def has_pool(self) -> bool:

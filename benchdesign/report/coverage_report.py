@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchdesign.foundation.atomic_files import write_whole
+from benchdesign.foundation.atomic_files import write_atomically
 from benchdesign.report.collect_coverage import collect_report
 from benchdesign.report.coverage_data import ReportData
 from benchdesign.report.render import render_page, render_text
@@ -30,8 +30,8 @@ def write_report(analysis: Analysis, revision: Revision, folder: Path) -> Report
     """Write `report.html` and `report.md` to an existing folder, replacing earlier reports."""
     data = collect_report(analysis, revision)
     paths = ReportPaths(folder / "report.html", folder / "report.md")
-    write_whole(paths.html, render_html(data))
-    write_whole(paths.markdown, render_markdown(data))
+    write_atomically(paths.html, render_html(data))
+    write_atomically(paths.markdown, render_markdown(data))
     return paths
 
 

@@ -12,19 +12,19 @@ from benchdesign.model_gaps.study import PowerRow
 from benchdesign.model_gaps.weak_regions import HeldOut
 
 __all__ = [
-    "AreaLine",
     "Dot",
     "ItemLine",
     "ItemsPart",
+    "ModelAreaLine",
+    "ModelPairLine",
     "ModelPart",
     "ModelsReport",
     "NestedRow",
-    "PairLine",
     "PairPart",
     "RegionPart",
-    "Spot",
     "StudyPart",
     "SuspectLine",
+    "WeakSpot",
 ]
 
 
@@ -52,7 +52,7 @@ class NestedRow:
 
 
 @dataclass(frozen=True, slots=True)
-class Spot:
+class WeakSpot:
     """An area or group of concepts where a model is weak or strong, with its nested concepts."""
 
     row: ScoreRow
@@ -104,8 +104,8 @@ class ModelPart:
     n_weak_areas: int
     n_strong_areas: int
     regions: tuple[RegionPart, ...]
-    weak: tuple[Spot, ...]
-    strong: tuple[Spot, ...]
+    weak: tuple[WeakSpot, ...]
+    strong: tuple[WeakSpot, ...]
     """Areas, then concepts."""
 
     held_out: tuple[HeldOut, ...]
@@ -128,7 +128,7 @@ class Dot:
 
 
 @dataclass(frozen=True, slots=True)
-class AreaLine:
+class ModelAreaLine:
     """One area across all models."""
 
     name: str
@@ -146,7 +146,7 @@ class AreaLine:
 
 
 @dataclass(frozen=True, slots=True)
-class PairLine:
+class ModelPairLine:
     """One area or concept where the difference of two models departs from the overall one."""
 
     row: ScoreRow
@@ -166,7 +166,7 @@ class PairPart:
     model_b: str
     n_items: int
     overall: float
-    lines: tuple[PairLine, ...]
+    lines: tuple[ModelPairLine, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,8 +218,8 @@ class StudyPart:
     n_items: int
     facts: Mapping[str, Any]
     models: tuple[ModelPart, ...]
-    areas: tuple[AreaLine, ...]
-    small_areas: tuple[AreaLine, ...]
+    areas: tuple[ModelAreaLine, ...]
+    small_areas: tuple[ModelAreaLine, ...]
     """Remaining areas: smaller differences, few items, or most of the items."""
 
     pairs: tuple[PairPart, ...]

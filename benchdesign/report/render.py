@@ -20,7 +20,7 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
-from benchdesign.coverage.gaps import whole_items
+from benchdesign.coverage.gaps import round_up_items
 from benchdesign.errors import PackagingError
 from benchdesign.foundation.text import display
 from benchdesign.selection.eligibility import passed_over
@@ -120,7 +120,7 @@ def _number(value: float, digits: int = 0) -> str:
 
 def _expected(value: float) -> str:
     """Format an expected number of items as a whole number."""
-    return _number(value if math.isnan(value) else int(whole_items(value)))
+    return _number(value if math.isnan(value) else int(round_up_items(value)))
 
 
 def _percent(value: float | None, digits: int = 0) -> str:

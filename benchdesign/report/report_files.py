@@ -8,10 +8,10 @@ from pathlib import Path
 from benchdesign.errors import UsageError, WorkspaceError
 from benchdesign.foundation.atomic_files import whole_files
 
-__all__ = ["refuse_existing", "write_together"]
+__all__ = ["check_report_folder", "write_report_files"]
 
 
-def refuse_existing(folder: Path, names: Sequence[str], *, force: bool) -> None:
+def check_report_folder(folder: Path, names: Sequence[str], *, force: bool) -> None:
     """Raise `UsageError` if the folder cannot be used or its files would be replaced.
 
     With `force`, existing files may be replaced.
@@ -35,7 +35,7 @@ def refuse_existing(folder: Path, names: Sequence[str], *, force: bool) -> None:
         raise UsageError(f"{folder / existing[0]}: already exists; use --force to replace it.")
 
 
-def write_together(folder: Path, texts: Mapping[str, str]) -> tuple[Path, ...]:
+def write_report_files(folder: Path, texts: Mapping[str, str]) -> tuple[Path, ...]:
     """Write text files into a folder and return their paths; raise `WorkspaceError` on failure.
 
     Creates the folder if needed. All temporary files are written before the first is renamed, so a

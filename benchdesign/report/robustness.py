@@ -18,14 +18,14 @@ from benchdesign.workspace.analysis import Analysis
 if TYPE_CHECKING:
     from benchdesign.concepts.maps.concept_map import ConceptMap
 
-__all__ = ["Limits", "NullFigures", "SensitivityRow", "measure_limits"]
+__all__ = ["NullFigures", "Robustness", "SensitivityRow", "measure_reliability"]
 
-_MOST_NULL_ITEMS = 4_000
+_MAX_NULL_ITEMS = 4_000
 """Pool items used in the null run: enough to estimate a rate quickly."""
 
 _NULL_SPLITS = 4
-_FEWEST_NULL_ITEMS = 40
-_MOST_ENTRIES = 50_000_000
+_MIN_NULL_ITEMS = 40
+_MAX_RECOUNTED_ENTRIES = 50_000_000
 """Larger maps are not recounted at other presence thresholds."""
 
 
@@ -55,7 +55,7 @@ class NullFigures(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class Robustness:
     """What to know before trusting the list of gaps."""
 
     sensitivity: tuple[SensitivityRow, ...]
@@ -69,10 +69,10 @@ class Limits:
     """Concepts in scope without a label."""
 
 
-def measure_limits(analysis: Analysis) -> Limits:
+def measure_reliability(analysis: Analysis) -> Robustness:
     """Measure sensitivity to the settings and run the null; both are reproducible."""
     labels, in_scope = analysis.dictionary.table.label, analysis.gaps.in_scope
-    return Limits(
+    return Robustness(
         sensitivity=_sensitivity(analysis),
         null=_null(analysis),
         n_reference=analysis.coverage_before.n_reference,
@@ -117,7 +117,7 @@ def _row(what: str, gaps: Gaps, reported: Gaps, *, is_reported: bool = False) ->
 def _recount(analysis: Analysis, factor: float) -> Gaps | None:
     """Recount benchmark and pool with scaled presence thresholds; None without a pool."""
     pool_map = analysis.pool_map
-    if pool_map is None or not len(pool_map) or len(pool_map.indices) > _MOST_ENTRIES:
+    if pool_map is None or not len(pool_map) or len(pool_map.indices) > _MAX_RECOUNTED_ENTRIES:
         return None
     thresholds = (analysis.coverage_before.thresholds * np.float32(factor)).astype(np.float32)
     reference = Reference.from_map(pool_map, analysis.dictionary, thresholds=thresholds)
@@ -135,7 +135,7 @@ def _recount(analysis: Analysis, factor: float) -> Gaps | None:
 
 def _null(analysis: Analysis) -> NullFigures | None:
     pool_map = analysis.pool_map
-    if pool_map is None or len(pool_map) < _FEWEST_NULL_ITEMS:
+    if pool_map is None or len(pool_map) < _MIN_NULL_ITEMS:
         return None
     rng = np.random.default_rng(analysis.settings.seed)
     null_run = run_null(
@@ -156,7 +156,7 @@ def _null(analysis: Analysis) -> NullFigures | None:
 
 
 def _sample(concept_map: ConceptMap, rng: np.random.Generator) -> ConceptMap:
-    if len(concept_map) <= _MOST_NULL_ITEMS:
+    if len(concept_map) <= _MAX_NULL_ITEMS:
         return concept_map
-    rows = rng.choice(len(concept_map), size=_MOST_NULL_ITEMS, replace=False)
+    rows = rng.choice(len(concept_map), size=_MAX_NULL_ITEMS, replace=False)
     return concept_map.take(np.sort(rows))

@@ -18,7 +18,7 @@ from benchdesign.coverage.status import Status
 from benchdesign.coverage.suite import Suite, SuiteRow
 from benchdesign.foundation.serialization import json_text
 from benchdesign.report.render import render_page, render_text
-from benchdesign.report.report_files import refuse_existing, write_together
+from benchdesign.report.report_files import check_report_folder, write_report_files
 
 if TYPE_CHECKING:
     from benchdesign.benchmarks.items import Benchmark
@@ -30,19 +30,19 @@ __all__ = ["SUITE_FILES", "SuiteReport", "collect_suite", "write_suite_report"]
 
 SUITE_FILES = ("suite.html", "suite.md", "suite.json")
 
-_MOST_AREAS = 60
-_MOST_NAMED = 12
-_MOST_PAIRS = 20
-_MOST_GAPS = 20
-_STEPS = 4
+_MAX_SUITE_AREAS = 60
+_MAX_NAMED_CONCEPTS = 12
+_MAX_LISTED_PAIRS = 20
+_MAX_LISTED_GAPS = 20
+_N_SHADES = 4
 """Number of colour steps on either side of the middle."""
 
-_STEP = 0.75
+_SHADE_WIDTH = 0.75
 """Width of one colour step, as a log2 ratio."""
 
 
 @dataclass(frozen=True, slots=True)
-class Cell:
+class SuiteCell:
     """One area in one benchmark."""
 
     ratio: float
@@ -55,11 +55,11 @@ class Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class AreaLine:
+class SuiteAreaLine:
     """One area across all benchmarks."""
 
     name: str
-    cells: tuple[Cell, ...]
+    cells: tuple[SuiteCell, ...]
     lacking: int
     """Number of benchmarks in which the area is missing or under-covered."""
 
@@ -87,7 +87,7 @@ class Overlap:
 
 
 @dataclass(frozen=True, slots=True)
-class PairLine:
+class SuitePairLine:
     """Two near-duplicate items."""
 
     name_a: str
@@ -106,12 +106,12 @@ class SuiteReport:
     names: tuple[str, ...]
     members: tuple[Member, ...]
     overlap: tuple[tuple[Overlap, ...], ...]
-    areas: tuple[AreaLine, ...]
+    areas: tuple[SuiteAreaLine, ...]
     n_items: int
     n_judged: int
     n_missing: int
     n_under: int
-    pairs: tuple[PairLine, ...]
+    pairs: tuple[SuitePairLine, ...]
     n_pairs: int
     gaps: tuple[GapRow, ...]
     n_gaps: int
@@ -137,14 +137,14 @@ def collect_suite(
         overlap=tuple(
             tuple(_overlap(suite, a, b) for b in range(len(suite))) for a in range(len(suite))
         ),
-        areas=tuple(_area_lines(area_gaps)[:_MOST_AREAS]),
+        areas=tuple(_area_lines(area_gaps)[:_MAX_SUITE_AREAS]),
         n_items=suite.joint.n_items,
         n_judged=int(suite.joint.in_scope.sum()),
         n_missing=counts[Status.MISSING],
         n_under=counts[Status.UNDER],
         pairs=tuple(_pairs(suite, benchmarks)),
         n_pairs=len(suite.pairs),
-        gaps=tuple(gaps[:_MOST_GAPS]),
+        gaps=tuple(gaps[:_MAX_LISTED_GAPS]),
         n_gaps=len(gaps),
         reference=reference.kind,
         dictionary=dictionary.name,
@@ -157,21 +157,21 @@ def write_suite_report(
     folder: Path, report: SuiteReport, figures: Mapping[str, Any], *, force: bool = False
 ) -> tuple[Path, ...]:
     """Write the HTML, Markdown and JSON files into a folder and return their paths."""
-    refuse_existing(folder, SUITE_FILES, force=force)
+    check_report_folder(folder, SUITE_FILES, force=force)
     styles = ("report.css", "models.css")
     texts = (
         render_page("suite.html.j2", styles=styles, report=report),
         render_text("suite.md.j2", report=report),
         json_text(dict(figures)),
     )
-    return write_together(folder, dict(zip(SUITE_FILES, texts, strict=True)))
+    return write_report_files(folder, dict(zip(SUITE_FILES, texts, strict=True)))
 
 
-def shade_of(lift: float) -> str:
+def shade_name(lift: float) -> str:
     """Return the colour class of a log2 ratio: low4 to low1, even, high1 to high4, or none."""
     if np.isnan(lift):
         return "none"
-    step = min(int(abs(lift) / _STEP + 0.5), _STEPS)
+    step = min(int(abs(lift) / _SHADE_WIDTH + 0.5), _N_SHADES)
     return "even" if not step else f"{'low' if lift < 0 else 'high'}{step}"
 
 
@@ -186,10 +186,12 @@ def _members(suite: Suite, benchmarks: Sequence[Benchmark], dictionary: Dictiona
             Member(
                 row,
                 str(benchmarks[place].path),
-                tuple(dictionary.label(int(concept_id)) for concept_id in closed[:_MOST_NAMED]),
+                tuple(
+                    dictionary.label(int(concept_id)) for concept_id in closed[:_MAX_NAMED_CONCEPTS]
+                ),
                 tuple(
                     f"{dictionary.label(int(concept_id))} ({int(count[concept_id])})"
-                    for concept_id in only[:_MOST_NAMED]
+                    for concept_id in only[:_MAX_NAMED_CONCEPTS]
                 ),
             )
         )
@@ -200,11 +202,11 @@ def _overlap(suite: Suite, a: int, b: int) -> Overlap:
     value = float(suite.overlap[a, b])
     is_measured = suite.near_duplicates is not None and a != b
     n_near_duplicates = int(suite.near_duplicates[a, b]) if is_measured else None  # type: ignore[index]
-    shade = "none" if np.isnan(value) or a == b else f"high{min(int(value * 5), _STEPS)}"
+    shade = "none" if np.isnan(value) or a == b else f"high{min(int(value * 5), _N_SHADES)}"
     return Overlap(value, "even" if shade == "high0" else shade, n_near_duplicates)
 
 
-def _area_lines(area_gaps: Sequence[AreaGaps]) -> list[AreaLine]:
+def _area_lines(area_gaps: Sequence[AreaGaps]) -> list[SuiteAreaLine]:
     """Return the areas, those with a gap in the most benchmarks first."""
     lines = []
     gap_statuses = (Status.MISSING, Status.UNDER)
@@ -212,19 +214,21 @@ def _area_lines(area_gaps: Sequence[AreaGaps]) -> list[AreaLine]:
         rows = [gaps.row(area) for gaps in area_gaps]
         if all(row.status == Status.KEPT_OUT or np.isnan(row.lift) for row in rows):
             continue
-        cells = tuple(Cell(2.0**row.lift, shade_of(row.lift), row.status) for row in rows)
-        lines.append(AreaLine(name, cells, sum(row.status in gap_statuses for row in rows)))
+        cells = tuple(SuiteCell(2.0**row.lift, shade_name(row.lift), row.status) for row in rows)
+        lines.append(SuiteAreaLine(name, cells, sum(row.status in gap_statuses for row in rows)))
     highest_ratio = {
         line.name: max(np.nan_to_num(cell.ratio) for cell in line.cells) for line in lines
     }
     return sorted(lines, key=lambda line: (-line.lacking, highest_ratio[line.name], line.name))
 
 
-def _pairs(suite: Suite, benchmarks: Sequence[Benchmark]) -> list[PairLine]:
+def _pairs(suite: Suite, benchmarks: Sequence[Benchmark]) -> list[SuitePairLine]:
     lines = []
-    for pair in suite.pairs[:_MOST_PAIRS]:
+    for pair in suite.pairs[:_MAX_LISTED_PAIRS]:
         a = benchmarks[pair.benchmark_a].items[pair.row_a]
         b = benchmarks[pair.benchmark_b].items[pair.row_b]
         names = suite.names[pair.benchmark_a], suite.names[pair.benchmark_b]
-        lines.append(PairLine(names[0], a.id, a.prompt, names[1], b.id, b.prompt, pair.similarity))
+        lines.append(
+            SuitePairLine(names[0], a.id, a.prompt, names[1], b.id, b.prompt, pair.similarity)
+        )
     return lines

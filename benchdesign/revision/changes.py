@@ -14,14 +14,14 @@ import numpy as np
 
 from benchdesign.benchmarks.items import Item
 from benchdesign.concepts.maps.concept_map import ConceptMap
-from benchdesign.coverage.gaps import whole_items
+from benchdesign.coverage.gaps import round_up_items
 from benchdesign.errors import WorkspaceError
 from benchdesign.revision.choice import Choice
-from benchdesign.revision.rewritten_items import edit_of
+from benchdesign.revision.rewritten_items import apply_edits
 from benchdesign.selection.concept_weights import targets_after
 from benchdesign.selection.nearest import nearest
 from benchdesign.selection.proposal import GapFilled
-from benchdesign.workspace.decisions import Standing, Subject
+from benchdesign.workspace.decisions import DecisionState, Subject
 
 if TYPE_CHECKING:
     from benchdesign.selection.proposal import Proposal
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 __all__ = ["Addition", "Removal", "make_additions", "make_removals"]
 
 
-_MOST_FILLS = 12
+_MAX_FILLS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ class Addition:
     failed_checks: tuple[str, ...]
     """Messages of the proposal's failed checks, one line each; empty for an edited item."""
 
-    standing: Standing | None
+    standing: DecisionState | None
     licence: str | None = None
     is_unread: bool = False
     """Whether it was edited but not mapped again; it counts with its old text."""
@@ -81,7 +81,7 @@ class Removal:
     """Id of the closest item, which stays."""
 
     similarity: float | None
-    standing: Standing | None
+    standing: DecisionState | None
     lost: tuple[int, ...] = ()
     """Concepts in scope that no remaining item shows; always empty for a proposed removal."""
 
@@ -112,7 +112,7 @@ def make_additions(
     rows = [row_of[item_id] for item_id in choice.added]
     standings = [choice.standings.get((Subject.ADD, item_id)) for item_id in choice.added]
     items = [
-        edit_of(pool, pool.items[row], standing).item
+        apply_edits(pool, pool.items[row], standing).item
         for row, standing in zip(rows, standings, strict=True)
     ]
     added_map = _map_of(items, pool_map.take(rows), rewritten)
@@ -204,7 +204,7 @@ class _Reasons:
         removed = analysis.benchmark_map.take(removed_rows).presence(thresholds).sum(axis=0)
         self._counts = gaps.count - np.asarray(removed).ravel().astype(np.int64)
         n_items = len(kept_rows) + len(added_map)
-        self._targets = whole_items(targets_after(gaps, n_added=n_items - gaps.n_items))
+        self._targets = round_up_items(targets_after(gaps, n_added=n_items - gaps.n_items))
 
     def fills(self, position: int, proposal: Proposal | None) -> tuple[tuple[GapFilled, ...], int]:
         """Return the largest gaps that the next item fills, and the number of all.
@@ -217,10 +217,10 @@ class _Reasons:
         if proposal is None:
             ranked = concepts[gaps.is_gap[concepts]]
             ranked = ranked[np.argsort(-gaps.deficit[ranked], kind="stable")]
-            gains = [(int(concept_id), 0.0) for concept_id in ranked[:_MOST_FILLS]]
+            gains = [(int(concept_id), 0.0) for concept_id in ranked[:_MAX_FILLS]]
             n_filled = len(ranked)
         else:
-            gains = [(gap.concept_id, gap.gain) for gap in proposal.gaps[:_MOST_FILLS]]
+            gains = [(gap.concept_id, gap.gain) for gap in proposal.gaps[:_MAX_FILLS]]
             n_filled = proposal.n_filled
         filled = tuple(
             GapFilled(

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from benchdesign.foundation.serialization import plain
+from benchdesign.foundation.serialization import to_json
 from benchdesign.workspace.decision_log import DecisionLog
-from benchdesign.workspace.decisions import Standing, Subject, Verdict
+from benchdesign.workspace.decisions import DecisionState, Subject, Verdict
 
 if TYPE_CHECKING:
     from benchdesign.workspace.analysis import Analysis
@@ -30,7 +30,7 @@ class Choice:
     made_by: str
     """`all proposals` or `decisions`."""
 
-    standings: Mapping[tuple[Subject, str], Standing] = field(default_factory=dict)
+    standings: Mapping[tuple[Subject, str], DecisionState] = field(default_factory=dict)
     """Notes, reasons and edits of the items, if any."""
 
     decisions_sha256: str | None = None
@@ -57,7 +57,7 @@ class Choice:
             for subject_id, standing in log.standings(subject).items()
         }
         decided = [
-            plain(standing)
+            to_json(standing)
             for standing in standings.values()
             if standing.verdict is not Verdict.OPEN
         ]
@@ -67,11 +67,11 @@ class Choice:
             "decisions",
             standings,
             _digest(decided),
-            _digest(_judged(log)),
+            _digest(_concept_decisions(log)),
         )
 
 
-def _judged(log: DecisionLog) -> list[tuple[Any, ...]]:
+def _concept_decisions(log: DecisionLog) -> list[tuple[Any, ...]]:
     """Return the decisions that affect how concepts count, without their order and authors."""
     return sorted(
         (

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchdesign import __version__
-from benchdesign.concepts.maps.highlights import marked_words, marks_of
-from benchdesign.foundation.serialization import plain
+from benchdesign.concepts.maps.highlights import find_marks, marked_words
+from benchdesign.foundation.serialization import to_json
 
 if TYPE_CHECKING:
     from benchdesign.benchmarks import WriteReport
@@ -22,19 +22,19 @@ if TYPE_CHECKING:
     from benchdesign.revision.plan import Revision
     from benchdesign.selection.contamination import ContaminationMatch
     from benchdesign.workspace.analysis import Analysis
-    from benchdesign.workspace.decisions import Standing
+    from benchdesign.workspace.decisions import DecisionState
 
-__all__ = ["SCHEMA_VERSION", "manifest_of"]
+__all__ = ["SCHEMA_VERSION", "build_manifest"]
 
 
 SCHEMA_VERSION = 1
 
 
-_MOST_MATCHED = 500
+_MAX_MATCHED_CHARACTERS = 500
 """Maximum characters of a matched text."""
 
 
-def manifest_of(analysis: Analysis, revision: Revision, written: WriteReport) -> dict[str, Any]:
+def build_manifest(analysis: Analysis, revision: Revision, written: WriteReport) -> dict[str, Any]:
     """Return the content of `revision.json` for a revision whose benchmark is written."""
     benchmark, pool, dictionary = analysis.benchmark, analysis.pool, analysis.dictionary
     choice = revision.choice
@@ -45,8 +45,8 @@ def manifest_of(analysis: Analysis, revision: Revision, written: WriteReport) ->
             "path": analysis.given_paths.get("benchmark") or str(benchmark.path),
             "sha256": benchmark.sha256,
             "n_items": len(benchmark),
-            **_read_as(benchmark),
-            "findings": _count(benchmark.findings),
+            **_input_facts(benchmark),
+            "findings": _count_rows_by_kind(benchmark.findings),
         },
         "pool": None
         if pool is None
@@ -54,8 +54,8 @@ def manifest_of(analysis: Analysis, revision: Revision, written: WriteReport) ->
             "path": analysis.given_paths.get("pool") or str(pool.path),
             "sha256": pool.sha256,
             "n_items": len(pool),
-            **_read_as(pool),
-            "findings": _count(pool.findings),
+            **_input_facts(pool),
+            "findings": _count_rows_by_kind(pool.findings),
         },
         "revised": {
             "file": Path(written.path).name,
@@ -85,9 +85,9 @@ def manifest_of(analysis: Analysis, revision: Revision, written: WriteReport) ->
             "decisions_sha256": choice.decisions_sha256,
             "concepts_sha256": choice.concepts_sha256,
         },
-        "coverage_before": plain(revision.figures_before),
-        "covered_share_before_interval": plain(analysis.how_sure),
-        "coverage_after": plain(revision.figures_after),
+        "coverage_before": to_json(revision.figures_before),
+        "covered_share_before_interval": to_json(analysis.how_sure),
+        "coverage_after": to_json(revision.figures_after),
         "gaps": _gap_rows(analysis, revision),
         "kept_out": analysis.gaps.kept_out_counts(),
         "required": list(analysis.required),
@@ -104,7 +104,7 @@ def manifest_of(analysis: Analysis, revision: Revision, written: WriteReport) ->
             for finding in analysis.findings
             if finding.kind == "skipped-row"
         ],
-        "findings": _count(analysis.findings),
+        "findings": _count_rows_by_kind(analysis.findings),
     }
     return manifest
 
@@ -116,11 +116,11 @@ def _settings(analysis: Analysis) -> dict[str, Any]:
         "n_add": settings.n_add,
         "n_remove": settings.n_remove,
         "min_items": settings.min_items,
-        "gaps": plain(analysis.gaps.settings),
-        "constraints": plain(settings.constraints),
+        "gaps": to_json(analysis.gaps.settings),
+        "constraints": to_json(settings.constraints),
         "near_duplicate": analysis.near_duplicate,
         "keep_out": list(settings.keep_out),
-        "scope": plain(settings.scope),
+        "scope": to_json(settings.scope),
         "chat": settings.chat,
         "template": settings.template,
         "pool_template": settings.template_of_pool,
@@ -131,7 +131,7 @@ def _settings(analysis: Analysis) -> dict[str, Any]:
     }
 
 
-def _read_as(benchmark: Benchmark) -> dict[str, Any]:
+def _input_facts(benchmark: Benchmark) -> dict[str, Any]:
     """Return how a set was read: its format, its skipped splits, its fields."""
     splits = [finding.message for finding in benchmark.findings if finding.kind == "split"]
     return {
@@ -148,12 +148,12 @@ def _model_gaps(analysis: Analysis) -> dict[str, Any] | None:
         return None
     return {
         "results": list(weighting.files),
-        "models": [plain(model) for model in weighting.models],
+        "models": [to_json(model) for model in weighting.models],
         "concepts": list(weighting.strongest(analysis.dictionary)),
     }
 
 
-def _count(findings: Iterable[Finding]) -> dict[str, int]:
+def _count_rows_by_kind(findings: Iterable[Finding]) -> dict[str, int]:
     """Count the rows of findings by kind."""
     counts: Counter[str] = Counter()
     for finding in findings:
@@ -162,7 +162,7 @@ def _count(findings: Iterable[Finding]) -> dict[str, int]:
 
 
 def _fields(mapping: object) -> dict[str, Any]:
-    return {name: value for name, value in plain(mapping).items() if value}
+    return {name: value for name, value in to_json(mapping).items() if value}
 
 
 def _gap_rows(analysis: Analysis, revision: Revision) -> list[dict[str, Any]]:
@@ -171,7 +171,7 @@ def _gap_rows(analysis: Analysis, revision: Revision) -> list[dict[str, Any]]:
     for row in analysis.gaps.rows():
         area = int(areas.area_of[row.concept_id])
         rows.append(
-            plain(
+            to_json(
                 {
                     "concept": row.concept_id,
                     "label": row.label,
@@ -188,7 +188,7 @@ def _gap_rows(analysis: Analysis, revision: Revision) -> list[dict[str, Any]]:
                     "lift_high": row.lift_high,
                     "q_value": row.q_value,
                     "relevance": row.relevance,
-                    "relevance_because": _because(analysis, row.concept_id),
+                    "relevance_because": _relevance_evidence(analysis, row.concept_id),
                     "count_after": int(after.count[row.concept_id]),
                     "status_after": after.status(row.concept_id),
                 }
@@ -197,7 +197,7 @@ def _gap_rows(analysis: Analysis, revision: Revision) -> list[dict[str, Any]]:
     return rows
 
 
-def _because(analysis: Analysis, concept_id: int) -> dict[str, Any] | None:
+def _relevance_evidence(analysis: Analysis, concept_id: int) -> dict[str, Any] | None:
     """Return the evidence for a concept's relevance, and whether it was set by hand."""
     if analysis.relevance is None:
         return None
@@ -205,7 +205,7 @@ def _because(analysis: Analysis, concept_id: int) -> dict[str, Any] | None:
     return {
         "label_similarity": evidence.label_similarity,
         "item_similarity": evidence.item_similarity,
-        "closest": None if evidence.query is None else evidence.query[:_MOST_MATCHED],
+        "closest": None if evidence.query is None else evidence.query[:_MAX_MATCHED_CHARACTERS],
         "overridden": evidence.overridden,
     }
 
@@ -220,7 +220,7 @@ def _added_row(
         # The evidence is from before the edit, so its positions no longer hold.
         if addition.is_unread:
             return ()
-        marks = marks_of(
+        marks = find_marks(
             evidence.get(concept_id, ()), revision.concept_map, row=row, concept_id=concept_id
         )
         return marked_words(addition.item.text, marks)
@@ -250,9 +250,9 @@ def _added_row(
         "source": addition.item.source,
         "licence": addition.licence,
         "is_unread": addition.is_unread,
-        **_said(addition.standing),
+        **_decision_entry(addition.standing),
     }
-    return plain(row_data)  # type: ignore[no-any-return]
+    return to_json(row_data)  # type: ignore[no-any-return]
 
 
 def _contamination_row(analysis: Analysis, match: ContaminationMatch) -> dict[str, Any]:
@@ -265,7 +265,7 @@ def _contamination_row(analysis: Analysis, match: ContaminationMatch) -> dict[st
         "kind": match.kind,
         "similarity": match.similarity,
         "n_words": match.n_words,
-        "text": match.matched_text[:_MOST_MATCHED],
+        "text": match.matched_text[:_MAX_MATCHED_CHARACTERS],
     }
 
 
@@ -281,12 +281,12 @@ def _removed_row(analysis: Analysis, removal: Removal) -> dict[str, Any]:
             {"concept": concept_id, "label": analysis.dictionary.label(concept_id)}
             for concept_id in removal.lost
         ],
-        **_said(removal.standing),
+        **_decision_entry(removal.standing),
     }
-    return plain(row)  # type: ignore[no-any-return]
+    return to_json(row)  # type: ignore[no-any-return]
 
 
-def _said(standing: Standing | None) -> dict[str, Any]:
+def _decision_entry(standing: DecisionState | None) -> dict[str, Any]:
     if standing is None:
         return {}
     return {

@@ -10,17 +10,17 @@ from benchdesign.concepts.maps.merged_concepts import merge_concepts
 from benchdesign.foundation.progress import ProgressCallback, StopCheck
 from benchdesign.revision.rewritten_items import rewritten_items
 from benchdesign.workspace.analysis import Analysis
-from benchdesign.workspace.decision_effects import Merged
+from benchdesign.workspace.decision_effects import ConceptMerges
 from benchdesign.workspace.open_reader import reader_of
 from benchdesign.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from benchdesign.revision.choice import Choice
 
-__all__ = ["map_rewritten"]
+__all__ = ["map_rewritten_items"]
 
 
-def map_rewritten(
+def map_rewritten_items(
     workspace: Workspace,
     analysis: Analysis,
     choice: Choice,
@@ -34,5 +34,5 @@ def map_rewritten(
     if not items:
         return None
     concept_map = reader_of(workspace, cache=cache, progress=progress, stop=stop).map(items)
-    merged = Merged.from_log(workspace.decisions, analysis.dictionary.n_concepts)
+    merged = ConceptMerges.from_log(workspace.decisions, analysis.dictionary.n_concepts)
     return merge_concepts(concept_map, analysis.dictionary, merged.concepts)

@@ -22,7 +22,7 @@ from benchdesign.coverage.reference import reference_of
 from benchdesign.errors import UsageError
 from benchdesign.revision.changes import Addition, Removal, make_additions, make_removals
 from benchdesign.revision.choice import Choice
-from benchdesign.revision.rewritten_items import edit_of
+from benchdesign.revision.rewritten_items import apply_edits
 from benchdesign.workspace.analysis import Analysis
 
 if TYPE_CHECKING:
@@ -123,17 +123,17 @@ def plan_revision(
         figures_after=CoverageFigures.from_gaps(gaps_after),
         n_gaps_closed=int((no_longer_gap & has_more_items).sum()),
         n_gaps_lapsed=int((no_longer_gap & ~has_more_items).sum()),
-        empty_fields=find_empty_fields(analysis.benchmark, _added_items(analysis, added)),
+        empty_fields=find_empty_fields(analysis.benchmark, build_added_items(analysis, added)),
     )
 
 
-def _added_items(analysis: Analysis, added: Sequence[Addition]) -> list[AddedItem]:
+def build_added_items(analysis: Analysis, added: Sequence[Addition]) -> list[AddedItem]:
     from benchdesign.benchmarks import AddedItem
 
     pool = analysis.pool
     if pool is None:
         return []
-    edits = [(addition, edit_of(pool, addition.item, addition.standing)) for addition in added]
+    edits = [(addition, apply_edits(pool, addition.item, addition.standing)) for addition in added]
     return [
         AddedItem(edit.item, edit.record, pool, licence=addition.licence)
         for addition, edit in edits

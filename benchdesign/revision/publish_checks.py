@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from benchdesign.tui.session.session import Session
     from benchdesign.workspace.analysis import Analysis
 
-__all__ = ["Check", "counted_items", "publish_checks"]
+__all__ = ["PublishCheck", "item_count_text", "publish_checks"]
 
 _FINDINGS = 5
 _LICENCES = 4
 _FIELDS = 3
 
 
-class Check(NamedTuple):
+class PublishCheck(NamedTuple):
     """One line of the checklist."""
 
     state: str
@@ -31,88 +31,96 @@ class Check(NamedTuple):
     text: str
 
 
-def publish_checks(session: Session, plan: Revision | None, *, problem: str = "") -> list[Check]:
+def publish_checks(
+    session: Session, plan: Revision | None, *, problem: str = ""
+) -> list[PublishCheck]:
     """Return the checks before publishing: passed, worth knowing, warnings and failures.
 
     `plan` is the revision as it would be written; None while it is being computed.
     """
     analysis = session.analysis
     assert analysis is not None
-    checks = _accepted(session, analysis)
+    checks = _accepted_checks(session, analysis)
     if plan is not None:
-        checks += _planned(plan)
+        checks += _plan_checks(plan)
     dropped = set(session.log.dropped)
     n_pairs = sum(
         pair.id_a not in dropped and pair.id_b not in dropped for pair in analysis.duplicates
     )
     if n_pairs:
         pairs = "pair" if n_pairs == 1 else "pairs"
-        checks.append(Check("warn", f"{n_pairs:,} near-duplicate {pairs}: 6, f shows repeats"))
+        checks.append(
+            PublishCheck("warn", f"{n_pairs:,} near-duplicate {pairs}: 6, f shows repeats")
+        )
     else:
-        checks.append(Check("pass", "no near duplicates"))
+        checks.append(PublishCheck("pass", "no near duplicates"))
     n_open = session.verdict_counts()[Verdict.OPEN]
     if n_open:
         noun = "candidate was" if n_open == 1 else "candidates were"
-        checks.append(Check("estimate", f"{n_open:,} {noun} never reviewed"))
+        checks.append(PublishCheck("estimate", f"{n_open:,} {noun} never reviewed"))
     elif session.loaded is not None and session.loaded.candidates:
-        checks.append(Check("pass", "every candidate was reviewed"))
+        checks.append(PublishCheck("pass", "every candidate was reviewed"))
     if session.workspace.is_stale:
-        checks.append(Check("warn", "some results are out of date; R recomputes them"))
-    checks += [Check("warn", text) for text in _found(session, analysis)[:_FINDINGS]]
+        checks.append(PublishCheck("warn", "some results are out of date; R recomputes them"))
+    checks += [PublishCheck("warn", text) for text in _finding_texts(session, analysis)[:_FINDINGS]]
     if problem:
-        checks.append(Check("fail", problem))
+        checks.append(PublishCheck("fail", problem))
     return checks
 
 
-def counted_items(n: int, kind: str) -> str:
+def item_count_text(n: int, kind: str) -> str:
     """Return `1 accepted item`, `2 accepted items`."""
     return f"{n:,} {kind} item{'' if n == 1 else 's'}"
 
 
-def _accepted(session: Session, analysis: Analysis) -> list[Check]:
+def _accepted_checks(session: Session, analysis: Analysis) -> list[PublishCheck]:
     accepted = set(session.log.accepted)
     pool = analysis.pool.items if analysis.pool else ()
     n_keyless = sum(item.answer is None for item in pool if item.id in accepted)
     if n_keyless:
-        return [Check("warn", f"{counted_items(n_keyless, 'accepted')} without a key")]
+        return [PublishCheck("warn", f"{item_count_text(n_keyless, 'accepted')} without a key")]
     if accepted:
-        return [Check("pass", "every accepted item has a key")]
+        return [PublishCheck("pass", "every accepted item has a key")]
     if session.log.dropped:
         return []
-    return [Check("estimate", "nothing accepted or dropped yet")]
+    return [PublishCheck("estimate", "nothing accepted or dropped yet")]
 
 
-def _planned(plan: Revision) -> list[Check]:
+def _plan_checks(plan: Revision) -> list[PublishCheck]:
     checks = []
     if plan.empty_fields:
-        checks.append(Check("warn", _empty(plan.empty_fields)))
+        checks.append(PublishCheck("warn", _empty_fields_text(plan.empty_fields)))
     failed = [addition for addition in plan.added if addition.failed_checks]
     if failed:
         reason = f": {failed[0].failed_checks[0]}" if len(failed) == 1 else ""
         checks.append(
-            Check("warn", f"{counted_items(len(failed), 'accepted')} with a failed check{reason}")
+            PublishCheck(
+                "warn", f"{item_count_text(len(failed), 'accepted')} with a failed check{reason}"
+            )
         )
     if plan.n_unread:
         checks.append(
-            Check("estimate", f"{counted_items(plan.n_unread, 'edited')} mapped again when written")
+            PublishCheck(
+                "estimate", f"{item_count_text(plan.n_unread, 'edited')} mapped again when written"
+            )
         )
     if plan.added:
-        checks.append(_licences(Counter(addition.licence or "" for addition in plan.added)))
+        checks.append(_licence_check(Counter(addition.licence or "" for addition in plan.added)))
     return checks
 
 
-def _licences(counts: Mapping[str, int]) -> Check:
+def _licence_check(counts: Mapping[str, int]) -> PublishCheck:
     named = sorted((licence for licence in counts if licence), key=lambda licence: -counts[licence])
     entries = [f"{licence} {counts[licence]:,}" for licence in named[:_LICENCES]]
     if len(named) > _LICENCES:
         entries.append(f"{len(named) - _LICENCES} more")
     if unknown := counts.get("", 0):
-        items = counted_items(unknown, "accepted")
-        return Check("estimate", "; ".join([f"no known licence for {items}", *entries]))
-    return Check("pass", f"licences of accepted items: {', '.join(entries)}")
+        items = item_count_text(unknown, "accepted")
+        return PublishCheck("estimate", "; ".join([f"no known licence for {items}", *entries]))
+    return PublishCheck("pass", f"licences of accepted items: {', '.join(entries)}")
 
 
-def _empty(empty: Mapping[str, int]) -> str:
+def _empty_fields_text(empty: Mapping[str, int]) -> str:
     """List the fields that are empty in most accepted items."""
     fields = sorted(empty, key=lambda name: -empty[name])
     entries = [f"{display(name, width=24)} {empty[name]:,}" for name in fields[:_FIELDS]]
@@ -122,7 +130,7 @@ def _empty(empty: Mapping[str, int]) -> str:
     )
 
 
-def _found(session: Session, analysis: Analysis) -> list[str]:
+def _finding_texts(session: Session, analysis: Analysis) -> list[str]:
     """Count findings in the benchmark and in accepted items, most frequent first."""
     lines = []
     counts: Counter[tuple[str, bool]] = Counter()
@@ -141,7 +149,7 @@ def _found(session: Session, analysis: Analysis) -> list[str]:
     added: Counter[str] = Counter()
     for finding in analysis.pool.findings:
         added[_kind(finding)] += len(accepted.intersection(finding.rows))
-    lines += [f"{kind} in {counted_items(n, 'accepted')}" for kind, n in added.most_common() if n]
+    lines += [f"{kind} in {item_count_text(n, 'accepted')}" for kind, n in added.most_common() if n]
     return lines
 
 

@@ -12,28 +12,28 @@ if TYPE_CHECKING:
     from benchdesign.benchmarks.items import Benchmark, Item
     from benchdesign.revision.choice import Choice
     from benchdesign.workspace.analysis import Analysis
-    from benchdesign.workspace.decisions import Standing
+    from benchdesign.workspace.decisions import DecisionState
 
-__all__ = ["Edited", "edit_of", "rewritten_items"]
+__all__ = ["EditedItem", "apply_edits", "rewritten_items"]
 
 
 @dataclass(frozen=True, slots=True)
-class Edited:
+class EditedItem:
     """A pool item with the designer's edits."""
 
     item: Item
     record: Mapping[str, Any]
 
 
-def edit_of(pool: Benchmark, item: Item, standing: Standing | None) -> Edited:
+def apply_edits(pool: Benchmark, item: Item, standing: DecisionState | None) -> EditedItem:
     """Return an item and its record with the decided edits applied, if any."""
     from benchdesign.benchmarks.load import reread_item
 
     record = pool.record(item)
     if standing is None or not standing.edits:
-        return Edited(item, record)
+        return EditedItem(item, record)
     record = {**record, **standing.edits}
-    return Edited(reread_item(pool, item, record), record)
+    return EditedItem(reread_item(pool, item, record), record)
 
 
 def rewritten_items(analysis: Analysis, choice: Choice) -> tuple[Item, ...]:
@@ -50,7 +50,7 @@ def rewritten_items(analysis: Analysis, choice: Choice) -> tuple[Item, ...]:
         return ()
     items = {item.id: item for item in pool.items if item.id in changed}
     edited = [
-        (items[pool_id], edit_of(pool, items[pool_id], standing).item)
+        (items[pool_id], apply_edits(pool, items[pool_id], standing).item)
         for pool_id, standing in changed.items()
         if pool_id in items
     ]

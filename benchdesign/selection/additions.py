@@ -19,22 +19,22 @@ from numpy.typing import NDArray
 from benchdesign.benchmarks.items import Item
 from benchdesign.concepts.dictionaries.dictionary import Dictionary
 from benchdesign.concepts.maps.concept_map import ConceptMap
-from benchdesign.coverage.gaps import Gaps, whole_items
+from benchdesign.coverage.gaps import Gaps, round_up_items
 from benchdesign.selection.constraints import Constraints
 from benchdesign.selection.duplicates import duplicate_threshold
 from benchdesign.selection.eligibility import Gate, RecordOf
 from benchdesign.selection.gain import GainTable
 from benchdesign.selection.gain_calibration import calibrate_zmin
 from benchdesign.selection.gain_settings import Emphasis, GainSettings
-from benchdesign.selection.proposal import Check, GapFilled, Proposal
+from benchdesign.selection.proposal import GapFilled, Proposal, ProposalCheck
 from benchdesign.selection.removals import RemovalSettings, propose_removals
 
 __all__ = [
     "AdditionPlan",
-    "Check",
     "Constraints",
     "GapFilled",
     "Proposal",
+    "ProposalCheck",
     "ProposalSettings",
     "RemovalSettings",
     "plan_additions",
@@ -236,7 +236,7 @@ class _Ledger:
         self._table = table
         self._needs = table.needs.copy()
         self._counts = gaps.count[table.concept_ids].copy()
-        self._targets = whole_items(table.targets)
+        self._targets = round_up_items(table.targets)
         self._max_gaps = max_gaps
 
     def gains(self, row: int) -> tuple[NDArray[np.int32], NDArray[np.float64]]:

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 
 from benchdesign.benchmarks.items import Item, Span
 from benchdesign.errors import UsageError
-from benchdesign.selection.duplicates import NEAR_DUPLICATE, _words
+from benchdesign.selection.duplicates import NEAR_DUPLICATE, normalized_words
 from benchdesign.selection.nearest import nearest
 
 __all__ = ["ContaminationMatch", "KnownList", "WordRuns", "find_contamination"]
 
 
-_TEMPLATE = 3
+_MAX_TEXTS_PER_RUN = 3
 """Most texts of a list that may share a run; a more frequent run belongs to a template."""
 
 
@@ -103,7 +103,7 @@ class WordRuns:
     """
 
     def __init__(self, texts: Sequence[str], *, n_gram: int = 13, shortest: int = 6) -> None:
-        self._words = [[word for word, _, _ in _words(text)] for text in texts]
+        self._words = [[word for word, _, _ in normalized_words(text)] for text in texts]
         self._places: dict[int, dict[int, tuple[int, int]]] = {}
         for size, rows in self._rows_by_size(n_gram, shortest).items():
             in_texts = Counter(
@@ -113,7 +113,7 @@ class WordRuns:
                 key: (row, start)
                 for row in reversed(rows)
                 for start, key in _runs(self._words[row], size)
-                if in_texts[key] <= _TEMPLATE
+                if in_texts[key] <= _MAX_TEXTS_PER_RUN
             }
 
     def _rows_by_size(self, n_gram: int, shortest: int) -> dict[int, list[int]]:
@@ -131,7 +131,7 @@ class WordRuns:
 
     def longest_match(self, row: int, item: Item, list_name: str) -> ContaminationMatch | None:
         """Return the longest run that an item shares with the list, verified word by word."""
-        tokens = _words(item.text)
+        tokens = normalized_words(item.text)
         words = [word for word, _, _ in tokens]
         best = (0, 0, -1)
         common = np.zeros(len(words), dtype=bool)

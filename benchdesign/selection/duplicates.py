@@ -21,8 +21,8 @@ from benchdesign.errors import UsageError
 from benchdesign.selection.nearest import nearest
 
 __all__ = [
-    "DuplicatePair",
     "NEAR_DUPLICATE",
+    "DuplicatePair",
     "duplicate_key",
     "duplicate_threshold",
     "find_duplicates",
@@ -34,10 +34,10 @@ NEAR_DUPLICATE = 0.95
 """Cosine similarity of sentence embeddings from which two items are near-duplicates."""
 
 
-_FEWEST_TO_LEARN_FROM = 20
+_MIN_CALIBRATION_ITEMS = 20
 
 
-_MOST_TO_LEARN_FROM = 2_000
+_MAX_CALIBRATION_ITEMS = 2_000
 
 
 _TOKEN = re.compile(
@@ -117,9 +117,9 @@ def duplicate_threshold(embeddings: NDArray[np.float16] | None) -> float:
     neighbour closer than 0.95, as in templated sets, the threshold rises to the 90th percentile of
     the nearest similarities.
     """
-    if embeddings is None or len(embeddings) < _FEWEST_TO_LEARN_FROM:
+    if embeddings is None or len(embeddings) < _MIN_CALIBRATION_ITEMS:
         return NEAR_DUPLICATE
-    step = -(-len(embeddings) // _MOST_TO_LEARN_FROM)
+    step = -(-len(embeddings) // _MAX_CALIBRATION_ITEMS)
     neighbours = nearest(embeddings[::step], embeddings, k=2)
     percentile = float(np.quantile(neighbours.similarities[:, 1], 0.9))
     return min(max(percentile, NEAR_DUPLICATE), 0.999)
@@ -158,11 +158,14 @@ def duplicate_key(item: Item) -> str:
     that carry meaning (+, <, %) are kept.
     """
     spans = item.content or ((0, len(item.text)),)
-    parts = [" ".join(word for word, _, _ in _words(item.text[start:end])) for start, end in spans]
+    parts = [
+        " ".join(word for word, _, _ in normalized_words(item.text[start:end]))
+        for start, end in spans
+    ]
     return "\n".join(sorted(part for part in parts if part)) or item.text.strip()
 
 
-def _words(text: str) -> list[tuple[str, int, int]]:
+def normalized_words(text: str) -> list[tuple[str, int, int]]:
     """Return case-folded words with their start and end in the text."""
     return [
         (unicodedata.normalize("NFKC", match.group()).casefold(), match.start(), match.end())

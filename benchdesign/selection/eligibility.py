@@ -20,20 +20,20 @@ from benchdesign.selection.constraints import Constraints
 from benchdesign.selection.contamination import WordRuns
 from benchdesign.selection.duplicates import duplicate_key
 from benchdesign.selection.nearest import nearest
-from benchdesign.selection.proposal import Check, GapFilled, Proposal
+from benchdesign.selection.proposal import GapFilled, Proposal, ProposalCheck
 
-__all__ = ["Gate", "RecordOf", "passed_over", "usual_parts"]
+__all__ = ["Gate", "RecordOf", "passed_over", "required_parts"]
 
 
-_QUOTED = 0.8
+_MAX_QUOTED_SHARE = 0.8
 """A candidate that repeats this share of a benchmark prompt in one run of words is rejected."""
 
 
-_USUAL = 0.95
+_TYPICAL_SHARE = 0.95
 """A part that this share of the benchmark's items have is required of candidates."""
 
 
-_WHOLE_FOR_EACH = 4
+_MIN_CANDIDATES_PER_ITEM = 4
 """Candidates with a part that the pool must offer per item to add, or it is not required."""
 
 
@@ -43,7 +43,7 @@ RecordOf = Callable[[Item], Mapping[str, Any]]
 _ITEM_FIELDS = ("prompt", "choices", "answer", "category", "source", "text")
 
 
-def usual_parts(
+def required_parts(
     benchmark_items: Sequence[Item], pool_items: Sequence[Item], *, n: int
 ) -> tuple[str, ...]:
     """Return the parts that candidates must have because benchmark items do: choices, an answer.
@@ -51,11 +51,11 @@ def usual_parts(
     An item without them would leave fields empty. A part is not required if too few pool items
     have it to choose `n` from.
     """
-    min_candidates = min(_WHOLE_FOR_EACH * n, len(pool_items) / 2)
+    min_candidates = min(_MIN_CANDIDATES_PER_ITEM * n, len(pool_items) / 2)
     return tuple(
         part
         for part in ("choices", "answer")
-        if _n_with(part, benchmark_items) >= _USUAL * len(benchmark_items)
+        if _n_with(part, benchmark_items) >= _TYPICAL_SHARE * len(benchmark_items)
         and _n_with(part, pool_items) >= min_candidates
     )
 
@@ -196,7 +196,9 @@ class Gate:
             self._n_similar[original] += 1
             return "duplicate of a proposal"
         quotation = self._prompts.longest_match(row, self._items[row], "benchmark")
-        if quotation and quotation.n_words >= _QUOTED * self._prompts.n_words(quotation.known_row):
+        if quotation and quotation.n_words >= _MAX_QUOTED_SHARE * self._prompts.n_words(
+            quotation.known_row
+        ):
             return "repeats the words of a benchmark item"
         if self._embeddings is None:
             return None
@@ -253,7 +255,7 @@ class Gate:
             n_gaps=n_gaps,
         )
 
-    def _checks(self, row: int, similarity: float) -> tuple[Check, ...]:
+    def _checks(self, row: int, similarity: float) -> tuple[ProposalCheck, ...]:
         item = self._items[row]
         key = duplicate_key(item)
         exact = self._keys.get(key, row) is None
@@ -266,7 +268,7 @@ class Gate:
                 f"similarity to the closest benchmark item {similarity:.2f}, "
                 f"limit {self._threshold:.2f}"
             )
-        checks = [Check("duplicate", not exact and similarity < self._threshold, message)]
+        checks = [ProposalCheck("duplicate", not exact and similarity < self._threshold, message)]
         lengths = self._benchmark_lengths
         if len(lengths):
             low, high = np.quantile(lengths, (0.01, 0.99))
@@ -276,18 +278,18 @@ class Gate:
                 f"{self._lengths[row]} tokens, {position} the benchmark's range "
                 f"of {low:.0f} to {high:.0f}"
             )
-            checks.append(Check("length", inside, message))
+            checks.append(ProposalCheck("length", inside, message))
         if item.choices and item.answer is not None:
             is_choice = item.answer_index is not None or item.answer in item.choices
             message = f"the answer is {'' if is_choice else 'not '}among the choices"
-            checks.append(Check("answer", is_choice, message))
+            checks.append(ProposalCheck("answer", is_choice, message))
         else:
             has_answer = item.answer is not None
             checks.append(
-                Check("answer", has_answer, "has an answer" if has_answer else "no answer")
+                ProposalCheck("answer", has_answer, "has an answer" if has_answer else "no answer")
             )
         if item.id in self._contaminated:
-            checks.append(Check("contamination", False, "on a keep-out list"))
+            checks.append(ProposalCheck("contamination", False, "on a keep-out list"))
         return tuple(checks)
 
 

@@ -22,11 +22,11 @@ from benchdesign.foundation.arrays import Floats
 from benchdesign.selection.concept_weights import concept_weights, targets_after
 from benchdesign.selection.gain_settings import Emphasis, GainSettings
 from benchdesign.selection.soft_presence import (
-    _STRETCH,
-    _TINY,
+    STRETCH_FACTOR,
+    TINY,
     SoftPresence,
-    _support,
     saliency_scale,
+    support_of,
 )
 
 __all__ = ["GainTable"]
@@ -90,7 +90,7 @@ class GainTable:
             scale=saliency_scale(pool_map, dictionary, gaps.coverage.thresholds),
         )
         linear, counts, total = presences.sums(weights)
-        support = _support(linear, benchmark_map, pool_map, n=n, settings=settings)
+        support = support_of(linear, benchmark_map, pool_map, n=n, settings=settings)
         bounds = linear * support
         # Convert the missing items into soft presence.
         shortfall = targets[concept_ids] - gaps.count[concept_ids]
@@ -99,7 +99,7 @@ class GainTable:
         # otherwise the last items would chase chance remainders.
         room = float(weights @ needs)
         best = np.partition(linear, -n)[-n:].sum() if 0 < n < len(linear) else linear.sum()
-        stretch = max(1.0, _STRETCH * best / room) if room > 0 else 1.0
+        stretch = max(1.0, STRETCH_FACTOR * best / room) if room > 0 else 1.0
         return cls(
             concept_ids,
             weights,
@@ -119,8 +119,8 @@ class GainTable:
         columns, presence = self.presences.row(row)
         room = remaining[columns]
         fill = np.minimum(presence, room)
-        share = fill * (room - fill / 2) / np.maximum(self.needs[columns], _TINY)
+        share = fill * (room - fill / 2) / np.maximum(self.needs[columns], TINY)
         return columns, self.support[row] * self.weights[columns] * share
 
 
-_SHORTLIST = 2_000
+SHORTLIST = 2_000

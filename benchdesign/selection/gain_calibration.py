@@ -35,7 +35,7 @@ def calibrate_zmin(
     scores = np.zeros(len(_ZMIN_GRID))
     observed = gaps.deficit[gaps.in_scope]
     for _ in range(n_splits):
-        order = rng.permutation(total)[: max(4 * size, _MOST_IN_NULL)]
+        order = rng.permutation(total)[: max(4 * size, _MAX_CALIBRATION_SAMPLE)]
         thresholds = gaps.coverage.thresholds
         rest = pool_map.take(np.sort(order[size:]))
         half = pool_map.take(np.sort(order[:size]))
@@ -61,4 +61,4 @@ _ZMIN_GRID = (0.5, 0.75, 1.0, 1.25, 1.5)
 _ZMIN_DEFAULT = 1.0
 
 
-_MOST_IN_NULL = 20_000
+_MAX_CALIBRATION_SAMPLE = 20_000

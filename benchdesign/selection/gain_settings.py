@@ -49,9 +49,9 @@ class Emphasis:
         emphasis = np.where(gaps.in_scope & (self.weights > 0), self.weights, 0.0)
         if not emphasis.any():
             return weights
-        emphasised: Floats = _BESIDE * weights + top * emphasis
+        emphasised: Floats = _DEFICIT_WEIGHT * weights + top * emphasis
         return emphasised
 
 
-_BESIDE = 0.2
+_DEFICIT_WEIGHT = 0.2
 """Weight of deficits next to an emphasis: they only break ties."""

@@ -23,17 +23,17 @@ if TYPE_CHECKING:
     from benchdesign.concepts.maps.concept_map import ConceptMap
     from benchdesign.coverage.areas import Areas
 
-__all__ = ["PROBED", "ModelWeighting", "WeighedModel", "weigh_by_models"]
+__all__ = ["PROBE_THRESHOLD", "ModelWeighting", "WeightingModel", "weight_by_models"]
 
 
-PROBED = 0.5
+PROBE_THRESHOLD = 0.5
 """Weight threshold from which an item that shows the concept probes a weakness."""
 
-_MOST_NAMED = 5
+_MAX_NAMED_WEAKNESSES = 5
 
 
 @dataclass(frozen=True, slots=True)
-class WeighedModel:
+class WeightingModel:
     """One model whose results set the weights."""
 
     name: str
@@ -53,7 +53,7 @@ class ModelWeighting:
     wanted: Floats
     """(n_concepts,): further items needed to detect a gap of 10 points at 80% power."""
 
-    models: tuple[WeighedModel, ...]
+    models: tuple[WeightingModel, ...]
     files: tuple[str, ...]
     """Result files as named by the user."""
 
@@ -70,7 +70,7 @@ class ModelWeighting:
         return tuple(dict.fromkeys(labels))[:n]
 
 
-def weigh_by_models(
+def weight_by_models(
     files: Sequence[str],
     benchmark: Benchmark,
     benchmark_map: ConceptMap,
@@ -93,12 +93,17 @@ def weigh_by_models(
         settings=ModelSettings(n_bootstrap=0),
     )
     weights, items_needed = probe_weights(results)
-    return ModelWeighting(weights, items_needed, tuple(map(_weighed, results)), tuple(files))
+    return ModelWeighting(
+        weights, items_needed, tuple(map(_weighting_model, results)), tuple(files)
+    )
 
 
-def _weighed(model_gaps: ModelGaps) -> WeighedModel:
+def _weighting_model(model_gaps: ModelGaps) -> WeightingModel:
     weak = [area.name for area, _ in model_gaps.profile()]
     weak += [group[0].name for group in model_gaps.other_groups()]
-    return WeighedModel(
-        model_gaps.model, model_gaps.overall, model_gaps.n_items, tuple(weak[:_MOST_NAMED])
+    return WeightingModel(
+        model_gaps.model,
+        model_gaps.overall,
+        model_gaps.n_items,
+        tuple(weak[:_MAX_NAMED_WEAKNESSES]),
     )

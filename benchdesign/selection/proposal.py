@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Check", "GapFilled", "Proposal"]
+__all__ = ["GapFilled", "Proposal", "ProposalCheck"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class GapFilled:
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class ProposalCheck:
     """The result of one check of a candidate."""
 
     name: str
@@ -66,7 +66,7 @@ class Proposal:
     nearest_similarity: float | None
     """Cosine similarity to the closest benchmark item."""
 
-    checks: tuple[Check, ...] = ()
+    checks: tuple[ProposalCheck, ...] = ()
     category: str | None = None
     source: str | None = None
     n_similar: int = 0

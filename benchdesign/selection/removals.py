@@ -21,7 +21,7 @@ from benchdesign.coverage.gaps import Gaps
 from benchdesign.errors import UsageError
 from benchdesign.selection.duplicates import NEAR_DUPLICATE, duplicate_key
 from benchdesign.selection.nearest import nearest
-from benchdesign.selection.proposal import Check, GapFilled, Proposal
+from benchdesign.selection.proposal import GapFilled, Proposal, ProposalCheck
 
 __all__ = ["RemovalSettings", "propose_removals"]
 
@@ -64,7 +64,7 @@ def propose_removals(
     n_wanted = min(n, len(benchmark_items) - min_items)
     if n_wanted <= 0:
         return ()
-    search = _Search(benchmark_map, gaps, benchmark_items, settings or RemovalSettings())
+    search = _RemovalSearch(benchmark_map, gaps, benchmark_items, settings or RemovalSettings())
     waiting = [
         (-search.redundancy(row), row, 0)
         for row, item in enumerate(benchmark_items)
@@ -87,7 +87,7 @@ def propose_removals(
     return tuple(proposals)
 
 
-class _Search:
+class _RemovalSearch:
     """The kept items, with the count of each concept and the nearest neighbours."""
 
     def __init__(
@@ -221,8 +221,8 @@ class _Search:
             nearest_row=nearest_row if nearest_row >= 0 else None,
             nearest_similarity=similarity if nearest_row >= 0 else None,
             checks=(
-                Check("duplicate", True, message),
-                Check("coverage", not n_lost, coverage),
+                ProposalCheck("duplicate", True, message),
+                ProposalCheck("coverage", not n_lost, coverage),
             ),
             category=item.category,
             source=item.source,

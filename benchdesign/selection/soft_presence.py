@@ -10,24 +10,24 @@ from numpy.typing import NDArray
 from benchdesign.concepts.dictionaries.dictionary import Dictionary
 from benchdesign.concepts.maps.concept_map import ConceptMap
 from benchdesign.foundation.arrays import Floats
-from benchdesign.selection.gain import _SHORTLIST
+from benchdesign.selection.gain import SHORTLIST
 from benchdesign.selection.gain_settings import GainSettings
 from benchdesign.selection.nearest import nearest
 
 __all__ = ["saliency_scale"]
 
 
-_STRETCH = 8.0
+STRETCH_FACTOR = 8.0
 
 
-_RIDGE = 100.0
+_RIDGE_PENALTY = 100.0
 """Ridge penalty of the regression on embeddings; 10 to 1000 give similar results (measured)."""
 
 
-_TINY = 1e-12
+TINY = 1e-12
 
 
-_NEIGHBOURS_AMONG = 8_192
+_MAX_NEIGHBOUR_ITEMS = 8_192
 """Items searched for neighbours, sampled evenly from a larger pool or benchmark."""
 
 
@@ -100,7 +100,7 @@ class SoftPresence:
         return by_item, count, total
 
 
-def _support(
+def support_of(
     linear: Floats,
     benchmark_map: ConceptMap,
     pool_map: ConceptMap,
@@ -121,14 +121,14 @@ def _support(
     k = min(settings.n_neighbours, len(linear) - 1)
     if pool is None or benchmark is None or k < 1:
         return support
-    n_shortlisted = min(len(linear), max(_SHORTLIST, 20 * n))
+    n_shortlisted = min(len(linear), max(SHORTLIST, 20 * n))
     rows = np.argpartition(-linear, n_shortlisted - 1)[:n_shortlisted]
     rows = np.sort(rows[linear[rows] > 0])
     if not len(rows):
         return support
-    sample = _evenly(len(pool), _NEIGHBOURS_AMONG)
+    sample = _even_positions(len(pool), _MAX_NEIGHBOUR_ITEMS)
     queries = np.union1d(rows, sample)
-    benchmark = benchmark[_evenly(len(benchmark), _NEIGHBOURS_AMONG)]
+    benchmark = benchmark[_even_positions(len(benchmark), _MAX_NEIGHBOUR_ITEMS)]
     neighbours = _Neighbours.find(pool, benchmark, queries=queries, sample=sample, k=k)
     once = np.zeros(len(linear))
     once[queries] = settings.own_share * linear[queries] + neighbours.mean_of(linear)
@@ -198,19 +198,19 @@ def _likeness(
     centre, y = fitted.mean(axis=0), np.repeat([1.0, 0.0], [len(sample), len(benchmark)])
     level = y.mean()
     x = fitted - centre
-    inverse = np.linalg.inv(x.T @ x + _RIDGE * np.eye(x.shape[1]))
+    inverse = np.linalg.inv(x.T @ x + _RIDGE_PENALTY * np.eye(x.shape[1]))
     slope = inverse @ (x.T @ (y - level))
     leverage = np.einsum("ij,jk,ik->i", x, inverse, x, optimize=True) + 1 / len(x)
-    left_out = y - (y - level - x @ slope) / np.maximum(1 - leverage, _TINY)
+    left_out = y - (y - level - x @ slope) / np.maximum(1 - leverage, TINY)
     in_sample = left_out[: len(sample)]
     predicted = level + (pool[rows].astype(np.float64) - centre) @ slope
     position = np.minimum(np.searchsorted(sample, rows), len(sample) - 1)
     predicted = np.where(sample[position] == rows, in_sample[position], predicted)
-    standardised: Floats = (predicted - in_sample.mean()) / max(float(in_sample.std()), _TINY)
+    standardised: Floats = (predicted - in_sample.mean()) / max(float(in_sample.std()), TINY)
     return standardised
 
 
-def _evenly(total: int, limit: int) -> NDArray[np.int64]:
+def _even_positions(total: int, limit: int) -> NDArray[np.int64]:
     """Return at most `limit` of `total` positions, evenly spaced."""
     if total <= limit:
         return np.arange(total)

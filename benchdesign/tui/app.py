@@ -16,21 +16,21 @@ from textual.theme import Theme
 from textual.widget import Widget
 
 from benchdesign.errors import WorkspaceError
-from benchdesign.foundation.paths import is_there
+from benchdesign.foundation.paths import path_exists
 from benchdesign.tui.keys import APP_KEYS, KEYS, SCREENS, bindings
 from benchdesign.tui.session.job_controller import WorkingApp
-from benchdesign.tui.session.ui_state import keep_preference
+from benchdesign.tui.session.ui_state import save_preference
 
 if TYPE_CHECKING:
     from textual.command import Provider
 
     from benchdesign.tui.session.session import Session
-    from benchdesign.workspace.decisions import Step
+    from benchdesign.workspace.decisions import LogStep
 
 __all__ = ["BenchdesignApp"]
 
 
-_EARLY = 0.01
+_KEY_RETRY_SECONDS = 0.01
 """Seconds between retries of keys typed before the first screen exists."""
 
 
@@ -88,13 +88,13 @@ class BenchdesignApp(WorkingApp):
         self.set_interval(1.0, self.try_writing)
         # Decisions are saved at once; a killed terminal loses at most this much UI state.
         self.set_interval(2.0, self.save_ui)
-        if self.target is not None and is_there(Path(self.target) / "workspace.json"):
+        if self.target is not None and path_exists(Path(self.target) / "workspace.json"):
             self.open_workspace(Path(self.target))
 
     def _keep_theme(self, theme: Theme) -> None:
         if self.config is not None and theme.name != self.preferences.theme:
             self.preferences = replace(self.preferences, theme=theme.name)
-            problem = keep_preference(self.config, "theme", theme.name)
+            problem = save_preference(self.config, "theme", theme.name)
             self.say(problem or f"Theme {theme.name} saved as default.", is_error=bool(problem))
 
     async def on_event(self, event: events.Event) -> None:
@@ -117,11 +117,11 @@ class BenchdesignApp(WorkingApp):
     def _queue_key(self, key: events.Key) -> None:
         self._queued_keys.append(key)
         if len(self._queued_keys) == 1:
-            self.set_timer(_EARLY, self._post_queued_keys)
+            self.set_timer(_KEY_RETRY_SECONDS, self._post_queued_keys)
 
     def _post_queued_keys(self) -> None:
         if not self._has_screen:
-            self.set_timer(_EARLY, self._post_queued_keys)
+            self.set_timer(_KEY_RETRY_SECONDS, self._post_queued_keys)
             return
         keys, self._queued_keys = self._queued_keys, []
         for key in keys:
@@ -160,7 +160,7 @@ class BenchdesignApp(WorkingApp):
         """Redo the last undone decision."""
         self._step_back("redone", lambda session: session.redo())
 
-    def _step_back(self, done: str, move: Callable[[Session], Step | None]) -> None:
+    def _step_back(self, done: str, move: Callable[[Session], LogStep | None]) -> None:
         session = self.session
         if session is None or not session.can_write:
             self.say("Read-only: decisions cannot be changed.")

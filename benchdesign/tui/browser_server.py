@@ -93,12 +93,12 @@ class LocalServer(Server):  # type: ignore[misc]
         if request.headers.get("Origin", self.public_url) != self.public_url:
             raise web.HTTPForbidden(text="Requests from other pages are rejected.\n")
         token = request.query.get("token", "")
-        if request.path == "/" and _same(token, self.token):
+        if request.path == "/" and _tokens_match(token, self.token):
             # The redirect removes the token from the address bar, the history and screenshots.
             response = web.HTTPFound("/")
             response.set_cookie(self._cookie, self.token, httponly=True, samesite="Strict")
             raise response
-        if not _same(request.cookies.get(self._cookie, ""), self.token):
+        if not _tokens_match(request.cookies.get(self._cookie, ""), self.token):
             raise web.HTTPForbidden(
                 text="Token required: open the address that `benchdesign serve` printed.\n"
             )
@@ -117,5 +117,5 @@ class LocalServer(Server):  # type: ignore[misc]
         response.headers["Cache-Control"] = "no-store"
 
 
-def _same(value: str, token: str) -> bool:
+def _tokens_match(value: str, token: str) -> bool:
     return hmac.compare_digest(value.encode("utf-8", "replace"), token.encode("ascii"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from benchdesign.coverage.status import Status
 from benchdesign.tui.session.session import Session
 
-__all__ = ["OUT", "concept_label", "state_style"]
+__all__ = ["UNCOUNTED_STATES", "concept_label", "state_style"]
 
 
 _STYLES = {
@@ -22,7 +22,7 @@ _STYLES = {
 }
 
 
-OUT = ("kept_out", "ignored", "merged")
+UNCOUNTED_STATES = ("kept_out", "ignored", "merged")
 """States of concepts that are left out of every count."""
 
 

@@ -66,7 +66,7 @@ class Key:
     group: str
 
 
-_ALL = (
+_ALL_KEYS = (
     Key("move.up", "up,k", "cursor_up", "up", "Move up.", "Move"),
     Key("move.down", "down,j", "cursor_down", "down", "Move down.", "Move"),
     Key("move.page_up", "pageup", "page_up", "page up", "Move one page up.", "Move"),
@@ -206,7 +206,7 @@ _ALL = (
     ),
 )
 
-KEYS: dict[str, Key] = {key.id: key for key in _ALL}
+KEYS: dict[str, Key] = {key.id: key for key in _ALL_KEYS}
 
 TABLE_KEYS = (
     "move.up",
@@ -298,7 +298,7 @@ FOOTERS: dict[str, tuple[str, ...]] = {
 }
 """At most eight keys per screen, most used first; a narrow screen shows the first five and help."""
 
-_WORDS = {
+_FOOTER_WORDS = {
     ("open", "drop"): "forget",
     ("overview", "open"): "go on",
     ("overview", "choose"): "scope",
@@ -322,10 +322,10 @@ _WORDS = {
 
 def footer_word(mode: str, key_id: str) -> str:
     """Return the footer label of a key on a screen."""
-    return _WORDS.get((mode, key_id), KEYS[key_id].word)
+    return _FOOTER_WORDS.get((mode, key_id), KEYS[key_id].word)
 
 
-_NAMES = {
+_KEY_LABELS = {
     "slash": "/",
     "question_mark": "?",
     "plus": "+",
@@ -344,7 +344,7 @@ def key_label(key: str) -> str:
     """Return the display form of a key (`ctrl+p` as `^p`)."""
     if key.startswith("ctrl+"):
         return f"^{key.removeprefix('ctrl+')}"
-    return _NAMES.get(key, key)
+    return _KEY_LABELS.get(key, key)
 
 
 def bindings(*ids: str) -> list[BindingType]:

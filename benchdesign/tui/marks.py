@@ -8,11 +8,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Mark", "Marks"]
+__all__ = ["Marks", "StateMark"]
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class StateMark:
     """Display of one state: glyph, word and style."""
 
     glyph: str
@@ -26,36 +26,36 @@ _WARNING = "$text-warning"
 _GOOD = "$text-primary"
 _QUIET = "$foreground-muted"
 
-MARKS: dict[str, Mark] = {
+MARKS: dict[str, StateMark] = {
     # coverage of a concept
-    "missing": Mark("!!", "!!", "missing", f"bold {_WARNING}"),
-    "under": Mark("!", "!", "under", _WARNING),
-    "adequate": Mark("", "", "adequate", ""),
-    "over": Mark("+", "+", "over", _GOOD),
-    "untestable": Mark("?", "?", "untestable", _QUIET),
-    "kept_out": Mark("-", "-", "kept out", _QUIET),
-    "ignored": Mark("-", "-", "ignored", _QUIET),
-    "merged": Mark("-", "-", "merged", _QUIET),
+    "missing": StateMark("!!", "!!", "missing", f"bold {_WARNING}"),
+    "under": StateMark("!", "!", "under", _WARNING),
+    "adequate": StateMark("", "", "adequate", ""),
+    "over": StateMark("+", "+", "over", _GOOD),
+    "untestable": StateMark("?", "?", "untestable", _QUIET),
+    "kept_out": StateMark("-", "-", "kept out", _QUIET),
+    "ignored": StateMark("-", "-", "ignored", _QUIET),
+    "merged": StateMark("-", "-", "merged", _QUIET),
     # decisions
-    "accept": Mark("✓", "y", "accepted", f"bold {_GOOD}"),
-    "reject": Mark("✗", "n", "rejected", _WARNING),
-    "defer": Mark("~", "~", "deferred", _QUIET),
-    "open": Mark(".", ".", "open", ""),
-    "kept": Mark("", "", "kept", ""),
-    "out": Mark("✗", "n", "out", _WARNING),
-    "new": Mark("✓", "y", "new", f"bold {_GOOD}"),
+    "accept": StateMark("✓", "y", "accepted", f"bold {_GOOD}"),
+    "reject": StateMark("✗", "n", "rejected", _WARNING),
+    "defer": StateMark("~", "~", "deferred", _QUIET),
+    "open": StateMark(".", ".", "open", ""),
+    "kept": StateMark("", "", "kept", ""),
+    "out": StateMark("✗", "n", "out", _WARNING),
+    "new": StateMark("✓", "y", "new", f"bold {_GOOD}"),
     # checks
-    "pass": Mark("✓", "y", "fine", _GOOD),
-    "warn": Mark("!", "!", "look", _WARNING),
-    "estimate": Mark("~", "~", "about", _QUIET),
-    "fail": Mark("✗", "n", "stops", f"bold {_WARNING}"),
+    "pass": StateMark("✓", "y", "fine", _GOOD),
+    "warn": StateMark("!", "!", "look", _WARNING),
+    "estimate": StateMark("~", "~", "about", _QUIET),
+    "fail": StateMark("✗", "n", "stops", f"bold {_WARNING}"),
     # places
-    "cursor": Mark("▸", ">", "here", "bold"),
-    "folded": Mark("▸", ">", "closed", ""),
-    "unfolded": Mark("▾", "v", "open", ""),
-    "ascending": Mark("↑", "+", "ascending", ""),
-    "descending": Mark("↓", "-", "descending", ""),
-    "marked": Mark("*", "*", "marked", f"bold {_GOOD}"),
+    "cursor": StateMark("▸", ">", "here", "bold"),
+    "folded": StateMark("▸", ">", "closed", ""),
+    "unfolded": StateMark("▾", "v", "open", ""),
+    "ascending": StateMark("↑", "+", "ascending", ""),
+    "descending": StateMark("↓", "-", "descending", ""),
+    "marked": StateMark("*", "*", "marked", f"bold {_GOOD}"),
 }
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-__all__ = ["clock_of", "signed"]
+__all__ = ["local_time_text", "signed"]
 
 
 def signed(value: float) -> str:
@@ -13,7 +13,7 @@ def signed(value: float) -> str:
     return "0.0" if text in ("+0.0", "-0.0") else text
 
 
-def clock_of(timestamp: str) -> str:
+def local_time_text(timestamp: str) -> str:
     """Return a log timestamp in local time, with its date unless that is today."""
     try:
         moment = datetime.fromisoformat(timestamp).astimezone()

@@ -16,18 +16,18 @@ if TYPE_CHECKING:
     from benchdesign.tui.app import BenchdesignApp
     from benchdesign.tui.session.session import Session
 
-__all__ = ["Found", "WorkspaceFinder", "find"]
+__all__ = ["SearchMatch", "WorkspaceFinder", "find_matches"]
 
-_MOST = 8
+_MAX_MATCHES = 8
 """Maximum number of matches of each kind."""
 
-_AT_ONCE = 2_000
+_TEXTS_PER_TURN = 2_000
 """Number of texts searched before control returns to the event loop."""
 
 _CELLS = 90
 
 
-class Found(NamedTuple):
+class SearchMatch(NamedTuple):
     """One match."""
 
     kind: str
@@ -49,33 +49,35 @@ class WorkspaceFinder(Provider):
         app = self.app
         if not isinstance(app, BenchdesignApp) or app.session is None:
             return
-        async for match in find(app.session, query):
-            yield Hit(match.score, _shown(match), _goer(app, match), text=match.text)
+        async for match in find_matches(app.session, query):
+            yield Hit(
+                match.score, _match_content(match), _match_opener(app, match), text=match.text
+            )
 
 
-async def find(session: Session, query: str) -> AsyncIterator[Found]:
-    """Yield texts that contain every word of the query, up to `_MOST` of each kind."""
+async def find_matches(session: Session, query: str) -> AsyncIterator[SearchMatch]:
+    """Yield texts that contain every word of the query, up to `_MAX_MATCHES` of each kind."""
     words = query.lower().split()
     if not words or session.loaded is None:
         return
-    for kind, mode, n, id_of, text_of in _places(session):
+    for kind, mode, n, id_of, text_of in _search_sources(session):
         n_found = 0
         for position in range(n):
-            if position % _AT_ONCE == _AT_ONCE - 1:
+            if position % _TEXTS_PER_TURN == _TEXTS_PER_TURN - 1:
                 await asyncio.sleep(0)
             text = text_of(position)
             lowered = text.lower()
             if all(word in lowered for word in words):
-                yield Found(kind, mode, id_of(position), text, _score(lowered, words))
+                yield SearchMatch(kind, mode, id_of(position), text, _score(lowered, words))
                 n_found += 1
-                if n_found == _MOST:
+                if n_found == _MAX_MATCHES:
                     break
 
 
-_Place = tuple[str, str, int, Callable[[int], str], Callable[[int], str]]
+_SearchSource = tuple[str, str, int, Callable[[int], str], Callable[[int], str]]
 
 
-def _places(session: Session) -> Iterator[_Place]:
+def _search_sources(session: Session) -> Iterator[_SearchSource]:
     loaded = session.loaded
     assert loaded is not None
     analysis = loaded.analysis
@@ -118,19 +120,19 @@ def _score(text: str, words: Sequence[str]) -> float:
     return 0.9 if begins else 0.6
 
 
-def _shown(match: Found) -> Content:
+def _match_content(match: SearchMatch) -> Content:
     name = f"{match.kind}: "
     return Content.assemble((name, "bold"), display(match.text[: 4 * _CELLS], width=_CELLS))
 
 
-def _goer(app: BenchdesignApp, match: Found) -> Callable[[], None]:
+def _match_opener(app: BenchdesignApp, match: SearchMatch) -> Callable[[], None]:
     def go() -> None:
-        app.call_later(_show, app, match)
+        app.call_later(_open_match, app, match)
 
     return go
 
 
-async def _show(app: BenchdesignApp, match: Found) -> None:
+async def _open_match(app: BenchdesignApp, match: SearchMatch) -> None:
     from benchdesign.tui.screens.list_screen import ListScreen
 
     if app.current_mode != match.mode:

@@ -13,18 +13,18 @@ from benchdesign.coverage.scope import Scope
 from benchdesign.workspace.decision_log import DecisionLog
 from benchdesign.workspace.decisions import Subject, Verdict
 
-__all__ = ["Merged", "scope_with_decisions", "wanted_counts"]
+__all__ = ["ConceptMerges", "scope_with_decisions", "target_counts"]
 
 
 @dataclass(frozen=True, slots=True)
-class Merged:
+class ConceptMerges:
     """Merges of concepts."""
 
     into: Mapping[str, int]
     """By merged concept: its target."""
 
     @classmethod
-    def from_log(cls, log: DecisionLog, n_concepts: int) -> Merged:
+    def from_log(cls, log: DecisionLog, n_concepts: int) -> ConceptMerges:
         """Return the current merges; concepts that the dictionary lacks are ignored."""
         pairs = sorted(log.merged.items())
         return cls(
@@ -64,7 +64,7 @@ def scope_with_decisions(scope: Scope, log: DecisionLog, areas: Areas) -> Scope:
     return replace(scope, pins=tuple(sorted(pins)), exclusions=tuple(sorted(exclusions)))
 
 
-def wanted_counts(log: DecisionLog, n_concepts: int) -> NDArray[np.int64] | None:
+def target_counts(log: DecisionLog, n_concepts: int) -> NDArray[np.int64] | None:
     """Return the target counts set by hand, -1 where unset; None if none is set."""
     targets = {
         concept_id: count for concept_id, count in log.wanted.items() if concept_id < n_concepts

@@ -15,22 +15,22 @@ from pathlib import Path
 from typing import Any
 
 from benchdesign.errors import WorkspaceError
-from benchdesign.foundation.atomic_files import sync
+from benchdesign.foundation.atomic_files import flush_to_disk
 from benchdesign.foundation.paths import read_regular
 from benchdesign.workspace.decision_lines import (
-    _decide_lines,
-    _decision,
-    _parse_by_line,
-    _parse_together,
-    _short,
-    _start_of_last_step,
+    decision_from,
+    parse_by_line,
+    parse_together,
+    problem_text,
+    start_of_last_step,
+    validate_lines,
 )
-from benchdesign.workspace.decisions import Decision, Standing, Step, Subject, Verdict
+from benchdesign.workspace.decisions import Decision, DecisionState, LogStep, Subject, Verdict
 
 __all__ = ["DecisionLog"]
 
 
-_LARGEST = 1 << 30
+_MAX_LOG_BYTES = 1 << 30
 """Largest log that is replayed, in bytes: millions of decisions."""
 
 
@@ -41,9 +41,9 @@ class DecisionLog:
         self.path = path
         self.who = who
         self._clock = clock
-        self._steps: list[Step] = []
-        self._done: list[Step] = []
-        self._undone: list[Step] = []
+        self._steps: list[LogStep] = []
+        self._done: list[LogStep] = []
+        self._undone: list[LogStep] = []
         self._history: dict[tuple[Subject, str], list[Decision]] = {}
         self._whole_bytes = 0
         self.n_torn = 0
@@ -65,8 +65,8 @@ class DecisionLog:
             decision._replace(who=decision.who or self.who, when=decision.when or when)
             for decision in decisions
         )
-        step = Step(self._next_number, "decide", stamped, self.who, when)
-        self._append(_decide_lines(step))
+        step = LogStep(self._next_number, "decide", stamped, self.who, when)
+        self._append(validate_lines(step))
         self._apply_decide(step)
 
     def decide(
@@ -92,7 +92,7 @@ class DecisionLog:
         """Record a note or a reason; the verdict stays."""
         self.record(Decision(subject, subject_id, note=note, reason=reason))
 
-    def undo(self) -> Step | None:
+    def undo(self) -> LogStep | None:
         """Undo the last step and return it; None if there is none."""
         if not self._done:
             return None
@@ -102,7 +102,7 @@ class DecisionLog:
         self._apply_undo(self._next_number, self.who, when)
         return target
 
-    def redo(self) -> Step | None:
+    def redo(self) -> LogStep | None:
         """Redo the step undone last and return it; None after a new decision or without an undo."""
         if not self._undone:
             return None
@@ -112,7 +112,7 @@ class DecisionLog:
         self._apply_redo(self._next_number, self.who, when)
         return target
 
-    def standing(self, subject: Subject, subject_id: str) -> Standing | None:
+    def standing(self, subject: Subject, subject_id: str) -> DecisionState | None:
         """Return the current state of one subject; None without decisions, or if all are undone."""
         decisions = self._history.get((subject, subject_id))
         return _fold(subject, subject_id, decisions) if decisions else None
@@ -122,7 +122,7 @@ class DecisionLog:
         standing = self.standing(subject, subject_id)
         return standing.verdict if standing else Verdict.OPEN
 
-    def standings(self, subject: Subject) -> dict[str, Standing]:
+    def standings(self, subject: Subject) -> dict[str, DecisionState]:
         """Return the state of every subject of a kind, in the order of their first decisions."""
         return {
             subject_id: _fold(kind, subject_id, decisions)
@@ -184,7 +184,7 @@ class DecisionLog:
         return targets
 
     @property
-    def steps(self) -> Sequence[Step]:
+    def steps(self) -> Sequence[LogStep]:
         """The complete audit trail, including undo and redo steps."""
         return tuple(self._steps)
 
@@ -202,7 +202,7 @@ class DecisionLog:
         """Count the steps, including undo and redo steps."""
         return len(self._steps)
 
-    def __iter__(self) -> Iterator[Step]:
+    def __iter__(self) -> Iterator[LogStep]:
         """Yield the steps of the audit trail in order."""
         return iter(self._steps)
 
@@ -234,7 +234,7 @@ class DecisionLog:
             finally:
                 os.close(handle)
             if is_new:
-                sync(self.path.parent)
+                flush_to_disk(self.path.parent)
         except OSError as problem:
             raise WorkspaceError(
                 f"{self.path}: the decision was not saved ({problem.strerror}). "
@@ -244,7 +244,7 @@ class DecisionLog:
 
     def _replay(self) -> None:
         try:
-            data = read_regular(self.path, max_bytes=_LARGEST)
+            data = read_regular(self.path, max_bytes=_MAX_LOG_BYTES)
         except FileNotFoundError:
             return
         except OSError as problem:
@@ -257,7 +257,7 @@ class DecisionLog:
         self._whole_bytes = whole
         group: list[Decision] = []
         lines = data[:whole].split(b"\n")[:-1]
-        entries: Iterable[tuple[int, Any]] = _parse_together(lines) or _parse_by_line(lines)
+        entries: Iterable[tuple[int, Any]] = parse_together(lines) or parse_by_line(lines)
         for number, entry in entries:
             try:
                 if isinstance(entry, ValueError):
@@ -265,21 +265,21 @@ class DecisionLog:
                 self._replay_entry(entry, group)
             except (ValueError, LookupError, TypeError, AttributeError, OverflowError) as problem:
                 raise WorkspaceError(
-                    f"{self.path}:{number}: not a decision ({_short(problem)}). Restore the line "
+                    f"{self.path}:{number}: not a decision ({problem_text(problem)}). Restore the line "
                     "from a backup, or delete it to continue without it."
                 ) from None
         if group:
             # A crash cut off the last lines of a step; discard the whole step.
             self.n_torn = 1
-            self._whole_bytes = _start_of_last_step(data[:whole], len(group))
+            self._whole_bytes = start_of_last_step(data[:whole], len(group))
 
     def _replay_entry(self, entry: Mapping[str, Any], group: list[Decision]) -> None:
         number, action = int(entry["step"]), entry["action"]
         who, when = str(entry.get("who", "")), str(entry.get("when", ""))
         if action == "decide":
-            group.append(_decision(entry, who, when))
+            group.append(decision_from(entry, who, when))
             if not entry.get("more", False):
-                self._apply_decide(Step(number, "decide", tuple(group), who, when))
+                self._apply_decide(LogStep(number, "decide", tuple(group), who, when))
                 group.clear()
         elif action == "undo":
             if self._done[-1].number != entry["of"]:
@@ -292,7 +292,7 @@ class DecisionLog:
         else:
             raise ValueError(f"unknown action {action!r}")
 
-    def _apply_decide(self, step: Step) -> None:
+    def _apply_decide(self, step: LogStep) -> None:
         self._steps.append(step)
         self._done.append(step)
         self._undone.clear()
@@ -304,17 +304,17 @@ class DecisionLog:
         self._undone.append(step)
         for decision in reversed(step.decisions):
             self._history[(decision.subject, decision.subject_id)].pop()
-        self._steps.append(Step(number, "undo", step.decisions, who, when))
+        self._steps.append(LogStep(number, "undo", step.decisions, who, when))
 
     def _apply_redo(self, number: int, who: str, when: str) -> None:
         step = self._undone.pop()
         self._done.append(step)
         for decision in step.decisions:
             self._history.setdefault((decision.subject, decision.subject_id), []).append(decision)
-        self._steps.append(Step(number, "redo", step.decisions, who, when))
+        self._steps.append(LogStep(number, "redo", step.decisions, who, when))
 
 
-def _fold(subject: Subject, subject_id: str, decisions: Sequence[Decision]) -> Standing:
+def _fold(subject: Subject, subject_id: str, decisions: Sequence[Decision]) -> DecisionState:
     verdict, reason, note = Verdict.OPEN, "", ""
     edits: dict[str, Any] = {}
     want: int | None = None
@@ -331,7 +331,7 @@ def _fold(subject: Subject, subject_id: str, decisions: Sequence[Decision]) -> S
         if decision.want is not None:
             want = None if decision.want < 0 else decision.want
         merge = merge if decision.merge is None else decision.merge
-    return Standing(subject, subject_id, verdict, note, reason, edits, want, merge, who, when)
+    return DecisionState(subject, subject_id, verdict, note, reason, edits, want, merge, who, when)
 
 
 def _write_all(handle: int, data: bytes) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-__all__ = ["BY_RULE", "Decision", "Standing", "Step", "Subject", "Verdict"]
+__all__ = ["BY_RULE", "Decision", "DecisionState", "LogStep", "Subject", "Verdict"]
 
 BY_RULE = -1
 """Value of `Decision.want` that resets the target count to the one set by the rule."""
@@ -90,7 +90,7 @@ class Decision(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class DecisionState:
     """The state of one subject after replaying all decisions on it."""
 
     subject: Subject
@@ -113,7 +113,7 @@ class Standing:
     when: str = ""
 
 
-class Step(NamedTuple):
+class LogStep(NamedTuple):
     """One step of the log: decisions made, undone or redone together."""
 
     number: int

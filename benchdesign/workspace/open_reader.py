@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from benchdesign.concepts.mapping.reader import Reader, usable_cache
+from benchdesign.concepts.mapping.reader import ItemMapper, choose_cache_folder
 from benchdesign.foundation.progress import ProgressCallback, StopCheck
 from benchdesign.workspace.workspace import Workspace
 
@@ -17,7 +17,7 @@ def reader_of(
     cache: Path | None = None,
     progress: ProgressCallback | None = None,
     stop: StopCheck | None = None,
-) -> Reader:
+) -> ItemMapper:
     """Return the reader of a workspace; it opens the model only for items not in the cache."""
-    folder = usable_cache(cache, workspace.folder / "cache")
-    return Reader(workspace.settings, cache=folder, progress=progress, stop=stop)
+    folder = choose_cache_folder(cache, workspace.folder / "cache")
+    return ItemMapper(workspace.settings, cache=folder, progress=progress, stop=stop)

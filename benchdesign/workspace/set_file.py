@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchdesign.foundation.paths import full_path, is_there
+from benchdesign.foundation.paths import path_exists, resolve_path
 
 if TYPE_CHECKING:
     from benchdesign.benchmarks.items import Benchmark
@@ -32,20 +32,20 @@ class SetFile:
     """The path as typed by the user; manifests show it."""
 
 
-def _set_file(path: str | Path) -> SetFile:
+def remember_set(path: str | Path) -> SetFile:
     text = str(path)
     if text.startswith("hf:"):
         return SetFile(path=text, name=text.rpartition("/")[2], given=text)
-    resolved = full_path(text)
+    resolved = resolve_path(text)
     return SetFile(path=str(resolved), name=resolved.name, given=text)
 
 
-def _is_there(path: str | Path) -> bool:
-    return str(path).startswith("hf:") or is_there(path)
+def set_exists(path: str | Path) -> bool:
+    return str(path).startswith("hf:") or path_exists(path)
 
 
-def _as_read(source: SetFile, benchmark: Benchmark) -> SetFile:
-    size, modified = _stamp(Path(source.path))
+def with_read_state(source: SetFile, benchmark: Benchmark) -> SetFile:
+    size, modified = file_stamp(Path(source.path))
     return replace(
         source,
         sha256=benchmark.sha256,
@@ -56,14 +56,14 @@ def _as_read(source: SetFile, benchmark: Benchmark) -> SetFile:
     )
 
 
-def _identity(source: SetFile) -> list[object]:
+def file_identity(source: SetFile) -> list[object]:
     """Return path and digest, marked as changed if size or time differ from the last read."""
-    stamp = _stamp(Path(source.path))
+    stamp = file_stamp(Path(source.path))
     changed = source.size and stamp != (0, 0) and stamp != (source.size, source.modified_ns)
     return [source.path, source.sha256, "changed" if changed else ""]
 
 
-def _stamp(path: Path) -> tuple[int, int]:
+def file_stamp(path: Path) -> tuple[int, int]:
     try:
         if path.is_dir():
             stats = [file.stat() for file in sorted(path.rglob("*")) if file.is_file()]

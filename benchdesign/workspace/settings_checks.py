@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from benchdesign.coverage.gap_settings import GapSettings
 from benchdesign.coverage.scope import Scope
 from benchdesign.errors import UsageError
-from benchdesign.foundation.serialization import plain, revive
+from benchdesign.foundation.serialization import from_json, to_json
 from benchdesign.selection.constraints import Constraints
 from benchdesign.workspace.settings import Settings
 
@@ -19,7 +19,7 @@ __all__ = ["check_settings"]
 T = TypeVar("T")
 
 
-_LARGEST_NUMBER = 10**9
+_MAX_SETTING = 10**9
 """Largest number allowed in settings; larger ones overflow some integer types."""
 
 
@@ -30,22 +30,22 @@ def check_settings(settings: Settings) -> None:
         (GapSettings, settings.gaps, "gaps"),
         (Constraints, settings.constraints, "constraints"),
     ):
-        _given(kind, values, name)
-    _refuse_huge({**plain(settings), "seed": 0}, "")
+        parse_settings(kind, values, name)
+    _check_magnitude({**to_json(settings), "seed": 0}, "")
 
 
-def _refuse_huge(value: Any, name: str) -> None:
+def _check_magnitude(value: Any, name: str) -> None:
     if isinstance(value, dict | list):
         parts = value.items() if isinstance(value, dict) else enumerate(value)
         for key, part in parts:
-            _refuse_huge(part, f"{name} {key}".strip())
-    elif isinstance(value, int) and abs(value) > _LARGEST_NUMBER:
+            _check_magnitude(part, f"{name} {key}".strip())
+    elif isinstance(value, int) and abs(value) > _MAX_SETTING:
         raise UsageError(
-            f"The number of {name} is above {_LARGEST_NUMBER:,}; choose a smaller number."
+            f"The number of {name} is above {_MAX_SETTING:,}; choose a smaller number."
         )
 
 
-def _given(kind: type[T], values: Mapping[str, Any], name: str) -> T:
+def parse_settings(kind: type[T], values: Mapping[str, Any], name: str) -> T:
     names = {field.name for field in fields(kind)}  # type: ignore[arg-type]
     unknown = sorted(set(values) - names)
     if unknown:
@@ -53,6 +53,6 @@ def _given(kind: type[T], values: Mapping[str, Any], name: str) -> T:
             f"Unknown setting {name}.{unknown[0]}; the settings are {', '.join(sorted(names))}."
         )
     try:
-        return revive(kind, plain(values))
+        return from_json(kind, to_json(values))
     except (TypeError, ValueError, KeyError) as problem:
         raise UsageError(f"The {name} settings are invalid: {problem}.") from None

@@ -35,13 +35,13 @@ from benchdesign.errors import (
     WorkspaceLockedError,
     WorkspaceMissingError,
 )
-from benchdesign.foundation.paths import expanded, is_folder, is_there
+from benchdesign.foundation.paths import expand_home, is_folder, path_exists
 from benchdesign.foundation.serialization import (
+    from_json,
     load_bundle,
-    plain,
     read_json,
-    revive,
     save_bundle,
+    to_json,
     write_json,
 )
 from benchdesign.workspace.decision_log import DecisionLog
@@ -49,11 +49,11 @@ from benchdesign.workspace.decisions import Subject, Verdict
 from benchdesign.workspace.load_sets import read_benchmark, read_pool
 from benchdesign.workspace.set_file import (
     SetFile,
-    _as_read,
-    _identity,
-    _is_there,
-    _set_file,
-    _stamp,
+    file_identity,
+    file_stamp,
+    remember_set,
+    set_exists,
+    with_read_state,
 )
 from benchdesign.workspace.settings import Settings
 from benchdesign.workspace.stage_record import STAGES, StageRun
@@ -80,10 +80,10 @@ T = TypeVar("T")
 _VERSION = 1
 
 
-_NOT_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
+_MISSING_ERRNOS = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
 
 
-_MOST_ENTRIES = 100_000_000
+_MAX_FULL_MAP_ENTRIES = 100_000_000
 """Most entries of a map that are loaded completely: 2 GB."""
 
 
@@ -127,23 +127,23 @@ class Workspace:
         clock: Clock = utc_now,
     ) -> Self:
         """Create a workspace in an empty or missing folder and acquire its lock."""
-        folder = expanded(folder)
-        if is_there(folder / "workspace.json"):
+        folder = expand_home(folder)
+        if path_exists(folder / "workspace.json"):
             raise WorkspaceError(
                 f"{folder}: already a workspace; open it, or choose another folder."
             )
         if is_folder(folder) and any(folder.iterdir()):
             raise WorkspaceError(f"{folder}: not empty; choose a new folder for the workspace.")
         for path in (benchmark, pool):
-            if path is not None and not _is_there(path):
+            if path is not None and not set_exists(path):
                 raise InputError(f"{path}: no such file or folder. Check the path.")
         settings = settings or Settings()
         content = _Content(
             version=_VERSION,
             name=name or Path(str(benchmark)).name.split(".")[0] or "benchmark",
             created=clock().isoformat(timespec="seconds"),
-            benchmark=_set_file(benchmark),
-            pool=None if pool is None else _set_file(pool),
+            benchmark=remember_set(benchmark),
+            pool=None if pool is None else remember_set(pool),
             settings=settings,
         )
         try:
@@ -154,7 +154,7 @@ class Workspace:
             workspace._acquire_lock()
             workspace._write_content()
         except OSError as problem:
-            raise _unwritable(folder, problem) from None
+            raise _workspace_write_error(folder, problem) from None
         return workspace
 
     @classmethod
@@ -162,7 +162,7 @@ class Workspace:
         cls, folder: Path, *, access: Access = "write", who: str = "", clock: Clock = utc_now
     ) -> Self:
         """Open a workspace; with `write` access, lock it until `close`."""
-        folder = expanded(folder)
+        folder = expand_home(folder)
         content = _read_content(folder)
         workspace = cls(folder, content, access=access, clock=clock)
         workspace._who = who
@@ -222,13 +222,13 @@ class Workspace:
 
     def is_of(self, benchmark: str | Path) -> bool:
         """Whether this is a workspace of that benchmark."""
-        return self._content.benchmark.path == _set_file(benchmark).path
+        return self._content.benchmark.path == remember_set(benchmark).path
 
     def has_pool(self, pool: str | Path | None) -> bool:
         """Whether that pool is the one in use; None stands for no pool."""
         current = self._content.pool
         return (None if current is None else current.path) == (
-            None if pool is None else _set_file(pool).path
+            None if pool is None else remember_set(pool).path
         )
 
     def change_settings(self, settings: Settings) -> None:
@@ -237,15 +237,15 @@ class Workspace:
 
     def change_pool(self, path: str | Path | None) -> None:
         """Replace the pool, or remove it with None."""
-        self._replace(pool=None if path is None else _set_file(path))
+        self._replace(pool=None if path is None else remember_set(path))
 
     def record_read(self, benchmark: Benchmark, pool: Benchmark | None) -> None:
         """Record the state of the files read, so that later changes are detected."""
         self._replace(
-            benchmark=_as_read(self._content.benchmark, benchmark),
+            benchmark=with_read_state(self._content.benchmark, benchmark),
             pool=None
             if self._content.pool is None or pool is None
-            else _as_read(self._content.pool, pool),
+            else with_read_state(self._content.pool, pool),
         )
 
     def load_benchmark(self) -> Benchmark:
@@ -273,7 +273,7 @@ class Workspace:
             raise WorkspaceError(f"{self.folder}: the {which} is not mapped yet; map it first.")
         thresholds = None
         with contextlib.suppress(OSError, ValueError):
-            if which == "pool" and count_entries(path) > _MOST_ENTRIES:
+            if which == "pool" and count_entries(path) > _MAX_FULL_MAP_ENTRIES:
                 thresholds = self.load_dictionary().table.threshold
         return ConceptMap.load(path, thresholds=thresholds)
 
@@ -327,7 +327,7 @@ class Workspace:
         """Return the finished stages by name."""
         try:
             return {
-                name: revive(StageRun, run)
+                name: from_json(StageRun, run)
                 for name, run in read_json(self.folder / "stages.json").items()
             }
         except FileNotFoundError:
@@ -369,8 +369,8 @@ class Workspace:
         """Return the digest of all inputs of a stage."""
         settings = self.settings
         parts: dict[str, object] = {
-            "benchmark": _identity(self._content.benchmark),
-            "pool": None if self._content.pool is None else _identity(self._content.pool),
+            "benchmark": file_identity(self._content.benchmark),
+            "pool": None if self._content.pool is None else file_identity(self._content.pool),
             "read": [
                 settings.fields,
                 settings.pool_fields,
@@ -408,9 +408,9 @@ class Workspace:
                     settings.weight,
                     settings.results,
                     settings.metrics,
-                    [_stamp(path) for path in files],
+                    [file_stamp(path) for path in files],
                 ]
-        text = json.dumps(plain(parts), sort_keys=True)
+        text = json.dumps(to_json(parts), sort_keys=True)
         return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
     def load_ui(self) -> dict[str, Any]:
@@ -451,7 +451,7 @@ class Workspace:
         try:
             yield
         except OSError as problem:
-            raise _unwritable(self.folder, problem) from None
+            raise _workspace_write_error(self.folder, problem) from None
 
     def _check_writable(self) -> None:
         if self.access == "read":
@@ -462,7 +462,7 @@ class Workspace:
         try:
             handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
         except OSError as problem:
-            raise _unwritable(self.folder, problem) from None
+            raise _workspace_write_error(self.folder, problem) from None
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -483,9 +483,9 @@ class Workspace:
 def _read_content(folder: Path) -> _Content:
     path = folder / "workspace.json"
     try:
-        return revive(_Content, _upgradeable(read_json(path), path))
+        return from_json(_Content, _check_format_version(read_json(path), path))
     except OSError as problem:
-        if problem.errno in _NOT_THERE:
+        if problem.errno in _MISSING_ERRNOS:
             raise WorkspaceMissingError(
                 f"{folder}: not a workspace (no workspace.json). "
                 "Create one with `benchdesign run` or `benchdesign open BENCHMARK`."
@@ -498,7 +498,7 @@ def _read_content(folder: Path) -> _Content:
         ) from None
 
 
-def _upgradeable(data: Any, path: Path) -> Any:
+def _check_format_version(data: Any, path: Path) -> Any:
     if not isinstance(data, dict):
         raise ValueError("not an object")
     if int(data.get("version", 0)) > _VERSION:
@@ -509,7 +509,7 @@ def _upgradeable(data: Any, path: Path) -> Any:
     return data
 
 
-def _unwritable(folder: Path, problem: OSError) -> WorkspaceError:
+def _workspace_write_error(folder: Path, problem: OSError) -> WorkspaceError:
     return WorkspaceError(
         f"{folder}: cannot be written ({problem.strerror or problem}). "
         "Choose another folder or free space."

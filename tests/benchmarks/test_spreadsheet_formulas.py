@@ -11,7 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from benchdesign.benchmarks import AddedItem, load_benchmark, write_benchmark
-from benchdesign.benchmarks.formats.spreadsheet_formulas import guarded, is_formula, unguarded
+from benchdesign.benchmarks.formats.spreadsheet_formulas import (
+    guard_formula,
+    is_formula,
+    unguard_formula,
+)
 from tests.benchmarks.builders import write_jsonl
 
 FORMULAS = (
@@ -44,20 +48,20 @@ CELLS = st.lists(
 
 @pytest.mark.parametrize("text", FORMULAS)
 def test_formula_is_written_as_text_and_read_back(text: str) -> None:
-    assert guarded(text) == f"'{text}"
-    assert unguarded(guarded(text)) == text
+    assert guard_formula(text) == f"'{text}"
+    assert unguard_formula(guard_formula(text)) == text
 
 
 @pytest.mark.parametrize("text", PLAIN)
 def test_what_is_no_formula_stays_as_it_is(text: str) -> None:
-    assert guarded(text) == unguarded(text) == text
+    assert guard_formula(text) == unguard_formula(text) == text
 
 
 @settings(max_examples=500, deadline=None, derandomize=True)
 @given(CELLS)
 def test_no_cell_is_written_as_a_formula_and_none_is_lost(text: str) -> None:
-    written = guarded(text)
-    assert unguarded(written) == text
+    written = guard_formula(text)
+    assert unguard_formula(written) == text
     assert not is_formula(written)
 
 

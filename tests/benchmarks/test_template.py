@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchdesign.benchmarks.content_marks import Rendered, default_render
+from benchdesign.benchmarks.content_marks import Rendered, render_default
 from benchdesign.benchmarks.template import Template
 from benchdesign.errors import TemplateError
 
@@ -21,13 +21,13 @@ def content_of(rendered: Rendered) -> list[str]:
 
 
 def test_default_text_is_context_prompt_and_lettered_choices() -> None:
-    rendered = default_render(" Why? ", "Once.", ["so", "thus"])
+    rendered = render_default(" Why? ", "Once.", ["so", "thus"])
     assert rendered.text == "Once.\n\nWhy?\nA. so\nB. thus"
     assert content_of(rendered) == ["Once.", "Why?", "so", "thus"]
 
 
 def test_nothing_renders_as_nothing() -> None:
-    assert default_render("  ", "") == Rendered("", ())
+    assert render_default("  ", "") == Rendered("", ())
 
 
 def test_words_of_a_template_are_not_content() -> None:

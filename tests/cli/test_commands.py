@@ -11,7 +11,7 @@ import pytest
 
 from benchdesign.cli import run_command
 from benchdesign.errors import ModelError
-from benchdesign.pipeline.stage_results import Proposed
+from benchdesign.pipeline.stage_results import ProposeResult
 from benchdesign.workspace.workspace import Workspace
 from tests.keywords import KeywordMapper, use_keywords, write_sets
 
@@ -529,7 +529,7 @@ def test_an_unknown_item_or_verdict_is_refused(finished: Command) -> None:
 
 def test_proposals_count_the_gaps_that_are_not_listed(finished: Command) -> None:
     with Workspace.open(Path("animals-workspace")) as workspace:
-        stored = workspace.load_result("proposals", Proposed)
+        stored = workspace.load_result("proposals", ProposeResult)
         first = replace(stored.additions[0], n_gaps=31)
         changed = replace(stored, additions=(first, *stored.additions[1:]))
         workspace.save_result("proposals", changed)

@@ -12,9 +12,9 @@ import pytest
 from benchdesign.cli import run_command
 from benchdesign.concepts.dictionaries.dictionary import Dictionary, Level
 from benchdesign.concepts.dictionaries.folder import blank_table, save_dictionary
-from benchdesign.concepts.dictionaries.join_levels import Part, join_levels
+from benchdesign.concepts.dictionaries.join_levels import LevelSource, join_levels
 from benchdesign.concepts.dictionaries.open import load_dictionary
-from benchdesign.concepts.training.context_files import digest_of, place_contexts
+from benchdesign.concepts.training.context_files import assign_concept_ids, digest_of
 from benchdesign.concepts.training.contexts import ConceptContexts, Context
 from benchdesign.errors import DictionaryError, InputError, OutputExistsError, UsageError
 from tests.helpers import make_tiny_dictionary, make_tiny_sae
@@ -44,7 +44,10 @@ def make_labelled(folder: Path, *, model: str = "m", edges: tuple[int, ...] = (1
 
 def test_columns_follow_their_level_into_the_order_given(tmp_path: Path) -> None:
     a, b = make_labelled(tmp_path / "a"), make_labelled(tmp_path / "b")
-    parts = [Part.parse(f"themes={tmp_path / 'a'}"), Part.parse(f"terms={tmp_path / 'b'}")]
+    parts = [
+        LevelSource.parse(f"themes={tmp_path / 'a'}"),
+        LevelSource.parse(f"terms={tmp_path / 'b'}"),
+    ]
     made = join_levels(parts, tmp_path / "c", name="both")
     again = load_dictionary(tmp_path / "c")
     assert [(one.name, one.unit, one.offset, one.width) for one in again.levels] == [
@@ -64,7 +67,7 @@ def test_columns_follow_their_level_into_the_order_given(tmp_path: Path) -> None
 
 def test_joining_the_levels_of_one_dictionary_gives_it_back(tmp_path: Path) -> None:
     a = make_labelled(tmp_path / "a")
-    parts = [Part.parse(f"{level}={tmp_path / 'a'}") for level in ("terms", "themes")]
+    parts = [LevelSource.parse(f"{level}={tmp_path / 'a'}") for level in ("terms", "themes")]
     assert join_levels(parts, tmp_path / "c").fingerprint == a.fingerprint
     assert (tmp_path / "c/concepts.parquet").read_bytes() == (
         tmp_path / "a/concepts.parquet"
@@ -73,9 +76,9 @@ def test_joining_the_levels_of_one_dictionary_gives_it_back(tmp_path: Path) -> N
 
 def test_each_level_keeps_its_own_recipe_and_report(tmp_path: Path) -> None:
     make_labelled(tmp_path / "a")
-    parts = [Part.parse(f"{level}={tmp_path / 'a'}") for level in ("terms", "themes")]
+    parts = [LevelSource.parse(f"{level}={tmp_path / 'a'}") for level in ("terms", "themes")]
     join_levels(parts, tmp_path / "c")
-    parts = [Part.parse(f"{level}={tmp_path / 'c'}") for level in ("terms", "themes")]
+    parts = [LevelSource.parse(f"{level}={tmp_path / 'c'}") for level in ("terms", "themes")]
     join_levels(parts, tmp_path / "d")
     for name in ("c", "d"):
         recipe = json.loads((tmp_path / name / "dictionary.json").read_text())["recipe"]
@@ -94,7 +97,7 @@ def test_plain_sae_folders_become_levels_under_new_names(tmp_path: Path) -> None
             tmp_path / f"l{layer}",
             metadata={"model_name": "m", "hook_name": f"blocks.{layer}.hook_resid_post"},
         )
-    parts = [Part.parse(f"layer-{layer}={tmp_path / f'l{layer}'}") for layer in (4, 9)]
+    parts = [LevelSource.parse(f"layer-{layer}={tmp_path / f'l{layer}'}") for layer in (4, 9)]
     made = join_levels(parts, tmp_path / "c")
     assert [(one.name, one.hook_point) for one in made.levels] == [
         ("layer-4", "blocks.4.hook_resid_post"),
@@ -104,17 +107,18 @@ def test_plain_sae_folders_become_levels_under_new_names(tmp_path: Path) -> None
 
 
 def test_statistics_to_fold_into_the_weights_come_along(tmp_path: Path) -> None:
-    from benchdesign.concepts.dictionaries.save_changes import store_changed
+    from benchdesign.concepts.dictionaries.save_changes import save_changed_dictionary
     from benchdesign.concepts.mapping.sae_folder import load_encoder
 
     scaled = make_tiny_sae(tmp_path / "sae", normalize_activations="expected_average_only_in")
     (scaled / "activation_scaler.json").write_text('{"scaling_factor": 0.5}', "utf-8")
     make_tiny_sae(tmp_path / "other")
     joined = join_levels(
-        [Part.parse(f"a={scaled}"), Part.parse(f"b={tmp_path / 'other'}")], tmp_path / "joined"
+        [LevelSource.parse(f"a={scaled}"), LevelSource.parse(f"b={tmp_path / 'other'}")],
+        tmp_path / "joined",
     )
     plain = load_dictionary(scaled)
-    copied = store_changed(plain, tmp_path / "copied", table=plain.table)
+    copied = save_changed_dictionary(plain, tmp_path / "copied", table=plain.table)
     for made in (joined, copied):
         assert made.levels[0].folder is not None
         load_encoder(made.levels[0].folder)
@@ -125,19 +129,19 @@ def test_levels_that_do_not_go_together_are_refused(tmp_path: Path) -> None:
     make_labelled(tmp_path / "a")
     make_labelled(tmp_path / "model", model="other")
     make_labelled(tmp_path / "bins", edges=(16, 32))
-    terms = Part.parse(f"terms={tmp_path / 'a'}")
+    terms = LevelSource.parse(f"terms={tmp_path / 'a'}")
     for name, message in (
         ("model", "join levels of the same model"),
         ("bins", "its length bins differ"),
     ):
         with pytest.raises(DictionaryError, match=message):
-            join_levels([terms, Part.parse(f"themes={tmp_path / name}")], tmp_path / "c")
+            join_levels([terms, LevelSource.parse(f"themes={tmp_path / name}")], tmp_path / "c")
     with pytest.raises(UsageError, match="same name"):
         join_levels([terms, terms], tmp_path / "c")
     with pytest.raises(UsageError, match="two or more"):
         join_levels([terms], tmp_path / "c")
     with pytest.raises(OutputExistsError, match="--force"):
-        join_levels([terms, Part.parse(f"themes={tmp_path / 'a'}")], tmp_path / "a")
+        join_levels([terms, LevelSource.parse(f"themes={tmp_path / 'a'}")], tmp_path / "a")
     assert not (tmp_path / "c").exists()
 
 
@@ -188,23 +192,25 @@ def make_contexts(level: str, ids: range, *, weights: str = "") -> list[ConceptC
 
 def test_contexts_get_the_ids_of_the_joined_dictionary(tmp_path: Path) -> None:
     make_labelled(tmp_path / "a")
-    parts = [Part.parse(f"{level}={tmp_path / 'a'}") for level in ("themes", "terms")]
+    parts = [LevelSource.parse(f"{level}={tmp_path / 'a'}") for level in ("themes", "terms")]
     made = join_levels(parts, tmp_path / "c")
-    placed = place_contexts(make_contexts("terms", range(24)), made, path=tmp_path)
+    placed = assign_concept_ids(make_contexts("terms", range(24)), made, path=tmp_path)
     assert [one.concept_id for one in placed] == list(range(8, 32))
-    some = place_contexts(make_contexts("terms", range(9, 12)), made, path=tmp_path)
+    some = assign_concept_ids(make_contexts("terms", range(9, 12)), made, path=tmp_path)
     assert [one.concept_id for one in some] == [9, 10, 11]
     for level, ids in (("terms", range(3)), ("terms", range(30)), ("notes", range(8))):
         with pytest.raises(InputError):
-            place_contexts(make_contexts(level, ids), made, path=tmp_path)
+            assign_concept_ids(make_contexts(level, ids), made, path=tmp_path)
     own = make_contexts("terms", range(24), weights=digest_of(made.levels[1]))
-    assert len(place_contexts(own, made, path=tmp_path)) == 24
+    assert len(assign_concept_ids(own, made, path=tmp_path)) == 24
     with pytest.raises(InputError, match="another dictionary"):
-        place_contexts(make_contexts("terms", range(24), weights="0a1b"), made, path=tmp_path)
+        assign_concept_ids(make_contexts("terms", range(24), weights="0a1b"), made, path=tmp_path)
 
 
 def test_a_level_without_weights_cannot_be_joined(tmp_path: Path) -> None:
     a = make_labelled(tmp_path / "a")
     bare = Level("terms", "token", a.levels[0].hook_point, 0, 24)
     with pytest.raises(UsageError, match="no weights"):
-        join_levels([Part("terms", a, bare), Part("themes", a, a.levels[1])], tmp_path / "c")
+        join_levels(
+            [LevelSource("terms", a, bare), LevelSource("themes", a, a.levels[1])], tmp_path / "c"
+        )

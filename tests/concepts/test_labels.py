@@ -21,14 +21,14 @@ from benchdesign.concepts.labels.by_keywords import label_by_keywords
 from benchdesign.concepts.labels.by_language_model import (
     estimate_cost,
     judge_labels,
-    judged,
+    judged_concepts,
     label_by_model,
 )
 from benchdesign.concepts.labels.chat_endpoint import Endpoint, EndpointError
 from benchdesign.concepts.labels.from_neuronpedia import fetch_labels, neuronpedia_id
 from benchdesign.concepts.labels.label_files import read_labels, write_labels
 from benchdesign.concepts.labels.labels import ConceptLabel, apply_labels, shared_labels
-from benchdesign.concepts.labels.score import auc, score_labels, word_likeness
+from benchdesign.concepts.labels.score import auc, score_labels, word_similarity
 from benchdesign.concepts.mapping import load_dictionary
 from benchdesign.concepts.training.context_files import read_contexts, write_contexts
 from benchdesign.concepts.training.contexts import ConceptContexts, Context
@@ -158,7 +158,7 @@ def test_labels_over_the_limit_are_refused(tmp_path: Path) -> None:
 def test_export_that_was_fetched_may_be_larger(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert label_neuronpedia._LARGEST > 128 << 20
+    assert label_neuronpedia._MAX_EXPORT_BYTES > 128 << 20
     (tmp_path / "m_4-res.json").write_text(" " * ((1 << 20) + 1))
     monkeypatch.setattr(label_neuronpedia, "_LARGEST", 1 << 20)
     with pytest.raises(InputError, match=r"m_4-res\.json: larger than 1 MB; .* --from"):
@@ -300,7 +300,7 @@ def test_what_cannot_be_scored_has_no_score() -> None:
 )
 def test_a_labels_own_words_are_looked_for(label: str, shares: list[float]) -> None:
     texts = ["It is Exactly so.", "the operating room", "a cat of mine"]
-    assert word_likeness(label, texts).tolist() == shares
+    assert word_similarity(label, texts).tolist() == shares
 
 
 def test_auc_counts_pairs_and_halves_ties() -> None:
@@ -457,7 +457,7 @@ def test_a_stopped_judging_pays_for_nothing_twice(tmp_path: Path) -> None:
         assert len(asked) == 2
         with (tmp_path / "journal").open("a") as log:
             log.write('{"asked": "ti')  # as a crash leaves it
-        known = judged(tmp_path / "journal", labels, contexts, model="tiny")
+        known = judged_concepts(tmp_path / "journal", labels, contexts, model="tiny")
         assert known == {0, 1}
         # Another label for a concept is another question.
         changed = [replace(labels[0], label="kittens"), *labels[1:]]

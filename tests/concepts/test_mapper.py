@@ -12,7 +12,7 @@ import pytest
 
 from benchdesign.benchmarks.items import Item, Span
 from benchdesign.concepts.mapping import map_items, open_mapper
-from benchdesign.concepts.mapping.batches import PADDED_TOKENS, PADDING, _first_batch
+from benchdesign.concepts.mapping.batches import PADDED_TOKENS, PADDING, first_batch
 from benchdesign.concepts.mapping.compatibility import check_names
 from benchdesign.concepts.mapping.mapper import SaeMapper
 from benchdesign.concepts.mapping.pooling import merge_windows
@@ -290,7 +290,7 @@ def test_batches_of_unlike_lengths_are_not_padded_far(tmp_path: Path) -> None:
     batches = []
     rest = np.arange(len(lengths))
     while len(rest):
-        batches.append(_first_batch(rest, lengths, 1 << 17))
+        batches.append(first_batch(rest, lengths, 1 << 17))
         rest = rest[len(batches[-1]) :]
     padded = [len(batch) * lengths[batch].max() for batch in batches]
     assert max(padded) > PADDED_TOKENS

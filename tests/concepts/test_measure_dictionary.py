@@ -11,7 +11,7 @@ import pytest
 
 from benchdesign.concepts.mapping import load_dictionary
 from benchdesign.concepts.mapping.sae_folder import load_encoder
-from benchdesign.concepts.training.concept_activations import FoundActive
+from benchdesign.concepts.training.concept_activations import CachedActivations
 from benchdesign.concepts.training.concept_statistics import measure_level
 from benchdesign.concepts.training.contexts import ContextSettings
 from benchdesign.concepts.training.measure_dictionary import _find_active, measure_dictionary
@@ -64,8 +64,8 @@ def test_keeping_hits_gives_what_computing_by_the_block_gives(tmp_path: Path) ->
     collected = make_bank(width=16)
     (bank,) = collected.banks.values()
     computed = _find_active(encoder, bank, progress=None, stop=None)
-    assert not isinstance(computed, FoundActive)
-    kept = FoundActive.by(encoder, bank)
+    assert not isinstance(computed, CachedActivations)
+    kept = CachedActivations.by(encoder, bank)
     pick = np.array([599, 3, 511, 512])
     np.testing.assert_allclose(
         kept.of(pick).between(7, 300), computed.of(pick).between(7, 300), atol=1e-4

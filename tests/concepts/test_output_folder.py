@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchdesign.concepts.dictionaries.output_folder import check_file, check_folder, put_in_place
+from benchdesign.concepts.dictionaries.output_folder import check_file, check_folder, replace_folder
 from benchdesign.errors import OutputExistsError, UsageError
 
 
@@ -43,5 +43,5 @@ def test_a_folder_takes_the_place_of_another(tmp_path: Path) -> None:
     for name in ("new", "old"):
         (tmp_path / name).mkdir()
         (tmp_path / name / name).touch()
-    put_in_place(tmp_path / "new", tmp_path / "old")
+    replace_folder(tmp_path / "new", tmp_path / "old")
     assert [str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*")] == ["old", "old/new"]

@@ -17,10 +17,10 @@ from benchdesign.concepts.reference_model.windows import Window
 from benchdesign.concepts.training.activation_bank import (
     ActivationBank,
     BankKey,
-    Collected,
+    CorpusActivations,
     collect_activations,
 )
-from benchdesign.concepts.training.concept_activations import FromWeights
+from benchdesign.concepts.training.concept_activations import ComputedActivations
 from benchdesign.concepts.training.concept_statistics import measure_level
 from benchdesign.concepts.training.corpus import CorpusText
 from benchdesign.concepts.training.recipe import LevelReport, LevelSpec, TrainSettings
@@ -36,7 +36,7 @@ CPU = TrainSettings(device="cpu")
 
 def make_bank(
     n_texts: int = 120, *, per_text: int = 8, width: int = 12, seed: int = 0
-) -> Collected:
+) -> CorpusActivations:
     """States that are sums of two of sixteen directions, so that there is something to find."""
     import torch
 
@@ -62,7 +62,7 @@ def make_bank(
         indptr=np.arange(n_texts + 1, dtype=np.int64) * per_text,
     )
     held = np.fromiter((text.held_out for text in texts), dtype=bool)
-    return Collected(texts, {key: bank}, np.full(n_texts, per_text, dtype=np.int32), held)
+    return CorpusActivations(texts, {key: bank}, np.full(n_texts, per_text, dtype=np.int32), held)
 
 
 def train(folder: Path, spec: LevelSpec = SPEC, settings: TrainSettings = CPU) -> LevelReport:
@@ -208,14 +208,14 @@ def test_a_damaged_checkpoint_is_refused(file: str, content: str, tmp_path: Path
 def test_a_kill_while_a_checkpoint_is_replaced_loses_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from benchdesign.concepts.dictionaries.output_folder import last_in_place
+    from benchdesign.concepts.dictionaries.output_folder import latest_folder
 
     train(tmp_path / "whole")
     often, checkpoint = replace(CPU, checkpoint_every=10), tmp_path / "checkpoint"
     rename = Path.rename
 
     def killed(path: Path, target: Path) -> Path:
-        if path.suffix == ".new" and last_in_place(checkpoint) != checkpoint:
+        if path.suffix == ".new" and latest_folder(checkpoint) != checkpoint:
             raise KeyboardInterrupt
         return rename(path, target)
 
@@ -224,7 +224,7 @@ def test_a_kill_while_a_checkpoint_is_replaced_loses_none(
         train(tmp_path / "parts", settings=often)
     monkeypatch.undo()
     assert not checkpoint.exists()
-    state = json.loads((last_in_place(checkpoint) / "state.json").read_text("utf-8"))
+    state = json.loads((latest_folder(checkpoint) / "state.json").read_text("utf-8"))
     assert state["n_steps"] == 10
     train(tmp_path / "parts", settings=replace(often, resume=True))
     name = "sae_weights.safetensors"
@@ -242,7 +242,7 @@ def test_statistics_match_a_brute_force_computation(tmp_path: Path) -> None:
         for name, tensor in load_file(tmp_path / "sae/sae_weights.safetensors").items()
     }
     rules = StatisticsRules(length_edges=(4,))
-    measured, _ = measure_level(collected, FromWeights(bank, weights), rules=rules)
+    measured, _ = measure_level(collected, ComputedActivations(bank, weights), rules=rules)
     check_by_brute_force(measured, encode(weights, bank.rows).numpy())
 
 
@@ -266,7 +266,7 @@ def check_by_brute_force(measured: LevelStatistics, acts: np.ndarray) -> None:
         assert measured.max_activation[concept] == pytest.approx(peaks.max())
 
 
-def one_concept(weights_on: np.ndarray) -> tuple[Collected, dict[str, Any]]:
+def one_concept(weights_on: np.ndarray) -> tuple[CorpusActivations, dict[str, Any]]:
     """A corpus in which one concept fires on given tokens ((n_texts, 8) of 0 and 1)."""
     import torch
 
@@ -289,7 +289,7 @@ def flags_of(weights_on: np.ndarray, **changes: object) -> frozenset[str]:
     if "texts" in changes:
         collected = replace(collected, texts=changes["texts"])  # type: ignore[arg-type]
     bank = next(iter(collected.banks.values()))
-    measured, _ = measure_level(collected, FromWeights(bank, weights))
+    measured, _ = measure_level(collected, ComputedActivations(bank, weights))
     return measured.flags[0]
 
 
@@ -310,8 +310,10 @@ def test_a_concept_on_first_tokens_of_any_kind_is_positional() -> None:
     collected, weights = one_concept(on)
     bank = next(iter(collected.banks.values()))
     ids = random.permutation(len(bank)).astype(np.int32)
-    varied, _ = measure_level(collected, FromWeights(replace(bank, token_ids=ids), weights))
-    same, _ = measure_level(collected, FromWeights(replace(bank, token_ids=ids * 0), weights))
+    varied, _ = measure_level(collected, ComputedActivations(replace(bank, token_ids=ids), weights))
+    same, _ = measure_level(
+        collected, ComputedActivations(replace(bank, token_ids=ids * 0), weights)
+    )
     assert varied.flags[0] == {"structural:position"}
     assert same.flags[0] == frozenset()
 

@@ -10,7 +10,7 @@ import pytest
 
 from benchdesign.benchmarks.items import Item, Span
 from benchdesign.concepts.reference_model.model import ReferenceModel, pool_passages
-from benchdesign.concepts.reference_model.windows import WindowMaker, cut_passages
+from benchdesign.concepts.reference_model.windows import WindowMaker, split_passages
 from benchdesign.errors import ModelError
 from tests.concepts.tiny_models import make_tiny_decoder
 from tests.helpers import make_tiny_bert
@@ -93,20 +93,20 @@ def test_bos_is_added_once_and_never_counted(
 
 def test_short_window_is_one_passage() -> None:
     closes = np.zeros(96, dtype=bool)
-    assert cut_passages(closes) == ((0, 96),)
-    assert cut_passages(closes[:0]) == ()
+    assert split_passages(closes) == ((0, 96),)
+    assert split_passages(closes[:0]) == ()
 
 
 def test_long_window_is_cut_at_the_last_sentence_end_in_reach() -> None:
     closes = np.zeros(150, dtype=bool)
     closes[[9, 39, 69, 119]] = True
-    assert cut_passages(closes) == ((0, 70), (70, 150))
+    assert split_passages(closes) == ((0, 70), (70, 150))
 
 
 @pytest.mark.parametrize("n", range(97, 400, 7))
 def test_passages_cover_the_window_within_their_limits(n: int) -> None:
     closes = np.random.default_rng(n).random(n) < 0.05
-    passages = cut_passages(closes)
+    passages = split_passages(closes)
     assert passages[0][0] == 0
     assert passages[-1][1] == n
     assert all(left[1] == right[0] for left, right in pairwise(passages))

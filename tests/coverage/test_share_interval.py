@@ -7,7 +7,7 @@ from benchdesign.concepts.maps.concept_map import ConceptMap
 from benchdesign.coverage.coverage import measure_coverage
 from benchdesign.coverage.find_gaps import find_gaps
 from benchdesign.coverage.gaps import Gaps
-from benchdesign.coverage.share_interval import gap_bars, measure_interval
+from benchdesign.coverage.share_interval import gap_thresholds, measure_interval
 from benchdesign.coverage.status import Status
 from tests.helpers import make_dictionary, make_map
 
@@ -64,7 +64,7 @@ def test_a_count_on_the_bar_is_a_gap_and_one_more_is_none() -> None:
     rng = np.random.default_rng(5)
     base, rates = spread_rates(rng)
     gaps = judge(draw(rng, rates), base)
-    bars = gap_bars(gaps)
+    bars = gap_thresholds(gaps)
     assert ((gaps.count <= bars) == gaps.is_gap)[gaps.is_tested].all()
     assert (bars < gaps.expected).all()
 
@@ -73,7 +73,7 @@ def test_a_number_asked_for_by_hand_is_its_own_bar() -> None:
     base = np.full(3, 0.10)
     concept_map = make_map([{0: 1.0, 1: 1.0} for _ in range(100)], n_concepts=3)
     gaps = judge(concept_map, base, wanted=np.array([150, -1, -1]))
-    assert gap_bars(gaps)[0] == 149
+    assert gap_thresholds(gaps)[0] == 149
     found = measure_interval(concept_map, gaps, rng=np.random.default_rng(0))
     # Every item shows the same, so that no draw differs.
     assert found is not None and found.high - found.low < 1e-9

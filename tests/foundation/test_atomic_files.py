@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchdesign.foundation.atomic_files import whole_files, write_whole
+from benchdesign.foundation.atomic_files import whole_files, write_atomically
 
 
 def names(folder: Path) -> list[str]:
@@ -17,13 +17,13 @@ def names(folder: Path) -> list[str]:
 
 def test_file_is_replaced_and_nothing_else_is_left(tmp_path: Path) -> None:
     for text in ("old\n", "new\r\n\u00e9"):
-        write_whole(tmp_path / "a.txt", text)
+        write_atomically(tmp_path / "a.txt", text)
     assert (tmp_path / "a.txt").read_bytes() == "new\r\n\u00e9".encode()
     assert names(tmp_path) == ["a.txt"]
 
 
 def test_old_file_is_there_until_the_block_ends(tmp_path: Path) -> None:
-    write_whole(tmp_path / "a.txt", "old")
+    write_atomically(tmp_path / "a.txt", "old")
     with whole_files(tmp_path / "a.txt") as (fresh,):
         fresh.write_text("new")
         assert fresh.parent == tmp_path
@@ -32,7 +32,7 @@ def test_old_file_is_there_until_the_block_ends(tmp_path: Path) -> None:
 
 
 def test_failure_inside_the_block_leaves_every_file_as_it_was(tmp_path: Path) -> None:
-    write_whole(tmp_path / "a.txt", "old")
+    write_atomically(tmp_path / "a.txt", "old")
     with (
         pytest.raises(ZeroDivisionError),
         whole_files(tmp_path / "a.txt", tmp_path / "b.txt") as fresh,
@@ -47,14 +47,14 @@ def test_failure_inside_the_block_leaves_every_file_as_it_was(tmp_path: Path) ->
 def test_disk_that_turns_out_to_be_full_leaves_every_file_as_it_was(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_whole(tmp_path / "a.txt", "old")
+    write_atomically(tmp_path / "a.txt", "old")
 
     def full(_: int) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("benchdesign.foundation.atomic_files.os.fsync", full)
     with pytest.raises(OSError, match="No space"):
-        write_whole(tmp_path / "a.txt", "new", synced=True)
+        write_atomically(tmp_path / "a.txt", "new", synced=True)
     assert names(tmp_path) == ["a.txt"]
     assert (tmp_path / "a.txt").read_text() == "old"
 
@@ -76,16 +76,16 @@ def test_synced_file_has_its_place_on_the_disk(
         synced.append((stat.S_ISDIR(os.fstat(handle).st_mode), names(tmp_path)))
 
     monkeypatch.setattr("benchdesign.foundation.atomic_files.os.fsync", told)
-    write_whole(tmp_path / "a.txt", "text")
+    write_atomically(tmp_path / "a.txt", "text")
     assert not synced
-    write_whole(tmp_path / "b.txt", "text", synced=True)
+    write_atomically(tmp_path / "b.txt", "text", synced=True)
     assert [is_folder for is_folder, _ in synced] == [False, True]
     assert synced[-1][1] == ["a.txt", "b.txt"]
 
 
 def test_name_may_be_as_long_as_names_can_be(tmp_path: Path) -> None:
     name = "\u00e9" * 127
-    write_whole(tmp_path / name, "text")
+    write_atomically(tmp_path / name, "text")
     assert names(tmp_path) == [name]
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from benchdesign.errors import FormatError
-from benchdesign.foundation.child_process import Failed, Finished, Job, Stopped
+from benchdesign.foundation.child_process import ChildProcess, Failed, Finished, Stopped
 from benchdesign.foundation.progress import Progress
 
 
@@ -39,7 +39,7 @@ def hang(started: str, *, progress: Callable[[Progress], None]) -> None:
 
 
 def test_job_reports_progress_and_returns_its_result() -> None:
-    job = Job.start(count, 4, options={"step": 2})
+    job = ChildProcess.start(count, 4, options={"step": 2})
     events = list(job.events())
     assert events[0] == Progress("counting", 0, 4)
     assert Progress("counting", 4, 4) in events
@@ -49,26 +49,26 @@ def test_job_reports_progress_and_returns_its_result() -> None:
 
 
 def test_error_raised_on_purpose_is_one_line_with_its_exit_code() -> None:
-    assert list(Job.start(refuse).events()) == [
+    assert list(ChildProcess.start(refuse).events()) == [
         Failed("items.jsonl:3: no prompt. Map a field.", 2, None)
     ]
 
 
 def test_unexpected_error_leaves_its_traceback_in_the_log(tmp_path: Path) -> None:
     log = tmp_path / "logs" / "job.log"
-    (event,) = Job.start(break_down, log=log).events()
+    (event,) = ChildProcess.start(break_down, log=log).events()
     assert event == Failed(f"Unexpected ZeroDivisionError: secret detail Details: {log}", 1, log)
     assert "in break_down" in log.read_text("utf-8")
 
 
 def test_child_that_dies_is_a_failure_not_a_hang() -> None:
-    (event,) = Job.start(vanish).events()
+    (event,) = ChildProcess.start(vanish).events()
     assert event == Failed("The worker process exited without a result (status 7).", 1, None)
 
 
 def test_stop_ends_a_job_that_never_returns(tmp_path: Path) -> None:
     started = tmp_path / "started"
-    job = Job.start(hang, str(started))
+    job = ChildProcess.start(hang, str(started))
     while not started.exists():
         time.sleep(0.02)
     assert job.stop() == Stopped()

@@ -11,11 +11,11 @@ import pytest
 from numpy.typing import NDArray
 
 from benchdesign.foundation.serialization import (
+    from_json,
     load_bundle,
-    plain,
     read_json,
-    revive,
     save_bundle,
+    to_json,
     write_json,
 )
 
@@ -70,7 +70,7 @@ def test_a_bundle_reads_back_as_it_was_written(tmp_path: Path) -> None:
 
 
 def test_json_has_no_nan_or_infinity() -> None:
-    assert plain({"a": float("nan"), "b": np.asarray([np.inf, 1.0])}) == {
+    assert to_json({"a": float("nan"), "b": np.asarray([np.inf, 1.0])}) == {
         "a": None,
         "b": [None, 1.0],
     }
@@ -78,7 +78,7 @@ def test_json_has_no_nan_or_infinity() -> None:
 
 def test_unknown_keys_of_a_newer_version_are_ignored() -> None:
     data = {"colour": "red", "places": [[1, 2]], "ids": ["x"], "later": 1}
-    assert revive(Inner, data) == Inner(Colour.RED, (Place(1, 2),), frozenset({"x"}))
+    assert from_json(Inner, data) == Inner(Colour.RED, (Place(1, 2),), frozenset({"x"}))
 
 
 def test_a_damaged_bundle_is_a_value_error(tmp_path: Path) -> None:
@@ -96,4 +96,4 @@ def test_json_is_written_whole_with_sorted_keys(tmp_path: Path) -> None:
 
 def test_what_is_no_data_is_refused() -> None:
     with pytest.raises(TypeError, match="cannot be written as JSON"):
-        plain(object())
+        to_json(object())

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from benchdesign.foundation.child_process import Failed, Job, Stopped
+from benchdesign.foundation.child_process import ChildProcess, Failed, Stopped
 from benchdesign.foundation.progress import Progress
 from benchdesign.workspace.decision_log import DecisionLog
 from benchdesign.workspace.decisions import Subject, Verdict
@@ -247,9 +247,9 @@ def sleep_for_ever(started: str, *, progress: Callable[[Progress], None]) -> Non
         time.sleep(60)
 
 
-def _started(folder: Path) -> Job:
+def _started(folder: Path) -> ChildProcess:
     place = folder / "started"
-    job = Job.start(sleep_for_ever, str(place))
+    job = ChildProcess.start(sleep_for_ever, str(place))
     while not (place.exists() and place.read_text("ascii")):
         time.sleep(0.01)
     return job

@@ -98,9 +98,9 @@ def test_workspace_that_is_damaged_is_no_wrong_name(
 
 def test_folder_of_a_dictionary_or_model_may_be_named_anything() -> None:
     from benchdesign.concepts.dictionaries.open import load_dictionary
-    from benchdesign.concepts.reference_model.model import anywhere
+    from benchdesign.concepts.reference_model.model import portable_spec
 
-    assert anywhere(LONG) == LONG
+    assert portable_spec(LONG) == LONG
     with pytest.raises(DictionaryError, match="no such dictionary"):
         load_dictionary(LONG)
 

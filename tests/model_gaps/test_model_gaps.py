@@ -9,7 +9,7 @@ from benchdesign.coverage.areas import Areas
 from benchdesign.errors import UsageError
 from benchdesign.model_gaps.compare_models import compare_models
 from benchdesign.model_gaps.model_gaps import mean_chi_model, measure_models, probe_weights
-from benchdesign.model_gaps.scores import ModelSettings, Standing
+from benchdesign.model_gaps.scores import ModelSettings, Rating
 from tests.helpers import make_dictionary, make_map
 
 TOPICS, CONCEPTS = 6, 10
@@ -83,7 +83,7 @@ def test_a_concept_with_few_items_is_not_judged() -> None:
         make_dictionary(["a"]),
         rng=np.random.default_rng(0),
     )
-    assert found.concepts.standing(0) == Standing.TOO_FEW
+    assert found.concepts.standing(0) == Rating.TOO_FEW
     assert np.isnan(found.concepts.q_value[0])
 
 
@@ -127,7 +127,7 @@ def test_a_planted_weakness_is_found_as_an_area_and_holds_on_the_other_half() ->
     (found,) = measure_models(items, scores, DICTIONARY, rng=rng, areas=AREAS)
     ((area, concepts),) = found.profile()
     assert area.name == "topic 2"
-    assert area.standing == Standing.VERY_POOR
+    assert area.standing == Rating.VERY_POOR
     assert {concept.unit // CONCEPTS for concept in concepts} == {2}
     (held_out,) = found.held_out
     assert held_out.name == "topic 2"
@@ -143,7 +143,7 @@ def test_long_items_being_hard_does_not_make_their_concepts_weak() -> None:
     items = make_map(rows, n_concepts=2, n_tokens=np.where(long, 80, 10).tolist())
     scores = {"m": answer(rng, np.where(long, 0.4, 0.9), 600)}
     (found,) = measure_models(items, scores, make_dictionary(["long", "any"]), rng=rng)
-    assert found.concepts.standing(0) not in (Standing.POOR, Standing.VERY_POOR)
+    assert found.concepts.standing(0) not in (Rating.POOR, Rating.VERY_POOR)
 
 
 def test_what_is_hard_for_every_model_is_not_the_weakness_of_one() -> None:
@@ -158,7 +158,7 @@ def test_what_is_hard_for_every_model_is_not_the_weakness_of_one() -> None:
     )
     assert results[-1].controls == ("length", "difficulty")
     assert results[-1].areas is not None
-    assert results[-1].areas.row(4).standing == Standing.VERY_POOR
+    assert results[-1].areas.row(4).standing == Rating.VERY_POOR
     assert abs(results[-1].areas.gap[1]) < 0.5 * abs(results[-1].areas.gap[4])
 
 

@@ -6,7 +6,12 @@ from typing import Any
 import pytest
 
 from benchdesign.benchmarks import load_benchmark
-from benchdesign.pipeline.partial_summary import SoFarWriter, forget_so_far, read_so_far, summarise
+from benchdesign.pipeline.partial_summary import (
+    PartialSummaryWriter,
+    delete_partial_summary,
+    read_partial_summary,
+    summarise_partial_map,
+)
 from benchdesign.pipeline.run import run_pipeline
 from benchdesign.workspace.settings import Settings
 from benchdesign.workspace.workspace import Workspace
@@ -17,7 +22,7 @@ def test_gaps_are_judged_against_the_part_of_the_pool_that_was_read(tmp_path: Pa
     mapper = KeywordMapper()
     ours, theirs = (mapper.map_batch(load_benchmark(one).items) for one in write_sets(tmp_path))
     first = theirs.take(range(100))
-    found = summarise([ours], [first], mapper.dictionary)
+    found = summarise_partial_map([ours], [first], mapper.dictionary)
     assert found is not None
     assert (found.n_items, found.n_pool, found.against) == (80, 100, "pool")
     assert found.gaps == (("fox", 0, 20.0),) and found.n_missing == 1
@@ -28,9 +33,11 @@ def test_gaps_are_judged_against_the_part_of_the_pool_that_was_read(tmp_path: Pa
 def test_a_few_pool_items_leave_the_dictionary_as_the_measure(tmp_path: Path) -> None:
     mapper = KeywordMapper()
     ours, theirs = (mapper.map_batch(load_benchmark(one).items) for one in write_sets(tmp_path))
-    found = summarise([ours.take(range(40))], [theirs.take(range(10))], mapper.dictionary)
+    found = summarise_partial_map(
+        [ours.take(range(40))], [theirs.take(range(10))], mapper.dictionary
+    )
     assert found is not None and (found.n_items, found.against) == (40, "dictionary")
-    assert summarise([], [theirs], mapper.dictionary) is None
+    assert summarise_partial_map([], [theirs], mapper.dictionary) is None
 
 
 def test_a_summary_waits_until_the_last_one_has_paid_for_itself(tmp_path: Path) -> None:
@@ -38,14 +45,14 @@ def test_a_summary_waits_until_the_last_one_has_paid_for_itself(tmp_path: Path) 
     (tmp_path / "results").mkdir()
     ours = mapper.map_batch(load_benchmark(write_sets(tmp_path)[0]).items)
     now = iter([0.0, 1.0, 5.0, 22.0, 23.0])
-    writer = SoFarWriter(tmp_path, clock=lambda: next(now))
+    writer = PartialSummaryWriter(tmp_path, clock=lambda: next(now))
     writer.add("benchmark", mapper.dictionary, ours.take(range(30)))
     writer.add("benchmark", mapper.dictionary, ours.take(range(30, 40)))
-    assert getattr(read_so_far(tmp_path), "n_items", 0) == 30
+    assert getattr(read_partial_summary(tmp_path), "n_items", 0) == 30
     writer.add("benchmark", mapper.dictionary, ours.take(range(40, 80)))
-    assert getattr(read_so_far(tmp_path), "n_items", 0) == 80
-    forget_so_far(tmp_path)
-    assert read_so_far(tmp_path) is None
+    assert getattr(read_partial_summary(tmp_path), "n_items", 0) == 80
+    delete_partial_summary(tmp_path)
+    assert read_partial_summary(tmp_path) is None
 
 
 def test_a_run_tells_of_shards_and_of_what_was_mapped_before(
@@ -55,7 +62,7 @@ def test_a_run_tells_of_shards_and_of_what_was_mapped_before(
     benchmark, pool = write_sets(tmp_path)
     heard = []
 
-    class Listening(SoFarWriter):
+    class Listening(PartialSummaryWriter):
         def add(self, which: str, *parts: Any, is_whole: bool = False) -> None:
             super().add(which, *parts, is_whole=is_whole)
             heard.append((which, is_whole))
@@ -66,6 +73,6 @@ def test_a_run_tells_of_shards_and_of_what_was_mapped_before(
         with Workspace.create(work, benchmark, pool=pool, settings=Settings(n_add=1)) as workspace:
             run_pipeline(workspace, cache=tmp_path / "cache", so_far=Listening(work))
         assert heard[-1] == ("pool", True)
-        found = read_so_far(work)
+        found = read_partial_summary(work)
         assert found is not None and (found.n_items, found.n_pool) == (80, 160)
     assert heard == [("benchmark", True), ("pool", True)]

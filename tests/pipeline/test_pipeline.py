@@ -14,7 +14,7 @@ from benchdesign.coverage.status import Status
 from benchdesign.errors import Interrupted, UsageError, WorkspaceError
 from benchdesign.foundation.progress import Progress
 from benchdesign.pipeline.run import run_pipeline, run_workspace
-from benchdesign.selection.eligibility import usual_parts
+from benchdesign.selection.eligibility import required_parts
 from benchdesign.workspace.decisions import Subject, Verdict
 from benchdesign.workspace.settings import Settings
 from benchdesign.workspace.workspace import Workspace
@@ -260,6 +260,6 @@ def test_candidates_must_have_what_the_benchmarks_items_have(
 def test_nothing_is_asked_for_where_too_few_candidates_have_it(tmp_path: Path) -> None:
     benchmark, pool = write_mixed(tmp_path, n_whole=0)
     sets = load_benchmark(benchmark).items, load_benchmark(pool).items
-    assert usual_parts(*sets, n=5) == ("choices", "answer")
+    assert required_parts(*sets, n=5) == ("choices", "answer")
     free = [replace(one, choices=()) for one in sets[1]]
-    assert usual_parts(sets[0], free, n=5) == ("answer",)
+    assert required_parts(sets[0], free, n=5) == ("answer",)

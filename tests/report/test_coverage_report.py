@@ -17,7 +17,7 @@ import pytest
 
 from benchdesign.benchmarks.items import Finding
 from benchdesign.cli.actions.coverage import print_gaps
-from benchdesign.concepts.maps.highlights import Mark, Piece, cut, marked_words, strongest_rows
+from benchdesign.concepts.maps.highlights import Piece, TextMark, cut, marked_words, strongest_rows
 from benchdesign.coverage.area_gaps import find_area_gaps
 from benchdesign.coverage.coverage import measure_coverage
 from benchdesign.coverage.find_gaps import find_gaps
@@ -525,39 +525,39 @@ def test_length_histogram_gives_shares_in_round_bins() -> None:
 
 
 def test_cut_marks_words_without_the_blanks_around_them() -> None:
-    pieces = cut("the red fox", [Mark(3, 7, 1.0)])
+    pieces = cut("the red fox", [TextMark(3, 7, 1.0)])
     assert pieces == (Piece("the ", 0), Piece("red", 3), Piece(" fox", 0))
 
 
 def test_mark_of_a_full_stop_alone_is_shown_and_of_a_blank_is_not() -> None:
-    assert cut("is it?", [Mark(5, 6, 1.0)]) == (Piece("is it", 0), Piece("?", 3))
-    assert cut("is it?", [Mark(2, 3, 1.0)]) == (Piece("is it?", 0),)
+    assert cut("is it?", [TextMark(5, 6, 1.0)]) == (Piece("is it", 0), Piece("?", 3))
+    assert cut("is it?", [TextMark(2, 3, 1.0)]) == (Piece("is it?", 0),)
 
 
 def test_strongest_of_overlapping_marks_wins() -> None:
-    pieces = cut("ab cd ef", [Mark(0, 5, 0.3), Mark(3, 8, 0.9)])
+    pieces = cut("ab cd ef", [TextMark(0, 5, 0.3), TextMark(3, 8, 0.9)])
     assert pieces == (Piece("ab ", 1), Piece("cd ef", 3))
 
 
 def test_mark_on_a_piece_of_a_word_grows_to_the_word() -> None:
-    pieces = cut("left ventricle, then", [Mark(8, 11, 1.0)])
+    pieces = cut("left ventricle, then", [TextMark(8, 11, 1.0)])
     assert [piece.text for piece in pieces if piece.strength] == ["ventricle"]
 
 
 def test_marked_words_are_whole_and_named_once_strongest_first() -> None:
-    marks = [Mark(2, 5, 0.5), Mark(0, 2, 1.0), Mark(8, 11, 0.4), Mark(16, 19, 0.3)]
+    marks = [TextMark(2, 5, 0.5), TextMark(0, 2, 1.0), TextMark(8, 11, 0.4), TextMark(16, 19, 0.3)]
     assert marked_words("An owl, owls an owl", marks) == ("An", "owl", "owls")
-    assert marked_words("An owlet", [Mark(3, 6, 1.0)]) == ("owlet",)
+    assert marked_words("An owlet", [TextMark(3, 6, 1.0)]) == ("owlet",)
 
 
 def test_mark_in_a_script_without_spaces_stays_as_it_is() -> None:
-    pieces = cut("地球は青い", [Mark(3, 4, 1.0)])
+    pieces = cut("地球は青い", [TextMark(3, 4, 1.0)])
     assert [piece.text for piece in pieces if piece.strength] == ["青"]
 
 
 def test_long_text_is_cut_around_the_first_mark() -> None:
     text = "word " * 200 + "needle " + "word " * 200
-    pieces = cut(text, [Mark(1000, 1006, 1.0)], limit=100)
+    pieces = cut(text, [TextMark(1000, 1006, 1.0)], limit=100)
     assert "".join(piece.text for piece in pieces if piece.strength) == "needle"
     assert pieces[0] == Piece("… ", 0)
     assert pieces[-1] == Piece(" …", 0)
@@ -565,8 +565,11 @@ def test_long_text_is_cut_around_the_first_mark() -> None:
 
 
 def test_mark_beyond_the_text_is_harmless() -> None:
-    assert cut("a c", [Mark(2, 99, 1.0), Mark(50, 60, 1.0)]) == (Piece("a ", 0), Piece("c", 3))
-    assert cut("", [Mark(0, 3, 1.0)]) == ()
+    assert cut("a c", [TextMark(2, 99, 1.0), TextMark(50, 60, 1.0)]) == (
+        Piece("a ", 0),
+        Piece("c", 3),
+    )
+    assert cut("", [TextMark(0, 3, 1.0)]) == ()
 
 
 def test_strongest_rows_come_by_peak_and_absent_concepts_have_none() -> None:

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from benchdesign.errors import UsageError, WorkspaceError
-from benchdesign.report.report_files import refuse_existing, write_together
+from benchdesign.report.report_files import check_report_folder, write_report_files
 
 
 def test_files_are_written_and_nothing_else(tmp_path: Path) -> None:
-    paths = write_together(tmp_path / "new" / "place", {"a.html": "one", "a.md": "two"})
+    paths = write_report_files(tmp_path / "new" / "place", {"a.html": "one", "a.md": "two"})
     assert [path.read_text("utf-8") for path in paths] == ["one", "two"]
     assert sorted(one.name for one in (tmp_path / "new" / "place").iterdir()) == ["a.html", "a.md"]
 
@@ -19,7 +19,7 @@ def test_files_are_written_and_nothing_else(tmp_path: Path) -> None:
 def test_a_disk_that_fills_up_leaves_what_was_there(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_together(tmp_path, {"a.html": "old", "a.md": "old"})
+    write_report_files(tmp_path, {"a.html": "old", "a.md": "old"})
     calls = []
 
     def full(handle: int) -> None:
@@ -29,7 +29,7 @@ def test_a_disk_that_fills_up_leaves_what_was_there(
 
     monkeypatch.setattr("benchdesign.foundation.atomic_files.os.fsync", full)
     with pytest.raises(WorkspaceError, match=r"not written \(No space left on device\)\. Free"):
-        write_together(tmp_path, {"a.html": "new", "a.md": "new"})
+        write_report_files(tmp_path, {"a.html": "new", "a.md": "new"})
     assert sorted(one.name for one in tmp_path.iterdir()) == ["a.html", "a.md"]
     assert (tmp_path / "a.html").read_text("utf-8") == "old"
 
@@ -51,4 +51,4 @@ def test_a_place_that_can_hold_no_report_is_refused(
     (tmp_path / "loop").symlink_to("loop")
     (tmp_path / "folder" / "a.html").mkdir(parents=True)
     with pytest.raises(UsageError, match=message):
-        refuse_existing(tmp_path / name, ["a.html"], force=True)
+        check_report_folder(tmp_path / name, ["a.html"], force=True)

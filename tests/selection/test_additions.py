@@ -16,7 +16,7 @@ from benchdesign.coverage.find_gaps import find_gaps
 from benchdesign.coverage.gaps import Gaps
 from benchdesign.coverage.reference import Reference
 from benchdesign.errors import UsageError
-from benchdesign.foundation.serialization import plain, revive
+from benchdesign.foundation.serialization import from_json, to_json
 from benchdesign.selection.additions import (
     AdditionPlan,
     ProposalSettings,
@@ -29,7 +29,7 @@ from benchdesign.selection.gain import GainTable
 from benchdesign.selection.gain_calibration import calibrate_zmin
 from benchdesign.selection.gain_settings import GainSettings
 from benchdesign.selection.proposal import Proposal
-from benchdesign.selection.soft_presence import _likeness, _support
+from benchdesign.selection.soft_presence import _likeness, support_of
 from tests.helpers import make_dictionary, make_map
 
 Rows = Sequence[Mapping[int, float]]
@@ -151,11 +151,11 @@ def test_gaps_that_are_not_listed_are_counted() -> None:
     settings = replace(PLAIN, max_gaps=1)
     (first,) = plan(n=1, pool=pool, settings=settings).proposals
     assert (len(first.gaps), first.n_filled) == (1, 2)
-    kept = revive(Proposal, plain(first))
+    kept = from_json(Proposal, to_json(first))
     assert (kept, kept.n_filled) == (first, 2)
     # Kept before they were counted: what is listed is all that is known.
-    before = {name: one for name, one in plain(first).items() if name != "n_gaps"}
-    assert revive(Proposal, before).n_filled == 1
+    before = {name: one for name, one in to_json(first).items() if name != "n_gaps"}
+    assert from_json(Proposal, before).n_filled == 1
 
 
 def test_lazy_choice_equals_looking_at_every_item_every_time() -> None:
@@ -419,7 +419,7 @@ def test_support_is_larger_where_the_pool_is_unlike_the_benchmark() -> None:
     benchmark = make_map([{0: 1.0}] * 40, n_concepts=1, embeddings=others.astype(np.float16))
     linear = rng.random(50) + 0.5
     without, with_it = (
-        _support(linear, benchmark, pool, n=5, settings=GainSettings(likeness=likeness))
+        support_of(linear, benchmark, pool, n=5, settings=GainSettings(likeness=likeness))
         for likeness in (0.0, 0.5)
     )
     factor = np.log(with_it / without)

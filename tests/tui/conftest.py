@@ -128,5 +128,5 @@ class FakeJob:
 @pytest.fixture
 def fake_job(monkeypatch: pytest.MonkeyPatch) -> FakeJob:
     job = FakeJob()
-    monkeypatch.setattr(jobs.Job, "start", lambda _folder: job)
+    monkeypatch.setattr(jobs.BackgroundJob, "start", lambda _folder: job)
     return job

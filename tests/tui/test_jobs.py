@@ -7,11 +7,11 @@ from typing import cast
 
 import pytest
 
-from benchdesign.foundation.child_process import Job as ChildJob
+from benchdesign.foundation.child_process import ChildProcess as ChildJob
 from benchdesign.foundation.progress import Progress
-from benchdesign.foundation.serialization import plain, write_json
+from benchdesign.foundation.serialization import to_json, write_json
 from benchdesign.foundation.text import cell_width
-from benchdesign.pipeline.partial_summary import SoFar
+from benchdesign.pipeline.partial_summary import PartialSummary
 from benchdesign.tui.session import background_jobs as jobs
 from benchdesign.tui.widgets.job_line import JobLine, progress_text
 from tests.tui import hanging
@@ -114,8 +114,8 @@ async def test_a_worker_that_stops_making_progress_is_told_until_it_goes_on(
     now = [1000.0]
     child = SilentChild()
     log = bench.work / "job.log"
-    job = jobs.Job(cast("ChildJob", child), log=log, clock=lambda: now[0])
-    monkeypatch.setattr(jobs.Job, "start", lambda _folder: job)
+    job = jobs.BackgroundJob(cast("ChildJob", child), log=log, clock=lambda: now[0])
+    monkeypatch.setattr(jobs.BackgroundJob, "start", lambda _folder: job)
     async with bench.opened(size=(width, 24)) as (app, pilot):
         await pilot.press("3", "plus", "R")
         line = app.screen.query_one(JobLine)
@@ -151,8 +151,8 @@ async def test_what_is_known_so_far_is_shown_while_the_rest_is_read(
     app = bench.app()
     async with app.run_test(size=(120, 36)) as pilot:
         await until(pilot, lambda: app.job is not None)
-        known = SoFar(40, 100, 6, 3, 1, 0, "pool", (("fox", 0, 20.0),), (("cat", 27),))
-        write_json(bench.work / "results" / "so_far.json", plain(known))
+        known = PartialSummary(40, 100, 6, 3, 1, 0, "pool", (("fox", 0, 20.0),), (("cat", 27),))
+        write_json(bench.work / "results" / "so_far.json", to_json(known))
         await until(pilot, lambda: app.so_far is not None)
         await until(pilot, lambda: "Worst gaps so far" in visible_text(app))
         text = visible_text(app)
@@ -199,7 +199,7 @@ async def test_up_to_date_work_is_not_repeated(bench: Bench, fake_job: FakeJob) 
 
 
 def test_a_real_child_reports_an_error_and_leaves_the_terminal_alone(tmp_path: Path) -> None:
-    job = jobs.Job.start(tmp_path)
+    job = jobs.BackgroundJob.start(tmp_path)
     ended = None
     while ended is None:
         ended = job.poll()

@@ -9,7 +9,7 @@ from textual.widgets import Input
 
 from benchdesign.benchmarks.items import Benchmark
 from benchdesign.tui.app import BenchdesignApp
-from benchdesign.tui.dialogs.new_workspace import NewForm
+from benchdesign.tui.dialogs.new_workspace import NewWorkspaceForm
 from benchdesign.tui.pages.new_workspace_page import free_folder
 from benchdesign.tui.widgets.detail import Line
 from tests.tui.conftest import Bench, FakeJob, until
@@ -26,9 +26,9 @@ def app_on(
     return app
 
 
-async def form_of(app: BenchdesignApp, pilot: Pilot[None]) -> NewForm:
-    await until(pilot, lambda: bool(app.screen.query(NewForm)))
-    return app.screen.query_one(NewForm)
+async def form_of(app: BenchdesignApp, pilot: Pilot[None]) -> NewWorkspaceForm:
+    await until(pilot, lambda: bool(app.screen.query(NewWorkspaceForm)))
+    return app.screen.query_one(NewWorkspaceForm)
 
 
 async def test_fields_are_shown_with_what_the_first_row_has_in_them(bench: Bench) -> None:

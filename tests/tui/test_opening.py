@@ -14,12 +14,12 @@ from textual.pilot import Pilot
 from benchdesign.tui.app import BenchdesignApp
 from benchdesign.tui.dialogs.scope import ScopeScreen
 from benchdesign.tui.rows.concept_rows import ConceptRows
-from benchdesign.tui.rows.item_rows import ItemRows
+from benchdesign.tui.rows.item_rows import BenchmarkItemRows
 from benchdesign.tui.screens.base_screen import BaseScreen
 from benchdesign.tui.screens.concepts import ConceptsScreen
 from benchdesign.tui.screens.items import ItemsScreen
-from benchdesign.tui.session.items_by_concept import Shown
-from benchdesign.tui.session.pause_garbage_collection import no_collecting
+from benchdesign.tui.session.items_by_concept import ItemsByConcept
+from benchdesign.tui.session.pause_garbage_collection import pause_collection
 from benchdesign.tui.session.session import Session
 from benchdesign.tui.session.session_data import load_session
 from benchdesign.tui.widgets.filter_bar import parse_filter
@@ -134,7 +134,7 @@ def test_items_of_a_concept_are_those_that_reach_its_threshold(bench: Bench) -> 
         loaded.analysis.benchmark_map,
         loaded.analysis.gaps.coverage.thresholds,
     )
-    shown = Shown.from_map(concept_map, thresholds)
+    shown = ItemsByConcept.from_map(concept_map, thresholds)
     table = concept_map.presence(thresholds).toarray() > 0
     assert np.array_equal(shown.counts, table.sum(axis=0))
     assert np.array_equal(shown.n_concepts, table.sum(axis=1))
@@ -192,7 +192,7 @@ async def test_columns_known_at_once_sort_as_row_by_row(bench: Bench) -> None:
         session.log.decide(Subject.ADD, pool.items[3].id, Verdict.ACCEPT)
         session.log.decide(Subject.REMOVE, "b-5", Verdict.ACCEPT)
         for rows, columns in (
-            (ItemRows(session, marks=app.marks), ItemsScreen.COLUMNS),
+            (BenchmarkItemRows(session, marks=app.marks), ItemsScreen.COLUMNS),
             (ConceptRows(session, marks=app.marks), ConceptsScreen.COLUMNS),
         ):
             for column in columns:
@@ -208,7 +208,7 @@ def test_many_loaded_objects_are_left_out_of_later_searches_for_garbage(
     monkeypatch.setattr("benchdesign.tui.session.pause_garbage_collection._MANY", 1_000)
     before = gc.get_freeze_count()
     try:
-        with no_collecting():
+        with pause_collection():
             assert not gc.isenabled()
             many = [[one] for one in range(2_000)]
         assert gc.isenabled() and gc.get_freeze_count() - before > len(many)

@@ -8,15 +8,15 @@ from textual.pilot import Pilot
 from textual.widgets import OptionList
 
 from benchdesign.tui.app import BenchdesignApp
-from benchdesign.tui.palette_search import Found, find
+from benchdesign.tui.palette_search import SearchMatch, find_matches
 from benchdesign.tui.screens.list_screen import ListScreen
 from tests.tui.conftest import HOSTILE, Bench, until
 from tests.tui.test_screens import go, visible_text
 
 
-async def found(app: BenchdesignApp, query: str) -> list[Found]:
+async def found(app: BenchdesignApp, query: str) -> list[SearchMatch]:
     assert app.session is not None
-    return [one async for one in find(app.session, query)]
+    return [one async for one in find_matches(app.session, query)]
 
 
 async def choose(pilot: Pilot[None], app: BenchdesignApp, query: str, kind: str) -> None:

@@ -13,12 +13,12 @@ from benchdesign.cli import run_command
 from benchdesign.concepts.dictionaries.dictionary import Dictionary
 from benchdesign.concepts.mapping import TokenEvidence
 from benchdesign.coverage.status import STATUSES, Status
-from benchdesign.pipeline.stage_results import Proposed
+from benchdesign.pipeline.stage_results import ProposeResult
 from benchdesign.report.collect_coverage import collect_report
 from benchdesign.report.coverage_report import render_markdown
 from benchdesign.revision.choice import Choice
 from benchdesign.revision.plan import plan_revision
-from benchdesign.tui.dialogs.new_workspace import NewForm
+from benchdesign.tui.dialogs.new_workspace import NewWorkspaceForm
 from benchdesign.tui.widgets.evidence import evidence_levels
 from benchdesign.tui.widgets.line_table import LineTable
 from benchdesign.workspace.workspace import Workspace
@@ -89,7 +89,7 @@ async def test_items_are_filtered_by_a_word_of_a_concepts_label_and_count_what_w
 
 async def test_gaps_a_candidate_fills_are_counted_where_not_all_are_listed(bench: Bench) -> None:
     with Workspace.open(bench.work) as workspace:
-        stored = workspace.load_result("proposals", Proposed)
+        stored = workspace.load_result("proposals", ProposeResult)
         first = replace(stored.additions[0], n_gaps=31)
         changed = replace(stored, additions=(first, *stored.additions[1:]))
         workspace.save_result("proposals", changed)
@@ -220,8 +220,8 @@ async def test_the_first_time_enter_fills_the_form_with_the_example(
     async with app.run_test(size=(120, 36)) as pilot:
         await until(pilot, lambda: "enter from the example" in visible_text(app))
         await pilot.press("enter")
-        await until(pilot, lambda: bool(app.screen.query(NewForm)))
-        form = app.screen.query_one(NewForm)
+        await until(pilot, lambda: bool(app.screen.query(NewWorkspaceForm)))
+        form = app.screen.query_one(NewWorkspaceForm)
         await until(pilot, lambda: form.value("benchmark").endswith("benchmark.jsonl"))
         assert form.value("pool").endswith("pool.jsonl")
         assert not (bench.folder / "benchmark-workspace").exists()

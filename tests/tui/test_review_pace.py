@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from benchdesign.tui.screens.candidates import CandidatesScreen
-from benchdesign.tui.session.review_pace import sitting_of
-from benchdesign.workspace.decisions import Decision, Step, Subject, Verdict
+from benchdesign.tui.session.review_pace import measure_review_pace
+from benchdesign.workspace.decisions import Decision, LogStep, Subject, Verdict
 from benchdesign.workspace.workspace import Workspace
 from tests.tui.conftest import Bench, until
 from tests.tui.test_screens import go, visible_text
@@ -18,13 +18,13 @@ START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 
 def step(
     seconds: float, *ids: str, action: str = "decide", verdict: Verdict | None = Verdict.ACCEPT
-) -> Step:
+) -> LogStep:
     decisions = tuple(Decision(Subject.ADD, one, verdict) for one in ids)
-    return Step(1, action, decisions, "ann", (START + timedelta(seconds=seconds)).isoformat())
+    return LogStep(1, action, decisions, "ann", (START + timedelta(seconds=seconds)).isoformat())
 
 
 def test_time_for_one_decision_is_the_median_and_a_pause_is_not_thinking() -> None:
-    found = sitting_of(
+    found = measure_review_pace(
         [step(0, "a"), step(8, "b"), step(18, "c"), step(3000, "d"), step(3060, "e")]
     )
     assert (found.n_decided, found.seconds_each) == (5, 10.0)
@@ -33,29 +33,32 @@ def test_time_for_one_decision_is_the_median_and_a_pause_is_not_thinking() -> No
 
 def test_what_was_undone_does_not_count_and_what_was_redone_does() -> None:
     undo, redo = (step(9, "b", action=one) for one in ("undo", "redo"))
-    assert sitting_of([step(0, "a"), step(5, "b"), undo]).n_decided == 1
-    assert sitting_of([step(0, "a"), step(5, "b"), undo, redo]).n_decided == 2
-    assert sitting_of([undo, step(10, "a")]).n_decided == 1
+    assert measure_review_pace([step(0, "a"), step(5, "b"), undo]).n_decided == 1
+    assert measure_review_pace([step(0, "a"), step(5, "b"), undo, redo]).n_decided == 2
+    assert measure_review_pace([undo, step(10, "a")]).n_decided == 1
 
 
 def test_what_was_decided_before_the_sitting_does_not_count_when_it_is_redone() -> None:
     steps = [step(0, "a"), step(5, "a", action="undo"), step(6, "b", action="undo")]
     before = step(7, "b", action="redo")
-    assert sitting_of([*steps, before]).n_decided == 0
-    assert sitting_of([*steps, before, step(8, "a", action="redo")]).n_decided == 1
+    assert measure_review_pace([*steps, before]).n_decided == 0
+    assert measure_review_pace([*steps, before, step(8, "a", action="redo")]).n_decided == 1
 
 
 def test_an_item_opened_again_does_not_count() -> None:
     steps = [step(0, "a", "b"), step(4, "a", verdict=Verdict.OPEN)]
-    assert sitting_of(steps).n_decided == 1
-    assert sitting_of([*steps, step(8, "a")]).n_decided == 2
+    assert measure_review_pace(steps).n_decided == 1
+    assert measure_review_pace([*steps, step(8, "a")]).n_decided == 2
 
 
 def test_an_item_judged_twice_counts_once_and_a_note_not_at_all() -> None:
     steps = [step(0, "a"), step(4, "a", verdict=None), step(8, "a", verdict=Verdict.REJECT)]
-    assert (sitting_of(steps).n_decided, sitting_of(steps).seconds_each) == (1, 8.0)
-    assert sitting_of([step(0, "a", "b"), step(10, "c", "d")]).seconds_each == 5.0
-    assert sitting_of([step(0, "a")]).text() == "this session 1"
+    assert (measure_review_pace(steps).n_decided, measure_review_pace(steps).seconds_each) == (
+        1,
+        8.0,
+    )
+    assert measure_review_pace([step(0, "a", "b"), step(10, "c", "d")]).seconds_each == 5.0
+    assert measure_review_pace([step(0, "a")]).text() == "this session 1"
 
 
 async def test_only_what_was_decided_since_opening_is_counted(bench: Bench) -> None:

@@ -12,7 +12,7 @@ from benchdesign.foundation.preferences import (
     load_preferences,
     user_config_path,
 )
-from benchdesign.foundation.serialization import plain, revive
+from benchdesign.foundation.serialization import from_json, to_json
 from benchdesign.workspace.settings import Settings
 
 
@@ -63,4 +63,4 @@ def test_settings_survive_the_round_trip() -> None:
         constraints={"min_tokens": 4},
         keep_out=("a.jsonl",),
     )
-    assert revive(Settings, plain(settings)) == settings
+    assert from_json(Settings, to_json(settings)) == settings

@@ -94,9 +94,9 @@ class InlineStyle:
             return None
         text, inline = parsed[0]
         start, end = inline.markers[0]
-        tails = Counter(_numberless(text[choices.choices[-1][1] :]) for text, choices in parsed)
+        tails = Counter(_strip_numbers(text[choices.choices[-1][1] :]) for text, choices in parsed)
         own_tail = text[inline.choices[-1][1] :]
-        recurs = tails[_numberless(own_tail)] * 2 >= len(parsed)
+        recurs = tails[_strip_numbers(own_tail)] * 2 >= len(parsed)
         return cls(
             header=text[inline.prompt_end : start],
             marker=_marker(text[start:end], inline.labels[0]),
@@ -107,18 +107,18 @@ class InlineStyle:
     def write(self, prompt: str, choices: Sequence[str]) -> str:
         """Format a question with its choices."""
         listed = [f"{self.marker(index)}{choice}" for index, choice in enumerate(choices)]
-        after = _NAMED.sub(
+        after = _NUMBERED_NAMES.sub(
             lambda match: "/".join(f"{match[1]}{at + 1}" for at in range(len(choices))), self.after
         )
         return f"{prompt}{self.header}{self.between.join(listed)}{after}"
 
 
-_NAMED = re.compile(r"\b([A-Za-z]+)1(?:/\1\d+)+")
+_NUMBERED_NAMES = re.compile(r"\b([A-Za-z]+)1(?:/\1\d+)+")
 """A list of numbered names: `answer1/answer2/answer3`."""
 
 
-def _numberless(tail: str) -> str:
-    return _NAMED.sub(r"\1", tail)
+def _strip_numbers(tail: str) -> str:
+    return _NUMBERED_NAMES.sub(r"\1", tail)
 
 
 def _marker(written: str, label: str) -> Callable[[int], str]:

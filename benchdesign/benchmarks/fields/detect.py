@@ -58,18 +58,18 @@ def detect_fields(
 ) -> FieldMapping:
     """Return the field of each role; `fields` sets some, such as {'prompt': 'question'}."""
     surveys = survey_fields(records)
-    chosen = _checked(fields or {}, surveys, place)
+    chosen = _check_fields(fields or {}, surveys, place)
     finder = _Finder(records, surveys, chosen)
     mapping = finder.mapping()
     if mapping.prompt is None:
         raise FormatError(
-            f"{place}: no field looks like a prompt among {_listed(surveys)}. "
+            f"{place}: no field looks like a prompt among {_list_names(surveys)}. "
             "Set one with --field prompt=FIELD, or use --template."
         )
     return mapping
 
 
-def _checked(
+def _check_fields(
     fields: Mapping[str, str], surveys: Mapping[str, FieldSurvey], place: str
 ) -> dict[str, str]:
     names = {field.name for field in dataclass_fields(FieldMapping)} - {"origin"}
@@ -88,13 +88,13 @@ def _checked(
                 hint = (
                     f"Did you mean {similar[0]!r}?"
                     if similar
-                    else f"Its fields are {_listed(surveys)}."
+                    else f"Its fields are {_list_names(surveys)}."
                 )
                 raise FormatError(f"{place}: no field {column!r} for {role}. {hint}")
     return dict(fields)
 
 
-def _listed(surveys: Mapping[str, FieldSurvey], n_shown: int = 12) -> str:
+def _list_names(surveys: Mapping[str, FieldSurvey], n_shown: int = 12) -> str:
     names = [repr(name) for name in list(surveys)[:n_shown]]
     more = len(surveys) - len(names)
     return ", ".join(names) + (f" and {more} more" if more > 0 else "")

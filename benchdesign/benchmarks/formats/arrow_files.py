@@ -169,7 +169,7 @@ def _open_table(path: Path) -> Any:
             reader = pa.ipc.open_stream(mapped)
             batches = iter(reader)
         check_names(reader.schema)
-        return pa.Table.from_batches(_weighed(batches, path), reader.schema)
+        return pa.Table.from_batches(_checked_batches(batches, path), reader.schema)
     except arrow_errors() as error:
         problem = " ".join(str(error).split())[:200]
         raise FormatError(
@@ -177,7 +177,7 @@ def _open_table(path: Path) -> Any:
         ) from error
 
 
-def _weighed(batches: Iterable[Any], path: Path) -> Iterator[Any]:
+def _checked_batches(batches: Iterable[Any], path: Path) -> Iterator[Any]:
     """Yield valid batches; raise before compressed ones exhaust memory."""
     n_packed = path.stat().st_size
     n_unpacked = 0

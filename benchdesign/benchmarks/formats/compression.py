@@ -18,7 +18,7 @@ __all__ = ["COMPRESSIONS", "open_output"]
 COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".xz": "xz", ".zst": "zstd"}
 
 
-_MAGIC = {
+MAGIC_BYTES = {
     b"\x1f\x8b": "gzip",
     b"BZh": "bz2",
     b"\xfd7zXZ\x00": "xz",
@@ -26,7 +26,7 @@ _MAGIC = {
 }
 
 
-_CHUNK = 1 << 20
+CHUNK_BYTES = 1 << 20
 
 
 MAX_RATIO = 250
@@ -50,12 +50,12 @@ def open_output(path: Path, compression: str | None) -> IO[bytes]:
     return path.open("wb")
 
 
-def _decompress(path: Path, target: Path, compression: str) -> None:
+def decompress(path: Path, target: Path, compression: str) -> None:
     n_packed = path.stat().st_size
     n_bytes = 0
     try:
         with _open_compressed(path, compression) as packed, target.open("wb") as out:
-            while chunk := packed.read(_CHUNK):
+            while chunk := packed.read(CHUNK_BYTES):
                 n_bytes += len(chunk)
                 if n_bytes > MAX_UNCHECKED and n_bytes > MAX_RATIO * n_packed:
                     raise FormatError(

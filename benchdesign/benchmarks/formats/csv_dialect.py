@@ -58,7 +58,7 @@ class Dialect:
         return out.getvalue().removesuffix("\r\n")
 
 
-def _find_dialect(sample: list[str], *, tabs_first: bool) -> Dialect:
+def find_dialect(sample: list[str], *, tabs_first: bool) -> Dialect:
     """Return the dialect that reads the sample as the most regular table."""
     order = "\t,;|" if tabs_first else ",\t;|"
     candidates = [Dialect(delimiter) for delimiter in order]
@@ -93,7 +93,7 @@ def _evenness(dialect: Dialect, sample: list[str]) -> tuple[float, float]:
     return (round(n_even / n_rows, 2), min(n_rows, SAMPLE_ROWS) / SAMPLE_ROWS)
 
 
-def _is_header(first: Sequence[str], second: Sequence[str]) -> bool:
+def is_header(first: Sequence[str], second: Sequence[str]) -> bool:
     names = [cell.strip() for cell in first]
     named = [name for name in names if name]
     if any(len(name) > 80 for name in names):
@@ -134,13 +134,13 @@ _HEADER_WORDS = frozenset(
 )
 
 
-def _made_up_columns(n_columns: int) -> list[str]:
+def default_columns(n_columns: int) -> list[str]:
     if n_columns == len(_MMLU_COLUMNS):
         return list(_MMLU_COLUMNS)
     return [f"column_{position + 1}" for position in range(n_columns)]
 
 
-def _unique(names: Sequence[str]) -> list[str]:
+def unique_columns(names: Sequence[str]) -> list[str]:
     seen: Counter[str] = Counter()
     columns = []
     for name in names:
@@ -157,7 +157,7 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _number(text: str) -> Any:
+def parse_number(text: str) -> Any:
     return _Literal(text) if _is_number(text) else text
 
 

@@ -13,17 +13,17 @@ from benchdesign.benchmarks.fields.values import as_cell
 from benchdesign.benchmarks.formats.compression import open_output
 from benchdesign.benchmarks.formats.csv_dialect import (
     Quoting,
-    _find_dialect,
-    _is_header,
-    _made_up_columns,
-    _number,
-    _unique,
+    default_columns,
+    find_dialect,
+    is_header,
+    parse_number,
+    unique_columns,
 )
-from benchdesign.benchmarks.formats.csv_lines import _Feed, _TooManyLines
-from benchdesign.benchmarks.formats.encoding import decode_line, recoding
-from benchdesign.benchmarks.formats.json_lines import recoded_finding, suffix_of
+from benchdesign.benchmarks.formats.csv_lines import LineFeed, TooManyLinesError
+from benchdesign.benchmarks.formats.encoding import decode_line, recoding_stream
+from benchdesign.benchmarks.formats.json_lines import encoding_finding, suffix_of
 from benchdesign.benchmarks.formats.source import Record, Source
-from benchdesign.benchmarks.formats.spreadsheet_formulas import guarded, unguarded
+from benchdesign.benchmarks.formats.spreadsheet_formulas import guard_formula, unguard_formula
 from benchdesign.benchmarks.formats.text_content import Content, open_content
 from benchdesign.benchmarks.items import Finding
 from benchdesign.errors import FormatError
@@ -48,13 +48,13 @@ class CsvFile(Source):
         self.content = content or open_content(path)
         self._sample = self._read_sample()
         tabs_first = ".tsv" in path.suffixes or ".tab" in path.suffixes
-        self.dialect = _find_dialect(self._sample, tabs_first=tabs_first)
+        self.dialect = find_dialect(self._sample, tabs_first=tabs_first)
         self.format = "tsv" if self.dialect.delimiter == "\t" else "csv"
         self.suffix = suffix_of(path, f".{self.format}")
         first, second = self._first_rows()
-        self.has_header = _is_header(first, second)
-        names = map(unguarded, first) if self.has_header else _made_up_columns(len(first))
-        self.columns = _unique(list(names))
+        self.has_header = is_header(first, second)
+        names = map(unguard_formula, first) if self.has_header else default_columns(len(first))
+        self.columns = unique_columns(list(names))
         self._starts = array("Q")
         self._ends = array("Q")
         self._lines = array("Q")
@@ -94,7 +94,7 @@ class CsvFile(Source):
         recoded: list[int] = []
         uneven: list[int] = []
         with self.content.open() as stream:
-            feed = _Feed(stream, len(self.content.bom), self._line_break)
+            feed = LineFeed(stream, len(self.content.bom), self._line_break)
             header_pending = self.has_header
             for cells in self._rows(feed):
                 start, feed.row_start = feed.row_start, feed.position
@@ -120,7 +120,7 @@ class CsvFile(Source):
                 yield self._record(cells)
         self._finish_findings()
         if recoded:
-            self.findings.append(recoded_finding(self, recoded))
+            self.findings.append(encoding_finding(self, recoded))
         if uneven:
             more = f", as in {len(uneven) - 1} more rows" if len(uneven) > 1 else ""
             problem = f"cell count differs from the header ({len(self.columns)} columns){more}."
@@ -128,7 +128,7 @@ class CsvFile(Source):
                 Finding("column-count", f"{self.place(uneven[0])}: {problem}", tuple(uneven))
             )
 
-    def _rows(self, feed: _Feed) -> Iterator[list[str]]:
+    def _rows(self, feed: LineFeed) -> Iterator[list[str]]:
         """Yield rows; skip only the line of an unclosed quote, not the rest of the file."""
         while True:
             feed.seek_row()
@@ -147,14 +147,14 @@ class CsvFile(Source):
                     yield cells
             except csv.Error:
                 restart = True
-            except _TooManyLines:
+            except TooManyLinesError:
                 restart = True
             if not restart:
                 return
             self._skip(f"{self.path}:{feed.row_line}", "a quote in this row is not closed")
             feed.skip_line()
 
-    def _ends_in_quotes(self, feed: _Feed, n_lines: int) -> bool:
+    def _ends_in_quotes(self, feed: LineFeed, n_lines: int) -> bool:
         """Whether the last row ends inside quotes, which would swallow added rows."""
         if n_lines > 1:
             return True
@@ -166,7 +166,7 @@ class CsvFile(Source):
         return False
 
     def _record(self, cells: list[str]) -> dict[str, Any]:
-        record: dict[str, Any] = dict(zip(self.columns, map(unguarded, cells), strict=False))
+        record: dict[str, Any] = dict(zip(self.columns, map(unguard_formula, cells), strict=False))
         for column in self.columns[len(cells) :]:
             record[column] = ""
         return record
@@ -194,7 +194,7 @@ class CsvFile(Source):
         quoting = self._quoting()
         codec = self._codec()
         with open_output(path, self.content.compression) as stream:
-            out = recoding(stream, self.content.encoding)
+            out = recoding_stream(stream, self.content.encoding)
             ends_line = True
             with self.content.open() as source:
                 head = source.read(self._body or len(self.content.bom))
@@ -210,7 +210,7 @@ class CsvFile(Source):
             for record in added:
                 if not ends_line:
                     out.write(line_end)
-                cells = [guarded(as_cell(record.get(column))) for column in self.columns]
+                cells = [guard_formula(as_cell(record.get(column))) for column in self.columns]
                 text = self._row_text(cells, quoting)
                 out.write(_encode(text, codec, self.path) + line_end)
                 ends_line = True
@@ -250,7 +250,7 @@ class CsvFile(Source):
         raw = self.content.read(self._starts[row], self._ends[row])
         cells: list[Any] = [str(value) for value in self.record(row).values()]
         if quoting == csv.QUOTE_NONNUMERIC:
-            cells = [_number(cell) for cell in cells]
+            cells = [parse_number(cell) for cell in cells]
         return self.dialect.row(cells, quoting=quoting).encode() == raw.rstrip(b"\r\n")
 
 

@@ -15,11 +15,11 @@ MAX_ROW_LINES = 10_000
 """A quoted cell of more lines counts as an unclosed quote."""
 
 
-class _TooManyLines(Exception):  # noqa: N818 - a signal from feed to reader
+class TooManyLinesError(Exception):  # noqa: N818 - a signal from feed to reader
     """A row spans too many lines."""
 
 
-class _Feed:
+class LineFeed:
     """Lines of a file for the parser, with their positions."""
 
     def __init__(self, stream: IO[bytes], start: int, line_break: bytes) -> None:
@@ -56,7 +56,7 @@ class _Feed:
     def __iter__(self) -> Iterator[str]:
         while raw := self._next_raw():
             if self.line_no - self.row_line > MAX_ROW_LINES:
-                raise _TooManyLines
+                raise TooManyLinesError
             text, was_recoded = decode_line(raw)
             self.recoded |= was_recoded
             yield text

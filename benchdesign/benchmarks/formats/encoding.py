@@ -7,10 +7,10 @@ import io
 from pathlib import Path
 from typing import IO, Any, cast
 
-from benchdesign.benchmarks.formats.compression import _CHUNK
+from benchdesign.benchmarks.formats.compression import CHUNK_BYTES
 from benchdesign.errors import FormatError
 
-__all__ = ["recoding"]
+__all__ = ["recoding_stream"]
 
 
 def decode_line(raw: bytes) -> tuple[str, bool]:
@@ -25,7 +25,7 @@ def decode_line(raw: bytes) -> tuple[str, bool]:
         return raw.decode("latin-1"), True
 
 
-def _unicode_encoding(head: bytes) -> str:
+def unicode_encoding(head: bytes) -> str:
     if head.startswith(codecs.BOM_UTF8):
         return "utf-8-sig"
     # The mark of UTF-32-LE begins with that of UTF-16-LE: test UTF-32 first.
@@ -62,13 +62,13 @@ def encoder(encoding: str) -> tuple[str, bytes]:
     return codec, marks.get(encoding, b"")
 
 
-def _transcode(path: Path, readable: Path, target: Path, encoding: str) -> None:
+def transcode(path: Path, readable: Path, target: Path, encoding: str) -> None:
     codec, mark = encoder(encoding)
     decoder = codecs.getincrementaldecoder(codec)(errors="surrogatepass")
     try:
         with readable.open("rb") as source, target.open("wb") as out:
             source.seek(len(mark))
-            while chunk := source.read(_CHUNK):
+            while chunk := source.read(CHUNK_BYTES):
                 out.write(decoder.decode(chunk).encode("utf-8", "surrogatepass"))
             out.write(decoder.decode(b"", final=True).encode("utf-8", "surrogatepass"))
     except UnicodeDecodeError as error:
@@ -78,7 +78,7 @@ def _transcode(path: Path, readable: Path, target: Path, encoding: str) -> None:
         ) from error
 
 
-def recoding(stream: IO[bytes], encoding: str) -> IO[bytes]:
+def recoding_stream(stream: IO[bytes], encoding: str) -> IO[bytes]:
     """Return a stream that takes UTF-8 and writes it to `stream` in another encoding."""
     if encoding.startswith(("utf-16", "utf-32")):
         return cast("IO[bytes]", _RecodingWriter(stream, encoding))

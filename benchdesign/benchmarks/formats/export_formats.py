@@ -9,7 +9,7 @@ from typing import Any
 
 from benchdesign.benchmarks.fields.values import as_cell
 from benchdesign.benchmarks.formats.csv_dialect import Dialect
-from benchdesign.benchmarks.formats.spreadsheet_formulas import guarded
+from benchdesign.benchmarks.formats.spreadsheet_formulas import guard_formula
 from benchdesign.errors import FormatError
 
 __all__ = ["EXPORTS", "export_records"]
@@ -51,7 +51,7 @@ def _export_table(path: Path, records: list[Mapping[str, Any]], *, delimiter: st
         dialect = Dialect(delimiter)
         rows = ([as_cell(record.get(column)) for column in columns] for record in records)
         for cells in (columns, *rows):
-            out.write(dialect.row([guarded(cell) for cell in cells]) + "\n")
+            out.write(dialect.row([guard_formula(cell) for cell in cells]) + "\n")
 
 
 def _export_parquet(path: Path, records: Iterable[Mapping[str, Any]]) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchdesign.benchmarks.formats.compression import open_output
-from benchdesign.benchmarks.formats.encoding import decode_line, recoding
+from benchdesign.benchmarks.formats.encoding import decode_line, recoding_stream
 from benchdesign.benchmarks.formats.json_layout import Layout, find_layouts
 from benchdesign.benchmarks.formats.json_lines import (
     describe_json,
@@ -142,7 +142,7 @@ class JsonFile(Source):
         if self._is_recoded:
             codec = "cp1252" if _encodes(self._text, "cp1252") else "latin-1"
         with open_output(path, self._compression) as stream:
-            out = recoding(stream, self._encoding)
+            out = recoding_stream(stream, self._encoding)
             if self._encoding == "utf-8-sig":
                 out.write(b"\xef\xbb\xbf")
             out.write(text.encode(codec))
@@ -217,7 +217,7 @@ class JsonStyle:
         values = []
         for text in texts:
             inner = text if text[:1] in "[{" else f"{{{text}}}"
-            values.append((json.loads(inner), _outdented(inner)))
+            values.append((json.loads(inner), _dedent(inner)))
         candidates = [
             cls(indent, separators, ensure_ascii=ascii_only)
             for indent, separators in (
@@ -249,7 +249,7 @@ class JsonStyle:
         return text.replace("\n", f"\n{base}")
 
 
-def _outdented(text: str) -> str:
+def _dedent(text: str) -> str:
     """Return a text without the indentation of its last line."""
     last = text.rpartition("\n")[2]
     base = last[: len(last) - len(last.lstrip(" \t"))]

@@ -81,12 +81,12 @@ def find_layouts(text: str, place: str) -> list[Layout]:
 
 
 def _layouts_of_object(text: str, members: list[_Member]) -> list[Layout]:
-    layouts = _wrapped(text, members)
+    layouts = _wrapped_layouts(text, members)
     if not layouts:
         for member in members:
             if isinstance(member.value, dict) and member.value:
                 inner, _ = _scan_object(text, member.start)
-                layouts += _wrapped(text, inner)
+                layouts += _wrapped_layouts(text, inner)
     if layouts:
         return layouts
     for layout in (_column_table(members), _keyed(members)):
@@ -95,7 +95,7 @@ def _layouts_of_object(text: str, members: list[_Member]) -> list[Layout]:
     return []
 
 
-def _wrapped(text: str, members: list[_Member]) -> list[Layout]:
+def _wrapped_layouts(text: str, members: list[_Member]) -> list[Layout]:
     """Return the lists of records among members, likeliest first."""
     layouts = []
     for member in members:

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from benchdesign.benchmarks.formats.compression import COMPRESSIONS, open_output
-from benchdesign.benchmarks.formats.encoding import decode_line, recoding
+from benchdesign.benchmarks.formats.encoding import decode_line, recoding_stream
 from benchdesign.benchmarks.formats.source import Record, Source
 from benchdesign.benchmarks.formats.text_content import Content, open_content
 from benchdesign.benchmarks.items import Finding
@@ -24,8 +24,8 @@ from benchdesign.errors import FormatError
 __all__ = [
     "JsonLines",
     "describe_json",
+    "encoding_finding",
     "parse_object",
-    "recoded_finding",
     "repeated_finding",
     "suffix_of",
 ]
@@ -118,7 +118,7 @@ class JsonLines(Source):
                 start = end
         self._finish_findings()
         if recoded:
-            self.findings.append(recoded_finding(self, recoded))
+            self.findings.append(encoding_finding(self, recoded))
         if self._repeated:
             self.findings.append(repeated_finding(self, self._repeated))
 
@@ -177,7 +177,7 @@ class JsonLines(Source):
         """Copy the lines of `rows` byte for byte, then write `added` in the same style."""
         style = LineStyle.of(self)
         with open_output(path, self.content.compression) as stream:
-            out = recoding(stream, self.content.encoding)
+            out = recoding_stream(stream, self.content.encoding)
             out.write(self.content.bom)
             ends_line = True
             with self.content.open() as source:
@@ -243,7 +243,7 @@ def _skip_line(stream: IO[bytes]) -> int:
     return n_bytes
 
 
-def recoded_finding(source: Source, rows: list[int]) -> Finding:
+def encoding_finding(source: Source, rows: list[int]) -> Finding:
     """Return a finding on rows that are not UTF-8."""
     return Finding(
         "encoding",

@@ -49,7 +49,7 @@ class TaskFile(Source):
             ("choices", "doc_to_choice"),
             ("answer", "doc_to_target"),
         ):
-            field = _one_field(self._task.get(key), first)
+            field = _template_field(self._task.get(key), first)
             if field is not None:
                 fields[role] = field
         return fields
@@ -142,7 +142,7 @@ def _choose_file(
     return listed, findings
 
 
-def _read_short(path: Path) -> str:
+def _read_task_text(path: Path) -> str:
     try:
         return read_regular_text(path, max_bytes=MAX_BYTES)
     except OSError as error:
@@ -160,7 +160,7 @@ def _read_task(path: Path, depth: int) -> dict[str, Any]:
 
     Loader.add_multi_constructor("", lambda loader, suffix, node: None)
     try:
-        task = yaml.load(_read_short(path), Loader=Loader)
+        task = yaml.load(_read_task_text(path), Loader=Loader)
     except OSError as error:
         raise FormatError(f"{path}: cannot be read ({error.strerror}). Check the path.") from error
     except (yaml.YAMLError, ValueError, RecursionError) as error:
@@ -178,7 +178,7 @@ def _read_task(path: Path, depth: int) -> dict[str, Any]:
     return task
 
 
-def _one_field(template: Any, record: Record) -> str | None:
+def _template_field(template: Any, record: Record) -> str | None:
     """Return the field of the record that a template uses, if it uses exactly one."""
     if not isinstance(template, str):
         return None

@@ -15,16 +15,16 @@ from benchdesign.benchmarks.formats.text_content import (
     Content,
     open_content,
     read_head,
-    reject_other_things,
+    reject_non_data,
 )
 from benchdesign.errors import FormatError
-from benchdesign.foundation.paths import expanded, is_folder
+from benchdesign.foundation.paths import expand_home, is_folder
 
 __all__ = ["HUB_PREFIX", "open_source"]
 
 HUB_PREFIX = "hf:"
 TABLE_SUFFIXES = {".csv", ".tsv", ".tab"}
-_WITH_SPLITS = {"json", "lm-eval"}
+_FORMATS_WITH_SPLITS = {"json", "lm-eval"}
 
 
 def open_source(path: str | Path, *, split: str | None = None) -> Source:
@@ -35,7 +35,7 @@ def open_source(path: str | Path, *, split: str | None = None) -> Source:
         return open_hub(str(path), split=split)
     if not str(path).strip():
         raise FormatError("The name is empty. Use a file, a folder or hf:owner/name.")
-    path = expanded(path)
+    path = expand_home(path)
     if is_folder(path):
         from benchdesign.benchmarks.formats.shard_folder import open_folder
 
@@ -46,7 +46,7 @@ def open_source(path: str | Path, *, split: str | None = None) -> Source:
 def open_file(path: Path, *, split: str | None = None) -> Source:
     """Open one file; raise if it has no split of that name and is not named after it."""
     source = _open_file(path, split=split)
-    holds_splits = source.format in _WITH_SPLITS
+    holds_splits = source.format in _FORMATS_WITH_SPLITS
     if split is not None and not holds_splits and split not in re.split(r"[._-]", path.name):
         raise FormatError(f"{path}: one set without splits, so no {split!r}. Omit --split.")
     return source
@@ -64,7 +64,7 @@ def _open_file(path: Path, *, split: str | None) -> Source:
 
         return ArrowFiles(path, [path])
     if path.suffix.lower() == ".parquet":
-        reject_other_things(path, head)
+        reject_non_data(path, head)
         raise FormatError(f"{path}: not a Parquet file. Check that it was written completely.")
     if path.suffix.lower() in {".yaml", ".yml"}:
         from benchdesign.benchmarks.formats.lm_eval_task import open_task
@@ -105,9 +105,9 @@ def _open_json(
         record, _ = parse_object(first)
         if record is not None and (has_more or is_lines):
             return JsonLines(path, content=content)
-        if record is None and is_lines and not _opens_only(first):
+        if record is None and is_lines and not _is_incomplete_line(first):
             return JsonLines(path, content=content)
-    elif is_lines and has_more and not _opens_only(first) and not _is_element(first):
+    elif is_lines and has_more and not _is_incomplete_line(first) and not _is_element(first):
         return JsonLines(path, content=content)
     return JsonFile(path, content=content, split=split)
 
@@ -124,7 +124,7 @@ def _first_line(content: Content) -> tuple[str, bool]:
     return line.decode("utf-8", "replace"), bool(more)
 
 
-def _opens_only(line: str) -> bool:
+def _is_incomplete_line(line: str) -> bool:
     """Whether a line is the start of a JSON value that spans several lines."""
     text = line.strip()
     return text in {"{", "[", "[{", "{}", "[]"} or text.endswith(("{", "[", ",", ":"))

@@ -14,7 +14,7 @@ from benchdesign.errors import FormatError
 
 __all__ = ["Chunk", "read_chunks"]
 
-_DEEPEST = 16
+_MAX_NESTING = 16
 _CODECS = ("none", "snappy", "gzip", "lzo", "brotli", "lz4", "zstd", "lz4")
 _BYTE_ARRAY = 6
 
@@ -85,7 +85,7 @@ class _Reader:
         return fields
 
     def _value(self, kind: int, depth: int) -> Any:
-        if depth > _DEEPEST:
+        if depth > _MAX_NESTING:
             raise ValueError("nested too deeply")
         if kind in (1, 2, 3):
             return self._byte()

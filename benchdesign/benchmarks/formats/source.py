@@ -16,7 +16,7 @@ Record = Mapping[str, Any]
 
 SAMPLE_STRIDE = 101
 
-MAX_SKIPS_TOLD = 100
+MAX_SKIP_FINDINGS = 100
 """Skipped rows with a finding each; the others share one."""
 
 
@@ -114,13 +114,13 @@ class Source(ABC):
 
     def _skip(self, place: str, problem: str) -> None:
         self._n_skipped += 1
-        if self._n_skipped <= MAX_SKIPS_TOLD:
+        if self._n_skipped <= MAX_SKIP_FINDINGS:
             self.findings.append(
                 Finding("skipped-row", f"{place}: {problem}. Skipped; a revision leaves it out.")
             )
 
     def _finish_findings(self) -> None:
-        n_more = self._n_skipped - MAX_SKIPS_TOLD
+        n_more = self._n_skipped - MAX_SKIP_FINDINGS
         if n_more > 0:
             self.findings.append(
                 Finding("skipped-row", f"{self.path}: {n_more} more unreadable rows were skipped.")

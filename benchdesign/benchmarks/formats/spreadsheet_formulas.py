@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 
-__all__ = ["guarded", "is_formula", "unguarded"]
+__all__ = ["guard_formula", "is_formula", "unguard_formula"]
 
 # Every pattern runs in linear time: cells are untrusted and can be long.
 _STARTS = re.compile(r"[\w.($\"@+\-{\[]|'[^']*'!")
@@ -30,11 +30,11 @@ def is_formula(text: str) -> bool:
     return "!" in rest.partition("|")[2]
 
 
-def guarded(text: str) -> str:
+def guard_formula(text: str) -> str:
     """Return a text as a cell that no spreadsheet runs."""
     return f"'{text}" if is_formula(text.lstrip("'")) else text
 
 
-def unguarded(cell: str) -> str:
+def unguard_formula(cell: str) -> str:
     """Return the text of a cell that `guarded` wrote."""
     return cell[1:] if cell.startswith("'") and is_formula(cell.lstrip("'")) else cell

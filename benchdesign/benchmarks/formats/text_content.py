@@ -18,11 +18,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from benchdesign.benchmarks.formats.compression import _MAGIC, _decompress
-from benchdesign.benchmarks.formats.encoding import _transcode, _unicode_encoding, decode_line
+from benchdesign.benchmarks.formats.compression import MAGIC_BYTES, decompress
+from benchdesign.benchmarks.formats.encoding import decode_line, transcode, unicode_encoding
 from benchdesign.errors import FormatError
 
-__all__ = ["Content", "digest_file", "open_content", "reject_other_things"]
+__all__ = ["Content", "digest_file", "open_content", "reject_non_data"]
 
 
 @dataclass(frozen=True)
@@ -95,26 +95,28 @@ def open_content(path: Path) -> Content:
     head = read_head(path)
     if not head:
         raise FormatError(f"{path}: the file is empty. Check that it was written completely.")
-    compression = next((name for magic, name in _MAGIC.items() if head.startswith(magic)), None)
+    compression = next(
+        (name for magic, name in MAGIC_BYTES.items() if head.startswith(magic)), None
+    )
     stamp = _stamp(path)
     spooled: list[Path] = []
     readable = path
     try:
         if compression:
             readable = _temporary(spooled)
-            _decompress(path, readable, compression)
+            decompress(path, readable, compression)
             head = read_head(readable)
             if not head.strip():
                 raise FormatError(
                     f"{path}: the {compression} file contains no data. Check how it was written."
                 )
-            if any(head.startswith(magic) for magic in _MAGIC):
+            if any(head.startswith(magic) for magic in MAGIC_BYTES):
                 raise FormatError(f"{path}: compressed twice. Decompress it once.")
-        reject_other_things(path, head)
-        encoding = _unicode_encoding(head)
+        reject_non_data(path, head)
+        encoding = unicode_encoding(head)
         if encoding.startswith(("utf-16", "utf-32")):
             source, readable = readable, _temporary(spooled)
-            _transcode(path, source, readable, encoding)
+            transcode(path, source, readable, encoding)
     except BaseException:
         _remove(spooled)
         raise
@@ -148,7 +150,7 @@ def _stamp(path: Path) -> tuple[int, int]:
     return status.st_size, status.st_mtime_ns
 
 
-def reject_other_things(path: Path, head: bytes) -> None:
+def reject_non_data(path: Path, head: bytes) -> None:
     """Raise if a file is not data but a Git LFS pointer, an error page or an archive."""
     start = head.lstrip(codecs.BOM_UTF8).lstrip()[:200].lower()
     if start.startswith(b"version https://git-lfs"):

@@ -105,7 +105,7 @@ class TableSource(Source):
         """Yield tables of this schema with `rows` in order, a block at a time."""
         positions = (self._find(row) for row in rows)
         for block, group in groupby(positions, key=lambda position: position[0]):
-            table = _take(self._block(block), [at for _, at in group])
+            table = _select_rows(self._block(block), [at for _, at in group])
             # pyarrow loses runs of a sliced run-end encoded column in a cast to its own type.
             has_schema = table.schema.equals(self.schema)
             yield (
@@ -177,7 +177,7 @@ class TableSource(Source):
         return {**self.__dict__, "_cached": None}
 
 
-def _take(table: Any, rows: list[int]) -> Any:
+def _select_rows(table: Any, rows: list[int]) -> Any:
     import pyarrow as pa
 
     try:

@@ -58,10 +58,10 @@ def unpacked_bytes(array: Any) -> int:
             raise pa.ArrowInvalid("an index outside the dictionary of the column")
         return len(array) + int(lengths[used].sum())
     if types.is_run_end_encoded(kind):
-        return _spread(array.values, len(array))
+        return _reference_bytes(array.values, len(array))
     if types.is_list_view(kind) or types.is_large_list_view(kind):
         n_values = int(array.sizes.to_numpy().sum())
-        return len(array) + _spread(array.values, n_values)
+        return len(array) + _reference_bytes(array.values, n_values)
     if types.is_map(kind):
         return len(array) + unpacked_bytes(array.keys) + unpacked_bytes(array.items)
     if types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
@@ -95,7 +95,7 @@ def _view_lengths(array: Any) -> NDArray[np.int64]:
     return views[::4][array.offset : array.offset + len(array)].astype(np.int64)
 
 
-def _spread(values: Any, n_values: int) -> int:
+def _reference_bytes(values: Any, n_values: int) -> int:
     """Return an upper bound for `n_values` references, by the largest of the values."""
     largest = int(_lengths(values).max(initial=0))
     return n_values * (1 + largest)

@@ -20,7 +20,7 @@ from benchdesign.errors import FormatError
 __all__ = ["JoinedResults", "ResultProblem", "join_results", "load_results"]
 
 
-_MOST_PROBLEMS = 10_000
+_MAX_PROBLEMS = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,13 +104,13 @@ def join_results(
     """Join results with items: by id, else by text, else by row."""
     index = ItemIndex(benchmark)
     matches = [index.find(row) for row in results.rows]
-    joining = _Joining(results, matches, benchmark)
+    joining = ResultJoiner(results, matches, benchmark)
     for name in dict.fromkeys(row.model for row in results.rows):
         joining.add_model(name, metrics)
     return joining.finish()
 
 
-class _Joining:
+class ResultJoiner:
     """Joins the results of one model after another, and counts problems."""
 
     def __init__(self, results: ResultSet, matches: Sequence[Match], benchmark: Benchmark) -> None:
@@ -193,7 +193,7 @@ class _Joining:
         self._problems.append(ResultProblem(kind, f"{row.place}: {problem}"))
 
     def _unlisted_note(self) -> tuple[str, ...]:
-        n_unlisted = len(self._problems) - _MOST_PROBLEMS
+        n_unlisted = len(self._problems) - _MAX_PROBLEMS
         return (f"{n_unlisted:,} more problems are not listed",) if n_unlisted > 0 else ()
 
     def finish(self) -> JoinedResults:
@@ -222,7 +222,7 @@ class _Joining:
                 (match.place is not None for match in self._matches), dtype=bool, count=len(rows)
             ),
             answers=self._answers,
-            problems=tuple(self._problems[:_MOST_PROBLEMS]),
+            problems=tuple(self._problems[:_MAX_PROBLEMS]),
             notes=(*self._results.notes, *self._unlisted_note()),
         )
 
@@ -243,7 +243,7 @@ def _choose_metric(model: str, rows: Sequence[ResultRow], metrics: Sequence[str]
     ]
     remedy = "Choose one with --metric."
     if metrics:
-        names = {name for metric in metrics for name in values if _is_called(name, metric)}
+        names = {name for metric in metrics for name in values if _matches_metric(name, metric)}
         if len(names) == 1:
             return names.pop()
         problem = f"no score called {' or '.join(metrics)}" if not names else "several such scores"
@@ -255,7 +255,7 @@ def _choose_metric(model: str, rows: Sequence[ResultRow], metrics: Sequence[str]
     raise FormatError(f"{rows[0].place}: {model} has {problem} (available: {available}). {remedy}")
 
 
-def _is_called(name: str, metric: str) -> bool:
+def _matches_metric(name: str, metric: str) -> bool:
     """Whether `metric` is the name of a score, with or without its filter."""
     plain = metric.strip().removesuffix(",none").lower()
     return plain in (name.lower(), name.lower().partition(",")[0])

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from benchdesign.benchmarks.content_marks import default_render
+from benchdesign.benchmarks.content_marks import render_default
 from benchdesign.benchmarks.fields.values import as_text, get_value, read_choices
 from benchdesign.benchmarks.items import Benchmark
 from benchdesign.benchmarks.results.rows import ResultRow
@@ -24,7 +24,7 @@ from benchdesign.foundation.text import replace_surrogates
 
 __all__ = ["ItemIndex", "Match"]
 
-_RUN = 5
+_N_FIRST_WORDS = 5
 """Number of first words by which questions are looked up in a prompt."""
 
 _WORD = re.compile(r"\w+")
@@ -124,7 +124,7 @@ class ItemIndex:
                 text = self._template.render(record).text
             else:
                 context = as_text(get_value(record, mapping.context))
-                text = default_render(prompt, context, choices.texts).text
+                text = render_default(prompt, context, choices.texts).text
         except BenchdesignError:
             return
         if prompt.strip():
@@ -142,18 +142,18 @@ class ItemIndex:
         openings: dict[tuple[str, ...], list[int]] = defaultdict(list)
         for place, item in enumerate(self._items):
             words = item.prompt.split()
-            if len(words) >= _RUN:
-                openings[tuple(words[:_RUN])].append(place)
+            if len(words) >= _N_FIRST_WORDS:
+                openings[tuple(words[:_N_FIRST_WORDS])].append(place)
         return openings
 
     def _questions_in(self, text: str, choices: Sequence[str]) -> list[int]:
         """Return the items whose whole question is in a text, with their choices if possible."""
         words = text.split()
         places: set[int] = set()
-        for start in range(len(words) - _RUN + 1):
+        for start in range(len(words) - _N_FIRST_WORDS + 1):
             lengths = {
                 place: len(question)
-                for place in self._openings.get(tuple(words[start : start + _RUN]), ())
+                for place in self._openings.get(tuple(words[start : start + _N_FIRST_WORDS]), ())
                 if words[start : start + len(question := self._items[place].prompt.split())]
                 == question
             }

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from benchdesign.benchmarks.results.rows import ResultSet
 from benchdesign.errors import FormatError
-from benchdesign.foundation.paths import expanded, is_folder, is_there
+from benchdesign.foundation.paths import expand_home, is_folder, path_exists
 
 __all__ = ["read_results"]
 
@@ -23,18 +23,18 @@ def read_results(
     sets = []
     for argument in paths:
         name, path = (model, Path(argument)) if model else _split_name(argument)
-        sets.append(_read_one(expanded(path), name, metrics))
+        sets.append(_read_path(expand_home(path), name, metrics))
     return ResultSet.together(sets)
 
 
 def _split_name(argument: str | Path) -> tuple[str | None, Path]:
     name, sign, path = str(argument).partition("=")
-    if not sign or not name or not path or is_there(argument):
+    if not sign or not name or not path or path_exists(argument):
         return None, Path(argument)
     return name, Path(path)
 
 
-def _read_one(path: Path, model: str | None, metrics: Sequence[str]) -> ResultSet:
+def _read_path(path: Path, model: str | None, metrics: Sequence[str]) -> ResultSet:
     from benchdesign.benchmarks.results.helm import is_helm_stats, read_helm
     from benchdesign.benchmarks.results.inspect_logs import is_inspect_log, read_inspect_log
     from benchdesign.benchmarks.results.lm_eval import is_lm_eval_samples, read_lm_eval

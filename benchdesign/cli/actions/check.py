@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchdesign.cli.actions.set_figures import figures_of
-from benchdesign.cli.output import Talk, print_json, print_lines, share
+from benchdesign.cli.output import Messages, print_json, print_lines, share
 from benchdesign.errors import UsageError
 from benchdesign.foundation.serialization import read_json
 from benchdesign.foundation.text import display
@@ -18,13 +18,13 @@ from benchdesign.workspace.settings import Settings
 if TYPE_CHECKING:
     from benchdesign.pipeline.measure_sets import Measured
 
-__all__ = ["Limits", "check_job"]
+__all__ = ["CheckLimits", "check_job"]
 
 _ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class CheckLimits:
     """What may not be exceeded; None is no limit."""
 
     baseline: Path | None = None
@@ -37,7 +37,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
+class LimitCheck:
     """One limit and how it went."""
 
     name: str
@@ -51,7 +51,7 @@ def check_job(
     path: str,
     pool: str | None,
     settings: Settings,
-    limits: Limits,
+    limits: CheckLimits,
     *,
     as_json: bool,
     quiet: bool,
@@ -60,7 +60,7 @@ def check_job(
     import typer
 
     baseline = None if limits.baseline is None else _read_baseline(limits.baseline)
-    measured = measure([path], pool, settings, talk=Talk(quiet=quiet))
+    measured = measure([path], pool, settings, talk=Messages(quiet=quiet))
     benchmark = measured.benchmarks[0]
     figures = figures_of(measured.gaps())
     checks = _compare(measured, figures, limits, baseline)
@@ -105,15 +105,18 @@ def check_job(
 
 
 def _compare(
-    measured: Measured, figures: dict[str, Any], limits: Limits, baseline: dict[str, Any] | None
-) -> list[Check]:
+    measured: Measured,
+    figures: dict[str, Any],
+    limits: CheckLimits,
+    baseline: dict[str, Any] | None,
+) -> list[LimitCheck]:
     benchmark, covered = measured.benchmarks[0], figures["covered_share"]
     checks = []
     if limits.fail_under is not None:
         # 0.8 is meant as 80 percent: nobody wants to be told when less than 1 percent is covered.
         wanted = limits.fail_under / (1 if limits.fail_under <= 1 else 100)
         checks.append(
-            Check(
+            LimitCheck(
                 "fail-under",
                 covered is not None and covered >= wanted - _ROUNDING,
                 covered,
@@ -124,7 +127,7 @@ def _compare(
     if baseline is not None:
         before = baseline["covered_share"]
         checks.append(
-            Check(
+            LimitCheck(
                 "baseline",
                 before is None or (covered is not None and covered >= before - _ROUNDING),
                 covered,
@@ -163,8 +166,10 @@ def _compare(
     return checks
 
 
-def _at_most(name: str, found: int, limit: int, what: str) -> Check:
-    return Check(name, found <= limit, found, limit, f"{found} {what}, at most {limit} allowed")
+def _at_most(name: str, found: int, limit: int, what: str) -> LimitCheck:
+    return LimitCheck(
+        name, found <= limit, found, limit, f"{found} {what}, at most {limit} allowed"
+    )
 
 
 def _read_baseline(path: Path) -> dict[str, Any]:

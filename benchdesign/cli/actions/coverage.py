@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchdesign.cli.actions.set_figures import _area_gaps, _area_row, _identity, figures_of
-from benchdesign.cli.actions.suite_tables import _report_suite
+from benchdesign.cli.actions.set_figures import area_gap_rows, area_row, figures_of, set_identity
+from benchdesign.cli.actions.suite_tables import report_suite
 from benchdesign.cli.output import (
     TRUST_NOTE,
-    Talk,
+    Messages,
     print_json,
     print_lines,
     print_table,
@@ -18,7 +18,7 @@ from benchdesign.cli.output import (
     trust,
 )
 from benchdesign.errors import UsageError
-from benchdesign.foundation.serialization import plain
+from benchdesign.foundation.serialization import to_json
 from benchdesign.foundation.text import display
 from benchdesign.pipeline.measure_sets import measure
 from benchdesign.workspace.settings import Settings
@@ -46,29 +46,29 @@ def coverage_job(
     if report is not None:
         if len(paths) < 2:
             raise UsageError("--report of coverage compares several benchmarks; give two or more.")
-        from benchdesign.report.report_files import refuse_existing
+        from benchdesign.report.report_files import check_report_folder
         from benchdesign.report.suite_report import SUITE_FILES
 
-        refuse_existing(report, SUITE_FILES, force=force)
-    talk = Talk(quiet=quiet)
+        check_report_folder(report, SUITE_FILES, force=force)
+    talk = Messages(quiet=quiet)
     measured = measure(paths, pool, settings, talk=talk)
     for one in measured.benchmarks:
         talk.say_findings(one.findings, rest="listed with --json")
     if len(paths) > 1:
-        _report_suite(measured, top=top, as_json=as_json, report=report, force=force, talk=talk)
+        report_suite(measured, top=top, as_json=as_json, report=report, force=force, talk=talk)
         return
     benchmark, gaps = measured.benchmarks[0], measured.gaps()
-    area_gaps = _area_gaps(measured, gaps)
+    area_gaps = area_gap_rows(measured, gaps)
     if as_json:
         print_json(
             {
-                "benchmark": _identity(benchmark),
+                "benchmark": set_identity(benchmark),
                 "dictionary": measured.dictionary.name,
                 "reference": gaps.coverage.reference,
                 "coverage": figures_of(gaps),
                 "kept_out": gaps.kept_out_counts(),
-                "areas": [_area_row(one) for one in area_gaps.rows()],
-                "gaps": [plain(row) for row in gaps.rows()],
+                "areas": [area_row(one) for one in area_gaps.rows()],
+                "gaps": [to_json(row) for row in gaps.rows()],
             }
         )
         return

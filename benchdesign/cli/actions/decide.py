@@ -9,14 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchdesign.cli.actions.review import _DONE, _WORDS
-from benchdesign.cli.output import Talk, print_json, print_lines
+from benchdesign.cli.actions.review import DONE, VERDICT_WORDS
+from benchdesign.cli.output import Messages, print_json, print_lines
 from benchdesign.errors import UsageError, WorkspaceError
 from benchdesign.foundation.preferences import load_preferences
-from benchdesign.foundation.serialization import plain
+from benchdesign.foundation.serialization import to_json
 from benchdesign.foundation.text import display
-from benchdesign.revision.rewritten_items import edit_of
-from benchdesign.workspace.decisions import Decision, Step, Subject
+from benchdesign.revision.rewritten_items import apply_edits
+from benchdesign.workspace.decisions import Decision, LogStep, Subject
 from benchdesign.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from benchdesign.workspace.analysis import Analysis
     from benchdesign.workspace.decision_log import DecisionLog
 
-__all__ = ["Said", "decide_job", "redo_job", "undo_job"]
+__all__ = ["DecisionInput", "decide_job", "redo_job", "undo_job"]
 
 
 @dataclass(frozen=True, slots=True)
-class Said:
+class DecisionInput:
     """What `decide` was told of an item, as it was typed."""
 
     verdict: str | None = None
@@ -38,13 +38,13 @@ class Said:
     """FIELD=VALUE."""
 
 
-def decide_job(folder: Path, item_id: str | None, said: Said, *, as_json: bool) -> None:
+def decide_job(folder: Path, item_id: str | None, said: DecisionInput, *, as_json: bool) -> None:
     """Record what was said of a proposal (or of any item of pool or benchmark)."""
     if item_id is None or not (said.verdict or said.note or said.reason or said.edits):
         raise UsageError(
             "Give an item and a verdict: `benchdesign decide WORKSPACE ID accept`, or --undo."
         )
-    verdict = None if said.verdict is None else _WORDS.get(said.verdict)
+    verdict = None if said.verdict is None else VERDICT_WORDS.get(said.verdict)
     if said.verdict is not None and verdict is None:
         raise UsageError(f"{said.verdict}: not a verdict; give accept, reject or defer.")
     preferences, _ = load_preferences()
@@ -133,10 +133,10 @@ def _edits(
 def _warn_of_key(pool: Benchmark, item_id: str, log: DecisionLog) -> None:
     """Say so where a rewritten item's key is none of its choices: it would have no key."""
     before = next(one for one in pool.items if one.id == item_id)
-    item = edit_of(pool, before, log.standing(Subject.ADD, item_id)).item
+    item = apply_edits(pool, before, log.standing(Subject.ADD, item_id)).item
     if item.choices and item.answer and item.answer_index is None:
         choices = "; ".join(display(one, width=30) for one in item.choices[:6])
-        Talk().say(
+        Messages().say(
             f"note: the answer {display(item.answer, width=30)} is none of the choices "
             f"({choices}); the item would have no key."
         )
@@ -152,7 +152,7 @@ def _like(before: object, name: str, text: str) -> object:
     if isinstance(before, list | dict) and type(value) is not type(before):
         kind = "list" if isinstance(before, list) else "object"
         raise UsageError(
-            f"--edit {display(name)}: it holds {plain(before)!r:.80}; give a JSON {kind}."
+            f"--edit {display(name)}: it holds {to_json(before)!r:.80}; give a JSON {kind}."
         )
     return value
 
@@ -172,7 +172,7 @@ def _print_state(log: DecisionLog, subject: Subject, item_id: str, *, as_json: b
     if as_json:
         print_json(figures)
         return
-    state = _DONE.get(log.verdict(subject, item_id), "open")
+    state = DONE.get(log.verdict(subject, item_id), "open")
     if standing and standing.edits:
         state += f", rewritten in {', '.join(display(one) for one in sorted(standing.edits))}"
     print_lines(
@@ -181,7 +181,7 @@ def _print_state(log: DecisionLog, subject: Subject, item_id: str, *, as_json: b
     )
 
 
-def _step_figures(action: str, step: Step, log: DecisionLog) -> dict[str, Any]:
+def _step_figures(action: str, step: LogStep, log: DecisionLog) -> dict[str, Any]:
     return {
         "action": action,
         "items": [one.subject_id for one in step.decisions],

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchdesign.cli.options import stopping
-from benchdesign.cli.output import Talk, print_json, print_lines, print_table
+from benchdesign.cli.output import Messages, print_json, print_lines, print_table
 
 if TYPE_CHECKING:
     from benchdesign.concepts.training.build_dictionary import BuildReport
@@ -37,7 +37,7 @@ def train_job(
     """Train a dictionary and print its report."""
     from benchdesign.concepts.training.build_dictionary import build_dictionary
 
-    talk = Talk(quiet=quiet)
+    talk = Messages(quiet=quiet)
     with stopping(talk.say) as stop:
         report = build_dictionary(
             corpus,
@@ -108,7 +108,7 @@ def measure_job(
     from benchdesign.concepts.dictionaries.open import load_dictionary
     from benchdesign.concepts.training.measure_dictionary import measure_dictionary
 
-    talk = Talk(quiet=quiet)
+    talk = Messages(quiet=quiet)
     with stopping(talk.say) as stop:
         report = measure_dictionary(
             load_dictionary(spec),
@@ -155,9 +155,9 @@ def join_job(
     levels: Sequence[str], out: Path, *, name: str | None, force: bool, as_json: bool
 ) -> None:
     """Join levels of several dictionaries and print what came of it."""
-    from benchdesign.concepts.dictionaries.join_levels import Part, join_levels
+    from benchdesign.concepts.dictionaries.join_levels import LevelSource, join_levels
 
-    made = join_levels([Part.parse(one) for one in levels], out, name=name, overwrite=force)
+    made = join_levels([LevelSource.parse(one) for one in levels], out, name=name, overwrite=force)
     labels = made.table.label
     counts = [
         sum(one is not None for one in labels[level.offset : level.offset + level.width])

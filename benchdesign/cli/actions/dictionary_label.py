@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchdesign.cli.options import stopping
-from benchdesign.cli.output import Talk, print_json, print_lines
+from benchdesign.cli.output import Messages, print_json, print_lines
 from benchdesign.errors import UsageError
-from benchdesign.foundation.paths import expanded, full_path, is_folder, read_regular_text
+from benchdesign.foundation.paths import expand_home, is_folder, read_regular_text, resolve_path
 
 if TYPE_CHECKING:
     from benchdesign.concepts.dictionaries.dictionary import Dictionary
@@ -89,7 +89,7 @@ def label_job(request: LabelRequest, *, as_json: bool, quiet: bool) -> None:
     from benchdesign.concepts.mapping import load_dictionary
 
     request.check()
-    talk = Talk(quiet=quiet)
+    talk = Messages(quiet=quiet)
     dictionary = load_dictionary(request.dictionary)
     target = _target(request)
     contexts = _contexts(request, dictionary)
@@ -130,10 +130,10 @@ def _target(request: LabelRequest) -> Path:
     if request.save is not None:
         check_file(request.save, option="--save")
     if request.out is not None:
-        if full_path(request.out) != full_path(request.dictionary):
+        if resolve_path(request.out) != resolve_path(request.dictionary):
             check_folder(request.out, overwrite=request.force)
         return request.out
-    folder = expanded(request.dictionary)
+    folder = expand_home(request.dictionary)
     if not is_folder(folder):
         raise UsageError(
             f"{request.dictionary}: not a folder of yours; give --out DIR for a labelled copy."
@@ -142,13 +142,13 @@ def _target(request: LabelRequest) -> Path:
 
 
 def _contexts(request: LabelRequest, dictionary: Dictionary) -> list[ConceptContexts]:
-    from benchdesign.concepts.training.context_files import place_contexts, read_contexts
+    from benchdesign.concepts.training.context_files import assign_concept_ids, read_contexts
 
     if not request.contexts:
         return []
     found: list[ConceptContexts] = []
     for path in request.contexts:
-        found += place_contexts(read_contexts(path), dictionary, path=path)
+        found += assign_concept_ids(read_contexts(path), dictionary, path=path)
     if request.level is not None:
         found = [one for one in found if one.level == request.level]
         if not found:
@@ -161,7 +161,7 @@ def _get_labels(
     dictionary: Dictionary,
     contexts: Sequence[ConceptContexts],
     target: Path,
-    talk: Talk,
+    talk: Messages,
     stop: StopCheck,
 ) -> list[ConceptLabel]:
     """Return labels from the place asked for; those there are if none was."""
@@ -170,7 +170,7 @@ def _get_labels(
     from benchdesign.concepts.labels.by_keywords import label_by_keywords
     from benchdesign.concepts.labels.by_language_model import (
         LABEL_TEMPLATE,
-        answered,
+        answered_concepts,
         estimate_cost,
         label_by_model,
     )
@@ -200,7 +200,7 @@ def _get_labels(
                     f"--prompt {request.template}: cannot be read ({reason})."
                 ) from None
         endpoint, journal = _open_endpoint(request), _journal(target)
-        known = answered(journal, model=endpoint.model, template=template)
+        known = answered_concepts(journal, model=endpoint.model, template=template)
         missing = [one for one in asked if one.concept_id not in known]
         cost = estimate_cost(missing, per_request=request.per_request, template=template)
         _agree_to_cost(request, cost, talk)
@@ -255,7 +255,7 @@ def _journal(target: Path) -> Path:
     return target.with_name(f"{target.name}.labels.jsonl")
 
 
-def _agree_to_cost(request: LabelRequest, cost: CostEstimate, talk: Talk) -> None:
+def _agree_to_cost(request: LabelRequest, cost: CostEstimate, talk: Messages) -> None:
     """Say what asking will take; a person agrees, or --yes did."""
     import typer
 
@@ -280,15 +280,19 @@ def _score(
     labels: Sequence[ConceptLabel],
     contexts: Sequence[ConceptContexts],
     target: Path,
-    talk: Talk,
+    talk: Messages,
     stop: StopCheck,
 ) -> list[ConceptLabel]:
-    from benchdesign.concepts.labels.by_language_model import estimate_judging, judge_labels, judged
+    from benchdesign.concepts.labels.by_language_model import (
+        estimate_judging,
+        judge_labels,
+        judged_concepts,
+    )
     from benchdesign.concepts.labels.score import builtin_embedder, score_labels
 
     if request.judge:
         endpoint, journal = _open_endpoint(request), _journal(target)
-        known = judged(journal, labels, contexts, model=endpoint.model)
+        known = judged_concepts(journal, labels, contexts, model=endpoint.model)
         missing = [one for one in labels if one.concept_id not in known]
         _agree_to_cost(request, estimate_judging(missing, contexts), talk)
         return list(

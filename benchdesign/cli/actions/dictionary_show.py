@@ -8,7 +8,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from benchdesign.cli.options import stopping
-from benchdesign.cli.output import Talk, print_json, print_lines, print_table, share, trust
+from benchdesign.cli.output import Messages, print_json, print_lines, print_table, share, trust
 from benchdesign.errors import UsageError
 from benchdesign.foundation.text import display
 
@@ -63,7 +63,7 @@ def info_job(
     facts = _facts(dictionary, found[0])
     shown: list[dict[str, Any]] = []
     if items is not None:
-        talk = Talk(quiet=quiet)
+        talk = Messages(quiet=quiet)
         benchmark = load_benchmark(items, fields=fields or None, limit=limit)
         talk.say_findings(benchmark.findings, rest="told by `benchdesign check`")
         mapper = open_mapper(model, dictionary, device=device, dtype=dtype, hook_module=hook_module)
@@ -85,11 +85,11 @@ def info_job(
 def list_job(*, model: str | None, release: str | None, on_disk: bool, as_json: bool) -> None:
     """Print which dictionaries there are."""
     from benchdesign.concepts.dictionaries.open import default_store
-    from benchdesign.concepts.dictionaries.registry import list_local, read_registry
+    from benchdesign.concepts.dictionaries.registry import local_entries, read_registry
 
     store = default_store()
     registered = read_registry(store=store)
-    local = list_local(store=store, registered=[one.spec for one in registered])
+    local = local_entries(store=store, registered=[one.spec for one in registered])
     entries = [*local, *registered]
     if release is not None:
         entries = [one for one in entries if one.release == release]
@@ -251,10 +251,10 @@ def _print_facts(dictionary: Dictionary, facts: Mapping[str, Any]) -> None:
 
 
 def _strongest_items(
-    items: Sequence[Item], mapper: Mapper, concept: int, top: int, talk: Talk
+    items: Sequence[Item], mapper: Mapper, concept: int, top: int, talk: Messages
 ) -> list[dict[str, Any]]:
     from benchdesign.concepts.mapping import map_items
-    from benchdesign.concepts.maps.highlights import cut, marks_of, strongest_rows
+    from benchdesign.concepts.maps.highlights import cut, find_marks, strongest_rows
 
     with stopping(talk.say) as stop:
         concept_map = map_items(items, mapper, progress=talk.progress, stop=stop)
@@ -263,7 +263,7 @@ def _strongest_items(
     for row in strongest_rows(concept_map, [concept], n=top)[concept]:
         item, peak = items[row], concept_map.at(row, concept)
         evidence = mapper.evidence(item, [concept])[concept]
-        marks = marks_of(evidence, concept_map, row=row, concept_id=concept)
+        marks = find_marks(evidence, concept_map, row=row, concept_id=concept)
         pieces = cut(item.text, marks, limit=240)
         shown.append(
             {

@@ -5,11 +5,11 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-from benchdesign.cli.actions.revision_summary import _print_revision
-from benchdesign.cli.actions.run_request import _check_format, _stem
+from benchdesign.cli.actions.revision_summary import print_revision
+from benchdesign.cli.actions.run_request import benchmark_stem, check_format
 from benchdesign.cli.options import stopping
-from benchdesign.cli.output import Talk
-from benchdesign.foundation.paths import expanded
+from benchdesign.cli.output import Messages
+from benchdesign.foundation.paths import expand_home
 from benchdesign.foundation.preferences import cache_folder, load_preferences
 from benchdesign.workspace.workspace import Workspace
 
@@ -28,15 +28,15 @@ def export_job(
     """Write the revision from the decisions made so far."""
     from benchdesign.pipeline.write_revision import check_targets, planned_files, write_revision
     from benchdesign.revision.choice import Choice
-    from benchdesign.revision.map_rewritten import map_rewritten
+    from benchdesign.revision.map_rewritten import map_rewritten_items
 
-    talk = Talk(quiet=quiet)
-    _check_format(format)
+    talk = Messages(quiet=quiet)
+    check_format(format)
     preferences, _ = load_preferences()
     with Workspace.open(folder, access="read") as workspace:
         analysis = workspace.load_analysis()
         choice = Choice.from_decisions(workspace.decisions)
-        out = expanded(out or f"{_stem(workspace.benchmark_file.path)}-revised")
+        out = expand_home(out or f"{benchmark_stem(workspace.benchmark_file.path)}-revised")
         check_targets(out, planned_files(analysis.benchmark, format=format), force=force)
         if not choice.added and not choice.removed:
             talk.say(
@@ -44,7 +44,7 @@ def export_job(
                 f"Decide first: benchdesign proposals {shlex.quote(str(folder))}"
             )
         with stopping(talk.say) as stop:
-            rewritten = map_rewritten(
+            rewritten = map_rewritten_items(
                 workspace,
                 analysis,
                 choice,
@@ -56,4 +56,4 @@ def export_job(
     revision = write_revision(
         analysis, out, choice=choice, rewritten=rewritten, format=format, force=force
     )
-    _print_revision(analysis, revision, folder, as_json=as_json, quiet=quiet)
+    print_revision(analysis, revision, folder, as_json=as_json, quiet=quiet)

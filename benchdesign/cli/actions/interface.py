@@ -8,9 +8,9 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-from benchdesign.cli.output import Talk
+from benchdesign.cli.output import Messages
 from benchdesign.errors import MissingExtraError, UsageError
-from benchdesign.foundation.paths import is_there
+from benchdesign.foundation.paths import path_exists
 
 __all__ = ["open_job", "serve_job"]
 
@@ -23,13 +23,13 @@ def open_job(path: str | None, *, pool: str | None, chat: bool = False) -> None:
             "The interface needs a terminal. Without one use `benchdesign run`, `proposals`, "
             "`decide` and `export`."
         )
-    if path is not None and not path.startswith("hf:") and not is_there(path):
+    if path is not None and not path.startswith("hf:") and not path_exists(path):
         raise UsageError(f"{path}: no such file or folder.")
-    if path is not None and pool is not None and is_there(Path(path) / "workspace.json"):
+    if path is not None and pool is not None and path_exists(Path(path) / "workspace.json"):
         raise UsageError(
             f"{path}: is a workspace and has its own pool; change it on its first screen."
         )
-    if path is not None and chat and is_there(Path(path) / "workspace.json"):
+    if path is not None and chat and path_exists(Path(path) / "workspace.json"):
         raise UsageError(f"{path}: is a workspace, which knows how it is read; leave --chat out.")
     from benchdesign.tui import run
 
@@ -49,5 +49,5 @@ def serve_job(folder: Path, *, port: int) -> None:
 
     command = shlex.join([sys.executable, "-m", "benchdesign", "open", str(folder.resolve())])
     server = LocalServer(command, port=free_port(port))
-    Talk().say(f"Open {server.address} in a browser on this machine; Ctrl-C ends it.")
+    Messages().say(f"Open {server.address} in a browser on this machine; Ctrl-C ends it.")
     server.serve()

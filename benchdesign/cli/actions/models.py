@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchdesign.cli.actions.models_tables import print_across, print_joined, print_study
-from benchdesign.cli.output import Talk, print_json, print_lines
+from benchdesign.cli.output import Messages, print_json, print_lines
 from benchdesign.errors import FormatError, UsageError
-from benchdesign.foundation.serialization import plain
+from benchdesign.foundation.serialization import to_json
 from benchdesign.foundation.text import display
 from benchdesign.pipeline.measure_sets import Measured, distinct_names, measure
 from benchdesign.workspace.settings import Settings
@@ -62,13 +62,13 @@ def models_job(request: ModelsRequest, *, as_json: bool, quiet: bool) -> None:
     """Join results to the benchmarks, measure every model, print what is weak and what is known."""
     from benchdesign.benchmarks.results.read import read_results
 
-    talk = Talk(quiet=quiet)
+    talk = Messages(quiet=quiet)
     # Before anything is mapped: a wrong path is told at once.
     if request.report is not None:
         from benchdesign.report.collect_models import MODEL_FILES
-        from benchdesign.report.report_files import refuse_existing
+        from benchdesign.report.report_files import check_report_folder
 
-        refuse_existing(request.report, MODEL_FILES, force=request.force)
+        check_report_folder(request.report, MODEL_FILES, force=request.force)
     results = read_results(*request.results, metrics=request.metrics)
     measured = measure(request.benchmarks, None, request.settings, talk=talk)
     for read in measured.benchmarks:
@@ -104,7 +104,7 @@ def _write_report(
     figures: Mapping[str, Any],
 ) -> tuple[Path, ...]:
     from benchdesign import __version__
-    from benchdesign.model_gaps.scores import FEW
+    from benchdesign.model_gaps.scores import MIN_ITEMS_FOR_SHARES
     from benchdesign.report.collect_models import collect_study, write_models_report
     from benchdesign.report.models_data import ModelsReport
 
@@ -126,13 +126,13 @@ def _write_report(
         level=settings.level,
         min_items=settings.min_items,
         n_bootstrap=settings.n_bootstrap,
-        few=FEW,
+        few=MIN_ITEMS_FOR_SHARES,
     )
     return write_models_report(request.report, report, figures, force=request.force)
 
 
 def _study_all(
-    measured: Measured, results: ResultSet, request: ModelsRequest, talk: Talk
+    measured: Measured, results: ResultSet, request: ModelsRequest, talk: Messages
 ) -> Iterator[_Studied]:
     from benchdesign.benchmarks.results.join import join_results
     from benchdesign.model_gaps.study import study_models
@@ -164,7 +164,7 @@ def _study_all(
             talk.say(f"note: {doubled:,} results fit items of several benchmarks and count in each")
 
 
-def _tell(joined: JoinedResults, talk: Talk, *, is_only: bool) -> None:
+def _tell(joined: JoinedResults, talk: Messages, *, is_only: bool) -> None:
     """Say what was odd; with several benchmarks a row is expected to fit only one of them."""
     for note in joined.notes:
         talk.say(f"note: {display(note)}")
@@ -191,7 +191,7 @@ def _pairs(given: Sequence[str], scores: Mapping[str, Any]) -> list[tuple[str, s
 
 
 def _figures(one: _Studied) -> dict[str, Any]:
-    from benchdesign.report.collect_models import joined_facts
+    from benchdesign.report.collect_models import join_facts
 
     study, items = one.study, one.benchmark.items
     analysis = study.items
@@ -201,16 +201,16 @@ def _figures(one: _Studied) -> dict[str, Any]:
             "sha256": one.benchmark.sha256,
             "n_items": len(one.benchmark),
         },
-        "results": joined_facts(one.joined),
+        "results": join_facts(one.joined),
         "models": [_model_figures(study, model, items) for model in study.models],
         "comparisons": [_comparison_figures(pair) for pair in study.comparisons],
         "items": None
         if analysis is None
-        else [{**plain(analysis.row(row)), "item_id": item.id} for row, item in enumerate(items)],
+        else [{**to_json(analysis.row(row)), "item_id": item.id} for row, item in enumerate(items)],
         "suspects_by_chance": None if analysis is None else analysis.expected_suspects,
         "power": {
-            "areas": [plain(row) for row in study.area_power()],
-            "concepts": [plain(row) for row in study.concept_power()],
+            "areas": [to_json(row) for row in study.area_power()],
+            "concepts": [to_json(row) for row in study.concept_power()],
         },
     }
 
@@ -218,7 +218,7 @@ def _figures(one: _Studied) -> dict[str, Any]:
 def _model_figures(study: ModelStudy, one: ModelGaps, items: Sequence[Any]) -> dict[str, Any]:
     def shown(found: tuple[tuple[Example, ...], tuple[Example, ...]]) -> dict[str, Any]:
         return {
-            side: [{**plain(example), "item_id": items[example.row].id} for example in examples]
+            side: [{**to_json(example), "item_id": items[example.row].id} for example in examples]
             for side, examples in zip(("missed", "solved"), found, strict=True)
         }
 
@@ -239,30 +239,30 @@ def _model_figures(study: ModelStudy, one: ModelGaps, items: Sequence[Any]) -> d
         "fdr": one.settings.fdr,
         "weak_areas": [
             {
-                **plain(row),
+                **to_json(row),
                 "examples": area(row.unit),
-                "concepts": [{**plain(of), "examples": concept(of.unit)} for of in concepts],
+                "concepts": [{**to_json(of), "examples": concept(of.unit)} for of in concepts],
             }
             for row, concepts in one.profile()
         ],
         "weak_regions": [_region_figures(region, items) for region in one.regions],
-        "weak_groups": [[plain(row) for row in group] for group in one.other_groups()],
-        "strong_areas": [{**plain(row), "examples": area(row.unit)} for row in strong],
+        "weak_groups": [[to_json(row) for row in group] for group in one.other_groups()],
+        "strong_areas": [{**to_json(row), "examples": area(row.unit)} for row in strong],
         "weak_concepts": [
-            {**plain(row), "examples": concept(row.unit)} for row in tables.rows(tables.weak())
+            {**to_json(row), "examples": concept(row.unit)} for row in tables.rows(tables.weak())
         ],
         "strong_concepts": [
-            {**plain(row), "examples": concept(row.unit)} for row in tables.rows(tables.strong())
+            {**to_json(row), "examples": concept(row.unit)} for row in tables.rows(tables.strong())
         ],
-        "areas": [] if one.areas is None else [plain(row) for row in one.areas.rows()],
-        "concepts": [plain(row) for row in tables.rows()],
-        "held_out": [plain(row) for row in one.held_out],
+        "areas": [] if one.areas is None else [to_json(row) for row in one.areas.rows()],
+        "concepts": [to_json(row) for row in tables.rows()],
+        "held_out": [to_json(row) for row in one.held_out],
     }
 
 
 def _region_figures(region: WeakRegion, items: Sequence[Item]) -> dict[str, Any]:
     return {
-        **plain(region),
+        **to_json(region),
         "n_items": region.n_items,
         "item_ids": [items[row].id for row in region.rows],
         "parts": [_region_figures(part, items) for part in region.parts],
@@ -276,8 +276,8 @@ def _comparison_figures(pair: PairedComparison) -> dict[str, Any]:
         "model_b": pair.model_b,
         "n_items": pair.n_items,
         "overall": pair.overall,
-        "areas": [] if areas is None else [plain(row) for row in areas.rows()],
-        "concepts": [plain(row) for row in pair.concepts.rows()],
+        "areas": [] if areas is None else [to_json(row) for row in areas.rows()],
+        "concepts": [to_json(row) for row in pair.concepts.rows()],
     }
 
 

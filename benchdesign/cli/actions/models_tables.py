@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchdesign.cli.output import print_lines, print_table, share
 from benchdesign.foundation.text import display, ellipsis
-from benchdesign.model_gaps.scores import FEW
+from benchdesign.model_gaps.scores import MIN_ITEMS_FOR_SHARES
 
 if TYPE_CHECKING:
     from benchdesign.benchmarks.items import Item
@@ -108,7 +108,7 @@ def _print_regions(study: ModelStudy, one: ModelGaps, items: Sequence[Item], *, 
             [
                 f"  {lead}{display(region.name, width=_NAME - len(lead))}",
                 f"{region.n_passed} of {region.n_items}"
-                if region.n_items < FEW
+                if region.n_items < MIN_ITEMS_FOR_SHARES
                 else f"{region.score:.2f}",
                 f"{100 * region.gap:+.0f}",
                 f"{region.n_items:,}",
@@ -182,7 +182,7 @@ def _print_scores(title: str, rows: Sequence[tuple[str, ScoreRow]], *, level: fl
 
 
 def _score(row: ScoreRow) -> str:
-    if row.n_items < FEW:
+    if row.n_items < MIN_ITEMS_FOR_SHARES:
         return f"{row.n_passed} of {row.n_items}"
     return f"{row.chi_model:.2f}"
 

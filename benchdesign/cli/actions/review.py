@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from benchdesign.cli.output import TRUST_NOTE, print_json, print_lines, print_table, trust
 from benchdesign.errors import UsageError, WorkspaceError
 from benchdesign.foundation.text import display
-from benchdesign.revision.rewritten_items import edit_of
+from benchdesign.revision.rewritten_items import apply_edits
 from benchdesign.workspace.decisions import Subject, Verdict
 from benchdesign.workspace.workspace import Workspace
 
@@ -28,10 +28,10 @@ _STATES = {
 }
 
 
-_DONE = {verdict: state for state, verdict in _STATES.items()}
+DONE = {verdict: state for state, verdict in _STATES.items()}
 
 
-_WORDS = {
+VERDICT_WORDS = {
     "accept": Verdict.ACCEPT,
     "reject": Verdict.REJECT,
     "defer": Verdict.DEFER,
@@ -62,7 +62,7 @@ def proposals_job(folder: Path, *, only: str | None, as_json: bool) -> None:
         )
     rows = []
     for one in (*analysis.proposals, *analysis.removals):
-        state = _DONE.get(log.verdict(Subject(one.kind), one.id), "open")
+        state = DONE.get(log.verdict(Subject(one.kind), one.id), "open")
         if only in (None, state):
             prompt = _prompt(analysis, one, log)
             rows.append(_proposal_row(analysis, one, state, prompt, log))
@@ -96,7 +96,7 @@ def _prompt(analysis: Analysis, one: Proposal, log: DecisionLog) -> str:
     if one.kind != "add" or analysis.pool is None:
         return analysis.benchmark.items[one.row].prompt
     item = analysis.pool.items[one.row]
-    return edit_of(analysis.pool, item, log.standing(Subject.ADD, one.id)).item.prompt
+    return apply_edits(analysis.pool, item, log.standing(Subject.ADD, one.id)).item.prompt
 
 
 def _proposal_row(
@@ -139,11 +139,11 @@ def _proposal_row(
 
 def _words(analysis: Analysis, one: Proposal, concept_id: int) -> tuple[str, ...]:
     """Return the words of a candidate that show a concept, as it stood when it was read."""
-    from benchdesign.concepts.maps.highlights import marked_words, marks_of
+    from benchdesign.concepts.maps.highlights import find_marks, marked_words
 
     if one.kind != "add" or analysis.pool is None or analysis.pool_map is None:
         return ()
     item = analysis.pool.items[one.row]
     evidence = analysis.evidence_of(item).get(concept_id, ())
-    marks = marks_of(evidence, analysis.pool_map, row=one.row, concept_id=concept_id)
+    marks = find_marks(evidence, analysis.pool_map, row=one.row, concept_id=concept_id)
     return marked_words(item.text, marks)

@@ -25,7 +25,7 @@ def _program() -> str:
     return shlex.quote(str(called)) if is_elsewhere else "benchdesign"
 
 
-def _print_revision(
+def print_revision(
     analysis: Analysis, revision: Revision, workspace: Path, *, as_json: bool, quiet: bool
 ) -> None:
     folder = revision.folder or Path()

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchdesign.benchmarks.example_data import example_folder
-from benchdesign.cli.actions.revision_summary import _print_revision
-from benchdesign.cli.actions.run_request import RunRequest, _check_request, _read_sets, _stem
-from benchdesign.cli.actions.run_workspace import _run_workspace
+from benchdesign.cli.actions.revision_summary import print_revision
+from benchdesign.cli.actions.run_request import RunRequest, benchmark_stem, check_request, read_sets
+from benchdesign.cli.actions.run_workspace import run_workspace
 from benchdesign.cli.options import stopping
-from benchdesign.cli.output import Talk
+from benchdesign.cli.output import Messages
 from benchdesign.errors import InputError, OutputExistsError, WorkspaceError
-from benchdesign.foundation.paths import expanded, is_folder
+from benchdesign.foundation.paths import expand_home, is_folder
 from benchdesign.foundation.preferences import cache_folder, load_preferences
 from benchdesign.foundation.text import display
 from benchdesign.workspace.settings import Settings
@@ -33,15 +33,15 @@ def run_job(request: RunRequest, *, force: bool, as_json: bool, quiet: bool) -> 
     from benchdesign.pipeline.run import run_pipeline
     from benchdesign.pipeline.write_revision import check_targets, planned_files, write_revision
 
-    talk = Talk(quiet=quiet)
-    _check_request(request)
+    talk = Messages(quiet=quiet)
+    check_request(request)
     if request.pool is None and request.settings.n_add:
         request = replace(request, settings=replace(request.settings, n_add=0))
         talk.say("No --pool: gaps are found against the dictionary's corpus, and nothing is added.")
     preferences, _ = load_preferences({"device": request.settings.device})
     request = replace(request, settings=replace(request.settings, device=preferences.device))
-    stem = _stem(request.benchmark)
-    out = expanded(request.out or f"{stem}-revised")
+    stem = benchmark_stem(request.benchmark)
+    out = expand_home(request.out or f"{stem}-revised")
     # Before anything is computed: an hour of mapping must not end in "exists already".
     revised = [one.name for one in out.glob("*.revised*")] if is_folder(out) else []
     try:
@@ -52,10 +52,10 @@ def run_job(request: RunRequest, *, force: bool, as_json: bool, quiet: bool) -> 
         )
     except OutputExistsError:
         # What is wrong with the input comes first: another folder would not help.
-        _read_sets(request)
+        read_sets(request)
         raise
     with (
-        _run_workspace(request, out, who=preferences.who, talk=talk) as workspace,
+        run_workspace(request, out, who=preferences.who, talk=talk) as workspace,
         stopping(talk.say) as stop,
     ):
         try:
@@ -87,14 +87,14 @@ def run_job(request: RunRequest, *, force: bool, as_json: bool, quiet: bool) -> 
         talk.say("writing the revision")
         revision = write_revision(analysis, out, format=request.format, force=force)
         folder = workspace.folder
-    _print_revision(analysis, revision, folder, as_json=as_json, quiet=quiet)
+    print_revision(analysis, revision, folder, as_json=as_json, quiet=quiet)
 
 
 def weigh_job(folder: Path, wanted: Mapping[str, Any], *, quiet: bool) -> None:
     """Change what proposals prefer and make them anew; decisions stay."""
     from benchdesign.pipeline.run import run_pipeline
 
-    talk = Talk(quiet=quiet)
+    talk = Messages(quiet=quiet)
     preferences, _ = load_preferences()
     with Workspace.open(folder) as workspace, stopping(talk.say) as stop:
         workspace.change_settings(replace(workspace.settings, **wanted))
@@ -113,7 +113,7 @@ def demo_job(out: Path, *, as_json: bool, quiet: bool) -> None:
         workspace=out / "workspace",
     )
     if not quiet:
-        Talk().say(
+        Messages().say(
             f"The example: {examples / 'benchmark.jsonl'}, whose subjects have holes, "
             f"and a pool that can fill them."
         )

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchdesign.errors import InputError, UsageError
-from benchdesign.foundation.paths import full_path, is_there
+from benchdesign.foundation.paths import path_exists, resolve_path
 from benchdesign.workspace.settings import Settings
 
 __all__ = ["RunRequest"]
@@ -24,14 +24,14 @@ class RunRequest:
     format: str | None = None
 
 
-def _check_request(request: RunRequest) -> None:
+def check_request(request: RunRequest) -> None:
     """Refuse what would only be noticed after everything was mapped."""
     from benchdesign.workspace.settings_checks import check_settings
 
-    _check_format(request.format)
+    check_format(request.format)
     check_settings(request.settings)
     for path in request.settings.keep_out:
-        if not path.startswith("hf:") and not is_there(path):
+        if not path.startswith("hf:") and not path_exists(path):
             raise InputError(f"--keep-out {path}: no such file or folder. Check the path.")
     if request.pool is not None and _is_same(request.benchmark, request.pool):
         raise UsageError(
@@ -39,7 +39,7 @@ def _check_request(request: RunRequest) -> None:
         )
 
 
-def _read_sets(request: RunRequest) -> None:
+def read_sets(request: RunRequest) -> None:
     """Read benchmark and pool only to raise what is wrong with them."""
     from benchdesign.workspace.load_sets import read_benchmark, read_pool
 
@@ -48,7 +48,7 @@ def _read_sets(request: RunRequest) -> None:
         read_pool(request.pool, request.settings)
 
 
-def _check_format(format: str | None) -> None:
+def check_format(format: str | None) -> None:
     """Refuse a format that no benchmark is written in."""
     from benchdesign.benchmarks.formats.export_formats import EXPORTS
 
@@ -62,10 +62,10 @@ def _check_format(format: str | None) -> None:
 def _is_same(one: str, other: str) -> bool:
     if one.startswith("hf:") or other.startswith("hf:"):
         return one == other
-    return full_path(one) == full_path(other)
+    return resolve_path(one) == resolve_path(other)
 
 
-def _stem(path: str) -> str:
+def benchmark_stem(path: str) -> str:
     name = path.rstrip("/").rpartition("/")[2] or "benchmark"
     if path.startswith("hf:"):
         return name

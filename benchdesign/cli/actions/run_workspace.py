@@ -6,26 +6,26 @@ import json
 import shlex
 from pathlib import Path
 
-from benchdesign.cli.actions.run_request import RunRequest, _stem
-from benchdesign.cli.output import Talk
+from benchdesign.cli.actions.run_request import RunRequest, benchmark_stem
+from benchdesign.cli.output import Messages
 from benchdesign.errors import UsageError
-from benchdesign.foundation.paths import expanded, is_folder, is_there
+from benchdesign.foundation.paths import expand_home, is_folder, path_exists
 from benchdesign.workspace.settings import Settings
 from benchdesign.workspace.workspace import Workspace
 
 __all__ = []
 
 
-def _run_workspace(request: RunRequest, out: Path, *, who: str, talk: Talk) -> Workspace:
+def run_workspace(request: RunRequest, out: Path, *, who: str, talk: Messages) -> Workspace:
     """Open the workspace of an earlier run on the same benchmark, or make one beside the output."""
     if request.workspace is not None:
-        folder = expanded(request.workspace)
+        folder = expand_home(request.workspace)
         if not _is_vacant(folder) and not _is_workspace_of(folder, request.benchmark):
             raise UsageError(
                 f"--workspace {request.workspace}: holds another benchmark; give another folder."
             )
         return _reopen(folder, request, who=who)
-    base = out.parent / f"{_stem(request.benchmark)}-workspace"
+    base = out.parent / f"{benchmark_stem(request.benchmark)}-workspace"
     left_alone = {}
     for number in range(1, 1000):
         folder = base if number == 1 else base.with_name(f"{base.name}-{number}")
@@ -48,11 +48,11 @@ def _run_workspace(request: RunRequest, out: Path, *, who: str, talk: Talk) -> W
 
 def _is_vacant(folder: Path) -> bool:
     """Whether a workspace can be made here: nothing is, or an empty folder."""
-    return not is_there(folder) or (is_folder(folder) and not any(folder.iterdir()))
+    return not path_exists(folder) or (is_folder(folder) and not any(folder.iterdir()))
 
 
 def _is_workspace_of(folder: Path, benchmark: str) -> bool:
-    if not is_there(folder / "workspace.json"):
+    if not path_exists(folder / "workspace.json"):
         return False
     with Workspace.open(folder, access="read") as workspace:
         return workspace.is_of(benchmark)
@@ -74,13 +74,13 @@ def _why_left_alone(folder: Path, settings: Settings) -> str | None:
 def _said_of_scope(settings: Settings) -> set[str]:
     """Return each thing that was said of the scope, in a form that can be compared."""
     from benchdesign.coverage.scope import Scope
-    from benchdesign.foundation.serialization import plain
+    from benchdesign.foundation.serialization import to_json
 
     # The interface keeps every part of a scope, also those that nobody touched.
-    unsaid = plain(Scope())
+    unsaid = to_json(Scope())
     return {
         json.dumps([name, one])
-        for name, said in plain(settings.scope).items()
+        for name, said in to_json(settings.scope).items()
         for one in (said if isinstance(said, list) else [said])
         if said != unsaid.get(name)
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from benchdesign.foundation.serialization import plain
+from benchdesign.foundation.serialization import to_json
 from benchdesign.pipeline.measure_sets import Measured
 
 if TYPE_CHECKING:
@@ -19,11 +19,11 @@ def figures_of(gaps: Gaps) -> dict[str, Any]:
     """Return the counts of the contract for one set."""
     from benchdesign.coverage.figures import CoverageFigures
 
-    figures: dict[str, Any] = plain(CoverageFigures.from_gaps(gaps))
+    figures: dict[str, Any] = to_json(CoverageFigures.from_gaps(gaps))
     return figures
 
 
-def _area_gaps(measured: Measured, gaps: Gaps) -> AreaGaps:
+def area_gap_rows(measured: Measured, gaps: Gaps) -> AreaGaps:
     from benchdesign.coverage.area_gaps import find_area_gaps
 
     return find_area_gaps(
@@ -31,7 +31,7 @@ def _area_gaps(measured: Measured, gaps: Gaps) -> AreaGaps:
     )
 
 
-def _area_row(one: Any) -> dict[str, Any]:
+def area_row(one: Any) -> dict[str, Any]:
     return {
         "area": one.name,
         "status": one.status,
@@ -42,7 +42,7 @@ def _area_row(one: Any) -> dict[str, Any]:
     }
 
 
-def _identity(benchmark: Benchmark) -> dict[str, Any]:
+def set_identity(benchmark: Benchmark) -> dict[str, Any]:
     return {
         "path": str(benchmark.path),
         "sha256": benchmark.sha256,

@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchdesign.cli.actions.set_figures import _area_row, _identity, figures_of
+from benchdesign.cli.actions.set_figures import area_row, figures_of, set_identity
 from benchdesign.cli.output import (
     TRUST_NOTE,
-    Talk,
+    Messages,
     print_json,
     print_lines,
     print_table,
     share,
     trust,
 )
-from benchdesign.foundation.serialization import plain
+from benchdesign.foundation.serialization import to_json
 from benchdesign.foundation.text import display
 from benchdesign.pipeline.measure_sets import Measured, distinct_names
 
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
 __all__ = []
 
 
-def _report_suite(
+def report_suite(
     measured: Measured,
     *,
     top: int,
     as_json: bool,
     report: Path | None,
     force: bool,
-    talk: Talk,
+    talk: Messages,
 ) -> None:
     from benchdesign.coverage.suite import compare_areas, compare_suite
 
@@ -71,12 +71,12 @@ def _suite_figures(
     return {
         "benchmarks": [
             {
-                **_identity(benchmark),
-                **plain(row),
+                **set_identity(benchmark),
+                **to_json(row),
                 "share_missing": row.share_missing,
                 "only_here": [label(int(one)) for one in only_here.nonzero()[0]],
                 "closed": [label(int(one)) for one in closed.nonzero()[0]],
-                "areas": [_area_row(one) for one in areas.rows()],
+                "areas": [area_row(one) for one in areas.rows()],
             }
             for benchmark, row, areas, (only_here, closed) in zip(
                 measured.benchmarks, suite.rows(), area_gaps, added, strict=True
@@ -97,7 +97,7 @@ def _suite_figures(
             }
             for pair in suite.pairs
         ],
-        "gaps": [plain(row) for row in suite.joint.rows()],
+        "gaps": [to_json(row) for row in suite.joint.rows()],
     }
 
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from benchdesign.concepts.dictionaries.columns import read_columns
 from benchdesign.concepts.dictionaries.dictionary import ConceptTable, Dictionary, Level
 from benchdesign.errors import DictionaryError, PackagingError
-from benchdesign.foundation.atomic_files import whole_files, write_whole
+from benchdesign.foundation.atomic_files import whole_files, write_atomically
 from benchdesign.foundation.paths import read_regular_text
 
 if TYPE_CHECKING:
@@ -86,16 +86,16 @@ def read_config(folder: Path) -> dict[str, Any]:
                 f"Convert them to {WEIGHTS}."
             )
         raise DictionaryError(f"{folder}: no {WEIGHTS}; use a folder saved by sae-lens.")
-    config = _read_json(folder / CONFIG)
+    config = read_dictionary_json(folder / CONFIG)
     for key in ("d_in", "d_sae"):
         if not isinstance(config.get(key), int) or isinstance(config[key], bool) or config[key] < 1:
             raise DictionaryError(f"{folder / CONFIG}: {key} must be a positive whole number.")
     # A weight takes at least one byte. Without this check, a wrong width could exhaust memory.
     n_bytes = (folder / WEIGHTS).stat().st_size
     if config["d_in"] * config["d_sae"] > n_bytes:
-        from benchdesign.benchmarks.formats.text_content import read_head, reject_other_things
+        from benchdesign.benchmarks.formats.text_content import read_head, reject_non_data
 
-        reject_other_things(folder / WEIGHTS, read_head(folder / WEIGHTS))
+        reject_non_data(folder / WEIGHTS, read_head(folder / WEIGHTS))
         raise DictionaryError(
             f"{folder / CONFIG}: d_in and d_sae do not fit the {n_bytes} bytes of {WEIGHTS}. "
             "Download both again."
@@ -146,7 +146,7 @@ def save_dictionary(
         ],
         "recipe": dict(recipe or {}),
     }
-    write_whole(folder / SUMMARY, json.dumps(summary, indent=2, sort_keys=True) + "\n")
+    write_atomically(folder / SUMMARY, json.dumps(summary, indent=2, sort_keys=True) + "\n")
     with whole_files(folder / CONCEPTS) as (fresh,):
         pq.write_table(_to_arrow(dictionary.table), fresh, compression="zstd")
 
@@ -175,7 +175,7 @@ def blank_table(levels: Sequence[Level], *, n_bins: int = 1) -> ConceptTable:
     )
 
 
-def _open_folder(folder: Path, name: str, known_fingerprint: str | None) -> Dictionary:
+def open_folder(folder: Path, name: str, known_fingerprint: str | None) -> Dictionary:
     if (folder / SUMMARY).is_file():
         return _open_own(folder, name, known_fingerprint)
     if (folder / CONFIG).is_file():
@@ -188,7 +188,7 @@ def _open_folder(folder: Path, name: str, known_fingerprint: str | None) -> Dict
 def _open_own(folder: Path, name: str, known_fingerprint: str | None) -> Dictionary:
     """Open a dictionary of several levels with its statistics."""
     path = folder / SUMMARY
-    summary = _read_json(path)
+    summary = read_dictionary_json(path)
     _check_summary(summary, path)
     levels: list[Level] = []
     offset = 0
@@ -351,7 +351,7 @@ def _read_table(path: Path, levels: Sequence[Level], *, n_bins: int) -> ConceptT
     return ConceptTable(**values)
 
 
-def _read_json(path: Path) -> dict[str, Any]:
+def read_dictionary_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(read_regular_text(path))
     except FileNotFoundError:

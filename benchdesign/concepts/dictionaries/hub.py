@@ -13,18 +13,18 @@ from benchdesign.concepts.dictionaries.folder import (
     SUMMARY,
     WEIGHTS,
     WHITENING,
-    _read_json,
+    read_dictionary_json,
 )
 from benchdesign.errors import DictionaryError
 
 __all__ = []
 
 
-_MOST_TOLD = 8
+_MAX_LISTED_FOLDERS = 8
 """Maximum number of repository folders in an error message."""
 
 
-def _from_hub(parts: Sequence[str]) -> Path:
+def fetch_from_hub(parts: Sequence[str]) -> Path:
     """Fetch the dictionary in a repository or in a folder of it, from the hub or its cache.
 
     Fetch its config first, to find its files: a repository may contain hundreds of SAEs.
@@ -40,7 +40,7 @@ def _from_hub(parts: Sequence[str]) -> Path:
     elif (folder / CONFIG).is_file():
         levels, files = [prefix], []
     else:
-        raise DictionaryError(_elsewhere(name, repository, prefix, root))
+        raise DictionaryError(_not_found_message(name, repository, prefix, root))
     files += [level + file for level in levels for file in (CONFIG, WEIGHTS, SCALER, WHITENING)]
     return _fetch(name, repository, configs + files) / subfolder
 
@@ -63,7 +63,7 @@ def _hub_errors() -> tuple[type[Exception], ...]:
     return getattr(errors, "HTTPError", OSError), errors.HFValidationError, OSError
 
 
-def _elsewhere(name: str, repository: str, prefix: str, cached: Path) -> str:
+def _not_found_message(name: str, repository: str, prefix: str, cached: Path) -> str:
     """Return the error for a missing dictionary, with folders of the repository that have one."""
     from huggingface_hub import HfApi
 
@@ -79,9 +79,13 @@ def _elsewhere(name: str, repository: str, prefix: str, cached: Path) -> str:
     message = f"{name}: no {SUMMARY} or {CONFIG}"
     if not folders:
         return f"{message}; use a dictionary or a sae-lens folder."
-    more = f" and {len(folders) - _MOST_TOLD:,} more" if len(folders) > _MOST_TOLD else ""
+    more = (
+        f" and {len(folders) - _MAX_LISTED_FOLDERS:,} more"
+        if len(folders) > _MAX_LISTED_FOLDERS
+        else ""
+    )
     return (
-        f"{message}, but these folders have one: {', '.join(folders[:_MOST_TOLD])}{more}. "
+        f"{message}, but these folders have one: {', '.join(folders[:_MAX_LISTED_FOLDERS])}{more}. "
         f"Use one of them, such as hf:{repository}/{folders[0]}."
     )
 
@@ -89,6 +93,9 @@ def _elsewhere(name: str, repository: str, prefix: str, cached: Path) -> str:
 def _level_folders(summary: Path) -> list[str]:
     """Return the level folders in a dictionary.json; none if it is damaged."""
     try:
-        return [str(level.get("folder", level["name"])) for level in _read_json(summary)["levels"]]
+        return [
+            str(level.get("folder", level["name"]))
+            for level in read_dictionary_json(summary)["levels"]
+        ]
     except (KeyError, TypeError, AttributeError):
         return []

@@ -13,14 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from benchdesign.concepts.dictionaries.dictionary import ConceptTable, Dictionary, Level
-from benchdesign.concepts.dictionaries.output_folder import check_folder, put_in_place
+from benchdesign.concepts.dictionaries.output_folder import check_folder, replace_folder
 from benchdesign.errors import DictionaryError, UsageError
 
-__all__ = ["Part", "join_levels"]
+__all__ = ["LevelSource", "join_levels"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Part:
+class LevelSource:
     """A level and its source dictionary."""
 
     name: str
@@ -30,7 +30,7 @@ class Part:
     level: Level
 
     @classmethod
-    def parse(cls, text: str) -> Part:
+    def parse(cls, text: str) -> LevelSource:
         """Parse `NAME=DICTIONARY`; the level of a one-level dictionary is renamed to `NAME`."""
         from benchdesign.concepts.dictionaries.open import load_dictionary
 
@@ -48,7 +48,7 @@ class Part:
 
 
 def join_levels(
-    parts: Sequence[Part], out: Path, *, name: str | None = None, overwrite: bool = False
+    parts: Sequence[LevelSource], out: Path, *, name: str | None = None, overwrite: bool = False
 ) -> Dictionary:
     """Write a dictionary of these levels to `out`; their model must be the same."""
     from benchdesign.concepts.dictionaries.folder import fingerprint, level_files, save_dictionary
@@ -77,13 +77,13 @@ def join_levels(
     save_dictionary(
         joined, fresh, recipe={"joined": {part.name: _recipe_of(part) for part in parts}}
     )
-    put_in_place(fresh, out)
+    replace_folder(fresh, out)
     return replace(
         joined, levels=tuple(replace(level, folder=out / level.name) for level in levels)
     )
 
 
-def _check(parts: Sequence[Part], out: Path, *, overwrite: bool) -> None:
+def _check(parts: Sequence[LevelSource], out: Path, *, overwrite: bool) -> None:
     if len(parts) < 2:
         raise UsageError("Pass two or more --level NAME=DICTIONARY.")
     names = [part.name for part in parts]
@@ -105,13 +105,13 @@ def _check(parts: Sequence[Part], out: Path, *, overwrite: bool) -> None:
     check_folder(out, overwrite=overwrite)
 
 
-def _folder_of(part: Part) -> Path:
+def _folder_of(part: LevelSource) -> Path:
     if part.level.folder is None:
         raise UsageError(f"{part.source.name}: has no weights to copy.")
     return part.level.folder
 
 
-def _join_tables(parts: Sequence[Part]) -> ConceptTable:
+def _join_tables(parts: Sequence[LevelSource]) -> ConceptTable:
     import numpy as np
 
     columns: dict[str, Any] = {}
@@ -131,7 +131,7 @@ def _join_tables(parts: Sequence[Part]) -> ConceptTable:
     return ConceptTable(**columns)
 
 
-def _recipe_of(part: Part) -> dict[str, Any]:
+def _recipe_of(part: LevelSource) -> dict[str, Any]:
     """Return the recipe of the level, without those of other levels in its dictionary."""
     from benchdesign.concepts.dictionaries.folder import SUMMARY
 

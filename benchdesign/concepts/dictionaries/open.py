@@ -13,12 +13,12 @@ from benchdesign.concepts.dictionaries.dictionary import Dictionary
 from benchdesign.concepts.dictionaries.folder import (
     CONFIG,
     WEIGHTS,
-    _open_folder,
     builtin_dictionary_folder,
+    open_folder,
 )
-from benchdesign.concepts.dictionaries.hub import _from_hub
+from benchdesign.concepts.dictionaries.hub import fetch_from_hub
 from benchdesign.errors import DictionaryError
-from benchdesign.foundation.paths import expanded, is_folder
+from benchdesign.foundation.paths import expand_home, is_folder
 
 __all__ = ["converted_name", "default_store", "load_dictionary"]
 
@@ -33,19 +33,19 @@ def load_dictionary(
     """
     name = str(spec)
     if name == "builtin":
-        return _open_folder(builtin_dictionary_folder(), name, fingerprint)
+        return open_folder(builtin_dictionary_folder(), name, fingerprint)
     if name.startswith("sae-lens:"):
-        return _open_folder(_from_registry(name, store), name, fingerprint)
+        return open_folder(_from_registry(name, store), name, fingerprint)
     if is_folder(spec):
-        folder = expanded(spec)
-        return _open_folder(folder, folder.resolve().name, fingerprint)
+        folder = expand_home(spec)
+        return open_folder(folder, folder.resolve().name, fingerprint)
     parts = name.removeprefix("hf:").split("/")
     if name.startswith(("/", ".", "~")) or len(parts) < 2 or not all(parts):
         raise DictionaryError(
             f"{name}: no such dictionary. Use `builtin`, a folder, "
             "`sae-lens:<release>/<sae_id>` or a Hugging Face repository (owner/name)."
         )
-    return _open_folder(_from_hub(parts), name, fingerprint)
+    return open_folder(fetch_from_hub(parts), name, fingerprint)
 
 
 def default_store() -> Path:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from benchdesign.errors import OutputExistsError, UsageError
 
-__all__ = ["check_file", "check_folder", "last_in_place", "put_in_place"]
+__all__ = ["check_file", "check_folder", "latest_folder", "replace_folder"]
 
 _MARKS = ("dictionary.json", "cfg.json")
 
@@ -44,9 +44,9 @@ def check_file(path: Path, *, option: str) -> None:
         raise UsageError(f"{option} {path}: {ancestor} is not writable; choose another path.")
 
 
-def put_in_place(fresh: Path, folder: Path) -> None:
+def replace_folder(fresh: Path, folder: Path) -> None:
     """Replace `folder` by a finished one; the old one is deleted only after the new one exists."""
-    backup = _set_aside(folder)
+    backup = _backup_path(folder)
     if folder.exists():
         shutil.rmtree(backup, ignore_errors=True)
         folder.rename(backup)
@@ -54,12 +54,12 @@ def put_in_place(fresh: Path, folder: Path) -> None:
     shutil.rmtree(backup, ignore_errors=True)
 
 
-def last_in_place(folder: Path) -> Path:
-    """Return the folder that `put_in_place` wrote last, even if it was killed halfway."""
-    backup = _set_aside(folder)
+def latest_folder(folder: Path) -> Path:
+    """Return the folder that `replace_folder` wrote last, even if it was killed halfway."""
+    backup = _backup_path(folder)
     return backup if backup.exists() and not folder.exists() else folder
 
 
-def _set_aside(folder: Path) -> Path:
+def _backup_path(folder: Path) -> Path:
     """Return the temporary path of a folder while it is being replaced."""
     return folder.with_name(f".{folder.name}.old")

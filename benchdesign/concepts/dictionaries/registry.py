@@ -21,7 +21,7 @@ from benchdesign.errors import BenchdesignError, DictionaryError, InputError, Pa
 if TYPE_CHECKING:
     from benchdesign.concepts.dictionaries.dictionary import Level
 
-__all__ = ["RegistryEntry", "list_local", "read_registry"]
+__all__ = ["RegistryEntry", "local_entries", "read_registry"]
 
 _HOOK = re.compile(
     r"blocks\.\d+\.(?:attn\.|mlp\.|ln\d\.)?"
@@ -83,7 +83,7 @@ def _releases() -> dict[str, Any]:
     return releases
 
 
-def list_local(
+def local_entries(
     *, store: Path | None = None, hub_cache: Path | None = None, registered: Sequence[str] = ()
 ) -> tuple[RegistryEntry, ...]:
     """Return the built-in dictionary and the dictionaries in Hugging Face's cache and in `store`.
@@ -102,7 +102,7 @@ def list_local(
     entries: list[RegistryEntry] = []
     for spec, source in folders:
         try:
-            model, levels = _levels_at(source)
+            model, levels = _model_and_levels(source)
         except BenchdesignError:
             # Skip a partly converted folder: `list` must not fail on it.
             continue
@@ -113,7 +113,7 @@ def list_local(
     return tuple(entries)
 
 
-def _levels_at(source: str | Path) -> tuple[str, tuple[Level, ...]]:
+def _model_and_levels(source: str | Path) -> tuple[str, tuple[Level, ...]]:
     """Return the model and the levels of a dictionary; the weights of plain SAEs are not read."""
     if isinstance(source, Path) and not (source / SUMMARY).is_file():
         model, level = describe_plain(source)
@@ -174,21 +174,21 @@ def _entry(
     return RegistryEntry(
         spec=spec,
         model=str(entry.get("model", "")),
-        hook_point=_hook_in(sae_id) or _hook_in(path),
-        width=_width_in(sae_id) or _width_in(path) or _width_in(f"-{release}"),
+        hook_point=_parse_hook(sae_id) or _parse_hook(path),
+        width=_parse_width(sae_id) or _parse_width(path) or _parse_width(f"-{release}"),
         on_disk=bool(path) and any((snapshot / path).exists() for snapshot in snapshots),
         release=release,
     )
 
 
-def _hook_in(name: str) -> str:
+def _parse_hook(name: str) -> str:
     if match := _HOOK.search(name):
         return match.group()
     match = _LAYER.search(name)
     return f"layer {match.group(1)}" if match else ""
 
 
-def _width_in(name: str) -> str:
+def _parse_width(name: str) -> str:
     if power := _POWER.search(name):
         return f"{2 ** int(power.group(1)):,}"
     match = _WIDTH.search(name)

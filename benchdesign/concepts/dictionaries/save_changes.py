@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 from benchdesign.concepts.dictionaries.dictionary import ConceptTable, Dictionary, Level
-from benchdesign.concepts.dictionaries.output_folder import check_folder, put_in_place
+from benchdesign.concepts.dictionaries.output_folder import check_folder, replace_folder
 from benchdesign.errors import UsageError
 
-__all__ = ["check_target", "store_changed"]
+__all__ = ["check_target", "save_changed_dictionary"]
 
 
 def check_target(dictionary: Dictionary, folder: Path, *, overwrite: bool) -> None:
@@ -26,7 +26,7 @@ def check_target(dictionary: Dictionary, folder: Path, *, overwrite: bool) -> No
         raise UsageError(f"{folder}: a plain sae-lens folder cannot store a table; add --out DIR.")
 
 
-def store_changed(
+def save_changed_dictionary(
     dictionary: Dictionary,
     folder: Path,
     *,
@@ -43,7 +43,7 @@ def store_changed(
     from benchdesign.concepts.dictionaries.folder import SUMMARY, save_dictionary
 
     check_target(dictionary, folder, overwrite=overwrite)
-    root = _home(dictionary)
+    root = _root_folder(dictionary)
     recipe: dict[str, Any] = {}
     name = dictionary.name
     if root is not None and (root / SUMMARY).is_file():
@@ -59,7 +59,7 @@ def store_changed(
     shutil.rmtree(fresh, ignore_errors=True)
     changed = _copy_levels(changed, fresh)
     save_dictionary(changed, fresh, recipe=recipe)
-    put_in_place(fresh, folder)
+    replace_folder(fresh, folder)
     return replace(
         changed,
         levels=tuple(replace(level, folder=folder / level.name) for level in changed.levels),
@@ -67,11 +67,11 @@ def store_changed(
 
 
 def _is_own(dictionary: Dictionary, folder: Path) -> bool:
-    root = _home(dictionary)
+    root = _root_folder(dictionary)
     return root is not None and root.resolve() == folder.resolve()
 
 
-def _home(dictionary: Dictionary) -> Path | None:
+def _root_folder(dictionary: Dictionary) -> Path | None:
     """Return the root folder of the dictionary, None if it is not on disk."""
     from benchdesign.concepts.dictionaries.folder import SUMMARY
 

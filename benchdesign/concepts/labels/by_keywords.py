@@ -17,7 +17,7 @@ from benchdesign.concepts.training.contexts import ConceptContexts, Context
 __all__ = ["label_by_keywords"]
 
 _WORD = re.compile(r"[^\W_]+(?:['’-][^\W_]+)*")
-_ELSEWHERE = 0.15
+_OTHER_WORD_WEIGHT = 0.15
 """Weight of a word that does not overlap the strongest token; 1 for one that does."""
 
 
@@ -57,7 +57,7 @@ def _count(contexts: Sequence[Context]) -> dict[str, float]:
         for match in _WORD.finditer(context.text):
             inside = whole or (match.start() < context.end and match.end() > context.start)
             word = match.group().lower()
-            weight = context.activation * (1.0 if inside else _ELSEWHERE)
+            weight = context.activation * (1.0 if inside else _OTHER_WORD_WEIGHT)
             best[word] = max(best.get(word, 0.0), weight)
         for word, weight in best.items():
             counts[word] = counts.get(word, 0.0) + weight
@@ -65,7 +65,7 @@ def _count(contexts: Sequence[Context]) -> dict[str, float]:
     for word in counts:
         if support[word] == 1 and len(contexts) > 1:
             # A word in a single context is specific to that text, not to the concept.
-            counts[word] *= _ELSEWHERE
+            counts[word] *= _OTHER_WORD_WEIGHT
     return counts
 
 

@@ -24,11 +24,11 @@ from benchdesign.foundation.progress import ProgressCallback, StopCheck, Ticker
 __all__ = [
     "LABEL_TEMPLATE",
     "CostEstimate",
-    "answered",
+    "answered_concepts",
     "estimate_cost",
     "estimate_judging",
     "judge_labels",
-    "judged",
+    "judged_concepts",
     "label_by_model",
 ]
 
@@ -105,13 +105,15 @@ def estimate_judging(
     )
 
 
-def answered(journal: Path, *, model: str, template: str = LABEL_TEMPLATE) -> frozenset[int]:
+def answered_concepts(
+    journal: Path, *, model: str, template: str = LABEL_TEMPLATE
+) -> frozenset[int]:
     """Return the concepts with an answer in the journal, for this model and template."""
-    key = _asked_as(model, template)
+    key = _journal_key(model, template)
     return frozenset(_read_journal(journal, lambda _: key, "label"))
 
 
-def judged(
+def judged_concepts(
     journal: Path,
     labels: Sequence[ConceptLabel],
     contexts: Sequence[ConceptContexts],
@@ -136,7 +138,7 @@ def label_by_model(
 ) -> tuple[ConceptLabel, ...]:
     """Request a label for every concept that has no answer in the journal."""
     source = f"model:{endpoint.model}"
-    key = _asked_as(endpoint.model, template)
+    key = _journal_key(endpoint.model, template)
     labels = _read_journal(journal, lambda _: key, "label")
     todo = [entry for entry in contexts if entry.concept_id not in labels]
     ticker = Ticker("requesting labels", len(contexts), progress=progress)
@@ -144,9 +146,9 @@ def label_by_model(
 
     def ask(batch: Sequence[ConceptContexts]) -> dict[int, str | None]:
         answer = endpoint.ask(template, _show(batch))
-        return {entry.concept_id: _label_in(answer, entry.concept_id) for entry in batch}
+        return {entry.concept_id: _parse_label(answer, entry.concept_id) for entry in batch}
 
-    answers = _side_by_side(ask, list(_batches(todo, per_request)), n_at_once, stop)
+    answers = _run_concurrently(ask, list(_batches(todo, per_request)), n_at_once, stop)
     for new_labels in _write_journal(journal, answers, lambda _: key, "label"):
         labels |= new_labels
         ticker.advance(len(new_labels))
@@ -183,7 +185,7 @@ def judge_labels(
     def judge(batch: Sequence[_Question]) -> dict[int, float | None]:
         return _judge(batch, endpoint)
 
-    answers = _side_by_side(judge, list(_batches(todo, per_request)), n_at_once, stop)
+    answers = _run_concurrently(judge, list(_batches(todo, per_request)), n_at_once, stop)
     for new_scores in _write_journal(journal, answers, keys.get, "score"):
         scores |= new_scores
         ticker.advance(len(new_scores))
@@ -204,7 +206,7 @@ class _Question:
 
     def key(self, model: str) -> str:
         """Return the journal key: model, template, label and texts."""
-        return _asked_as(model, json.dumps([_JUDGE_TEMPLATE, self.label, self.texts]))
+        return _journal_key(model, json.dumps([_JUDGE_TEMPLATE, self.label, self.texts]))
 
 
 def _questions(
@@ -260,7 +262,7 @@ def _judge(batch: Sequence[_Question], endpoint: Endpoint) -> dict[int, float | 
     return scores
 
 
-def _side_by_side(
+def _run_concurrently(
     work: Callable[[_Part], _Result], parts: Sequence[_Part], n_at_once: int, stop: StopCheck | None
 ) -> Iterator[_Result]:
     """Yield results as they arrive, from `n_at_once` concurrent calls.
@@ -320,14 +322,14 @@ def _marked(context: Context) -> str:
     return f"{text[:start]}<<{text[start:end]}>>{text[end:]}"
 
 
-def _label_in(answer: object, concept_id: int) -> str | None:
+def _parse_label(answer: object, concept_id: int) -> str | None:
     if not isinstance(answer, Mapping):
         raise EndpointError("The answer is not a JSON object; try another model.")
     value: Any = answer.get(str(concept_id))
     return (clean_label(value) or None) if isinstance(value, str) else None
 
 
-def _asked_as(model: str, template: str) -> str:
+def _journal_key(model: str, template: str) -> str:
     """Return the journal key of a question: model and digest of the template."""
     return f"{model}/{hashlib.sha256(template.encode()).hexdigest()[:16]}"
 
@@ -340,7 +342,7 @@ def _write_journal(
 ) -> Iterator[dict[int, _Answer]]:
     """Yield answers after writing them to the journal."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    _drop_cut_off_line(path)
+    _drop_incomplete_line(path)
     with path.open("a", encoding="utf-8") as log:
         for batch in answers:
             for concept, answer in batch.items():
@@ -350,7 +352,7 @@ def _write_journal(
             yield batch
 
 
-def _drop_cut_off_line(path: Path) -> None:
+def _drop_incomplete_line(path: Path) -> None:
     """Remove an incomplete last line, left by a crash, before appending."""
     if not path.is_file():
         return

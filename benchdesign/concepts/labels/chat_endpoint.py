@@ -20,9 +20,9 @@ from benchdesign.errors import BenchdesignError, InputError
 
 __all__ = ["Endpoint", "EndpointError"]
 
-_RETRIED = {408, 409, 425, 429, 500, 502, 503, 504, 529}
-_LONGEST_WAIT = 60.0
-_LONGEST_ANSWER = 16 << 20
+_RETRY_STATUSES = {408, 409, 425, 429, 500, 502, 503, 504, 529}
+_MAX_WAIT_SECONDS = 60.0
+_MAX_ANSWER_BYTES = 16 << 20
 
 
 class EndpointError(BenchdesignError):
@@ -82,20 +82,20 @@ class Endpoint:
             url, data=json.dumps(body).encode(), headers=headers, method="POST"
         )
         for attempt in range(self.n_tries):
-            pause = min(2.0**attempt, _LONGEST_WAIT)
+            pause = min(2.0**attempt, _MAX_WAIT_SECONDS)
             try:
                 with _opener().open(request, timeout=self.timeout) as response:
-                    return json.loads(response.read(_LONGEST_ANSWER))
+                    return json.loads(response.read(_MAX_ANSWER_BYTES))
             except urllib.error.HTTPError as problem:
                 with problem:
                     reason = self._without_key(f"{problem.code} {problem.reason}")
                     retry_after = problem.headers.get("Retry-After") or ""
-                if problem.code not in _RETRIED:
+                if problem.code not in _RETRY_STATUSES:
                     raise EndpointError(
                         f"{url}: refused ({reason}); check the address, model and key."
                     ) from None
                 if retry_after.isdecimal():
-                    pause = min(float(retry_after), _LONGEST_WAIT)
+                    pause = min(float(retry_after), _MAX_WAIT_SECONDS)
             except (
                 *(urllib.error.URLError, TimeoutError, ConnectionError),
                 http.client.HTTPException,
@@ -112,7 +112,7 @@ class Endpoint:
         return text.replace(self.key, "[key]") if self.key else text
 
 
-class _Stay(urllib.request.HTTPRedirectHandler):
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
     """Handler that follows no redirect, which could send the key to another host."""
 
     def redirect_request(self, *_: Any) -> None:
@@ -120,7 +120,7 @@ class _Stay(urllib.request.HTTPRedirectHandler):
 
 
 def _opener() -> urllib.request.OpenerDirector:
-    return urllib.request.build_opener(_Stay)
+    return urllib.request.build_opener(_NoRedirect)
 
 
 def _first_json(text: str) -> Any:

@@ -21,8 +21,8 @@ from benchdesign.foundation.atomic_files import whole_files
 
 __all__ = ["fetch_labels", "neuronpedia_id"]
 
-_EXPORT = "https://www.neuronpedia.org/api/explanation/export"
-_LARGEST = 1 << 30
+_EXPORT_URL = "https://www.neuronpedia.org/api/explanation/export"
+_MAX_EXPORT_BYTES = 1 << 30
 """Maximum size of an export in bytes: each concept has several explanations with metadata."""
 
 
@@ -42,7 +42,7 @@ def neuronpedia_id(dictionary: Dictionary) -> str:
 
 
 def fetch_labels(
-    identifier: str, dictionary: Dictionary, *, store: Path, url: str = _EXPORT
+    identifier: str, dictionary: Dictionary, *, store: Path, url: str = _EXPORT_URL
 ) -> tuple[ConceptLabel, ...]:
     """Fetch the explanations of an id and cache the export in `store`."""
     model, _, sae = identifier.partition("/")
@@ -66,4 +66,4 @@ def fetch_labels(
         store.mkdir(parents=True, exist_ok=True)
         with whole_files(file) as (fresh,):
             fresh.write_bytes(content)
-    return read_labels(file, dictionary, source="neuronpedia", max_bytes=_LARGEST)
+    return read_labels(file, dictionary, source="neuronpedia", max_bytes=_MAX_EXPORT_BYTES)

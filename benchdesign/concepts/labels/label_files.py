@@ -12,17 +12,17 @@ from pathlib import Path
 from typing import Any, cast
 
 from benchdesign.benchmarks.formats.compression import COMPRESSIONS
-from benchdesign.benchmarks.formats.spreadsheet_formulas import guarded, unguarded
+from benchdesign.benchmarks.formats.spreadsheet_formulas import guard_formula, unguard_formula
 from benchdesign.benchmarks.formats.text_content import open_content
 from benchdesign.concepts.dictionaries.dictionary import Dictionary
 from benchdesign.concepts.labels.labels import UNCLEAR, ConceptLabel, clean_label
 from benchdesign.errors import InputError
-from benchdesign.foundation.atomic_files import write_whole
+from benchdesign.foundation.atomic_files import write_atomically
 
 __all__ = ["read_labels", "write_labels"]
 
 
-_LARGEST = 128 << 20
+_MAX_LABEL_BYTES = 128 << 20
 """Maximum size of a label file in bytes, decompressed: ten times the largest dictionary's."""
 
 
@@ -38,7 +38,7 @@ def read_labels(
     *,
     source: str | None = None,
     level: str | None = None,
-    max_bytes: int = _LARGEST,
+    max_bytes: int = _MAX_LABEL_BYTES,
 ) -> tuple[ConceptLabel, ...]:
     """Read labels from CSV, TSV, JSON, JSON lines (compressed or not) or a Neuronpedia export.
 
@@ -70,10 +70,10 @@ def write_labels(labels: Sequence[ConceptLabel], path: Path) -> None:
     for label in labels:
         score = "" if label.score is None else f"{label.score:.4f}"
         flag = UNCLEAR if label.unclear else ""
-        texts = (guarded(text or "") for text in (label.label, label.source))
-        writer.writerow([label.concept_id, *texts, score, guarded(label.area or ""), flag])
+        texts = (guard_formula(text or "") for text in (label.label, label.source))
+        writer.writerow([label.concept_id, *texts, score, guard_formula(label.area or ""), flag])
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_whole(path, text.getvalue())
+    write_atomically(path, text.getvalue())
 
 
 def _records(path: Path, *, max_bytes: int) -> Iterator[tuple[str, Mapping[str, Any]]]:
@@ -114,7 +114,7 @@ def _from_table(
     try:
         for row in rows:
             cells = {
-                str(key): unguarded(cell) if isinstance(cell, str) else cell
+                str(key): unguard_formula(cell) if isinstance(cell, str) else cell
                 for key, cell in row.items()
             }
             yield f"{path}:{rows.line_num}", cells
@@ -163,7 +163,7 @@ def _read_one(
     key = next((name for name in _ID_FIELDS if record.get(name) not in (None, "")), None)
     if key is None:
         raise InputError(f"{place}: names no concept; add a column concept_id.")
-    number = _whole(record[key], f"{place}: {key}")
+    number = _parse_id(record[key], f"{place}: {key}")
     level_name = _text(record, ("level",), place) or level
     concept = number
     width = dictionary.n_concepts
@@ -197,7 +197,7 @@ def _read_one(
     )
 
 
-def _whole(value: object, place: str) -> int:
+def _parse_id(value: object, place: str) -> int:
     """Parse a concept id; raise for a fraction or a boolean."""
     if isinstance(value, str | int) and not isinstance(value, bool):
         with contextlib.suppress(ValueError):

@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from benchdesign.concepts.dictionaries.dictionary import ConceptTable, Dictionary
-from benchdesign.concepts.dictionaries.save_changes import store_changed
+from benchdesign.concepts.dictionaries.save_changes import save_changed_dictionary
 from benchdesign.foundation.text import display
 
-__all__ = ["ConceptLabel", "UNCLEAR", "apply_labels", "clean_label", "shared_labels"]
+__all__ = ["UNCLEAR", "ConceptLabel", "apply_labels", "clean_label", "shared_labels"]
 
 
 LONGEST_LABEL = 80
@@ -64,7 +64,7 @@ def apply_labels(
     With `only_missing`, existing labels are not replaced.
     """
     table = _relabelled(dictionary.table, labels, only_missing=only_missing)
-    return store_changed(dictionary, folder, table=table, overwrite=overwrite)
+    return save_changed_dictionary(dictionary, folder, table=table, overwrite=overwrite)
 
 
 def shared_labels(dictionary: Dictionary) -> dict[int, int]:

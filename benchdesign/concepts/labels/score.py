@@ -32,8 +32,8 @@ WORDS_WEIGHT = 0.5
 
 _WORD = re.compile(r"[^\W_]+")
 _QUOTED = re.compile(r"[“\"]([^”\"]+)[”\"]")
-_PARTS = re.compile(r"\b(?:pieces?|prefix(?:es)?|suffix(?:es)?|letters?|endings?)\b")
-_GENERIC = frozenset(
+_WORD_PART_TERMS = re.compile(r"\b(?:pieces?|prefix(?:es)?|suffix(?:es)?|letters?|endings?)\b")
+_GENERIC_WORDS = frozenset(
     """
     a an and any are as at before by ending endings for form forms from in into is it its letter
     letters like name names of on or other out over piece pieces plural prefix sense senses some
@@ -42,7 +42,7 @@ _GENERIC = frozenset(
 )
 
 _SENTENCE_HOOK = "blocks.5.hook_resid_post"
-_CONCEPTS_AT_ONCE = 64
+_CONCEPTS_PER_CHUNK = 64
 
 
 def score_labels(
@@ -61,10 +61,10 @@ def score_labels(
     }
     ticker = Ticker("scoring labels", len(labels), progress=progress)
     scored: list[ConceptLabel] = []
-    for low in range(0, len(labels), _CONCEPTS_AT_ONCE):
+    for low in range(0, len(labels), _CONCEPTS_PER_CHUNK):
         if stop is not None and stop():
             raise Interrupted("Stopped while scoring labels; nothing was written.")
-        part = labels[low : low + _CONCEPTS_AT_ONCE]
+        part = labels[low : low + _CONCEPTS_PER_CHUNK]
         texts: list[str] = []
         for label in part:
             concept = contexts_by_id.get(label.concept_id)
@@ -83,14 +83,14 @@ def score_labels(
             similarity = vectors[row + 1 : row + 1 + n + m] @ vectors[row]
             scored_contexts = (*concept.scored_present, *concept.scored_absent)
             context_texts = [context.text for context in scored_contexts]
-            similarity += WORDS_WEIGHT * word_likeness(label.label, context_texts)
+            similarity += WORDS_WEIGHT * word_similarity(label.label, context_texts)
             row += 1 + n + m
             scored.append(replace(label, score=auc(similarity[:n], similarity[n:])))
         ticker.advance(len(part))
     return tuple(scored)
 
 
-def word_likeness(label: str, texts: Sequence[str]) -> NDArray[np.float32]:
+def word_similarity(label: str, texts: Sequence[str]) -> NDArray[np.float32]:
     """Return, per text, the share of the label's words that it contains.
 
     Quoted words are alternatives: if the label has any, 1.0 means that the text contains one.
@@ -99,9 +99,11 @@ def word_likeness(label: str, texts: Sequence[str]) -> NDArray[np.float32]:
     import numpy as np
 
     quoted = [word for quote in _QUOTED.findall(label) for word in _WORD.findall(quote.lower())]
-    inside = bool(_PARTS.search(label))
+    inside = bool(_WORD_PART_TERMS.search(label))
     words = quoted or [
-        word for word in _WORD.findall(label.lower()) if word not in _GENERIC and len(word) > 1
+        word
+        for word in _WORD.findall(label.lower())
+        if word not in _GENERIC_WORDS and len(word) > 1
     ]
     if not words:
         return np.zeros(len(texts), dtype=np.float32)

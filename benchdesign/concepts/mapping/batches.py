@@ -18,7 +18,7 @@ BATCH_TOKENS = 1024
 """Positions in one batch on a CPU; larger batches exceed its caches and are no faster."""
 
 
-MOST_WINDOWS = 2048
+MAX_BATCH_WINDOWS = 2048
 
 
 PADDING, PADDED_TOKENS = 0.03, 1 << 12
@@ -28,12 +28,12 @@ Fewer positions would leave a GPU idle.
 """
 
 
-AHEAD = 128
+PREFETCH_ITEMS = 128
 """Items cut into windows while a GPU computes one batch; more than a batch contains."""
 
 
 @dataclass(eq=False)
-class _Ahead:
+class WindowPrefetch:
     """The next items, cut into windows while the GPU is busy."""
 
     items: Sequence[Item]
@@ -51,11 +51,11 @@ class _Ahead:
         return self.windows
 
 
-def _first_batch(
+def first_batch(
     order: NDArray[np.int64], lengths: NDArray[np.int64], batch_tokens: int
 ) -> NDArray[np.int64]:
     """Return the windows at the front of `order` (shortest first) that fill a padded batch."""
-    head = order[:MOST_WINDOWS]
+    head = order[:MAX_BATCH_WINDOWS]
     padded = lengths[head] * np.arange(1, len(head) + 1)
     size = int(np.searchsorted(padded, batch_tokens, side="right"))
     wasteful = padded > np.maximum((1 + PADDING) * np.cumsum(lengths[head]), PADDED_TOKENS)
@@ -64,10 +64,10 @@ def _first_batch(
     return head[: max(size, 1)]
 
 
-def _batches(lengths: Sequence[int], batch_tokens: int) -> Iterator[NDArray[np.int64]]:
+def iterate_batches(lengths: Sequence[int], batch_tokens: int) -> Iterator[NDArray[np.int64]]:
     window_lengths = np.asarray(lengths, dtype=np.int64)
     order = np.argsort(window_lengths, kind="stable")
     while len(order):
-        batch = _first_batch(order, window_lengths, batch_tokens)
+        batch = first_batch(order, window_lengths, batch_tokens)
         yield batch
         order = order[len(batch) :]

@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from benchdesign.concepts.mapping.sae_encoder import Encoder
     from benchdesign.concepts.reference_model.model import ReferenceModel
 
-__all__ = ["check_model", "check_names", "hook_point", "module_paths", "need_whole_windows"]
+__all__ = ["check_model", "check_names", "hook_point", "module_paths", "needs_whole_windows"]
 
-_TUNED = re.compile(r"-(base|pt|it|instruct|chat|hf)$")
+_TUNING_SUFFIX = re.compile(r"-(base|pt|it|instruct|chat|hf)$")
 """Suffixes for fine-tuned or repackaged versions of a model.
 
 Any other suffix is another model: pythia-70m-deduped has other training data than pythia-70m.
@@ -56,7 +56,7 @@ def _base_name(model: str) -> str:
     """Return the name of a model without its owner and its fine-tuning suffixes."""
     # Llama 3 was renamed on the hub: the prefix `Meta-` was dropped.
     name = model.split("/")[-1].lower().removeprefix("meta-")
-    while (shorter := _TUNED.sub("", name)) != name:
+    while (shorter := _TUNING_SUFFIX.sub("", name)) != name:
         name = shorter
     return name
 
@@ -78,7 +78,7 @@ def check_model(
             )
 
 
-def need_whole_windows(dictionary: Dictionary, encoders: Sequence[Encoder]) -> bool:
+def needs_whole_windows(dictionary: Dictionary, encoders: Sequence[Encoder]) -> bool:
     """Return whether an encoder depends on preceding tokens."""
     from benchdesign.concepts.mapping.sae_encoder import SequenceEncoder
 

@@ -24,7 +24,7 @@ from benchdesign.foundation.arrow_arrays import read_parquet
 __all__ = []
 
 
-def _joined(digests: Sequence[str], shards: Sequence[ConceptMap]) -> ConceptMap:
+def join_shards(digests: Sequence[str], shards: Sequence[ConceptMap]) -> ConceptMap:
     place_of = {
         digest: (number, row)
         for number, shard in enumerate(shards)
@@ -33,7 +33,7 @@ def _joined(digests: Sequence[str], shards: Sequence[ConceptMap]) -> ConceptMap:
     return ConceptMap.gather(shards, [place_of[digest] for digest in digests])
 
 
-def _stored(folder: Path, requested: Collection[str]) -> dict[Path, list[str]]:
+def stored_digests(folder: Path, requested: Collection[str]) -> dict[Path, list[str]]:
     """Return the requested digests in each shard on disk; delete damaged shards."""
     import pyarrow as pa
 
@@ -48,10 +48,10 @@ def _stored(folder: Path, requested: Collection[str]) -> dict[Path, list[str]]:
     return by_shard
 
 
-def _load(folder: Path, requested: Collection[str]) -> Iterator[ConceptMap]:
+def load_shard(folder: Path, requested: Collection[str]) -> Iterator[ConceptMap]:
     """Load the requested rows of all shards, each row once."""
     seen: set[str] = set()
-    for path, digests in _stored(folder, requested).items():
+    for path, digests in stored_digests(folder, requested).items():
         fresh = set(digests) - seen
         if not fresh:
             continue
@@ -63,14 +63,14 @@ def _load(folder: Path, requested: Collection[str]) -> Iterator[ConceptMap]:
             yield shard.take([row for row, digest in enumerate(shard.digests) if digest in fresh])
 
 
-def _name(items: Sequence[Item]) -> str:
+def shard_name(items: Sequence[Item]) -> str:
     return hashlib.sha256("\n".join(item.digest for item in items).encode()).hexdigest()[:32]
 
 
 @contextlib.contextmanager
-def _in_use(folder: Path) -> Iterator[None]:
+def shared_folder(folder: Path) -> Iterator[None]:
     """Open a folder of shards with a shared lock; the first process removes leftovers."""
-    with _writing(folder):
+    with write_errors(folder):
         stream = (folder / ".lock").open("a+b")
     with stream:
         # If locks do not work (some network drives), leftovers stay. Shards are safe even then:
@@ -86,10 +86,10 @@ def _in_use(folder: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _claim(shard: Path) -> Iterator[bool]:
+def shard_lock(shard: Path) -> Iterator[bool]:
     """Yield whether this process may map a shard; its lock ends with the process."""
     path = shard.with_name(f".claim-{shard.stem}")
-    with _writing(path.parent):
+    with write_errors(path.parent):
         stream = path.open("a+b")
     with stream:
         try:
@@ -107,7 +107,7 @@ def _claim(shard: Path) -> Iterator[bool]:
 
 
 @contextlib.contextmanager
-def _writing(folder: Path) -> Iterator[None]:
+def write_errors(folder: Path) -> Iterator[None]:
     """Raise a `WorkspaceError` with the reason if a folder cannot be written."""
     try:
         yield

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING
 
 from benchdesign.benchmarks.items import Item
 from benchdesign.concepts.mapping.map_cache import (
-    _claim,
-    _in_use,
-    _joined,
-    _load,
-    _name,
-    _stored,
-    _writing,
+    join_shards,
+    load_shard,
+    shard_lock,
+    shard_name,
+    shared_folder,
+    stored_digests,
+    write_errors,
 )
 from benchdesign.concepts.mapping.map_keys import key_of
-from benchdesign.concepts.mapping.mapper_protocols import ExpectantMapper, TickingMapper
+from benchdesign.concepts.mapping.mapper_protocols import PrefetchingMapper, TickingMapper
 from benchdesign.concepts.maps.concept_map import ConceptMap
 from benchdesign.errors import Interrupted
 from benchdesign.foundation.progress import ProgressCallback, StopCheck, Ticker
@@ -63,17 +63,19 @@ def map_items(
     ticker = Ticker(stage, len(unique), progress=progress)
     if cache is None:
         shards = list(_map_missing(list(unique.values()), mapper, None, ticker, stop))
-        return _in_order(digests, shards, mapper)
+        return _gather_in_order(digests, shards, mapper)
     folder = cache / key_of(mapper)[:32]
-    with _writing(folder):
+    with write_errors(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    with _in_use(folder):
-        cached = {digest for digests in _stored(folder, unique).values() for digest in digests}
+    with shared_folder(folder):
+        cached = {
+            digest for digests in stored_digests(folder, unique).values() for digest in digests
+        }
         ticker.skip(len(cached))
         missing = [item for digest, item in unique.items() if digest not in cached]
         shards = []
         for shard in chain(
-            _load(folder, cached) if cached else (),
+            load_shard(folder, cached) if cached else (),
             _map_missing(missing, mapper, folder, ticker, stop),
         ):
             shards.append(shard)
@@ -81,7 +83,9 @@ def map_items(
                 on_shard(shard)
         # The remaining items were mapped by another run.
         others = unique.keys() - {digest for shard in shards for digest in shard.digests}
-        return _in_order(digests, [*shards, *(_load(folder, others) if others else ())], mapper)
+        return _gather_in_order(
+            digests, [*shards, *(load_shard(folder, others) if others else ())], mapper
+        )
 
 
 def recall_items(items: Sequence[Item], key: str, *, cache: Path) -> ConceptMap | None:
@@ -91,11 +95,11 @@ def recall_items(items: Sequence[Item], key: str, *, cache: Path) -> ConceptMap 
         return None
     digests = [item.digest for item in items]
     requested = set(digests)
-    with _in_use(folder):
-        stored = _stored(folder, requested).values()
+    with shared_folder(folder):
+        stored = stored_digests(folder, requested).values()
         cached = {digest for shard_digests in stored for digest in shard_digests}
-        shards = list(_load(folder, requested)) if cached == requested else []
-    return _joined(digests, shards) if shards else None
+        shards = list(load_shard(folder, requested)) if cached == requested else []
+    return join_shards(digests, shards) if shards else None
 
 
 def _map_missing(
@@ -113,7 +117,7 @@ def _map_missing(
             raise Interrupted("Stopped; items mapped so far are cached.")
 
     def run(shard: Sequence[Item]) -> Callable[[], ConceptMap]:
-        if isinstance(mapper, ExpectantMapper):
+        if isinstance(mapper, PrefetchingMapper):
             return mapper.run_batch(shard, tick=tick)
         if isinstance(mapper, TickingMapper):
             mapped = mapper.map_batch(shard, tick=tick)
@@ -128,22 +132,24 @@ def _map_missing(
     skipped: list[tuple[Path, list[Item]]] = []
     # On a GPU, the next shard runs while earlier ones are assembled and written; a CPU gains
     # nothing from that.
-    max_unwritten = _BEHIND if isinstance(mapper, ExpectantMapper) and mapper.on_gpu else 0
+    max_unwritten = (
+        _MAX_UNWRITTEN_SHARDS if isinstance(mapper, PrefetchingMapper) and mapper.on_gpu else 0
+    )
     unwritten: deque[Future[ConceptMap]] = deque()
     with ThreadPoolExecutor(max(max_unwritten, 1)) as pool:
         for shard in shards:
             following = next(upcoming, None)
-            path = None if folder is None else folder / f"shard-{_name(shard)}.parquet"
+            path = None if folder is None else folder / f"shard-{shard_name(shard)}.parquet"
             with contextlib.ExitStack() as claim:
-                if path is not None and not claim.enter_context(_claim(path)):
+                if path is not None and not claim.enter_context(shard_lock(path)):
                     skipped.append((path, shard))
                 elif path is not None and path.exists():
                     ticker.skip(len(shard))
                 else:
-                    if following is not None and isinstance(mapper, ExpectantMapper):
+                    if following is not None and isinstance(mapper, PrefetchingMapper):
                         mapper.expect(following)
                     assemble = run(shard)
-                    unwritten.append(pool.submit(_finish, assemble, path, claim.pop_all()))
+                    unwritten.append(pool.submit(_assemble_shard, assemble, path, claim.pop_all()))
             while len(unwritten) > max_unwritten:
                 yield unwritten.popleft().result()
         while unwritten:
@@ -154,14 +160,14 @@ def _map_missing(
         if path.exists():
             ticker.skip(len(shard))
         else:
-            yield _finish(run(shard), path, contextlib.nullcontext())
+            yield _assemble_shard(run(shard), path, contextlib.nullcontext())
 
 
-_BEHIND = 2
+_MAX_UNWRITTEN_SHARDS = 2
 """Number of shards that may be assembled and written while the GPU works on the next one."""
 
 
-def _finish(
+def _assemble_shard(
     assemble: Callable[[], ConceptMap],
     path: Path | None,
     claim: contextlib.AbstractContextManager[object],
@@ -170,7 +176,7 @@ def _finish(
     with claim:
         mapped = assemble()
         if path is not None:
-            with _writing(path.parent):
+            with write_errors(path.parent):
                 mapped.save(path)
         return mapped
 
@@ -195,8 +201,8 @@ def _shards(items: Sequence[Item], max_items: int, max_characters: int) -> list[
     ]
 
 
-def _in_order(
+def _gather_in_order(
     digests: Sequence[str], shards: Sequence[ConceptMap], mapper: Mapper | TickingMapper
 ) -> ConceptMap:
     """Join the rows of all shards in the order of the items."""
-    return _joined(digests, shards) if shards else mapper.map_batch([])
+    return join_shards(digests, shards) if shards else mapper.map_batch([])

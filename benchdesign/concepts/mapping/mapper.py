@@ -13,21 +13,36 @@ from numpy.typing import NDArray
 from benchdesign.benchmarks.items import Item
 from benchdesign.concepts.dictionaries.dictionary import Dictionary, Level
 from benchdesign.concepts.dictionaries.open import load_dictionary
-from benchdesign.concepts.mapping.batches import AHEAD, BATCH_TOKENS, _Ahead, _batches, _first_batch
+from benchdesign.concepts.mapping.batches import (
+    BATCH_TOKENS,
+    PREFETCH_ITEMS,
+    WindowPrefetch,
+    first_batch,
+    iterate_batches,
+)
 from benchdesign.concepts.mapping.compatibility import (
     check_model,
     check_names,
     hook_point,
     module_paths,
-    need_whole_windows,
+    needs_whole_windows,
 )
 from benchdesign.concepts.mapping.map_items import SHARD_CHARACTERS, SHARD_ITEMS
 from benchdesign.concepts.mapping.map_keys import key_of_parts
-from benchdesign.concepts.mapping.pooling import Entries, merge_windows, pool_hits
-from benchdesign.concepts.mapping.sentence_sums import SENTENCE_HOOK, _add_up, _Sums, _unit
+from benchdesign.concepts.mapping.pooling import PooledEntries, merge_windows, pool_hits
+from benchdesign.concepts.mapping.sentence_sums import (
+    SENTENCE_HOOK,
+    StateSums,
+    sum_states,
+    unit_vectors,
+)
 from benchdesign.concepts.maps.concept_map import ConceptMap
 from benchdesign.concepts.maps.token_evidence import TokenEvidence
-from benchdesign.concepts.reference_model.loading import NEEDS_LESS, choose_device, is_out_of_memory
+from benchdesign.concepts.reference_model.loading import (
+    MEMORY_ADVICE,
+    choose_device,
+    is_out_of_memory,
+)
 from benchdesign.concepts.reference_model.model import ReferenceModel, pool_passages
 from benchdesign.concepts.reference_model.windows import Window
 from benchdesign.errors import DictionaryError, ModelError
@@ -40,7 +55,7 @@ if TYPE_CHECKING:
 __all__ = ["SaeMapper"]
 
 
-FIRST_BATCH_TOKENS_GPU, MOST_BATCH_TOKENS_GPU = 1 << 14, 1 << 17
+FIRST_BATCH_TOKENS_GPU, MAX_BATCH_TOKENS_GPU = 1 << 14, 1 << 17
 
 
 SHARD_ITEMS_GPU, SHARD_CHARACTERS_GPU = 1 << 12, 1 << 20
@@ -59,7 +74,7 @@ class SaeMapper:
     _may_grow: bool = False
     _hook_module: str | None = None
     _embedder: ReferenceModel | None = field(default=None, repr=False)
-    _expected: list[_Ahead] = field(default_factory=list, repr=False)
+    _expected: list[WindowPrefetch] = field(default_factory=list, repr=False)
 
     @classmethod
     def from_specs(
@@ -109,7 +124,7 @@ class SaeMapper:
             chat=chat,
         )
         check_model(reference, dictionary, encoders, spec)
-        reference.keeps_all = need_whole_windows(dictionary, encoders)
+        reference.keeps_all = needs_whole_windows(dictionary, encoders)
         mapper = cls(
             dictionary=dictionary,
             model=reference,
@@ -141,7 +156,10 @@ class SaeMapper:
 
         The CPU cuts them into windows while a GPU computes.
         """
-        self._expected = [*self._expected[-1:], _Ahead(items, self.model.maker.cut(items, AHEAD))]
+        self._expected = [
+            *self._expected[-1:],
+            WindowPrefetch(items, self.model.maker.cut(items, PREFETCH_ITEMS)),
+        ]
 
     @property
     def key(self) -> str:
@@ -166,14 +184,14 @@ class SaeMapper:
     ) -> Callable[[], ConceptMap]:
         """Run the model; return a function that assembles the map and can run in any thread."""
         windows = self._windows(items)
-        parts: list[Entries] = []
+        parts: list[PooledEntries] = []
         item_of = np.asarray([window.item for window in windows], dtype=np.int64)
         n_tokens = np.zeros(len(items), dtype=np.int32)
         n_passages = np.zeros(len(items), dtype=np.int32)
         for window in windows:
             n_tokens[window.item] += window.n_content
             n_passages[window.item] += len(window.passages)
-        sums: list[_Sums] | None = [] if self._gives_embeddings else None
+        sums: list[StateSums] | None = [] if self._gives_embeddings else None
         remaining = np.bincount(item_of, minlength=len(items))
         if tick is not None and (n_empty := int((remaining == 0).sum())):
             tick(n_empty)
@@ -185,7 +203,7 @@ class SaeMapper:
                 for level, encoder in zip(self.dictionary.levels, self.encoders, strict=True)
             ]
             if sums is not None:
-                sums.append(_add_up(self._content(states[SENTENCE_HOOK], chosen), chosen))
+                sums.append(sum_states(self._content(states[SENTENCE_HOOK], chosen), chosen))
             parts.extend(pooled)
 
         for batch in self._run(windows, use):
@@ -230,12 +248,12 @@ class SaeMapper:
         sums = []
         windows = model.windows(items)
         lengths = [len(window) for window in windows]
-        for batch in _batches(lengths, self.batch_tokens):
+        for batch in iterate_batches(lengths, self.batch_tokens):
             chosen = [windows[index] for index in batch]
             states = model.activations(chosen)[SENTENCE_HOOK]
             content_states = self._content(states, chosen) if model is self.model else states
-            sums.append(_add_up(content_states, chosen))
-        return _unit(sums, len(items), model.width[SENTENCE_HOOK])
+            sums.append(sum_states(content_states, chosen))
+        return unit_vectors(sums, len(items), model.width[SENTENCE_HOOK])
 
     def _windows(self, items: Sequence[Item]) -> list[Window]:
         """Return the windows of items, reusing those cut ahead."""
@@ -261,7 +279,7 @@ class SaeMapper:
         order = np.argsort(lengths, kind="stable")
         low = 0
         while low < len(order):
-            batch = _first_batch(order[low:], lengths, self.batch_tokens)
+            batch = first_batch(order[low:], lengths, self.batch_tokens)
             fits = True
             try:
                 self._run_batch(batch, [windows[index] for index in batch], use)
@@ -274,7 +292,7 @@ class SaeMapper:
                 if len(batch) == 1:
                     raise ModelError(
                         f"One window of {lengths[batch[0]]} tokens does not fit in memory. "
-                        f"{NEEDS_LESS}"
+                        f"{MEMORY_ADVICE}"
                     )
                 self.batch_tokens = max(int(lengths[batch].max()) * len(batch) // 2, 1)
                 self._may_grow = False
@@ -283,7 +301,7 @@ class SaeMapper:
             yield batch
             low += len(batch)
             if self._may_grow:
-                self.batch_tokens = min(self.batch_tokens * 2, MOST_BATCH_TOKENS_GPU)
+                self.batch_tokens = min(self.batch_tokens * 2, MAX_BATCH_TOKENS_GPU)
 
     def _run_batch(
         self,
@@ -304,7 +322,7 @@ class SaeMapper:
         states: dict[str, torch.Tensor],
         batch: NDArray[np.int64],
         windows: Sequence[Window],
-    ) -> Entries:
+    ) -> PooledEntries:
         """Encode one batch at one level and pool it per window."""
         import torch
 
@@ -402,11 +420,11 @@ class SaeMapper:
     def _assemble(
         self,
         items: Sequence[Item],
-        parts: Sequence[Entries],
+        parts: Sequence[PooledEntries],
         item_of: NDArray[np.int64],
         n_tokens: NDArray[np.int32],
         n_passages: NDArray[np.int32],
-        sums: Sequence[_Sums] | None,
+        sums: Sequence[StateSums] | None,
     ) -> ConceptMap:
         n_concepts = self.dictionary.n_concepts
         try:
@@ -441,7 +459,7 @@ class SaeMapper:
             n_tokens=n_tokens,
             embeddings=None
             if sums is None
-            else _unit(sums, len(items), self.model.width[SENTENCE_HOOK]),
+            else unit_vectors(sums, len(items), self.model.width[SENTENCE_HOOK]),
         )
 
     def _point(self, level: Level) -> str:

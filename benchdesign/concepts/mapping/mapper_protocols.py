@@ -28,7 +28,7 @@ class TickingMapper(Protocol):
 
 
 @runtime_checkable
-class ExpectantMapper(Protocol):
+class PrefetchingMapper(Protocol):
     """A mapper that prepares the next items while it maps the current ones."""
 
     on_gpu: bool

@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
     from benchdesign.concepts.mapping.sae_encoder import Hits
 
-__all__ = ["Entries", "ItemEntries", "merge_windows", "pool_hits"]
+__all__ = ["ItemEntries", "PooledEntries", "merge_windows", "pool_hits"]
 
 
-class Entries(NamedTuple):
+class PooledEntries(NamedTuple):
     """One row per window and concept that fires in it, on the device of the states."""
 
     window: torch.Tensor
@@ -40,9 +40,9 @@ class Entries(NamedTuple):
 
     end: torch.Tensor
 
-    def in_memory(self) -> Entries:
+    def in_memory(self) -> PooledEntries:
         """Return a copy in CPU memory."""
-        return Entries(*(column.cpu() for column in self))
+        return PooledEntries(*(column.cpu() for column in self))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -67,7 +67,7 @@ def pool_hits(
     offset: int = 0,
     starts: NDArray[np.int32],
     ends: NDArray[np.int32],
-) -> Entries:
+) -> PooledEntries:
     """Pool the hits of one batch per window; of equal peaks the first counts.
 
     `owners` (the index of the window), `starts` and `ends` are per state. The level has `width`
@@ -82,7 +82,7 @@ def pool_hits(
     key, counts = torch.unique_consecutive(key, return_counts=True)
     peak, first = _peaks(value, counts)
     state = hits.state[order[first]]
-    return Entries(
+    return PooledEntries(
         window=key // width,
         concept=key % width + offset,
         total=_reduce(value, "sum", counts),
@@ -93,7 +93,7 @@ def pool_hits(
 
 
 def merge_windows(
-    parts: Sequence[Entries], item_of: NDArray[np.int64], *, n_items: int, n_concepts: int
+    parts: Sequence[PooledEntries], item_of: NDArray[np.int64], *, n_items: int, n_concepts: int
 ) -> ItemEntries:
     """Pool the entries of windows into rows of items.
 

@@ -23,7 +23,7 @@ from benchdesign.concepts.mapping import Mapper, TokenEvidence
 from benchdesign.concepts.mapping.map_items import map_items, recall_items
 from benchdesign.concepts.mapping.map_keys import key_of, key_of_parts
 from benchdesign.concepts.mapping.sentence_mapper import SENTENCES_KEY, SentenceMapper
-from benchdesign.foundation.atomic_files import write_whole
+from benchdesign.foundation.atomic_files import write_atomically
 from benchdesign.foundation.progress import Progress, ProgressCallback, StopCheck
 from benchdesign.foundation.serialization import read_json
 from benchdesign.workspace.settings import Settings
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from benchdesign.concepts.dictionaries.dictionary import Dictionary
     from benchdesign.concepts.maps.concept_map import ConceptMap
 
-__all__ = ["Reader", "open_reference", "usable_cache"]
+__all__ = ["ItemMapper", "choose_cache_folder", "open_reference"]
 
 
 def open_reference(settings: Settings) -> Mapper:
@@ -50,7 +50,7 @@ def open_reference(settings: Settings) -> Mapper:
     )
 
 
-def usable_cache(preferred: Path | None, fallback: Path) -> Path:
+def choose_cache_folder(preferred: Path | None, fallback: Path) -> Path:
     """Return the preferred cache folder if it is writable, else the fallback."""
     if preferred is None:
         return fallback
@@ -59,7 +59,7 @@ def usable_cache(preferred: Path | None, fallback: Path) -> Path:
     return preferred if os.access(preferred, os.W_OK) else fallback
 
 
-class Reader:
+class ItemMapper:
     """A reference model behind a cache of its output."""
 
     def __init__(
@@ -181,15 +181,15 @@ class Reader:
         missing = [concept_id for concept_id in concept_ids if concept_id not in cached]
         if missing:
             cached |= self.mapper.evidence(item, missing)
-            _keep_evidence(path, cached)
+            _save_evidence(path, cached)
         return {concept_id: cached[concept_id] for concept_id in concept_ids}
 
 
-def _keep_evidence(path: Path, evidence: Mapping[int, Sequence[TokenEvidence]]) -> None:
+def _save_evidence(path: Path, evidence: Mapping[int, Sequence[TokenEvidence]]) -> None:
     # If the cache cannot be written, the evidence is computed again next time.
     with contextlib.suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, json.dumps(evidence, sort_keys=True))
+        write_atomically(path, json.dumps(evidence, sort_keys=True))
 
 
 def _read_evidence(path: Path) -> dict[int, tuple[TokenEvidence, ...]]:

@@ -94,7 +94,7 @@ class LightEncoder:
         """Return the sparse activations of (n, d_in) states."""
         import torch
 
-        rows = _rows_at_once(self.d_sae, self.weight.device)
+        rows = _chunk_rows(self.d_sae, self.weight.device)
         # Equal chunks avoid a small last chunk, for which the weights would be read once more.
         rows = -(-len(states) // max(len(states) // rows, 1)) or 1
         buffer = torch.empty((rows, self.d_sae), device=self.weight.device)
@@ -103,7 +103,7 @@ class LightEncoder:
             inputs = self.prepare(states[low : low + rows])
             dense = torch.addmm(self.bias, inputs, self.weight, out=buffer[: len(inputs)])
             parts.append(self._sparse(dense, low))
-        return _joined(parts, self.weight.device)
+        return _join_hits(parts, self.weight.device)
 
     def prepare(self, states: torch.Tensor) -> torch.Tensor:
         """Normalise and shift states as in the training of the SAE."""
@@ -156,7 +156,7 @@ class LightEncoder:
             rows = active.nonzero()[:, 0]
             return Hits(rows + first_row, concepts[active], values[active])
         threshold: torch.Tensor | float = 0.0 if self.threshold is None else self.threshold
-        hits = _nonzero(dense, dense > threshold, first_row)
+        hits = _active_hits(dense, dense > threshold, first_row)
         if self.magnitude is None or self.magnitude_bias is None:
             return hits
         # Gate and magnitude share one product; compute the magnitude per hit.
@@ -183,14 +183,14 @@ class LensEncoder:
         import torch
 
         device = torch.device(self.sae.device)
-        rows = _rows_at_once(self.d_sae, device)
+        rows = _chunk_rows(self.d_sae, device)
         parts: list[Hits] = []
         with torch.inference_mode():
             for low in range(0, len(states), rows):
                 inputs = states[low : low + rows].to(device) * self.scale
                 dense = self.sae.encode(inputs).float().abs()
-                parts.append(_nonzero(dense, dense > 0, low))
-        return _joined(parts, device)
+                parts.append(_active_hits(dense, dense > 0, low))
+        return _join_hits(parts, device)
 
     def contributions(self, states: torch.Tensor, concepts: torch.Tensor) -> None:
         """Return None: these encoders are not linear, so there is no exact split."""
@@ -221,7 +221,7 @@ class SequenceEncoder(LensEncoder):
         lengths = [len(mask) for mask in content]
         windows = torch.split(states.to(device) * self.scale, lengths)
         # Attention and the codes are as wide as the dictionary.
-        at_once = max(_rows_at_once(self.d_sae, device) // max(lengths, default=1), 1)
+        at_once = max(_chunk_rows(self.d_sae, device) // max(lengths, default=1), 1)
         parts: list[Hits] = []
         n_tokens = 0
         with torch.inference_mode():
@@ -232,18 +232,18 @@ class SequenceEncoder(LensEncoder):
                 codes = self.sae.encode(padded).float()
                 for window_codes, mask in zip(codes, content[low:], strict=False):
                     dense = window_codes[: len(mask)][mask.to(device)]
-                    parts.append(_nonzero(dense, dense > 0, n_tokens))
+                    parts.append(_active_hits(dense, dense > 0, n_tokens))
                     n_tokens += len(dense)
-        return _joined(parts, device)
+        return _join_hits(parts, device)
 
 
-def _rows_at_once(width: int, device: torch.device) -> int:
+def _chunk_rows(width: int, device: torch.device) -> int:
     """Return the number of states in a chunk."""
     numbers = CHUNK_NUMBERS if device.type == "cpu" else CHUNK_NUMBERS_GPU
     return max(numbers // width, LEAST_ROWS)
 
 
-def _nonzero(dense: torch.Tensor, active: torch.Tensor, first_row: int) -> Hits:
+def _active_hits(dense: torch.Tensor, active: torch.Tensor, first_row: int) -> Hits:
     """Return the active entries of a dense chunk."""
     import numpy as np
     import torch
@@ -258,7 +258,7 @@ def _nonzero(dense: torch.Tensor, active: torch.Tensor, first_row: int) -> Hits:
     return Hits(rows + first_row, flat - rows * width, dense.flatten()[flat])
 
 
-def _joined(parts: list[Hits], device: torch.device) -> Hits:
+def _join_hits(parts: list[Hits], device: torch.device) -> Hits:
     import torch
 
     if not parts:

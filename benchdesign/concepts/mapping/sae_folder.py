@@ -64,8 +64,8 @@ _TOPK = {"topk", "abstopk", *_BATCH_TOPK}
 _RECONSTRUCTION_ONLY = {"scaling_factor", "finetuning_scaling_factor"}
 """Tensors from before sae-lens 6 that scale the reconstruction and do not affect encoding."""
 
-_PER_STATE = {"none", "layer_norm", "constant_norm_rescale"}
-_FOLDED = {"expected_average_only_in", "covariance_whitening"}
+_STATE_NORMALISATIONS = {"none", "layer_norm", "constant_norm_rescale"}
+_FOLDED_NORMALISATIONS = {"expected_average_only_in", "covariance_whitening"}
 
 
 class _Folding(NamedTuple):
@@ -79,15 +79,15 @@ class _Folding(NamedTuple):
 
 def load_encoder(folder: Path, *, device: str | torch.device = "cpu") -> Encoder:
     """Load the encoder of a sae-lens folder; raise if a setting or tensor is not supported."""
-    config = _modern(read_config(folder), folder)
+    config = _upgrade_config(read_config(folder), folder)
     architecture = str(config.get("architecture"))
     normalise = str(config.get("normalize_activations") or "none")
     path = folder / CONFIG
     if normalise == "constant_scalar_rescale" and architecture == "temporal":
         folding = _Folding()  # the factor is in the config and sae-lens applies it
-    elif normalise in _FOLDED:
+    elif normalise in _FOLDED_NORMALISATIONS:
         folding = _read_folding(folder, normalise)
-    elif normalise in _PER_STATE:
+    elif normalise in _STATE_NORMALISATIONS:
         folding = _Folding()
     else:
         raise DictionaryError(
@@ -99,7 +99,7 @@ def load_encoder(folder: Path, *, device: str | torch.device = "cpu") -> Encoder
     return _load_light(folder, config, normalise, folding, device)
 
 
-def _modern(config: dict[str, Any], folder: Path) -> dict[str, Any]:
+def _upgrade_config(config: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Return the settings of a folder; those from before sae-lens 6 in the current format."""
     if isinstance(config.get("metadata"), dict):
         return config
@@ -182,7 +182,7 @@ def _load_light(
         tensors["W_enc"], tensors["b_enc"] = tensors["W_enc"] * norms, tensors["b_enc"] * norms
         if "threshold" in tensors:
             tensors["threshold"] = tensors["threshold"] / folding.scale
-    _fold(tensors, folding)
+    _fold_statistics(tensors, folding)
     tensors = {name: tensor.to(device) for name, tensor in tensors.items()}
     gated = form.name == "gated"
     threshold = tensors.get("threshold")
@@ -191,7 +191,7 @@ def _load_light(
         d_in=d_in,
         d_sae=d_sae,
         settings=dict(config["metadata"]),
-        normalise=normalise if normalise in _PER_STATE else "none",
+        normalise=normalise if normalise in _STATE_NORMALISATIONS else "none",
         weight=tensors["W_enc"].contiguous(),
         bias=tensors["b_gate" if gated else "b_enc"],
         shift=tensors.get("b_dec"),
@@ -202,7 +202,7 @@ def _load_light(
     )
 
 
-def _fold(tensors: dict[str, torch.Tensor], folding: _Folding) -> None:
+def _fold_statistics(tensors: dict[str, torch.Tensor], folding: _Folding) -> None:
     """Convert weights for scaled or whitened states to weights for raw states, in place."""
     if folding.scale != 1.0:
         tensors["W_enc"] = tensors["W_enc"] * folding.scale

@@ -20,7 +20,7 @@ SENTENCE_HOOK = "blocks.5.hook_resid_post"
 """Last layer of the built-in model; a sentence embedding is the mean of its states."""
 
 
-class _Sums(NamedTuple):
+class StateSums(NamedTuple):
     """Sums of the states of windows, on the device of the states."""
 
     items: list[int]
@@ -28,15 +28,15 @@ class _Sums(NamedTuple):
     """(n_windows, d)"""
 
 
-def _add_up(states: torch.Tensor, windows: Sequence[Window]) -> _Sums:
+def sum_states(states: torch.Tensor, windows: Sequence[Window]) -> StateSums:
     import torch
 
     counts = torch.as_tensor([window.n_content for window in windows], device=states.device)
     totals = torch.segment_reduce(states.float(), "sum", lengths=counts, unsafe=True)
-    return _Sums([window.item for window in windows], totals)
+    return StateSums([window.item for window in windows], totals)
 
 
-def _unit(parts: Sequence[_Sums], n_items: int, width: int) -> NDArray[np.float16]:
+def unit_vectors(parts: Sequence[StateSums], n_items: int, width: int) -> NDArray[np.float16]:
     """Return the sum of each item's states, scaled to unit length."""
     sums = np.zeros((n_items, width), dtype=np.float32)
     for part in parts:

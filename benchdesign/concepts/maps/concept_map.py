@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["ConceptMap", "Peak"]
 
 
-_BLOCK = 1 << 22
+_BLOCK_ENTRIES = 1 << 22
 """Entries processed at once, so that a map of 1,000,000 items is never copied whole."""
 
 
@@ -109,7 +109,10 @@ class ConceptMap:
         """Yield ranges of rows, first to last (exclusive), with a few million entries each."""
         first = 0
         while first < len(self):
-            last = int(np.searchsorted(self.indptr, self.indptr[first] + _BLOCK, side="right")) - 1
+            last = (
+                int(np.searchsorted(self.indptr, self.indptr[first] + _BLOCK_ENTRIES, side="right"))
+                - 1
+            )
             last = max(last, first + 1)
             yield first, last
             first = last
@@ -122,9 +125,9 @@ class ConceptMap:
             return None
         start, end = int(self.start[entry]), int(self.end[entry])
         if self.places is not None:
-            from benchdesign.concepts.maps.peak_places import find_place
+            from benchdesign.concepts.maps.peak_places import find_peak_span
 
-            start, end = find_place(self.places, row, concept_id)
+            start, end = find_peak_span(self.places, row, concept_id)
         return Peak(float(self.saliency[entry]), float(self.peak[entry]), start, end)
 
     def slice(self, first: int, last: int) -> ConceptMap:

@@ -17,21 +17,21 @@ from benchdesign.concepts.maps.concept_map import ConceptMap
 if TYPE_CHECKING:
     from benchdesign.concepts.mapping import TokenEvidence
 
-__all__ = ["Mark", "Piece", "cut", "marked_words", "marks_of", "strongest_rows"]
+__all__ = ["Piece", "TextMark", "cut", "find_marks", "marked_words", "strongest_rows"]
 
-_WEAKEST = 0.4
+_MIN_STRENGTH = 0.4
 """Tokens below this share of the strongest activation are not marked: most tokens fire weakly."""
 
-_MOST_MARKS = 5
+_MAX_MARKS = 5
 _BLOCK = 1 << 22
 _BLANK = " \t\r\n"
-_OUTSIDE = f"{_BLANK}.,;:!?"
-_LONGEST_PIECE = 20
-_NO_SPACES = "\u0e00"
+_STRIPPED = f"{_BLANK}.,;:!?"
+_MAX_GROWTH = 20
+_FIRST_UNSPACED = "\u0e00"
 """First character from which scripts have no spaces: Thai, East Asian and later blocks."""
 
 
-class Mark(NamedTuple):
+class TextMark(NamedTuple):
     """A stretch of an item's text that shows a concept."""
 
     start: int
@@ -48,30 +48,31 @@ class Piece(NamedTuple):
     """0 (unmarked), or 1 (weak) to 3 (strong)."""
 
 
-def marks_of(
+def find_marks(
     evidence: Sequence[TokenEvidence], concept_map: ConceptMap, *, row: int, concept_id: int
-) -> tuple[Mark, ...]:
+) -> tuple[TextMark, ...]:
     """Return the marks for one concept, from its token evidence, else from its peak."""
     positive = [token for token in evidence if token.activation > 0]
     if positive:
         top = max(token.activation for token in positive)
-        strong = [token for token in positive if token.activation >= _WEAKEST * top]
+        strong = [token for token in positive if token.activation >= _MIN_STRENGTH * top]
         strong.sort(key=lambda token: -token.activation)
         return tuple(
-            Mark(token.start, token.end, token.activation / top) for token in strong[:_MOST_MARKS]
+            TextMark(token.start, token.end, token.activation / top)
+            for token in strong[:_MAX_MARKS]
         )
     peak = concept_map.at(row, concept_id)
-    return () if peak is None else (Mark(peak.start, peak.end, 1.0),)
+    return () if peak is None else (TextMark(peak.start, peak.end, 1.0),)
 
 
-def marked_words(text: str, marks: Iterable[Mark]) -> tuple[str, ...]:
+def marked_words(text: str, marks: Iterable[TextMark]) -> tuple[str, ...]:
     """Return the marked words without repetitions, strongest first."""
     ordered = sorted(marks, key=lambda mark: -mark.strength)
     spans = (_place(text, mark) for mark in ordered)
     return tuple(dict.fromkeys(text[start:end] for start, end in spans if start < end))
 
 
-def cut(text: str, marks: Iterable[Mark], *, limit: int = 420) -> tuple[Piece, ...]:
+def cut(text: str, marks: Iterable[TextMark], *, limit: int = 420) -> tuple[Piece, ...]:
     """Cut a text into pieces at the marks; show `limit` characters of a long text.
 
     The excerpt of a long text surrounds the first mark. The strongest of overlapping marks wins.
@@ -96,11 +97,11 @@ def cut(text: str, marks: Iterable[Mark], *, limit: int = 420) -> tuple[Piece, .
     return tuple(pieces)
 
 
-def _place(text: str, mark: Mark) -> tuple[int, int]:
+def _place(text: str, mark: TextMark) -> tuple[int, int]:
     """Return the span of a mark, stripped of punctuation and grown to whole words."""
     start, end = max(mark.start, 0), min(mark.end, len(text))
     # Keep punctuation if the mark contains nothing else: some concepts are about punctuation.
-    outside = _OUTSIDE if text[start:end].strip(_OUTSIDE) else _BLANK
+    outside = _STRIPPED if text[start:end].strip(_STRIPPED) else _BLANK
     while start < end and text[start] in outside:
         start += 1
     while end > start and text[end - 1] in outside:
@@ -111,7 +112,7 @@ def _place(text: str, mark: Mark) -> tuple[int, int]:
 def _whole_words(text: str, start: int, end: int) -> tuple[int, int]:
     if start >= end:
         return start, end
-    first, last = max(start - _LONGEST_PIECE, 0), min(end + _LONGEST_PIECE, len(text))
+    first, last = max(start - _MAX_GROWTH, 0), min(end + _MAX_GROWTH, len(text))
     while start > first and _joins(text[start - 1]) and _joins(text[start]):
         start -= 1
     while end < last and _joins(text[end - 1]) and _joins(text[end]):
@@ -121,7 +122,7 @@ def _whole_words(text: str, start: int, end: int) -> tuple[int, int]:
 
 def _joins(character: str) -> bool:
     # In scripts without spaces, a mark would grow to a whole sentence.
-    return character.isalnum() and character < _NO_SPACES
+    return character.isalnum() and character < _FIRST_UNSPACED
 
 
 def _window(text: str, strengths: NDArray[np.int8], limit: int) -> tuple[int, int]:

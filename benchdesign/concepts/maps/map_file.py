@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from benchdesign.concepts.maps.peak_places import _COLUMNS, _count_entries
+from benchdesign.concepts.maps.peak_places import MAP_COLUMNS, count_row_entries
 from benchdesign.errors import FormatError
 from benchdesign.foundation.atomic_files import whole_files
 
@@ -34,7 +34,7 @@ _GROUP = 4_096
 """Items per row group (about 50 MB); `find_place` reads one whole group."""
 
 
-_MOST_READERS = 4
+_MAX_READERS = 4
 """Row groups that are decompressed in parallel; each of them needs memory."""
 
 
@@ -88,9 +88,9 @@ def read_map(path: Path, *, thresholds: NDArray[np.float32] | None) -> ConceptMa
         n_concepts, dictionary = _identity(file)
         if thresholds is not None and len(thresholds) != n_concepts:
             raise FormatError(f"{path}: made with another dictionary; map again.")
-        n_items, room = file.metadata.num_rows, _count_entries(file)
+        n_items, room = file.metadata.num_rows, count_row_entries(file)
         # Pages that are never written to are not allocated, so room for all entries is free.
-        values = {name: np.empty(room, dtype) for name, dtype in _COLUMNS.items()}
+        values = {name: np.empty(room, dtype) for name, dtype in MAP_COLUMNS.items()}
         indptr = np.zeros(n_items + 1, dtype=np.int64)
         n_tokens = np.zeros(n_items, dtype=np.int32)
         digests: list[str] = []
@@ -158,7 +158,7 @@ def _groups(
         with pq.ParquetFile(path, metadata=file.metadata) as reader:
             return _group(reader, index, thresholds)
 
-    workers = min(os.cpu_count() or 1, _MOST_READERS)
+    workers = min(os.cpu_count() or 1, _MAX_READERS)
     waiting: deque[Future[_Group]] = deque()
     with ThreadPoolExecutor(workers) as pool:
         for index in range(n):
@@ -173,14 +173,14 @@ def _group(file: pq.ParquetFile, index: int, thresholds: NDArray[np.float32] | N
     """Read one row group; with thresholds, only the entries whose peak reaches them."""
     from benchdesign.foundation.arrow_arrays import numbers
 
-    lists = [name for name in _COLUMNS if thresholds is None or name not in ("start", "end")]
+    lists = [name for name in MAP_COLUMNS if thresholds is None or name not in ("start", "end")]
     others = [
         name for name in ("digest", "n_tokens", "embedding") if name in file.schema_arrow.names
     ]
     table = file.read_row_group(index, columns=[*lists, *others], use_threads=False)
     values = {
         name: numbers(table.column(name).combine_chunks().flatten()).astype(
-            _COLUMNS[name], copy=False
+            MAP_COLUMNS[name], copy=False
         )
         for name in lists
     }

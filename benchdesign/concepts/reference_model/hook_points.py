@@ -148,7 +148,7 @@ _FAMILIES = {
     "modernbert": _MODERNBERT,
 }
 
-_ENTERS = {"hook_resid_pre", "hook_in"}
+_INPUT_HOOKS = {"hook_resid_pre", "hook_in"}
 _BLOCK = re.compile(r"blocks\.(\d+)\.(.+)")
 _WRAPPERS = ("model.", "transformer.", "gpt_neox.", "bert.", "language_model.", "text_model.")
 
@@ -186,7 +186,7 @@ def last_layer_run(hook_point: str) -> int | None:
     The input of a layer is the output of the previous layer.
     """
     layer, block = layer_of(hook_point), _BLOCK.fullmatch(hook_point)
-    if layer and block and block.group(2) in _ENTERS:
+    if layer and block and block.group(2) in _INPUT_HOOKS:
         return layer - 1
     return layer
 
@@ -224,7 +224,7 @@ def resolve_hook(
     layer, name = f"{prefix}{family.layers}.{block.group(1)}", block.group(2)
     if name in {"hook_resid_post", "hook_out"}:
         return Hook(layer, "out")
-    if name in _ENTERS:
+    if name in _INPUT_HOOKS:
         previous = int(block.group(1)) - 1
         return (
             Hook(layer, "in")

@@ -21,18 +21,18 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEVICE_MAPS",
-    "NEEDS_LESS",
+    "MEMORY_ADVICE",
     "check_vocabulary",
     "choose_device",
+    "choose_dtype",
+    "dtype_of_name",
     "is_out_of_memory",
     "layers_needed",
     "load_config",
     "load_model",
     "load_tokenizer",
-    "named_type",
-    "number_type",
+    "model_error_context",
     "quiet_transformers",
-    "refusing",
     "text_prefix",
     "window_limit",
 ]
@@ -40,13 +40,13 @@ __all__ = [
 DEVICE_MAPS = frozenset({"auto", "balanced", "balanced_low_0", "sequential"})
 """Values of `device` that spread the layers of a model over several devices."""
 
-LONGEST_WINDOW = 2048
+MAX_WINDOW_TOKENS = 2048
 """Maximum window length for every model: the cost of attention grows with its square."""
 
-NEEDS_LESS = "Use --dtype bfloat16, a smaller model or the CPU."
+MEMORY_ADVICE = "Use --dtype bfloat16, a smaller model or the CPU."
 """Advice for a model that does not fit in memory."""
 
-_OTHER_PARTS = ("vision_config", "audio_config")
+_NON_TEXT_CONFIGS = ("vision_config", "audio_config")
 
 
 def layers_needed(names: Iterable[str], *, n_layers: int, source: Path | str) -> int:
@@ -88,7 +88,7 @@ def load_config(
         text.num_hidden_layers = needed
         if getattr(text, "layer_types", None):
             text.layer_types = list(text.layer_types)[:needed]
-    for part in _OTHER_PARTS:
+    for part in _NON_TEXT_CONFIGS:
         # These layers process images and sound only; the input is always text.
         if hasattr(getattr(config, part, None), "num_hidden_layers"):
             getattr(config, part).num_hidden_layers = 0
@@ -134,12 +134,12 @@ def choose_device(name: str | None) -> torch.device:
     return torch.device(chosen)
 
 
-def number_type(config: Any, device: torch.device, dtype: str | None) -> torch.dtype:
+def choose_dtype(config: Any, device: torch.device, dtype: str | None) -> torch.dtype:
     """Return the named dtype; by default float32 on a CPU and the dtype of the weights on a GPU."""
     import torch
 
     if dtype is not None:
-        return named_type(dtype)
+        return dtype_of_name(dtype)
     stored = getattr(config, "dtype", None) or getattr(config, "torch_dtype", None)
     if isinstance(stored, str):
         stored = getattr(torch, stored, None)
@@ -148,7 +148,7 @@ def number_type(config: Any, device: torch.device, dtype: str | None) -> torch.d
     return stored
 
 
-def named_type(name: str) -> torch.dtype:
+def dtype_of_name(name: str) -> torch.dtype:
     """Return the torch dtype with this name."""
     import torch
 
@@ -184,7 +184,7 @@ def load_tokenizer(source: Path | str) -> Any:
     """Load the tokenizer that belongs to a model."""
     from transformers import AutoTokenizer
 
-    with refusing(source, "no usable tokenizer"):
+    with model_error_context(source, "no usable tokenizer"):
         tokenizer = AutoTokenizer.from_pretrained(source)
         # transformers replaces missing files by a tokenizer whose vocabulary is empty.
         if set(tokenizer.get_vocab()) <= set(tokenizer.all_special_tokens):
@@ -213,10 +213,10 @@ def window_limit(source: Path | str, config: Any, tokenizer: Any) -> int:
         if settings.get("max_seq_length"):
             return int(settings["max_seq_length"])
     text = config.get_text_config()
-    positions = int(getattr(text, "max_position_embeddings", 0) or LONGEST_WINDOW)
+    positions = int(getattr(text, "max_position_embeddings", 0) or MAX_WINDOW_TOKENS)
     if config.model_type in {"roberta", "xlm-roberta", "camembert", "mpnet"}:
         positions -= 2  # positions start after the padding index
-    return min(positions, int(tokenizer.model_max_length), LONGEST_WINDOW)
+    return min(positions, int(tokenizer.model_max_length), MAX_WINDOW_TOKENS)
 
 
 def text_prefix(model: Any) -> str:
@@ -225,7 +225,7 @@ def text_prefix(model: Any) -> str:
 
 
 @contextlib.contextmanager
-def refusing(source: Path | str, message: str) -> Iterator[None]:
+def model_error_context(source: Path | str, message: str) -> Iterator[None]:
     """Convert any exception that a library raises on a damaged model into a `ModelError`."""
     try:
         yield

@@ -12,48 +12,48 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchdesign.benchmarks.formats.text_content import read_head, reject_other_things
+from benchdesign.benchmarks.formats.text_content import read_head, reject_non_data
 from benchdesign.benchmarks.items import Item
 from benchdesign.concepts.reference_model.builtin_model import (
     BUILTIN,
     BUILTIN_LAYERS,
     BUILTIN_WINDOW,
-    _is_builtin,
     builtin_model_folder,
+    is_builtin_model,
 )
 from benchdesign.concepts.reference_model.hook_points import Hook, module_at, resolve_hook
 from benchdesign.concepts.reference_model.loading import (
     DEVICE_MAPS,
-    NEEDS_LESS,
+    MEMORY_ADVICE,
     check_vocabulary,
     choose_device,
+    choose_dtype,
+    dtype_of_name,
     is_out_of_memory,
     layers_needed,
     load_config,
     load_model,
     load_tokenizer,
-    named_type,
-    number_type,
+    model_error_context,
     quiet_transformers,
-    refusing,
     text_prefix,
     window_limit,
 )
 from benchdesign.concepts.reference_model.windows import Window, WindowMaker
 from benchdesign.errors import ModelError
-from benchdesign.foundation.paths import expanded, full_path, is_folder
+from benchdesign.foundation.paths import expand_home, is_folder, resolve_path
 
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["ReferenceModel", "anywhere", "pool_passages"]
+__all__ = ["ReferenceModel", "pool_passages", "portable_spec"]
 
 
-_UNREADABLE = (AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
+_PROBE_ERRORS = (AttributeError, LookupError, MemoryError, RuntimeError, TypeError, ValueError)
 """Exceptions from models that need other inputs or lack the hook point."""
 
 
-_WRITTEN = ("resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out")
+_RESIDUAL_SUFFIXES = ("resid_pre", "resid_mid", "resid_post", "attn_out", "mlp_out")
 """Suffixes of hook points whose states depend on centred writing weights."""
 
 
@@ -120,10 +120,10 @@ class ReferenceModel:
         device_map = device if device in DEVICE_MAPS else device_map
         names = {point: hook_module or point for point in hook_points}
         paths = module_paths or {}
-        if isinstance(source, Path) and _is_builtin(source):
+        if isinstance(source, Path) and is_builtin_model(source):
             if chat:
                 raise ModelError("The built-in model has no chat template. Remove --chat.")
-            with refusing(source, "cannot be loaded"):
+            with model_error_context(source, "cannot be loaded"):
                 model = cls._builtin(source, names, device=chosen, dtype=dtype, limit=limit)
         else:
             model = cls._from_transformers(
@@ -147,9 +147,9 @@ class ReferenceModel:
             model._attach(point, hook)
         try:
             probe = model.activations([_probe_window(model)])
-        except _UNREADABLE as problem:
+        except _PROBE_ERRORS as problem:
             if is_out_of_memory(problem):
-                raise ModelError(f"{spec}: does not fit in memory. {NEEDS_LESS}") from None
+                raise ModelError(f"{spec}: does not fit in memory. {MEMORY_ADVICE}") from None
             # E.g. a decoder that needs an encoder's output, or a module that never runs on text.
             message = " ".join(f"{type(problem).__name__}: {problem}".split())[:200]
             raise ModelError(
@@ -174,7 +174,7 @@ class ReferenceModel:
         from benchdesign.concepts.reference_model.builtin_bert import load_bert, load_bert_windows
 
         needed = layers_needed(names.values(), n_layers=BUILTIN_LAYERS, source=folder)
-        torch_dtype = torch.float32 if dtype is None else named_type(dtype)
+        torch_dtype = torch.float32 if dtype is None else dtype_of_name(dtype)
         maker, pad = load_bert_windows(folder, limit=limit or BUILTIN_WINDOW)
         return cls(
             spec=BUILTIN,
@@ -205,9 +205,9 @@ class ReferenceModel:
         prepend_bos: bool | None,
         chat: bool,
     ) -> ReferenceModel:
-        with quiet_transformers(), refusing(source, "cannot be loaded"):
+        with quiet_transformers(), model_error_context(source, "cannot be loaded"):
             config, n_layers = load_config(source, names.values(), paths=paths)
-            torch_dtype = number_type(config, device, dtype)
+            torch_dtype = choose_dtype(config, device, dtype)
             # Check the tokenizer before gigabytes of weights are loaded.
             tokenizer = load_tokenizer(source)
             check_vocabulary(source, config, tokenizer)
@@ -230,7 +230,7 @@ class ReferenceModel:
             dtype=torch_dtype,
             n_layers=n_layers,
             pad_id=int(tokenizer.pad_token_id or 0),
-            identity=_identity(source, config),
+            identity=_weights_identity(source, config),
         )
 
     def windows(self, items: Sequence[Item]) -> list[Window]:
@@ -276,7 +276,7 @@ class ReferenceModel:
     def _attach(self, point: str, hook: Hook) -> None:
         """Register a hook that keeps a module's states whenever it runs."""
         _, module = module_at(self.model, hook.module)
-        center = self.center and point.endswith(_WRITTEN)
+        center = self.center and point.endswith(_RESIDUAL_SUFFIXES)
 
         def keep(states: torch.Tensor) -> None:
             if self._rows is None:
@@ -284,7 +284,7 @@ class ReferenceModel:
             flat = states.reshape(states.shape[0] * states.shape[1], -1)
             selected = flat.index_select(0, self._rows.to(flat.device, non_blocking=True))
             if hook.normalised:
-                selected = _normalised(selected, module)
+                selected = _normalise_states(selected, module)
             if center:
                 selected = selected - selected.mean(-1, keepdim=True)
             self._states[point] = selected
@@ -303,9 +303,9 @@ class ReferenceModel:
             module.register_forward_hook(keep_output)
 
 
-def anywhere(spec: str) -> str:
+def portable_spec(spec: str) -> str:
     """Return a spec that is valid in any working directory: the full path of a model folder."""
-    return str(full_path(spec)) if spec != BUILTIN and is_folder(spec) else spec
+    return str(resolve_path(spec)) if spec != BUILTIN and is_folder(spec) else spec
 
 
 def pool_passages(states: torch.Tensor, lengths: Sequence[int]) -> torch.Tensor:
@@ -326,7 +326,7 @@ def _resolve(spec: str | Path) -> Path | str:
     if str(spec) == BUILTIN:
         return builtin_model_folder()
     if is_folder(spec):
-        folder = expanded(spec)
+        folder = expand_home(spec)
         if not (folder / "config.json").is_file():
             raise ModelError(f"{folder}: no config.json; use a folder saved by transformers.")
         if not any(folder.glob("*.safetensors")):
@@ -347,17 +347,17 @@ def _check_files(folder: Path) -> None:
         if path.suffix in {".json", ".safetensors", ".model", ".txt"}:
             head = read_head(path)
             if path.suffix != ".txt":
-                reject_other_things(path, head)
+                reject_non_data(path, head)
 
 
-def _identity(source: Path | str, config: Any) -> str:
+def _weights_identity(source: Path | str, config: Any) -> str:
     """Return a cheap identifier of the weights.
 
     It is the revision on the hub, or a digest of the first and last MiB of the files in a folder.
     """
     if isinstance(source, str):
         return f"{source}@{getattr(config, '_commit_hash', None)}"
-    if _is_builtin(source):
+    if is_builtin_model(source):
         return BUILTIN
     hasher = hashlib.sha256((source / "config.json").read_bytes())
     for path in sorted(source.glob("*.safetensors")):
@@ -382,7 +382,7 @@ def _check_finite(states: dict[str, torch.Tensor]) -> None:
             raise ModelError(f"float16 overflows at {point}. Use --dtype bfloat16 or float32.")
 
 
-def _normalised(states: torch.Tensor, norm: Any) -> torch.Tensor:
+def _normalise_states(states: torch.Tensor, norm: Any) -> torch.Tensor:
     """Return states normalised as by `norm`, but without its weight and bias."""
     eps: float = getattr(norm, "eps", None) or getattr(norm, "variance_epsilon", None) or 1e-6
     exact = states.float()

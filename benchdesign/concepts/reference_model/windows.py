@@ -19,7 +19,7 @@ from benchdesign.benchmarks.items import Item, Span
 from benchdesign.concepts.reference_model.chat_template import EDGE, ChatFrame, chat_frame
 from benchdesign.errors import ModelError
 
-__all__ = ["Window", "WindowMaker", "cut_passages"]
+__all__ = ["Window", "WindowMaker", "split_passages"]
 
 WHOLE_PASSAGE = 96
 """Maximum number of content tokens of a window that is a single passage."""
@@ -155,12 +155,12 @@ class WindowMaker:
             # Clip: a token may start in the template and end in the text.
             offsets = np.clip(offsets[first:last] - len(self.chat.opens), 0, len(text))
         starts, ends = offsets[:, 0], offsets[:, 1]
-        is_content = _is_content(starts, ends, content, len(text))
-        closes = _closes_sentence(text, starts)
+        is_content = _content_mask(starts, ends, content, len(text))
+        closes = _sentence_end_mask(text, starts)
         room = self.limit - len(before) - len(after)
         if room < 1:
             raise ModelError(f"A window of {self.limit} tokens leaves no room for text.")
-        for low, high in _stretches(len(ids), room, closes):
+        for low, high in _window_ranges(len(ids), room, closes):
             mask = is_content[low:high]
             if not mask.any():
                 continue
@@ -172,11 +172,11 @@ class WindowMaker:
                 ),
                 starts=starts[low:high][mask],
                 ends=ends[low:high][mask],
-                passages=cut_passages(closes[low:high][mask]),
+                passages=split_passages(closes[low:high][mask]),
             )
 
 
-def cut_passages(closes: NDArray[np.bool_]) -> tuple[tuple[int, int], ...]:
+def split_passages(closes: NDArray[np.bool_]) -> tuple[tuple[int, int], ...]:
     """Split content tokens into passages; `closes` marks tokens at the end of a sentence."""
     n = len(closes)
     if n <= WHOLE_PASSAGE:
@@ -198,7 +198,7 @@ def _text_tokens(offsets: NDArray[np.int32], *, opens: int, length: int) -> tupl
     return first, max(first, last)
 
 
-def _stretches(n: int, room: int, closes: NDArray[np.bool_]) -> Iterable[tuple[int, int]]:
+def _window_ranges(n: int, room: int, closes: NDArray[np.bool_]) -> Iterable[tuple[int, int]]:
     """Split n tokens into ranges of at most `room` tokens, at the end of a sentence if possible."""
     low = 0
     while n - low > room:
@@ -210,7 +210,7 @@ def _stretches(n: int, room: int, closes: NDArray[np.bool_]) -> Iterable[tuple[i
     yield low, n
 
 
-def _is_content(
+def _content_mask(
     starts: NDArray[np.int32], ends: NDArray[np.int32], content: tuple[Span, ...], length: int
 ) -> NDArray[np.bool_]:
     """Return a mask of the tokens that overlap the content spans."""
@@ -223,7 +223,7 @@ def _is_content(
     return np.asarray(n_inside[ends] > n_inside[starts])
 
 
-def _closes_sentence(text: str, starts: NDArray[np.int32]) -> NDArray[np.bool_]:
+def _sentence_end_mask(text: str, starts: NDArray[np.int32]) -> NDArray[np.bool_]:
     """Return a mask of the last tokens of sentences and lines, including the last token."""
     ends = np.asarray([match.end() for match in _SENTENCE_END.finditer(text)], dtype=np.int32)
     n_ended = np.searchsorted(ends, starts, side="right")

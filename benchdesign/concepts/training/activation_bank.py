@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from benchdesign.concepts.reference_model.model import ReferenceModel
     from benchdesign.concepts.reference_model.windows import Window
 
-__all__ = ["ActivationBank", "BankKey", "Collected", "collect_activations"]
+__all__ = ["ActivationBank", "BankKey", "CorpusActivations", "collect_activations"]
 
 _BATCH_TOKENS = {"cpu": 4096, "cuda": 131_072}
 
@@ -66,7 +66,7 @@ class ActivationBank:
 
 
 @dataclass(frozen=True, eq=False)
-class Collected:
+class CorpusActivations:
     """Activations and texts of one pass over a corpus."""
 
     texts: tuple[CorpusText, ...]
@@ -88,7 +88,7 @@ def collect_activations(
     max_tokens: int | None = None,
     progress: ProgressCallback | None = None,
     stop: StopCheck | None = None,
-) -> Collected:
+) -> CorpusActivations:
     """Run the reference model over texts and store the activations named by `keys`.
 
     Read the whole corpus, so that a damaged text raises before the model runs and the reader's
@@ -119,7 +119,7 @@ def collect_activations(
     held_out = np.fromiter(
         (text.held_out for text in used_texts), dtype=bool, count=len(used_texts)
     )
-    return Collected(used_texts, banks, n_tokens, held_out)
+    return CorpusActivations(used_texts, banks, n_tokens, held_out)
 
 
 @dataclass(frozen=True, eq=False)
@@ -273,13 +273,13 @@ def _fill(
                 raise _not_finite(reference, key.hook_point)
             rounded = values.to(store.dtype)
             if not bool(torch.isfinite(rounded).all()):
-                store = stores[key] = _widened(store)
+                store = stores[key] = _as_float32(store)
                 rounded = values.to(store.dtype)
             store[torch.from_numpy(index).to(store.device)] = rounded.to(store.device)
         ticker.advance(sum(windows[w].n_content for w in batch))
 
 
-def _widened(store: torch.Tensor) -> torch.Tensor:
+def _as_float32(store: torch.Tensor) -> torch.Tensor:
     """Convert a bank to float32: bfloat16 has the range, but a rounding error 8 times larger."""
     try:
         return store.float()

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from benchdesign.concepts.dictionaries.dictionary import ConceptTable, Dictionary, Level
-from benchdesign.concepts.dictionaries.output_folder import check_file, check_folder, put_in_place
+from benchdesign.concepts.dictionaries.output_folder import check_file, check_folder, replace_folder
 from benchdesign.concepts.reference_model.loading import choose_device
-from benchdesign.concepts.reference_model.model import ReferenceModel, anywhere
-from benchdesign.concepts.training.activation_bank import Collected, collect_activations
-from benchdesign.concepts.training.concept_activations import FromWeights
+from benchdesign.concepts.reference_model.model import ReferenceModel, portable_spec
+from benchdesign.concepts.training.activation_bank import CorpusActivations, collect_activations
+from benchdesign.concepts.training.concept_activations import ComputedActivations
 from benchdesign.concepts.training.concept_statistics import measure_level
 from benchdesign.concepts.training.context_files import digest_of, write_contexts
 from benchdesign.concepts.training.contexts import ConceptContexts, ContextSettings
@@ -38,7 +38,7 @@ __all__ = [
     "count_flags",
     "describe_corpus",
     "join_statistics",
-    "write_measured",
+    "write_measured_contexts",
 ]
 
 
@@ -77,7 +77,7 @@ def build_dictionary(
     _check(out, specs, contexts_path=contexts_path, overwrite=overwrite)
     chosen = settings or TrainSettings()
     corpus = CorpusReader.open(corpus_path, settings=corpus_settings)
-    model = anywhere(model)
+    model = portable_spec(model)
     reference = _open_reference(model, specs, device=chosen.device, dtype=dtype)
     collected = collect_activations(
         corpus,
@@ -128,7 +128,7 @@ def build_dictionary(
         progress=progress,
         stop=stop,
     )
-    put_in_place(fresh, out)
+    replace_folder(fresh, out)
     shutil.rmtree(training)
     return report
 
@@ -147,7 +147,7 @@ def _open_reference(
 
 def complete_dictionary(
     folder: Path,
-    collected: Collected,
+    collected: CorpusActivations,
     specs: Sequence[LevelSpec],
     reports: Sequence[LevelReport],
     *,
@@ -169,7 +169,9 @@ def complete_dictionary(
     for spec in specs:
         statistics, level_contexts = measure_level(
             collected,
-            FromWeights(collected.banks[spec.key], _read_weights(folder / spec.name, device)),
+            ComputedActivations(
+                collected.banks[spec.key], _read_weights(folder / spec.name, device)
+            ),
             rules=chosen,
             contexts=ContextSettings() if contexts_path is not None else None,
             progress=progress,
@@ -211,7 +213,7 @@ def complete_dictionary(
         },
     )
     if contexts_path is not None:
-        write_measured(contexts, measured, contexts_path)
+        write_measured_contexts(contexts, measured, contexts_path)
     return report
 
 
@@ -258,7 +260,7 @@ def assemble_dictionary(
     return dictionary
 
 
-def write_measured(
+def write_measured_contexts(
     contexts: Sequence[ConceptContexts], measured: Sequence[LevelStatistics], path: Path
 ) -> None:
     """Write the contexts of all levels with the corpus statistics of each concept."""
@@ -304,7 +306,7 @@ def _check(
         check_file(contexts_path, option="--contexts")
 
 
-def describe_corpus(corpus: CorpusReader, collected: Collected) -> dict[str, Any]:
+def describe_corpus(corpus: CorpusReader, collected: CorpusActivations) -> dict[str, Any]:
     """Return the record of a corpus: counts and a digest, no text."""
     counts = corpus.counts
     return {

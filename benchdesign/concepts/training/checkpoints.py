@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchdesign.concepts.dictionaries.output_folder import last_in_place, put_in_place
+from benchdesign.concepts.dictionaries.output_folder import latest_folder, replace_folder
 from benchdesign.errors import UsageError
 
 if TYPE_CHECKING:
@@ -51,14 +51,14 @@ def save_checkpoint(trainer: Any, folder: Path, label: str) -> None:
         fresh / "state.safetensors",
     )
     (fresh / "state.json").write_text(json.dumps(numbers), encoding="utf-8")
-    put_in_place(fresh, folder)
+    replace_folder(fresh, folder)
 
 
 def load_checkpoint(trainer: Any, folder: Path, label: str) -> None:
     """Restore a trainer from a checkpoint, if there is one."""
     from safetensors import SafetensorError
 
-    checkpoint = last_in_place(folder)
+    checkpoint = latest_folder(folder)
     if not (checkpoint / "state.json").is_file():
         return
     try:

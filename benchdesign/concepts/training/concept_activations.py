@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from benchdesign.concepts.mapping.sae_encoder import Encoder
 
-__all__ = ["ActiveBlock", "ActiveConcepts", "FoundActive", "FromWeights"]
+__all__ = ["ActiveBlock", "ActiveConcepts", "CachedActivations", "ComputedActivations"]
 
 _ROWS = 8192
 _BUCKET = 512
@@ -71,7 +71,7 @@ class ActiveConcepts(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class FromWeights:
+class ComputedActivations:
     """Concepts with one matrix product and a threshold each, computed on demand; also a block."""
 
     bank: ActivationBank
@@ -91,16 +91,16 @@ class FromWeights:
         """Device of the returned activations."""
         return self.weights["W_enc"].device
 
-    def of(self, concepts: slice | NDArray[np.int64]) -> FromWeights:
+    def of(self, concepts: slice | NDArray[np.int64]) -> ComputedActivations:
         """Return the block of these concepts."""
         import torch
 
         index = concepts if isinstance(concepts, slice) else torch.from_numpy(concepts)
         names = ("W_enc", "b_enc", "threshold")
         weights = {name: self.weights[name][..., index] for name in names}
-        return FromWeights(self.bank, weights, self.prepare)
+        return ComputedActivations(self.bank, weights, self.prepare)
 
-    def only(self, place: int) -> FromWeights:
+    def only(self, place: int) -> ComputedActivations:
         """Return a block of one concept."""
         return self.of(slice(place, place + 1))
 
@@ -118,7 +118,7 @@ class FromWeights:
 
 
 @dataclass(frozen=True, eq=False)
-class FoundActive:
+class CachedActivations:
     """Nonzero activations of an encoder on every row of a bank, cached."""
 
     bank: ActivationBank
@@ -136,7 +136,7 @@ class FoundActive:
         *,
         progress: ProgressCallback | None = None,
         stop: StopCheck | None = None,
-    ) -> FoundActive:
+    ) -> CachedActivations:
         """Run an encoder over a bank."""
         import torch
 
@@ -159,7 +159,7 @@ class FoundActive:
             ticker.advance(min(_ROWS, len(bank) - low))
         return cls(bank, encoder.d_sae, device, buckets)
 
-    def of(self, concepts: slice | NDArray[np.int64]) -> _FoundBlock:
+    def of(self, concepts: slice | NDArray[np.int64]) -> _CachedBlock:
         """Return the block of these concepts."""
         import numpy as np
         import torch
@@ -176,11 +176,11 @@ class FoundActive:
         if len(bucket_ids) > 1:
             row, order = row.sort(stable=True)
             place, value = place[order], value[order]
-        return _FoundBlock(row, place, value, len(chosen), self.device)
+        return _CachedBlock(row, place, value, len(chosen), self.device)
 
 
 @dataclass(frozen=True, eq=False)
-class _FoundBlock:
+class _CachedBlock:
     """Nonzero activations of a block of concepts."""
 
     row: torch.Tensor
@@ -215,12 +215,12 @@ class _FoundBlock:
         dense[order[rank[is_requested]], self.place[is_requested]] = self.value[is_requested]
         return dense.to(self.device)
 
-    def only(self, place: int) -> _FoundBlock:
+    def only(self, place: int) -> _CachedBlock:
         """Return a block of one concept."""
         first, last = (int(bound) for bound in self._bounds[place : place + 2])
         hits = self._by_concept[first:last]
         row, value = self.row[hits], self.value[hits]
-        return _FoundBlock(row, row.long() * 0, value, 1, self.device)
+        return _CachedBlock(row, row.long() * 0, value, 1, self.device)
 
     @cached_property
     def _by_concept(self) -> torch.Tensor:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from benchdesign.concepts.training.concept_activations import ActiveConcepts
-from benchdesign.concepts.training.corpus_frame import _Frame
+from benchdesign.concepts.training.corpus_frame import CorpusFrame
 from benchdesign.concepts.training.statistics_rules import LevelStatistics
 
 if TYPE_CHECKING:
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 __all__ = []
 
 
-def _with_flags(
-    frame: _Frame, active: ActiveConcepts, columns: dict[str, NDArray[Any]]
+def add_flags(
+    frame: CorpusFrame, active: ActiveConcepts, columns: dict[str, NDArray[Any]]
 ) -> LevelStatistics:
     """Return the statistics with flags."""
     import numpy as np

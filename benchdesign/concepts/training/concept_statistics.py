@@ -15,13 +15,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from benchdesign.concepts.training.activation_bank import Collected
+from benchdesign.concepts.training.activation_bank import CorpusActivations
 from benchdesign.concepts.training.concept_activations import ActiveBlock, ActiveConcepts
-from benchdesign.concepts.training.concept_flags import _with_flags
+from benchdesign.concepts.training.concept_flags import add_flags
 from benchdesign.concepts.training.contexts import ConceptContexts, ContextSettings, find_contexts
-from benchdesign.concepts.training.corpus_frame import _Frame
+from benchdesign.concepts.training.corpus_frame import CorpusFrame
 from benchdesign.concepts.training.statistics_rules import LevelStatistics, StatisticsRules
-from benchdesign.concepts.training.text_entries import Entries
+from benchdesign.concepts.training.text_entries import TextEntries
 from benchdesign.errors import Interrupted
 from benchdesign.foundation.progress import ProgressCallback, StopCheck, Ticker
 
@@ -37,7 +37,7 @@ _BLOCK = 512
 
 
 def measure_level(
-    collected: Collected,
+    collected: CorpusActivations,
     active: ActiveConcepts,
     *,
     rules: StatisticsRules | None = None,
@@ -50,7 +50,7 @@ def measure_level(
 
     chosen = rules or StatisticsRules()
     width, bank = active.width, active.bank
-    frame = _Frame.of(collected, bank, chosen)
+    frame = CorpusFrame.of(collected, bank, chosen)
     ticker = Ticker("measuring concepts", width, progress=progress)
     parts: list[dict[str, Any]] = []
     level_contexts: list[ConceptContexts] = []
@@ -74,12 +74,12 @@ def measure_level(
             )
         ticker.advance(block.stop - low)
     joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    return _with_flags(frame, active, joined), level_contexts
+    return add_flags(frame, active, joined), level_contexts
 
 
 def _pool_block(
-    frame: _Frame, block: ActiveBlock, width: int, device: torch.device
-) -> tuple[Entries, dict[str, NDArray[np.float64]]]:
+    frame: CorpusFrame, block: ActiveBlock, width: int, device: torch.device
+) -> tuple[TextEntries, dict[str, NDArray[np.float64]]]:
     """Pool a block's activations per text; return the entries and sums over rows."""
     import numpy as np
     import torch
@@ -108,7 +108,7 @@ def _pool_block(
     order = torch.argsort(peak, descending=True, stable=True)
     order = order[torch.argsort(concept[order], stable=True)]
     counts = torch.bincount(concept.long(), minlength=width).cpu().numpy()
-    entries = Entries(
+    entries = TextEntries(
         indptr=np.concatenate([[0], np.cumsum(counts)]).astype(np.int64),
         text=text[order].cpu().numpy().astype(np.int64),
         peak=peak[order].cpu().numpy(),
@@ -120,7 +120,7 @@ def _pool_block(
 
 
 def _describe(
-    frame: _Frame, entries: Entries, sums: dict[str, NDArray[np.float64]]
+    frame: CorpusFrame, entries: TextEntries, sums: dict[str, NDArray[np.float64]]
 ) -> dict[str, NDArray[Any]]:
     """Compute the columns of one block from its pooled texts."""
     import numpy as np

@@ -16,7 +16,7 @@ from benchdesign.errors import InputError
 from benchdesign.foundation.atomic_files import whole_files
 from benchdesign.foundation.paths import is_gzip, open_lines
 
-__all__ = ["digest_of", "place_contexts", "read_contexts", "write_contexts"]
+__all__ = ["assign_concept_ids", "digest_of", "read_contexts", "write_contexts"]
 
 
 def write_contexts(contexts: Iterable[ConceptContexts], path: Path, **columns: Any) -> None:
@@ -69,7 +69,7 @@ def read_contexts(path: Path) -> Iterator[ConceptContexts]:
         raise InputError(f"{path}: cannot be read ({reason}); check the path.") from None
 
 
-def place_contexts(
+def assign_concept_ids(
     contexts: Iterable[ConceptContexts], dictionary: Dictionary, *, path: Path
 ) -> list[ConceptContexts]:
     """Convert the concept ids in contexts to those of a dictionary; `path` is named in errors.

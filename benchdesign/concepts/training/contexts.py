@@ -9,14 +9,14 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from benchdesign.concepts.training.activation_bank import ActivationBank, Collected
+from benchdesign.concepts.training.activation_bank import ActivationBank, CorpusActivations
 from benchdesign.concepts.training.concept_activations import ActiveBlock
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from benchdesign.concepts.training.text_entries import Entries
+    from benchdesign.concepts.training.text_entries import TextEntries
 
 __all__ = ["ConceptContexts", "Context", "ContextSettings", "find_contexts"]
 
@@ -67,10 +67,10 @@ class ContextSettings:
 
 
 def find_contexts(
-    collected: Collected,
+    collected: CorpusActivations,
     bank: ActivationBank,
     block: ActiveBlock,
-    entries: Entries,
+    entries: TextEntries,
     threshold: NDArray[np.float32],
     *,
     first: int,
@@ -85,15 +85,17 @@ def find_contexts(
         low, high = int(entries.indptr[place]), int(entries.indptr[place + 1])
         firing = entries.text[low:high]
         n = int(np.count_nonzero(entries.peak[low:high] >= threshold[place]))
-        strong = _spread(collected, firing[: min(n, 400)], settings.n_strong, settings)
+        strong = _choose_diverse(collected, firing[: min(n, 400)], settings.n_strong, settings)
         rest = np.setdiff1d(firing[:n], strong, assume_unique=False)
         middle_part = np.setdiff1d(firing[n // 3 : max(n * 4 // 5, 1)], strong)
-        middle = _spread(
+        middle = _choose_diverse(
             collected, random.permutation(middle_part)[:200], settings.n_middle, settings
         )
         scored_part = random.permutation(np.setdiff1d(rest, middle))[:400]
-        scored = _spread(collected, scored_part, settings.n_scored, settings)
-        absent = _absent(collected, firing, strong, settings.n_absent + settings.n_scored, random)
+        scored = _choose_diverse(collected, scored_part, settings.n_scored, settings)
+        absent = _choose_absent(
+            collected, firing, strong, settings.n_absent + settings.n_scored, random
+        )
         present_contexts = _cut(
             collected, bank, block.only(place), [*strong, *middle, *scored], settings
         )
@@ -113,8 +115,8 @@ def find_contexts(
     return contexts
 
 
-def _spread(
-    collected: Collected, texts: NDArray[np.int64], n: int, settings: ContextSettings
+def _choose_diverse(
+    collected: CorpusActivations, texts: NDArray[np.int64], n: int, settings: ContextSettings
 ) -> list[int]:
     """Choose `n` texts in order, few per source and with distinct openings as far as possible."""
     chosen: list[int] = []
@@ -135,8 +137,8 @@ def _spread(
     return chosen + others[: n - len(chosen)]
 
 
-def _absent(
-    collected: Collected,
+def _choose_absent(
+    collected: CorpusActivations,
     firing: NDArray[np.int64],
     strong: list[int],
     n: int,
@@ -161,7 +163,7 @@ def _absent(
 
 
 def _cut(
-    collected: Collected,
+    collected: CorpusActivations,
     bank: ActivationBank,
     concept: ActiveBlock,
     texts: list[int],
@@ -186,7 +188,7 @@ def _cut(
 
 
 def _random_cut(
-    collected: Collected,
+    collected: CorpusActivations,
     bank: ActivationBank,
     text: int,
     settings: ContextSettings,
@@ -197,7 +199,7 @@ def _random_cut(
 
 
 def _context(
-    collected: Collected,
+    collected: CorpusActivations,
     bank: ActivationBank,
     text: int,
     row: int,

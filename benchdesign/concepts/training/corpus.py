@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from benchdesign.errors import InputError
-from benchdesign.foundation.paths import expanded, is_folder, open_lines, open_regular
+from benchdesign.foundation.paths import expand_home, is_folder, open_lines, open_regular
 
 __all__ = ["CorpusCounts", "CorpusReader", "CorpusSettings", "CorpusText", "stream_texts"]
 
@@ -69,7 +69,7 @@ def stream_texts(
     path: Path, *, text_field: str = "text", source_field: str = "source"
 ) -> Iterator[tuple[str, str]]:
     """Yield (text, source) of every row of a corpus file, or of all files in a folder, in order."""
-    path = expanded(path)
+    path = expand_home(path)
     if is_folder(path):
         files = sorted(
             file for file in path.iterdir() if file.is_file() and _kind(file) is not None

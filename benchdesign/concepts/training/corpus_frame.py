@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from benchdesign.concepts.training.activation_bank import ActivationBank, Collected
+from benchdesign.concepts.training.activation_bank import ActivationBank, CorpusActivations
 from benchdesign.concepts.training.statistics_rules import StatisticsRules
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ __all__ = []
 
 
 @dataclass(frozen=True, eq=False)
-class _Frame:
+class CorpusFrame:
     """Data that all blocks share."""
 
     bank: ActivationBank
@@ -36,7 +36,9 @@ class _Frame:
     n_sources: int
 
     @classmethod
-    def of(cls, collected: Collected, bank: ActivationBank, rules: StatisticsRules) -> _Frame:
+    def of(
+        cls, collected: CorpusActivations, bank: ActivationBank, rules: StatisticsRules
+    ) -> CorpusFrame:
         import numpy as np
         import torch
 
@@ -64,7 +66,7 @@ class _Frame:
         )
 
 
-def _token_marks(collected: Collected, bank: ActivationBank) -> NDArray[np.float16]:
+def _token_marks(collected: CorpusActivations, bank: ActivationBank) -> NDArray[np.float16]:
     """Return, per token, whether it is punctuation, first in its text, and inside a word."""
     import numpy as np
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchdesign.concepts.dictionaries.dictionary import Dictionary
 from benchdesign.concepts.dictionaries.output_folder import check_file
-from benchdesign.concepts.dictionaries.save_changes import check_target, store_changed
+from benchdesign.concepts.dictionaries.save_changes import check_target, save_changed_dictionary
 from benchdesign.concepts.training.activation_bank import (
     ActivationBank,
     BankKey,
@@ -23,12 +23,12 @@ from benchdesign.concepts.training.build_dictionary import (
     count_flags,
     describe_corpus,
     join_statistics,
-    write_measured,
+    write_measured_contexts,
 )
 from benchdesign.concepts.training.concept_activations import (
     ActiveConcepts,
-    FoundActive,
-    FromWeights,
+    CachedActivations,
+    ComputedActivations,
 )
 from benchdesign.concepts.training.concept_statistics import measure_level
 from benchdesign.concepts.training.context_files import digest_of
@@ -133,7 +133,7 @@ def measure_dictionary(
         "dtype": dtype,
         "hook_module": hook_module,
     }
-    measured_dictionary = store_changed(
+    measured_dictionary = save_changed_dictionary(
         dictionary,
         out,
         table=replace(dictionary.table, **join_statistics(measured)),
@@ -142,16 +142,16 @@ def measure_dictionary(
         overwrite=overwrite,
     )
     if contexts_path is not None:
-        write_measured(contexts, measured, contexts_path)
+        write_measured_contexts(contexts, measured, contexts_path)
     return MeasureReport(
         dictionary=measured_dictionary.name,
         model=model or measured_dictionary.model,
         corpus=corpus_summary,
-        flags=_flags(dictionary, measured),
+        flags=_flag_counts(dictionary, measured),
     )
 
 
-def _flags(
+def _flag_counts(
     dictionary: Dictionary, measured: Sequence[LevelStatistics]
 ) -> dict[str, dict[str, int]]:
     return {
@@ -180,5 +180,5 @@ def _find_active(
             "threshold": torch.zeros_like(encoder.bias) if threshold is None else threshold,
         }
         needs_prepare = encoder.normalise != "none" or encoder.shift is not None
-        return FromWeights(bank, weights, encoder.prepare if needs_prepare else None)
-    return FoundActive.by(encoder, bank, progress=progress, stop=stop)
+        return ComputedActivations(bank, weights, encoder.prepare if needs_prepare else None)
+    return CachedActivations.by(encoder, bank, progress=progress, stop=stop)

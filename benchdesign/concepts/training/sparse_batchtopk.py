@@ -18,7 +18,7 @@ __all__ = ["sparse_batchtopk"]
 _CHUNK = 8192
 """Kept activations per chunk; their gathered rows then fit in the CPU's caches."""
 
-_GUESS = 0.9
+_CANDIDATE_FACTOR = 0.9
 """Factor of the last batch's cut to preselect candidates; affects the speed, not the result."""
 
 
@@ -42,7 +42,7 @@ def sparse_batchtopk() -> type[Any]:
             with torch.no_grad():
                 hidden_pre = torch.addmm(self.b_enc, rows_in, self.W_enc)
                 n_kept = int(self.cfg.k * len(rows_in))
-                indices = _largest(hidden_pre.view(-1), n_kept, self.last_cut)
+                indices = _top_indices(hidden_pre.view(-1), n_kept, self.last_cut)
                 values = hidden_pre.view(-1)[indices]
                 if len(values):
                     self.last_cut = float(values.min())
@@ -90,9 +90,9 @@ def sparse_batchtopk() -> type[Any]:
     return SparseBatchTopKTrainingSAE
 
 
-def _largest(values: torch.Tensor, n: int, last_cut: float | None) -> torch.Tensor:
+def _top_indices(values: torch.Tensor, n: int, last_cut: float | None) -> torch.Tensor:
     """Return the indices of the n largest values above zero, ascending."""
-    floor = max(0.0, last_cut * _GUESS) if last_cut is not None else 0.0
+    floor = max(0.0, last_cut * _CANDIDATE_FACTOR) if last_cut is not None else 0.0
     candidates = (values > floor).nonzero()[:, 0]
     if len(candidates) < n and floor > 0:
         candidates = (values > 0).nonzero()[:, 0]

@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["FlagRules", "LENGTH_EDGES", "LevelStatistics", "StatisticsRules"]
+__all__ = ["LENGTH_EDGES", "FlagRules", "LevelStatistics", "StatisticsRules"]
 
 
 LENGTH_EDGES = (16, 32, 64, 128, 256)

@@ -13,7 +13,7 @@ __all__ = []
 
 
 @dataclass(frozen=True, eq=False)
-class Entries:
+class TextEntries:
     """Texts in which the concepts of a block fire, by concept and descending peak."""
 
     indptr: NDArray[np.int64]

@@ -272,11 +272,11 @@ def _make_trainer(
         raise ModelError(f"Activations at {spec.hook_point} are all zero; choose another hook.")
     trainer.activation_scaler.scaling_factor = sample.shape[1] ** 0.5 / norm
     if spec.init == "data":
-        _start_from_data(sae, trainer.activation_scaler(sample), spec.k, seed)
+        _init_from_data(sae, trainer.activation_scaler(sample), spec.k, seed)
     return trainer
 
 
-def _start_from_data(sae: Any, rows: torch.Tensor, k: float, seed: int) -> None:
+def _init_from_data(sae: Any, rows: torch.Tensor, k: float, seed: int) -> None:
     """Initialise the decoder with centred samples and scale the encoder by least squares."""
     import torch
 

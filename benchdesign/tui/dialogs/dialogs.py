@@ -17,9 +17,9 @@ from textual.widgets.option_list import Option
 from benchdesign.tui.widgets.detail import Detail, Line
 from benchdesign.tui.widgets.evidence import literal
 
-__all__ = ["AskChoice", "AskSome", "AskText", "ReadText"]
+__all__ = ["AskChoice", "AskMultiple", "AskText", "TextDialog"]
 
-_BACK: list[BindingType] = [
+_CANCEL_KEYS: list[BindingType] = [
     Binding("escape", "cancel", "cancel", show=False, id="dialog.cancel", tooltip="Cancel.")
 ]
 
@@ -27,7 +27,7 @@ _BACK: list[BindingType] = [
 class AskText(ModalScreen[str | None]):
     """Ask for one line of text; None if cancelled."""
 
-    BINDINGS: ClassVar[list[BindingType]] = _BACK
+    BINDINGS: ClassVar[list[BindingType]] = _CANCEL_KEYS
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class AskText(ModalScreen[str | None]):
 class AskChoice(ModalScreen[str | None]):
     """Ask for one of several choices; None if cancelled."""
 
-    BINDINGS: ClassVar[list[BindingType]] = _BACK
+    BINDINGS: ClassVar[list[BindingType]] = _CANCEL_KEYS
 
     def __init__(self, title: str, choices: Sequence[tuple[str, str]], *, text: str = "") -> None:
         super().__init__()
@@ -79,7 +79,9 @@ class AskChoice(ModalScreen[str | None]):
             yield Line(literal(self._title, "bold"))
             if self._text:
                 yield Line(literal(self._text))
-            yield OptionList(*(Option(_prompt(text), id=key) for key, text in self._choices))
+            yield OptionList(
+                *(Option(_prompt_content(text), id=key) for key, text in self._choices)
+            )
             yield Line("enter choose   esc cancel", classes="hint")
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
@@ -91,11 +93,11 @@ class AskChoice(ModalScreen[str | None]):
         self.dismiss(None)
 
 
-class AskSome(ModalScreen[tuple[str, ...] | None]):
+class AskMultiple(ModalScreen[tuple[str, ...] | None]):
     """Ask for any number of several choices; None if cancelled."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        *_BACK,
+        *_CANCEL_KEYS,
         Binding(
             "enter",
             "keep",
@@ -148,10 +150,10 @@ class AskSome(ModalScreen[tuple[str, ...] | None]):
         self.dismiss(None)
 
 
-class ReadText(ModalScreen[None]):
+class TextDialog(ModalScreen[None]):
     """Show a long text; `esc` closes it."""
 
-    BINDINGS: ClassVar[list[BindingType]] = _BACK
+    BINDINGS: ClassVar[list[BindingType]] = _CANCEL_KEYS
 
     def __init__(self, title: str, text: str) -> None:
         super().__init__()
@@ -176,5 +178,5 @@ class ReadText(ModalScreen[None]):
         self.dismiss(None)
 
 
-def _prompt(text: str) -> Content:
+def _prompt_content(text: str) -> Content:
     return literal(text)

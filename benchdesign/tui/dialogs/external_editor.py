@@ -12,7 +12,7 @@ from typing import Any
 
 from textual.app import App
 
-from benchdesign.foundation.serialization import plain
+from benchdesign.foundation.serialization import to_json
 
 __all__ = ["changed_fields", "edit_record"]
 
@@ -24,7 +24,7 @@ def edit_record(
 
     Raise ValueError if the result is not a JSON object, OSError if the editor cannot run.
     """
-    before = {**plain(record), **plain(edits)}
+    before = {**to_json(record), **to_json(edits)}
     text = json.dumps(before, ensure_ascii=False, indent=2) + "\n"
     with tempfile.TemporaryDirectory(prefix="benchdesign-") as folder:
         path = Path(folder) / "item.json"

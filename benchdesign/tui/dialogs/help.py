@@ -16,7 +16,7 @@ from benchdesign.tui.widgets.detail import Line, heading
 
 __all__ = ["HelpScreen", "help_content"]
 
-_TEXTS = {
+_SCREEN_TEXTS = {
     "open": "Recent workspaces, and a form for a new one. Nothing is written before Create.",
     "overview": "Coverage, the worst gaps, over-covered concepts, progress of the review, and the "
     "scope. enter does the step on the Next line; c edits the scope.",
@@ -43,7 +43,7 @@ def help_content(mode: str, *, search: str = "") -> Content:
     screen = next(screen for screen in SCREENS if screen.mode == mode)
     parts: list[Content] = []
     if not search:
-        parts += [heading(screen.question), Content(f"{_TEXTS[mode]}\n")]
+        parts += [heading(screen.question), Content(f"{_SCREEN_TEXTS[mode]}\n")]
     groups = (
         ("On this screen", SCREEN_KEYS[mode]),
         ("In lists", tuple(key_id for key_id in TABLE_KEYS if key_id not in SCREEN_KEYS[mode])),

@@ -17,7 +17,7 @@ from benchdesign.tui.widgets.detail import Line
 __all__ = ["JumpScreen"]
 
 _LETTERS = "asdfghjkl"
-_NAMES = {"table": "list", "detail": "page", "filter": "filter"}
+_PANE_NAMES = {"table": "list", "detail": "page", "filter": "filter"}
 
 
 class JumpScreen(ModalScreen[None]):
@@ -36,7 +36,7 @@ class JumpScreen(ModalScreen[None]):
     def compose(self) -> ComposeResult:
         """Compose the list of panes and their letters."""
         lines = [
-            Content.assemble((f"  {letter}  ", "bold reverse"), f"  {_name(widget)}")
+            Content.assemble((f"  {letter}  ", "bold reverse"), f"  {_pane_name(widget)}")
             for letter, widget in self._targets.items()
         ]
         with Vertical(classes="dialog"):
@@ -56,6 +56,6 @@ class JumpScreen(ModalScreen[None]):
         self.dismiss(None)
 
 
-def _name(widget: Widget) -> str:
+def _pane_name(widget: Widget) -> str:
     name = widget.id or type(widget).__name__.lower()
-    return _NAMES.get(name, name.replace("-", " "))
+    return _PANE_NAMES.get(name, name.replace("-", " "))

@@ -14,19 +14,19 @@ from textual.timer import Timer
 from textual.widgets import Button, Input
 from textual.worker import get_current_worker
 
-from benchdesign.foundation.paths import expanded, is_there
+from benchdesign.foundation.paths import expand_home, path_exists
 from benchdesign.foundation.text import display
 from benchdesign.tui.pages.new_workspace_page import (
-    Wanted,
-    _example,
-    _item,
-    _load,
-    _Read,
-    _row,
-    _summary,
+    FormValues,
+    InputFiles,
+    field_example,
+    file_summary,
+    form_row,
     free_folder,
+    item_preview,
+    load_file,
 )
-from benchdesign.tui.pages.page_parts import Part, marked_line, page_lines
+from benchdesign.tui.pages.page_parts import PagePart, marked_line, page_lines
 from benchdesign.tui.widgets.detail import Line, heading
 from benchdesign.tui.widgets.evidence import literal
 from benchdesign.tui.widgets.path_suggester import PathSuggester
@@ -35,26 +35,26 @@ if TYPE_CHECKING:
     from benchdesign.benchmarks.items import Benchmark
     from benchdesign.tui.marks import Marks
 
-__all__ = ["NewForm"]
+__all__ = ["NewWorkspaceForm"]
 
 
 _ROLES = ("prompt", "choices", "answer", "id")
 
 
-_WORDS = {"prompt": "Question", "choices": "Choices", "answer": "Answer", "id": "Id"}
+_ROLE_LABELS = {"prompt": "Question", "choices": "Choices", "answer": "Answer", "id": "Id"}
 
 
-_CHARACTERS_A_SECOND = 12_000
+_CHARACTERS_PER_SECOND = 12_000
 """Speed of the built-in model on one core; see measurements/results/mapping_speed.md."""
 
 
-_MOST_FINDINGS = 4
+_MAX_FINDINGS_SHOWN = 4
 
 
-_LINES_A_FINDING = 3
+_MAX_FINDING_LINES = 3
 
 
-class NewForm(VerticalScroll, can_focus=False):
+class NewWorkspaceForm(VerticalScroll, can_focus=False):
     """Files, fields, scope and folder of a new workspace."""
 
     class Filled(Message):
@@ -70,25 +70,27 @@ class NewForm(VerticalScroll, can_focus=False):
         self._marks = marks
         self._timer: Timer | None = None
         self._create_after_load = False
-        self.found = _Read()
+        self.found = InputFiles()
 
     def compose(self) -> ComposeResult:
         """Compose the rows of the form."""
         yield Line(heading("New workspace"), classes="page")
         paths = PathSuggester()
-        yield from _row(
+        yield from form_row(
             "Benchmark file", "benchmark", "a file, a folder or hf:owner/name", suggester=paths
         )
-        yield from _row(
+        yield from form_row(
             "Candidate pool", "pool", "optional; a file, a folder or hf:owner/name", suggester=paths
         )
         for role in _ROLES:
-            yield from _row(f"  {_WORDS[role]} field", f"field-{role}", "")
-        yield from _row("Meant to test", "scope", "one sentence; empty for all concepts")
-        yield from _row("Items to propose", "n-add", "0 to find gaps only", value="50")
-        yield from _row("Reference model", "model", "builtin   (or a folder, or hf:owner/name)")
-        yield from _row("Dictionary", "dictionary", "builtin   (or a folder, sae-lens:..., hf:...)")
-        yield from _row("Workspace folder", "folder", "", suggester=paths)
+            yield from form_row(f"  {_ROLE_LABELS[role]} field", f"field-{role}", "")
+        yield from form_row("Meant to test", "scope", "one sentence; empty for all concepts")
+        yield from form_row("Items to propose", "n-add", "0 to find gaps only", value="50")
+        yield from form_row("Reference model", "model", "builtin   (or a folder, or hf:owner/name)")
+        yield from form_row(
+            "Dictionary", "dictionary", "builtin   (or a folder, sae-lens:..., hf:...)"
+        )
+        yield from form_row("Workspace folder", "folder", "", suggester=paths)
         with Horizontal(classes="form-buttons"):
             yield Button("Create workspace", id="create", variant="primary")
             yield Button("All findings", id="findings")
@@ -116,9 +118,9 @@ class NewForm(VerticalScroll, can_focus=False):
         self.query_one("#benchmark", Input).value = benchmark
         self.query_one("#pool", Input).value = pool
 
-    def wanted(self) -> Wanted:
+    def wanted(self) -> FormValues:
         """Return the values of the form."""
-        return Wanted(
+        return FormValues(
             benchmark=self.value("benchmark"),
             pool=self.value("pool"),
             folder=self.value("folder"),
@@ -179,11 +181,11 @@ class NewForm(VerticalScroll, can_focus=False):
         self, path: str, pool_path: str, fields: dict[str, str], inputs: tuple[str, ...]
     ) -> None:
         worker = get_current_worker()
-        benchmark = _load(path, fields)
+        benchmark = load_file(path, fields)
         if not worker.is_cancelled:
             # The benchmark is usually small and the pool can be large: do not wait for the pool.
             self.app.call_from_thread(self._show_files, benchmark, None, None)
-        pool = _load(pool_path, {})
+        pool = load_file(pool_path, {})
         if not worker.is_cancelled:
             self.app.call_from_thread(self._show_files, benchmark, pool, inputs)
 
@@ -210,14 +212,14 @@ class NewForm(VerticalScroll, can_focus=False):
                 self.query_one(f"#field-{role}", Input).placeholder = (
                     f"{display(name, width=40)}  (detected)" if name else "not found"
                 )
-                self._show_note(f"field-{role}", _example(record, name))
+                self._show_note(f"field-{role}", field_example(record, name))
         else:
             for role in _ROLES:
                 self.query_one(f"#field-{role}", Input).placeholder = ""
                 self._show_note(f"field-{role}", "")
-        self._show_note("benchmark", _summary(benchmark))
+        self._show_note("benchmark", file_summary(benchmark))
         # Empty while the pool is being loaded: the size of the last pool would be wrong.
-        self._show_note("pool", _summary(pool))
+        self._show_note("pool", file_summary(pool))
         self.draw()
         if self._create_after_load and not self.is_reading:
             self._create_after_load = False
@@ -241,12 +243,15 @@ class NewForm(VerticalScroll, can_focus=False):
         benchmark = self.found.benchmark
         preview: list[Content] = []
         if benchmark is not None and not isinstance(benchmark, str) and len(benchmark):
-            preview = [heading("First item, as the model reads it"), *_item(benchmark.items[0])]
+            preview = [
+                heading("First item, as the model reads it"),
+                *item_preview(benchmark.items[0]),
+            ]
         self.query_one("#first-item", Line).show(Content("\n").join(preview))
 
-    def _checks(self) -> list[Part]:
-        longest = self._column * _LINES_A_FINDING
-        lines: list[Part] = [heading("Checks")]
+    def _checks(self) -> list[PagePart]:
+        longest = self._column * _MAX_FINDING_LINES
+        lines: list[PagePart] = [heading("Checks")]
 
         def check(state: str, text: str) -> None:
             lines.append(marked_line(state, literal(text), marks=self._marks))
@@ -265,18 +270,18 @@ class NewForm(VerticalScroll, can_focus=False):
                     )
                 else:
                     check("pass", f"{name}: every row has a question and an answer")
-                for finding in benchmark.findings[:_MOST_FINDINGS]:
+                for finding in benchmark.findings[:_MAX_FINDINGS_SHOWN]:
                     # The form shows the path already; the button shows the full messages.
                     text = finding.message.replace(self.value(name), name)
                     check("warn", display(text, width=longest))
-                n_more = len(benchmark.findings) - _MOST_FINDINGS
+                n_more = len(benchmark.findings) - _MAX_FINDINGS_SHOWN
                 if n_more > 0:
                     check("warn", f"{name}: {n_more} more findings")
         folder = self.value("folder")
-        if folder and is_there(expanded(folder) / "workspace.json"):
+        if folder and path_exists(expand_home(folder) / "workspace.json"):
             check("fail", f"{folder} is already a workspace; press esc and open it from the list")
         elif n_characters:
-            seconds = 10 + n_characters / _CHARACTERS_A_SECOND
+            seconds = 10 + n_characters / _CHARACTERS_PER_SECOND
             wait = f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
             check("estimate", f"first run: at most {wait} on a CPU; later runs are faster")
         if problem := self.wanted().problem_of_n_add:

@@ -19,15 +19,15 @@ from benchdesign.tui.widgets.detail import Line
 from benchdesign.tui.widgets.evidence import literal
 from benchdesign.tui.widgets.filter_bar import parse_filter
 from benchdesign.tui.widgets.line_table import LineTable
-from benchdesign.tui.widgets.table_rows import Cell, Column
+from benchdesign.tui.widgets.table_rows import Column, TableCell
 from benchdesign.workspace.decision_log import DecisionLog
 from benchdesign.workspace.decisions import Decision, Subject, Verdict
 
-__all__ = ["ByHand", "ScopeAnswer", "ScopeScreen", "by_hand", "scope_words"]
+__all__ = ["ScopeOverride", "ScopeResult", "ScopeScreen", "scope_overrides", "scope_summary"]
 
 
 @dataclass(frozen=True, slots=True)
-class ScopeAnswer:
+class ScopeResult:
     """The result of the scope dialog."""
 
     sentence: str
@@ -42,7 +42,7 @@ class ScopeAnswer:
 
 
 @dataclass(frozen=True, slots=True)
-class ByHand:
+class ScopeOverride:
     """A concept or area that was pinned into scope or excluded from it."""
 
     subject: Subject
@@ -51,7 +51,7 @@ class ByHand:
     label: str
 
 
-def by_hand(log: DecisionLog, labels: Sequence[str | None]) -> tuple[ByHand, ...]:
+def scope_overrides(log: DecisionLog, labels: Sequence[str | None]) -> tuple[ScopeOverride, ...]:
     """Return the pinned and excluded concepts and areas, pins first."""
     entries = []
     for subject in (Subject.AREA, Subject.CONCEPT):
@@ -61,7 +61,7 @@ def by_hand(log: DecisionLog, labels: Sequence[str | None]) -> tuple[ByHand, ...
             label = decision.subject_id
             if subject is Subject.CONCEPT:
                 label = labels[int(decision.subject_id)] or f"concept {decision.subject_id}"
-            entries.append(ByHand(subject, decision.subject_id, decision.verdict, label))
+            entries.append(ScopeOverride(subject, decision.subject_id, decision.verdict, label))
     return tuple(sorted(entries, key=lambda entry: entry.verdict is not Verdict.PIN))
 
 
@@ -69,14 +69,14 @@ class _ScopeRows:
     """Pins and exclusions, then example texts that are no items, then the items."""
 
     def __init__(
-        self, overrides: Sequence[ByHand], texts: Sequence[str], items: Sequence[Item]
+        self, overrides: Sequence[ScopeOverride], texts: Sequence[str], items: Sequence[Item]
     ) -> None:
         self.overrides, self.texts, self.items = overrides, texts, items
 
     def __len__(self) -> int:
         return len(self.overrides) + len(self.texts) + len(self.items)
 
-    def at(self, row: int) -> ByHand | str | Item:
+    def at(self, row: int) -> ScopeOverride | str | Item:
         """Return the entry of a row."""
         if row < len(self.overrides):
             return self.overrides[row]
@@ -87,20 +87,20 @@ class _ScopeRows:
         """Return the row's number: the rows of the dialog never change."""
         return str(row)
 
-    def cell(self, row: int, key: str) -> Cell:
+    def cell(self, row: int, key: str) -> TableCell:
         """Return one cell."""
         entry = self.at(row)
-        if isinstance(entry, ByHand):
+        if isinstance(entry, ScopeOverride):
             if key != "what":
-                return Cell(entry.label)
+                return TableCell(entry.label)
             is_pinned = entry.verdict is Verdict.PIN
             area = " area" if entry.subject is Subject.AREA else ""
             if is_pinned:
-                return Cell(f"pinned{area}", "good")
-            return Cell(f"excluded{area}", "warn")
+                return TableCell(f"pinned{area}", "good")
+            return TableCell(f"excluded{area}", "warn")
         if key == "what":
-            return Cell("text" if isinstance(entry, str) else entry.id, "muted")
-        return Cell(entry if isinstance(entry, str) else entry.prompt)
+            return TableCell("text" if isinstance(entry, str) else entry.id, "muted")
+        return TableCell(entry if isinstance(entry, str) else entry.prompt)
 
     def sort_value(self, row: int, key: str) -> str:
         """Return the cell's text."""
@@ -111,7 +111,7 @@ class _ScopeRows:
         return f"{self.cell(row, 'what').text} {self.cell(row, 'text').text}"
 
 
-class ScopeScreen(ModalScreen[ScopeAnswer | None]):
+class ScopeScreen(ModalScreen[ScopeResult | None]):
     """Ask what the benchmark is meant to test; None if cancelled."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -128,7 +128,7 @@ class ScopeScreen(ModalScreen[ScopeAnswer | None]):
         sentence: str,
         examples: Sequence[str],
         cutoff: float,
-        overrides: Sequence[ByHand],
+        overrides: Sequence[ScopeOverride],
         items: Sequence[Item],
         marks: Marks,
     ) -> None:
@@ -218,7 +218,7 @@ class ScopeScreen(ModalScreen[ScopeAnswer | None]):
             self.query_one("#tally", Line).show(literal(problem, "$text-warning"))
             self.set_focus(field)
             return
-        self.dismiss(ScopeAnswer(sentence, examples, cutoff, lifted))
+        self.dismiss(ScopeResult(sentence, examples, cutoff, lifted))
 
     def _result(self) -> tuple[tuple[str, ...], tuple[Decision, ...]]:
         marked = self.query_one(LineTable).marked
@@ -236,7 +236,9 @@ class ScopeScreen(ModalScreen[ScopeAnswer | None]):
         return tuple(dict.fromkeys(examples)), tuple(lifted)
 
 
-def scope_words(sentence: str, n_examples: int, overrides: Sequence[ByHand]) -> tuple[str, str]:
+def scope_summary(
+    sentence: str, n_examples: int, overrides: Sequence[ScopeOverride]
+) -> tuple[str, str]:
     """Return the sentence, and counts of examples, pins and exclusions."""
     n_pinned = sum(override.verdict is Verdict.PIN for override in overrides)
     counts = (

@@ -14,13 +14,13 @@ from benchdesign.tui.marks import Marks
 from benchdesign.tui.number_words import signed
 from benchdesign.tui.pages.neighbours import closest_row, neighbours
 from benchdesign.tui.pages.page_parts import (
-    Hung,
-    Part,
-    close_up,
+    HangingLine,
+    PagePart,
+    decision_lines,
     field_line,
-    id_end,
     page_lines,
-    said_lines,
+    shortened_id,
+    without_blank_lines,
 )
 from benchdesign.tui.session.session import Session
 from benchdesign.tui.session.session_data import token_evidence
@@ -38,7 +38,7 @@ def _number(value: float) -> str:
     return "unknown" if math.isnan(value) else signed(value)
 
 
-def _q(value: float) -> str:
+def _q_text(value: float) -> str:
     if math.isnan(value):
         return "not tested"
     return "q < 0.0001" if value < 0.0001 else f"q {value:.2g}"
@@ -74,7 +74,7 @@ def concept_page(
     more = f" + {added} accepted" if added else " items"
     by_hand = " by hand" if analysis.gaps.is_wanted(concept_id) else ""
     against = "the pool" if session.loaded and session.loaded.pool_count is not None else "text"
-    parts: list[Part] = [
+    parts: list[PagePart] = [
         Content.assemble((f"{concept_id:05d} ", "$foreground-muted"), literal(row.label, "bold")),
         _state_line(state, row.reason, marks=marks),
         "",
@@ -86,7 +86,7 @@ def concept_page(
         field_line(
             "lift",
             f"{_number(row.lift)}  ({_number(row.lift_low)} to {_number(row.lift_high)})   "
-            f"{_q(row.q_value)}",
+            f"{_q_text(row.q_value)}",
         ),
     ]
     if row.items_needed is not None and state == "untestable":
@@ -102,9 +102,9 @@ def concept_page(
     parts += _nearby_lines(session, concept_id, width=width)
     standing = session.log.standing(Subject.CONCEPT, str(concept_id))
     if standing is not None:
-        parts += said_lines(standing)
+        parts += decision_lines(standing)
     parts += ["", *_examples(session, concept_id, part=part, marks=marks, width=width)]
-    return page_lines(close_up(parts) if is_short else parts, width=width)
+    return page_lines(without_blank_lines(parts) if is_short else parts, width=width)
 
 
 def _state_line(state: str, reason: str | None, *, marks: Marks) -> Content:
@@ -114,7 +114,7 @@ def _state_line(state: str, reason: str | None, *, marks: Marks) -> Content:
     return literal(text, marks.style(state))
 
 
-def _merged_lines(session: Session, concept_id: int) -> list[Hung]:
+def _merged_lines(session: Session, concept_id: int) -> list[HangingLine]:
     assert session.loaded is not None
     label, merged = session.loaded.analysis.dictionary.label, session.loaded.merged
     if concept_id in merged:
@@ -125,11 +125,11 @@ def _merged_lines(session: Session, concept_id: int) -> list[Hung]:
     return [field_line(head, name) for head, name in zip(heads, names, strict=False)]
 
 
-def _nearby_lines(session: Session, concept_id: int, *, width: int) -> list[Part]:
+def _nearby_lines(session: Session, concept_id: int, *, width: int) -> list[PagePart]:
     analysis = session.analysis
     assert analysis is not None
     label = analysis.dictionary.label
-    parts: list[Part] = []
+    parts: list[PagePart] = []
     heads = ["often with", *[""] * _NEIGHBOURS]
     nearest = neighbours(session, concept_id, _NEIGHBOURS)
     for head, (neighbour, shared) in zip(heads, nearest, strict=False):
@@ -139,11 +139,13 @@ def _nearby_lines(session: Session, concept_id: int, *, width: int) -> list[Part
         row = closest_row(session, concept_id)
         if row is not None:
             item = analysis.benchmark.items[row]
-            parts.append(field_line("closest", f"{id_end(item.id, 16)}  {_begin(item)}"))
+            parts.append(
+                field_line("closest", f"{shortened_id(item.id, 16)}  {_item_excerpt(item)}")
+            )
     return parts
 
 
-def _begin(item: Item) -> str:
+def _item_excerpt(item: Item) -> str:
     return display((item.prompt or item.text)[:400], width=90, newline=" ")
 
 
@@ -170,7 +172,7 @@ def _queue_lines(session: Session, concept_id: int) -> list[tuple[str, str]]:
 
 def _examples(
     session: Session, concept_id: int, *, part: int, marks: Marks, width: int
-) -> list[Part]:
+) -> list[PagePart]:
     analysis = session.analysis
     assert analysis is not None
     examples: list[tuple[float, Item, int, bool]] = []
@@ -186,7 +188,7 @@ def _examples(
             literal("No item of the benchmark or the pool shows it.", "$foreground-muted"),
         ]
     first = part % len(ranked)
-    parts: list[Part] = []
+    parts: list[PagePart] = []
     for position in range(first, min(first + 2, len(ranked))):
         item, row, in_pool = ranked[position]
         tokens = token_evidence(analysis, item, row, [concept_id], in_pool=in_pool)
@@ -197,7 +199,7 @@ def _examples(
             Content.assemble(
                 (head, "bold $text-accent"),
                 (origin, "$foreground-muted"),
-                (id_end(item.id, id_width), "$foreground-muted"),
+                (shortened_id(item.id, id_width), "$foreground-muted"),
             ),
             evidence_content(item.text, tokens, marks=marks),
             "",
@@ -214,18 +216,18 @@ def area_page(
     """Return the page of an area, with its gaps."""
     analysis, loaded = session.analysis, session.loaded
     assert analysis is not None and loaded is not None
-    parts: list[Part] = [literal(name, "bold"), ""]
+    parts: list[PagePart] = [literal(name, "bold"), ""]
     if loaded.area_gaps is not None and name in analysis.areas.names:
         area = loaded.area_gaps.row(analysis.areas.names.index(name))
         state = area.status.value
         n_members = len(analysis.areas.members(area.area))
         parts.append(
-            Hung(
+            HangingLine(
                 Content.styled(f"{'mark':<11}", "$foreground-muted"),
                 Content.assemble(
                     (f"{marks.glyph(state)} {marks.word(state)}".strip(), marks.style(state)),
                     f": all {n_members:,} concepts together, "
-                    f"lift {signed(area.lift)}, {_q(area.q_value)}",
+                    f"lift {signed(area.lift)}, {_q_text(area.q_value)}",
                 ),
             )
         )
@@ -241,14 +243,14 @@ def area_page(
         )
     standing = session.log.standing(Subject.AREA, name)
     if standing is not None:
-        parts += said_lines(standing)
+        parts += decision_lines(standing)
     parts += ["", heading("Its gaps, largest first")]
     for concept_id in ids[:24]:
         row = analysis.gaps.row(concept_id)
         glyph = marks.glyph(session.concept_states[concept_id])
         n_items = row.count + int(session.added_counts[concept_id])
         parts.append(
-            Hung(
+            HangingLine(
                 Content.assemble(
                     (f"{glyph:<3}", marks.style(session.concept_states[concept_id])),
                     f"{n_items:>4} of {session.target(concept_id):<5}",

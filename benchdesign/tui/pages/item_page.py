@@ -6,18 +6,18 @@ from textual.content import Content
 
 from benchdesign.foundation.text import cell_width, display
 from benchdesign.selection.proposal import GapFilled
-from benchdesign.tui.concept_states import OUT
+from benchdesign.tui.concept_states import UNCOUNTED_STATES
 from benchdesign.tui.marks import Marks
 from benchdesign.tui.pages.page_parts import (
-    Part,
-    beside,
-    close_up,
+    PagePart,
+    decision_lines,
     field_line,
     history_lines,
-    id_end,
+    join_columns,
     marked_line,
     page_lines,
-    said_lines,
+    shortened_id,
+    without_blank_lines,
 )
 from benchdesign.tui.rows.item_rows import ItemRow, answer_key
 from benchdesign.tui.session.session import Session
@@ -26,15 +26,15 @@ from benchdesign.tui.widgets.detail import heading
 from benchdesign.tui.widgets.evidence import evidence_content, literal
 from benchdesign.workspace.decisions import Subject, Verdict
 
-__all__ = ["CLOSEST", "candidate_page", "item_page"]
+__all__ = ["CLOSEST_HEADING", "candidate_page", "item_page"]
 
-CLOSEST = "Closest benchmark item"
+CLOSEST_HEADING = "Closest benchmark item"
 """Heading of the last section of a candidate's page."""
 
-_FILLED = 8
+_MAX_GAPS_LISTED = 8
 """Maximum number of gaps listed on the page of a candidate."""
 
-_LONGEST = 2_400
+_MAX_ITEM_CHARACTERS = 2_400
 """Maximum number of characters of an item shown on its own page."""
 
 _BEFORE_EDIT = "Concepts and evidence refer to the text before the edit."
@@ -67,7 +67,7 @@ def candidate_page(
     tokens = token_evidence(analysis, item, proposal.row, concept_ids, in_pool=is_add)
     origin = f"row {item.row + 1:,}" + (f" · {item.source}" if item.source else "")
     verdict = session.verdict(candidate)
-    parts: list[Part] = [
+    parts: list[PagePart] = [
         Content.assemble(
             (
                 f"{marks.glyph(verdict.value)} {marks.word(verdict.value)}",
@@ -78,7 +78,7 @@ def candidate_page(
             literal("" if is_short else f"   {origin}", "$foreground-muted"),
         ),
         "",
-        evidence_content(item.text, tokens, marks=marks, window=_LONGEST),
+        evidence_content(item.text, tokens, marks=marks, window=_MAX_ITEM_CHARACTERS),
         "",
     ]
     if item.answer is not None:
@@ -90,12 +90,12 @@ def candidate_page(
         parts.append(field_line("edited", ", ".join(sorted(standing.edits))))
     if not is_as_read:
         parts.append(literal(_BEFORE_EDIT, "$foreground-muted"))
-    parts += _adds(session, candidate, lit=lit, marks=marks, width=width)
-    parts += _checks(session, candidate, marks=marks)
+    parts += _filled_gap_lines(session, candidate, lit=lit, marks=marks, width=width)
+    parts += _check_lines(session, candidate, marks=marks)
     if is_short:
         parts.append(field_line("from", origin))
     if standing is not None:
-        parts += said_lines(standing)
+        parts += decision_lines(standing)
         parts += history_lines(session.log, candidate.subject, item.id)
     if proposal.nearest_row is not None:
         nearest = analysis.benchmark.items[proposal.nearest_row]
@@ -108,14 +108,14 @@ def candidate_page(
         parts += [
             "",
             Content.assemble(
-                (CLOSEST, "bold $text-accent"),
+                (CLOSEST_HEADING, "bold $text-accent"),
                 literal(
-                    f"   {id_end(nearest.id, max(width - 45, 12))} · similarity {similarity:.2f}"
+                    f"   {shortened_id(nearest.id, max(width - 45, 12))} · similarity {similarity:.2f}"
                 ),
             ),
             literal(text),
         ]
-    return page_lines(close_up(parts) if is_short else parts, width=width)
+    return page_lines(without_blank_lines(parts) if is_short else parts, width=width)
 
 
 def gap_order(session: Session, candidate: Candidate) -> list[GapFilled]:
@@ -125,9 +125,9 @@ def gap_order(session: Session, candidate: Candidate) -> list[GapFilled]:
     )
 
 
-def _adds(
+def _filled_gap_lines(
     session: Session, candidate: Candidate, *, lit: int | None, marks: Marks, width: int
-) -> list[Part]:
+) -> list[PagePart]:
     analysis = session.analysis
     assert analysis is not None
     is_add = candidate.subject is Subject.ADD
@@ -137,13 +137,15 @@ def _adds(
         nothing = "no gap" if is_add else "no concept: it repeats others"
         return [field_line(title.lower(), nothing, indent=17)]
     hint = "   → highlights the next" if len(gaps) > 1 and not marks.use_ascii else ""
-    parts: list[Part] = ["", Content.assemble(heading(title), (hint, "$foreground-muted"))]
+    parts: list[PagePart] = ["", Content.assemble(heading(title), (hint, "$foreground-muted"))]
     added = session.added_counts
     accepted = session.verdict(candidate) is Verdict.ACCEPT
     first = (
-        max([gap.concept_id for gap in gaps].index(lit) - _FILLED + 1, 0) if lit is not None else 0
+        max([gap.concept_id for gap in gaps].index(lit) - _MAX_GAPS_LISTED + 1, 0)
+        if lit is not None
+        else 0
     )
-    rows = gaps[first : first + _FILLED]
+    rows = gaps[first : first + _MAX_GAPS_LISTED]
     label_width = min(
         max(cell_width(analysis.dictionary.label(gap.concept_id)) for gap in rows), width
     )
@@ -164,15 +166,15 @@ def _adds(
                 (" enough" if before >= target else "", "$foreground-muted"),
             )
         )
-    if candidate.proposal.n_filled > _FILLED:
+    if candidate.proposal.n_filled > _MAX_GAPS_LISTED:
         parts.append(literal(f"  {candidate.proposal.n_filled} in total", "$foreground-muted"))
     return parts
 
 
-def _checks(session: Session, candidate: Candidate, *, marks: Marks) -> list[Part]:
+def _check_lines(session: Session, candidate: Candidate, *, marks: Marks) -> list[PagePart]:
     analysis = session.analysis
     assert analysis is not None
-    parts: list[Part] = ["", heading("Checks")] if candidate.proposal.checks else []
+    parts: list[PagePart] = ["", heading("Checks")] if candidate.proposal.checks else []
     for check in candidate.proposal.checks:
         state = "pass" if check.passed else "warn"
         parts.append(marked_line(state, literal(check.message), marks=marks))
@@ -197,10 +199,14 @@ def item_page(
     analysis = session.analysis
     assert analysis is not None
     ids = [int(concept_id) for concept_id in session.shown_concepts(row.row, in_pool=row.in_pool)]
-    judged = [concept_id for concept_id in ids if session.concept_states[concept_id] not in OUT]
+    judged = [
+        concept_id
+        for concept_id in ids
+        if session.concept_states[concept_id] not in UNCOUNTED_STATES
+    ]
     if first in ids:
         judged.sort(key=lambda concept_id: concept_id != first)
-    listed = judged[:_LISTED]
+    listed = judged[:_MAX_CONCEPTS_LISTED]
     lit = listed[part % len(listed)] if listed else None
     is_as_read = (
         not row.in_pool
@@ -215,7 +221,10 @@ def item_page(
         literal(row.item.id, "bold"),
         literal(f"   {origin}, row {row.item.row + 1:,}", "$foreground-muted"),
     )
-    text: list[Part] = [evidence_content(row.item.text, tokens, marks=marks, window=_LONGEST), ""]
+    text: list[PagePart] = [
+        evidence_content(row.item.text, tokens, marks=marks, window=_MAX_ITEM_CHARACTERS),
+        "",
+    ]
     if row.item.answer is not None:
         letter = answer_key(row.item) if row.item.answer_index is not None else ""
         text.append(field_line("key", f"{letter}  {row.item.answer}".strip()))
@@ -224,22 +233,22 @@ def item_page(
             text.append(field_line(name, value))
     if not is_as_read:
         text.append(literal(_BEFORE_EDIT, "$foreground-muted"))
-    text += [] if row.in_pool else _repeats(session, row.row)
+    text += [] if row.in_pool else _duplicate_lines(session, row.row)
     standing = session.log.standing(subject, row.item.id)
     if standing is not None:
-        text += said_lines(standing)
+        text += decision_lines(standing)
         text += history_lines(session.log, subject, row.item.id)
-    is_wide = width >= _WIDE
-    concepts = _strongest(
+    is_wide = width >= _MIN_TWO_COLUMN_WIDTH
+    concepts = _strongest_concept_lines(
         session, listed, lit, n=len(judged), marks=marks, width=width // 2 if is_wide else width
     )
     if not is_wide:
         return page_lines([title, "", *text, "", *concepts], width=width)
-    columns = beside(text, concepts, width=width, share=0.55)
+    columns = join_columns(text, concepts, width=width, share=0.55)
     return Content("\n").join([title, Content(""), columns])
 
 
-def _repeats(session: Session, row: int) -> list[Part]:
+def _duplicate_lines(session: Session, row: int) -> list[PagePart]:
     """Return the lines about the near duplicate of an item."""
     assert session.loaded is not None
     if row not in session.loaded.repeats:
@@ -248,28 +257,28 @@ def _repeats(session: Session, row: int) -> list[Part]:
     other = session.loaded.analysis.benchmark.items[other_row]
     is_out = session.log.verdict(Subject.REMOVE, other.id) is Verdict.ACCEPT
     state = ", dropped" if is_out else ""
-    description = f"{id_end(other.id, 24)} · similarity {similarity:.2f}{state}"
+    description = f"{shortened_id(other.id, 24)} · similarity {similarity:.2f}{state}"
     return [
         field_line("repeats", description),
-        field_line("", display(other.text, width=_REPEATED)),
+        field_line("", display(other.text, width=_DUPLICATE_WIDTH)),
     ]
 
 
-_REPEATED = 240
+_DUPLICATE_WIDTH = 240
 """Width in cells of the near duplicate's text."""
 
-_LISTED = 10
-_WIDE = 90
+_MAX_CONCEPTS_LISTED = 10
+_MIN_TWO_COLUMN_WIDTH = 90
 
 
-def _strongest(
+def _strongest_concept_lines(
     session: Session, listed: list[int], lit: int | None, *, n: int, marks: Marks, width: int
-) -> list[Part]:
+) -> list[PagePart]:
     analysis = session.analysis
     assert analysis is not None
     hint = "   → highlights the next" if len(listed) > 1 and not marks.use_ascii else ""
     title = heading(f"Strongest of {n} in scope")
-    parts: list[Part] = [Content.assemble(title, (hint, "$foreground-muted"))]
+    parts: list[PagePart] = [Content.assemble(title, (hint, "$foreground-muted"))]
     for concept_id in listed:
         is_lit = concept_id == lit
         state = session.concept_states[concept_id]

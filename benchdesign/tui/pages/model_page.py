@@ -9,10 +9,10 @@ import numpy as np
 from textual.content import Content
 
 from benchdesign.foundation.text import cell_width, display
-from benchdesign.model_gaps.scores import FEW, ScoreRow, Scores
+from benchdesign.model_gaps.scores import MIN_ITEMS_FOR_SHARES, ScoreRow, Scores
 from benchdesign.model_gaps.study import Example, ModelStudy
 from benchdesign.tui.marks import Marks
-from benchdesign.tui.rows.model_rows import PairRows, Spot, region_score, score_text
+from benchdesign.tui.rows.model_rows import PairRows, SpotRow, region_score, score_text
 from benchdesign.tui.widgets.bars import interval
 from benchdesign.tui.widgets.detail import heading
 from benchdesign.tui.widgets.evidence import literal
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["item_page", "pair_page", "score_page", "spot_page"]
 
-_MOST_NESTED = 8
-_NAME = 18
-_BESIDE_DRAWING = 53
+_MAX_NESTED = 8
+_MODEL_NAME_WIDTH = 18
+_WIDTH_BESIDE_BAR = 53
 
 
 def score_page(
@@ -39,13 +39,15 @@ def score_page(
 ) -> Content:
     """Return every model's score on a row, with interval, statistical power and examples."""
     lines: list[Content | str] = [literal(tables[0].names[unit], "bold"), ""]
-    longest = max(cell_width(display(result.model, width=_NAME)) for result in study.models)
+    longest = max(
+        cell_width(display(result.model, width=_MODEL_NAME_WIDTH)) for result in study.models
+    )
     # Width left for the bar if the rest of the line has its maximum length.
-    bar_width = max(min(width - _BESIDE_DRAWING - longest, 30), 0)
+    bar_width = max(min(width - _WIDTH_BESIDE_BAR - longest, 30), 0)
     for result, scores in zip(study.models, tables, strict=True):
         row = scores.row(unit)
         name = _padded(result.model, longest)
-        if row.n_items < FEW:
+        if row.n_items < MIN_ITEMS_FOR_SHARES:
             lines.append(
                 Content(f"  {name}  {score_text(row)} solved: too few items for a percentage")
             )
@@ -69,12 +71,12 @@ def score_page(
         find_examples = study.area_examples if is_area else study.concept_examples
         missed, _ = find_examples(result.model, unit, n=2)
         if missed:
-            lines += ["", heading(f"{display(result.model, width=_NAME)} misses")]
+            lines += ["", heading(f"{display(result.model, width=_MODEL_NAME_WIDTH)} misses")]
             lines += list(_examples(missed, items, width=width))
-    return _joined(lines)
+    return _join_page_lines(lines)
 
 
-def spot_page(study: ModelStudy, spot: Spot, *, items: Sequence[Item], width: int) -> Content:
+def spot_page(study: ModelStudy, spot: SpotRow, *, items: Sequence[Item], width: int) -> Content:
     """Return the page of a weak spot: what it contains, and example items."""
     if spot.region is not None or spot.row is None:
         return _region_page(study, spot, items=items, width=width)
@@ -95,10 +97,10 @@ def spot_page(study: ModelStudy, spot: Spot, *, items: Sequence[Item], width: in
                 f"  {_padded(nested.name, 44)} {nested.n_items:>6,} items  "
                 f"{score_text(nested):>9}  {100 * nested.gap:+.0f}"
             )
-            for nested in spot.nested[:_MOST_NESTED]
+            for nested in spot.nested[:_MAX_NESTED]
         ]
-        if len(spot.nested) > _MOST_NESTED:
-            lines.append(Content(f"  and {len(spot.nested) - _MOST_NESTED:,} more"))
+        if len(spot.nested) > _MAX_NESTED:
+            lines.append(Content(f"  and {len(spot.nested) - _MAX_NESTED:,} more"))
     find_examples = study.area_examples if kind == "area" else study.concept_examples
     for title, side in zip(
         ("Missed", "Solved"), find_examples(spot.model, row.unit, n=4), strict=True
@@ -124,10 +126,10 @@ def spot_page(study: ModelStudy, spot: Spot, *, items: Sequence[Item], width: in
             f"{100 * held_out.gap_held_out:+.0f} on the other ({held_out.n_held_out:,} items)."
         )
     lines.append(literal(text, "$foreground-muted"))
-    return _joined(lines)
+    return _join_page_lines(lines)
 
 
-def _region_page(study: ModelStudy, spot: Spot, *, items: Sequence[Item], width: int) -> Content:
+def _region_page(study: ModelStudy, spot: SpotRow, *, items: Sequence[Item], width: int) -> Content:
     region = spot.region
     assert region is not None
     scores = study.scores[spot.model]
@@ -149,7 +151,7 @@ def _region_page(study: ModelStudy, spot: Spot, *, items: Sequence[Item], width:
                 f"  {_padded(part.name, 44)} {part.n_items:>6,} items  "
                 f"{region_score(part):>9}  {100 * part.gap:+.0f}"
             )
-            for part in region.parts[:_MOST_NESTED]
+            for part in region.parts[:_MAX_NESTED]
         ]
     missed = [row for row in region.rows if scores[row] < 0.5]
     solved = [row for row in region.rows if scores[row] >= 0.5]
@@ -167,7 +169,7 @@ def _region_page(study: ModelStudy, spot: Spot, *, items: Sequence[Item], width:
             "$foreground-muted",
         ),
     ]
-    return _joined(lines)
+    return _join_page_lines(lines)
 
 
 def pair_page(rows: PairRows, row_id: str, *, items: Sequence[Item], width: int) -> Content:
@@ -193,7 +195,7 @@ def pair_page(rows: PairRows, row_id: str, *, items: Sequence[Item], width: int)
         if apart:
             title = f"Only {display(name, width=24)} solves"
             lines += ["", heading(title), *_examples(apart, items, width=width)]
-    return _joined(lines)
+    return _join_page_lines(lines)
 
 
 def item_page(
@@ -225,7 +227,7 @@ def item_page(
         score_label = "no result" if np.isnan(score) else f"{score:.2g}"
         lines.append(
             Content.assemble(
-                f"  {_padded(model, _NAME + 6)}{score_label:>9}  ",
+                f"  {_padded(model, _MODEL_NAME_WIDTH + 6)}{score_label:>9}  ",
                 literal(display(answer, width=60) if answer else "", "$foreground-muted"),
             )
         )
@@ -239,7 +241,7 @@ def item_page(
         lines.append(
             literal("It does not distinguish any two of these models.", "$foreground-muted")
         )
-    return _joined(lines)
+    return _join_page_lines(lines)
 
 
 def _power_lines(rows: Sequence[ScoreRow]) -> list[Content | str]:
@@ -276,5 +278,5 @@ def _padded(text: str, width: int) -> str:
     return label + " " * max(width - cell_width(label), 0) + " "
 
 
-def _joined(lines: Sequence[Content | str]) -> Content:
+def _join_page_lines(lines: Sequence[Content | str]) -> Content:
     return Content("\n").join([Content(line) if isinstance(line, str) else line for line in lines])

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchdesign.tui.concept_states import OUT
+from benchdesign.tui.concept_states import UNCOUNTED_STATES
 from benchdesign.tui.session.session import Session
 
 __all__ = ["closest_row", "neighbours"]
 
 
-_MOST_ROWS = 500
+_MAX_SAMPLED_ROWS = 500
 """Maximum number of items sampled: a sample shows the neighbours of a frequent concept."""
 
 
-_FEWEST = 3
+_MIN_OCCURRENCES = 3
 
 
-_LEAST_SHARED = 0.4
+_MIN_JACCARD = 0.4
 """Minimum Jaccard index of two neighbours: items with both per items with either."""
 
 
@@ -33,10 +33,10 @@ def neighbours(session: Session, concept_id: int, n: int) -> list[tuple[int, flo
     concept_map = loaded.analysis.benchmark_map if pool_map is None else pool_map
     occurrences = loaded.pool_shown or loaded.shown
     n_own = len(occurrences.of(concept_id))
-    if n_own < _FEWEST:
+    if n_own < _MIN_OCCURRENCES:
         return []
     thresholds = loaded.analysis.gaps.coverage.thresholds
-    rows = occurrences.of(concept_id)[:_MOST_ROWS]
+    rows = occurrences.of(concept_id)[:_MAX_SAMPLED_ROWS]
     starts, ends = concept_map.indptr[rows], concept_map.indptr[rows + 1]
     lengths = ends - starts
     # The entries of every row, concatenated; one range per row would take ten times as long.
@@ -45,7 +45,7 @@ def neighbours(session: Session, concept_id: int, n: int) -> list[tuple[int, flo
     counts = np.bincount(concept_map.indices[entries], minlength=concept_map.n_concepts)
     both = counts * (n_own / len(rows))
     total = np.zeros(concept_map.n_concepts)
-    candidates = np.flatnonzero(both >= _LEAST_SHARED * n_own)
+    candidates = np.flatnonzero(both >= _MIN_JACCARD * n_own)
     total[candidates] = occurrences.counts[candidates]
     with np.errstate(divide="ignore", invalid="ignore"):
         shared = both / (n_own + total - both)
@@ -55,8 +55,8 @@ def neighbours(session: Session, concept_id: int, n: int) -> list[tuple[int, flo
         (int(neighbour), float(min(shared[neighbour], 1.0)))
         for neighbour in candidates[np.argsort(-shared[candidates], kind="stable")]
         if neighbour != concept_id
-        and shared[neighbour] >= _LEAST_SHARED
-        and states[neighbour] not in OUT
+        and shared[neighbour] >= _MIN_JACCARD
+        and states[neighbour] not in UNCOUNTED_STATES
         and level[neighbour] == level[concept_id]
     ]
     return ranked[:n]

@@ -13,7 +13,7 @@ from textual.suggester import Suggester
 from textual.widgets import Input, Label
 
 from benchdesign.errors import BenchdesignError
-from benchdesign.foundation.paths import expanded, is_there
+from benchdesign.foundation.paths import expand_home, path_exists
 from benchdesign.foundation.text import display, is_whole_number
 from benchdesign.tui.rows.item_rows import answer_key
 from benchdesign.tui.widgets.detail import Line
@@ -22,15 +22,15 @@ from benchdesign.tui.widgets.evidence import literal
 if TYPE_CHECKING:
     from benchdesign.benchmarks.items import Benchmark, Item
 
-__all__ = ["Wanted", "free_folder"]
+__all__ = ["FormValues", "free_folder"]
 
 
-_PREVIEW = 600
+_PREVIEW_CHARACTERS = 600
 """Characters shown of the first item; a longer text is cut in the middle."""
 
 
 @dataclass(frozen=True)
-class Wanted:
+class FormValues:
     """The values of the form."""
 
     benchmark: str
@@ -60,7 +60,7 @@ class Wanted:
 
 
 @dataclass
-class _Read:
+class InputFiles:
     """The files loaded so far; an error message if a file could not be loaded."""
 
     benchmark: Benchmark | str | None = None
@@ -80,27 +80,27 @@ def free_folder(path: str) -> str:
     base = f"{stem or 'benchmark'}-workspace"
     for number in range(1, 1000):
         folder = base if number == 1 else f"{base}-{number}"
-        if not is_there(folder):
+        if not path_exists(folder):
             return folder
     return base
 
 
-def _load(path: str, fields: dict[str, str]) -> Benchmark | str | None:
+def load_file(path: str, fields: dict[str, str]) -> Benchmark | str | None:
     from benchdesign.benchmarks import load_benchmark
 
     if not path:
         return None
     if path.startswith("hf:"):
         return None
-    if not is_there(path):
+    if not path_exists(path):
         return f"{path}: no such file"
     try:
-        return load_benchmark(expanded(path), fields=fields or None)
+        return load_benchmark(expand_home(path), fields=fields or None)
     except BenchdesignError as error:
         return str(error)
 
 
-def _row(
+def form_row(
     title: str, name: str, hint: str, *, value: str = "", suggester: Suggester | None = None
 ) -> ComposeResult:
     with Horizontal(classes="form-row"):
@@ -109,7 +109,7 @@ def _row(
         yield Line("", id=f"note-{name}", classes="note")
 
 
-def _summary(benchmark: Benchmark | str | None) -> str:
+def file_summary(benchmark: Benchmark | str | None) -> str:
     if benchmark is None or isinstance(benchmark, str):
         return ""
     skipped = [finding for finding in benchmark.findings if finding.kind == "skipped-row"]
@@ -118,16 +118,16 @@ def _summary(benchmark: Benchmark | str | None) -> str:
     return f"{text} · {n_skipped} skipped" if n_skipped else text
 
 
-def _example(record: object, name: str) -> str:
+def field_example(record: object, name: str) -> str:
     """Return the field's value in the first row: it reveals a wrongly detected field."""
     if not name or not isinstance(record, dict) or name not in record:
         return ""
     return f"= {display(str(record[name]), width=60)}"
 
 
-def _item(item: Item) -> Sequence[Content]:
-    text, half = item.text, _PREVIEW // 2
-    if len(text) > _PREVIEW:
+def item_preview(item: Item) -> Sequence[Content]:
+    text, half = item.text, _PREVIEW_CHARACTERS // 2
+    if len(text) > _PREVIEW_CHARACTERS:
         text = f"{text[:half]} ... {text[-half:]}"
     lines = [literal(text)]
     if item.answer is not None:

@@ -9,7 +9,7 @@ from benchdesign.tui.concept_states import state_style
 from benchdesign.tui.marks import Marks
 from benchdesign.tui.session.session import Session
 from benchdesign.tui.session.session_data import Candidate
-from benchdesign.tui.widgets.table_rows import Cell
+from benchdesign.tui.widgets.table_rows import TableCell
 from benchdesign.workspace.decisions import Subject
 
 __all__ = ["CandidateRows"]
@@ -81,28 +81,28 @@ class CandidateRows:
         )
         return 0 if concept_map is None else int(concept_map.n_tokens[candidate.proposal.row])
 
-    def cell(self, row: int, key: str) -> Cell:
+    def cell(self, row: int, key: str) -> TableCell:
         """Return one cell."""
         candidate = self.candidates[row]
         verdict = self._verdicts[row].value
         style = state_style(verdict)
         if key == "mark":
-            return Cell(self._marks.glyph(verdict), style)
+            return TableCell(self._marks.glyph(verdict), style)
         if key == "id":
-            return Cell(candidate.item.id, "muted" if verdict in ("reject", "defer") else "")
+            return TableCell(candidate.item.id, "muted" if verdict in ("reject", "defer") else "")
         if key == "prompt":
             item = self._session.item_of(candidate)
             text = item.prompt or item.text
-            flag = _flag(candidate)
-            return Cell(f"{flag} {text}", "warn") if flag else Cell(text, "muted")
+            flag = _failed_check_flag(candidate)
+            return TableCell(f"{flag} {text}", "warn") if flag else TableCell(text, "muted")
         if key == "fills":
             sign = "+" if candidate.subject is Subject.ADD else "-"
-            return Cell(
+            return TableCell(
                 f"{sign}{candidate.proposal.n_filled}" if candidate.proposal.n_filled else "0"
             )
         if key == "gain":
-            return Cell(f"{candidate.proposal.gain:.2f}")
-        return Cell(str(self.sort_value(row, key)))
+            return TableCell(f"{candidate.proposal.gain:.2f}")
+        return TableCell(str(self.sort_value(row, key)))
 
     def sort_value(self, row: int, key: str) -> Any:
         """Return the sort key of a row in a column."""
@@ -121,6 +121,6 @@ class CandidateRows:
         return values[key]() if key in values else ""
 
 
-def _flag(candidate: Candidate) -> str:
+def _failed_check_flag(candidate: Candidate) -> str:
     failed = [check for check in candidate.proposal.checks if not check.passed]
     return f"{failed[0].name}?" if failed else ""

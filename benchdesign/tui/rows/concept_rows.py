@@ -8,7 +8,7 @@ from typing import Any
 from benchdesign.tui.concept_states import concept_label, state_style
 from benchdesign.tui.marks import Marks
 from benchdesign.tui.session.session import Session
-from benchdesign.tui.widgets.table_rows import Cell
+from benchdesign.tui.widgets.table_rows import TableCell
 
 __all__ = ["ConceptRows"]
 
@@ -52,22 +52,22 @@ class ConceptRows:
         """Return the value of a filter field."""
         return self.sort_value(row, name)
 
-    def cell(self, row: int, key: str) -> Cell:
+    def cell(self, row: int, key: str) -> TableCell:
         """Return one cell."""
         state = self.states[row]
         style = state_style(state)
         if key == "mark":
-            return Cell(self._marks.glyph(state), style)
+            return TableCell(self._marks.glyph(state), style)
         if key == "state":
-            return Cell(self._marks.word(state), style)
+            return TableCell(self._marks.word(state), style)
         if key == "concept":
             label = concept_label(self._session, row)
-            return Cell(label, "muted" if style == "muted" else "")
+            return TableCell(label, "muted" if style == "muted" else "")
         if key == "want" and self._gaps.is_wanted(row):
-            return Cell(f"{self._gaps.target[row]:,}", "head")
+            return TableCell(f"{self._gaps.target[row]:,}", "head")
         value = self.sort_value(row, key)
         text = f"{value:05d}" if key == "id" else f"{value:,}" if key == "items" else str(value)
-        return Cell(text, "muted" if style == "muted" else "")
+        return TableCell(text, "muted" if style == "muted" else "")
 
     def sort_value(self, row: int, key: str) -> Any:
         """Return the sort key of a row in a column."""

@@ -6,7 +6,7 @@ import csv
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchdesign.benchmarks.formats.spreadsheet_formulas import guarded
+from benchdesign.benchmarks.formats.spreadsheet_formulas import guard_formula
 from benchdesign.foundation.atomic_files import whole_files
 from benchdesign.tui.widgets.line_table import LineTable
 
@@ -29,5 +29,5 @@ def write_table(folder: Path, name: str, table: LineTable, rows: Sequence[int]) 
         writer.writerow(["id", *(column.title.lower() for column in columns)])
         for row in rows:
             cells = (table.rows.cell(row, column.key).text.strip() for column in columns)
-            writer.writerow([guarded(text) for text in (table.rows.row_id(row), *cells)])
+            writer.writerow([guard_formula(text) for text in (table.rows.row_id(row), *cells)])
     return path

@@ -12,7 +12,7 @@ from benchdesign.tui.concept_states import concept_label, state_style
 from benchdesign.tui.marks import Marks
 from benchdesign.tui.number_words import signed
 from benchdesign.tui.session.session import Session
-from benchdesign.tui.widgets.table_rows import Cell
+from benchdesign.tui.widgets.table_rows import TableCell
 from benchdesign.workspace.decisions import Verdict
 
 __all__ = ["GapRows"]
@@ -135,29 +135,29 @@ class GapRows:
         """Return the value of a filter field."""
         return self.cell(row, "word").text if name == "state" else self.sort_value(row, name)
 
-    def cell(self, row: int, key: str) -> Cell:
+    def cell(self, row: int, key: str) -> TableCell:
         """Return one cell."""
         line = self._lines[row]
         return self._area_cell(line.area, key) if line.concept_id is None else self._cell(line, key)
 
-    def _area_cell(self, area: int, key: str) -> Cell:
+    def _area_cell(self, area: int, key: str) -> TableCell:
         ids = self.by_area[area]
         if key in ("mark", "word"):
             state = self._area_state(area)
             if state is None:
-                return Cell("")
+                return TableCell("")
             text = self._marks.glyph(state) if key == "mark" else self._marks.word(state)
-            return Cell(text, state_style(state))
+            return TableCell(text, state_style(state))
         if key == "concept":
             is_open = self._area_id(area) in self.unfolded
             fold = self._marks.glyph("unfolded" if is_open else "folded")
-            return Cell(f"{fold} {len(ids):>3} {self.area_name(area)}", "head")
+            return TableCell(f"{fold} {len(ids):>3} {self.area_name(area)}", "head")
         value = self._area_value(area, key)
         if key == "add":
-            return Cell(f"+{value}" if value else "", "good")
+            return TableCell(f"+{value}" if value else "", "good")
         if key == "lift":
-            return Cell(signed(value) if value is not None else "")
-        return Cell("" if value is None else f"{value}")
+            return TableCell(signed(value) if value is not None else "")
+        return TableCell("" if value is None else f"{value}")
 
     def _area_value(self, area: int, key: str) -> Any:
         ids = self.by_area[area]
@@ -191,7 +191,7 @@ class GapRows:
             )
         return self._queues[key]
 
-    def _cell(self, line: _GapLine, key: str) -> Cell:
+    def _cell(self, line: _GapLine, key: str) -> TableCell:
         concept_id = line.concept_id
         assert concept_id is not None
         state = self.states[concept_id]
@@ -200,21 +200,21 @@ class GapRows:
         is_closed = count + added >= self._session.target(concept_id)
         if key == "mark":
             if is_closed and added:
-                return Cell(self._marks.glyph("accept"), "good")
-            return Cell(self._marks.glyph(state), state_style(state))
+                return TableCell(self._marks.glyph("accept"), "good")
+            return TableCell(self._marks.glyph(state), state_style(state))
         if key == "word":
-            return Cell(self._marks.word(state))
+            return TableCell(self._marks.word(state))
         if key == "concept":
             indent = "" if self.is_flat else "  "
-            return Cell(indent + concept_label(self._session, concept_id))
+            return TableCell(indent + concept_label(self._session, concept_id))
         if key == "want" and self._gaps.is_wanted(concept_id):
-            return Cell(f"{self._gaps.target[concept_id]:,}", "head")
+            return TableCell(f"{self._gaps.target[concept_id]:,}", "head")
         if key == "add":
-            return Cell(f"+{added}" if added else "", "good")
+            return TableCell(f"+{added}" if added else "", "good")
         value = self._value(concept_id, key)
         if key == "lift":
-            return Cell(signed(value))
-        return Cell("" if value is None else f"{value:,}", "muted" if value == 0 else "")
+            return TableCell(signed(value))
+        return TableCell("" if value is None else f"{value:,}", "muted" if value == 0 else "")
 
     def _value(self, concept_id: int, key: str) -> Any:
         if key == "have":

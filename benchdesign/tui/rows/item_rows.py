@@ -9,9 +9,9 @@ from typing import Any
 from benchdesign.benchmarks.items import Item
 from benchdesign.tui.marks import Marks
 from benchdesign.tui.session.session import Session
-from benchdesign.tui.widgets.table_rows import Cell
+from benchdesign.tui.widgets.table_rows import TableCell
 
-__all__ = ["ItemRow", "ItemRows", "answer_key"]
+__all__ = ["BenchmarkItemRows", "ItemRow", "answer_key"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class ItemRow:
     in_pool: bool
 
 
-class ItemRows:
+class BenchmarkItemRows:
     """The revised benchmark: the original items, then the accepted ones."""
 
     FIELDS = (
@@ -139,21 +139,25 @@ class ItemRows:
         occurrences = self._loaded.pool_shown if item_row.in_pool else self._loaded.shown
         return 0 if occurrences is None else int(occurrences.n_concepts[item_row.row])
 
-    def cell(self, row: int, key: str) -> Cell:
+    def cell(self, row: int, key: str) -> TableCell:
         """Return one cell."""
         item_row, state = self.at(row), self.state(row)
         muted = "muted" if state == "out" else ""
         if key == "mark":
-            return Cell(self._marks.glyph(state), {"new": "good", "out": "warn"}.get(state, ""))
+            return TableCell(
+                self._marks.glyph(state), {"new": "good", "out": "warn"}.get(state, "")
+            )
         if key == "state":
-            return Cell(self._marks.word(state), {"new": "good", "out": "warn"}.get(state, "muted"))
+            return TableCell(
+                self._marks.word(state), {"new": "good", "out": "warn"}.get(state, "muted")
+            )
         if key == "question":
-            return Cell(item_row.item.prompt or item_row.item.text, muted)
+            return TableCell(item_row.item.prompt or item_row.item.text, muted)
         if key == "from":
-            return Cell(
+            return TableCell(
                 "pool" if item_row.in_pool else "original", "good" if item_row.in_pool else "muted"
             )
-        return Cell(str(self.sort_value(row, key)), muted)
+        return TableCell(str(self.sort_value(row, key)), muted)
 
     def sort_value(self, row: int, key: str) -> Any:
         """Return the sort key of a row in a column."""

@@ -9,10 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchdesign.foundation.text import display
-from benchdesign.model_gaps.scores import FEW, ScoreRow, Scores, Standing
+from benchdesign.model_gaps.scores import MIN_ITEMS_FOR_SHARES, Rating, ScoreRow, Scores
 from benchdesign.tui.marks import Marks
 from benchdesign.tui.widgets.bars import signed_bar
-from benchdesign.tui.widgets.table_rows import Cell, Column
+from benchdesign.tui.widgets.table_rows import Column, TableCell
 
 if TYPE_CHECKING:
     from benchdesign.benchmarks.items import Item
@@ -20,30 +20,30 @@ if TYPE_CHECKING:
     from benchdesign.model_gaps.study import ModelStudy
     from benchdesign.model_gaps.weak_regions import WeakRegion
 
-__all__ = ["ItemRows", "PairRows", "ScoreRows", "Spot", "SpotRows"]
+__all__ = ["ModelItemRows", "PairRows", "ScoreRows", "SpotRow", "WeakSpotRows"]
 
-MOST_MODELS = 4
+MAX_MODEL_COLUMNS = 4
 """Maximum number of models with a column."""
 
-_WEAK = (Standing.VERY_POOR, Standing.POOR)
-_STRONG = (Standing.VERY_GOOD, Standing.GOOD)
+_WEAK = (Rating.VERY_POOR, Rating.POOR)
+_STRONG = (Rating.VERY_GOOD, Rating.GOOD)
 
 
-def style_of(standing: Standing) -> str:
+def style_of(standing: Rating) -> str:
     """Return the table's style for a standing."""
     return "warn" if standing in _WEAK else "good" if standing in _STRONG else ""
 
 
 def score_text(row: ScoreRow) -> str:
     """Return a score in percent, or as a count if there are few items."""
-    if row.n_items < FEW:
+    if row.n_items < MIN_ITEMS_FOR_SHARES:
         return f"{row.n_passed} of {row.n_items}"
     return f"{100 * row.chi_model:.0f} %"
 
 
 def region_score(region: WeakRegion) -> str:
     """Return the score of a group of similar items, as a count if there are few."""
-    if region.n_items < FEW:
+    if region.n_items < MIN_ITEMS_FOR_SHARES:
         return f"{region.n_passed} of {region.n_items}"
     return f"{100 * region.score:.0f} %"
 
@@ -72,7 +72,9 @@ class ScoreRows:
     @property
     def columns(self) -> tuple[Column, ...]:
         """Columns: name, support, one per model, spread."""
-        names = [display(result.model, width=12) for result in self.study.models[:MOST_MODELS]]
+        names = [
+            display(result.model, width=12) for result in self.study.models[:MAX_MODEL_COLUMNS]
+        ]
         return (
             Column("name", "AREA" if self.use_areas else "CONCEPT", 0),
             Column("n", "N", 6, "right"),
@@ -98,28 +100,28 @@ class ScoreRows:
         """Return the value of a filter field."""
         return self.sort_value(row, name)
 
-    def cell(self, row: int, key: str) -> Cell:
+    def cell(self, row: int, key: str) -> TableCell:
         """Return one cell."""
         unit = int(self.units[row])
         if key == "name":
-            return Cell(self.names[unit])
+            return TableCell(self.names[unit])
         if key == "n":
-            return Cell(f"{int(self.support[unit]):,}")
+            return TableCell(f"{int(self.support[unit]):,}")
         if key == "spread":
             spread = self.sort_value(row, key)
-            return Cell("" if spread < 0 else f"{100 * spread:.0f} pt")
+            return TableCell("" if spread < 0 else f"{100 * spread:.0f} pt")
         position = int(key.removeprefix("model"))
         score_row = self.tables[position].row(unit)
         if not score_row.n_items:
-            return Cell("", "muted")
-        if score_row.n_items < FEW:
-            return Cell(score_text(score_row), "muted")
+            return TableCell("", "muted")
+        if score_row.n_items < MIN_ITEMS_FOR_SHARES:
+            return TableCell(score_text(score_row), "muted")
         style = style_of(score_row.standing)
         if self._baseline:
-            return Cell(f"{100 * score_row.gap:+.0f} pt", style)
+            return TableCell(f"{100 * score_row.gap:+.0f} pt", style)
         mark = "!" if score_row.standing in _WEAK else "+" if score_row.standing in _STRONG else " "
         bar = "" if self._narrow else f"{self._marks.bar(score_row.chi_model, 5)} "
-        return Cell(f"{bar}{100 * score_row.chi_model:>3.0f} %{mark}", style)
+        return TableCell(f"{bar}{100 * score_row.chi_model:>3.0f} %{mark}", style)
 
     def sort_value(self, row: int, key: str) -> Any:
         """Return the sort key of a row in a column."""
@@ -130,7 +132,9 @@ class ScoreRows:
             return int(self.support[unit])
         if key == "spread":
             values = [
-                float(table.chi_model[unit]) for table in self.tables if table.n_items[unit] >= FEW
+                float(table.chi_model[unit])
+                for table in self.tables
+                if table.n_items[unit] >= MIN_ITEMS_FOR_SHARES
             ]
             return max(values) - min(values) if len(values) > 1 else -1.0
         position = int(key.removeprefix("model")) if key.startswith("model") else 0
@@ -141,7 +145,7 @@ class ScoreRows:
 
 
 @dataclass(frozen=True, slots=True)
-class Spot:
+class SpotRow:
     """A weak spot of one model: an area, a group of concepts, or similar items."""
 
     model: str
@@ -162,21 +166,21 @@ class Spot:
     region: WeakRegion | None = None
 
     @classmethod
-    def of_row(cls, model: str, kind: str, row: ScoreRow, nested: tuple[ScoreRow, ...]) -> Spot:
+    def of_row(cls, model: str, kind: str, row: ScoreRow, nested: tuple[ScoreRow, ...]) -> SpotRow:
         """Return the spot of an area or a concept."""
         text, key = score_text(row), f"{kind[0]}{row.unit}:{model}"
         figures = (row.n_items, text, row.chi_model, row.gap, row.q_value)
         return cls(model, key, kind, row.name, *figures, row, nested)
 
     @classmethod
-    def of_region(cls, model: str, region: WeakRegion) -> Spot:
+    def of_region(cls, model: str, region: WeakRegion) -> SpotRow:
         """Return the spot of a group of similar items."""
         figures = (region.n_items, region_score(region), region.score, region.gap, region.p_value)
         key = f"r{region.rows[0]}:{model}"
         return cls(model, key, "alike items", region.name, *figures, None, (), region)
 
 
-class SpotRows:
+class WeakSpotRows:
     """Weak spots of every model: areas, groups of similar items, groups of concepts."""
 
     columns = (
@@ -191,13 +195,13 @@ class SpotRows:
 
     def __init__(self, study: ModelStudy) -> None:
         self.study = study
-        self.spots: list[Spot] = []
+        self.spots: list[SpotRow] = []
         for result in study.models:
             for row, nested in result.profile():
-                self.spots.append(Spot.of_row(result.model, "area", row, nested))
-            self.spots += [Spot.of_region(result.model, region) for region in result.regions]
+                self.spots.append(SpotRow.of_row(result.model, "area", row, nested))
+            self.spots += [SpotRow.of_region(result.model, region) for region in result.regions]
             for head, *rest in result.other_groups():
-                self.spots.append(Spot.of_row(result.model, "concept", head, tuple(rest)))
+                self.spots.append(SpotRow.of_row(result.model, "concept", head, tuple(rest)))
 
     def __len__(self) -> int:
         return len(self.spots)
@@ -206,7 +210,7 @@ class SpotRows:
         """Return the unique key of the spot."""
         return self.spots[row].key
 
-    def spot_of(self, row_id: str) -> Spot | None:
+    def spot_of(self, row_id: str) -> SpotRow | None:
         """Return the spot with a row id; None if there is none."""
         return next(
             (spot for position, spot in enumerate(self.spots) if self.row_id(position) == row_id),
@@ -222,22 +226,22 @@ class SpotRows:
         """Return the value of a filter field."""
         return self.sort_value(row, name)
 
-    def cell(self, row: int, key: str) -> Cell:
+    def cell(self, row: int, key: str) -> TableCell:
         """Return one cell."""
         spot = self.spots[row]
         if key == "where":
-            return Cell(spot.name)
+            return TableCell(spot.name)
         if key == "model":
-            return Cell(spot.model)
+            return TableCell(spot.model)
         if key == "n":
-            return Cell(f"{spot.n_items:,}")
+            return TableCell(f"{spot.n_items:,}")
         if key == "score":
-            return Cell(spot.score)
+            return TableCell(spot.score)
         if key == "points":
-            return Cell(f"{100 * spot.gap:+.0f}", "warn")
+            return TableCell(f"{100 * spot.gap:+.0f}", "warn")
         if key == "q":
-            return Cell(f"{spot.chance:.2g}")
-        return Cell(spot.kind, "muted")
+            return TableCell(f"{spot.chance:.2g}")
+        return TableCell(spot.kind, "muted")
 
     def sort_value(self, row: int, key: str) -> Any:
         """Return the sort key of a row in a column."""
@@ -313,21 +317,21 @@ class PairRows:
         """Return the value of a filter field."""
         return self.sort_value(row, name)
 
-    def cell(self, row: int, key: str) -> Cell:
+    def cell(self, row: int, key: str) -> TableCell:
         """Return one cell."""
         kind, score_row = self.rows[row]
         style = style_of(score_row.standing)
         if key == "name":
-            return Cell(score_row.name + ("" if kind == "area" else "  (concept)"))
+            return TableCell(score_row.name + ("" if kind == "area" else "  (concept)"))
         if key == "n":
-            return Cell(f"{score_row.n_items:,}")
+            return TableCell(f"{score_row.n_items:,}")
         if key == "bar":
-            return Cell(signed_bar(score_row.chi_model, self._top, marks=self._marks), style)
+            return TableCell(signed_bar(score_row.chi_model, self._top, marks=self._marks), style)
         if key == "points":
-            return Cell(f"{100 * score_row.chi_model:+.0f}", style)
+            return TableCell(f"{100 * score_row.chi_model:+.0f}", style)
         if key == "against":
-            return Cell(f"{100 * score_row.gap:+.0f}", style)
-        return Cell(f"{score_row.q_value:.2g}", style)
+            return TableCell(f"{100 * score_row.gap:+.0f}", style)
+        return TableCell(f"{score_row.q_value:.2g}", style)
 
     def sort_value(self, row: int, key: str) -> Any:
         """Return the sort key of a row in a column."""
@@ -342,7 +346,7 @@ class PairRows:
         return values.get(key, 0)
 
 
-class ItemRows:
+class ModelItemRows:
     """Items with the models' results; suspect keys come first."""
 
     columns = (
@@ -380,24 +384,26 @@ class ItemRows:
         """Return the value of a filter field."""
         return self.sort_value(row, name)
 
-    def cell(self, row: int, key: str) -> Cell:
+    def cell(self, row: int, key: str) -> TableCell:
         """Return one cell."""
         item_row = self.order[row]
         result = self.analysis.row(item_row)
         if key == "question":
-            return Cell(self._items[item_row].prompt)
+            return TableCell(self._items[item_row].prompt)
         if key == "id":
-            return Cell(self._items[item_row].id, "muted")
+            return TableCell(self._items[item_row].id, "muted")
         if key == "solved":
-            return Cell(f"{result.n_passed} of {result.n_models}")
+            return TableCell(f"{result.n_passed} of {result.n_models}")
         if key == "discrimination":
             value = result.discrimination
-            return Cell("" if np.isnan(value) else f"{value:+.2f}", "warn" if value < 0 else "")
+            return TableCell(
+                "" if np.isnan(value) else f"{value:+.2f}", "warn" if value < 0 else ""
+            )
         notes = [
             note for note in result.notes if note != "all-miss" or "check-key" not in result.notes
         ]
         style = "warn" if "check-key" in notes else "muted"
-        return Cell(", ".join(self._WORDS[note] for note in notes), style)
+        return TableCell(", ".join(self._WORDS[note] for note in notes), style)
 
     def sort_value(self, row: int, key: str) -> Any:
         """Return the sort key of a row in a column."""

@@ -13,7 +13,7 @@ from benchdesign.foundation.text import display
 from benchdesign.tui.marks import Marks
 from benchdesign.tui.widgets.detail import heading
 from benchdesign.tui.widgets.evidence import literal
-from benchdesign.tui.widgets.table_rows import Cell, Column
+from benchdesign.tui.widgets.table_rows import Column, TableCell
 
 if TYPE_CHECKING:
     from benchdesign.concepts.dictionaries.dictionary import Dictionary
@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 __all__ = ["HeatRows", "OverlapRows"]
 
-_LACKING = (Status.MISSING, Status.UNDER)
-_STEP = 0.8
+_GAP_STATUSES = (Status.MISSING, Status.UNDER)
+_SHADE_LOG2_WIDTH = 0.8
 """Width of a shade in doublings (log2)."""
 
-_MOST_NAMED = 10
+_MAX_CONCEPTS_NAMED = 10
 
 
 class HeatRows:
@@ -41,7 +41,7 @@ class HeatRows:
         self.lines: list[tuple[AreaRow, ...]] = sorted(
             measured,
             key=lambda line: (
-                -sum(area.status in _LACKING for area in line),
+                -sum(area.status in _GAP_STATUSES for area in line),
                 max(float(np.nan_to_num(area.lift, nan=-9.0)) for area in line),
             ),
         )
@@ -72,20 +72,20 @@ class HeatRows:
         """Return the value of a filter field."""
         return self.sort_value(row, name)
 
-    def cell(self, row: int, key: str) -> Cell:
+    def cell(self, row: int, key: str) -> TableCell:
         """Return one cell: shade, ratio, and a mark if the difference is significant."""
         line = self.lines[row]
         if key == "name":
-            return Cell(line[0].name)
+            return TableCell(line[0].name)
         area = line[int(key.removeprefix("set"))]
         if np.isnan(area.lift):
-            return Cell("", "muted")
+            return TableCell("", "muted")
         # The middle shade means the frequency of the reference.
-        shade = self._shades[int(np.clip(round(area.lift / _STEP) + 2, 0, 4))]
+        shade = self._shades[int(np.clip(round(area.lift / _SHADE_LOG2_WIDTH) + 2, 0, 4))]
         ratio = 2.0**area.lift
-        mark = "!" if area.status in _LACKING else "+" if area.status == Status.OVER else " "
+        mark = "!" if area.status in _GAP_STATUSES else "+" if area.status == Status.OVER else " "
         style = {"!": "warn", "+": "good"}.get(mark, "")
-        return Cell(f"{shade * 3} {ratio:>4.1f}{mark}", style)
+        return TableCell(f"{shade * 3} {ratio:>4.1f}{mark}", style)
 
     def sort_value(self, row: int, key: str) -> Any:
         """Return the sort value of a cell."""
@@ -159,20 +159,20 @@ class OverlapRows:
         """Return the value of a filter field."""
         return self.sort_value(row, name)
 
-    def cell(self, row: int, key: str) -> Cell:
+    def cell(self, row: int, key: str) -> TableCell:
         """Return one cell."""
         benchmark = self._suite_rows[row]
         if key == "name":
-            return Cell(benchmark.name)
+            return TableCell(benchmark.name)
         if key == "lacking":
             share = benchmark.share_missing
-            return Cell("" if np.isnan(share) else f"{share:.0%}")
+            return TableCell("" if np.isnan(share) else f"{share:.0%}")
         if key.startswith("set"):
             other = int(key.removeprefix("set"))
             value = float(self.suite.overlap[row, other])
-            return Cell("" if other == row or np.isnan(value) else f"{value:.2f}")
+            return TableCell("" if other == row or np.isnan(value) else f"{value:.2f}")
         n = self.sort_value(row, key)
-        return Cell("" if n is None else f"{n:,}")
+        return TableCell("" if n is None else f"{n:,}")
 
     def sort_value(self, row: int, key: str) -> Any:
         """Return the sort value of a cell."""
@@ -205,7 +205,9 @@ class OverlapRows:
             (f"Concepts that only it shows: {benchmark.n_only_here:,}", only),
         ):
             lines.append(heading(title))
-            names = [self._dictionary.label(int(concept_id)) for concept_id in ids[:_MOST_NAMED]]
+            names = [
+                self._dictionary.label(int(concept_id)) for concept_id in ids[:_MAX_CONCEPTS_NAMED]
+            ]
             if names:
                 lines.append(literal("  " + "; ".join(display(name, width=40) for name in names)))
             lines.append(Content(""))

@@ -15,7 +15,7 @@ from textual.widgets import Input
 
 from benchdesign.foundation.text import cell_width, display
 from benchdesign.tui.keys import FOOTERS, KEYS, SCREENS, footer_word, key_label
-from benchdesign.tui.number_words import clock_of
+from benchdesign.tui.number_words import local_time_text
 from benchdesign.tui.widgets.detail import Line
 from benchdesign.tui.widgets.job_line import JobLine
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from benchdesign.tui.app import BenchdesignApp
     from benchdesign.tui.session.session import Session
 
-__all__ = ["ActionLine", "BaseScreen", "Part"]
+__all__ = ["ActionLine", "BaseScreen", "LinePart"]
 
 
-class Part(NamedTuple):
+class LinePart(NamedTuple):
     """A part of a line; clicking it runs its action."""
 
     text: str
@@ -41,7 +41,7 @@ class ActionLine(Line):
     ActionLine { height: 1; width: 1fr; text-wrap: nowrap; text-overflow: ellipsis; }
     """
 
-    def set_parts(self, parts: Sequence[Part]) -> None:
+    def set_parts(self, parts: Sequence[LinePart]) -> None:
         """Show new parts."""
         self._parts = list(parts)
         self.show(Content.assemble(*((part.text, part.style) for part in parts)))
@@ -62,10 +62,10 @@ class ActionLine(Line):
             await self.screen.perform(action)
 
 
-def _saved(session: Session) -> str:
+def _saved_text(session: Session) -> str:
     """Return when the last decision was saved; empty if there is none or it is unknown."""
     steps = session.log.steps
-    clock = clock_of(steps[-1].when) if steps else ""
+    clock = local_time_text(steps[-1].when) if steps else ""
     return clock and f"saved {clock}"
 
 
@@ -186,7 +186,7 @@ class BaseScreen(Screen[None]):
             size = f" · {session.summary.gaps.n_items:,} items"
             dictionary = session.summary.dictionary
             right = f"read by {dictionary.model} · {dictionary.n_concepts:,} concepts"
-        saved = _saved(session) if session.can_write else "read-only"
+        saved = _saved_text(session) if session.can_write else "read-only"
         right = saved if self.is_narrow else " · ".join(text for text in (right, saved) if text)
         size = "" if self.is_narrow else size
         name_width = max(width - 11 - cell_width(size) - cell_width(right) - 2, 8)
@@ -200,32 +200,36 @@ class BaseScreen(Screen[None]):
             (right, "$foreground-muted"),
         )
 
-    def _strip(self) -> list[Part]:
+    def _strip(self) -> list[LinePart]:
         current = next(screen for screen in SCREENS if screen.mode == self.MODE)
         screens = list(SCREENS)
         if self.is_narrow:
             low = max(min(current.number - 2, len(SCREENS) - 3), 0)
             screens = screens[low : low + 3]
-        parts = [Part("< ", "$foreground-muted", "step_screen(-1)")] if self.is_narrow else []
+        parts = [LinePart("< ", "$foreground-muted", "step_screen(-1)")] if self.is_narrow else []
         for screen in screens:
             action = f"go('{screen.mode}')"
             if screen is current:
-                parts.append(Part(f"[{screen.number} {screen.title}]", "bold reverse", action))
+                parts.append(LinePart(f"[{screen.number} {screen.title}]", "bold reverse", action))
             else:
-                parts.append(Part(f" {screen.number} {screen.title} ", "$foreground-muted", action))
+                parts.append(
+                    LinePart(f" {screen.number} {screen.title} ", "$foreground-muted", action)
+                )
         if self.is_narrow:
-            parts.append(Part(f" >   {current.number}/9", "$foreground-muted", "step_screen(1)"))
+            parts.append(
+                LinePart(f" >   {current.number}/9", "$foreground-muted", "step_screen(1)")
+            )
         return parts
 
-    def _keys(self) -> Iterable[Part]:
+    def _keys(self) -> Iterable[LinePart]:
         ids = self._waiting_keys() if self.is_waiting else FOOTERS[self.MODE]
         if self.is_narrow:
             ids = (*[key_id for key_id in ids if key_id != "help"][:5], "help")
         for key_id in ids:
             key = KEYS[key_id]
             label = key_label(self.owner.key_of(key_id))
-            yield Part(f"{label} ", "bold $text-accent", key.action)
-            yield Part(f"{footer_word(self.MODE, key_id)}   ", "$foreground-muted", key.action)
+            yield LinePart(f"{label} ", "bold $text-accent", key.action)
+            yield LinePart(f"{footer_word(self.MODE, key_id)}   ", "$foreground-muted", key.action)
 
     def _waiting_keys(self) -> tuple[str, ...]:
         """Return the keys that work while there is nothing to show."""

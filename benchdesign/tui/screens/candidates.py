@@ -12,8 +12,8 @@ from benchdesign.errors import WorkspaceError
 from benchdesign.foundation.text import display
 from benchdesign.tui.dialogs.dialogs import AskChoice, AskText
 from benchdesign.tui.keys import SCREEN_KEYS, bindings
-from benchdesign.tui.pages.item_page import CLOSEST, candidate_page
-from benchdesign.tui.pages.page_parts import id_end
+from benchdesign.tui.pages.item_page import CLOSEST_HEADING, candidate_page
+from benchdesign.tui.pages.page_parts import shortened_id
 from benchdesign.tui.rows.candidate_rows import CandidateRows
 from benchdesign.tui.screens.list_screen import Facet, ListScreen
 from benchdesign.tui.session.session_data import Candidate
@@ -267,7 +267,7 @@ class CandidatesScreen(ListScreen):
             self.table.move_to(next_key)
         assert self.session is not None
         word = self.owner.marks.word(verdict.value)
-        name = id_end(last.item.id, 24) if len(chosen) == 1 else f"{len(chosen)} candidates"
+        name = shortened_id(last.item.id, 24) if len(chosen) == 1 else f"{len(chosen)} candidates"
         self.say(
             f"{name} {word}. u undoes ({self.session.log.n_undoable} to undo). c sets the reason."
         )
@@ -374,7 +374,7 @@ class CandidatesScreen(ListScreen):
         if not edits:
             self.say("Nothing changed.")
         elif self._record([Decision(candidate.subject, candidate.item.id, edits=edits)]):
-            self.say(f"Edited {_fields_named(edits)}. u undoes.")
+            self.say(f"Edited {_field_names_text(edits)}. u undoes.")
 
     def show_list(self) -> None:
         """Show the list; on a narrow screen, in place of the page."""
@@ -400,7 +400,7 @@ class CandidatesScreen(ListScreen):
         self.show_detail()
         if self.shows_all_of_closest:
             self.set_focus(self.detail)
-            self.detail.scroll_to_line(CLOSEST)
+            self.detail.scroll_to_line(CLOSEST_HEADING)
         else:
             self.set_focus(self.table)
 
@@ -418,13 +418,13 @@ class CandidatesScreen(ListScreen):
             self.set_focus(self.table)
 
 
-_FIELDS_NAMED = 3
+_MAX_FIELDS_NAMED = 3
 
 
-def _fields_named(names: Iterable[str]) -> str:
+def _field_names_text(names: Iterable[str]) -> str:
     """Return `the question`, `the question and the answer`, `the a, the b, the c and 2 more`."""
     fields = [f"the {display(name, width=24)}" for name in names]
-    listed, n_more = fields[:_FIELDS_NAMED], len(fields) - _FIELDS_NAMED
+    listed, n_more = fields[:_MAX_FIELDS_NAMED], len(fields) - _MAX_FIELDS_NAMED
     if n_more > 0:
         listed.append(f"{n_more} more")
     return " and ".join(filter(None, [", ".join(listed[:-1]), listed[-1]]))

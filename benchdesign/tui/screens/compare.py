@@ -19,7 +19,7 @@ from textual.worker import get_current_worker
 
 from benchdesign.coverage.coverage import count_items
 from benchdesign.errors import BenchdesignError
-from benchdesign.foundation.paths import expanded
+from benchdesign.foundation.paths import expand_home
 from benchdesign.foundation.text import display
 from benchdesign.tui.dialogs.dialogs import AskChoice, AskText
 from benchdesign.tui.keys import SCREEN_KEYS, bindings
@@ -30,7 +30,7 @@ from benchdesign.tui.widgets.bars import signed_bar
 from benchdesign.tui.widgets.detail import heading
 from benchdesign.tui.widgets.evidence import literal
 from benchdesign.tui.widgets.path_suggester import PathSuggester
-from benchdesign.tui.widgets.table_rows import Cell, Column, Rows
+from benchdesign.tui.widgets.table_rows import Column, Rows, TableCell
 from benchdesign.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -78,18 +78,18 @@ class _CompareRows:
         """Return the value of a filter field."""
         return self.sort_value(row, name)
 
-    def cell(self, row: int, key: str) -> Cell:
+    def cell(self, row: int, key: str) -> TableCell:
         """Return one cell."""
         concept_id = int(self.ids[row])
         if key == "concept":
-            return Cell(self._dictionary.label(concept_id))
+            return TableCell(self._dictionary.label(concept_id))
         difference = float(self.difference[concept_id])
         style = "good" if difference > 0 else "warn"
         if key == "bar":
-            return Cell(signed_bar(difference, self._top, marks=self._marks), style)
+            return TableCell(signed_bar(difference, self._top, marks=self._marks), style)
         if key == "difference":
-            return Cell(f"{difference:+.1f}", style)
-        return Cell(f"{100 * self.sort_value(row, key):.1f} %")
+            return TableCell(f"{difference:+.1f}", style)
+        return TableCell(f"{100 * self.sort_value(row, key):.1f} %")
 
     def sort_value(self, row: int, key: str) -> Any:
         """Return the sort key of a row in a column."""
@@ -373,7 +373,7 @@ def _read_map(folder: Path, session: Session) -> tuple[str, ConceptMap]:
     """Read another workspace's benchmark map; it must come from the same dictionary."""
     analysis = session.analysis
     assert analysis is not None
-    other = Workspace.open(expanded(folder), access="read")
+    other = Workspace.open(expand_home(folder), access="read")
     concept_map = other.load_map("benchmark")
     if concept_map.dictionary != analysis.dictionary.fingerprint:
         raise BenchdesignError(

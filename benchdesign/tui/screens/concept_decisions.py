@@ -9,7 +9,7 @@ from benchdesign.tui.screens.list_screen import ListScreen
 from benchdesign.tui.session.session import Session
 from benchdesign.workspace.decisions import BY_RULE, Decision, Subject, Verdict
 
-__all__ = ["JudgingScreen", "subject_of"]
+__all__ = ["ConceptDecisionScreen", "subject_of"]
 
 
 def subject_of(row_id: str) -> tuple[Subject, str]:
@@ -19,7 +19,7 @@ def subject_of(row_id: str) -> tuple[Subject, str]:
     return Subject.CONCEPT, row_id
 
 
-class JudgingScreen(ListScreen):
+class ConceptDecisionScreen(ListScreen):
     """A list with the actions ignore, pin, exclude, note, want and merge."""
 
     def record(self, decisions: list[Decision], message: str) -> bool:
@@ -90,7 +90,7 @@ class JudgingScreen(ListScreen):
         def on_answer(text: str | None) -> None:
             if text is None:
                 return
-            count = BY_RULE if not text.strip() else _count(text)
+            count = BY_RULE if not text.strip() else _parse_count(text)
             if count is None:
                 self.say(f"{display(text, width=20)}: not a number of items; nothing changed.")
                 return
@@ -175,6 +175,6 @@ class JudgingScreen(ListScreen):
         return display(session.summary.dictionary.label(ids[0]), width=40)
 
 
-def _count(text: str) -> int | None:
+def _parse_count(text: str) -> int | None:
     digits = text.strip().replace(",", "")
     return int(digits) if is_whole_number(digits) else None

@@ -7,11 +7,11 @@ from typing import ClassVar
 from textual.binding import BindingType
 from textual.content import Content
 
-from benchdesign.tui.concept_states import OUT, is_gap_state
+from benchdesign.tui.concept_states import UNCOUNTED_STATES, is_gap_state
 from benchdesign.tui.keys import SCREEN_KEYS, bindings
 from benchdesign.tui.pages.concept_page import concept_page
 from benchdesign.tui.rows.concept_rows import ConceptRows
-from benchdesign.tui.screens.concept_decisions import JudgingScreen
+from benchdesign.tui.screens.concept_decisions import ConceptDecisionScreen
 from benchdesign.tui.screens.list_screen import Facet
 from benchdesign.tui.widgets.table_rows import Column, Rows
 from benchdesign.workspace.decisions import Verdict
@@ -19,7 +19,7 @@ from benchdesign.workspace.decisions import Verdict
 __all__ = ["ConceptsScreen"]
 
 
-class ConceptsScreen(JudgingScreen):
+class ConceptsScreen(ConceptDecisionScreen):
     """Every concept of the dictionary."""
 
     MODE = "concepts"
@@ -51,12 +51,12 @@ class ConceptsScreen(JudgingScreen):
             return (names[0], lambda row: states[row] in names)
 
         return (
-            ("in scope", lambda row: states[row] not in OUT),
+            ("in scope", lambda row: states[row] not in UNCOUNTED_STATES),
             ("gaps", lambda row: is_gap_state(states[row])),
             only("over"),
             only("adequate"),
             only("untestable"),
-            ("kept out", lambda row: states[row] in OUT),
+            ("kept out", lambda row: states[row] in UNCOUNTED_STATES),
             ("all", None),
         )
 

@@ -16,14 +16,14 @@ from textual.widgets import Input, Label
 from textual.worker import get_current_worker
 
 from benchdesign.errors import BenchdesignError, OutputExistsError
-from benchdesign.foundation.paths import expanded
+from benchdesign.foundation.paths import expand_home
 from benchdesign.foundation.text import display
-from benchdesign.revision.publish_checks import counted_items, publish_checks
-from benchdesign.tui.dialogs.dialogs import AskChoice, ReadText
+from benchdesign.revision.publish_checks import item_count_text, publish_checks
+from benchdesign.tui.dialogs.dialogs import AskChoice, TextDialog
 from benchdesign.tui.keys import SCREEN_KEYS, bindings
 from benchdesign.tui.pages.page_parts import marked_line, page_lines
 from benchdesign.tui.screens.base_screen import BaseScreen
-from benchdesign.tui.session.background_jobs import rewritten_map
+from benchdesign.tui.session.background_jobs import edited_items_map
 from benchdesign.tui.session.session import Session
 from benchdesign.tui.widgets.detail import Line, heading
 from benchdesign.tui.widgets.evidence import literal
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 __all__ = ["ExportScreen", "export_folders", "open_report"]
 
-_WHAT = {
+_FILE_DESCRIPTIONS = {
     "revision.json": "manifest and decisions",
     "concepts.parquet": "concepts, before and after",
     "report.html": "one file, works offline",
@@ -73,7 +73,7 @@ def open_report(screen: BaseScreen) -> None:
         text = report.with_suffix(".md").read_text("utf-8", errors="replace")
     except OSError:
         return
-    screen.app.push_screen(ReadText(f"Report: {report.with_suffix('.md').name}", text))
+    screen.app.push_screen(TextDialog(f"Report: {report.with_suffix('.md').name}", text))
 
 
 class ExportScreen(BaseScreen):
@@ -124,7 +124,9 @@ class ExportScreen(BaseScreen):
         plan, problem = None, ""
         choice = Choice.from_decisions(session.log)
         try:
-            rewritten = rewritten_map(session.workspace, session.analysis, choice, may_wait=False)
+            rewritten = edited_items_map(
+                session.workspace, session.analysis, choice, may_wait=False
+            )
             plan = plan_revision(session.analysis, choice, rewritten=rewritten)
         except BenchdesignError as error:
             problem = str(error)
@@ -168,7 +170,7 @@ class ExportScreen(BaseScreen):
             *self._space,
         ]
         for name in planned_files(analysis.benchmark, format=self.format):
-            description = _WHAT.get(name, "")
+            description = _FILE_DESCRIPTIONS.get(name, "")
             if not description:
                 description = (
                     f"{self.plan.n_items:,} items" if self.plan else "the revised benchmark"
@@ -304,11 +306,11 @@ class ExportScreen(BaseScreen):
         elif self.session is not None and self.session.analysis is not None:
             n_unread = 0 if self.plan is None else self.plan.n_unread
             self.say(
-                f"Mapping {counted_items(n_unread, 'edited')}, then writing ..."
+                f"Mapping {item_count_text(n_unread, 'edited')}, then writing ..."
                 if n_unread
                 else "Writing ..."
             )
-            self.write_files(expanded(folder), force=force)
+            self.write_files(expand_home(folder), force=force)
 
     @work(thread=True, exclusive=True, group="export", exit_on_error=False)
     def write_files(self, folder: Path, *, force: bool) -> None:
@@ -321,7 +323,7 @@ class ExportScreen(BaseScreen):
             return
         choice = Choice.from_decisions(session.log)
         try:
-            rewritten = rewritten_map(session.workspace, session.analysis, choice, may_wait=True)
+            rewritten = edited_items_map(session.workspace, session.analysis, choice, may_wait=True)
             revision = write_revision(
                 session.analysis,
                 folder,

@@ -12,14 +12,14 @@ from benchdesign.tui.dialogs.dialogs import AskChoice, AskText
 from benchdesign.tui.keys import SCREEN_KEYS, bindings
 from benchdesign.tui.pages.concept_page import area_page, concept_page
 from benchdesign.tui.rows.gap_rows import GapRows
-from benchdesign.tui.screens.concept_decisions import JudgingScreen
+from benchdesign.tui.screens.concept_decisions import ConceptDecisionScreen
 from benchdesign.tui.screens.list_screen import Facet
 from benchdesign.tui.widgets.table_rows import Column, Rows
 from benchdesign.workspace.decisions import Verdict
 
 __all__ = ["GapsScreen"]
 
-_RULES = (
+_FDR_CHOICES = (
     ("0.01", "strict: 1 % false discoveries"),
     ("0.05", "default: 5 % false discoveries"),
     ("0.1", "lenient: 10 % false discoveries"),
@@ -27,7 +27,7 @@ _RULES = (
 )
 
 
-class GapsScreen(JudgingScreen):
+class GapsScreen(ConceptDecisionScreen):
     """Areas with gaps, and the gaps in each area."""
 
     MODE = "gaps"
@@ -184,7 +184,7 @@ class GapsScreen(JudgingScreen):
 
         gaps = session.analysis.gaps
         choices = []
-        for fdr, text in _RULES:
+        for fdr, text in _FDR_CHOICES:
             n_gaps = int(gaps.rethreshold(replace(gaps.settings, fdr=float(fdr))).is_gap.sum())
             current = "  (current)" if float(fdr) == gaps.settings.fdr else ""
             choices.append((fdr, f"{text:<36}{n_gaps:>6,} gaps{current}"))

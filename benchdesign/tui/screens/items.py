@@ -9,18 +9,18 @@ from textual.binding import BindingType
 from textual.content import Content
 
 from benchdesign.errors import WorkspaceError
-from benchdesign.tui.dialogs.dialogs import AskChoice, AskSome, AskText
+from benchdesign.tui.dialogs.dialogs import AskChoice, AskMultiple, AskText
 from benchdesign.tui.keys import SCREEN_KEYS, bindings
 from benchdesign.tui.pages.item_page import item_page
-from benchdesign.tui.rows.item_rows import ItemRows
+from benchdesign.tui.rows.item_rows import BenchmarkItemRows
 from benchdesign.tui.screens.list_screen import Facet, ListScreen
 from benchdesign.tui.widgets.table_rows import Column, Rows
 from benchdesign.workspace.decisions import Decision, Subject, Verdict
 
 __all__ = ["ItemsScreen"]
 
-_KEEP = "save this filter"
-_ON_DEMAND = {"source", "row"}
+_SAVE_FILTER = "save this filter"
+_HIDDEN_BY_DEFAULT = {"source", "row"}
 """Columns that are hidden by default."""
 
 
@@ -43,15 +43,15 @@ class ItemsScreen(ListScreen):
         Column("row", "ROW", 7, "right", narrow=False),
         Column("state", "STATE", 7),
     )
-    FIELDS = ItemRows.FIELDS
+    FIELDS = BenchmarkItemRows.FIELDS
     EMPTY = "No item matches. esc clears the filter, f shows other states."
 
-    _rows: ItemRows
+    _rows: BenchmarkItemRows
 
     def make_rows(self) -> Rows:
         """Return the benchmark's items, then the accepted candidates."""
         assert self.session is not None
-        self._rows = ItemRows(self.session, marks=self.owner.marks)
+        self._rows = BenchmarkItemRows(self.session, marks=self.owner.marks)
         visible = self._visible_columns()
         self.table.columns = tuple(
             column for column in self.COLUMNS if not column.title or column.key in visible
@@ -65,7 +65,7 @@ class ItemsScreen(ListScreen):
             return {key for key in saved if isinstance(key, str)}
         # An empty column would take width from the questions.
         empty = set() if self._rows.has_categories else {"category"}
-        return {column.key for column in self.COLUMNS} - empty - _ON_DEMAND
+        return {column.key for column in self.COLUMNS} - empty - _HIDDEN_BY_DEFAULT
 
     def action_choose(self) -> None:
         """Choose the columns."""
@@ -89,7 +89,7 @@ class ItemsScreen(ListScreen):
                 self.table.sort_key = None
             self.refresh_session()
 
-        self.app.push_screen(AskSome("Columns besides the question", choices), on_answer)
+        self.app.push_screen(AskMultiple("Columns besides the question", choices), on_answer)
 
     def facets(self) -> tuple[Facet, ...]:
         """Return the filters by state, and near-duplicates if there are any."""
@@ -192,13 +192,13 @@ class ItemsScreen(ListScreen):
         current = self.filter_bar.value
         choices = [(view, view) for view in views]
         if current and current not in views:
-            choices.insert(0, (_KEEP, f"{_KEEP}: {current}"))
+            choices.insert(0, (_SAVE_FILTER, f"{_SAVE_FILTER}: {current}"))
         if not choices:
             self.say("Press / and type a filter first; then v saves it.")
             return
 
         def on_answer(choice: str | None) -> None:
-            if choice == _KEEP:
+            if choice == _SAVE_FILTER:
                 views.append(current)
                 self.owner.save_ui()
                 self.say("Filter saved. v lists the saved filters.")

@@ -13,10 +13,10 @@ from textual.widgets import Input
 
 from benchdesign.foundation.text import display
 from benchdesign.tui.dialogs.dialogs import AskChoice
-from benchdesign.tui.screens.base_screen import ActionLine, BaseScreen, Part
+from benchdesign.tui.screens.base_screen import ActionLine, BaseScreen, LinePart
 from benchdesign.tui.session.ui_state import UiState
 from benchdesign.tui.widgets.detail import Detail, Line
-from benchdesign.tui.widgets.filter_bar import Filter, FilterBar, parse_filter
+from benchdesign.tui.widgets.filter_bar import FilterBar, RowFilter, parse_filter
 from benchdesign.tui.widgets.line_table import LineTable
 from benchdesign.tui.widgets.table_rows import Column, Rows
 from benchdesign.workspace.decisions import Decision
@@ -26,13 +26,13 @@ __all__ = ["Facet", "ListScreen"]
 Facet = tuple[str, Callable[[int], bool] | None]
 """Name, and the predicate of a row number; None shows all rows."""
 
-_ZOOMS = ("-zoom-list", "-zoom-detail")
+_ZOOM_CLASSES = ("-zoom-list", "-zoom-detail")
 
 _DETAIL_DELAY = 0.04
 """Seconds the cursor must rest before the page is drawn: holding an arrow key stays fast."""
 
 
-class _Asked(NamedTuple):
+class _FilterCache(NamedTuple):
     """The last filter result: the facet changes less often than the filter, so both are cached."""
 
     rows: Rows
@@ -40,7 +40,7 @@ class _Asked(NamedTuple):
     in_facet: Sequence[bool] | None
     """Whether each row is in the facet; None for all rows."""
 
-    filter: Filter
+    filter: RowFilter
     visible: Sequence[bool] | None
     """Whether each row is in the facet and passes the filter; None for all rows."""
 
@@ -64,7 +64,7 @@ class ListScreen(BaseScreen):
     """Id of the row to restore the cursor to, once the rows exist."""
 
     _saved_pane = "table"
-    _filter_cache: _Asked | None = None
+    _filter_cache: _FilterCache | None = None
 
     _page_key: object = None
     """Row, page of evidence and version that the detail page shows."""
@@ -150,7 +150,7 @@ class ListScreen(BaseScreen):
         state = self.owner.ui.of_screen(self.MODE)
         facet, zoom = state.get("facet", 0), state.get("zoom")
         self.facet = facet if isinstance(facet, int) and facet >= 0 else 0
-        for css_class in _ZOOMS:
+        for css_class in _ZOOM_CLASSES:
             self.set_class(zoom == css_class, css_class)
         self._saved_pane = "detail" if state.get("pane") == "detail" else "table"
         self.filter_bar.restore(str(state.get("filter", "")))
@@ -170,7 +170,9 @@ class ListScreen(BaseScreen):
             reverse=self.table.reverse,
             cursor=self.table.cursor_id,
             pane="detail" if self.detail.has_focus else "table",
-            zoom=next((css_class for css_class in _ZOOMS if self.has_class(css_class)), None),
+            zoom=next(
+                (css_class for css_class in _ZOOM_CLASSES if self.has_class(css_class)), None
+            ),
         )
 
     def refresh_session(self) -> None:
@@ -199,7 +201,7 @@ class ListScreen(BaseScreen):
         if cache is None or cache.rows is not rows or cache.facet != self.facet:
             test = facets[self.facet][1]
             in_facet = None if test is None else [test(row) for row in range(len(rows))]
-            cache = _Asked(rows, self.facet, in_facet, Filter(), in_facet)
+            cache = _FilterCache(rows, self.facet, in_facet, RowFilter(), in_facet)
         # A filter that only narrows the last one needs to test visible rows only.
         among = cache.visible if new_filter.narrows(cache.filter) else cache.in_facet
         source: Any = rows
@@ -245,11 +247,11 @@ class ListScreen(BaseScreen):
             is_active = index == self.facet
             text = f"[{name}]" if is_active else f" {name} "
             style = "bold" if is_active else "$foreground-muted"
-            parts.append(Part(text, style, f"facet({index})"))
+            parts.append(LinePart(text, style, f"facet({index})"))
         line = self.query_one("#tally", Line)
         line.display = not self.is_narrow
         if self.is_narrow:
-            parts.append(Part(f"  {self.count_text()}", "$foreground-muted"))
+            parts.append(LinePart(f"  {self.count_text()}", "$foreground-muted"))
         else:
             line.show(self.tally())
         self.query_one("#facets", ActionLine).set_parts(parts)
@@ -384,8 +386,8 @@ class ListScreen(BaseScreen):
         if self.has_class("-detail"):
             self.remove_class("-detail")
             self.set_focus(self.table)
-        elif any(self.has_class(css_class) for css_class in _ZOOMS):
-            self.remove_class(*_ZOOMS)
+        elif any(self.has_class(css_class) for css_class in _ZOOM_CLASSES):
+            self.remove_class(*_ZOOM_CLASSES)
         elif self.detail.has_focus:
             self.set_focus(self.table)
         elif self.table.marked:
@@ -401,7 +403,7 @@ class ListScreen(BaseScreen):
     def action_zoom(self) -> None:
         """Zoom the focused pane, or restore both panes."""
         if self.has_class("-zoom-list") or self.has_class("-zoom-detail"):
-            self.remove_class(*_ZOOMS)
+            self.remove_class(*_ZOOM_CLASSES)
         elif self.detail.has_focus:
             self.add_class("-zoom-detail")
         else:

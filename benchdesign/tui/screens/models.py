@@ -12,7 +12,7 @@ from textual.content import Content
 from textual.worker import get_current_worker
 
 from benchdesign.errors import BenchdesignError
-from benchdesign.foundation.paths import expanded, is_there
+from benchdesign.foundation.paths import expand_home, path_exists
 from benchdesign.foundation.text import display
 from benchdesign.tui.dialogs.dialogs import AskChoice, AskText
 from benchdesign.tui.keys import SCREEN_KEYS, bindings
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 __all__ = ["ModelsScreen"]
 
 _N_BOOTSTRAP = 100
-_MOST_PAIRS = 20
+_MAX_PAIR_CHOICES = 20
 _LISTS = ("areas", "concepts", "weak", "pair", "items")
 
 
@@ -75,17 +75,17 @@ class ModelsScreen(ListScreen):
         return names[min(self.facet, len(names) - 1)]
 
     def _rows_of(self, name: str) -> object:
-        from benchdesign.tui.rows.model_rows import ItemRows, PairRows, ScoreRows, SpotRows
+        from benchdesign.tui.rows.model_rows import ModelItemRows, PairRows, ScoreRows, WeakSpotRows
 
         study, session = self.study, self.session
         if study is None or session is None or session.analysis is None:
             return ListRows((), ())
         if name == "weak":
-            return SpotRows(study)
+            return WeakSpotRows(study)
         if name == "pair" and self.pair is not None:
             return PairRows(study, self.pair, marks=self.owner.marks)
         if name == "items":
-            return ItemRows(study, tuple(session.analysis.benchmark.items))
+            return ModelItemRows(study, tuple(session.analysis.benchmark.items))
         return ScoreRows(
             study,
             use_areas=name == "areas" and study.models[0].areas is not None,
@@ -141,7 +141,7 @@ class ModelsScreen(ListScreen):
         # A narrow screen shows only the instructions, not the empty list.
         self.set_class(self.study is None and self.is_narrow, "-how")
         if self.study is None:
-            self.detail.show(self.doing or _HOW)
+            self.detail.show(self.doing or _HELP_CONTENT)
         elif not len(self.table.rows) and self._list == "weak":
             self.detail.show("No model has a significant weak spot in these results.")
         else:
@@ -150,11 +150,11 @@ class ModelsScreen(ListScreen):
     def detail_of(self, row_id: str) -> Content:
         """Return the page about a row of the active list."""
         from benchdesign.tui.pages import model_page as model_pages
-        from benchdesign.tui.rows.model_rows import ItemRows, PairRows, ScoreRows, SpotRows
+        from benchdesign.tui.rows.model_rows import ModelItemRows, PairRows, ScoreRows, WeakSpotRows
 
         session, rows, study = self.session, self.table.rows, self.study
         if study is None or session is None or session.analysis is None:
-            return _HOW
+            return _HELP_CONTENT
         items = session.analysis.benchmark.items
         if isinstance(rows, ScoreRows):
             return model_pages.score_page(
@@ -166,13 +166,13 @@ class ModelsScreen(ListScreen):
                 marks=self.owner.marks,
                 width=self.page_width,
             )
-        if isinstance(rows, SpotRows):
+        if isinstance(rows, WeakSpotRows):
             spot = rows.spot_of(row_id)
             if spot is not None:
                 return model_pages.spot_page(study, spot, items=items, width=self.page_width)
         if isinstance(rows, PairRows):
             return model_pages.pair_page(rows, row_id, items=items, width=self.page_width)
-        if isinstance(rows, ItemRows):
+        if isinstance(rows, ModelItemRows):
             row = next((row for row, item in enumerate(items) if item.id == row_id), None)
             if row is not None:
                 answers = {} if self.joined is None else self.joined.answers
@@ -193,7 +193,7 @@ class ModelsScreen(ListScreen):
             for a in names:
                 for b in names[names.index(a) + 1 :]:
                     pairs[f"pair{len(pairs)}"] = (a, b)
-        for key, (a, b) in list(pairs.items())[:_MOST_PAIRS]:
+        for key, (a, b) in list(pairs.items())[:_MAX_PAIR_CHOICES]:
             names_text = f"{display(a, width=28)} vs. {display(b, width=28)}"
             choices.append((key, f"compare {names_text}"))
         choices.append(("none", "remove the results"))
@@ -217,7 +217,7 @@ class ModelsScreen(ListScreen):
         def on_answer(path: str | None) -> None:
             if path and path.strip():
                 # Absolute, so that it still resolves if the next start is in another folder.
-                absolute = _expanded(path.strip())
+                absolute = _absolute_result_path(path.strip())
                 self.read_results([*self._paths(), absolute], self._metrics())
 
         self.app.push_screen(
@@ -257,7 +257,9 @@ class ModelsScreen(ListScreen):
 
         on_main_thread(self._show_activity, "Reading results ...")
         try:
-            joined = load_results(map(_expanded, paths), analysis.benchmark, metrics=metric_names)
+            joined = load_results(
+                map(_absolute_result_path, paths), analysis.benchmark, metrics=metric_names
+            )
             on_main_thread(self._show_activity, f"Scoring {len(joined.scores)} models ...")
             study = study_models(
                 analysis.benchmark_map,
@@ -361,15 +363,15 @@ class ModelsScreen(ListScreen):
         )
 
 
-def _expanded(path: str) -> str:
+def _absolute_result_path(path: str) -> str:
     """Return the absolute path, also after a `MODEL=` prefix."""
     name, sign, rest = path.partition("=")
-    if sign and not is_there(path):
-        return f"{name}={expanded(rest).absolute()}"
-    return str(expanded(path).absolute())
+    if sign and not path_exists(path):
+        return f"{name}={expand_home(rest).absolute()}"
+    return str(expand_home(path).absolute())
 
 
-_HOW = Content(
+_HELP_CONTENT = Content(
     "Press c to add results of models on these items: a log of lm-eval, Inspect or HELM, "
     "a folder of logs, or a table (JSONL, CSV) with one row for each item and model: the item's "
     "id, a score from 0 to 1, and the model's name.\n\n"

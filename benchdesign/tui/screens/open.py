@@ -13,17 +13,17 @@ from textual.containers import Vertical
 from textual.widgets import Input
 
 from benchdesign.errors import BenchdesignError
-from benchdesign.foundation.paths import expanded, is_there
+from benchdesign.foundation.paths import expand_home, path_exists
 from benchdesign.tui.keys import SCREEN_KEYS, bindings, key_label
-from benchdesign.tui.screens.base_screen import BaseScreen, Part
+from benchdesign.tui.screens.base_screen import BaseScreen, LinePart
 from benchdesign.tui.session.ui_state import Recent
 from benchdesign.tui.widgets.detail import Line
 from benchdesign.tui.widgets.filter_bar import FilterBar, parse_filter
 from benchdesign.tui.widgets.line_table import LineTable
-from benchdesign.tui.widgets.table_rows import Cell, Column, ListRows
+from benchdesign.tui.widgets.table_rows import Column, ListRows, TableCell
 
 if TYPE_CHECKING:
-    from benchdesign.tui.dialogs.new_workspace import NewForm
+    from benchdesign.tui.dialogs.new_workspace import NewWorkspaceForm
 
 __all__ = ["OpenScreen"]
 
@@ -60,7 +60,7 @@ class OpenScreen(BaseScreen):
     def on_mount(self) -> None:
         """Show the list, or the form if a benchmark file was given on the command line."""
         target = self.owner.target
-        if target is not None and not is_there(Path(target) / "workspace.json"):
+        if target is not None and not path_exists(Path(target) / "workspace.json"):
             self.run_worker(self._begin(target, self.owner.pool or ""))
         else:
             self.set_focus(self.table)
@@ -70,11 +70,11 @@ class OpenScreen(BaseScreen):
         self.form.begin(benchmark, pool)
 
     @property
-    def form(self) -> NewForm:
+    def form(self) -> NewWorkspaceForm:
         """The form for a new workspace; it must be mounted."""
-        from benchdesign.tui.dialogs.new_workspace import NewForm
+        from benchdesign.tui.dialogs.new_workspace import NewWorkspaceForm
 
-        return self.query_one(NewForm)
+        return self.query_one(NewWorkspaceForm)
 
     @property
     def table(self) -> LineTable:
@@ -88,21 +88,21 @@ class OpenScreen(BaseScreen):
         cells = [self._cells(recent) for recent in self._recents]
         self.table.show(ListRows([recent.folder for recent in self._recents], cells))
 
-    def _cells(self, recent: Recent) -> dict[str, Cell]:
+    def _cells(self, recent: Recent) -> dict[str, TableCell]:
         style = "muted" if recent.is_missing else ""
         session = self.session
         is_open = session is not None and str(session.folder.resolve()) == recent.folder
         mark = "!" if recent.is_missing else self.owner.marks.glyph("pass") if is_open else ""
         reviewed = f"{recent.n_reviewed} of {recent.n_candidates}" if recent.n_candidates else ""
         return {
-            "mark": Cell(mark, "warn" if recent.is_missing else "good"),
-            "name": Cell(recent.name or recent.folder, style or "strong"),
-            "folder": Cell(_short(recent.folder, 38), "muted"),
-            "items": Cell(f"{recent.n_items:,}" if recent.n_items else "", style),
-            "gaps": Cell("" if recent.n_gaps is None else f"{recent.n_gaps:,}", style),
-            "candidates": Cell(reviewed, style),
-            "stage": Cell(recent.stage, style),
-            "opened": Cell(_when(recent.opened), style),
+            "mark": TableCell(mark, "warn" if recent.is_missing else "good"),
+            "name": TableCell(recent.name or recent.folder, style or "strong"),
+            "folder": TableCell(_path_end(recent.folder, 38), "muted"),
+            "items": TableCell(f"{recent.n_items:,}" if recent.n_items else "", style),
+            "gaps": TableCell("" if recent.n_gaps is None else f"{recent.n_gaps:,}", style),
+            "candidates": TableCell(reviewed, style),
+            "stage": TableCell(recent.stage, style),
+            "opened": TableCell(_opened_text(recent.opened), style),
         }
 
     # recent workspaces
@@ -162,10 +162,10 @@ class OpenScreen(BaseScreen):
 
     async def show_form(self) -> None:
         """Show the form; mount it on first use, so that the first frame stays fast."""
-        from benchdesign.tui.dialogs.new_workspace import NewForm
+        from benchdesign.tui.dialogs.new_workspace import NewWorkspaceForm
 
-        if not self.query(NewForm):
-            await self.query_one("#body").mount(NewForm(self.owner.marks, id="new"))
+        if not self.query(NewWorkspaceForm):
+            await self.query_one("#body").mount(NewWorkspaceForm(self.owner.marks, id="new"))
         self.add_class("-form")
         self.draw_frame()
         self.set_focus(self.query_one("#benchmark", Input))
@@ -183,7 +183,7 @@ class OpenScreen(BaseScreen):
         self.draw_frame()
         self.set_focus(self.table)
 
-    def _keys(self) -> Iterable[Part]:
+    def _keys(self) -> Iterable[LinePart]:
         if not self.has_class("-form"):
             yield from super()._keys()
             return
@@ -195,8 +195,8 @@ class OpenScreen(BaseScreen):
             (f"{back} ", "back to the list   ", "back"),
             ("f1 ", "help   ", "help"),
         ):
-            yield Part(key, "bold $text-accent", action)
-            yield Part(word, "$foreground-muted", action)
+            yield LinePart(key, "bold $text-accent", action)
+            yield LinePart(word, "$foreground-muted", action)
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Filter while typing."""
@@ -239,7 +239,7 @@ class OpenScreen(BaseScreen):
         self.owner.close_workspace()
         try:
             workspace = Workspace.create(
-                expanded(values.folder),
+                expand_home(values.folder),
                 values.benchmark,
                 pool=values.pool or None,
                 settings=settings,
@@ -252,12 +252,12 @@ class OpenScreen(BaseScreen):
         self.owner.start_session(Session(workspace))
 
 
-def _short(folder: str, width: int) -> str:
+def _path_end(folder: str, width: int) -> str:
     """Return the end of a path, cut at the start: the end differs between folders."""
     return folder if len(folder) <= width else f"…{folder[1 - width :]}"
 
 
-def _when(opened: str) -> str:
+def _opened_text(opened: str) -> str:
     try:
         when = datetime.fromisoformat(opened)
     except ValueError:

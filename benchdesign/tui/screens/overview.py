@@ -27,10 +27,10 @@ from benchdesign.workspace.stage_record import STAGES
 
 if TYPE_CHECKING:
     from benchdesign.coverage.figures import CoverageFigures
-    from benchdesign.tui.dialogs.scope import ByHand, ScopeAnswer
+    from benchdesign.tui.dialogs.scope import ScopeOverride, ScopeResult
     from benchdesign.tui.figures import Figures
     from benchdesign.tui.marks import Marks
-    from benchdesign.tui.session.since_export import SinceExport
+    from benchdesign.tui.session.since_export import ExportComparison
 
 __all__ = ["OverviewScreen"]
 
@@ -42,8 +42,8 @@ _STAGE_WORDS = {
     "evidence": "mark evidence",
 }
 
-_AREAS = 5
-_OLD = "$text-warning"
+_MAX_AREAS_SHOWN = 5
+_STALE_STYLE = "$text-warning"
 
 
 class OverviewScreen(BaseScreen):
@@ -56,7 +56,7 @@ class OverviewScreen(BaseScreen):
     _open_scope_after_load = False
     """Whether the scope key was pressed before the items were loaded."""
 
-    since_export: SinceExport | None = None
+    since_export: ExportComparison | None = None
     """Changes since the last export; None if there is no export or they are not computed yet."""
 
     _since_session: Session | None = None
@@ -95,7 +95,7 @@ class OverviewScreen(BaseScreen):
     def look_at_export(self) -> None:
         """Compute in a thread what the decisions change, also since the last export."""
         from benchdesign.tui.screens.export import export_folders
-        from benchdesign.tui.session.since_export import figures_now, work_out
+        from benchdesign.tui.session.since_export import compare_with_export, current_figures
 
         session = self.session
         if session is None or session.analysis is None:
@@ -103,16 +103,16 @@ class OverviewScreen(BaseScreen):
         worker = get_current_worker()
         analysis, key = session.analysis, (session, session.version)
         is_changed = bool(session.log.accepted or session.log.dropped)
-        after = figures_now(session, analysis) if is_changed else None
+        after = current_figures(session, analysis) if is_changed else None
         folders = export_folders(self.owner.ui, session)
-        since = work_out(session, analysis, folders, now=after)
+        since = compare_with_export(session, analysis, folders, now=after)
         if not worker.is_cancelled:
             self.app.call_from_thread(self._show_changes, key, since, after)
 
     def _show_changes(
         self,
         key: tuple[Session, int],
-        since: SinceExport | None,
+        since: ExportComparison | None,
         after: CoverageFigures | None,
     ) -> None:
         session = key[0]
@@ -141,7 +141,10 @@ class OverviewScreen(BaseScreen):
         lines = [
             Content.assemble(
                 heading("Coverage of the concept dictionary"),
-                (f"   {self.owner.marks.glyph('warn')} out of date" if is_stale else "", _OLD),
+                (
+                    f"   {self.owner.marks.glyph('warn')} out of date" if is_stale else "",
+                    _STALE_STYLE,
+                ),
                 ("      → worst gaps, stages" if self.is_narrow else "", "$foreground-muted"),
             ),
             *([] if is_short else [Content("")]),
@@ -229,7 +232,7 @@ class OverviewScreen(BaseScreen):
         head = f"{'Worst areas':<{width + 5}}gaps   have{added} / want"
         lines = [Content(""), heading(head)]
         is_full = self.since_export is not None and self.app.size.height < 40
-        for row in range(min(len(rows), _AREAS - 2 if is_full else _AREAS)):
+        for row in range(min(len(rows), _MAX_AREAS_SHOWN - 2 if is_full else _MAX_AREAS_SHOWN)):
             name = display(rows.row_id(row).removeprefix("area:"), width=width)
             have, want = rows.sort_value(row, "have"), rows.sort_value(row, "want")
             new = rows.cell(row, "add").text if added else ""
@@ -320,10 +323,10 @@ class OverviewScreen(BaseScreen):
     def _below(self, session: Session) -> Content:
         analysis = session.summary
         assert analysis is not None
-        from benchdesign.tui.dialogs.scope import scope_words
+        from benchdesign.tui.dialogs.scope import scope_summary
 
         scope = session.workspace.settings.scope
-        sentence, more = scope_words(
+        sentence, more = scope_summary(
             str(scope.get("sentence", "")), len(scope.get("examples", ())), self._by_hand(session)
         )
         has_examples = bool(scope.get("examples", ()))
@@ -342,8 +345,8 @@ class OverviewScreen(BaseScreen):
             Content.assemble(
                 ("Revision  ", "bold $text-accent"),
                 f"+ {len(session.log.accepted)} accepted   - {len(session.log.dropped)} dropped   "
-                f"{_n_said(session, Verdict.REJECT)} rejected   "
-                f"{_n_said(session, Verdict.DEFER)} deferred",
+                f"{_n_with_verdict(session, Verdict.REJECT)} rejected   "
+                f"{_n_with_verdict(session, Verdict.DEFER)} deferred",
             ),
             *self._since(),
         ]
@@ -354,10 +357,10 @@ class OverviewScreen(BaseScreen):
     def _since(self) -> list[Content]:
         if self.since_export is None:
             return []
-        from benchdesign.tui.session.since_export import since_content
+        from benchdesign.tui.session.since_export import comparison_content
 
         arrow, width = self.owner.marks.arrow, self.app.size.width - 3
-        return [since_content(self.since_export, arrow=arrow, width=width)]
+        return [comparison_content(self.since_export, arrow=arrow, width=width)]
 
     def next_step(self) -> tuple[str, str]:
         """Return the next step, and the action that performs it."""
@@ -399,7 +402,7 @@ class OverviewScreen(BaseScreen):
             return
         scope = session.workspace.settings.scope
 
-        def on_answer(answer: ScopeAnswer | None) -> None:
+        def on_answer(answer: ScopeResult | None) -> None:
             if answer is not None and session is self.session:
                 self._save_scope(session, answer)
 
@@ -415,7 +418,7 @@ class OverviewScreen(BaseScreen):
             on_answer,
         )
 
-    def _save_scope(self, session: Session, answer: ScopeAnswer) -> None:
+    def _save_scope(self, session: Session, answer: ScopeResult) -> None:
         settings = session.workspace.settings
         scope = {
             **settings.scope,
@@ -439,12 +442,12 @@ class OverviewScreen(BaseScreen):
         self.say("Scope saved. R recomputes the gaps.")
         self.owner.touch()
 
-    def _by_hand(self, session: Session) -> tuple[ByHand, ...]:
-        from benchdesign.tui.dialogs.scope import by_hand
+    def _by_hand(self, session: Session) -> tuple[ScopeOverride, ...]:
+        from benchdesign.tui.dialogs.scope import scope_overrides
 
         analysis = session.summary
         assert analysis is not None
-        return by_hand(session.log, analysis.dictionary.table.label)
+        return scope_overrides(session.log, analysis.dictionary.table.label)
 
     def action_open_outside(self) -> None:
         """Open the last report."""
@@ -469,7 +472,7 @@ class OverviewScreen(BaseScreen):
         self.say("The overview has only one pane.")
 
 
-def _n_said(session: Session, verdict: Verdict) -> int:
+def _n_with_verdict(session: Session, verdict: Verdict) -> int:
     """Count decisions with a verdict, including items that are no longer proposed."""
     kinds = (Subject.ADD, Subject.REMOVE)
     return sum(len(session.log.ids(kind, verdict)) for kind in kinds)

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchdesign.errors import ModelError
+from benchdesign.foundation.child_process import ChildProcess as ChildJob
 from benchdesign.foundation.child_process import Failed, Finished, Stopped
-from benchdesign.foundation.child_process import Job as ChildJob
 from benchdesign.foundation.preferences import cache_folder, load_preferences
 from benchdesign.foundation.progress import Progress, ProgressCallback
 
@@ -22,7 +22,15 @@ if TYPE_CHECKING:
     from benchdesign.workspace.analysis import Analysis
     from benchdesign.workspace.workspace import Workspace
 
-__all__ = ["Failed", "Finished", "Job", "Stopped", "compute", "remap", "rewritten_map"]
+__all__ = [
+    "BackgroundJob",
+    "Failed",
+    "Finished",
+    "Stopped",
+    "compute",
+    "edited_items_map",
+    "map_edited_items",
+]
 
 
 def compute(folder: str, *, progress: ProgressCallback, output: str) -> None:
@@ -30,22 +38,22 @@ def compute(folder: str, *, progress: ProgressCallback, output: str) -> None:
 
     Library output goes to a file, because the child shares the terminal with the interface.
     """
-    from benchdesign.pipeline.partial_summary import SoFarWriter, forget_so_far
+    from benchdesign.pipeline.partial_summary import PartialSummaryWriter, delete_partial_summary
     from benchdesign.pipeline.run import run_workspace
 
     _print_to(output)
     path = Path(folder)
-    forget_so_far(path)
+    delete_partial_summary(path)
     try:
-        run_workspace(folder, progress=progress, so_far=SoFarWriter(path))
+        run_workspace(folder, progress=progress, so_far=PartialSummaryWriter(path))
     finally:
-        forget_so_far(path)
+        delete_partial_summary(path)
 
 
-def remap(folder: str, *, progress: ProgressCallback, output: str) -> None:
+def map_edited_items(folder: str, *, progress: ProgressCallback, output: str) -> None:
     """Map the accepted items that were edited into the cache, in the child process."""
     from benchdesign.revision.choice import Choice
-    from benchdesign.revision.map_rewritten import map_rewritten
+    from benchdesign.revision.map_rewritten import map_rewritten_items
     from benchdesign.workspace.workspace import Workspace
 
     _print_to(output)
@@ -54,10 +62,10 @@ def remap(folder: str, *, progress: ProgressCallback, output: str) -> None:
         analysis = workspace.load_analysis()
         choice = Choice.from_decisions(workspace.decisions)
         cache = cache_folder(preferences)
-        map_rewritten(workspace, analysis, choice, cache=cache, progress=progress)
+        map_rewritten_items(workspace, analysis, choice, cache=cache, progress=progress)
 
 
-def rewritten_map(
+def edited_items_map(
     workspace: Workspace, analysis: Analysis, choice: Choice, *, may_wait: bool
 ) -> ConceptMap | None:
     """Return the concept map of the accepted items that were edited; None if there are none.
@@ -74,7 +82,7 @@ def rewritten_map(
     reader = reader_of(workspace, cache=cache_folder(preferences))
     concept_map = reader.recall(items)
     if concept_map is None and may_wait:
-        for event in _start(remap, workspace.folder).events():
+        for event in _start(map_edited_items, workspace.folder).events():
             if isinstance(event, Failed):
                 raise ModelError(event.message)
         concept_map = reader.recall(items)
@@ -95,7 +103,7 @@ def _start(function: Callable[..., None], folder: Path) -> ChildJob:
         return ChildJob.start(function, str(folder), log=log, options={"output": str(log)})
 
 
-class Job:
+class BackgroundJob:
     """A running job, with its progress."""
 
     def __init__(
@@ -108,7 +116,7 @@ class Job:
         self.progress: Progress | None = None
 
     @classmethod
-    def start(cls, folder: Path) -> Job:
+    def start(cls, folder: Path) -> BackgroundJob:
         """Start a job that runs the outdated stages of a workspace."""
         return cls(_start(compute, folder), log=folder / "job.log")
 

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from benchdesign.concepts.maps.concept_map import ConceptMap
 
-__all__ = ["Shown"]
+__all__ = ["ItemsByConcept"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Shown:
+class ItemsByConcept:
     """The entries of a map in which a concept is present, sorted by concept."""
 
     starts: NDArray[np.int64]
@@ -31,7 +31,7 @@ class Shown:
     """(n_items,): number of concepts present in each item."""
 
     @classmethod
-    def from_map(cls, concept_map: ConceptMap, thresholds: NDArray[np.float32]) -> Shown:
+    def from_map(cls, concept_map: ConceptMap, thresholds: NDArray[np.float32]) -> ItemsByConcept:
         """Index a map by concept; takes a second for 50 million entries."""
         from scipy.sparse import csr_array
 

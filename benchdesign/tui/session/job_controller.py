@@ -8,7 +8,7 @@ from benchdesign.tui.session.workspace_controller import OpenedApp
 
 __all__ = ["WorkingApp"]
 
-_LONG_JOB = 60.0
+_CONFIRM_STOP_SECONDS = 60.0
 """Seconds after which stopping a job needs a confirmation."""
 
 
@@ -20,7 +20,7 @@ class WorkingApp(OpenedApp):
 
     def start_job(self) -> None:
         """Start a job that recomputes outdated stages in a child process."""
-        from benchdesign.tui.session.background_jobs import Job
+        from benchdesign.tui.session.background_jobs import BackgroundJob
 
         session = self.session
         if session is None or self.job is not None:
@@ -32,7 +32,7 @@ class WorkingApp(OpenedApp):
         self.problem = ""
         self._stop_asked = self._leave_asked = False
         self.so_far = None
-        self.job = Job.start(session.folder)
+        self.job = BackgroundJob.start(session.folder)
         self.touch()
         self.draw_jobs()
 
@@ -56,7 +56,7 @@ class WorkingApp(OpenedApp):
             self.problem = f"{ended.message} Log: {log}" if show_log else ended.message
             self.say(f"{self.problem} Finished work is saved; R resumes.", is_error=True)
         elif isinstance(ended, Stopped):
-            self.say(_stopped(progress))
+            self.say(_stopped_message(progress))
         else:
             self.say(f"Computed in {seconds:.0f} s.")
         self._reload()
@@ -67,9 +67,9 @@ class WorkingApp(OpenedApp):
         self._n_watched += 1
         if session is None or session.loaded is not None or self._n_watched % 10:
             return
-        from benchdesign.pipeline.partial_summary import read_so_far
+        from benchdesign.pipeline.partial_summary import read_partial_summary
 
-        partial = read_so_far(session.folder)
+        partial = read_partial_summary(session.folder)
         if partial is not None and partial != self.so_far:
             self.so_far = partial
             self.touch()
@@ -91,7 +91,7 @@ class WorkingApp(OpenedApp):
         """Stop the running job; a long job needs a second key press."""
         if self.job is None:
             self.say("No job is running.")
-        elif self.job.seconds > _LONG_JOB and not self._stop_asked:
+        elif self.job.seconds > _CONFIRM_STOP_SECONDS and not self._stop_asked:
             self._stop_asked = True
             self.status = "press X again to stop"
             self.notify(
@@ -101,7 +101,7 @@ class WorkingApp(OpenedApp):
             progress = self.job.progress
             self.job.stop()
             self.job = None
-            self.say(_stopped(progress))
+            self.say(_stopped_message(progress))
             self._reload()
 
     def action_recompute(self) -> None:
@@ -117,7 +117,7 @@ class WorkingApp(OpenedApp):
             self.start_job()
 
 
-def _stopped(progress: Progress | None) -> str:
+def _stopped_message(progress: Progress | None) -> str:
     """Return the message after a job was stopped."""
     position = ""
     if progress is not None and progress.total:

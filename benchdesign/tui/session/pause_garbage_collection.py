@@ -10,21 +10,21 @@ import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-__all__ = ["no_collecting"]
+__all__ = ["pause_collection"]
 
-_MANY = 200_000
+_MIN_FROZEN_OBJECTS = 200_000
 """Number of new objects above which they are excluded from later collections."""
 
 
 @contextmanager
-def no_collecting() -> Iterator[None]:
+def pause_collection() -> Iterator[None]:
     """Disable garbage collection in the block; freeze its objects if there are many."""
     n_before = len(gc.get_objects())
     gc.disable()
     try:
         yield
     finally:
-        if len(gc.get_objects()) - n_before > _MANY:
+        if len(gc.get_objects()) - n_before > _MIN_FROZEN_OBJECTS:
             # Loaded objects are in no reference cycle: reference counting frees them.
             gc.freeze()
         gc.enable()

@@ -7,19 +7,19 @@ from dataclasses import dataclass
 from datetime import datetime
 from statistics import median
 
-from benchdesign.workspace.decisions import Step, Subject, Verdict
+from benchdesign.workspace.decisions import LogStep, Subject, Verdict
 
-__all__ = ["Sitting", "sitting_of"]
+__all__ = ["ReviewPace", "measure_review_pace"]
 
-_PAUSE = 300.0
+_MAX_DECISION_SECONDS = 300.0
 """Seconds between two decisions above which the time counts as a break."""
 
-_ITEMS = (Subject.ADD, Subject.REMOVE)
+_ITEM_SUBJECTS = (Subject.ADD, Subject.REMOVE)
 _VERDICTS = (Verdict.ACCEPT, Verdict.REJECT, Verdict.DEFER)
 
 
 @dataclass(frozen=True, slots=True)
-class Sitting:
+class ReviewPace:
     """The review since the workspace was opened."""
 
     n_decided: int
@@ -35,11 +35,11 @@ class Sitting:
         return f"this session {self.n_decided:,} · {_duration(self.seconds_each)} each"
 
 
-def sitting_of(steps: Iterable[Step]) -> Sitting:
+def measure_review_pace(steps: Iterable[LogStep]) -> ReviewPace:
     """Count and time the decisions since the workspace was opened; undone ones do not count."""
-    done: list[Step] = []
+    done: list[LogStep] = []
     # None: an undone step from before this session.
-    undone: list[Step | None] = []
+    undone: list[LogStep | None] = []
     for step in steps:
         if step.action == "decide":
             done.append(step)
@@ -55,7 +55,7 @@ def sitting_of(steps: Iterable[Step]) -> Sitting:
         judged = {
             (decision.subject, decision.subject_id)
             for decision in step.decisions
-            if decision.subject in _ITEMS and decision.verdict in _VERDICTS
+            if decision.subject in _ITEM_SUBJECTS and decision.verdict in _VERDICTS
         }
         decided -= {
             (decision.subject, decision.subject_id)
@@ -65,16 +65,16 @@ def sitting_of(steps: Iterable[Step]) -> Sitting:
         if not judged:
             continue
         decided |= judged
-        when = _moment(step.when)
+        when = _parse_time(step.when)
         if last is not None and when is not None:
             seconds = (when - last).total_seconds()
-            if 0 <= seconds <= _PAUSE:
+            if 0 <= seconds <= _MAX_DECISION_SECONDS:
                 times.append(seconds / len(judged))
         last = when
-    return Sitting(len(decided), median(times) if times else None)
+    return ReviewPace(len(decided), median(times) if times else None)
 
 
-def _moment(when: str) -> datetime | None:
+def _parse_time(when: str) -> datetime | None:
     try:
         return datetime.fromisoformat(when)
     except ValueError:

@@ -18,20 +18,20 @@ from benchdesign.benchmarks.items import Item
 from benchdesign.coverage.gaps import Gaps
 from benchdesign.coverage.status import STATUSES, Status
 from benchdesign.errors import BenchdesignError
-from benchdesign.revision.rewritten_items import edit_of
+from benchdesign.revision.rewritten_items import apply_edits
 from benchdesign.tui.figures import Figures, figures_of
-from benchdesign.tui.session.review_pace import Sitting, sitting_of
-from benchdesign.tui.session.session_data import Candidate, Loaded, _concept_texts
+from benchdesign.tui.session.review_pace import ReviewPace, measure_review_pace
+from benchdesign.tui.session.session_data import Candidate, Loaded, texts_of_concepts
 from benchdesign.workspace.analysis import Analysis, Summary
-from benchdesign.workspace.decision_effects import Merged, wanted_counts
+from benchdesign.workspace.decision_effects import ConceptMerges, target_counts
 from benchdesign.workspace.decision_log import DecisionLog
-from benchdesign.workspace.decisions import Decision, Standing, Step, Subject, Verdict
+from benchdesign.workspace.decisions import Decision, DecisionState, LogStep, Subject, Verdict
 from benchdesign.workspace.workspace import Access, Workspace
 
 __all__ = ["Session"]
 
 
-_NONE_WANTED = np.empty(0, dtype=np.int64)
+_NO_TARGETS = np.empty(0, dtype=np.int64)
 
 
 class Session:
@@ -106,15 +106,15 @@ class Session:
         if self.loaded is None:
             return False
         n_concepts = self.loaded.analysis.dictionary.n_concepts
-        return Merged.from_log(self.log, n_concepts).concepts != self.loaded.merged
+        return ConceptMerges.from_log(self.log, n_concepts).concepts != self.loaded.merged
 
     def _changed(self) -> None:
         if self.summary is not None:
             gaps = self.summary.gaps
-            targets = wanted_counts(self.log, len(gaps))
+            targets = target_counts(self.log, len(gaps))
             if not np.array_equal(
-                _NONE_WANTED if targets is None else targets,
-                _NONE_WANTED if gaps.wanted is None else gaps.wanted,
+                _NO_TARGETS if targets is None else targets,
+                _NO_TARGETS if gaps.wanted is None else gaps.wanted,
             ):
                 self._judge_by(gaps.with_wanted(targets))
         self.version += 1
@@ -136,23 +136,23 @@ class Session:
         self._changed()
 
     @property
-    def sitting(self) -> Sitting:
+    def sitting(self) -> ReviewPace:
         """The decisions made since the workspace was opened."""
-        return sitting_of(self.log.steps[self._n_steps_before :])
+        return measure_review_pace(self.log.steps[self._n_steps_before :])
 
-    def undo(self) -> Step | None:
+    def undo(self) -> LogStep | None:
         """Undo the last step."""
         step = self.log.undo()
         self._changed()
         return step
 
-    def redo(self) -> Step | None:
+    def redo(self) -> LogStep | None:
         """Redo the last undone step."""
         step = self.log.redo()
         self._changed()
         return step
 
-    def standing(self, candidate: Candidate) -> Standing | None:
+    def standing(self, candidate: Candidate) -> DecisionState | None:
         """Return the standing of a candidate; None without decisions."""
         return self.log.standing(candidate.subject, candidate.item.id)
 
@@ -173,7 +173,7 @@ class Session:
             return item
         if item.id not in self._edited:
             try:
-                self._edited[item.id] = edit_of(pool, item, standing).item
+                self._edited[item.id] = apply_edits(pool, item, standing).item
             except BenchdesignError:
                 # The template can no longer read the record; the Export screen reports it.
                 self._edited[item.id] = item
@@ -290,7 +290,7 @@ class Session:
         """Return the searched text of each concept, in lower case."""
         if self.loaded is not None:
             return self.loaded.concept_texts
-        return _concept_texts(self._require_summary().dictionary)
+        return texts_of_concepts(self._require_summary().dictionary)
 
     @cached_property
     def n_to_fill(self) -> tuple[int, int]:

@@ -14,9 +14,9 @@ from benchdesign.benchmarks.items import Item
 from benchdesign.coverage.area_gaps import AreaGaps, find_area_gaps
 from benchdesign.coverage.gaps import Gaps
 from benchdesign.selection.proposal import Proposal
-from benchdesign.tui.session.items_by_concept import Shown
+from benchdesign.tui.session.items_by_concept import ItemsByConcept
 from benchdesign.workspace.analysis import Analysis, Summary
-from benchdesign.workspace.decision_effects import Merged
+from benchdesign.workspace.decision_effects import ConceptMerges
 from benchdesign.workspace.decision_log import DecisionLog
 from benchdesign.workspace.decisions import Subject
 from benchdesign.workspace.workspace import Workspace
@@ -48,10 +48,10 @@ class Loaded:
 
     analysis: Analysis
     area_gaps: AreaGaps | None
-    shown: Shown
+    shown: ItemsByConcept
     """The benchmark items that show each concept."""
 
-    pool_shown: Shown | None
+    pool_shown: ItemsByConcept | None
     """The pool items that show each concept; None without a pool."""
 
     candidates: tuple[Candidate, ...]
@@ -133,28 +133,28 @@ def derive(analysis: Analysis, *, log: DecisionLog) -> Loaded:
     return Loaded(
         analysis,
         area_gaps,
-        Shown.from_map(analysis.benchmark_map, thresholds),
-        None if pool_map is None else Shown.from_map(pool_map, thresholds),
+        ItemsByConcept.from_map(analysis.benchmark_map, thresholds),
+        None if pool_map is None else ItemsByConcept.from_map(pool_map, thresholds),
         tuple(candidates),
         {concept: tuple(positions) for concept, positions in by_concept.items()},
-        Merged.from_log(log, analysis.dictionary.n_concepts).concepts,
+        ConceptMerges.from_log(log, analysis.dictionary.n_concepts).concepts,
         [f"{item.id} {item.text}".lower() for item in analysis.benchmark.items],
-        _concept_texts(analysis.dictionary),
-        _meanings(analysis.benchmark_map.embeddings),
+        texts_of_concepts(analysis.dictionary),
+        _comparable_embeddings(analysis.benchmark_map.embeddings),
     )
 
 
-def _concept_texts(dictionary: Dictionary) -> list[str]:
+def texts_of_concepts(dictionary: Dictionary) -> list[str]:
     labels = dictionary.table.label
     return [f"{row:05d} {label or f'concept {row}'}".lower() for row, label in enumerate(labels)]
 
 
-_MOST_COMPARED = 20_000
+_MAX_COMPARED_ITEMS = 20_000
 """Maximum benchmark size for the closest item: every key press compares all items."""
 
 
-def _meanings(embeddings: NDArray[np.float16] | None) -> NDArray[np.float32] | None:
-    if embeddings is None or len(embeddings) > _MOST_COMPARED:
+def _comparable_embeddings(embeddings: NDArray[np.float16] | None) -> NDArray[np.float32] | None:
+    if embeddings is None or len(embeddings) > _MAX_COMPARED_ITEMS:
         return None
     return embeddings.astype(np.float32)
 

@@ -9,28 +9,28 @@ from typing import TYPE_CHECKING
 from textual.content import Content
 
 from benchdesign.foundation.text import cell_width, display
-from benchdesign.tui.number_words import clock_of
+from benchdesign.tui.number_words import local_time_text
 
 if TYPE_CHECKING:
     from benchdesign.coverage.figures import CoverageFigures
-    from benchdesign.pipeline.last_export import LastExport, Since
+    from benchdesign.pipeline.last_export import DecisionsSinceExport, LastExport
     from benchdesign.tui.session.session import Session
     from benchdesign.workspace.analysis import Analysis
 
-__all__ = ["SinceExport", "figures_now", "since_content", "work_out"]
+__all__ = ["ExportComparison", "compare_with_export", "comparison_content", "current_figures"]
 
 
 @dataclass(frozen=True, slots=True)
-class SinceExport:
+class ExportComparison:
     """The last export, compared with the current state."""
 
     last: LastExport
-    since: Since
+    since: DecisionsSinceExport
     now: CoverageFigures | None
     """Figures of the revision that would be exported now; None if there is none."""
 
 
-def figures_now(session: Session, analysis: Analysis) -> CoverageFigures | None:
+def current_figures(session: Session, analysis: Analysis) -> CoverageFigures | None:
     """Return the figures of the revision that would be exported now; None if it cannot be planned.
 
     Takes as long as planning a revision. Only reads the session.
@@ -38,26 +38,26 @@ def figures_now(session: Session, analysis: Analysis) -> CoverageFigures | None:
     from benchdesign.errors import BenchdesignError
     from benchdesign.revision.choice import Choice
     from benchdesign.revision.plan import plan_revision
-    from benchdesign.tui.session.background_jobs import rewritten_map
+    from benchdesign.tui.session.background_jobs import edited_items_map
 
     choice = Choice.from_decisions(session.log)
     try:
-        rewritten = rewritten_map(session.workspace, analysis, choice, may_wait=False)
+        rewritten = edited_items_map(session.workspace, analysis, choice, may_wait=False)
         return plan_revision(analysis, choice, rewritten=rewritten).figures_after
     except BenchdesignError:
         return None
 
 
-def work_out(
+def compare_with_export(
     session: Session,
     analysis: Analysis,
     folders: tuple[Path, ...],
     *,
     now: CoverageFigures | None,
-) -> SinceExport | None:
+) -> ExportComparison | None:
     """Read the last export and compare it with the current state; None if there is no export.
 
-    `now` is the result of `figures_now`, if it was computed already.
+    `now` is the result of `current_figures`, if it was computed already.
     """
     from benchdesign.pipeline.last_export import find_last_export
     from benchdesign.revision.choice import Choice
@@ -67,18 +67,21 @@ def work_out(
         return None
     since = last.since(Choice.from_decisions(session.log))
     if since.is_same and last.is_same_rule:
-        return SinceExport(last, since, None)
-    return SinceExport(last, since, now or figures_now(session, analysis))
+        return ExportComparison(last, since, None)
+    return ExportComparison(last, since, now or current_figures(session, analysis))
 
 
-def since_content(comparison: SinceExport, *, arrow: str, width: int) -> Content:
+def comparison_content(comparison: ExportComparison, *, arrow: str, width: int) -> Content:
     """Format the comparison on one line or two."""
     last, since, now = comparison.last, comparison.since, comparison.now
     title = ("Since     ", "bold $text-accent")
     is_narrow = width < 97
     gap = "  " if is_narrow else "   "
-    changes = "no decisions since" if since.is_same else gap.join(_decided(since))
-    prefix, when = "" if is_narrow else "export ", f" ({clock_of(last.when.isoformat())}){gap}"
+    changes = "no decisions since" if since.is_same else gap.join(_change_texts(since))
+    prefix, when = (
+        "" if is_narrow else "export ",
+        f" ({local_time_text(last.when.isoformat())}){gap}",
+    )
     room = width - cell_width(title[0] + prefix + when + changes)
     folder = display(last.folder.name, width=min(max(room, 6), 28))
     head = f"{prefix}{folder}{when}{changes}"
@@ -94,7 +97,7 @@ def since_content(comparison: SinceExport, *, arrow: str, width: int) -> Content
     return Content.assemble(title, f"{head}{space}", (figures, "bold"), (rule, "$foreground-muted"))
 
 
-def _decided(since: Since) -> list[str]:
+def _change_texts(since: DecisionsSinceExport) -> list[str]:
     parts = []
     if not since.has_same_items:
         parts += [f"+ {since.n_accepted:,} accepted", f"- {since.n_dropped:,} dropped"]

@@ -12,17 +12,17 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchdesign.foundation.atomic_files import write_whole
+from benchdesign.foundation.atomic_files import write_atomically
 from benchdesign.foundation.paths import read_regular_text
 from benchdesign.foundation.serialization import read_json
 
 if TYPE_CHECKING:
     from benchdesign.workspace.workspace import Workspace
 
-__all__ = ["Recent", "RecentList", "UiState", "keep_preference"]
+__all__ = ["Recent", "RecentList", "UiState", "save_preference"]
 
 _VERSION = 1
-_MOST = 30
+_MAX_RECENTS = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +76,7 @@ class RecentList:
     def remember(self, recent: Recent) -> None:
         """Put a workspace at the top of the list."""
         others = [entry for entry in self.load() if entry.folder != recent.folder]
-        self._save([recent, *others][:_MOST])
+        self._save([recent, *others][:_MAX_RECENTS])
 
     def forget(self, folder: str) -> None:
         """Remove a workspace from the list; its files stay."""
@@ -131,7 +131,7 @@ class UiState:
         self._saved = text
 
 
-def keep_preference(path: Path, name: str, value: str) -> str:
+def save_preference(path: Path, name: str, value: str) -> str:
     """Save one preference in the user's settings file; the rest of the file does not change.
 
     Return an error message, empty on success.
@@ -149,7 +149,7 @@ def keep_preference(path: Path, name: str, value: str) -> str:
         else:
             head = f"{line}\n{head}"
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, head + rest)
+        write_atomically(path, head + rest)
     except (OSError, UnicodeDecodeError) as problem:
         return f"{path}: cannot be written ({problem}); {name} applies to this session only."
     return ""

@@ -21,8 +21,8 @@ from benchdesign.tui.widgets.evidence import literal
 from benchdesign.tui.widgets.job_line import JobLine
 
 if TYPE_CHECKING:
-    from benchdesign.pipeline.partial_summary import SoFar
-    from benchdesign.tui.session.background_jobs import Job
+    from benchdesign.pipeline.partial_summary import PartialSummary
+    from benchdesign.tui.session.background_jobs import BackgroundJob
     from benchdesign.tui.session.session import Session
     from benchdesign.tui.session.session_data import Loaded
     from benchdesign.workspace.analysis import Summary
@@ -61,8 +61,8 @@ class OpenedApp(App[None]):
         self.editor = editor
         self.session: Session | None = None
         self.ui = UiState()
-        self.job: Job | None = None
-        self.so_far: SoFar | None = None
+        self.job: BackgroundJob | None = None
+        self.so_far: PartialSummary | None = None
         """Partial results of the running job."""
 
         self.is_loading = False
@@ -187,7 +187,7 @@ class OpenedApp(App[None]):
     @work(thread=True, exclusive=True, group="load", exit_on_error=False)
     def load_analysis(self, *, is_quiet: bool = False) -> None:
         """Load the analysis in a thread; `is_quiet` keeps the status line."""
-        from benchdesign.tui.session.pause_garbage_collection import no_collecting
+        from benchdesign.tui.session.pause_garbage_collection import pause_collection
         from benchdesign.tui.session.session_data import load_session
 
         session = self.session
@@ -202,7 +202,7 @@ class OpenedApp(App[None]):
 
         self.is_loading = True
         try:
-            with no_collecting():
+            with pause_collection():
                 loaded: Loaded | None = load_session(session.workspace, on_summary=summarise)
             problem = ""
         except BenchdesignError as error:
@@ -292,10 +292,10 @@ class OpenedApp(App[None]):
             )
             if self.so_far is None:
                 return explanation
-            from benchdesign.tui.widgets.partial_summary import so_far_content
+            from benchdesign.tui.widgets.partial_summary import partial_results_content
 
             width = min(self.size.width - 14, 96)
-            progress = so_far_content(self.so_far, marks=self.marks, width=width)
+            progress = partial_results_content(self.so_far, marks=self.marks, width=width)
             return Content("\n\n").join([explanation, progress])
         if self.is_loading:
             return Content("Loading ...")

@@ -26,10 +26,10 @@ _STYLES = (
     "$text on $primary 50%",
     "bold $text on $primary 70%",
 )
-_PASSAGE = 120
+_MIN_PASSAGE_CHARACTERS = 120
 """Minimum length of a passage: a longer single span is highlighted weakly, without a peak."""
 
-_WINDOW = 420
+_WINDOW_CHARACTERS = 420
 """Characters shown around the peak, about 100 tokens."""
 
 
@@ -44,7 +44,7 @@ def evidence_levels(text: str, tokens: Sequence[TokenEvidence]) -> list[tuple[in
     if top <= 0:
         return [(0, len(text), 0, False)] if text else []
     peak = max(tokens, key=lambda token: token.activation)
-    if len(tokens) == 1 and peak.end - peak.start >= _PASSAGE:
+    if len(tokens) == 1 and peak.end - peak.start >= _MIN_PASSAGE_CHARACTERS:
         start, end = max(peak.start, 0), min(peak.end, len(text))
         parts = ((0, start, 0, False), (start, end, 1, False), (end, len(text), 0, False))
         return [run for run in parts if run[0] < run[1]]
@@ -78,7 +78,7 @@ def evidence_content(
     tokens: Sequence[TokenEvidence],
     *,
     marks: Marks,
-    window: int | None = _WINDOW,
+    window: int | None = _WINDOW_CHARACTERS,
 ) -> Content:
     """Return text with highlighted evidence; `window=None` shows the whole text."""
     low, high = 0, len(text)
@@ -93,13 +93,13 @@ def evidence_content(
         start, end = max(start, low), min(end, high)
         if start >= end:
             continue
-        parts.append(_run(text[start:end], level, marks=marks, is_peak=is_peak))
+        parts.append(_run_content(text[start:end], level, marks=marks, is_peak=is_peak))
     if high < len(text):
         parts.append(Content(" …"))
     return Content("").join(parts)
 
 
-def _run(text: str, level: int, *, marks: Marks, is_peak: bool) -> Content:
+def _run_content(text: str, level: int, *, marks: Marks, is_peak: bool) -> Content:
     if not level:
         return literal(text)
     if marks.monochrome or marks.use_ascii:

@@ -13,14 +13,14 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.widgets import Input
 
-__all__ = ["Filter", "FilterBar", "parse_filter"]
+__all__ = ["FilterBar", "RowFilter", "parse_filter"]
 
 _COMPARISON = re.compile(r"([A-Za-z_]+)(<=|>=|<|>)(-?\d+(?:\.\d+)?)\Z")
 _FIELD = re.compile(r"([A-Za-z_]+):(.*)\Z", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
-class Filter:
+class RowFilter:
     """Conditions of a row; all of them must hold."""
 
     words: tuple[str, ...] = ()
@@ -30,11 +30,11 @@ class Filter:
     fields: tuple[tuple[str, str], ...] = ()
     comparisons: tuple[tuple[str, str, float], ...] = ()
 
-    def narrows(self, other: Filter) -> bool:
+    def narrows(self, other: RowFilter) -> bool:
         """Whether every row that passes this filter passes the other; only decided for words."""
         return (
-            Filter(words=self.words) == self
-            and Filter(words=other.words) == other
+            RowFilter(words=self.words) == self
+            and RowFilter(words=other.words) == other
             and all(any(old in new for new in self.words) for old in other.words)
         )
 
@@ -72,25 +72,25 @@ class Filter:
                 pairs = zip(mask, lowered or (), strict=True)
                 mask = [is_in and word in line for is_in, line in pairs]
         for pattern in self.patterns:
-            mask = narrow(partial(_matches, text, pattern))
+            mask = narrow(partial(_pattern_matches, text, pattern))
         for name, part in self.fields:
             rows = members(name, part)
             is_member = None if rows is None else rows.__contains__
-            mask = narrow(is_member or partial(_names, value, name, part))
+            mask = narrow(is_member or partial(_field_matches, value, name, part))
         for comparison in self.comparisons:
-            mask = narrow(partial(_compares, value, *comparison))
+            mask = narrow(partial(_comparison_holds, value, *comparison))
         return mask
 
 
-def _matches(text: Callable[[int], str], pattern: re.Pattern[str], row: int) -> bool:
+def _pattern_matches(text: Callable[[int], str], pattern: re.Pattern[str], row: int) -> bool:
     return pattern.search(text(row)) is not None
 
 
-def _names(value: Callable[[int, str], object], name: str, part: str, row: int) -> bool:
+def _field_matches(value: Callable[[int, str], object], name: str, part: str, row: int) -> bool:
     return part in str(value(row, name) or "").lower()
 
 
-def _compares(
+def _comparison_holds(
     value: Callable[[int, str], object], name: str, sign: str, number: float, row: int
 ) -> bool:
     field = value(row, name)
@@ -104,7 +104,7 @@ def _compares(
     }[sign]
 
 
-def parse_filter(text: str, *, fields: tuple[str, ...] = ()) -> Filter:
+def parse_filter(text: str, *, fields: tuple[str, ...] = ()) -> RowFilter:
     """Parse a filter; an incomplete or invalid expression counts as plain words."""
     words: list[str] = []
     patterns: list[re.Pattern[str]] = []
@@ -113,9 +113,9 @@ def parse_filter(text: str, *, fields: tuple[str, ...] = ()) -> Filter:
     stripped = text.strip()
     if len(stripped) > 2 and stripped.startswith("/") and stripped.endswith("/"):
         try:
-            return Filter(patterns=(re.compile(stripped[1:-1], re.IGNORECASE),))
+            return RowFilter(patterns=(re.compile(stripped[1:-1], re.IGNORECASE),))
         except re.error:
-            return Filter(words=(stripped[1:-1].lower(),))
+            return RowFilter(words=(stripped[1:-1].lower(),))
     for word in stripped.split():
         comparison = _COMPARISON.match(word)
         field = _FIELD.match(word)
@@ -126,7 +126,7 @@ def parse_filter(text: str, *, fields: tuple[str, ...] = ()) -> Filter:
             named.append((field.group(1), field.group(2).lower()))
         else:
             words.append(word.lower())
-    return Filter(tuple(words), tuple(patterns), tuple(named), tuple(comparisons))
+    return RowFilter(tuple(words), tuple(patterns), tuple(named), tuple(comparisons))
 
 
 class FilterBar(Input):

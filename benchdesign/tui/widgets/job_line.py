@@ -22,11 +22,11 @@ from benchdesign.tui.widgets.evidence import literal
 
 __all__ = ["JobLine", "progress_text"]
 
-_LONG_SILENCE = 60.0
+_STALL_SECONDS = 60.0
 """Seconds without progress after which the line warns that the job may hang."""
 
-_STOP = "   X stop"
-_SHORTEST_PATH = 24
+_STOP_HINT = "   X stop"
+_MIN_PATH_WIDTH = 24
 _PATH = re.compile(r"\S*/\S+/\S*")
 
 
@@ -67,7 +67,7 @@ class JobLine(Line):
         """Show a message; it stays until the next one."""
         self.set_class(is_error, "-error")
         self.remove_class("-busy")
-        self.show(literal(_fitted(text, self.app.size.width - 2)))
+        self.show(literal(_fit_message(text, self.app.size.width - 2)))
 
     def busy(
         self,
@@ -81,7 +81,7 @@ class JobLine(Line):
         """Show the progress of the job, or a warning if it has stalled."""
         self.remove_class("-error")
         self.add_class("-busy")
-        if silent >= _LONG_SILENCE:
+        if silent >= _STALL_SECONDS:
             self.show(self._stalled(progress, note=note, silent=silent, log=log))
             return
         bar, text = "", note
@@ -89,9 +89,9 @@ class JobLine(Line):
             share = progress.done / progress.total if progress.total else 0.0
             bar = f" {marks.bar(share, 12)} " if progress.total else ""
             text = progress_text(progress)
-        room = max(self.app.size.width - 2 - cell_width(bar + _STOP), 8)
+        room = max(self.app.size.width - 2 - cell_width(bar + _STOP_HINT), 8)
         line = ellipsis(display(text, newline=" "), room)
-        self.show(Content.assemble((bar, "$text-primary"), literal(line), (_STOP, "bold")))
+        self.show(Content.assemble((bar, "$text-primary"), literal(line), (_STOP_HINT, "bold")))
 
     def _stalled(
         self, progress: Progress | None, *, note: str, silent: float, log: Path
@@ -103,28 +103,28 @@ class JobLine(Line):
             if progress is None
             else progress_text(replace(progress, rate=None, seconds_left=None))
         )
-        warning = f"no progress for {_counted(silent)}"
+        warning = f"no progress for {_elapsed_text(silent)}"
         keys = "   X stop, R resume   log "
         room = self.size.width - 2 - cell_width(warning + keys)
         rest = str(log)
         if cell_width(rest) + cell_width(state) + 3 <= room:
             rest += f"   {state}"
         else:
-            rest = ellipsis_start(rest, max(room, _SHORTEST_PATH))
+            rest = ellipsis_start(rest, max(room, _MIN_PATH_WIDTH))
         return Content.assemble((warning, "bold $text-warning"), (keys, "bold"), literal(rest))
 
 
-def _fitted(text: str, width: int) -> str:
+def _fit_message(text: str, width: int) -> str:
     """Fit a message on the line: shorten its longest path first, then its end."""
     line = display(text, newline=" ")
     path = max(_PATH.findall(line), key=cell_width, default="")
     room = width - (cell_width(line) - cell_width(path))
     if path and cell_width(line) > width:
-        line = line.replace(path, ellipsis_middle(path, max(room, _SHORTEST_PATH)), 1)
+        line = line.replace(path, ellipsis_middle(path, max(room, _MIN_PATH_WIDTH)), 1)
     return ellipsis(line, width)
 
 
-def _counted(seconds: float) -> str:
+def _elapsed_text(seconds: float) -> str:
     """Format a running time to the second, so that it visibly counts."""
     minutes, rest = divmod(int(seconds), 60)
     return f"{int(seconds)} s" if seconds < 120 else f"{minutes} min {rest:02d} s"

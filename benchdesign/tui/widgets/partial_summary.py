@@ -5,14 +5,14 @@ from __future__ import annotations
 from textual.content import Content
 
 from benchdesign.foundation.text import cell_width, display
-from benchdesign.pipeline.partial_summary import SoFar
+from benchdesign.pipeline.partial_summary import PartialSummary
 from benchdesign.tui.marks import Marks
 from benchdesign.tui.widgets.detail import heading
 
-__all__ = ["so_far_content"]
+__all__ = ["partial_results_content"]
 
 
-def so_far_content(partial: SoFar, *, marks: Marks, width: int) -> Content:
+def partial_results_content(partial: PartialSummary, *, marks: Marks, width: int) -> Content:
     """Return the page of partial results; nothing on it is final."""
     share = 100 * partial.n_touched / partial.n_concepts if partial.n_concepts else 0.0
     if partial.against == "pool":

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from textual.suggester import Suggester
 
-from benchdesign.foundation.paths import expanded
+from benchdesign.foundation.paths import expand_home
 
 __all__ = ["PathSuggester"]
 
@@ -21,7 +21,7 @@ class PathSuggester(Suggester):
             return None
         folder, _, name = value.rpartition("/")
         try:
-            entries = sorted(expanded(folder or ("/" if "/" in value else ".")).iterdir())
+            entries = sorted(expand_home(folder or ("/" if "/" in value else ".")).iterdir())
         except OSError:
             return None
         for entry in entries:

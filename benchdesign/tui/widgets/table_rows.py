@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
-__all__ = ["Cell", "Column", "ListRows", "Rows"]
+__all__ = ["Column", "ListRows", "Rows", "TableCell"]
 
 
-class Cell(NamedTuple):
+class TableCell(NamedTuple):
     """The text and style of a cell."""
 
     text: str
@@ -46,7 +46,7 @@ class Rows(Protocol):
         """Return the id that identifies the row after the list is rebuilt."""
         ...
 
-    def cell(self, row: int, key: str) -> Cell:
+    def cell(self, row: int, key: str) -> TableCell:
         """Return one cell."""
         ...
 
@@ -60,7 +60,7 @@ class ListRows:
     """Rows of a short list; each row maps column keys to cells."""
 
     ids: Sequence[str]
-    cells: Sequence[dict[str, Cell]]
+    cells: Sequence[dict[str, TableCell]]
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -69,9 +69,9 @@ class ListRows:
         """Return the row's id."""
         return self.ids[row]
 
-    def cell(self, row: int, key: str) -> Cell:
+    def cell(self, row: int, key: str) -> TableCell:
         """Return one cell; empty if the row has no such cell."""
-        return self.cells[row].get(key, Cell(""))
+        return self.cells[row].get(key, TableCell(""))
 
     def sort_value(self, row: int, key: str) -> Any:
         """Return the cell's text."""
