@@ -8,7 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from benchdesign.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from benchdesign.benchmarks import load_benchmark, write_benchmark
@@ -49,44 +49,44 @@ if TYPE_CHECKING:
     from benchdesign.workspace.workspace import Workspace
 
 _HOMES = {
-    "Analysis": "analysis",
+    "Analysis": "workspace.analysis",
     "BenchdesignError": "errors",
-    "Benchmark": "items",
-    "ConceptMap": "conceptmap",
-    "Decision": "decisions",
-    "DecisionLog": "decisions",
-    "Dictionary": "dictionary",
+    "Benchmark": "benchmarks.items",
+    "ConceptMap": "concepts.maps.concept_map",
+    "Decision": "workspace.decisions",
+    "DecisionLog": "workspace.decision_log",
+    "Dictionary": "concepts.dictionaries.dictionary",
     "DictionaryError": "errors",
     "FormatError": "errors",
     "InputError": "errors",
     "Interrupted": "errors",
-    "Item": "items",
+    "Item": "benchmarks.items",
     "MissingExtraError": "errors",
     "ModelError": "errors",
     "OutputExistsError": "errors",
     "PackagingError": "errors",
-    "Settings": "config",
+    "Settings": "workspace.settings",
     "TemplateError": "errors",
     "UsageError": "errors",
-    "Workspace": "workspace",
+    "Workspace": "workspace.workspace",
     "WorkspaceError": "errors",
     "WorkspaceLockedError": "errors",
     "WorkspaceMissingError": "errors",
-    "compare_suite": "suites",
-    "find_duplicates": "duplicates",
-    "find_gaps": "gaps",
-    "load_benchmark": "formats",
-    "load_dictionary": "mapping",
-    "map_items": "mapping",
-    "measure_coverage": "coverage",
-    "measure_models": "modelgaps",
-    "open_mapper": "mapping",
-    "propose_additions": "proposals",
-    "propose_removals": "proposals",
-    "run_pipeline": "pipeline",
-    "write_benchmark": "formats",
-    "write_report": "report",
-    "write_revision": "revision",
+    "compare_suite": "coverage.suite",
+    "find_duplicates": "selection.duplicates",
+    "find_gaps": "coverage.find_gaps",
+    "load_benchmark": "benchmarks",
+    "load_dictionary": "concepts.mapping",
+    "map_items": "concepts.mapping",
+    "measure_coverage": "coverage.coverage",
+    "measure_models": "model_gaps.model_gaps",
+    "open_mapper": "concepts.mapping",
+    "propose_additions": "selection.additions",
+    "propose_removals": "selection.removals",
+    "run_pipeline": "pipeline.run",
+    "write_benchmark": "benchmarks",
+    "write_report": "report.coverage_report",
+    "write_revision": "pipeline.write_revision",
 }
 
 __all__ = [

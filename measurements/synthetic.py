@@ -20,9 +20,9 @@ from benchdesign.benchmarks.items import Benchmark
 from benchdesign.concepts.dictionaries.dictionary import Dictionary, Level
 from benchdesign.concepts.dictionaries.folder import blank_table, save_dictionary
 from benchdesign.concepts.dictionaries.open import load_dictionary
-from benchdesign.concepts.mapping import TokenEvidence
 from benchdesign.concepts.maps.concept_map import ConceptMap
 from benchdesign.concepts.maps.map_file import MapWriter
+from benchdesign.concepts.maps.token_evidence import TokenEvidence
 from benchdesign.pipeline.run import run_pipeline
 from benchdesign.pipeline.stage_results import ItemEvidence, ProposeResult
 from benchdesign.selection.additions import plan_additions

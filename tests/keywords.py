@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 
 from benchdesign.benchmarks.items import Item
 from benchdesign.concepts.dictionaries.dictionary import Dictionary
-from benchdesign.concepts.mapping import TokenEvidence
 from benchdesign.concepts.mapping.map_keys import key_of_parts
 from benchdesign.concepts.maps.concept_map import ConceptMap
+from benchdesign.concepts.maps.token_evidence import TokenEvidence
 from tests.helpers import make_dictionary
 
 WORDS = ("cat", "dog", "fox", "owl", "the", "of")

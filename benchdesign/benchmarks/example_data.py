@@ -15,7 +15,7 @@ def example_folder() -> Path:
     installed = Path(str(files("benchdesign"))) / "examples"
     if installed.is_dir():
         return installed
-    checkout = Path(__file__).resolve().parents[1]
+    checkout = Path(__file__).resolve().parents[2]
     if (checkout / "pyproject.toml").is_file() and (checkout / "examples").is_dir():
         return checkout / "examples"
     raise PackagingError("The example files are missing; reinstall benchdesign.")

@@ -111,8 +111,8 @@ def _version(
     ] = False,
 ) -> None:
     if version:
-        from benchdesign import __version__
         from benchdesign.cli.output import print_lines
+        from benchdesign.version import __version__
 
         print_lines(f"benchdesign {__version__}")
         raise typer.Exit

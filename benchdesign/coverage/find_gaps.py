@@ -23,7 +23,7 @@ from benchdesign.foundation.statistics import (
 if TYPE_CHECKING:
     from benchdesign.coverage.scope import Relevance
 
-__all__ = ["find_gaps"]
+__all__ = ["find_gaps", "rejudge", "retarget"]
 
 
 def find_gaps(
@@ -38,7 +38,7 @@ def find_gaps(
 
     A concept with a target set by hand (`wanted`, else -1) is a gap if fewer items show it.
     """
-    return judge_concepts(
+    return _judge_concepts(
         coverage,
         dictionary,
         None if relevance is None else relevance.score,
@@ -49,7 +49,29 @@ def find_gaps(
     )
 
 
-def judge_concepts(
+def rejudge(gaps: Gaps, settings: GapSettings) -> Gaps:
+    """Judge again under other settings, from the counts alone."""
+    return _judge_again(gaps, settings, gaps.wanted)
+
+
+def retarget(gaps: Gaps, wanted: NDArray[np.int64] | None) -> Gaps:
+    """Judge again with other target counts given by hand, from the counts alone."""
+    return _judge_again(gaps, gaps.settings, wanted)
+
+
+def _judge_again(gaps: Gaps, settings: GapSettings, wanted: NDArray[np.int64] | None) -> Gaps:
+    return _judge_concepts(
+        gaps.coverage,
+        gaps.dictionary,
+        gaps.relevance,
+        gaps.kept_out_by_scope,
+        settings,
+        wanted=wanted,
+        pinned=gaps.pinned,
+    )
+
+
+def _judge_concepts(
     coverage: Coverage,
     dictionary: Dictionary,
     relevance: Floats | None,

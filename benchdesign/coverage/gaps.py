@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchdesign.concepts.dictionaries.dictionary import Dictionary
 from benchdesign.coverage.coverage import Coverage
-from benchdesign.coverage.find_gaps import judge_concepts
 from benchdesign.coverage.gap_settings import GapSettings
 from benchdesign.coverage.status import STATUSES, Status
 from benchdesign.foundation.arrays import Floats
@@ -221,22 +220,6 @@ class Gaps:
         """Yield concepts as rows; by default the gaps, largest deficit first."""
         ids = self.ranked() if concept_ids is None else concept_ids
         return (self.row(int(concept_id)) for concept_id in ids)
-
-    def rethreshold(self, settings: GapSettings) -> Gaps:
-        """Return the gaps under other settings, from the same counts."""
-        return judge_concepts(
-            self.coverage,
-            self.dictionary,
-            self.relevance,
-            self.kept_out_by_scope,
-            settings,
-            wanted=self.wanted,
-            pinned=self.pinned,
-        )
-
-    def with_wanted(self, wanted: NDArray[np.int64] | None) -> Gaps:
-        """Return the gaps with other target counts set by hand, from the same counts."""
-        return replace(self, wanted=wanted).rethreshold(self.settings)
 
     def is_wanted(self, concept_id: int) -> bool:
         """Whether the target of a concept was set by hand."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
-from benchdesign.concepts.mapping import TokenEvidence
+from benchdesign.concepts.maps.token_evidence import TokenEvidence
 from benchdesign.coverage.gap_settings import GapSettings
 from benchdesign.coverage.gaps import Gaps
 from benchdesign.selection.contamination import ContaminationMatch

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchdesign.benchmarks.items import Benchmark, Item
-from benchdesign.concepts.mapping import TokenEvidence
 from benchdesign.concepts.maps.concept_map import ConceptMap
 from benchdesign.concepts.maps.merged_concepts import merge_concepts, merged_dictionary
+from benchdesign.concepts.maps.token_evidence import TokenEvidence
 from benchdesign.coverage.areas import Areas, group_areas
 from benchdesign.coverage.coverage import Coverage, measure_coverage
 from benchdesign.coverage.find_gaps import find_gaps

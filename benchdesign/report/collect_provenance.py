@@ -91,7 +91,7 @@ def findings_of(analysis: Analysis) -> tuple[FindingGroup, ...]:
 
 
 def provenance_of(analysis: Analysis, revision: Revision) -> Iterator[tuple[str, str]]:
-    from benchdesign import __version__
+    from benchdesign.version import __version__
 
     dictionary, manifest = analysis.dictionary, revision.manifest
     yield "Program", f"benchdesign {__version__}"

@@ -59,7 +59,7 @@ def template_folder() -> Traversable:
     installed = files("benchdesign") / "templates"
     if installed.is_dir():
         return installed
-    checkout = Path(__file__).resolve().parent.parent
+    checkout = Path(__file__).resolve().parents[2]
     # Without this check, the `templates` folder of another package could be used.
     if (checkout / "pyproject.toml").is_file():
         return checkout / "templates"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from benchdesign.coverage.coverage import measure_coverage
-from benchdesign.coverage.find_gaps import find_gaps
+from benchdesign.coverage.find_gaps import find_gaps, rejudge
 from benchdesign.coverage.gaps import Gaps
 from benchdesign.coverage.null_run import run_null
 from benchdesign.coverage.reference import Reference
@@ -88,12 +88,12 @@ def _sensitivity(analysis: Analysis) -> tuple[SensitivityRow, ...]:
     rows = [_row("as reported", gaps, gaps, is_reported=True)]
     for fdr in (0.01, 0.10):
         if fdr != settings.fdr:
-            other = gaps.rethreshold(replace(settings, fdr=fdr))
+            other = rejudge(gaps, replace(settings, fdr=fdr))
             rows.append(_row(f"share of false findings at most {fdr:.0%}", other, gaps))
     for times in (1.25, 2.0):
         effect = float(np.log2(times))
         if abs(effect - settings.min_effect) > 0.01:
-            other = gaps.rethreshold(replace(settings, min_effect=effect))
+            other = rejudge(gaps, replace(settings, min_effect=effect))
             rows.append(_row(f"rates that differ by at least {times:g}×", other, gaps))
     for factor, word in ((0.8, "lower"), (1.25, "higher")):
         if (recounted := _recount(analysis, factor)) is not None:

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from benchdesign import __version__
 from benchdesign.coverage.gaps import GapRow
 from benchdesign.coverage.status import Status
 from benchdesign.coverage.suite import Suite, SuiteRow
 from benchdesign.foundation.serialization import json_text
 from benchdesign.report.render import render_page, render_text
 from benchdesign.report.report_files import check_report_folder, write_report_files
+from benchdesign.version import __version__
 
 if TYPE_CHECKING:
     from benchdesign.benchmarks.items import Benchmark

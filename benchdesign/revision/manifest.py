@@ -11,9 +11,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchdesign import __version__
 from benchdesign.concepts.maps.highlights import find_marks, marked_words
 from benchdesign.foundation.serialization import to_json
+from benchdesign.version import __version__
 
 if TYPE_CHECKING:
     from benchdesign.benchmarks import WriteReport

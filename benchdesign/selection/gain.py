@@ -121,6 +121,3 @@ class GainTable:
         fill = np.minimum(presence, room)
         share = fill * (room - fill / 2) / np.maximum(self.needs[columns], TINY)
         return columns, self.support[row] * self.weights[columns] * share
-
-
-SHORTLIST = 2_000

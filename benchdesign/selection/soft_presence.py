@@ -10,11 +10,13 @@ from numpy.typing import NDArray
 from benchdesign.concepts.dictionaries.dictionary import Dictionary
 from benchdesign.concepts.maps.concept_map import ConceptMap
 from benchdesign.foundation.arrays import Floats
-from benchdesign.selection.gain import SHORTLIST
 from benchdesign.selection.gain_settings import GainSettings
 from benchdesign.selection.nearest import nearest
 
 __all__ = ["saliency_scale"]
+
+
+SHORTLIST = 2_000
 
 
 STRETCH_FACTOR = 8.0

@@ -16,8 +16,8 @@ from benchdesign.workspace.settings import Settings
 if TYPE_CHECKING:
     from benchdesign.benchmarks.items import Benchmark, Finding, Item
     from benchdesign.concepts.dictionaries.dictionary import Dictionary
-    from benchdesign.concepts.mapping import TokenEvidence
     from benchdesign.concepts.maps.concept_map import ConceptMap
+    from benchdesign.concepts.maps.token_evidence import TokenEvidence
     from benchdesign.coverage.area_gaps import AreaGaps
     from benchdesign.coverage.areas import Areas
     from benchdesign.coverage.coverage import Coverage

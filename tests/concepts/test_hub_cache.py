@@ -25,7 +25,7 @@ from pathlib import Path
 def refuse(*_): raise OSError("network")
 socket.socket.connect = refuse
 
-from benchdesign.items import Item
+from benchdesign.benchmarks.items import Item
 from benchdesign.mapping import open_mapper, load_dictionary
 
 text = "The sea, the sky."

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from benchdesign.concepts.maps.concept_map import ConceptMap
 from benchdesign.coverage.coverage import measure_coverage
-from benchdesign.coverage.find_gaps import find_gaps
+from benchdesign.coverage.find_gaps import find_gaps, rejudge, retarget
 from benchdesign.coverage.gap_settings import GapSettings
 from benchdesign.coverage.gaps import Gaps
 from benchdesign.coverage.kept_out import FORM, find_kept_out
@@ -128,7 +128,7 @@ def test_what_is_over_though_too_rare_to_lack_does_not_raise_the_covered_share()
 
 
 def test_what_was_asked_for_by_hand_counts_as_judged() -> None:
-    gaps = judge([20, 1], [0.10, 0.005]).with_wanted(np.array([-1, 5]))
+    gaps = retarget(judge([20, 1], [0.10, 0.005]), np.array([-1, 5]))
     assert gaps.status(1) == Status.UNDER
     assert gaps.covered_share == pytest.approx(1 / 2)
 
@@ -149,9 +149,9 @@ def test_a_reference_as_small_as_the_set_makes_the_same_counts_less_certain() ->
 def test_gaps_can_be_judged_again_without_the_map() -> None:
     gaps = judge([4], [0.10])
     assert gaps.status(0) == Status.UNDER
-    lenient = gaps.rethreshold(replace(gaps.settings, min_effect=3.0))
+    lenient = rejudge(gaps, replace(gaps.settings, min_effect=3.0))
     assert lenient.status(0) == Status.ADEQUATE
-    assert lenient.rethreshold(gaps.settings).status(0) == Status.UNDER
+    assert rejudge(lenient, gaps.settings).status(0) == Status.UNDER
 
 
 @pytest.mark.parametrize("wrong", [{"fdr": 0.0}, {"level": 1.0}, {"min_effect": -1.0}])

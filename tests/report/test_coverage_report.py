@@ -20,7 +20,7 @@ from benchdesign.cli.actions.coverage import print_gaps
 from benchdesign.concepts.maps.highlights import Piece, TextMark, cut, marked_words, strongest_rows
 from benchdesign.coverage.area_gaps import find_area_gaps
 from benchdesign.coverage.coverage import measure_coverage
-from benchdesign.coverage.find_gaps import find_gaps
+from benchdesign.coverage.find_gaps import find_gaps, rejudge
 from benchdesign.coverage.gap_settings import GapSettings
 from benchdesign.coverage.reference import Reference
 from benchdesign.coverage.share_interval import ShareInterval
@@ -417,7 +417,7 @@ def test_report_of_a_benchmark_without_gaps_renders(analysis: Analysis) -> None:
 
 
 def test_additions_without_certain_gaps_are_explained(analysis: Analysis) -> None:
-    unsure = replace(analysis, gaps=analysis.gaps.rethreshold(GapSettings(fdr=1e-300)))
+    unsure = replace(analysis, gaps=rejudge(analysis.gaps, GapSettings(fdr=1e-300)))
     report = report_of(unsure)
     assert report.n_gaps == 0
     assert report.n_added > 0
@@ -455,7 +455,7 @@ def test_area_that_lacks_as_a_whole_is_listed_without_single_gaps(analysis: Anal
         reference_map=analysis.pool_map,
     )
     lacking = {row.name for row in before.rows() if row.status in (Status.MISSING, Status.UNDER)}
-    strict = analysis.gaps.rethreshold(GapSettings(fdr=1e-300))
+    strict = rejudge(analysis.gaps, GapSettings(fdr=1e-300))
     report = report_of(replace(analysis, gaps=strict))
     assert lacking <= names
     assert report.n_gaps == 0

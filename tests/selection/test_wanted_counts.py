@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from benchdesign.coverage.find_gaps import rejudge, retarget
 from benchdesign.coverage.status import Status
 from benchdesign.selection.additions import plan_additions
 from benchdesign.selection.removals import propose_removals
@@ -27,7 +28,7 @@ def wanted(n: int, **of: int) -> NDArray[np.int64]:
 
 def test_a_wanted_count_makes_a_gap_and_ends_one() -> None:
     gaps = judge_counts([20, 0, 5, 0], [0.10, 0.10, 0.10, 0.001])
-    found = gaps.with_wanted(wanted(4, c0=30, c1=0, c3=2))
+    found = retarget(gaps, wanted(4, c0=30, c1=0, c3=2))
     assert [found.status(c) for c in range(4)] == [
         Status.UNDER,
         Status.ADEQUATE,
@@ -40,25 +41,25 @@ def test_a_wanted_count_makes_a_gap_and_ends_one() -> None:
 
 def test_a_wanted_count_survives_another_rule_and_can_be_taken_back() -> None:
     gaps = judge_counts([20], [0.10])
-    found = gaps.with_wanted(wanted(1, c0=30)).rethreshold(replace(gaps.settings, fdr=0.01))
+    found = rejudge(retarget(gaps, wanted(1, c0=30)), replace(gaps.settings, fdr=0.01))
     assert (found.status(0), found.target[0]) == (Status.UNDER, 30)
-    again = found.with_wanted(None)
+    again = retarget(found, None)
     assert (again.status(0), again.target[0]) == (gaps.status(0), gaps.target[0])
 
 
 def test_concepts_that_are_kept_out_stay_out_whatever_is_wanted() -> None:
-    gaps = judge_counts([0], [0.5], flags={0: ["dead"]}).with_wanted(wanted(1, c0=9))
+    gaps = retarget(judge_counts([0], [0.5], flags={0: ["dead"]}), wanted(1, c0=9))
     assert (gaps.status(0), gaps.target[0], gaps.deficit[0]) == (Status.KEPT_OUT, 0, 0)
 
 
 def test_the_further_from_the_wanted_count_the_larger_the_deficit() -> None:
-    gaps = judge_counts([10, 10], [0.10, 0.10]).with_wanted(wanted(2, c0=12, c1=40))
+    gaps = retarget(judge_counts([10, 10], [0.10, 0.10]), wanted(2, c0=12, c1=40))
     assert 0 < gaps.deficit[0] < gaps.deficit[1]
     assert gaps.ranked().tolist() == [1, 0]
 
 
 def test_proposals_go_for_what_is_wanted_by_hand() -> None:
-    gaps = judge(BENCHMARK, POOL).with_wanted(wanted(3, c1=0, c2=3))
+    gaps = retarget(judge(BENCHMARK, POOL), wanted(3, c1=0, c2=3))
     plan = plan_additions(
         make_map(BENCHMARK, n_concepts=3),
         make_map(POOL, n_concepts=3),
@@ -84,7 +85,7 @@ def test_an_item_that_is_wanted_is_not_proposed_for_removal() -> None:
     vectors = np.zeros((12, 4), dtype=np.float16)
     vectors[:6, 0] = vectors[6:, 1] = 1.0
     for counts, allowed in ((None, {0, 1}), (wanted(2, c0=6), {1})):
-        gaps = judge(rows, pool, n_concepts=2).with_wanted(counts)
+        gaps = retarget(judge(rows, pool, n_concepts=2), counts)
         found = propose_removals(
             make_map(rows, n_concepts=2, embeddings=vectors),
             gaps,

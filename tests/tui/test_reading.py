@@ -11,7 +11,7 @@ import pytest
 
 from benchdesign.cli import run_command
 from benchdesign.concepts.dictionaries.dictionary import Dictionary
-from benchdesign.concepts.mapping import TokenEvidence
+from benchdesign.concepts.maps.token_evidence import TokenEvidence
 from benchdesign.coverage.status import STATUSES, Status
 from benchdesign.pipeline.stage_results import ProposeResult
 from benchdesign.report.collect_coverage import collect_report

@@ -103,10 +103,10 @@ def _write_report(
     across: Mapping[str, Any],
     figures: Mapping[str, Any],
 ) -> tuple[Path, ...]:
-    from benchdesign import __version__
     from benchdesign.model_gaps.scores import MIN_ITEMS_FOR_SHARES
     from benchdesign.report.collect_models import collect_study, write_models_report
     from benchdesign.report.models_data import ModelsReport
+    from benchdesign.version import __version__
 
     assert request.report is not None
     settings = studied[0].study.settings

@@ -66,7 +66,7 @@ _HUB_OWNERS = {
 
 def builtin_dictionary_folder() -> Path:
     """Return the folder of the dictionary that ships with the package."""
-    folder = Path(__file__).resolve().parent.parent / "builtin"
+    folder = Path(__file__).resolve().parents[2] / "builtin"
     if not (folder / SUMMARY).is_file():
         raise PackagingError(
             f"{folder}: the built-in dictionary is missing; reinstall benchdesign."

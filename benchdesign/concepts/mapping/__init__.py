@@ -22,13 +22,12 @@ if TYPE_CHECKING:
     from benchdesign.concepts.maps.concept_map import ConceptMap
     from benchdesign.concepts.maps.token_evidence import TokenEvidence
 
-__all__ = ["Mapper", "TokenEvidence", "load_dictionary", "map_items", "open_mapper"]
+__all__ = ["Mapper", "load_dictionary", "map_items", "open_mapper"]
 
 
 _HOMES = {
-    "TokenEvidence": "benchdesign.concepts.mapping.mapper",
     "load_dictionary": "benchdesign.concepts.dictionaries.open",
-    "map_items": "benchdesign.concepts.mapping.map_cache",
+    "map_items": "benchdesign.concepts.mapping.map_items",
 }
 
 

@@ -19,10 +19,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchdesign.benchmarks.items import Item
-from benchdesign.concepts.mapping import Mapper, TokenEvidence
+from benchdesign.concepts.mapping import Mapper
 from benchdesign.concepts.mapping.map_items import map_items, recall_items
 from benchdesign.concepts.mapping.map_keys import key_of, key_of_parts
 from benchdesign.concepts.mapping.sentence_mapper import SENTENCES_KEY, SentenceMapper
+from benchdesign.concepts.maps.token_evidence import TokenEvidence
 from benchdesign.foundation.atomic_files import write_atomically
 from benchdesign.foundation.progress import Progress, ProgressCallback, StopCheck
 from benchdesign.foundation.serialization import read_json

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from benchdesign.concepts.maps.concept_map import ConceptMap
 
 if TYPE_CHECKING:
-    from benchdesign.concepts.mapping import TokenEvidence
+    from benchdesign.concepts.maps.token_evidence import TokenEvidence
 
 __all__ = ["Piece", "TextMark", "cut", "find_marks", "marked_words", "strongest_rows"]
 

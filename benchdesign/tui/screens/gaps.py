@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from textual.binding import BindingType
 from textual.content import Content
 
+from benchdesign.coverage.find_gaps import rejudge
 from benchdesign.errors import BenchdesignError
 from benchdesign.tui.dialogs.dialogs import AskChoice, AskText
 from benchdesign.tui.keys import SCREEN_KEYS, bindings
@@ -185,7 +186,7 @@ class GapsScreen(ConceptDecisionScreen):
         gaps = session.analysis.gaps
         choices = []
         for fdr, text in _FDR_CHOICES:
-            n_gaps = int(gaps.rethreshold(replace(gaps.settings, fdr=float(fdr))).is_gap.sum())
+            n_gaps = int(rejudge(gaps, replace(gaps.settings, fdr=float(fdr))).is_gap.sum())
             current = "  (current)" if float(fdr) == gaps.settings.fdr else ""
             choices.append((fdr, f"{text:<36}{n_gaps:>6,} gaps{current}"))
         self.app.push_screen(
@@ -212,7 +213,7 @@ class GapsScreen(ConceptDecisionScreen):
             self.say(str(error), is_error=True)
             return
         gaps = loaded.analysis.gaps
-        loaded = loaded.with_gaps(gaps.rethreshold(replace(gaps.settings, fdr=float(fdr))))
+        loaded = loaded.with_gaps(rejudge(gaps, replace(gaps.settings, fdr=float(fdr))))
         session.replace(replace(loaded, analysis=replace(loaded.analysis, settings=settings)))
         self.owner.touch()
         self.say("Rule changed. R proposes candidates for it.")

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchdesign.benchmarks.items import Item
+from benchdesign.coverage.find_gaps import retarget
 from benchdesign.coverage.gaps import Gaps
 from benchdesign.coverage.status import STATUSES, Status
 from benchdesign.errors import BenchdesignError
@@ -116,7 +117,7 @@ class Session:
                 _NO_TARGETS if targets is None else targets,
                 _NO_TARGETS if gaps.wanted is None else gaps.wanted,
             ):
-                self._judge_by(gaps.with_wanted(targets))
+                self._judge_by(retarget(gaps, targets))
         self.version += 1
         self._edited.clear()
         for name in ("added_counts", "concept_states", "figures", "_gap_ids", "n_to_fill"):

@@ -23,7 +23,7 @@ from benchdesign.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from benchdesign.concepts.dictionaries.dictionary import Dictionary
-    from benchdesign.concepts.mapping import TokenEvidence
+    from benchdesign.concepts.maps.token_evidence import TokenEvidence
 
 __all__ = ["Candidate", "Loaded", "load_session", "token_evidence"]
 
@@ -166,7 +166,7 @@ def token_evidence(
 
     The span of the peak is the fallback for a concept without precomputed token evidence.
     """
-    from benchdesign.concepts.mapping import TokenEvidence
+    from benchdesign.concepts.maps.token_evidence import TokenEvidence
 
     evidence = analysis.evidence_of(item)
     strongest: dict[tuple[int, int], float] = {}

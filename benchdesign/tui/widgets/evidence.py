@@ -15,7 +15,7 @@ from benchdesign.foundation.text import display
 from benchdesign.tui.marks import Marks
 
 if TYPE_CHECKING:
-    from benchdesign.concepts.mapping import TokenEvidence
+    from benchdesign.concepts.maps.token_evidence import TokenEvidence
 
 __all__ = ["evidence_content", "evidence_levels", "literal"]
 
