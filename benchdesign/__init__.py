@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from benchdesign.benchmarks import load_benchmark, write_benchmark
     from benchdesign.benchmarks.items import Benchmark, Item
     from benchdesign.concepts.dictionaries.dictionary import Dictionary
-    from benchdesign.concepts.mapping import load_dictionary, map_items, open_mapper
+    from benchdesign.concepts.dictionaries.open import load_dictionary
+    from benchdesign.concepts.mapping import open_mapper
+    from benchdesign.concepts.mapping.map_items import map_items
     from benchdesign.concepts.maps.concept_map import ConceptMap
     from benchdesign.coverage.coverage import measure_coverage
     from benchdesign.coverage.find_gaps import find_gaps
@@ -76,8 +78,8 @@ _HOMES = {
     "find_duplicates": "selection.duplicates",
     "find_gaps": "coverage.find_gaps",
     "load_benchmark": "benchmarks",
-    "load_dictionary": "concepts.mapping",
-    "map_items": "concepts.mapping",
+    "load_dictionary": "concepts.dictionaries.open",
+    "map_items": "concepts.mapping.map_items",
     "measure_coverage": "coverage.coverage",
     "measure_models": "model_gaps.model_gaps",
     "open_mapper": "concepts.mapping",

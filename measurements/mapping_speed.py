@@ -44,8 +44,8 @@ import numpy as np
 
 from benchdesign.benchmarks.items import Item
 from benchdesign.concepts.dictionaries.open import load_dictionary
-from benchdesign.concepts.mapping import map_items
 from benchdesign.concepts.mapping.batches import iterate_batches
+from benchdesign.concepts.mapping.map_items import map_items
 from benchdesign.concepts.mapping.mapper import SaeMapper
 from benchdesign.concepts.maps.concept_map import ConceptMap
 from benchdesign.concepts.reference_model.windows import Window

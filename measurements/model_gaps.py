@@ -37,7 +37,8 @@ from scipy.special import ndtr
 
 from benchdesign.benchmarks import load_benchmark
 from benchdesign.concepts.dictionaries.dictionary import Dictionary
-from benchdesign.concepts.mapping import Mapper, map_items, open_mapper
+from benchdesign.concepts.mapping import Mapper, open_mapper
+from benchdesign.concepts.mapping.map_items import map_items
 from benchdesign.concepts.maps.concept_map import ConceptMap
 from benchdesign.coverage.areas import Areas, group_areas
 from benchdesign.foundation.statistics import adjust_p_values

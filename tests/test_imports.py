@@ -23,8 +23,10 @@ def loaded_after(code: str) -> set[str]:
     [
         "import benchdesign",
         "import benchdesign.cli",
-        "import benchdesign.workspace.decision_log, benchdesign.workspace.workspace, benchdesign.foundation.preferences",
-        "import benchdesign.benchmarks.items, benchdesign.concepts.dictionaries.dictionary, benchdesign.foundation.text, benchdesign.errors",
+        "import benchdesign.workspace.decision_log, benchdesign.workspace.workspace",
+        "import benchdesign.foundation.preferences",
+        "import benchdesign.benchmarks.items, benchdesign.concepts.dictionaries.dictionary",
+        "import benchdesign.foundation.text, benchdesign.errors",
         "from benchdesign.cli import run_command; run_command(['--help'])",
         "from benchdesign.cli import run_command; run_command(['run', '--help'])",
         "from benchdesign.cli import run_command; run_command(['dictionary', '--help'])",

@@ -61,4 +61,4 @@ def test_report_templates_are_found_from_an_unpacked_wheel_elsewhere(
         capture_output=True,
         text=True,
     ).stdout.split()
-    assert found == [str(tmp_path / "site" / "benchdesign" / "report.py"), "True"]
+    assert found == [str(tmp_path / "site" / "benchdesign" / "report" / "render.py"), "True"]

@@ -336,7 +336,7 @@ def add_guards(tree: nodes.Template) -> nodes.Template:
                 return self._bounded(node)
             return self.generic_visit(node)
 
-        def _limit_filter(self, node: nodes.Expr) -> nodes.Node:
+        def _bounded(self, node: nodes.Expr) -> nodes.Node:
             # Nested lists need little memory until something iterates over all of them.
             self.generic_visit(node)
             return nodes.Filter(node, "held_", [], [], None, None, lineno=node.lineno)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from benchdesign.pipeline.stages import StageRun
+from benchdesign.pipeline.stages import StageRunner
 from benchdesign.workspace.analysis import Analysis, Summary
 from benchdesign.workspace.workspace import Workspace
 
@@ -19,7 +19,7 @@ def load_analysis(
 
     `on_summary` receives the summary as soon as it is loaded, before items and maps are read.
     """
-    run = StageRun(workspace, None, None)
+    run = StageRunner(workspace, None, None)
     run.trust_dictionary()
     summary = run.summary()
     if on_summary is not None:
@@ -29,7 +29,7 @@ def load_analysis(
 
 def judged_again(workspace: Workspace, analysis: Analysis) -> Analysis:
     """Return an analysis with its gaps recomputed from the current decisions; proposals stay."""
-    run = StageRun(workspace, None, None)
+    run = StageRunner(workspace, None, None)
     run.benchmark, run.pool = analysis.benchmark, analysis.pool
     run.trust_dictionary()
     current = run.analysis(with_proposals=False)

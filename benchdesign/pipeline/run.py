@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 from benchdesign.errors import UsageError
 from benchdesign.foundation.preferences import cache_folder, load_preferences
 from benchdesign.foundation.progress import ProgressCallback, StopCheck
-from benchdesign.pipeline.stages import StageRun
+from benchdesign.pipeline.stages import StageRunner
 from benchdesign.workspace.analysis import Analysis
 from benchdesign.workspace.stage_record import STAGES
 from benchdesign.workspace.workspace import Workspace
@@ -61,7 +61,7 @@ def run_pipeline(
     """
     if until not in STAGES:
         raise UsageError(f"Unknown stage {until!r}; the stages are {', '.join(STAGES)}.")
-    run = StageRun(workspace, progress, stop, cache=cache, so_far=so_far)
+    run = StageRunner(workspace, progress, stop, cache=cache, so_far=so_far)
     steps: dict[str, Callable[[], dict[str, Any]]] = {
         "read": run.read,
         "map": run.map,

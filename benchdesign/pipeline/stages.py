@@ -59,7 +59,7 @@ _ITEMS_PER_GAP = 2
 """Gaps, by deficit, and items per gap for which token evidence is computed ahead of time."""
 
 
-class StageRun:
+class StageRunner:
     """One pass over the stages; what one stage loads stays in memory for the next."""
 
     def __init__(
@@ -226,7 +226,7 @@ class StageRun:
         )
         return {"n_additions": len(additions), "n_removals": len(removals)}
 
-    def weight_by_models(self, areas: Areas) -> ModelWeighting | None:
+    def weigh_by_models(self, areas: Areas) -> ModelWeighting | None:
         """Return the weighting by model gaps; None if it is not requested."""
         settings = self.settings
         if settings.weight != "model-gaps":

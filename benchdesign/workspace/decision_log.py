@@ -265,7 +265,8 @@ class DecisionLog:
                 self._replay_entry(entry, group)
             except (ValueError, LookupError, TypeError, AttributeError, OverflowError) as problem:
                 raise WorkspaceError(
-                    f"{self.path}:{number}: not a decision ({problem_text(problem)}). Restore the line "
+                    f"{self.path}:{number}: not a decision ({problem_text(problem)}). "
+                    "Restore the line "
                     "from a backup, or delete it to continue without it."
                 ) from None
         if group:

@@ -26,7 +26,7 @@ def refuse(*_): raise OSError("network")
 socket.socket.connect = refuse
 
 from benchdesign.benchmarks.items import Item
-from benchdesign.mapping import open_mapper, load_dictionary
+from benchdesign.concepts.mapping import open_mapper; from benchdesign.concepts.dictionaries.open import load_dictionary
 
 text = "The sea, the sky."
 for spec in sys.argv[2:]:

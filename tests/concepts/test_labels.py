@@ -160,7 +160,7 @@ def test_export_that_was_fetched_may_be_larger(
 ) -> None:
     assert label_neuronpedia._MAX_EXPORT_BYTES > 128 << 20
     (tmp_path / "m_4-res.json").write_text(" " * ((1 << 20) + 1))
-    monkeypatch.setattr(label_neuronpedia, "_LARGEST", 1 << 20)
+    monkeypatch.setattr(label_neuronpedia, "_MAX_EXPORT_BYTES", 1 << 20)
     with pytest.raises(InputError, match=r"m_4-res\.json: larger than 1 MB; .* --from"):
         fetch_labels("m/4-res", TWO_LEVELS, store=tmp_path)
 

@@ -15,9 +15,8 @@ import pytest
 
 from benchdesign.benchmarks.items import Item
 from benchdesign.concepts.dictionaries.dictionary import Dictionary
-from benchdesign.concepts.mapping import map_cache as cache_module
-from benchdesign.concepts.mapping import map_items
-from benchdesign.concepts.mapping.map_items import recall_items
+from benchdesign.concepts.mapping import map_items as cache_module
+from benchdesign.concepts.mapping.map_items import map_items, recall_items
 from benchdesign.concepts.maps.concept_map import ConceptMap
 from benchdesign.errors import Interrupted, WorkspaceError
 from benchdesign.foundation.progress import Progress
@@ -202,7 +201,7 @@ import sys, time
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from tests.mapping.test_cache import CountingMapper, items_of
-from benchdesign.mapping import map_items, cache
+from benchdesign.concepts.mapping import map_items as cache; from benchdesign.concepts.mapping.map_items import map_items
 
 cache.SHARD_ITEMS = 1
 class Slow(CountingMapper):

@@ -130,7 +130,7 @@ def test_counting_in_small_blocks_changes_nothing(monkeypatch: pytest.MonkeyPatc
         return reference.rates, measure_coverage(pool, dictionary, reference=reference)
 
     rates, whole = everything()
-    monkeypatch.setattr(conceptmap, "_BLOCK", 7)
+    monkeypatch.setattr(conceptmap, "_BLOCK_ENTRIES", 7)
     rates_in_blocks, in_blocks = everything()
     assert (rates == rates_in_blocks).all()
     assert (whole.count == in_blocks.count).all()

@@ -173,7 +173,7 @@ def test_strongest_items_do_not_depend_on_the_block_size(monkeypatch: pytest.Mon
     ]
     items = make_map(rows, n_concepts=30)
     whole = top_items(items, 4)
-    monkeypatch.setattr(conceptmap, "_BLOCK", 37)
+    monkeypatch.setattr(conceptmap, "_BLOCK_ENTRIES", 37)
     assert (top_items(items, 4) == whole).all()
     dense = items.saliency_matrix().toarray()
     assert all((np.argsort(-dense[:, c])[:4] == whole[c]).all() for c in range(30))

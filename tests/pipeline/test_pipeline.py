@@ -70,7 +70,9 @@ def test_gaps_are_loaded_and_not_judged_again(
     made = run_pipeline(workspace)
     assert made is not None
     with monkeypatch.context() as patch:
-        patch.setattr("benchdesign.pipeline.run.find_gaps", lambda *_, **__: pytest.fail("judged"))
+        patch.setattr(
+            "benchdesign.pipeline.stages.find_gaps", lambda *_, **__: pytest.fail("judged")
+        )
         loaded = workspace.load_analysis()
     assert list(loaded.gaps.rows()) == list(made.gaps.rows())
     for one in ("q_value", "lift_low", "deficit", "items_needed", "p_over", "reason_codes"):

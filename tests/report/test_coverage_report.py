@@ -191,7 +191,7 @@ def test_many_areas_are_folded_to_those_that_lack_something_as_a_whole(
     analysis: Analysis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert "not lacking as a whole" not in render_html(report_of(analysis))
-    monkeypatch.setattr("benchdesign.report.collect_coverage._MOST_UNFOLDED", 0)
+    monkeypatch.setattr("benchdesign.report.collect_coverage._MAX_EXPANDED_AREAS", 0)
     report = report_of(analysis)
     n_first = report.n_areas_first
     lacking = {Status.MISSING, Status.UNDER}

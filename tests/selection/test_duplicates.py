@@ -7,7 +7,7 @@ import pytest
 
 from benchdesign.benchmarks.items import Item
 from benchdesign.errors import UsageError
-from benchdesign.selection import duplicates
+from benchdesign.selection import nearest as nearest_items
 from benchdesign.selection.contamination import KnownList, find_contamination
 from benchdesign.selection.duplicates import duplicate_key, duplicate_threshold, find_duplicates
 from benchdesign.selection.nearest import nearest
@@ -122,8 +122,8 @@ def test_nearest_gives_what_a_full_comparison_gives_whatever_the_blocks(
 ) -> None:
     rng = np.random.default_rng(3)
     queries, targets = unit(*rng.normal(size=(30, 6))), unit(*rng.normal(size=(50, 6)))
-    monkeypatch.setattr(duplicates, "_BLOCK_CELLS", cells)
-    monkeypatch.setattr(duplicates, "_TARGET_BLOCK", 16 if cells == 40 else 16_384)
+    monkeypatch.setattr(nearest_items, "_BLOCK_CELLS", cells)
+    monkeypatch.setattr(nearest_items, "_TARGET_BLOCK", 16 if cells == 40 else 16_384)
     found = nearest(queries, targets, k=4)
     full = queries.astype(np.float32) @ targets.astype(np.float32).T
     assert np.array_equal(found.rows, np.argsort(-full, axis=1, kind="stable")[:, :4])

@@ -15,7 +15,7 @@ MAX_ROW_LINES = 10_000
 """A quoted cell of more lines counts as an unclosed quote."""
 
 
-class TooManyLinesError(Exception):  # noqa: N818 - a signal from feed to reader
+class TooManyLinesError(Exception):  # a signal from feed to reader
     """A row spans too many lines."""
 
 

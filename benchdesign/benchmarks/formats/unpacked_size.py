@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchdesign.benchmarks.formats import text_content as files
+from benchdesign.benchmarks.formats import compression
 from benchdesign.errors import FormatError
 
 __all__ = ["check_unpacked", "may_repeat", "unpacked_bytes"]
@@ -23,9 +23,9 @@ _ROW_BYTES = 64
 
 def check_unpacked(path: Path, n_unpacked: int, *, n_packed: int) -> None:
     """Raise if a file is small on disk and too large once read."""
-    if n_unpacked > files.MAX_UNCHECKED and n_unpacked > files.MAX_RATIO * n_packed:
+    if n_unpacked > compression.MAX_UNCHECKED and n_unpacked > compression.MAX_RATIO * n_packed:
         raise FormatError(
-            f"{path}: expands to over {files.MAX_RATIO} times its size. "
+            f"{path}: expands to over {compression.MAX_RATIO} times its size. "
             "If you trust it, convert it to JSONL."
         )
 
@@ -34,7 +34,7 @@ def may_repeat(column: Any) -> bool:
     """Whether a Parquet column chunk could unpack to more than `MAX_UNCHECKED` bytes."""
     if column.physical_type != "BYTE_ARRAY" or not column.has_dictionary_page:
         return False
-    return bool(column.num_values * column.total_uncompressed_size > files.MAX_UNCHECKED)
+    return bool(column.num_values * column.total_uncompressed_size > compression.MAX_UNCHECKED)
 
 
 def unpacked_bytes(array: Any) -> int:

@@ -253,7 +253,7 @@ def _print_facts(dictionary: Dictionary, facts: Mapping[str, Any]) -> None:
 def _strongest_items(
     items: Sequence[Item], mapper: Mapper, concept: int, top: int, talk: Messages
 ) -> list[dict[str, Any]]:
-    from benchdesign.concepts.mapping import map_items
+    from benchdesign.concepts.mapping.map_items import map_items
     from benchdesign.concepts.maps.highlights import cut, find_marks, strongest_rows
 
     with stopping(talk.say) as stop:

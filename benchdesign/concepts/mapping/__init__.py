@@ -18,16 +18,14 @@ if TYPE_CHECKING:
     from benchdesign.benchmarks.items import Item
     from benchdesign.concepts.dictionaries.dictionary import Dictionary
     from benchdesign.concepts.dictionaries.open import load_dictionary
-    from benchdesign.concepts.mapping.map_items import map_items
     from benchdesign.concepts.maps.concept_map import ConceptMap
     from benchdesign.concepts.maps.token_evidence import TokenEvidence
 
-__all__ = ["Mapper", "load_dictionary", "map_items", "open_mapper"]
+__all__ = ["Mapper", "load_dictionary", "open_mapper"]
 
 
 _HOMES = {
     "load_dictionary": "benchdesign.concepts.dictionaries.open",
-    "map_items": "benchdesign.concepts.mapping.map_items",
 }
 
 

@@ -110,7 +110,8 @@ def candidate_page(
             Content.assemble(
                 (CLOSEST_HEADING, "bold $text-accent"),
                 literal(
-                    f"   {shortened_id(nearest.id, max(width - 45, 12))} · similarity {similarity:.2f}"
+                    f"   {shortened_id(nearest.id, max(width - 45, 12))}"
+                    f" · similarity {similarity:.2f}"
                 ),
             ),
             literal(text),
