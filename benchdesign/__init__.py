@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 from benchdesign.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from benchdesign.benchmarks import load_benchmark, write_benchmark
     from benchdesign.benchmarks.items import Benchmark, Item
+    from benchdesign.benchmarks.load import load_benchmark
+    from benchdesign.benchmarks.write import write_benchmark
     from benchdesign.concepts.dictionaries.dictionary import Dictionary
     from benchdesign.concepts.dictionaries.open import load_dictionary
     from benchdesign.concepts.mapping import open_mapper
@@ -77,7 +78,7 @@ _HOMES = {
     "compare_suite": "coverage.suite",
     "find_duplicates": "selection.duplicates",
     "find_gaps": "coverage.find_gaps",
-    "load_benchmark": "benchmarks",
+    "load_benchmark": "benchmarks.load",
     "load_dictionary": "concepts.dictionaries.open",
     "map_items": "concepts.mapping.map_items",
     "measure_coverage": "coverage.coverage",
@@ -86,7 +87,7 @@ _HOMES = {
     "propose_additions": "selection.additions",
     "propose_removals": "selection.removals",
     "run_pipeline": "pipeline.run",
-    "write_benchmark": "benchmarks",
+    "write_benchmark": "benchmarks.write",
     "write_report": "report.coverage_report",
     "write_revision": "pipeline.write_revision",
 }

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from benchdesign.benchmarks import load_benchmark
+from benchdesign.benchmarks.load import load_benchmark
 from benchdesign.concepts.dictionaries.dictionary import Dictionary, Level
 from benchdesign.concepts.mapping import load_dictionary
 from benchdesign.concepts.reference_model.model import ReferenceModel

@@ -35,7 +35,7 @@ from planted.sets import DATA, load_sets
 from real_runs import BENCHMARKS
 from scipy.special import ndtr
 
-from benchdesign.benchmarks import load_benchmark
+from benchdesign.benchmarks.load import load_benchmark
 from benchdesign.concepts.dictionaries.dictionary import Dictionary
 from benchdesign.concepts.mapping import Mapper, open_mapper
 from benchdesign.concepts.mapping.map_items import map_items

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchdesign.benchmarks import load_benchmark
+from benchdesign.benchmarks.load import load_benchmark
 
 BENCHMARK = Path(__file__).parents[1] / "examples" / "benchmark.jsonl"
 PLANTED: dict[str, tuple[float, tuple[str, ...], tuple[str, ...]]] = {

@@ -23,7 +23,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from benchdesign.benchmarks import load_benchmark
+from benchdesign.benchmarks.load import load_benchmark
 
 RESULTS = Path(__file__).resolve().parent / "results" / "real_runs.md"
 BENCHMARKS = (

@@ -329,7 +329,7 @@ def run_workspace(folder: Path, stage: str) -> dict[str, float]:
 
 def run_file(path: Path) -> dict[str, float]:
     """Load a file, and say how much of it is the text of its items."""
-    from benchdesign.benchmarks import load_benchmark
+    from benchdesign.benchmarks.load import load_benchmark
 
     started, used = time.perf_counter(), time.process_time()
     items = load_benchmark(path).items

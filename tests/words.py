@@ -16,8 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from benchdesign.benchmarks import load_benchmark
 from benchdesign.benchmarks.items import Benchmark, FieldMapping, Item
+from benchdesign.benchmarks.load import load_benchmark
 from benchdesign.concepts.dictionaries.dictionary import Dictionary
 from benchdesign.concepts.maps.concept_map import ConceptMap
 from benchdesign.coverage.areas import group_areas

@@ -26,6 +26,7 @@ from benchdesign.benchmarks.fields.values import (
     LABEL_SIBLINGS,
     as_list,
     as_text,
+    find_index,
     get_value,
     read_choices,
 )
@@ -265,8 +266,6 @@ class RecordBuilder:
 
     def _element_kind(self, path: str) -> str:
         """Return the kind of keys in list-valued answers: text, letter or index."""
-        from benchdesign.benchmarks.fields.values import find_index
-
         for kind in ("text", "letter", "index"):
             n_fitting = 0
             for record in self._sample:

@@ -9,6 +9,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import jinja2
+from jinja2.exceptions import SecurityError
+
 from benchdesign.benchmarks.content_marks import CLOSE_MARK, OPEN_MARK, Rendered, strip_marks
 from benchdesign.benchmarks.template_sandbox import (
     MAX_SOURCE,
@@ -30,7 +33,6 @@ class Template:
     """
 
     def __init__(self, source: str) -> None:
-        import jinja2
 
         if len(source) > MAX_SOURCE:
             raise TemplateError(f"template: longer than {MAX_SOURCE} characters. Shorten it.")
@@ -55,9 +57,6 @@ class Template:
 
     def render(self, record: Mapping[str, Any]) -> Rendered:
         """Render one record; its fields are variables, and `record` is the whole record."""
-        import jinja2
-        from jinja2.exceptions import SecurityError
-
         self._budget.start()
         variables = {str(key): mark_fields(value) for key, value in record.items()}
         variables.setdefault("record", mark_fields(dict(record)))

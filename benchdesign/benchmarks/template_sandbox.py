@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from functools import lru_cache, wraps
+from typing import Any
+
+import jinja2
+from jinja2 import nodes
+from jinja2.exceptions import SecurityError
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from jinja2.visitor import NodeTransformer
 
 from benchdesign.benchmarks.content_marks import CLOSE_MARK, OPEN_MARK
 from benchdesign.errors import TemplateError
-
-if TYPE_CHECKING:
-    from jinja2 import nodes
 
 __all__ = []
 
@@ -170,7 +173,6 @@ def sandbox_environment(budget: RenderBudget) -> Any:
 
 
 def _strict_undefined() -> Any:
-    import jinja2
 
     return jinja2.StrictUndefined
 
@@ -193,7 +195,6 @@ def _finalizer(budget: RenderBudget) -> Callable[[Any], str]:
 
 def _limit_filter(function: Callable[..., Any], budget: RenderBudget) -> Callable[..., Any]:
     """Return a filter that counts its input and output against the budget."""
-    from functools import wraps
 
     @wraps(function)
     def bounded(*values: Any, **options: Any) -> Any:
@@ -262,8 +263,6 @@ def _bits(number: float) -> int:
 
 @lru_cache(maxsize=1)
 def _sandbox() -> Any:
-    from jinja2.exceptions import SecurityError
-    from jinja2.sandbox import ImmutableSandboxedEnvironment
 
     class Sandbox(ImmutableSandboxedEnvironment):
         """The sandbox of Jinja2 with fewer methods and with limits."""
@@ -308,8 +307,6 @@ def _sandbox() -> Any:
 
 def add_guards(tree: nodes.Template) -> nodes.Template:
     """Add counters to loops and macros, and limit the output of `~`."""
-    from jinja2 import nodes
-    from jinja2.visitor import NodeTransformer
 
     def tick(line: int) -> nodes.Output:
         call = nodes.Call(nodes.Name("step_", "load"), [], [], None, None)

@@ -37,6 +37,7 @@ from benchdesign.cli.options import (
     weighting,
     whole_numbers,
 )
+from benchdesign.version import __version__
 
 __all__ = ["app"]
 
@@ -112,7 +113,6 @@ def _version(
 ) -> None:
     if version:
         from benchdesign.cli.output import print_lines
-        from benchdesign.version import __version__
 
         print_lines(f"benchdesign {__version__}")
         raise typer.Exit

@@ -223,7 +223,7 @@ def chosen_scope(
     if sentence.strip():
         scope["sentence"] = sentence
     if examples is not None:
-        from benchdesign.benchmarks import load_benchmark
+        from benchdesign.benchmarks.load import load_benchmark
 
         items = load_benchmark(examples, limit=_MOST_EXAMPLES + 1).items
         if len(items) > _MOST_EXAMPLES:

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from benchdesign.foundation.progress import Progress
+from benchdesign.foundation.serialization import to_json
 from benchdesign.foundation.text import cell_width, display, ellipsis
 
 if TYPE_CHECKING:
@@ -29,8 +30,6 @@ _MOST_FINDINGS = 5
 
 def print_json(value: object) -> None:
     """Print one JSON object on standard output."""
-    from benchdesign.foundation.serialization import to_json
-
     json.dump(to_json(value), sys.stdout, ensure_ascii=True, indent=2, sort_keys=True)
     sys.stdout.write("\n")
 

@@ -7,15 +7,21 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchdesign.benchmarks.load import load_benchmark
 from benchdesign.cli.options import stopping
 from benchdesign.cli.output import Messages
+from benchdesign.concepts.mapping.reader import ItemMapper
+from benchdesign.concepts.maps.concept_map import ConceptMap
+from benchdesign.coverage.areas import group_areas
+from benchdesign.coverage.coverage import measure_coverage
+from benchdesign.coverage.find_gaps import find_gaps
+from benchdesign.coverage.reference import reference_of
 from benchdesign.foundation.preferences import cache_folder, load_preferences
 from benchdesign.workspace.settings import Settings
 
 if TYPE_CHECKING:
     from benchdesign.benchmarks.items import Benchmark
     from benchdesign.concepts.dictionaries.dictionary import Dictionary
-    from benchdesign.concepts.maps.concept_map import ConceptMap
     from benchdesign.coverage.areas import Areas
     from benchdesign.coverage.gaps import Gaps
     from benchdesign.coverage.reference import Reference
@@ -35,17 +41,11 @@ class Measured:
 
     def gaps(self, place: int = 0) -> Gaps:
         """Judge the coverage of one benchmark."""
-        from benchdesign.coverage.coverage import measure_coverage
-        from benchdesign.coverage.find_gaps import find_gaps
-
         coverage = measure_coverage(self.maps[place], self.dictionary, reference=self.reference)
         return find_gaps(coverage, self.dictionary)
 
     def areas(self) -> Areas:
         """Group the concepts by everything that was mapped."""
-        from benchdesign.concepts.maps.concept_map import ConceptMap
-        from benchdesign.coverage.areas import group_areas
-
         maps = [*self.maps, *([] if self.pool_map is None else [self.pool_map])]
         return group_areas(self.dictionary, concept_map=ConceptMap.concatenate(maps))
 
@@ -54,10 +54,6 @@ def measure(
     paths: Sequence[str], pool: str | None, settings: Settings, *, talk: Messages
 ) -> Measured:
     """Read and map benchmarks and pool; maps are kept in the cache folder for next time."""
-    from benchdesign.benchmarks import load_benchmark
-    from benchdesign.concepts.mapping.reader import ItemMapper
-    from benchdesign.coverage.reference import reference_of
-
     preferences, _ = load_preferences({"device": settings.device})
     settings = replace(settings, device=preferences.device)
 

@@ -12,11 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchdesign.concepts.maps.concept_map import ConceptMap
+from benchdesign.coverage.coverage import measure_coverage
+from benchdesign.coverage.find_gaps import find_gaps
+from benchdesign.coverage.reference import Reference
+from benchdesign.coverage.status import Status
 from benchdesign.foundation.serialization import from_json, read_json, to_json, write_json
 
 if TYPE_CHECKING:
     from benchdesign.concepts.dictionaries.dictionary import Dictionary
-    from benchdesign.concepts.maps.concept_map import ConceptMap
 
 __all__ = [
     "PartialSummary",
@@ -61,12 +65,6 @@ def summarise_partial_map(
 ) -> PartialSummary | None:
     """Return a summary of the items mapped so far; None before the first benchmark item."""
     import numpy as np
-
-    from benchdesign.concepts.maps.concept_map import ConceptMap
-    from benchdesign.coverage.coverage import measure_coverage
-    from benchdesign.coverage.find_gaps import find_gaps
-    from benchdesign.coverage.reference import Reference
-    from benchdesign.coverage.status import Status
 
     benchmark_shards = [shard for shard in benchmark if len(shard)]
     pool_shards = [shard for shard in pool if len(shard)]

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchdesign.benchmarks.items import Benchmark, Item
+from benchdesign.benchmarks.load import load_benchmark
 from benchdesign.concepts.maps.concept_map import ConceptMap
 from benchdesign.concepts.maps.merged_concepts import merge_concepts, merged_dictionary
 from benchdesign.concepts.maps.token_evidence import TokenEvidence
@@ -409,8 +410,6 @@ class StageRunner:
         self, pool: Benchmark, pool_map: ConceptMap
     ) -> tuple[ContaminationMatch, ...]:
         """Find the pool items on lists to keep out: by their words, else by embedding."""
-        from benchdesign.benchmarks import load_benchmark
-
         if not self.settings.keep_out:
             return ()
         self.report_stage("comparing with lists to keep out")

@@ -9,17 +9,21 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchdesign.benchmarks.write import write_benchmark
 from benchdesign.concepts.maps.concept_map import ConceptMap
 from benchdesign.errors import OutputExistsError, UsageError, WorkspaceError
 from benchdesign.foundation.atomic_files import flush_to_disk
 from benchdesign.foundation.serialization import write_json
+from benchdesign.report.coverage_report import write_report
 from benchdesign.revision.choice import Choice
+from benchdesign.revision.concepts_table import write_concepts
+from benchdesign.revision.manifest import build_manifest
 from benchdesign.revision.plan import Revision, build_added_items, plan_revision, revised_name
 from benchdesign.workspace.analysis import Analysis
 
 if TYPE_CHECKING:
-    from benchdesign.benchmarks import WriteReport
     from benchdesign.benchmarks.items import Benchmark
+    from benchdesign.benchmarks.write import WriteReport
 
 __all__ = ["check_targets", "planned_files", "write_revision"]
 
@@ -38,10 +42,6 @@ def write_revision(
     Without a choice every proposal is accepted. `rewritten` is the map of `edits.rewritten_items`.
     Existing files are replaced only with `force`.
     """
-    from benchdesign.report.coverage_report import write_report
-    from benchdesign.revision.concepts_table import write_concepts
-    from benchdesign.revision.manifest import build_manifest
-
     benchmark = analysis.benchmark
     choice = choice or Choice.all_proposals(analysis)
     revision = plan_revision(analysis, choice, rewritten=rewritten)
@@ -110,7 +110,6 @@ def _write_benchmark(
     *,
     format: str | None,
 ) -> WriteReport:
-    from benchdesign.benchmarks import write_benchmark
 
     benchmark = analysis.benchmark
     path = folder / planned_files(benchmark, format=format)[0]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchdesign.concepts.maps.highlights import TextMark, cut, find_marks
-from benchdesign.foundation.serialization import json_text
+from benchdesign.foundation.serialization import json_text, to_json
 from benchdesign.model_gaps.compare_models import PairedComparison
 from benchdesign.model_gaps.model_gaps import ModelGaps
 from benchdesign.model_gaps.scores import MIN_ITEMS_FOR_SHARES, Rating, ScoreRow
@@ -118,8 +118,6 @@ def collect_study(
 
 def join_facts(joined: JoinedResults) -> dict[str, Any]:
     """Return how results were joined to items, as JSON types."""
-    from benchdesign.foundation.serialization import to_json
-
     names = ("rows", "joined", "unmatched", "ambiguous", "missing", "repeated", "conflicting")
     return {
         **{f"n_{name}": getattr(joined, f"n_{name}") for name in names},

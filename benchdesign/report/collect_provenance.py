@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchdesign.report.coverage_data import FindingGroup, SetFacts
+from benchdesign.version import __version__
 from benchdesign.workspace.analysis import Analysis
 
 if TYPE_CHECKING:
@@ -91,7 +92,6 @@ def findings_of(analysis: Analysis) -> tuple[FindingGroup, ...]:
 
 
 def provenance_of(analysis: Analysis, revision: Revision) -> Iterator[tuple[str, str]]:
-    from benchdesign.version import __version__
 
     dictionary, manifest = analysis.dictionary, revision.manifest
     yield "Program", f"benchdesign {__version__}"

@@ -16,8 +16,8 @@ from benchdesign.foundation.serialization import to_json
 from benchdesign.version import __version__
 
 if TYPE_CHECKING:
-    from benchdesign.benchmarks import WriteReport
     from benchdesign.benchmarks.items import Benchmark, Finding
+    from benchdesign.benchmarks.write import WriteReport
     from benchdesign.revision.changes import Addition, Removal
     from benchdesign.revision.plan import Revision
     from benchdesign.selection.contamination import ContaminationMatch

@@ -11,8 +11,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from benchdesign.benchmarks.write import AddedItem, find_empty_fields
 from benchdesign.concepts.maps.concept_map import ConceptMap
 from benchdesign.coverage.coverage import Coverage, measure_coverage
 from benchdesign.coverage.figures import CoverageFigures
@@ -24,9 +25,6 @@ from benchdesign.revision.changes import Addition, Removal, make_additions, make
 from benchdesign.revision.choice import Choice
 from benchdesign.revision.rewritten_items import apply_edits
 from benchdesign.workspace.analysis import Analysis
-
-if TYPE_CHECKING:
-    from benchdesign.benchmarks import AddedItem
 
 __all__ = ["Revision", "plan_revision", "revised_name"]
 
@@ -90,8 +88,6 @@ def plan_revision(
     `rewritten` is the map of `edits.rewritten_items`; without it these items count with their
     former text.
     """
-    from benchdesign.benchmarks import find_empty_fields
-
     removed = make_removals(analysis, choice)
     dropped = {removal.row for removal in removed}
     kept_rows = tuple(row for row in range(len(analysis.benchmark)) if row not in dropped)
@@ -128,7 +124,6 @@ def plan_revision(
 
 
 def build_added_items(analysis: Analysis, added: Sequence[Addition]) -> list[AddedItem]:
-    from benchdesign.benchmarks import AddedItem
 
     pool = analysis.pool
     if pool is None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from benchdesign.benchmarks.load import reread_item
 from benchdesign.workspace.decisions import Subject
 
 if TYPE_CHECKING:
@@ -27,8 +28,6 @@ class EditedItem:
 
 def apply_edits(pool: Benchmark, item: Item, standing: DecisionState | None) -> EditedItem:
     """Return an item and its record with the decided edits applied, if any."""
-    from benchdesign.benchmarks.load import reread_item
-
     record = pool.record(item)
     if standing is None or not standing.edits:
         return EditedItem(item, record)

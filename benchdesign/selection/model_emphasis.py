@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from benchdesign.benchmarks.results.join import load_results
 from benchdesign.foundation.arrays import Floats
 from benchdesign.model_gaps.model_gaps import ModelGaps, measure_models, probe_weights
 from benchdesign.model_gaps.scores import ModelSettings
@@ -81,8 +82,6 @@ def weight_by_models(
     seed: int = 0,
 ) -> ModelWeighting:
     """Read results on a benchmark and weight every concept by how weak models may be there."""
-    from benchdesign.benchmarks.results.join import load_results
-
     joined = load_results(files, benchmark, metrics=metrics)
     results = measure_models(
         benchmark_map,

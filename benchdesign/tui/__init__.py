@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
+from benchdesign.foundation.preferences import editor_command, load_preferences, user_config_path
+
 __all__ = ["run"]
 
 
 def run(target: str | None = None, *, pool: str | None = None, chat: bool = False) -> None:
     """Open the interface on a workspace, on a new benchmark, or on the recent workspaces."""
-    from benchdesign.foundation.preferences import (
-        editor_command,
-        load_preferences,
-        user_config_path,
-    )
     from benchdesign.tui.app import BenchdesignApp
     from benchdesign.tui.session.ui_state import RecentList
 

@@ -17,7 +17,10 @@ from textual.widget import Widget
 
 from benchdesign.errors import WorkspaceError
 from benchdesign.foundation.paths import path_exists
+from benchdesign.tui.dialogs.help import HelpScreen
+from benchdesign.tui.dialogs.jump import JumpScreen
 from benchdesign.tui.keys import APP_KEYS, KEYS, SCREENS, bindings
+from benchdesign.tui.palette_commands import palette_commands
 from benchdesign.tui.session.job_controller import WorkingApp
 from benchdesign.tui.session.ui_state import save_preference
 
@@ -71,8 +74,6 @@ class BenchdesignApp(WorkingApp):
 
     def get_system_commands(self, screen: Screen[Any]) -> Iterable[SystemCommand]:
         """Return a palette command for every action, screen and theme."""
-        from benchdesign.tui.palette_commands import palette_commands
-
         return palette_commands(self, screen)
 
     def on_mount(self) -> None:
@@ -192,15 +193,11 @@ class BenchdesignApp(WorkingApp):
 
     def action_help(self) -> None:
         """Show what this screen does, and its keys."""
-        from benchdesign.tui.dialogs.help import HelpScreen
-
         if len(self.screen_stack) == 1:
             self.push_screen(HelpScreen(self.current_mode))
 
     def action_jump(self) -> None:
         """Show a letter on every pane; typing it moves focus there."""
-        from benchdesign.tui.dialogs.jump import JumpScreen
-
         if len(self.screen_stack) == 1:
             self.push_screen(JumpScreen(self.screen))
 

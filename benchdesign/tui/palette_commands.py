@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from textual.app import SystemCommand
 from textual.screen import Screen
 
+from benchdesign.tui.dialogs.dialogs import AskChoice
 from benchdesign.tui.keys import APP_KEYS, KEYS, SCREEN_KEYS, SCREENS, TABLE_KEYS, key_label
 
 if TYPE_CHECKING:
@@ -67,7 +68,6 @@ def _theme(app: BenchdesignApp, theme: str) -> Callable[[], None]:
 
 def _messages(app: BenchdesignApp) -> Callable[[], None]:
     def show() -> None:
-        from benchdesign.tui.dialogs.dialogs import AskChoice
 
         messages = [(str(position), text) for position, text in enumerate(app.messages[-40:])]
         app.push_screen(AskChoice("Messages", messages or [("0", "No messages yet.")]))

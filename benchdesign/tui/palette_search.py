@@ -10,10 +10,11 @@ from textual.command import Hit, Hits, Provider
 from textual.content import Content
 
 from benchdesign.foundation.text import display
+from benchdesign.tui.app import BenchdesignApp
 from benchdesign.tui.concept_states import is_gap_state
+from benchdesign.tui.screens.list_screen import ListScreen
 
 if TYPE_CHECKING:
-    from benchdesign.tui.app import BenchdesignApp
     from benchdesign.tui.session.session import Session
 
 __all__ = ["SearchMatch", "WorkspaceFinder", "find_matches"]
@@ -44,8 +45,6 @@ class WorkspaceFinder(Provider):
 
     async def search(self, query: str) -> Hits:
         """Yield a hit for each match; choosing it shows the match."""
-        from benchdesign.tui.app import BenchdesignApp
-
         app = self.app
         if not isinstance(app, BenchdesignApp) or app.session is None:
             return
@@ -133,7 +132,6 @@ def _match_opener(app: BenchdesignApp, match: SearchMatch) -> Callable[[], None]
 
 
 async def _open_match(app: BenchdesignApp, match: SearchMatch) -> None:
-    from benchdesign.tui.screens.list_screen import ListScreen
 
     if app.current_mode != match.mode:
         await app.switch_mode(match.mode)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from benchdesign.coverage.area_gaps import find_area_gaps
 from benchdesign.workspace.settings import Settings
 
 if TYPE_CHECKING:
@@ -96,8 +97,6 @@ class Analysis(Summary):
     @cached_property
     def area_gaps(self) -> AreaGaps:
         """Status of every area, judged from all its concepts together."""
-        from benchdesign.coverage.area_gaps import find_area_gaps
-
         return find_area_gaps(
             self.areas, self.gaps, concept_map=self.benchmark_map, reference_map=self.pool_map
         )

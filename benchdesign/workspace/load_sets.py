@@ -16,7 +16,7 @@ __all__ = ["read_benchmark", "read_pool"]
 
 def read_benchmark(path: str | Path, settings: Settings) -> Benchmark:
     """Read the items of the benchmark."""
-    from benchdesign.benchmarks import load_benchmark
+    from benchdesign.benchmarks.load import load_benchmark
 
     return load_benchmark(
         path,
@@ -29,7 +29,7 @@ def read_benchmark(path: str | Path, settings: Settings) -> Benchmark:
 
 def read_pool(path: str | Path, settings: Settings) -> Benchmark:
     """Read the pool, whose items can be added."""
-    from benchdesign.benchmarks import load_benchmark
+    from benchdesign.benchmarks.load import load_benchmark
 
     try:
         return load_benchmark(

@@ -29,6 +29,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
+from benchdesign.concepts.mapping import load_dictionary
 from benchdesign.errors import (
     InputError,
     WorkspaceError,
@@ -259,8 +260,6 @@ class Workspace:
 
     def load_dictionary(self) -> Dictionary:
         """Open the concept dictionary of the settings, without its weights."""
-        from benchdesign.concepts.mapping import load_dictionary
-
         return load_dictionary(self.settings.dictionary)
 
     def load_map(self, which: Literal["benchmark", "pool"]) -> ConceptMap:

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchdesign.benchmarks import load_benchmark
 from benchdesign.benchmarks.items import Item
+from benchdesign.benchmarks.load import load_benchmark
 from benchdesign.concepts.dictionaries.dictionary import Dictionary
 from benchdesign.concepts.mapping import open_mapper
 from benchdesign.concepts.mapping.map_items import map_items

@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchdesign.benchmarks import AddedItem, WriteReport, load_benchmark, write_benchmark
 from benchdesign.benchmarks.items import Benchmark
+from benchdesign.benchmarks.load import load_benchmark
+from benchdesign.benchmarks.write import AddedItem, WriteReport, write_benchmark
 
 Rows = Sequence[Mapping[str, Any]]
 

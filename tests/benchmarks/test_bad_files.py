@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from benchdesign.benchmarks import load_benchmark, write_benchmark
+from benchdesign.benchmarks.load import load_benchmark
+from benchdesign.benchmarks.write import write_benchmark
 from benchdesign.errors import FormatError, InputError
 
 ROW = {"id": "a", "question": "What is two plus two?", "answer": "four"}

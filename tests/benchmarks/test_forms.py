@@ -11,8 +11,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from benchdesign.benchmarks import load_benchmark, write_benchmark
 from benchdesign.benchmarks.items import Benchmark
+from benchdesign.benchmarks.load import load_benchmark
+from benchdesign.benchmarks.write import write_benchmark
 from benchdesign.errors import FormatError
 from tests.benchmarks.builders import add_quiz, write_jsonl
 
@@ -217,7 +218,7 @@ def test_table_is_written_back_identical_and_takes_another_row(case: str, tmp_pa
     assert out.read_bytes() == path.read_bytes()
     pool_rows = [{"prompt": 'Is "this", so?', "answer": "it, is"}] * 2
     pool = load_benchmark(write_jsonl(tmp_path / "pool.jsonl", pool_rows))
-    from benchdesign.benchmarks import AddedItem
+    from benchdesign.benchmarks.write import AddedItem
 
     added = [AddedItem(pool.items[0], pool.record(pool.items[0]), pool)]
     more = tmp_path / f"more{path.suffix}"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from benchdesign.benchmarks import load_benchmark
+from benchdesign.benchmarks.load import load_benchmark
 from benchdesign.errors import FormatError, TemplateError
 from tests.benchmarks.builders import load_quiz, load_rows, write_jsonl
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchdesign.benchmarks import load_benchmark
 from benchdesign.benchmarks.items import Benchmark, Item
+from benchdesign.benchmarks.load import load_benchmark
 from benchdesign.benchmarks.results.join import load_results
 from benchdesign.errors import FormatError
 from tests.benchmarks.logs import (

@@ -11,7 +11,8 @@ from typing import Any
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from benchdesign.benchmarks import load_benchmark, write_benchmark
+from benchdesign.benchmarks.load import load_benchmark
+from benchdesign.benchmarks.write import write_benchmark
 from benchdesign.errors import InputError
 
 QUIET = settings(

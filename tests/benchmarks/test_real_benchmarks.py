@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from benchdesign.benchmarks import AddedItem, load_benchmark, write_benchmark
+from benchdesign.benchmarks.load import load_benchmark
+from benchdesign.benchmarks.write import AddedItem, write_benchmark
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 BENCHMARKS = DATA / "benchmarks"

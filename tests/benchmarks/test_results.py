@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from benchdesign.benchmarks import load_benchmark
 from benchdesign.benchmarks.items import Benchmark
+from benchdesign.benchmarks.load import load_benchmark
 from benchdesign.benchmarks.results.join import join_results, load_results
 from benchdesign.benchmarks.results.read import read_results
 from benchdesign.errors import FormatError
@@ -32,7 +32,7 @@ def test_results_are_joined_by_id(tmp_path: Path, benchmark: Benchmark) -> None:
 
 
 def test_ids_are_compared_as_items_have_them(tmp_path: Path) -> None:
-    from benchdesign.benchmarks import load_benchmark
+    from benchdesign.benchmarks.load import load_benchmark
 
     path = tmp_path / "items.jsonl"
     path.write_text('{"id": "a \\ud800 ", "question": "What?", "answer": "x"}\n')

@@ -10,12 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from benchdesign.benchmarks import AddedItem, load_benchmark, write_benchmark
 from benchdesign.benchmarks.formats.spreadsheet_formulas import (
     guard_formula,
     is_formula,
     unguard_formula,
 )
+from benchdesign.benchmarks.load import load_benchmark
+from benchdesign.benchmarks.write import AddedItem, write_benchmark
 from tests.benchmarks.builders import write_jsonl
 
 FORMULAS = (

@@ -91,7 +91,7 @@ def test_no_corpus_text_is_in_the_dictionary(made: Path) -> None:
 
 
 def test_base_rates_are_those_of_the_mapped_corpus(made: Path) -> None:
-    from benchdesign.benchmarks import load_benchmark
+    from benchdesign.benchmarks.load import load_benchmark
     from benchdesign.concepts.mapping import open_mapper
     from benchdesign.concepts.mapping.map_items import map_items
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchdesign.benchmarks import load_benchmark
+from benchdesign.benchmarks.load import load_benchmark
 from tests.benchmarks.logs import (
     inspect_log,
     inspect_sample,

@@ -14,7 +14,8 @@ from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 
-from benchdesign.benchmarks import load_benchmark, write_benchmark
+from benchdesign.benchmarks.load import load_benchmark
+from benchdesign.benchmarks.write import write_benchmark
 from benchdesign.errors import BenchdesignError
 from tests.hostile.cases import lines
 

@@ -10,7 +10,8 @@ from types import FrameType
 
 import pytest
 
-from benchdesign.benchmarks import load_benchmark, write_benchmark
+from benchdesign.benchmarks.load import load_benchmark
+from benchdesign.benchmarks.write import write_benchmark
 from benchdesign.cli import run_command
 from benchdesign.errors import InputError
 from tests.hostile.corpus import BY_NAME, CASES, BadFile, Loads, Refused

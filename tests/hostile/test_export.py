@@ -306,7 +306,7 @@ def test_json_of_every_command_is_ascii_and_says_the_same(
 
 
 def test_revision_of_hostile_sets_is_whole_and_reads_back(hostile_files: Path) -> None:
-    from benchdesign.benchmarks import load_benchmark
+    from benchdesign.benchmarks.load import load_benchmark
 
     assert run_command(["run", "a.jsonl", "--pool", "b.jsonl", "--add", "20", "-q"]) == 0
     before, after = load_benchmark("a.jsonl"), load_benchmark("a-revised/a.revised.jsonl")

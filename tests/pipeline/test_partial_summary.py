@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from benchdesign.benchmarks import load_benchmark
+from benchdesign.benchmarks.load import load_benchmark
 from benchdesign.pipeline.partial_summary import (
     PartialSummaryWriter,
     delete_partial_summary,

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from benchdesign.benchmarks import load_benchmark
+from benchdesign.benchmarks.load import load_benchmark
 from benchdesign.coverage.status import Status
 from benchdesign.errors import Interrupted, UsageError, WorkspaceError
 from benchdesign.foundation.progress import Progress

@@ -37,7 +37,7 @@ FOX = WORDS.index("fox")
 @pytest.fixture
 def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     """Items are read once this is set."""
-    from benchdesign.benchmarks import load_benchmark
+    from benchdesign.benchmarks.load import load_benchmark
 
     event = threading.Event()
 
@@ -45,7 +45,7 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
         event.wait(30)
         return load_benchmark(*args, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("benchdesign.benchmarks.load_benchmark", wait)
+    monkeypatch.setattr("benchdesign.benchmarks.load.load_benchmark", wait)
     yield event
     event.set()
 

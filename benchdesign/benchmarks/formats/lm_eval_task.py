@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchdesign.benchmarks.formats.open_source import open_file
 from benchdesign.benchmarks.formats.source import Record, Source
 from benchdesign.benchmarks.formats.splits import choose_split
 from benchdesign.errors import FormatError
@@ -98,8 +99,6 @@ class TaskFile(Source):
 
 def open_task(path: Path, *, split: str | None = None) -> TaskFile:
     """Open the data files of a task."""
-    from benchdesign.benchmarks.formats.open_source import open_file
-
     task = _read_task(path, 0)
     kind = task.get("dataset_path")
     if not isinstance(kind, str):

@@ -7,9 +7,13 @@ import json
 import re
 from pathlib import Path
 
+from benchdesign.benchmarks.formats.arrow_files import ArrowFiles
 from benchdesign.benchmarks.formats.csv_file import CsvFile
+from benchdesign.benchmarks.formats.hub_dataset import open_hub
 from benchdesign.benchmarks.formats.json_file import JsonFile
 from benchdesign.benchmarks.formats.json_lines import MAX_LINE, JsonLines, parse_object
+from benchdesign.benchmarks.formats.parquet_file import ParquetFile
+from benchdesign.benchmarks.formats.shard_folder import open_folder
 from benchdesign.benchmarks.formats.source import Source
 from benchdesign.benchmarks.formats.text_content import (
     Content,
@@ -30,15 +34,11 @@ _FORMATS_WITH_SPLITS = {"json", "lm-eval"}
 def open_source(path: str | Path, *, split: str | None = None) -> Source:
     """Open a file, a folder or a hub dataset (`hf:owner/name`)."""
     if str(path).startswith(HUB_PREFIX):
-        from benchdesign.benchmarks.formats.hub_dataset import open_hub
-
         return open_hub(str(path), split=split)
     if not str(path).strip():
         raise FormatError("The name is empty. Use a file, a folder or hf:owner/name.")
     path = expand_home(path)
     if is_folder(path):
-        from benchdesign.benchmarks.formats.shard_folder import open_folder
-
         return open_folder(path, split=split)
     return open_file(path, split=split)
 
@@ -56,12 +56,8 @@ def _open_file(path: Path, *, split: str | None) -> Source:
     head = read_head(path, 512)
     suffixes = {suffix.lower() for suffix in path.suffixes}
     if head.startswith(b"PAR1"):
-        from benchdesign.benchmarks.formats.parquet_file import ParquetFile
-
         return ParquetFile(path)
     if head.startswith(b"ARROW1") or path.suffix.lower() == ".arrow":
-        from benchdesign.benchmarks.formats.arrow_files import ArrowFiles
-
         return ArrowFiles(path, [path])
     if path.suffix.lower() == ".parquet":
         reject_non_data(path, head)

@@ -9,7 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from benchdesign.benchmarks.results.helm import is_helm_stats, read_helm
+from benchdesign.benchmarks.results.inspect_logs import is_inspect_log, read_inspect_log
+from benchdesign.benchmarks.results.lm_eval import is_lm_eval_samples, latest_samples, read_lm_eval
 from benchdesign.benchmarks.results.rows import ResultSet
+from benchdesign.benchmarks.results.tables import read_table
 from benchdesign.errors import FormatError
 from benchdesign.foundation.paths import expand_home, is_folder, path_exists
 
@@ -35,10 +39,6 @@ def _split_name(argument: str | Path) -> tuple[str | None, Path]:
 
 
 def _read_path(path: Path, model: str | None, metrics: Sequence[str]) -> ResultSet:
-    from benchdesign.benchmarks.results.helm import is_helm_stats, read_helm
-    from benchdesign.benchmarks.results.inspect_logs import is_inspect_log, read_inspect_log
-    from benchdesign.benchmarks.results.lm_eval import is_lm_eval_samples, read_lm_eval
-    from benchdesign.benchmarks.results.tables import read_table
 
     if is_folder(path):
         return _read_folder(path, model, metrics)
@@ -58,11 +58,6 @@ def _read_path(path: Path, model: str | None, metrics: Sequence[str]) -> ResultS
 
 def _read_folder(folder: Path, model: str | None, metrics: Sequence[str]) -> ResultSet:
     """Read all logs in a folder and its subfolders; without any, read the folder as a table."""
-    from benchdesign.benchmarks.results.helm import is_helm_stats, read_helm
-    from benchdesign.benchmarks.results.inspect_logs import is_inspect_log, read_inspect_log
-    from benchdesign.benchmarks.results.lm_eval import latest_samples, read_lm_eval
-    from benchdesign.benchmarks.results.tables import read_table
-
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     newest, notes = latest_samples([file for file in files if file.name.startswith("samples_")])
     sets = [ResultSet((), notes=notes), *(read_lm_eval(file, model=model) for file in newest)]

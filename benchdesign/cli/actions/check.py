@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 from benchdesign.cli.actions.set_figures import figures_of
 from benchdesign.cli.output import Messages, print_json, print_lines, share
 from benchdesign.errors import UsageError
 from benchdesign.foundation.serialization import read_json
 from benchdesign.foundation.text import display
 from benchdesign.pipeline.measure_sets import measure
+from benchdesign.selection.duplicates import find_duplicates
 from benchdesign.workspace.settings import Settings
 
 if TYPE_CHECKING:
@@ -57,8 +60,6 @@ def check_job(
     quiet: bool,
 ) -> None:
     """Measure a benchmark, compare it with the limits, and leave with 1 if one is broken."""
-    import typer
-
     baseline = None if limits.baseline is None else _read_baseline(limits.baseline)
     measured = measure([path], pool, settings, talk=Messages(quiet=quiet))
     benchmark = measured.benchmarks[0]
@@ -148,8 +149,6 @@ def _compare(
             _at_most("max-missing", figures["n_missing"], limits.max_missing, "missing concepts")
         )
     if limits.max_duplicates is not None:
-        from benchdesign.selection.duplicates import find_duplicates
-
         pairs = find_duplicates(benchmark.items, embeddings_a=measured.maps[0].embeddings)
         checks.append(
             _at_most("max-duplicates", len(pairs), limits.max_duplicates, "pairs of duplicates")

@@ -21,6 +21,8 @@ from benchdesign.errors import UsageError
 from benchdesign.foundation.serialization import to_json
 from benchdesign.foundation.text import display
 from benchdesign.pipeline.measure_sets import measure
+from benchdesign.report.report_files import check_report_folder
+from benchdesign.report.suite_report import SUITE_FILES
 from benchdesign.workspace.settings import Settings
 
 if TYPE_CHECKING:
@@ -46,8 +48,6 @@ def coverage_job(
     if report is not None:
         if len(paths) < 2:
             raise UsageError("--report of coverage compares several benchmarks; give two or more.")
-        from benchdesign.report.report_files import check_report_folder
-        from benchdesign.report.suite_report import SUITE_FILES
 
         check_report_folder(report, SUITE_FILES, force=force)
     talk = Messages(quiet=quiet)

@@ -9,6 +9,10 @@ from typing import TYPE_CHECKING
 
 from benchdesign.cli.options import stopping
 from benchdesign.cli.output import Messages, print_json, print_lines, print_table
+from benchdesign.concepts.dictionaries.join_levels import LevelSource, join_levels
+from benchdesign.concepts.dictionaries.open import load_dictionary
+from benchdesign.concepts.training.build_dictionary import build_dictionary
+from benchdesign.concepts.training.measure_dictionary import measure_dictionary
 
 if TYPE_CHECKING:
     from benchdesign.concepts.training.build_dictionary import BuildReport
@@ -35,8 +39,6 @@ def train_job(
     quiet: bool,
 ) -> None:
     """Train a dictionary and print its report."""
-    from benchdesign.concepts.training.build_dictionary import build_dictionary
-
     talk = Messages(quiet=quiet)
     with stopping(talk.say) as stop:
         report = build_dictionary(
@@ -105,9 +107,6 @@ def measure_job(
     quiet: bool,
 ) -> None:
     """Measure a dictionary on a corpus and print what it knows now."""
-    from benchdesign.concepts.dictionaries.open import load_dictionary
-    from benchdesign.concepts.training.measure_dictionary import measure_dictionary
-
     talk = Messages(quiet=quiet)
     with stopping(talk.say) as stop:
         report = measure_dictionary(
@@ -155,8 +154,6 @@ def join_job(
     levels: Sequence[str], out: Path, *, name: str | None, force: bool, as_json: bool
 ) -> None:
     """Join levels of several dictionaries and print what came of it."""
-    from benchdesign.concepts.dictionaries.join_levels import LevelSource, join_levels
-
     made = join_levels([LevelSource.parse(one) for one in levels], out, name=name, overwrite=force)
     labels = made.table.label
     counts = [

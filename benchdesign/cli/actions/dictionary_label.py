@@ -2,22 +2,42 @@
 
 from __future__ import annotations
 
+import statistics
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import typer
+
 from benchdesign.cli.options import stopping
 from benchdesign.cli.output import Messages, print_json, print_lines
+from benchdesign.concepts.dictionaries.output_folder import check_file, check_folder
+from benchdesign.concepts.labels.by_keywords import label_by_keywords
+from benchdesign.concepts.labels.by_language_model import (
+    LABEL_TEMPLATE,
+    answered_concepts,
+    estimate_cost,
+    estimate_judging,
+    judge_labels,
+    judged_concepts,
+    label_by_model,
+)
+from benchdesign.concepts.labels.chat_endpoint import Endpoint
+from benchdesign.concepts.labels.from_neuronpedia import fetch_labels, neuronpedia_id
+from benchdesign.concepts.labels.label_files import read_labels, write_labels
+from benchdesign.concepts.labels.labels import ConceptLabel, apply_labels, shared_labels
+from benchdesign.concepts.labels.score import builtin_embedder, score_labels
+from benchdesign.concepts.mapping import load_dictionary
+from benchdesign.concepts.training.context_files import assign_concept_ids, read_contexts
 from benchdesign.errors import UsageError
 from benchdesign.foundation.paths import expand_home, is_folder, read_regular_text, resolve_path
+from benchdesign.foundation.preferences import cache_folder, endpoint_key, load_preferences
 
 if TYPE_CHECKING:
     from benchdesign.concepts.dictionaries.dictionary import Dictionary
     from benchdesign.concepts.labels.by_language_model import CostEstimate
-    from benchdesign.concepts.labels.chat_endpoint import Endpoint
-    from benchdesign.concepts.labels.labels import ConceptLabel
     from benchdesign.concepts.training.contexts import ConceptContexts
     from benchdesign.foundation.progress import StopCheck
 
@@ -84,10 +104,6 @@ class LabelRequest:
 
 def label_job(request: LabelRequest, *, as_json: bool, quiet: bool) -> None:
     """Label a dictionary and print what was done."""
-    from benchdesign.concepts.labels.label_files import write_labels
-    from benchdesign.concepts.labels.labels import apply_labels
-    from benchdesign.concepts.mapping import load_dictionary
-
     request.check()
     talk = Messages(quiet=quiet)
     dictionary = load_dictionary(request.dictionary)
@@ -125,8 +141,6 @@ def label_job(request: LabelRequest, *, as_json: bool, quiet: bool) -> None:
 
 def _target(request: LabelRequest) -> Path:
     """Return the folder to write; what cannot be written is refused before labels are made."""
-    from benchdesign.concepts.dictionaries.output_folder import check_file, check_folder
-
     if request.save is not None:
         check_file(request.save, option="--save")
     if request.out is not None:
@@ -142,7 +156,6 @@ def _target(request: LabelRequest) -> Path:
 
 
 def _contexts(request: LabelRequest, dictionary: Dictionary) -> list[ConceptContexts]:
-    from benchdesign.concepts.training.context_files import assign_concept_ids, read_contexts
 
     if not request.contexts:
         return []
@@ -166,18 +179,6 @@ def _get_labels(
 ) -> list[ConceptLabel]:
     """Return labels from the place asked for; those there are if none was."""
     import numpy as np
-
-    from benchdesign.concepts.labels.by_keywords import label_by_keywords
-    from benchdesign.concepts.labels.by_language_model import (
-        LABEL_TEMPLATE,
-        answered_concepts,
-        estimate_cost,
-        label_by_model,
-    )
-    from benchdesign.concepts.labels.from_neuronpedia import fetch_labels, neuronpedia_id
-    from benchdesign.concepts.labels.label_files import read_labels
-    from benchdesign.concepts.labels.labels import ConceptLabel
-    from benchdesign.foundation.preferences import cache_folder, load_preferences
 
     if request.from_file is not None:
         return list(read_labels(request.from_file, dictionary, level=request.level))
@@ -242,8 +243,6 @@ def _lacking(
 
 
 def _open_endpoint(request: LabelRequest) -> Endpoint:
-    from benchdesign.concepts.labels.chat_endpoint import Endpoint
-    from benchdesign.foundation.preferences import endpoint_key
 
     if request.endpoint is None or request.llm is None:
         raise UsageError("--endpoint and --llm go together.")
@@ -257,8 +256,6 @@ def _journal(target: Path) -> Path:
 
 def _agree_to_cost(request: LabelRequest, cost: CostEstimate, talk: Messages) -> None:
     """Say what asking will take; a person agrees, or --yes did."""
-    import typer
-
     if not cost.n_requests:
         return
     line = (
@@ -283,12 +280,6 @@ def _score(
     talk: Messages,
     stop: StopCheck,
 ) -> list[ConceptLabel]:
-    from benchdesign.concepts.labels.by_language_model import (
-        estimate_judging,
-        judge_labels,
-        judged_concepts,
-    )
-    from benchdesign.concepts.labels.score import builtin_embedder, score_labels
 
     if request.judge:
         endpoint, journal = _open_endpoint(request), _journal(target)
@@ -313,9 +304,6 @@ def _print_summary(
     as_json: bool,
     quiet: bool,
 ) -> None:
-    import statistics
-
-    from benchdesign.concepts.labels.labels import shared_labels
 
     scores = sorted(one.score for one in labels if one.score is not None)
     summary: dict[str, Any] = {

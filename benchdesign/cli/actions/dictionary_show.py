@@ -7,8 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
+from benchdesign.benchmarks.load import load_benchmark
 from benchdesign.cli.options import stopping
 from benchdesign.cli.output import Messages, print_json, print_lines, print_table, share, trust
+from benchdesign.concepts.dictionaries.open import default_store
+from benchdesign.concepts.dictionaries.registry import local_entries, read_registry
+from benchdesign.concepts.mapping import load_dictionary, open_mapper
+from benchdesign.concepts.mapping.map_items import map_items
+from benchdesign.concepts.maps.highlights import cut, find_marks, strongest_rows
 from benchdesign.errors import UsageError
 from benchdesign.foundation.text import display
 
@@ -52,9 +58,6 @@ def info_job(
     quiet: bool,
 ) -> None:
     """Print what is known about a concept, and its strongest items of a set."""
-    from benchdesign.benchmarks import load_benchmark
-    from benchdesign.concepts.mapping import load_dictionary, open_mapper
-
     dictionary = load_dictionary(spec)
     found = _find_concepts(dictionary, concept)
     if len(found) > 1:
@@ -84,9 +87,6 @@ def info_job(
 
 def list_job(*, model: str | None, release: str | None, on_disk: bool, as_json: bool) -> None:
     """Print which dictionaries there are."""
-    from benchdesign.concepts.dictionaries.open import default_store
-    from benchdesign.concepts.dictionaries.registry import local_entries, read_registry
-
     store = default_store()
     registered = read_registry(store=store)
     local = local_entries(store=store, registered=[one.spec for one in registered])
@@ -253,8 +253,6 @@ def _print_facts(dictionary: Dictionary, facts: Mapping[str, Any]) -> None:
 def _strongest_items(
     items: Sequence[Item], mapper: Mapper, concept: int, top: int, talk: Messages
 ) -> list[dict[str, Any]]:
-    from benchdesign.concepts.mapping.map_items import map_items
-    from benchdesign.concepts.maps.highlights import cut, find_marks, strongest_rows
 
     with stopping(talk.say) as stop:
         concept_map = map_items(items, mapper, progress=talk.progress, stop=stop)

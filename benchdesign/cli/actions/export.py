@@ -11,6 +11,9 @@ from benchdesign.cli.options import stopping
 from benchdesign.cli.output import Messages
 from benchdesign.foundation.paths import expand_home
 from benchdesign.foundation.preferences import cache_folder, load_preferences
+from benchdesign.pipeline.write_revision import check_targets, planned_files, write_revision
+from benchdesign.revision.choice import Choice
+from benchdesign.revision.map_rewritten import map_rewritten_items
 from benchdesign.workspace.workspace import Workspace
 
 __all__ = ["export_job"]
@@ -26,10 +29,6 @@ def export_job(
     quiet: bool,
 ) -> None:
     """Write the revision from the decisions made so far."""
-    from benchdesign.pipeline.write_revision import check_targets, planned_files, write_revision
-    from benchdesign.revision.choice import Choice
-    from benchdesign.revision.map_rewritten import map_rewritten_items
-
     talk = Messages(quiet=quiet)
     check_format(format)
     preferences, _ = load_preferences()

@@ -11,6 +11,9 @@ from pathlib import Path
 from benchdesign.cli.output import Messages
 from benchdesign.errors import MissingExtraError, UsageError
 from benchdesign.foundation.paths import path_exists
+from benchdesign.tui import run
+from benchdesign.tui.browser_server import LocalServer, free_port
+from benchdesign.workspace.workspace import Workspace
 
 __all__ = ["open_job", "serve_job"]
 
@@ -31,21 +34,17 @@ def open_job(path: str | None, *, pool: str | None, chat: bool = False) -> None:
         )
     if path is not None and chat and path_exists(Path(path) / "workspace.json"):
         raise UsageError(f"{path}: is a workspace, which knows how it is read; leave --chat out.")
-    from benchdesign.tui import run
 
     run(path, pool=pool, chat=chat)
 
 
 def serve_job(folder: Path, *, port: int) -> None:
     """Serve the interface on loopback."""
-    from benchdesign.workspace.workspace import Workspace
-
     # Read once here: what is wrong with it is told in this terminal and not in a page.
     with Workspace.open(folder, access="read"):
         pass
     if find_spec("textual_serve") is None:
         raise MissingExtraError("Serving needs an extra: pip install 'benchdesign[web]'")
-    from benchdesign.tui.browser_server import LocalServer, free_port
 
     command = shlex.join([sys.executable, "-m", "benchdesign", "open", str(folder.resolve())])
     server = LocalServer(command, port=free_port(port))

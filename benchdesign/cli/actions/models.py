@@ -9,12 +9,26 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from benchdesign.benchmarks.results.join import join_results
+from benchdesign.benchmarks.results.read import read_results
 from benchdesign.cli.actions.models_tables import print_across, print_joined, print_study
 from benchdesign.cli.output import Messages, print_json, print_lines
 from benchdesign.errors import FormatError, UsageError
 from benchdesign.foundation.serialization import to_json
 from benchdesign.foundation.text import display
+from benchdesign.model_gaps.model_gaps import mean_chi_model
+from benchdesign.model_gaps.scores import MIN_ITEMS_FOR_SHARES
+from benchdesign.model_gaps.study import study_models
 from benchdesign.pipeline.measure_sets import Measured, distinct_names, measure
+from benchdesign.report.collect_models import (
+    MODEL_FILES,
+    collect_study,
+    join_facts,
+    write_models_report,
+)
+from benchdesign.report.models_data import ModelsReport
+from benchdesign.report.report_files import check_report_folder
+from benchdesign.version import __version__
 from benchdesign.workspace.settings import Settings
 
 if TYPE_CHECKING:
@@ -60,14 +74,9 @@ class _Studied:
 
 def models_job(request: ModelsRequest, *, as_json: bool, quiet: bool) -> None:
     """Join results to the benchmarks, measure every model, print what is weak and what is known."""
-    from benchdesign.benchmarks.results.read import read_results
-
     talk = Messages(quiet=quiet)
     # Before anything is mapped: a wrong path is told at once.
     if request.report is not None:
-        from benchdesign.report.collect_models import MODEL_FILES
-        from benchdesign.report.report_files import check_report_folder
-
         check_report_folder(request.report, MODEL_FILES, force=request.force)
     results = read_results(*request.results, metrics=request.metrics)
     measured = measure(request.benchmarks, None, request.settings, talk=talk)
@@ -103,10 +112,6 @@ def _write_report(
     across: Mapping[str, Any],
     figures: Mapping[str, Any],
 ) -> tuple[Path, ...]:
-    from benchdesign.model_gaps.scores import MIN_ITEMS_FOR_SHARES
-    from benchdesign.report.collect_models import collect_study, write_models_report
-    from benchdesign.report.models_data import ModelsReport
-    from benchdesign.version import __version__
 
     assert request.report is not None
     settings = studied[0].study.settings
@@ -134,8 +139,6 @@ def _write_report(
 def _study_all(
     measured: Measured, results: ResultSet, request: ModelsRequest, talk: Messages
 ) -> Iterator[_Studied]:
-    from benchdesign.benchmarks.results.join import join_results
-    from benchdesign.model_gaps.study import study_models
 
     areas = measured.areas()
     about = np.zeros(len(results.rows), dtype=np.int64)
@@ -191,7 +194,6 @@ def _pairs(given: Sequence[str], scores: Mapping[str, Any]) -> list[tuple[str, s
 
 
 def _figures(one: _Studied) -> dict[str, Any]:
-    from benchdesign.report.collect_models import join_facts
 
     study, items = one.study, one.benchmark.items
     analysis = study.items
@@ -283,8 +285,6 @@ def _comparison_figures(pair: PairedComparison) -> dict[str, Any]:
 
 def _across(studied: Sequence[_Studied]) -> dict[str, Any]:
     """Return each model's score over the benchmarks it has results for, concept by concept."""
-    from benchdesign.model_gaps.model_gaps import mean_chi_model
-
     models: dict[str, list[tuple[str, ModelGaps]]] = {}
     for one in studied:
         for found in one.study.models:

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from benchdesign.cli.output import TRUST_NOTE, print_json, print_lines, print_table, trust
+from benchdesign.concepts.maps.highlights import find_marks, marked_words
 from benchdesign.errors import UsageError, WorkspaceError
 from benchdesign.foundation.text import display
 from benchdesign.revision.rewritten_items import apply_edits
@@ -139,8 +140,6 @@ def _proposal_row(
 
 def _words(analysis: Analysis, one: Proposal, concept_id: int) -> tuple[str, ...]:
     """Return the words of a candidate that show a concept, as it stood when it was read."""
-    from benchdesign.concepts.maps.highlights import find_marks, marked_words
-
     if one.kind != "add" or analysis.pool is None or analysis.pool_map is None:
         return ()
     item = analysis.pool.items[one.row]

@@ -19,6 +19,9 @@ from benchdesign.errors import InputError, OutputExistsError, WorkspaceError
 from benchdesign.foundation.paths import expand_home, is_folder
 from benchdesign.foundation.preferences import cache_folder, load_preferences
 from benchdesign.foundation.text import display
+from benchdesign.pipeline.run import run_pipeline
+from benchdesign.pipeline.write_revision import check_targets, planned_files, write_revision
+from benchdesign.selection.eligibility import passed_over
 from benchdesign.workspace.settings import Settings
 from benchdesign.workspace.workspace import Workspace
 
@@ -30,9 +33,6 @@ __all__ = ["demo_job", "run_job", "weigh_job"]
 
 def run_job(request: RunRequest, *, force: bool, as_json: bool, quiet: bool) -> None:
     """Run every stage and write the revision with every proposal in it."""
-    from benchdesign.pipeline.run import run_pipeline
-    from benchdesign.pipeline.write_revision import check_targets, planned_files, write_revision
-
     talk = Messages(quiet=quiet)
     check_request(request)
     if request.pool is None and request.settings.n_add:
@@ -92,8 +92,6 @@ def run_job(request: RunRequest, *, force: bool, as_json: bool, quiet: bool) -> 
 
 def weigh_job(folder: Path, wanted: Mapping[str, Any], *, quiet: bool) -> None:
     """Change what proposals prefer and make them anew; decisions stay."""
-    from benchdesign.pipeline.run import run_pipeline
-
     talk = Messages(quiet=quiet)
     preferences, _ = load_preferences()
     with Workspace.open(folder) as workspace, stopping(talk.say) as stop:
@@ -122,7 +120,6 @@ def demo_job(out: Path, *, as_json: bool, quiet: bool) -> None:
 
 
 def _why_nothing(analysis: Analysis) -> str:
-    from benchdesign.selection.eligibility import passed_over
 
     if not analysis.gaps.is_tested.any():
         return (

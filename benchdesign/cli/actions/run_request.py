@@ -5,9 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchdesign.benchmarks.formats.export_formats import EXPORTS
 from benchdesign.errors import InputError, UsageError
 from benchdesign.foundation.paths import path_exists, resolve_path
+from benchdesign.workspace.load_sets import read_benchmark, read_pool
 from benchdesign.workspace.settings import Settings
+from benchdesign.workspace.settings_checks import check_settings
 
 __all__ = ["RunRequest"]
 
@@ -26,8 +29,6 @@ class RunRequest:
 
 def check_request(request: RunRequest) -> None:
     """Refuse what would only be noticed after everything was mapped."""
-    from benchdesign.workspace.settings_checks import check_settings
-
     check_format(request.format)
     check_settings(request.settings)
     for path in request.settings.keep_out:
@@ -41,8 +42,6 @@ def check_request(request: RunRequest) -> None:
 
 def read_sets(request: RunRequest) -> None:
     """Read benchmark and pool only to raise what is wrong with them."""
-    from benchdesign.workspace.load_sets import read_benchmark, read_pool
-
     read_benchmark(request.benchmark, request.settings)
     if request.pool is not None:
         read_pool(request.pool, request.settings)
@@ -50,8 +49,6 @@ def read_sets(request: RunRequest) -> None:
 
 def check_format(format: str | None) -> None:
     """Refuse a format that no benchmark is written in."""
-    from benchdesign.benchmarks.formats.export_formats import EXPORTS
-
     if format is not None and format not in EXPORTS:
         raise UsageError(
             f"--format {format}: not one of {', '.join(EXPORTS)}. "

@@ -8,8 +8,10 @@ from pathlib import Path
 
 from benchdesign.cli.actions.run_request import RunRequest, benchmark_stem
 from benchdesign.cli.output import Messages
+from benchdesign.coverage.scope import Scope
 from benchdesign.errors import UsageError
 from benchdesign.foundation.paths import expand_home, is_folder, path_exists
+from benchdesign.foundation.serialization import to_json
 from benchdesign.workspace.settings import Settings
 from benchdesign.workspace.workspace import Workspace
 
@@ -73,9 +75,6 @@ def _why_left_alone(folder: Path, settings: Settings) -> str | None:
 
 def _said_of_scope(settings: Settings) -> set[str]:
     """Return each thing that was said of the scope, in a form that can be compared."""
-    from benchdesign.coverage.scope import Scope
-    from benchdesign.foundation.serialization import to_json
-
     # The interface keeps every part of a scope, also those that nobody touched.
     unsaid = to_json(Scope())
     return {

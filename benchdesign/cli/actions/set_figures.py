@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from benchdesign.coverage.area_gaps import find_area_gaps
+from benchdesign.coverage.figures import CoverageFigures
 from benchdesign.foundation.serialization import to_json
 from benchdesign.pipeline.measure_sets import Measured
 
@@ -17,14 +19,11 @@ __all__ = ["figures_of"]
 
 def figures_of(gaps: Gaps) -> dict[str, Any]:
     """Return the counts of the contract for one set."""
-    from benchdesign.coverage.figures import CoverageFigures
-
     figures: dict[str, Any] = to_json(CoverageFigures.from_gaps(gaps))
     return figures
 
 
 def area_gap_rows(measured: Measured, gaps: Gaps) -> AreaGaps:
-    from benchdesign.coverage.area_gaps import find_area_gaps
 
     return find_area_gaps(
         measured.areas(), gaps, concept_map=measured.maps[0], reference_map=measured.pool_map

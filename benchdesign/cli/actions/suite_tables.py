@@ -16,9 +16,11 @@ from benchdesign.cli.output import (
     share,
     trust,
 )
+from benchdesign.coverage.suite import compare_areas, compare_suite
 from benchdesign.foundation.serialization import to_json
 from benchdesign.foundation.text import display
 from benchdesign.pipeline.measure_sets import Measured, distinct_names
+from benchdesign.report.suite_report import collect_suite, write_suite_report
 
 if TYPE_CHECKING:
     from benchdesign.benchmarks.items import Benchmark, Item
@@ -37,7 +39,6 @@ def report_suite(
     force: bool,
     talk: Messages,
 ) -> None:
-    from benchdesign.coverage.suite import compare_areas, compare_suite
 
     suite = compare_suite(
         measured.maps,
@@ -50,8 +51,6 @@ def report_suite(
     )
     figures = _suite_figures(measured, suite, area_gaps) if as_json or report is not None else {}
     if report is not None:
-        from benchdesign.report.suite_report import collect_suite, write_suite_report
-
         data = collect_suite(
             suite, area_gaps, measured.benchmarks, measured.dictionary, measured.reference
         )

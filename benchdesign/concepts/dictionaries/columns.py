@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchdesign.benchmarks.formats.parquet_file import ParquetFile
 from benchdesign.concepts.dictionaries.dictionary import ConceptTable
 from benchdesign.errors import DictionaryError, FormatError
 from benchdesign.foundation.arrow_arrays import numbers
@@ -51,8 +52,6 @@ def read_columns(path: Path, *, n_concepts: int, n_bins: int) -> dict[str, Any]:
 
 def _read(path: Path, n_concepts: int) -> pa.Table:
     """Read the file as one table; raise if unreadable, too large or of another length."""
-    from benchdesign.benchmarks.formats.parquet_file import ParquetFile
-
     try:
         source = ParquetFile(path)
         if source.n_rows != n_concepts:

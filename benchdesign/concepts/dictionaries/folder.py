@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from benchdesign.benchmarks.formats.text_content import read_head, reject_non_data
 from benchdesign.concepts.dictionaries.columns import read_columns
 from benchdesign.concepts.dictionaries.dictionary import ConceptTable, Dictionary, Level
 from benchdesign.errors import DictionaryError, PackagingError
@@ -93,8 +94,6 @@ def read_config(folder: Path) -> dict[str, Any]:
     # A weight takes at least one byte. Without this check, a wrong width could exhaust memory.
     n_bytes = (folder / WEIGHTS).stat().st_size
     if config["d_in"] * config["d_sae"] > n_bytes:
-        from benchdesign.benchmarks.formats.text_content import read_head, reject_non_data
-
         reject_non_data(folder / WEIGHTS, read_head(folder / WEIGHTS))
         raise DictionaryError(
             f"{folder / CONFIG}: d_in and d_sae do not fit the {n_bytes} bytes of {WEIGHTS}. "

@@ -13,6 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from benchdesign.concepts.dictionaries.dictionary import ConceptTable, Dictionary, Level
+from benchdesign.concepts.dictionaries.folder import (
+    SUMMARY,
+    fingerprint,
+    level_files,
+    save_dictionary,
+)
+from benchdesign.concepts.dictionaries.open import load_dictionary
 from benchdesign.concepts.dictionaries.output_folder import check_folder, replace_folder
 from benchdesign.errors import DictionaryError, UsageError
 
@@ -32,8 +39,6 @@ class LevelSource:
     @classmethod
     def parse(cls, text: str) -> LevelSource:
         """Parse `NAME=DICTIONARY`; the level of a one-level dictionary is renamed to `NAME`."""
-        from benchdesign.concepts.dictionaries.open import load_dictionary
-
         name, equals, spec = text.partition("=")
         if not equals or not spec or not name.replace("-", "").replace("_", "").isalnum():
             raise UsageError(f"--level {text!r}: must be NAME=DICTIONARY.")
@@ -51,8 +56,6 @@ def join_levels(
     parts: Sequence[LevelSource], out: Path, *, name: str | None = None, overwrite: bool = False
 ) -> Dictionary:
     """Write a dictionary of these levels to `out`; their model must be the same."""
-    from benchdesign.concepts.dictionaries.folder import fingerprint, level_files, save_dictionary
-
     _check(parts, out, overwrite=overwrite)
     fresh = out.with_name(f".{out.name}.tmp")
     shutil.rmtree(fresh, ignore_errors=True)
@@ -133,8 +136,6 @@ def _join_tables(parts: Sequence[LevelSource]) -> ConceptTable:
 
 def _recipe_of(part: LevelSource) -> dict[str, Any]:
     """Return the recipe of the level, without those of other levels in its dictionary."""
-    from benchdesign.concepts.dictionaries.folder import SUMMARY
-
     file = _folder_of(part).parent / SUMMARY
     if not file.is_file():
         return {}

@@ -17,8 +17,10 @@ from benchdesign.concepts.dictionaries.folder import (
     open_folder,
 )
 from benchdesign.concepts.dictionaries.hub import fetch_from_hub
+from benchdesign.concepts.dictionaries.registry_conversion import convert_registry_entry
 from benchdesign.errors import DictionaryError
 from benchdesign.foundation.paths import expand_home, is_folder
+from benchdesign.foundation.preferences import cache_folder, load_preferences
 
 __all__ = ["converted_name", "default_store", "load_dictionary"]
 
@@ -50,8 +52,6 @@ def load_dictionary(
 
 def default_store() -> Path:
     """Return the user's folder of converted registry entries."""
-    from benchdesign.foundation.preferences import cache_folder, load_preferences
-
     return cache_folder(load_preferences()[0]) / "dictionaries"
 
 
@@ -68,7 +68,6 @@ def _from_registry(spec: str, store: Path | None) -> Path:
     folder = (store or default_store()) / converted_name(spec)
     if (folder / WEIGHTS).is_file() and (folder / CONFIG).is_file():
         return folder
-    from benchdesign.concepts.dictionaries.registry_conversion import convert_registry_entry
 
     convert_registry_entry(release, sae_id, folder, config=CONFIG, weights=WEIGHTS)
     return folder

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from benchdesign.concepts.dictionaries.dictionary import ConceptTable, Dictionary, Level
+from benchdesign.concepts.dictionaries.folder import SUMMARY, level_files, save_dictionary
 from benchdesign.concepts.dictionaries.output_folder import check_folder, replace_folder
 from benchdesign.errors import UsageError
 
@@ -18,8 +19,6 @@ __all__ = ["check_target", "save_changed_dictionary"]
 
 def check_target(dictionary: Dictionary, folder: Path, *, overwrite: bool) -> None:
     """Raise if the changed dictionary cannot be written to this folder."""
-    from benchdesign.concepts.dictionaries.folder import SUMMARY
-
     if not _is_own(dictionary, folder):
         check_folder(folder, overwrite=overwrite)
     elif not (folder / SUMMARY).is_file():
@@ -40,8 +39,6 @@ def save_changed_dictionary(
     `folder` is the dictionary's own folder, or a new one, to which the weights are copied. `notes`
     are added to the recipe in dictionary.json.
     """
-    from benchdesign.concepts.dictionaries.folder import SUMMARY, save_dictionary
-
     check_target(dictionary, folder, overwrite=overwrite)
     root = _root_folder(dictionary)
     recipe: dict[str, Any] = {}
@@ -73,8 +70,6 @@ def _is_own(dictionary: Dictionary, folder: Path) -> bool:
 
 def _root_folder(dictionary: Dictionary) -> Path | None:
     """Return the root folder of the dictionary, None if it is not on disk."""
-    from benchdesign.concepts.dictionaries.folder import SUMMARY
-
     folder = dictionary.levels[0].folder
     if folder is None:
         return None
@@ -82,7 +77,6 @@ def _root_folder(dictionary: Dictionary) -> Path | None:
 
 
 def _copy_levels(dictionary: Dictionary, folder: Path) -> Dictionary:
-    from benchdesign.concepts.dictionaries.folder import level_files
 
     levels: list[Level] = []
     for level in dictionary.levels:

@@ -17,6 +17,7 @@ from typing import Any, TypeVar
 
 from benchdesign.concepts.labels.chat_endpoint import Endpoint, EndpointError
 from benchdesign.concepts.labels.labels import ConceptLabel, clean_label
+from benchdesign.concepts.labels.score import auc
 from benchdesign.concepts.training.contexts import ConceptContexts, Context
 from benchdesign.errors import InputError, Interrupted
 from benchdesign.foundation.progress import ProgressCallback, StopCheck, Ticker
@@ -238,8 +239,6 @@ def _questions(
 def _judge(batch: Sequence[_Question], endpoint: Endpoint) -> dict[int, float | None]:
     """Score a batch of labels; the score is None if the answer is malformed."""
     import numpy as np
-
-    from benchdesign.concepts.labels.score import auc
 
     message = {
         str(question.concept_id): {"label": question.label, "texts": question.texts}

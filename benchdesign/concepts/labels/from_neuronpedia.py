@@ -13,6 +13,7 @@ import urllib.request
 from pathlib import Path
 
 from benchdesign.concepts.dictionaries.dictionary import Dictionary
+from benchdesign.concepts.dictionaries.folder import read_config
 from benchdesign.concepts.labels.chat_endpoint import EndpointError
 from benchdesign.concepts.labels.label_files import read_labels
 from benchdesign.concepts.labels.labels import ConceptLabel
@@ -28,8 +29,6 @@ _MAX_EXPORT_BYTES = 1 << 30
 
 def neuronpedia_id(dictionary: Dictionary) -> str:
     """Return the Neuronpedia id (`model/sae`) of a dictionary with one level."""
-    from benchdesign.concepts.dictionaries.folder import read_config
-
     folder = dictionary.levels[0].folder
     config = read_config(folder) if folder is not None and len(dictionary.levels) == 1 else {}
     metadata = config.get("metadata")

@@ -13,7 +13,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from benchdesign.benchmarks.items import Item
 from benchdesign.concepts.labels.labels import ConceptLabel
+from benchdesign.concepts.reference_model.model import ReferenceModel, pool_passages
 from benchdesign.concepts.training.contexts import ConceptContexts
 from benchdesign.errors import Interrupted
 from benchdesign.foundation.progress import ProgressCallback, StopCheck, Ticker
@@ -135,9 +137,6 @@ def builtin_embedder(*, device: str | None = None, dtype: str | None = None) -> 
     """Return an embedder of short texts that uses the built-in model."""
     import numpy as np
     import torch
-
-    from benchdesign.benchmarks.items import Item
-    from benchdesign.concepts.reference_model.model import ReferenceModel, pool_passages
 
     model = ReferenceModel.from_spec(
         "builtin", hook_points=(_SENTENCE_HOOK,), device=device, dtype=dtype

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from benchdesign.concepts.dictionaries.dictionary import Dictionary, Level
+from benchdesign.concepts.mapping.sae_encoder import SequenceEncoder
 from benchdesign.errors import DictionaryError
 from benchdesign.foundation.paths import is_folder
 
@@ -80,8 +81,6 @@ def check_model(
 
 def needs_whole_windows(dictionary: Dictionary, encoders: Sequence[Encoder]) -> bool:
     """Return whether an encoder depends on preceding tokens."""
-    from benchdesign.concepts.mapping.sae_encoder import SequenceEncoder
-
     is_sequential = [isinstance(encoder, SequenceEncoder) for encoder in encoders]
     for level, needs_sequence in zip(dictionary.levels, is_sequential, strict=True):
         if needs_sequence and level.unit != "token":

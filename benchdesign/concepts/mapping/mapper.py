@@ -30,6 +30,8 @@ from benchdesign.concepts.mapping.compatibility import (
 from benchdesign.concepts.mapping.map_items import SHARD_CHARACTERS, SHARD_ITEMS
 from benchdesign.concepts.mapping.map_keys import key_of_parts
 from benchdesign.concepts.mapping.pooling import PooledEntries, merge_windows, pool_hits
+from benchdesign.concepts.mapping.sae_encoder import SequenceEncoder
+from benchdesign.concepts.mapping.sae_folder import load_encoder
 from benchdesign.concepts.mapping.sentence_sums import (
     SENTENCE_HOOK,
     StateSums,
@@ -89,8 +91,6 @@ class SaeMapper:
         chat: bool = False,
     ) -> SaeMapper:
         """Load model and encoders; by default the model that the dictionary was trained on."""
-        from benchdesign.concepts.mapping.sae_folder import load_encoder
-
         if not isinstance(dictionary, Dictionary):
             dictionary = load_dictionary(dictionary)
         spec = str(model or dictionary.model)
@@ -354,8 +354,6 @@ class SaeMapper:
     ) -> Hits:
         """Encode the content tokens of windows, or their passages."""
         import torch
-
-        from benchdesign.concepts.mapping.sae_encoder import SequenceEncoder
 
         if isinstance(encoder, SequenceEncoder):
             masks = [torch.from_numpy(window.content) for window in windows]

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchdesign.benchmarks.items import Item
-from benchdesign.concepts.mapping import Mapper
+from benchdesign.concepts.mapping import Mapper, load_dictionary, open_mapper
 from benchdesign.concepts.mapping.map_items import map_items, recall_items
 from benchdesign.concepts.mapping.map_keys import key_of, key_of_parts
 from benchdesign.concepts.mapping.sentence_mapper import SENTENCES_KEY, SentenceMapper
@@ -38,8 +38,6 @@ __all__ = ["ItemMapper", "choose_cache_folder", "open_reference"]
 
 def open_reference(settings: Settings) -> Mapper:
     """Open the reference model and the dictionary that the settings name."""
-    from benchdesign.concepts.mapping import open_mapper
-
     return open_mapper(
         # `builtin` with another dictionary means the model that the dictionary was built for.
         None if settings.model == "builtin" else settings.model,
@@ -87,16 +85,12 @@ class ItemMapper:
     @cached_property
     def dictionary(self) -> Dictionary:
         """The dictionary; does not open the model."""
-        from benchdesign.concepts.mapping import load_dictionary
-
         if "mapper" in vars(self):
             return self.mapper.dictionary
         return load_dictionary(self.settings.dictionary)
 
     def trust_dictionary(self, fingerprint: str) -> None:
         """Open the dictionary with a trusted fingerprint instead of hashing its weights."""
-        from benchdesign.concepts.mapping import load_dictionary
-
         self.dictionary = load_dictionary(self.settings.dictionary, fingerprint=fingerprint)
 
     @cached_property

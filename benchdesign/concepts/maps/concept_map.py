@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from benchdesign.concepts.maps.map_file import MapWriter, read_map
+from benchdesign.concepts.maps.peak_places import find_peak_span
 from benchdesign.errors import FormatError
 
 if TYPE_CHECKING:
@@ -125,8 +127,6 @@ class ConceptMap:
             return None
         start, end = int(self.start[entry]), int(self.end[entry])
         if self.places is not None:
-            from benchdesign.concepts.maps.peak_places import find_peak_span
-
             start, end = find_peak_span(self.places, row, concept_id)
         return Peak(float(self.saliency[entry]), float(self.peak[entry]), start, end)
 
@@ -276,8 +276,6 @@ class ConceptMap:
 
     def save(self, path: Path) -> None:
         """Write the map as Parquet, atomically."""
-        from benchdesign.concepts.maps.map_file import MapWriter
-
         with MapWriter(path) as writer:
             writer.write(self)
 
@@ -289,8 +287,6 @@ class ConceptMap:
         That takes a fifth of the memory and suffices for coverage, gaps and proposals.
         """
         import pyarrow as pa
-
-        from benchdesign.concepts.maps.map_file import read_map
 
         try:
             return read_map(path, thresholds=thresholds)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +21,7 @@ from numpy.typing import NDArray
 
 from benchdesign.concepts.maps.peak_places import MAP_COLUMNS, count_row_entries
 from benchdesign.errors import FormatError
+from benchdesign.foundation.arrow_arrays import numbers
 from benchdesign.foundation.atomic_files import whole_files
 
 if TYPE_CHECKING:
@@ -149,7 +151,6 @@ def _groups(
         for index in range(n):
             yield _group(file, index, thresholds)
         return
-    from concurrent.futures import Future, ThreadPoolExecutor
 
     import pyarrow.parquet as pq
 
@@ -171,8 +172,6 @@ def _groups(
 
 def _group(file: pq.ParquetFile, index: int, thresholds: NDArray[np.float32] | None) -> _Group:
     """Read one row group; with thresholds, only the entries whose peak reaches them."""
-    from benchdesign.foundation.arrow_arrays import numbers
-
     lists = [name for name in MAP_COLUMNS if thresholds is None or name not in ("start", "end")]
     others = [
         name for name in ("digest", "n_tokens", "embedding") if name in file.schema_arrow.names

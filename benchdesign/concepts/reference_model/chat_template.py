@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from jinja2 import TemplateError
+
 from benchdesign.errors import ModelError
 
 __all__ = ["ChatFrame", "chat_frame"]
@@ -71,8 +73,6 @@ def chat_frame(tokenizer: Any) -> ChatFrame:
 
 def _render(tokenizer: Any) -> str:
     """Render the user turn with a placeholder for the text."""
-    from jinja2 import TemplateError
-
     if not tokenizer.chat_template:
         raise ModelError(f"{tokenizer.name_or_path}: has no chat template. Remove --chat.")
     try:

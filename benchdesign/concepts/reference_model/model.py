@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchdesign.benchmarks.formats.text_content import read_head, reject_non_data
 from benchdesign.benchmarks.items import Item
+from benchdesign.concepts.reference_model.builtin_bert import load_bert, load_bert_windows
 from benchdesign.concepts.reference_model.builtin_model import (
     BUILTIN,
     BUILTIN_LAYERS,
@@ -170,8 +171,6 @@ class ReferenceModel:
         limit: int | None,
     ) -> ReferenceModel:
         import torch
-
-        from benchdesign.concepts.reference_model.builtin_bert import load_bert, load_bert_windows
 
         needed = layers_needed(names.values(), n_layers=BUILTIN_LAYERS, source=folder)
         torch_dtype = torch.float32 if dtype is None else dtype_of_name(dtype)

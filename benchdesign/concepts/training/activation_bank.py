@@ -9,11 +9,12 @@ are on the GPU if they fit, otherwise in RAM; if neither is large enough, the er
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import TYPE_CHECKING, NamedTuple
 
 from benchdesign.benchmarks.items import Item
+from benchdesign.concepts.reference_model.model import pool_passages
 from benchdesign.concepts.training.corpus import CorpusText
 from benchdesign.errors import InputError, Interrupted, ModelError, UsageError
 from benchdesign.foundation.progress import ProgressCallback, StopCheck, Ticker
@@ -165,8 +166,6 @@ def _read_windows(
     stop: StopCheck | None,
 ) -> tuple[tuple[CorpusText, ...], list[Window], NDArray[np.int32]]:
     """Tokenise whole texts until `max_tokens` is reached; read the rest without keeping it."""
-    from dataclasses import replace
-
     import numpy as np
 
     ticker = Ticker("reading the corpus", None, progress=progress)
@@ -247,8 +246,6 @@ def _fill(
 ) -> None:
     import numpy as np
     import torch
-
-    from benchdesign.concepts.reference_model.model import pool_passages
 
     order = sorted(range(len(windows)), key=lambda w: -len(windows[w]))
     budget = _BATCH_TOKENS.get(reference.device.type, 8192)

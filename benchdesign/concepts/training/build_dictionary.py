@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from benchdesign.concepts.dictionaries.dictionary import ConceptTable, Dictionary, Level
+from benchdesign.concepts.dictionaries.folder import fingerprint, save_dictionary
 from benchdesign.concepts.dictionaries.output_folder import check_file, check_folder, replace_folder
 from benchdesign.concepts.reference_model.loading import choose_device
 from benchdesign.concepts.reference_model.model import ReferenceModel, portable_spec
@@ -230,8 +232,6 @@ def assemble_dictionary(
     """Write dictionary.json and concepts.parquet beside existing level folders."""
     import numpy as np
 
-    from benchdesign.concepts.dictionaries.folder import fingerprint, save_dictionary
-
     levels: list[Level] = []
     offset = 0
     for spec in specs:
@@ -327,8 +327,6 @@ def describe_corpus(corpus: CorpusReader, collected: CorpusActivations) -> dict[
 
 def count_flags(statistics: LevelStatistics) -> dict[str, int]:
     """Count the concepts with each flag, and those without a flag as `usable`."""
-    from collections import Counter
-
     counts = Counter(flag for flags in statistics.flags for flag in flags)
     counts["usable"] = sum(not flags for flags in statistics.flags)
     return dict(sorted(counts.items()))

@@ -6,6 +6,7 @@ Tensors are stored as safetensors and numbers as JSON, never as pickle.
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,8 +21,6 @@ __all__ = ["load_checkpoint", "save_checkpoint"]
 
 def save_checkpoint(trainer: Any, folder: Path, label: str) -> None:
     """Write the full state of a trainer atomically."""
-    import shutil
-
     from safetensors.torch import save_file
 
     optimizer = trainer.optimizer.state_dict()

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from benchdesign.concepts.dictionaries.dictionary import Dictionary, Level
+from benchdesign.concepts.dictionaries.folder import WEIGHTS
 from benchdesign.concepts.training.contexts import ConceptContexts, Context
 from benchdesign.errors import InputError
 from benchdesign.foundation.atomic_files import whole_files
@@ -103,8 +104,6 @@ def assign_concept_ids(
 
 def digest_of(level: Level) -> str:
     """Return the value of `weights` for contexts of a level; empty for a level without weights."""
-    from benchdesign.concepts.dictionaries.folder import WEIGHTS
-
     if level.folder is None:
         return ""
     with (level.folder / WEIGHTS).open("rb") as stream:

@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 from benchdesign.concepts.dictionaries.dictionary import Dictionary
 from benchdesign.concepts.dictionaries.output_folder import check_file
 from benchdesign.concepts.dictionaries.save_changes import check_target, save_changed_dictionary
+from benchdesign.concepts.mapping.mapper import SaeMapper
+from benchdesign.concepts.mapping.sae_encoder import LightEncoder, SequenceEncoder
 from benchdesign.concepts.training.activation_bank import (
     ActivationBank,
     BankKey,
@@ -76,9 +78,6 @@ def measure_dictionary(
 
     `out` is the dictionary's own folder or a new folder, to which the weights are copied.
     """
-    from benchdesign.concepts.mapping.mapper import SaeMapper
-    from benchdesign.concepts.mapping.sae_encoder import SequenceEncoder
-
     check_target(dictionary, out, overwrite=overwrite)
     if contexts_path is not None:
         check_file(contexts_path, option="--contexts")
@@ -169,8 +168,6 @@ def _find_active(
 ) -> ActiveConcepts:
     """Return the activations of an encoder: computed per block if it is simple, else stored."""
     import torch
-
-    from benchdesign.concepts.mapping.sae_encoder import LightEncoder
 
     if isinstance(encoder, LightEncoder) and encoder.architecture in {"standard", "jumprelu"}:
         threshold = encoder.threshold

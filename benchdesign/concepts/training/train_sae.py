@@ -8,6 +8,7 @@ pickle) include the whole state of the optimiser.
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -85,8 +86,6 @@ def train_sae(
     `held_out` is per text. `checkpoints` is the folder for the state of an interrupted run, which
     resumes only if `identity` (of the data) is unchanged.
     """
-    import time
-
     import torch
 
     start = time.monotonic()

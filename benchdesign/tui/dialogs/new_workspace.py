@@ -16,6 +16,7 @@ from textual.worker import get_current_worker
 
 from benchdesign.foundation.paths import expand_home, path_exists
 from benchdesign.foundation.text import display
+from benchdesign.tui.dialogs.dialogs import AskChoice
 from benchdesign.tui.pages.new_workspace_page import (
     FormValues,
     InputFiles,
@@ -317,8 +318,6 @@ class NewWorkspaceForm(VerticalScroll, can_focus=False):
         if event.button.id == "create":
             self.post_message(self.Filled())
         elif event.button.id == "findings":
-            from benchdesign.tui.dialogs.dialogs import AskChoice
-
             findings = [(str(index), text) for index, text in enumerate(self.findings())]
             self.app.push_screen(AskChoice("Findings", findings or [("none", "No findings.")]))
         else:

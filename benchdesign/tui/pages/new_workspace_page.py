@@ -12,6 +12,7 @@ from textual.content import Content
 from textual.suggester import Suggester
 from textual.widgets import Input, Label
 
+from benchdesign.benchmarks.load import load_benchmark
 from benchdesign.errors import BenchdesignError
 from benchdesign.foundation.paths import expand_home, path_exists
 from benchdesign.foundation.text import display, is_whole_number
@@ -86,7 +87,6 @@ def free_folder(path: str) -> str:
 
 
 def load_file(path: str, fields: dict[str, str]) -> Benchmark | str | None:
-    from benchdesign.benchmarks import load_benchmark
 
     if not path:
         return None

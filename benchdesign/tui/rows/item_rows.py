@@ -8,6 +8,7 @@ from typing import Any
 
 from benchdesign.benchmarks.items import Item
 from benchdesign.tui.marks import Marks
+from benchdesign.tui.session.items_showing import rows_showing
 from benchdesign.tui.session.session import Session
 from benchdesign.tui.widgets.table_rows import TableCell
 
@@ -114,8 +115,6 @@ class BenchmarkItemRows:
 
     def members(self, name: str, query: str) -> Container[int] | None:
         """Return the rows that show a concept, named by its id or a part of its label."""
-        from benchdesign.tui.session.items_showing import rows_showing
-
         if name != "concept":
             return None
         dictionary = self._analysis.dictionary

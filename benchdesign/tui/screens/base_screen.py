@@ -14,13 +14,13 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from benchdesign.foundation.text import cell_width, display
+from benchdesign.tui.app import BenchdesignApp
 from benchdesign.tui.keys import FOOTERS, KEYS, SCREENS, footer_word, key_label
 from benchdesign.tui.number_words import local_time_text
 from benchdesign.tui.widgets.detail import Line
 from benchdesign.tui.widgets.job_line import JobLine
 
 if TYPE_CHECKING:
-    from benchdesign.tui.app import BenchdesignApp
     from benchdesign.tui.session.session import Session
 
 __all__ = ["ActionLine", "BaseScreen", "LinePart"]
@@ -86,8 +86,6 @@ class BaseScreen(Screen[None]):
     @property
     def owner(self) -> BenchdesignApp:
         """The application, with its type."""
-        from benchdesign.tui.app import BenchdesignApp
-
         assert isinstance(self.app, BenchdesignApp)
         return self.app
 

@@ -11,12 +11,14 @@ from textual.content import Content
 from benchdesign.errors import WorkspaceError
 from benchdesign.foundation.text import display
 from benchdesign.tui.dialogs.dialogs import AskChoice, AskText
+from benchdesign.tui.dialogs.external_editor import edit_record
 from benchdesign.tui.keys import SCREEN_KEYS, bindings
 from benchdesign.tui.pages.item_page import CLOSEST_HEADING, candidate_page
 from benchdesign.tui.pages.page_parts import shortened_id
 from benchdesign.tui.rows.candidate_rows import CandidateRows
 from benchdesign.tui.screens.list_screen import Facet, ListScreen
 from benchdesign.tui.session.session_data import Candidate
+from benchdesign.tui.widgets.evidence import literal
 from benchdesign.tui.widgets.table_rows import Column, Rows
 from benchdesign.workspace.decisions import Decision, Subject, Verdict
 
@@ -189,8 +191,6 @@ class CandidatesScreen(ListScreen):
             old = Content.assemble(self._old_line(), "\n") if self._is_old else ""
             return Content.assemble(old, (strip, "$foreground-muted"), end, page)
         if session.focus_concepts:
-            from benchdesign.tui.widgets.evidence import literal
-
             return Content.assemble(
                 ("for ", "$foreground-muted"),
                 literal(session.focus_name, "bold"),
@@ -350,8 +350,6 @@ class CandidatesScreen(ListScreen):
 
     def action_edit(self) -> None:
         """Edit the record in $EDITOR; the source stays as it is."""
-        from benchdesign.tui.dialogs.external_editor import edit_record
-
         session, candidate = self.session, self._by_key(self.table.cursor_id or "")
         if session is None or session.analysis is None or candidate is None:
             return

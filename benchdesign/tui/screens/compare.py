@@ -18,12 +18,15 @@ from textual.content import Content
 from textual.worker import get_current_worker
 
 from benchdesign.coverage.coverage import count_items
+from benchdesign.coverage.reference import reference_of
+from benchdesign.coverage.suite import compare_areas, compare_suite
 from benchdesign.errors import BenchdesignError
 from benchdesign.foundation.paths import expand_home
 from benchdesign.foundation.text import display
 from benchdesign.tui.dialogs.dialogs import AskChoice, AskText
 from benchdesign.tui.keys import SCREEN_KEYS, bindings
 from benchdesign.tui.marks import Marks
+from benchdesign.tui.rows.suite_rows import HeatRows, OverlapRows
 from benchdesign.tui.screens.list_screen import Facet, ListScreen
 from benchdesign.tui.session.session import Session
 from benchdesign.tui.widgets.bars import signed_bar
@@ -144,7 +147,6 @@ class CompareScreen(ListScreen):
         return names[min(self.facet, len(names) - 1)]
 
     def _rows_of(self, name: str, session: Session) -> object:
-        from benchdesign.tui.rows.suite_rows import HeatRows, OverlapRows
 
         assert session.analysis is not None
         if name == "suite" and self.suite is not None:
@@ -217,8 +219,6 @@ class CompareScreen(ListScreen):
 
     def detail_of(self, row_id: str) -> Content:
         """Return the page of a row: summary and concept."""
-        from benchdesign.tui.rows.suite_rows import HeatRows, OverlapRows
-
         rows = self.table.rows
         if isinstance(rows, (HeatRows, OverlapRows)):
             return rows.page(row_id)
@@ -320,9 +320,6 @@ class CompareScreen(ListScreen):
     @work(thread=True, exclusive=True, group="suite", exit_on_error=False)
     def measure_suite(self, folders: list[str]) -> None:
         """Compare this benchmark with those of other workspaces."""
-        from benchdesign.coverage.reference import reference_of
-        from benchdesign.coverage.suite import compare_areas, compare_suite
-
         session, worker = self.session, get_current_worker()
         if session is None or session.analysis is None:
             return

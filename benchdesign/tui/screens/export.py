@@ -15,9 +15,13 @@ from textual.content import Content
 from textual.widgets import Input, Label
 from textual.worker import get_current_worker
 
+from benchdesign.benchmarks.formats.export_formats import EXPORTS
 from benchdesign.errors import BenchdesignError, OutputExistsError
 from benchdesign.foundation.paths import expand_home
 from benchdesign.foundation.text import display
+from benchdesign.pipeline.write_revision import planned_files, write_revision
+from benchdesign.revision.choice import Choice
+from benchdesign.revision.plan import plan_revision
 from benchdesign.revision.publish_checks import item_count_text, publish_checks
 from benchdesign.tui.dialogs.dialogs import AskChoice, TextDialog
 from benchdesign.tui.keys import SCREEN_KEYS, bindings
@@ -114,9 +118,6 @@ class ExportScreen(BaseScreen):
     @work(thread=True, exclusive=True, group="plan", exit_on_error=False)
     def make_plan(self) -> None:
         """Plan the revision without writing it."""
-        from benchdesign.revision.choice import Choice
-        from benchdesign.revision.plan import plan_revision
-
         session = self.session
         if session is None or session.analysis is None:
             return
@@ -159,7 +160,6 @@ class ExportScreen(BaseScreen):
         return [Content("")] if self.app.size.height >= 30 else []
 
     def _files(self, session: Session) -> Content:
-        from benchdesign.pipeline.write_revision import planned_files
 
         analysis = session.analysis
         assert analysis is not None
@@ -241,15 +241,11 @@ class ExportScreen(BaseScreen):
     @property
     def format(self) -> str | None:
         """The chosen format; None for the benchmark's own."""
-        from benchdesign.benchmarks.formats.export_formats import EXPORTS
-
         name = self.owner.ui.of_screen("export").get("format")
         return name if name in EXPORTS else None
 
     def action_choose(self) -> None:
         """Choose the format of the revised benchmark."""
-        from benchdesign.benchmarks.formats.export_formats import EXPORTS
-
         session = self.session
         if session is None or session.analysis is None:
             return
@@ -315,9 +311,6 @@ class ExportScreen(BaseScreen):
     @work(thread=True, exclusive=True, group="export", exit_on_error=False)
     def write_files(self, folder: Path, *, force: bool) -> None:
         """Write all files, or none if one fails."""
-        from benchdesign.pipeline.write_revision import write_revision
-        from benchdesign.revision.choice import Choice
-
         session = self.session
         if session is None or session.analysis is None:
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from textual.binding import BindingType
@@ -181,7 +182,6 @@ class GapsScreen(ConceptDecisionScreen):
         if session is None or session.analysis is None:
             self.say("The items are still being read.")
             return
-        from dataclasses import replace
 
         gaps = session.analysis.gaps
         choices = []
@@ -202,7 +202,6 @@ class GapsScreen(ConceptDecisionScreen):
         session = self.session
         if fdr is None or session is None or session.loaded is None:
             return
-        from dataclasses import replace
 
         workspace = session.workspace
         loaded = session.loaded

@@ -13,6 +13,7 @@ from textual.widgets import Input
 
 from benchdesign.foundation.text import display
 from benchdesign.tui.dialogs.dialogs import AskChoice
+from benchdesign.tui.rows.csv_export import write_table
 from benchdesign.tui.screens.base_screen import ActionLine, BaseScreen, LinePart
 from benchdesign.tui.session.ui_state import UiState
 from benchdesign.tui.widgets.detail import Detail, Line
@@ -455,7 +456,6 @@ class ListScreen(BaseScreen):
         session = self.session
         if session is None:
             return
-        from benchdesign.tui.rows.csv_export import write_table
 
         try:
             path = write_table(session.folder / "exports", self.MODE, self.table, rows)

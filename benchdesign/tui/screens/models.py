@@ -11,11 +11,17 @@ from textual.binding import BindingType
 from textual.content import Content
 from textual.worker import get_current_worker
 
+from benchdesign.benchmarks.results.join import load_results
 from benchdesign.errors import BenchdesignError
 from benchdesign.foundation.paths import expand_home, path_exists
 from benchdesign.foundation.text import display
+from benchdesign.model_gaps.compare_models import compare_models
+from benchdesign.model_gaps.scores import ModelSettings
+from benchdesign.model_gaps.study import study_models
 from benchdesign.tui.dialogs.dialogs import AskChoice, AskText
 from benchdesign.tui.keys import SCREEN_KEYS, bindings
+from benchdesign.tui.pages import model_page as model_pages
+from benchdesign.tui.rows.model_rows import ModelItemRows, PairRows, ScoreRows, WeakSpotRows
 from benchdesign.tui.screens.list_screen import Facet, ListScreen
 from benchdesign.tui.widgets.path_suggester import PathSuggester
 from benchdesign.tui.widgets.table_rows import Column, ListRows, Rows
@@ -75,7 +81,6 @@ class ModelsScreen(ListScreen):
         return names[min(self.facet, len(names) - 1)]
 
     def _rows_of(self, name: str) -> object:
-        from benchdesign.tui.rows.model_rows import ModelItemRows, PairRows, ScoreRows, WeakSpotRows
 
         study, session = self.study, self.session
         if study is None or session is None or session.analysis is None:
@@ -149,9 +154,6 @@ class ModelsScreen(ListScreen):
 
     def detail_of(self, row_id: str) -> Content:
         """Return the page about a row of the active list."""
-        from benchdesign.tui.pages import model_page as model_pages
-        from benchdesign.tui.rows.model_rows import ModelItemRows, PairRows, ScoreRows, WeakSpotRows
-
         session, rows, study = self.session, self.table.rows, self.study
         if study is None or session is None or session.analysis is None:
             return _HELP_CONTENT
@@ -241,10 +243,6 @@ class ModelsScreen(ListScreen):
     @work(thread=True, exclusive=True, group="results", exit_on_error=False)
     def read_results(self, paths: list[str], metrics: list[str] | None = None) -> None:
         """Load results and score every model."""
-        from benchdesign.benchmarks.results.join import load_results
-        from benchdesign.model_gaps.scores import ModelSettings
-        from benchdesign.model_gaps.study import study_models
-
         session = self.session
         if session is None or session.analysis is None:
             return
@@ -317,9 +315,6 @@ class ModelsScreen(ListScreen):
     @work(thread=True, exclusive=True, group="pair", exit_on_error=False)
     def compare(self, model_a: str, model_b: str) -> None:
         """Compare two models and show the pair."""
-        from benchdesign.model_gaps.compare_models import compare_models
-        from benchdesign.model_gaps.scores import ModelSettings
-
         session, study, worker = self.session, self.study, get_current_worker()
         if study is None or session is None or session.analysis is None:
             return

@@ -5,25 +5,27 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.widgets import Input
 
+from benchdesign.benchmarks.example_data import example_folder
 from benchdesign.errors import BenchdesignError
 from benchdesign.foundation.paths import expand_home, path_exists
+from benchdesign.tui.dialogs.new_workspace import NewWorkspaceForm
 from benchdesign.tui.keys import SCREEN_KEYS, bindings, key_label
 from benchdesign.tui.screens.base_screen import BaseScreen, LinePart
+from benchdesign.tui.session.session import Session
 from benchdesign.tui.session.ui_state import Recent
 from benchdesign.tui.widgets.detail import Line
 from benchdesign.tui.widgets.filter_bar import FilterBar, parse_filter
 from benchdesign.tui.widgets.line_table import LineTable
 from benchdesign.tui.widgets.table_rows import Column, ListRows, TableCell
-
-if TYPE_CHECKING:
-    from benchdesign.tui.dialogs.new_workspace import NewWorkspaceForm
+from benchdesign.workspace.settings import Settings
+from benchdesign.workspace.workspace import Workspace
 
 __all__ = ["OpenScreen"]
 
@@ -72,8 +74,6 @@ class OpenScreen(BaseScreen):
     @property
     def form(self) -> NewWorkspaceForm:
         """The form for a new workspace; it must be mounted."""
-        from benchdesign.tui.dialogs.new_workspace import NewWorkspaceForm
-
         return self.query_one(NewWorkspaceForm)
 
     @property
@@ -125,8 +125,6 @@ class OpenScreen(BaseScreen):
 
     async def action_open_row(self) -> None:
         """Fill in the form with the bundled example if the list is empty."""
-        from benchdesign.benchmarks.example_data import example_folder
-
         if self._recents or self.has_class("-form"):
             return
         try:
@@ -162,8 +160,6 @@ class OpenScreen(BaseScreen):
 
     async def show_form(self) -> None:
         """Show the form; mount it on first use, so that the first frame stays fast."""
-        from benchdesign.tui.dialogs.new_workspace import NewWorkspaceForm
-
         if not self.query(NewWorkspaceForm):
             await self.query_one("#body").mount(NewWorkspaceForm(self.owner.marks, id="new"))
         self.add_class("-form")
@@ -214,10 +210,6 @@ class OpenScreen(BaseScreen):
 
     def create(self) -> None:
         """Create the workspace from the form and open it."""
-        from benchdesign.tui.session.session import Session
-        from benchdesign.workspace.settings import Settings
-        from benchdesign.workspace.workspace import Workspace
-
         if self.form.is_reading:
             self.say("Reading the files first ...")
             self.form.create_when_read()

@@ -13,12 +13,21 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.worker import get_current_worker
 
+from benchdesign.coverage.scope import Scope
 from benchdesign.coverage.status import Status
 from benchdesign.errors import BenchdesignError
 from benchdesign.foundation.text import cell_width, display
+from benchdesign.tui.dialogs.scope import ScopeScreen, scope_overrides, scope_summary
 from benchdesign.tui.keys import SCREEN_KEYS, bindings
+from benchdesign.tui.rows.gap_rows import GapRows
 from benchdesign.tui.screens.base_screen import BaseScreen
+from benchdesign.tui.screens.export import export_folders, open_report
 from benchdesign.tui.session.session import Session
+from benchdesign.tui.session.since_export import (
+    compare_with_export,
+    comparison_content,
+    current_figures,
+)
 from benchdesign.tui.widgets.bars import histogram
 from benchdesign.tui.widgets.detail import Line, heading
 from benchdesign.tui.widgets.evidence import literal
@@ -94,9 +103,6 @@ class OverviewScreen(BaseScreen):
     @work(thread=True, exclusive=True, group="since", exit_on_error=False)
     def look_at_export(self) -> None:
         """Compute in a thread what the decisions change, also since the last export."""
-        from benchdesign.tui.screens.export import export_folders
-        from benchdesign.tui.session.since_export import compare_with_export, current_figures
-
         session = self.session
         if session is None or session.analysis is None:
             return
@@ -221,8 +227,6 @@ class OverviewScreen(BaseScreen):
 
     def _areas(self, session: Session) -> list[Content]:
         """Return lines for the worst areas; an area is more robust than a single concept."""
-        from benchdesign.tui.rows.gap_rows import GapRows
-
         marks = self.owner.marks
         rows = GapRows(session, set(), marks=marks, flat=False)
         if rows.is_flat or not len(rows):
@@ -323,7 +327,6 @@ class OverviewScreen(BaseScreen):
     def _below(self, session: Session) -> Content:
         analysis = session.summary
         assert analysis is not None
-        from benchdesign.tui.dialogs.scope import scope_summary
 
         scope = session.workspace.settings.scope
         sentence, more = scope_summary(
@@ -357,7 +360,6 @@ class OverviewScreen(BaseScreen):
     def _since(self) -> list[Content]:
         if self.since_export is None:
             return []
-        from benchdesign.tui.session.since_export import comparison_content
 
         arrow, width = self.owner.marks.arrow, self.app.size.width - 3
         return [comparison_content(self.since_export, arrow=arrow, width=width)]
@@ -388,8 +390,6 @@ class OverviewScreen(BaseScreen):
 
     def action_choose(self) -> None:
         """Edit the scope: a sentence, example items, pins and exclusions."""
-        from benchdesign.tui.dialogs.scope import ScopeScreen
-
         session = self.session
         if session is None:
             return
@@ -443,7 +443,6 @@ class OverviewScreen(BaseScreen):
         self.owner.touch()
 
     def _by_hand(self, session: Session) -> tuple[ScopeOverride, ...]:
-        from benchdesign.tui.dialogs.scope import scope_overrides
 
         analysis = session.summary
         assert analysis is not None
@@ -451,8 +450,6 @@ class OverviewScreen(BaseScreen):
 
     def action_open_outside(self) -> None:
         """Open the last report."""
-        from benchdesign.tui.screens.export import open_report
-
         open_report(self)
 
     def action_next_part(self) -> None:
@@ -491,7 +488,6 @@ def _row(state: str, label: str, value: Content, *, marks: Marks, width: int) ->
 
 
 def _cutoff(scope: Mapping[str, object]) -> float:
-    from benchdesign.coverage.scope import Scope
 
     cutoff = scope.get("cutoff")
     return float(cutoff) if isinstance(cutoff, int | float) else Scope().cutoff

@@ -15,12 +15,17 @@ from benchdesign.foundation.child_process import ChildProcess as ChildJob
 from benchdesign.foundation.child_process import Failed, Finished, Stopped
 from benchdesign.foundation.preferences import cache_folder, load_preferences
 from benchdesign.foundation.progress import Progress, ProgressCallback
+from benchdesign.pipeline.partial_summary import PartialSummaryWriter, delete_partial_summary
+from benchdesign.pipeline.run import run_workspace
+from benchdesign.revision.choice import Choice
+from benchdesign.revision.map_rewritten import map_rewritten_items
+from benchdesign.revision.rewritten_items import rewritten_items
+from benchdesign.workspace.open_reader import reader_of
+from benchdesign.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from benchdesign.concepts.maps.concept_map import ConceptMap
-    from benchdesign.revision.choice import Choice
     from benchdesign.workspace.analysis import Analysis
-    from benchdesign.workspace.workspace import Workspace
 
 __all__ = [
     "BackgroundJob",
@@ -38,9 +43,6 @@ def compute(folder: str, *, progress: ProgressCallback, output: str) -> None:
 
     Library output goes to a file, because the child shares the terminal with the interface.
     """
-    from benchdesign.pipeline.partial_summary import PartialSummaryWriter, delete_partial_summary
-    from benchdesign.pipeline.run import run_workspace
-
     _print_to(output)
     path = Path(folder)
     delete_partial_summary(path)
@@ -52,10 +54,6 @@ def compute(folder: str, *, progress: ProgressCallback, output: str) -> None:
 
 def map_edited_items(folder: str, *, progress: ProgressCallback, output: str) -> None:
     """Map the accepted items that were edited into the cache, in the child process."""
-    from benchdesign.revision.choice import Choice
-    from benchdesign.revision.map_rewritten import map_rewritten_items
-    from benchdesign.workspace.workspace import Workspace
-
     _print_to(output)
     preferences, _ = load_preferences()
     with Workspace.open(Path(folder), access="read") as workspace:
@@ -72,9 +70,6 @@ def edited_items_map(
 
     If they are not mapped yet, map them in a child process if `may_wait`, else return None.
     """
-    from benchdesign.revision.rewritten_items import rewritten_items
-    from benchdesign.workspace.open_reader import reader_of
-
     items = rewritten_items(analysis, choice)
     if not items:
         return None

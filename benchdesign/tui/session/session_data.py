@@ -11,8 +11,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchdesign.benchmarks.items import Item
+from benchdesign.concepts.maps.token_evidence import TokenEvidence
 from benchdesign.coverage.area_gaps import AreaGaps, find_area_gaps
 from benchdesign.coverage.gaps import Gaps
+from benchdesign.pipeline.load_analysis import judged_again
 from benchdesign.selection.proposal import Proposal
 from benchdesign.tui.session.items_by_concept import ItemsByConcept
 from benchdesign.workspace.analysis import Analysis, Summary
@@ -23,7 +25,6 @@ from benchdesign.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from benchdesign.concepts.dictionaries.dictionary import Dictionary
-    from benchdesign.concepts.maps.token_evidence import TokenEvidence
 
 __all__ = ["Candidate", "Loaded", "load_session", "token_evidence"]
 
@@ -103,8 +104,6 @@ def load_session(
 
 def judge_session(workspace: Workspace, analysis: Analysis) -> Loaded:
     """Count and judge again with the current decisions; may take a second."""
-    from benchdesign.pipeline.load_analysis import judged_again
-
     return derive(judged_again(workspace, analysis), log=workspace.decisions)
 
 
@@ -166,8 +165,6 @@ def token_evidence(
 
     The span of the peak is the fallback for a concept without precomputed token evidence.
     """
-    from benchdesign.concepts.maps.token_evidence import TokenEvidence
-
     evidence = analysis.evidence_of(item)
     strongest: dict[tuple[int, int], float] = {}
     for concept_id in concept_ids:

@@ -8,8 +8,13 @@ from typing import TYPE_CHECKING
 
 from textual.content import Content
 
+from benchdesign.errors import BenchdesignError
 from benchdesign.foundation.text import cell_width, display
+from benchdesign.pipeline.last_export import find_last_export
+from benchdesign.revision.choice import Choice
+from benchdesign.revision.plan import plan_revision
 from benchdesign.tui.number_words import local_time_text
+from benchdesign.tui.session.background_jobs import edited_items_map
 
 if TYPE_CHECKING:
     from benchdesign.coverage.figures import CoverageFigures
@@ -35,11 +40,6 @@ def current_figures(session: Session, analysis: Analysis) -> CoverageFigures | N
 
     Takes as long as planning a revision. Only reads the session.
     """
-    from benchdesign.errors import BenchdesignError
-    from benchdesign.revision.choice import Choice
-    from benchdesign.revision.plan import plan_revision
-    from benchdesign.tui.session.background_jobs import edited_items_map
-
     choice = Choice.from_decisions(session.log)
     try:
         rewritten = edited_items_map(session.workspace, analysis, choice, may_wait=False)
@@ -59,9 +59,6 @@ def compare_with_export(
 
     `now` is the result of `current_figures`, if it was computed already.
     """
-    from benchdesign.pipeline.last_export import find_last_export
-    from benchdesign.revision.choice import Choice
-
     last = find_last_export(folders, analysis)
     if last is None:
         return None

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchdesign.foundation.atomic_files import write_atomically
 from benchdesign.foundation.paths import read_regular_text
-from benchdesign.foundation.serialization import read_json
+from benchdesign.foundation.serialization import read_json, write_json
 
 if TYPE_CHECKING:
     from benchdesign.workspace.workspace import Workspace
@@ -83,7 +83,6 @@ class RecentList:
         self._save([recent for recent in self.load() if recent.folder != folder])
 
     def _save(self, recents: list[Recent]) -> None:
-        from benchdesign.foundation.serialization import write_json
 
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)

@@ -16,9 +16,12 @@ from benchdesign.errors import BenchdesignError, WorkspaceLockedError
 from benchdesign.foundation.preferences import Preferences
 from benchdesign.tui.keys import SCREENS
 from benchdesign.tui.marks import Marks
+from benchdesign.tui.session.pause_garbage_collection import pause_collection
 from benchdesign.tui.session.ui_state import Recent, RecentList, UiState
 from benchdesign.tui.widgets.evidence import literal
 from benchdesign.tui.widgets.job_line import JobLine
+from benchdesign.workspace.decisions import Verdict
+from benchdesign.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from benchdesign.pipeline.partial_summary import PartialSummary
@@ -88,7 +91,6 @@ class OpenedApp(App[None]):
     def open_workspace(self, folder: Path) -> None:
         """Open a workspace and show it; show an error on the status line."""
         from benchdesign.tui.session.session import Session
-        from benchdesign.workspace.workspace import Workspace
 
         self.close_workspace()
         who = self.preferences.who
@@ -166,8 +168,6 @@ class OpenedApp(App[None]):
             return
         n_gaps, n_items, n_candidates, n_open = None, 0, 0, 0
         if session.summary is not None:
-            from benchdesign.workspace.decisions import Verdict
-
             n_gaps = len(session.gap_ids())
             n_items = session.summary.gaps.n_items
             counts = session.verdict_counts()
@@ -187,7 +187,6 @@ class OpenedApp(App[None]):
     @work(thread=True, exclusive=True, group="load", exit_on_error=False)
     def load_analysis(self, *, is_quiet: bool = False) -> None:
         """Load the analysis in a thread; `is_quiet` keeps the status line."""
-        from benchdesign.tui.session.pause_garbage_collection import pause_collection
         from benchdesign.tui.session.session_data import load_session
 
         session = self.session
