@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchdesign.benchmarks.items import Finding, Item
+from benchdesign.foundation.number_words import percent
 
 __all__ = ["find_other_script"]
 
@@ -39,8 +40,9 @@ def find_other_script(items: Sequence[Item], path: Path) -> list[Finding]:
     return [
         Finding(
             "other-script",
-            f"{path}: {1 - n_latin / n_letters:.0%} of the letters are not Latin. The built-in "
-            "reference model reads English, so its gaps mean little here. Use --model and "
-            "--dictionary to choose a model that reads this script, and its dictionary.",
+            f"{path}: {percent(1 - n_latin / n_letters)} of the letters are not Latin. "
+            "The built-in reference model reads English, so its gaps mean little here. "
+            "Use --model and --dictionary to choose a model that reads this script, and its "
+            "dictionary.",
         )
     ]

@@ -13,6 +13,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from benchdesign.foundation.number_words import decimals, duration, percent, speed
 from benchdesign.foundation.progress import Progress
 from benchdesign.foundation.serialization import to_json
 from benchdesign.foundation.text import cell_width, display, ellipsis
@@ -59,7 +60,7 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]], *, right: st
 
 def share(value: float | None) -> str:
     """Return a share as a person reads it."""
-    return "not known" if value is None or value != value else f"{value:.1%}"
+    return percent(value, 1, unknown="not known")
 
 
 TRUST_NOTE = "  TRUST: how well the label finds its texts (AUC, 0.5 is chance; - not measured)"
@@ -68,7 +69,7 @@ TRUST_NOTE = "  TRUST: how well the label finds its texts (AUC, 0.5 is chance; -
 
 def trust(score: float | None) -> str:
     """Return a label's score as it stands in a column of numbers."""
-    return "-" if score is None else f"{score:.2f}"
+    return decimals(score, unknown="-")
 
 
 class Messages:
@@ -130,17 +131,11 @@ class Messages:
 def _line(step: Progress) -> str:
     parts: list[Any] = [step.stage]
     if step.total:
-        parts += [f"{step.done:,}/{step.total:,}", f"{step.done / step.total:.0%}"]
+        parts += [f"{step.done:,}/{step.total:,}", percent(step.done / step.total)]
     elif step.done:
         parts.append(f"{step.done:,}")
     if step.rate:
-        parts.append(f"{step.rate:,.0f}/s" if step.rate >= 10 else f"{step.rate:.1f}/s")
+        parts.append(speed(step.rate))
     if step.seconds_left:
-        parts.append(f"{_duration(step.seconds_left)} left")
+        parts.append(f"{duration(step.seconds_left)} left")
     return "  ".join(parts)
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from benchdesign.concepts.dictionaries.dictionary import Dictionary
 from benchdesign.foundation.arrays import Floats
+from benchdesign.foundation.words import EMPTY_SUBJECT_WORDS, are_forms
 
-__all__ = []
+__all__ = ["name_areas"]
 
 
 _LABELS_IN_NAME = 2
@@ -20,16 +21,6 @@ _LABELS_IN_NAME = 2
 _WORDS_IN_NAME = 3
 
 
-# fmt: off
-_STOP_WORDS = frozenset({
-    "all", "and", "any", "are", "but", "can", "for", "from", "had", "has", "have", "her",
-    "his", "how", "its", "many", "much", "not", "one", "our", "she", "that", "the", "their",
-    "them", "then", "there", "they", "this", "was", "what", "when", "where", "which", "who",
-    "why", "will", "with", "you", "your",
-})
-
-
-# fmt: on
 _KEYWORD = re.compile(r"[^\W\d_]{3,}")
 
 
@@ -68,7 +59,7 @@ def _common_words(
     inside: list[Counter[str]] = [Counter() for _ in range(n_areas)]
     for area, label in zip(area_of, dictionary.table.label, strict=True):
         if area >= 0 and label:
-            inside[area].update(set(_KEYWORD.findall(label.lower())) - _STOP_WORDS)
+            inside[area].update(set(_KEYWORD.findall(label.lower())) - EMPTY_SUBJECT_WORDS)
     overall: Counter[str] = Counter()
     for counts in inside:
         overall.update(counts)
@@ -79,7 +70,7 @@ def _common_words(
         chosen: list[str] = []
         for word in ranked:
             # Keep one form of a word: eat, not both eat and eating.
-            if not any(word.startswith(other) or other.startswith(word) for other in chosen):
+            if not any(are_forms(word, other) for other in chosen):
                 chosen.append(word)
             if len(chosen) == _WORDS_IN_NAME:
                 break

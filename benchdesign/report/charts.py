@@ -13,6 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from benchdesign.foundation.number_words import round_times
+
 __all__ = [
     "Bar",
     "BarPart",
@@ -118,11 +120,11 @@ def histogram_of_lifts(
         return None
     counts = [np.histogram(values, _LIFT_EDGES)[0].astype(float) for values in (first, second)]
     labels = [
-        f"{_ratio_label(low)} to {_ratio_label(high)}"
+        f"{round_times(2.0**low)} to {round_times(2.0**high)}"
         for low, high in itertools.pairwise(_LIFT_EDGES)
     ]
-    labels[0] = f"below {_ratio_label(_LIFT_EDGES[1])}"
-    labels[-1] = f"above {_ratio_label(_LIFT_EDGES[-2])}"
+    labels[0] = f"below {round_times(2.0 ** _LIFT_EDGES[1])}"
+    labels[-1] = f"above {round_times(2.0 ** _LIFT_EDGES[-2])}"
     ticks = [Tick(_place(value, _LIFT_EDGES), label) for value, label in _LIFT_TICKS]
     return _paired(counts, labels, ticks, marker=_place(0.0, _LIFT_EDGES), unit="count")
 
@@ -188,10 +190,6 @@ def _clip(values: NDArray[np.float64], edges: NDArray[np.float64]) -> NDArray[np
 
 def _place(value: float, edges: NDArray[np.float64]) -> float:
     return round(float((value - edges[0]) / (edges[-1] - edges[0]) * _WIDTH), 1)
-
-
-def _ratio_label(lift: float) -> str:
-    return f"{2.0**lift:.2g}×"
 
 
 def _round_up(step: float) -> int:

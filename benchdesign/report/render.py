@@ -22,6 +22,7 @@ from markupsafe import Markup
 
 from benchdesign.coverage.gaps import round_up_items
 from benchdesign.errors import PackagingError
+from benchdesign.foundation.number_words import noun, percent, times, typeset
 from benchdesign.foundation.text import display
 from benchdesign.selection.eligibility import passed_over
 
@@ -81,10 +82,10 @@ def _environment(*, finalize: Any, autoescape: bool) -> Environment:
         keep_trailing_newline=True,
     )
     environment.filters.update(
-        number=_number,
+        number=typeset,
         expected=_expected,
-        percent=_percent,
-        times=_times,
+        percent=percent,
+        times=times,
         plural=_plural,
         q=_q_value,
         origin=_origin,
@@ -109,29 +110,9 @@ def _literal_markdown(value: object) -> object:
     return _LINKS.sub(lambda match: (match[1] or match[3]) + "\\" + (match[2] or match[4]), literal)
 
 
-def _number(value: float, digits: int = 0) -> str:
-    """Format a number with thin spaces between thousands and a minus sign."""
-    if value is None or math.isnan(value):
-        return "–"
-    if math.isinf(value):
-        return "∞"
-    return f"{value:,.{digits}f}".replace(",", "\u202f").replace("-", "−")
-
-
 def _expected(value: float) -> str:
     """Format an expected number of items as a whole number."""
-    return _number(value if math.isnan(value) else int(round_up_items(value)))
-
-
-def _percent(value: float | None, digits: int = 0) -> str:
-    return "–" if value is None or math.isnan(value) else f"{100 * value:.{digits}f}%"
-
-
-def _times(ratio: float) -> str:
-    """Format a ratio to the reference: 0.25×, 3.1×."""
-    if math.isnan(ratio):
-        return "–"
-    return f"{ratio:.2f}×" if ratio < 1 else f"{ratio:.1f}×"
+    return typeset(value if math.isnan(value) else int(round_up_items(value)))
 
 
 def _q_value(value: float) -> str:
@@ -149,7 +130,7 @@ def _origin(label_source: str) -> str:
 
 
 def _plural(n: int, singular: str, plural: str | None = None) -> str:
-    return f"{_number(n)} {singular if n == 1 else plural or singular + 's'}"
+    return f"{typeset(n)} {noun(n, singular, plural)}"
 
 
 def _hash(source: str) -> str:

@@ -13,6 +13,7 @@ from benchdesign.coverage.gaps import Gaps
 from benchdesign.coverage.null_run import run_null
 from benchdesign.coverage.reference import Reference
 from benchdesign.coverage.status import Status
+from benchdesign.foundation.number_words import percent
 from benchdesign.workspace.analysis import Analysis
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def _sensitivity(analysis: Analysis) -> tuple[SensitivityRow, ...]:
     for fdr in (0.01, 0.10):
         if fdr != settings.fdr:
             other = rejudge(gaps, replace(settings, fdr=fdr))
-            rows.append(_row(f"share of false findings at most {fdr:.0%}", other, gaps))
+            rows.append(_row(f"share of false findings at most {percent(fdr)}", other, gaps))
     for times in (1.25, 2.0):
         effect = float(np.log2(times))
         if abs(effect - settings.min_effect) > 0.01:
@@ -98,7 +99,7 @@ def _sensitivity(analysis: Analysis) -> tuple[SensitivityRow, ...]:
     for factor, word in ((0.8, "lower"), (1.25, "higher")):
         if (recounted := _recount(analysis, factor)) is not None:
             change = abs(factor - 1)
-            rows.append(_row(f"presence thresholds {change:.0%} {word}", recounted, gaps))
+            rows.append(_row(f"presence thresholds {percent(change)} {word}", recounted, gaps))
     return tuple(rows)
 
 

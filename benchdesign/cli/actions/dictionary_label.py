@@ -32,6 +32,7 @@ from benchdesign.concepts.labels.score import builtin_embedder, score_labels
 from benchdesign.concepts.mapping import load_dictionary
 from benchdesign.concepts.training.context_files import assign_concept_ids, read_contexts
 from benchdesign.errors import UsageError
+from benchdesign.foundation.number_words import plural
 from benchdesign.foundation.paths import expand_home, is_folder, read_regular_text, resolve_path
 from benchdesign.foundation.preferences import cache_folder, endpoint_key, load_preferences
 
@@ -326,7 +327,7 @@ def _print_summary(
     if as_json or quiet:
         return
     n = summary["n_labelled"]
-    print_lines(f"{n:,} {'concept' if n == 1 else 'concepts'} labelled in {target}.")
+    print_lines(f"{plural(n, 'concept')} labelled in {target}.")
     if n_dropped:
         print_lines(f"{n_dropped:,} labels scored too low and were taken away.")
     if summary["n_not_unique"]:

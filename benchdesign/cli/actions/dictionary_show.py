@@ -16,6 +16,7 @@ from benchdesign.concepts.mapping import load_dictionary, open_mapper
 from benchdesign.concepts.mapping.map_items import map_items
 from benchdesign.concepts.maps.highlights import cut, find_marks, strongest_rows
 from benchdesign.errors import UsageError
+from benchdesign.foundation.number_words import decimals
 from benchdesign.foundation.text import display
 
 if TYPE_CHECKING:
@@ -284,4 +285,4 @@ def _strongest_items(
 
 
 def _number(value: float | None) -> str:
-    return "not known" if value is None or value != value else f"{value:.2f}"
+    return decimals(value, unknown="not known")

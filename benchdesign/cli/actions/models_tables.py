@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from benchdesign.cli.output import print_lines, print_table, share
+from benchdesign.foundation.number_words import percent, points
 from benchdesign.foundation.text import display, ellipsis
 from benchdesign.model_gaps.scores import MIN_ITEMS_FOR_SHARES
 
@@ -77,9 +78,9 @@ def _print_model(study: ModelStudy, one: ModelGaps, items: Sequence[Item], *, to
     )
     profile = list(one.profile())
     if not profile:
-        print_lines(f"  No area is significantly weak (at most {one.settings.fdr:.0%} false).")
+        print_lines(f"  No area is significantly weak (at most {percent(one.settings.fdr)} false).")
     else:
-        print_lines(f"  Weak areas, of which at most {one.settings.fdr:.0%} by chance:")
+        print_lines(f"  Weak areas, of which at most {percent(one.settings.fdr)} by chance:")
         rows: list[tuple[str, ScoreRow]] = []
         for area, concepts in profile[:top]:
             rows.append((display(area.name), area))
@@ -100,7 +101,7 @@ def _print_regions(study: ModelStudy, one: ModelGaps, items: Sequence[Item], *, 
         return
     print_lines(
         "  Groups of alike items it is weak at, each by less than "
-        f"{one.settings.fdr:.0%} chance however many were looked at:"
+        f"{percent(one.settings.fdr)} chance however many were looked at:"
     )
     print_table(
         ("  THEY SHOW", "SCORE", "POINTS", "ITEMS", "P"),
@@ -110,7 +111,7 @@ def _print_regions(study: ModelStudy, one: ModelGaps, items: Sequence[Item], *, 
                 f"{region.n_passed} of {region.n_items}"
                 if region.n_items < MIN_ITEMS_FOR_SHARES
                 else f"{region.score:.2f}",
-                f"{100 * region.gap:+.0f}",
+                points(region.gap),
                 f"{region.n_items:,}",
                 f"{region.p_value:.2g}",
             ]
@@ -164,13 +165,13 @@ def _print_strong(study: ModelStudy, one: ModelGaps, items: Sequence[Item], *, t
 
 def _print_scores(title: str, rows: Sequence[tuple[str, ScoreRow]], *, level: float) -> None:
     print_table(
-        (f"  {title}", "SCORE", f"{level:.0%}", "POINTS", "ITEMS", "Q", "STANDING"),
+        (f"  {title}", "SCORE", percent(level), "POINTS", "ITEMS", "Q", "STANDING"),
         [
             [
                 f"  {ellipsis(name, _NAME)}",
                 _score(row),
                 f"{row.low:.2f}-{row.high:.2f}",
-                f"{100 * row.gap:+.0f}",
+                points(row.gap),
                 f"{row.n_items:,}",
                 f"{row.q_value:.2g}",
                 row.standing.value,
@@ -223,8 +224,8 @@ def _print_held_out(found: Sequence[HeldOut], *, top: int) -> None:
             [
                 f"  {display(one.name, width=_NAME)}",
                 one.kind,
-                f"{100 * one.gap_found:+.0f}",
-                f"{100 * one.gap_held_out:+.0f}",
+                points(one.gap_found),
+                points(one.gap_held_out),
                 f"{one.n_held_out:,}",
                 "too few" if one.p_held_out != one.p_held_out else f"{one.p_held_out:.2g}",
             ]
@@ -238,7 +239,7 @@ def _print_pair(pair: PairedComparison, *, top: int) -> None:
     a, b = display(pair.model_a), display(pair.model_b)
     print_lines(
         "",
-        f"{a} against {b}: {100 * pair.overall:+.1f} points over the {pair.n_items:,} items both "
+        f"{a} against {b}: {points(pair.overall, 1)} points over the {pair.n_items:,} items both "
         "have",
     )
     tables = (("AREA", pair.areas), ("CONCEPT", pair.concepts))
@@ -254,8 +255,8 @@ def _print_pair(pair: PairedComparison, *, top: int) -> None:
                 [
                     [
                         f"  {display(row.name, width=_NAME)}",
-                        f"{100 * row.chi_model:+.0f}",
-                        f"{100 * row.gap:+.0f}",
+                        points(row.chi_model),
+                        points(row.gap),
                         f"{row.n_items:,}",
                         f"{row.q_value:.2g}",
                         a if row.gap > 0 else b,

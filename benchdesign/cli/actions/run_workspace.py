@@ -10,6 +10,7 @@ from benchdesign.cli.actions.run_request import RunRequest, benchmark_stem
 from benchdesign.cli.output import Messages
 from benchdesign.coverage.scope import Scope
 from benchdesign.errors import UsageError
+from benchdesign.foundation.number_words import plural
 from benchdesign.foundation.paths import expand_home, is_folder, path_exists
 from benchdesign.foundation.serialization import to_json
 from benchdesign.workspace.settings import Settings
@@ -67,7 +68,7 @@ def _why_left_alone(folder: Path, settings: Settings) -> str | None:
     """
     with Workspace.open(folder, access="read") as workspace:
         if n := len(workspace.decisions):
-            return f"{n:,} {'decision was' if n == 1 else 'decisions were'} made in it"
+            return f"{plural(n, 'decision was', 'decisions were')} made in it"
         if _said_of_scope(workspace.settings) - _said_of_scope(settings):
             return "it has a scope that this run was not given"
     return None

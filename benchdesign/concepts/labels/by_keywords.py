@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 
 from benchdesign.concepts.labels.labels import ConceptLabel, clean_label
 from benchdesign.concepts.training.contexts import ConceptContexts, Context
+from benchdesign.foundation.words import are_forms
 
 __all__ = ["label_by_keywords"]
 
@@ -73,8 +74,7 @@ def _distinct(ranked: list[str], n: int) -> list[str]:
     """Return the first `n` words, without other forms of an earlier word."""
     words: list[str] = []
     for word in ranked:
-        stem = word[: max(4, len(word) - 2)]
-        if not any(earlier.startswith(stem) or word.startswith(earlier) for earlier in words):
+        if not any(are_forms(word, earlier) for earlier in words):
             words.append(word)
         if len(words) == n:
             break

@@ -19,6 +19,7 @@ from benchdesign.concepts.reference_model.model import ReferenceModel, pool_pass
 from benchdesign.concepts.training.contexts import ConceptContexts
 from benchdesign.errors import Interrupted
 from benchdesign.foundation.progress import ProgressCallback, StopCheck, Ticker
+from benchdesign.foundation.words import EMPTY_LABEL_WORDS, WORD, is_form
 
 if TYPE_CHECKING:
     import numpy as np
@@ -32,16 +33,8 @@ Embedder = Callable[[Sequence[str]], "NDArray[np.float32]"]
 WORDS_WEIGHT = 0.5
 """Weight of the share of the label's words; the cosine of embeddings is mostly in 0 to 0.6."""
 
-_WORD = re.compile(r"[^\W_]+")
 _QUOTED = re.compile(r"[“\"]([^”\"]+)[”\"]")
 _WORD_PART_TERMS = re.compile(r"\b(?:pieces?|prefix(?:es)?|suffix(?:es)?|letters?|endings?)\b")
-_GENERIC_WORDS = frozenset(
-    """
-    a an and any are as at before by ending endings for form forms from in into is it its letter
-    letters like name names of on or other out over piece pieces plural prefix sense senses some
-    such suffix tense than that the their this to up use used uses using verb verbs with word words
-    """.split()  # noqa: SIM905 - a list of fifty quoted words is harder to read
-)
 
 _SENTENCE_HOOK = "blocks.5.hook_resid_post"
 _CONCEPTS_PER_CHUNK = 64
@@ -100,18 +93,18 @@ def word_similarity(label: str, texts: Sequence[str]) -> NDArray[np.float32]:
     """
     import numpy as np
 
-    quoted = [word for quote in _QUOTED.findall(label) for word in _WORD.findall(quote.lower())]
+    quoted = [word for quote in _QUOTED.findall(label) for word in WORD.findall(quote.lower())]
     inside = bool(_WORD_PART_TERMS.search(label))
     words = quoted or [
         word
-        for word in _WORD.findall(label.lower())
-        if word not in _GENERIC_WORDS and len(word) > 1
+        for word in WORD.findall(label.lower())
+        if word not in EMPTY_LABEL_WORDS and len(word) > 1
     ]
     if not words:
         return np.zeros(len(texts), dtype=np.float32)
     shares = []
     for text in texts:
-        text_words = set(_WORD.findall(text.lower()))
+        text_words = set(WORD.findall(text.lower()))
         matches = [
             any(_is_form(word, other, inside=inside) for other in text_words) for word in words
         ]
@@ -124,7 +117,7 @@ def _is_form(word: str, other: str, *, inside: bool) -> bool:
     """Whether `other` is the word or a form of it, or (`inside`) contains it."""
     if inside and word in other:
         return True
-    return word == other or (len(word) >= 4 and other.startswith(word[: max(4, len(word) - 2)]))
+    return is_form(word, other)
 
 
 def auc(present: NDArray[np.float32], absent: NDArray[np.float32]) -> float:

@@ -14,6 +14,7 @@ from textual.timer import Timer
 from textual.widgets import Button, Input
 from textual.worker import get_current_worker
 
+from benchdesign.foundation.number_words import duration
 from benchdesign.foundation.paths import expand_home, path_exists
 from benchdesign.foundation.text import display
 from benchdesign.tui.dialogs.dialogs import AskChoice
@@ -283,8 +284,10 @@ class NewWorkspaceForm(VerticalScroll, can_focus=False):
             check("fail", f"{folder} is already a workspace; press esc and open it from the list")
         elif n_characters:
             seconds = 10 + n_characters / _CHARACTERS_PER_SECOND
-            wait = f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"
-            check("estimate", f"first run: at most {wait} on a CPU; later runs are faster")
+            check(
+                "estimate",
+                f"first run: at most {duration(seconds)} on a CPU; later runs are faster",
+            )
         if problem := self.wanted().problem_of_n_add:
             check("fail", problem)
         if not self.value("benchmark"):

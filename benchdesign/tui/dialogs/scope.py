@@ -13,6 +13,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Label
 
 from benchdesign.benchmarks.items import Item
+from benchdesign.foundation.number_words import plural
 from benchdesign.foundation.text import display
 from benchdesign.tui.marks import Marks
 from benchdesign.tui.widgets.detail import Line
@@ -178,7 +179,7 @@ class ScopeScreen(ModalScreen[ScopeResult | None]):
         """Count the selected items and the remaining pins and exclusions."""
         examples, lifted = self._result()
         n_overrides = len(self._rows.overrides)
-        words = [f"{len(examples)} example item{'' if len(examples) == 1 else 's'}"]
+        words = [plural(len(examples), "example item")]
         if n_overrides:
             n_left = n_overrides - len(lifted)
             words.append(f"{n_left} of {n_overrides} pins and exclusions stay")

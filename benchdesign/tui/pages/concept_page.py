@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from textual.content import Content
 
 from benchdesign.benchmarks.items import Item
+from benchdesign.foundation.number_words import percent, rate_percent, signed
 from benchdesign.foundation.text import display
 from benchdesign.tui.concept_states import is_gap_state
 from benchdesign.tui.marks import Marks
-from benchdesign.tui.number_words import signed
 from benchdesign.tui.pages.neighbours import closest_row, neighbours
 from benchdesign.tui.pages.page_parts import (
     HangingLine,
@@ -42,10 +42,6 @@ def _q_text(value: float) -> str:
     if math.isnan(value):
         return "not tested"
     return "q < 0.0001" if value < 0.0001 else f"q {value:.2g}"
-
-
-def _percent(rate: float) -> str:
-    return "unknown" if math.isnan(rate) else f"{100 * rate:.3g} %"
 
 
 def concept_page(
@@ -81,7 +77,8 @@ def concept_page(
         field_line("have", f"{row.count} of {row.n_items:,}{more}   want {target}{by_hand}"),
         field_line(
             "rate",
-            f"{_percent(row.rate)} here, {_percent(row.base_rate)} in {against} at these lengths",
+            f"{rate_percent(row.rate)} here, {rate_percent(row.base_rate)} in {against} "
+            "at these lengths",
         ),
         field_line(
             "lift",
@@ -134,7 +131,9 @@ def _nearby_lines(session: Session, concept_id: int, *, width: int) -> list[Page
     nearest = neighbours(session, concept_id, _NEIGHBOURS)
     for head, (neighbour, shared) in zip(heads, nearest, strict=False):
         name = display(label(neighbour), width=max(width - 31, 12))
-        parts.append(field_line(head, f"{neighbour:05d} {name} · {100 * shared:.0f} % shared"))
+        parts.append(
+            field_line(head, f"{neighbour:05d} {name} · {percent(shared, gap=' ')} shared")
+        )
     if is_gap_state(session.concept_states[concept_id]):
         row = closest_row(session, concept_id)
         if row is not None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from textual.content import Content
 
+from benchdesign.foundation.number_words import points
 from benchdesign.foundation.text import cell_width, display
 from benchdesign.model_gaps.scores import MIN_ITEMS_FOR_SHARES, ScoreRow, Scores
 from benchdesign.model_gaps.study import Example, ModelStudy
@@ -63,7 +64,7 @@ def score_page(
                 (f"{100 * row.chi_model:>4.0f} %  ", "bold"),
                 (bar, "$text-primary"),
                 f"  {100 * row.low:.0f} to {100 * row.high:.0f} %  "
-                f"{row.standing.value}, {100 * row.gap:+.0f} pt, q {row.q_value:.2g}",
+                f"{row.standing.value}, {points(row.gap)} pt, q {row.q_value:.2g}",
             )
         )
     lines += ["", *_power_lines([scores.row(unit) for scores in tables])]
@@ -85,7 +86,7 @@ def spot_page(study: ModelStudy, spot: SpotRow, *, items: Sequence[Item], width:
         literal(row.name, "bold"),
         Content(
             f"  {kind} · {display(spot.model, width=30)} · {score_text(row)} over {row.n_items:,} "
-            f"items · {100 * row.gap:+.0f} points at similar length and difficulty · "
+            f"items · {points(row.gap)} points at similar length and difficulty · "
             f"q {row.q_value:.2g}"
         ),
     ]
@@ -95,7 +96,7 @@ def spot_page(study: ModelStudy, spot: SpotRow, *, items: Sequence[Item], width:
         lines += [
             Content(
                 f"  {_padded(nested.name, 44)} {nested.n_items:>6,} items  "
-                f"{score_text(nested):>9}  {100 * nested.gap:+.0f}"
+                f"{score_text(nested):>9}  {points(nested.gap)}"
             )
             for nested in spot.nested[:_MAX_NESTED]
         ]
@@ -122,8 +123,8 @@ def spot_page(study: ModelStudy, spot: SpotRow, *, items: Sequence[Item], width:
         text = "Not weak enough on a random half of the items to be measured on the other."
     else:
         text = (
-            f"Held-out check: {100 * held_out.gap_found:+.0f} points on a random half, "
-            f"{100 * held_out.gap_held_out:+.0f} on the other ({held_out.n_held_out:,} items)."
+            f"Held-out check: {points(held_out.gap_found)} points on a random half, "
+            f"{points(held_out.gap_held_out)} on the other ({held_out.n_held_out:,} items)."
         )
     lines.append(literal(text, "$foreground-muted"))
     return _join_page_lines(lines)
@@ -137,7 +138,7 @@ def _region_page(study: ModelStudy, spot: SpotRow, *, items: Sequence[Item], wid
         literal(region.name, "bold"),
         Content(
             f"  {region.n_items:,} similar items · {display(spot.model, width=30)} · "
-            f"{spot.score} · {100 * region.gap:+.0f} points against the others · "
+            f"{spot.score} · {points(region.gap)} points against the others · "
             f"p {region.p_value:.2g}"
         ),
         "",
@@ -149,7 +150,7 @@ def _region_page(study: ModelStudy, spot: SpotRow, *, items: Sequence[Item], wid
         lines += [
             Content(
                 f"  {_padded(part.name, 44)} {part.n_items:>6,} items  "
-                f"{region_score(part):>9}  {100 * part.gap:+.0f}"
+                f"{region_score(part):>9}  {points(part.gap)}"
             )
             for part in region.parts[:_MAX_NESTED]
         ]
@@ -183,8 +184,8 @@ def pair_page(rows: PairRows, row_id: str, *, items: Sequence[Item], width: int)
     lines: list[Content | str] = [
         literal(row.name, "bold"),
         Content(
-            f"  {a} against {b}: {100 * row.chi_model:+.0f} points here, "
-            f"{100 * pair.overall:+.1f} overall, over {row.n_items:,} items · q {row.q_value:.2g}"
+            f"  {a} against {b}: {points(row.chi_model)} points here, "
+            f"{points(pair.overall, 1)} overall, over {row.n_items:,} items · q {row.q_value:.2g}"
         ),
     ]
     find_examples = study.area_examples if kind == "area" else study.concept_examples

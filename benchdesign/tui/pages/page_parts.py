@@ -7,9 +7,9 @@ from typing import NamedTuple
 
 from textual.content import Content
 
+from benchdesign.foundation.number_words import local_time_text
 from benchdesign.foundation.text import display, ellipsis_start
 from benchdesign.tui.marks import Marks
-from benchdesign.tui.number_words import local_time_text
 from benchdesign.tui.widgets.evidence import literal
 from benchdesign.workspace.decision_log import DecisionLog
 from benchdesign.workspace.decisions import DecisionState, Subject, Verdict

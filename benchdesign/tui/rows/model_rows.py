@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchdesign.foundation.number_words import percent, points, signed
 from benchdesign.foundation.text import display
 from benchdesign.model_gaps.scores import MIN_ITEMS_FOR_SHARES, Rating, ScoreRow, Scores
 from benchdesign.tui.marks import Marks
@@ -38,14 +39,14 @@ def score_text(row: ScoreRow) -> str:
     """Return a score in percent, or as a count if there are few items."""
     if row.n_items < MIN_ITEMS_FOR_SHARES:
         return f"{row.n_passed} of {row.n_items}"
-    return f"{100 * row.chi_model:.0f} %"
+    return percent(row.chi_model, gap=" ")
 
 
 def region_score(region: WeakRegion) -> str:
     """Return the score of a group of similar items, as a count if there are few."""
     if region.n_items < MIN_ITEMS_FOR_SHARES:
         return f"{region.n_passed} of {region.n_items}"
-    return f"{100 * region.score:.0f} %"
+    return percent(region.score, gap=" ")
 
 
 class ScoreRows:
@@ -118,7 +119,7 @@ class ScoreRows:
             return TableCell(score_text(score_row), "muted")
         style = style_of(score_row.standing)
         if self._baseline:
-            return TableCell(f"{100 * score_row.gap:+.0f} pt", style)
+            return TableCell(f"{points(score_row.gap)} pt", style)
         mark = "!" if score_row.standing in _WEAK else "+" if score_row.standing in _STRONG else " "
         bar = "" if self._narrow else f"{self._marks.bar(score_row.chi_model, 5)} "
         return TableCell(f"{bar}{100 * score_row.chi_model:>3.0f} %{mark}", style)
@@ -238,7 +239,7 @@ class WeakSpotRows:
         if key == "score":
             return TableCell(spot.score)
         if key == "points":
-            return TableCell(f"{100 * spot.gap:+.0f}", "warn")
+            return TableCell(points(spot.gap), "warn")
         if key == "q":
             return TableCell(f"{spot.chance:.2g}")
         return TableCell(spot.kind, "muted")
@@ -328,9 +329,9 @@ class PairRows:
         if key == "bar":
             return TableCell(signed_bar(score_row.chi_model, self._top, marks=self._marks), style)
         if key == "points":
-            return TableCell(f"{100 * score_row.chi_model:+.0f}", style)
+            return TableCell(points(score_row.chi_model), style)
         if key == "against":
-            return TableCell(f"{100 * score_row.gap:+.0f}", style)
+            return TableCell(points(score_row.gap), style)
         return TableCell(f"{score_row.q_value:.2g}", style)
 
     def sort_value(self, row: int, key: str) -> Any:
@@ -397,7 +398,7 @@ class ModelItemRows:
         if key == "discrimination":
             value = result.discrimination
             return TableCell(
-                "" if np.isnan(value) else f"{value:+.2f}", "warn" if value < 0 else ""
+                "" if np.isnan(value) else signed(value, 2), "warn" if value < 0 else ""
             )
         notes = [
             note for note in result.notes if note != "all-miss" or "check-key" not in result.notes

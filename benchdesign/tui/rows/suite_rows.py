@@ -9,6 +9,7 @@ import numpy as np
 from textual.content import Content
 
 from benchdesign.coverage.status import Status
+from benchdesign.foundation.number_words import percent
 from benchdesign.foundation.text import display
 from benchdesign.tui.marks import Marks
 from benchdesign.tui.widgets.detail import heading
@@ -166,7 +167,7 @@ class OverlapRows:
             return TableCell(benchmark.name)
         if key == "lacking":
             share = benchmark.share_missing
-            return TableCell("" if np.isnan(share) else f"{share:.0%}")
+            return TableCell(percent(share, unknown="", gap=" "))
         if key.startswith("set"):
             other = int(key.removeprefix("set"))
             value = float(self.suite.overlap[row, other])

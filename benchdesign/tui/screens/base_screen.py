@@ -13,10 +13,10 @@ from textual.screen import Screen
 from textual.widget import Widget
 from textual.widgets import Input
 
+from benchdesign.foundation.number_words import local_time_text
 from benchdesign.foundation.text import cell_width, display
 from benchdesign.tui.app import BenchdesignApp
 from benchdesign.tui.keys import FOOTERS, KEYS, SCREENS, footer_word, key_label
-from benchdesign.tui.number_words import local_time_text
 from benchdesign.tui.widgets.detail import Line
 from benchdesign.tui.widgets.job_line import JobLine
 

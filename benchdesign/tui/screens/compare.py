@@ -21,6 +21,7 @@ from benchdesign.coverage.coverage import count_items
 from benchdesign.coverage.reference import reference_of
 from benchdesign.coverage.suite import compare_areas, compare_suite
 from benchdesign.errors import BenchdesignError
+from benchdesign.foundation.number_words import percent, signed
 from benchdesign.foundation.paths import expand_home
 from benchdesign.foundation.text import display
 from benchdesign.tui.dialogs.dialogs import AskChoice, AskText
@@ -91,8 +92,8 @@ class _CompareRows:
         if key == "bar":
             return TableCell(signed_bar(difference, self._top, marks=self._marks), style)
         if key == "difference":
-            return TableCell(f"{difference:+.1f}", style)
-        return TableCell(f"{100 * self.sort_value(row, key):.1f} %")
+            return TableCell(signed(difference), style)
+        return TableCell(percent(self.sort_value(row, key), 1, gap=" "))
 
     def sort_value(self, row: int, key: str) -> Any:
         """Return the sort key of a row in a column."""

@@ -17,6 +17,7 @@ from textual.worker import get_current_worker
 
 from benchdesign.benchmarks.formats.export_formats import EXPORTS
 from benchdesign.errors import BenchdesignError, OutputExistsError
+from benchdesign.foundation.number_words import percent
 from benchdesign.foundation.paths import expand_home
 from benchdesign.foundation.text import display
 from benchdesign.pipeline.write_revision import planned_files, write_revision
@@ -212,10 +213,14 @@ class ExportScreen(BaseScreen):
             before, after = self.plan.figures_before, self.plan.figures_after
             gaps = before.n_missing + before.n_under
             arrow = self.owner.marks.arrow
+            shares = [
+                percent(figures.covered_share, 1, unknown="unknown", gap=" ")
+                for figures in (before, after)
+            ]
             lines += [
                 Content(
-                    f"  well covered    {_percent(before.covered_share)} {arrow} "
-                    f"{_percent(after.covered_share)} of the concepts that can be judged"
+                    f"  well covered    {shares[0]} {arrow} "
+                    f"{shares[1]} of the concepts that can be judged"
                 ),
                 Content(f"  gaps closed     {self.plan.n_gaps_closed} of {gaps}"),
                 Content(f"  missing         {before.n_missing} {arrow} {after.n_missing}"),
@@ -378,7 +383,3 @@ class ExportScreen(BaseScreen):
         if self.session is not None:
             self.app.copy_to_clipboard(self._command(self.session))
             self.say("Command copied.")
-
-
-def _percent(share: float | None) -> str:
-    return "unknown" if share is None else f"{100 * share:.1f} %"

@@ -13,6 +13,7 @@ from textual.worker import get_current_worker
 
 from benchdesign.benchmarks.results.join import load_results
 from benchdesign.errors import BenchdesignError
+from benchdesign.foundation.number_words import percent, plural, points
 from benchdesign.foundation.paths import expand_home, path_exists
 from benchdesign.foundation.text import display
 from benchdesign.model_gaps.compare_models import compare_models
@@ -122,7 +123,7 @@ class ModelsScreen(ListScreen):
         if self._list == "pair" and self.pair is not None:
             pair = self.pair
             names = [display(model, width=20) for model in (pair.model_a, pair.model_b)]
-            return f"{names[0]} vs. {names[1]}: {100 * pair.overall:+.1f} points   c another pair"
+            return f"{names[0]} vs. {names[1]}: {points(pair.overall, 1)} points   c another pair"
         if self._list == "items" and study.items is not None:
             items = study.items
             n = int((items.n_models > 0).sum())
@@ -133,12 +134,12 @@ class ModelsScreen(ListScreen):
                 f"keys to check, about {items.expected_suspects:.0f} expected by chance"
             )
         n_items, n_unmatched = joined.n_items, joined.n_unmatched + joined.n_ambiguous
-        text = f"{len(study.models)} model{'s' if len(study.models) > 1 else ''}"
+        text = plural(len(study.models), "model")
         text += f" · {n_items:,} of {len(study.concept_map):,} items have results"
         if n_unmatched:
             text += f" · {n_unmatched:,} results match no item"
         if self._list == "weak":
-            return f"{text} · at most {study.settings.fdr:.0%} expected by chance"
+            return f"{text} · at most {percent(study.settings.fdr, gap=' ')} expected by chance"
         return text + (" · points relative to overall" if self.baseline else "")
 
     def show_detail(self) -> None:

@@ -16,6 +16,7 @@ from textual.worker import get_current_worker
 from benchdesign.coverage.scope import Scope
 from benchdesign.coverage.status import Status
 from benchdesign.errors import BenchdesignError
+from benchdesign.foundation.number_words import percent, plural
 from benchdesign.foundation.text import cell_width, display
 from benchdesign.tui.dialogs.scope import ScopeScreen, scope_overrides, scope_summary
 from benchdesign.tui.keys import SCREEN_KEYS, bindings
@@ -203,7 +204,7 @@ class OverviewScreen(BaseScreen):
         """Return the covered share before and after the decisions."""
         share = _share(figures.n_covered, figures.n_judged)
         if self.figures_after is not None and self.figures_after.covered_share is not None:
-            after = f"{100 * self.figures_after.covered_share:.1f} %"
+            after = percent(self.figures_after.covered_share, 1, gap=" ")
             share = f"{share.removesuffix(' %')} {self.owner.marks.arrow} {after}"
         text = f"{share} of {figures.n_judged:,} judged"
         width = self.app.size.width if self.is_narrow else self.app.size.width // 2
@@ -219,7 +220,7 @@ class OverviewScreen(BaseScreen):
         note = "if the items are resampled" if width >= 72 else "items resampled"
         return [
             Content.assemble(
-                f"  {f'{100 * interval.level:.0f} % interval':<22}",
+                f"  {percent(interval.level, gap=' ') + ' interval':<22}",
                 (f"{100 * interval.low:.1f} - {100 * interval.high:.1f} %", "bold"),
                 (f"  {note}", "$foreground-muted"),
             )
@@ -374,10 +375,10 @@ class OverviewScreen(BaseScreen):
         counts = session.verdict_counts()
         if counts[Verdict.OPEN]:
             n_open = counts[Verdict.OPEN]
-            noun = "candidate" if n_open == 1 else "candidates"
+            candidates = plural(n_open, "candidate")
             n_gaps, n_filled = session.n_to_fill
             fills = f"; accepting all fills {n_filled:,} of {n_gaps:,} gaps" if n_filled else ""
-            return (f"{n_open:,} {noun} to review{fills}.   enter reviews", "go('candidates')")
+            return (f"{candidates} to review{fills}.   enter reviews", "go('candidates')")
         if session.log.accepted or session.log.dropped:
             return ("Review complete.   enter exports the revision", "go('export')")
         if session.gap_ids():
@@ -476,7 +477,7 @@ def _n_with_verdict(session: Session, verdict: Verdict) -> int:
 
 
 def _share(part: int, whole: int) -> str:
-    return f"{100 * part / whole:.1f} %" if whole else ""
+    return percent(part / whole, 1, gap=" ") if whole else ""
 
 
 def _row(state: str, label: str, value: Content, *, marks: Marks, width: int) -> Content:

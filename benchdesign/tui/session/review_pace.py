@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from statistics import median
 
+from benchdesign.foundation.number_words import duration
 from benchdesign.workspace.decisions import LogStep, Subject, Verdict
 
 __all__ = ["ReviewPace", "measure_review_pace"]
@@ -32,7 +33,7 @@ class ReviewPace:
         """Format the progress in a few words."""
         if self.seconds_each is None:
             return f"this session {self.n_decided:,}"
-        return f"this session {self.n_decided:,} · {_duration(self.seconds_each)} each"
+        return f"this session {self.n_decided:,} · {duration(self.seconds_each)} each"
 
 
 def measure_review_pace(steps: Iterable[LogStep]) -> ReviewPace:
@@ -79,7 +80,3 @@ def _parse_time(when: str) -> datetime | None:
         return datetime.fromisoformat(when)
     except ValueError:
         return None
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 90 else f"{seconds / 60:.0f} min"

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from textual.content import Content
 
 from benchdesign.errors import BenchdesignError
+from benchdesign.foundation.number_words import local_time_text, percent
 from benchdesign.foundation.text import cell_width, display
 from benchdesign.pipeline.last_export import find_last_export
 from benchdesign.revision.choice import Choice
 from benchdesign.revision.plan import plan_revision
-from benchdesign.tui.number_words import local_time_text
 from benchdesign.tui.session.background_jobs import edited_items_map
 
 if TYPE_CHECKING:
@@ -84,9 +84,12 @@ def comparison_content(comparison: ExportComparison, *, arrow: str, width: int) 
     head = f"{prefix}{folder}{when}{changes}"
     if now is None:
         return Content.assemble(title, head)
+    before, after = (
+        percent(share, 1, unknown="-", gap=" ") for share in (last.covered_share, now.covered_share)
+    )
     figures = (
         f"gaps {last.n_gaps:,} {arrow} {now.n_missing + now.n_under:,}   "
-        f"covered {_percent(last.covered_share)} {arrow} {_percent(now.covered_share)}"
+        f"covered {before} {arrow} {after}"
     )
     rule = "" if last.is_same_rule else "   with another rule"
     fits = cell_width(title[0] + head + figures + rule) + 3 <= width
@@ -103,7 +106,3 @@ def _change_texts(since: DecisionsSinceExport) -> list[str]:
     if not since.has_same_concepts:
         parts.append("concept decisions")
     return parts
-
-
-def _percent(share: float | None) -> str:
-    return "-" if share is None else f"{100 * share:.1f} %"

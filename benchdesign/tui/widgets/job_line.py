@@ -8,6 +8,7 @@ from pathlib import Path
 
 from textual.content import Content
 
+from benchdesign.foundation.number_words import duration, elapsed, speed
 from benchdesign.foundation.progress import Progress
 from benchdesign.foundation.text import (
     cell_width,
@@ -42,16 +43,10 @@ def progress_text(progress: Progress) -> str:
         # The next stage reports only once it starts, which can take seconds.
         return "  ".join([*parts, "finishing"])
     if progress.rate:
-        parts.append(f"{progress.rate:,.0f}/s" if progress.rate >= 10 else f"{progress.rate:.1f}/s")
+        parts.append(speed(progress.rate))
     if progress.seconds_left is not None:
-        parts.append(f"{_duration(progress.seconds_left)} left")
+        parts.append(f"{duration(progress.seconds_left)} left")
     return "  ".join(parts)
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
 
 
 class JobLine(Line):
@@ -103,7 +98,7 @@ class JobLine(Line):
             if progress is None
             else progress_text(replace(progress, rate=None, seconds_left=None))
         )
-        warning = f"no progress for {_elapsed_text(silent)}"
+        warning = f"no progress for {elapsed(silent)}"
         keys = "   X stop, R resume   log "
         room = self.size.width - 2 - cell_width(warning + keys)
         rest = str(log)
@@ -122,9 +117,3 @@ def _fit_message(text: str, width: int) -> str:
     if path and cell_width(line) > width:
         line = line.replace(path, ellipsis_middle(path, max(room, _MIN_PATH_WIDTH)), 1)
     return ellipsis(line, width)
-
-
-def _elapsed_text(seconds: float) -> str:
-    """Format a running time to the second, so that it visibly counts."""
-    minutes, rest = divmod(int(seconds), 60)
-    return f"{int(seconds)} s" if seconds < 120 else f"{minutes} min {rest:02d} s"
