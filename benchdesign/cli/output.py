@@ -13,10 +13,12 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from rich.cells import cell_len
+
 from benchdesign.foundation.number_words import decimals, duration, percent, speed
 from benchdesign.foundation.progress import Progress
 from benchdesign.foundation.serialization import to_json
-from benchdesign.foundation.text import cell_width, display, ellipsis
+from benchdesign.foundation.text import display, ellipsis
 
 if TYPE_CHECKING:
     from benchdesign.benchmarks.items import Finding
@@ -47,12 +49,12 @@ def print_table(head: Sequence[str], rows: Sequence[Sequence[str]], *, right: st
     The last column is cut where the terminal ends; a pipe gets it whole.
     """
     cells = [list(head), *[list(row) for row in rows]]
-    widths = [max(cell_width(row[at]) for row in cells) for at in range(len(head))]
+    widths = [max(cell_len(row[at]) for row in cells) for at in range(len(head))]
     room = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     for row in cells:
         parts = []
         for at, cell in enumerate(row):
-            gap = " " * (widths[at] - cell_width(cell))
+            gap = " " * (widths[at] - cell_len(cell))
             parts.append(gap + cell if right[at : at + 1] == "r" else cell + gap)
         line = display("  ".join(parts).rstrip())
         print(line if room is None else ellipsis(line, room))

@@ -1,4 +1,4 @@
-"""Safe display of any text: control characters, cell width, ellipsis, whole numbers.
+"""Safe display of any text: control characters, ellipsis, padding, whole numbers.
 
 Item text is untrusted. Text returned by `display` cannot move the cursor, change the writing
 direction, hide characters or fail to encode. It is still plain text: display it literally, never as
@@ -8,16 +8,17 @@ markup.
 from __future__ import annotations
 
 import re
-import unicodedata
-from functools import lru_cache
+
+from rich.cells import cell_len, split_graphemes
 
 __all__ = [
     "MAX_DIGITS",
-    "cell_width",
     "display",
+    "display_end",
     "ellipsis",
     "ellipsis_middle",
     "ellipsis_start",
+    "fit",
     "is_whole_number",
     "replace_surrogates",
 ]
@@ -56,6 +57,9 @@ _UNSAFE = re.compile(
     "\ufeff\ufff9-\ufffb\ud800-\udfff\ufdd0-\ufdef\U000e0000-\U000e0fff]"
 )
 _PLAIN = re.compile(r"[ -~]*\Z")
+_CHARACTERS_PER_CELL = 2
+_MARGIN = 8
+"""Cells within which an end of a text can change if it is taken out of the whole."""
 
 
 def is_whole_number(text: str) -> bool:
@@ -69,11 +73,39 @@ def display(text: str, *, width: int | None = None, newline: str = "⏎") -> str
     Line ends become `newline` ("\n" keeps lines), tabs become a space. With `width`, the text is
     cut to that many terminal cells.
     """
-    visible = text.replace("\r\n", "\n").replace("\t", " ")
-    if _UNSAFE.search(visible):
-        visible = _UNSAFE.sub(_visible_form, visible)
-    visible = visible.replace("\n", newline)
-    return visible if width is None else ellipsis(visible, width)
+    if width is None:
+        return _visible(text, newline)
+    n_characters = _CHARACTERS_PER_CELL * max(width, 0) + _MARGIN
+    if len(text) > n_characters:
+        # A long text takes long: its start is enough unless combining marks fill it.
+        visible = _visible(text[:n_characters], newline)
+        if cell_len(visible) > width + _MARGIN:
+            return ellipsis(visible, width)
+    return ellipsis(_visible(text, newline), width)
+
+
+def display_end(text: str, width: int) -> str:
+    """Return the end of `text`, made visible and cut to `width` terminal cells at its start."""
+    n_characters = _CHARACTERS_PER_CELL * max(width, 0) + _MARGIN
+    if len(text) > n_characters:
+        visible = display(text[-n_characters:])
+        if cell_len(visible) > width + _MARGIN:
+            return ellipsis_start(visible, width)
+    return ellipsis_start(display(text), width)
+
+
+def fit(text: str, width: int, *, align: str = "left", cut: str = "end") -> str:
+    """Return `text` made visible, and cut or padded to exactly `width` terminal cells.
+
+    `align` is `left` or `right`. `cut` is the end at which a long text is cut, `end` or `start`.
+    """
+    start = text[: width + 1]
+    if cut == "end" and _PLAIN.match(start):
+        fitted = ellipsis(start, width)
+        return fitted.rjust(width) if align == "right" else fitted.ljust(width)
+    fitted = display_end(text, width) if cut == "start" else display(text, width=width)
+    fill = " " * (width - cell_len(fitted))
+    return fill + fitted if align == "right" else fitted + fill
 
 
 def ellipsis(text: str, width: int) -> str:
@@ -82,49 +114,52 @@ def ellipsis(text: str, width: int) -> str:
         return ""
     if _PLAIN.match(text):
         return text if len(text) <= width else text[: width - 1] + "…"
-    used = 0
-    end = 0
-    for position, character in enumerate(text):
-        used += _cells(character)
-        if used > width:
-            return text[:end] + "…"
-        if used <= width - 1:
-            end = position + 1
-    return text
+    graphemes, n_cells = split_graphemes(text)
+    if n_cells <= width:
+        return text
+    used = end = 0
+    for _, grapheme_end, cells in graphemes:
+        used += cells
+        if used > width - 1:
+            break
+        end = grapheme_end
+    return text[:end] + "…"
 
 
 def ellipsis_start(text: str, width: int) -> str:
     """Cut `text` to at most `width` terminal cells, with `…` at the start if it was cut."""
-    if width <= 0 or cell_width(text) <= width:
-        return text if width > 0 else ""
-    used, first = 0, len(text)
-    while first and used + _cells(text[first - 1]) <= width - 1:
-        first -= 1
-        used += _cells(text[first])
-    # Drop combining marks whose base character was cut off.
-    while first < len(text) and not _cells(text[first]):
-        first += 1
-    return "…" + text[first:]
+    if width <= 0:
+        return ""
+    graphemes, n_cells = split_graphemes(text)
+    if n_cells <= width:
+        return text
+    used, start = 0, len(text)
+    for grapheme_start, _, cells in reversed(graphemes):
+        used += cells
+        if used > width - 1:
+            break
+        start = grapheme_start
+    return "…" + text[start:]
 
 
 def ellipsis_middle(text: str, width: int) -> str:
     """Cut `text` to at most `width` terminal cells in the middle, keeping more of the end."""
-    if width < 3 or cell_width(text) <= width:
+    if width < 3 or cell_len(text) <= width:
         return ellipsis(text, width)
     start = ellipsis(text, (width + 2) // 3).removesuffix("…")
-    return start + ellipsis_start(text, width - cell_width(start))
-
-
-def cell_width(text: str) -> int:
-    """Count the terminal cells of `text`; wide East Asian characters take two."""
-    if _PLAIN.match(text):
-        return len(text)
-    return sum(_cells(character) for character in text)
+    return start + ellipsis_start(text, width - cell_len(start))
 
 
 def replace_surrogates(text: str) -> str:
     """Return `text` with lone surrogates replaced by U+FFFD, so that it can be encoded."""
     return _SURROGATES.sub("\ufffd", text)
+
+
+def _visible(text: str, newline: str) -> str:
+    visible = text.replace("\r\n", "\n").replace("\t", " ")
+    if _UNSAFE.search(visible):
+        visible = _UNSAFE.sub(_visible_form, visible)
+    return visible.replace("\n", newline)
 
 
 def _visible_form(match: re.Match[str]) -> str:
@@ -147,10 +182,3 @@ def _joiner(match: re.Match[str]) -> str:
     after = text[position + 1] if position + 1 < len(text) else ""
     is_joining = bool(before and after) and not (before + after).isascii()
     return match.group() if is_joining else _JOINERS[ord(match.group())]
-
-
-@lru_cache(maxsize=4096)
-def _cells(character: str) -> int:
-    if unicodedata.combining(character) or unicodedata.category(character) in {"Mn", "Me", "Cf"}:
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in {"W", "F"} else 1

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import pytest
+from rich.cells import cell_len, split_graphemes
 
 from benchdesign.foundation.text import (
-    cell_width,
     display,
+    display_end,
     ellipsis,
     ellipsis_middle,
+    ellipsis_start,
+    fit,
     is_whole_number,
     replace_surrogates,
 )
@@ -56,7 +59,7 @@ def test_lines_stay_when_asked() -> None:
 )
 def test_text_is_cut_by_terminal_cells(text: str, width: int, cut: str) -> None:
     assert ellipsis(text, width) == cut
-    assert cell_width(ellipsis(text, width)) <= width
+    assert cell_len(ellipsis(text, width)) <= width
 
 
 @pytest.mark.parametrize(
@@ -70,7 +73,7 @@ def test_text_is_cut_by_terminal_cells(text: str, width: int, cut: str) -> None:
 )
 def test_text_is_cut_in_its_middle(text: str, width: int, cut: str) -> None:
     assert ellipsis_middle(text, width) == cut
-    assert cell_width(cut) <= width
+    assert cell_len(cut) <= width
 
 
 def test_lone_surrogates_are_replaced_one_for_one() -> None:
@@ -85,3 +88,43 @@ def test_whole_number_is_digits(text: str) -> None:
 @pytest.mark.parametrize("text", ["", "-1", "1.5", "a", "1e3", "9" * 10, "9" * 5000])
 def test_what_is_no_whole_number(text: str) -> None:
     assert not is_whole_number(text)
+
+
+MULTILINGUAL = [
+    "नमस्ते दुनिया, यह एक वाक्य है",
+    "👩‍🔬 👨‍👩‍👧‍👦 👩🏽‍❤️‍💋‍👨🏽 scientists",
+    "1️⃣ first 2️⃣ second 3️⃣ third",
+    "❤️ heart ☎️ phone ✈️ plane",
+    "東京都の人口は何人ですか",
+    "e\u0301te\u0301 Za\u0335l\u0336g\u0337o\u0338",
+    "می\u200cخواهم",
+    "\u0301\ufe0f\u200dstart",
+    "mixed 東京 👩‍🔬 नि 1️⃣ e\u0301\n\x1b[31m",
+]
+
+
+@pytest.mark.parametrize("text", MULTILINGUAL)
+@pytest.mark.parametrize("cut", ["end", "start"])
+@pytest.mark.parametrize("align", ["left", "right"])
+def test_fitted_text_takes_exactly_its_cells(text: str, cut: str, align: str) -> None:
+    for width in range(1, 61):
+        for long_text in (text, text * 20):
+            assert cell_len(fit(long_text, width, align=align, cut=cut)) == width
+
+
+@pytest.mark.parametrize("text", MULTILINGUAL)
+def test_a_cut_leaves_every_grapheme_whole(text: str) -> None:
+    shown = display(text)
+    graphemes = [shown[start:end] for start, end, _ in split_graphemes(shown)[0]]
+    for width in range(2, cell_len(shown)):
+        start = ellipsis(shown, width).removesuffix("…")
+        assert start in {"".join(graphemes[:n]) for n in range(len(graphemes) + 1)}
+        end = ellipsis_start(shown, width).removeprefix("…")
+        assert end in {"".join(graphemes[n:]) for n in range(len(graphemes) + 1)}
+
+
+@pytest.mark.parametrize("text", [*MULTILINGUAL, "e" + "\u0301" * 500, "a\r\n" * 300])
+def test_a_long_text_is_cut_like_the_whole_of_it(text: str) -> None:
+    for width in (0, 1, 20, 60):
+        assert display(text * 20, width=width) == ellipsis(display(text * 20), width)
+        assert display_end(text * 20, width) == ellipsis_start(display(text * 20), width)

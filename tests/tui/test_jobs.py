@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import cast
 
 import pytest
+from rich.cells import cell_len
 
 from benchdesign.foundation.child_process import ChildProcess as ChildJob
 from benchdesign.foundation.progress import Progress
 from benchdesign.foundation.serialization import to_json, write_json
-from benchdesign.foundation.text import cell_width
 from benchdesign.pipeline.partial_summary import PartialSummary
 from benchdesign.tui.session import background_jobs as jobs
 from benchdesign.tui.widgets.job_line import JobLine, progress_text
@@ -45,11 +45,11 @@ async def test_how_to_stop_is_told_beside_the_longest_progress(
         await pilot.press("3", "plus", "R")
         line = app.screen.query_one(JobLine)
         await until(pilot, lambda: str(line.content).endswith("…   X stop"))
-        assert cell_width(str(line.content)) == width - 2
+        assert cell_len(str(line.content)) == width - 2
         fake_job.progress = Progress("mapping " * 20, 3, 10, 38.0, 16.0)
         await until(pilot, lambda: "█" in str(line.content))
         assert str(line.content).endswith("…   X stop")
-        assert cell_width(str(line.content)) == width - 2
+        assert cell_len(str(line.content)) == width - 2
 
 
 async def test_a_job_shows_its_progress_and_stops_at_once(bench: Bench, fake_job: FakeJob) -> None:
@@ -71,9 +71,9 @@ async def test_a_path_too_long_for_the_line_is_cut_in_its_middle(bench: Bench, w
         text = str(line.content)
         assert text.startswith("Wrote 5 files to /home/ann/") and "…" in text
         assert text.endswith("/animals-revised. o opens the report.")
-        assert cell_width(text) == width - 2
+        assert cell_len(text) == width - 2
         await pilot.resize_terminal(width + 20, 24)
-        await until(pilot, lambda: cell_width(str(line.content)) == width + 18)
+        await until(pilot, lambda: cell_len(str(line.content)) == width + 18)
         app.say("word " * 60)
         assert str(line.content).endswith("…")
 
@@ -131,7 +131,7 @@ async def test_a_worker_that_stops_making_progress_is_told_until_it_goes_on(
         now[0] += 1.0
         await until(pilot, lambda: "no progress for 60 s" in text())
         assert "X stop" in text() and "job.log" in text() and "left" not in text()
-        assert cell_width(text()) <= width - 2
+        assert cell_len(text()) <= width - 2
         now[0] += 75.0
         await until(pilot, lambda: "no progress for 2 min 15 s" in text())
         child.said.append(Progress("mapping items", 4, 10, 38.0, 16.0))

@@ -145,7 +145,7 @@ def _nearby_lines(session: Session, concept_id: int, *, width: int) -> list[Page
 
 
 def _item_excerpt(item: Item) -> str:
-    return display((item.prompt or item.text)[:400], width=90, newline=" ")
+    return display(item.prompt or item.text, width=90, newline=" ")
 
 
 def _queue_lines(session: Session, concept_id: int) -> list[tuple[str, str]]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from rich.cells import cell_len
 from textual.content import Content
 
-from benchdesign.foundation.text import cell_width, display
+from benchdesign.foundation.text import display, fit
 from benchdesign.selection.proposal import GapFilled
 from benchdesign.tui.concept_states import UNCOUNTED_STATES
 from benchdesign.tui.marks import Marks
@@ -148,7 +149,7 @@ def _filled_gap_lines(
     )
     rows = gaps[first : first + _MAX_GAPS_LISTED]
     label_width = min(
-        max(cell_width(analysis.dictionary.label(gap.concept_id)) for gap in rows), width
+        max(cell_len(analysis.dictionary.label(gap.concept_id)) for gap in rows), width
     )
     label_width = min(label_width, max(width - 28, 12))
     for gap in rows:
@@ -156,13 +157,13 @@ def _filled_gap_lines(
         before = count - 1 if accepted and is_add else count
         after = before + 1 if is_add else before - 1
         target = session.target(gap.concept_id)
-        label = display(analysis.dictionary.label(gap.concept_id), width=label_width)
+        label = fit(analysis.dictionary.label(gap.concept_id), label_width)
         is_lit = gap.concept_id == lit
         parts.append(
             Content.assemble(
                 (marks.glyph("cursor") if is_lit else " ", "bold"),
                 (f" {gap.concept_id:05d} ", "$foreground-muted"),
-                (label + " " * (label_width - cell_width(label)), "bold" if is_lit else ""),
+                (label, "bold" if is_lit else ""),
                 (f" {before:>4} {marks.arrow} {after} of {target}", "bold"),
                 (" enough" if before >= target else "", "$foreground-muted"),
             )

@@ -6,10 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from rich.cells import cell_len
 from textual.content import Content
 
 from benchdesign.foundation.number_words import points
-from benchdesign.foundation.text import cell_width, display
+from benchdesign.foundation.text import display, fit
 from benchdesign.model_gaps.scores import MIN_ITEMS_FOR_SHARES, ScoreRow, Scores
 from benchdesign.model_gaps.study import Example, ModelStudy
 from benchdesign.tui.marks import Marks
@@ -41,13 +42,13 @@ def score_page(
     """Return every model's score on a row, with interval, statistical power and examples."""
     lines: list[Content | str] = [literal(tables[0].names[unit], "bold"), ""]
     longest = max(
-        cell_width(display(result.model, width=_MODEL_NAME_WIDTH)) for result in study.models
+        cell_len(display(result.model, width=_MODEL_NAME_WIDTH)) for result in study.models
     )
     # Width left for the bar if the rest of the line has its maximum length.
     bar_width = max(min(width - _WIDTH_BESIDE_BAR - longest, 30), 0)
     for result, scores in zip(study.models, tables, strict=True):
         row = scores.row(unit)
-        name = _padded(result.model, longest)
+        name = f"{fit(result.model, longest)} "
         if row.n_items < MIN_ITEMS_FOR_SHARES:
             lines.append(
                 Content(f"  {name}  {score_text(row)} solved: too few items for a percentage")
@@ -95,7 +96,7 @@ def spot_page(study: ModelStudy, spot: SpotRow, *, items: Sequence[Item], width:
         lines += ["", heading(title)]
         lines += [
             Content(
-                f"  {_padded(nested.name, 44)} {nested.n_items:>6,} items  "
+                f"  {fit(nested.name, 44)}  {nested.n_items:>6,} items  "
                 f"{score_text(nested):>9}  {points(nested.gap)}"
             )
             for nested in spot.nested[:_MAX_NESTED]
@@ -149,7 +150,7 @@ def _region_page(study: ModelStudy, spot: SpotRow, *, items: Sequence[Item], wid
         lines += ["", heading("Narrower groups inside it, each weak on its own")]
         lines += [
             Content(
-                f"  {_padded(part.name, 44)} {part.n_items:>6,} items  "
+                f"  {fit(part.name, 44)}  {part.n_items:>6,} items  "
                 f"{region_score(part):>9}  {points(part.gap)}"
             )
             for part in region.parts[:_MAX_NESTED]
@@ -228,7 +229,7 @@ def item_page(
         score_label = "no result" if np.isnan(score) else f"{score:.2g}"
         lines.append(
             Content.assemble(
-                f"  {_padded(model, _MODEL_NAME_WIDTH + 6)}{score_label:>9}  ",
+                f"  {fit(model, _MODEL_NAME_WIDTH + 6)} {score_label:>9}  ",
                 literal(display(answer, width=60) if answer else "", "$foreground-muted"),
             )
         )
@@ -269,14 +270,9 @@ def _examples(
     for example in examples:
         item = items[example.row]
         label = f"  {example.strength:>5.2f}  score {example.score:.2g}  "
-        text_width = max(width - cell_width(label) - 2, 20)
+        text_width = max(width - cell_len(label) - 2, 20)
         text = literal(display(item.prompt, width=text_width, newline=" "))
         yield Content.assemble((label, "$foreground-muted"), text)
-
-
-def _padded(text: str, width: int) -> str:
-    label = display(text, width=width)
-    return label + " " * max(width - cell_width(label), 0) + " "
 
 
 def _join_page_lines(lines: Sequence[Content | str]) -> Content:

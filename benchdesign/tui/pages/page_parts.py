@@ -8,7 +8,7 @@ from typing import NamedTuple
 from textual.content import Content
 
 from benchdesign.foundation.number_words import local_time_text
-from benchdesign.foundation.text import display, ellipsis_start
+from benchdesign.foundation.text import display_end
 from benchdesign.tui.marks import Marks
 from benchdesign.tui.widgets.evidence import literal
 from benchdesign.workspace.decision_log import DecisionLog
@@ -96,7 +96,7 @@ def marked_line(state: str, text: Content, *, marks: Marks) -> HangingLine:
 
 def shortened_id(text: str, width: int) -> str:
     """Return an id cut at its start to a width: ids differ at their end."""
-    return ellipsis_start(display(text[-4 * width - 8 :]), width)
+    return display_end(text, width)
 
 
 def decision_lines(standing: DecisionState) -> list[PagePart]:

@@ -10,7 +10,7 @@ from textual.content import Content
 
 from benchdesign.coverage.status import Status
 from benchdesign.foundation.number_words import percent
-from benchdesign.foundation.text import display
+from benchdesign.foundation.text import display, fit
 from benchdesign.tui.marks import Marks
 from benchdesign.tui.widgets.detail import heading
 from benchdesign.tui.widgets.evidence import literal
@@ -105,7 +105,7 @@ class HeatRows:
             gaps = "gap" if area.n_gaps == 1 else "gaps"
             lines.append(
                 Content(
-                    f"  {display(name, width=24):<24}  {2.0**area.lift:>5.2f} times the reference  "
+                    f"  {fit(name, 24)}  {2.0**area.lift:>5.2f} times the reference  "
                     f"{area.status.value.replace('_', ' '):<10}  {area.n_gaps} {gaps} among "
                     f"{area.n_concepts} concepts"
                 )

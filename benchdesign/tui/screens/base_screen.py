@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
+from rich.cells import cell_len
 from textual import events
 from textual.app import ComposeResult
 from textual.containers import Container
@@ -14,7 +15,7 @@ from textual.widget import Widget
 from textual.widgets import Input
 
 from benchdesign.foundation.number_words import local_time_text
-from benchdesign.foundation.text import cell_width, display
+from benchdesign.foundation.text import display
 from benchdesign.tui.app import BenchdesignApp
 from benchdesign.tui.keys import FOOTERS, KEYS, SCREENS, footer_word, key_label
 from benchdesign.tui.widgets.detail import Line
@@ -49,7 +50,7 @@ class ActionLine(Line):
     def action_at(self, x: int) -> str:
         """Return the action of the part at a cell; empty if there is none."""
         for part in getattr(self, "_parts", []):
-            x -= cell_width(part.text)
+            x -= cell_len(part.text)
             if x < 0:
                 return str(part.action)
         return ""
@@ -187,9 +188,9 @@ class BaseScreen(Screen[None]):
         saved = _saved_text(session) if session.can_write else "read-only"
         right = saved if self.is_narrow else " · ".join(text for text in (right, saved) if text)
         size = "" if self.is_narrow else size
-        name_width = max(width - 11 - cell_width(size) - cell_width(right) - 2, 8)
+        name_width = max(width - 11 - cell_len(size) - cell_len(right) - 2, 8)
         name = display(name, width=name_width)
-        gap = " " * max(width - 11 - cell_width(name + size + right), 1)
+        gap = " " * max(width - 11 - cell_len(name + size + right), 1)
         return Content.assemble(
             ("benchdesign", "bold $text-accent"),
             (name, "bold"),

@@ -19,7 +19,7 @@ from benchdesign.benchmarks.formats.export_formats import EXPORTS
 from benchdesign.errors import BenchdesignError, OutputExistsError
 from benchdesign.foundation.number_words import percent
 from benchdesign.foundation.paths import expand_home
-from benchdesign.foundation.text import display
+from benchdesign.foundation.text import display, fit
 from benchdesign.pipeline.write_revision import planned_files, write_revision
 from benchdesign.revision.choice import Choice
 from benchdesign.revision.plan import plan_revision
@@ -178,7 +178,7 @@ class ExportScreen(BaseScreen):
                 )
             lines.append(
                 Content.assemble(
-                    "  ", literal(f"{name:<28}", "bold"), literal(description, "$foreground-muted")
+                    "  ", literal(fit(name, 28), "bold"), literal(description, "$foreground-muted")
                 )
             )
         n = len(analysis.benchmark)

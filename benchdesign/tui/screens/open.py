@@ -39,7 +39,7 @@ class OpenScreen(BaseScreen):
     COLUMNS: ClassVar[tuple[Column, ...]] = (
         Column("mark", "", 2),
         Column("name", "NAME", 0),
-        Column("folder", "FOLDER", 38, narrow=False),
+        Column("folder", "FOLDER", 38, narrow=False, cut="start"),
         Column("items", "ITEMS", 7, "right"),
         Column("gaps", "GAPS", 6, "right", narrow=False),
         Column("candidates", "REVIEWED", 11, "right", narrow=False),
@@ -97,7 +97,7 @@ class OpenScreen(BaseScreen):
         return {
             "mark": TableCell(mark, "warn" if recent.is_missing else "good"),
             "name": TableCell(recent.name or recent.folder, style or "strong"),
-            "folder": TableCell(_path_end(recent.folder, 38), "muted"),
+            "folder": TableCell(recent.folder, "muted"),
             "items": TableCell(f"{recent.n_items:,}" if recent.n_items else "", style),
             "gaps": TableCell("" if recent.n_gaps is None else f"{recent.n_gaps:,}", style),
             "candidates": TableCell(reviewed, style),
@@ -200,11 +200,11 @@ class OpenScreen(BaseScreen):
         names = [f"{recent.name} {recent.folder}" for recent in self._recents]
         self.table.narrow_to(row_filter.keep(len(names), names.__getitem__))
 
-    def on_new_form_left(self) -> None:
+    def on_new_workspace_form_left(self) -> None:
         """Close the form."""
         self.action_back()
 
-    def on_new_form_filled(self) -> None:
+    def on_new_workspace_form_filled(self) -> None:
         """Create the workspace."""
         self.create()
 
@@ -242,11 +242,6 @@ class OpenScreen(BaseScreen):
             return
         self.remove_class("-form")
         self.owner.start_session(Session(workspace))
-
-
-def _path_end(folder: str, width: int) -> str:
-    """Return the end of a path, cut at the start: the end differs between folders."""
-    return folder if len(folder) <= width else f"…{folder[1 - width :]}"
 
 
 def _opened_text(opened: str) -> str:

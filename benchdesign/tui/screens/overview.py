@@ -17,7 +17,7 @@ from benchdesign.coverage.scope import Scope
 from benchdesign.coverage.status import Status
 from benchdesign.errors import BenchdesignError
 from benchdesign.foundation.number_words import percent, plural
-from benchdesign.foundation.text import cell_width, display
+from benchdesign.foundation.text import fit
 from benchdesign.tui.dialogs.scope import ScopeScreen, scope_overrides, scope_summary
 from benchdesign.tui.keys import SCREEN_KEYS, bindings
 from benchdesign.tui.rows.gap_rows import GapRows
@@ -238,14 +238,14 @@ class OverviewScreen(BaseScreen):
         lines = [Content(""), heading(head)]
         is_full = self.since_export is not None and self.app.size.height < 40
         for row in range(min(len(rows), _MAX_AREAS_SHOWN - 2 if is_full else _MAX_AREAS_SHOWN)):
-            name = display(rows.row_id(row).removeprefix("area:"), width=width)
+            name = fit(rows.row_id(row).removeprefix("area:"), width)
             have, want = rows.sort_value(row, "have"), rows.sort_value(row, "want")
             new = rows.cell(row, "add").text if added else ""
             state = rows.state(row) or "adequate"
             lines.append(
                 Content.assemble(
                     (f"  {marks.glyph(state):<3}", marks.style(state)),
-                    name + " " * max(width - cell_width(name), 0),
+                    name,
                     (f"{len(rows.concepts(rows.row_id(row))):>4}", "bold"),
                     f"   {have:>4,}",
                     (f"{new:>{len(added)}}", marks.style("new")),
@@ -481,10 +481,8 @@ def _share(part: int, whole: int) -> str:
 
 
 def _row(state: str, label: str, value: Content, *, marks: Marks, width: int) -> Content:
-    text = display(label, width=width)
-    fill = " " * max(width - cell_width(text), 0)
     return Content.assemble(
-        (f"  {marks.glyph(state):<3}", marks.style(state)), text + fill, "  ", value
+        (f"  {marks.glyph(state):<3}", marks.style(state)), fit(label, width), "  ", value
     )
 
 

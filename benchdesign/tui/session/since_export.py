@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len
 from textual.content import Content
 
 from benchdesign.errors import BenchdesignError
 from benchdesign.foundation.number_words import local_time_text, percent
-from benchdesign.foundation.text import cell_width, display
+from benchdesign.foundation.text import display
 from benchdesign.pipeline.last_export import find_last_export
 from benchdesign.revision.choice import Choice
 from benchdesign.revision.plan import plan_revision
@@ -79,7 +80,7 @@ def comparison_content(comparison: ExportComparison, *, arrow: str, width: int) 
         "" if is_narrow else "export ",
         f" ({local_time_text(last.when.isoformat())}){gap}",
     )
-    room = width - cell_width(title[0] + prefix + when + changes)
+    room = width - cell_len(title[0] + prefix + when + changes)
     folder = display(last.folder.name, width=min(max(room, 6), 28))
     head = f"{prefix}{folder}{when}{changes}"
     if now is None:
@@ -92,7 +93,7 @@ def comparison_content(comparison: ExportComparison, *, arrow: str, width: int) 
         f"covered {before} {arrow} {after}"
     )
     rule = "" if last.is_same_rule else "   with another rule"
-    fits = cell_width(title[0] + head + figures + rule) + 3 <= width
+    fits = cell_len(title[0] + head + figures + rule) + 3 <= width
     space = "   " if fits else f"\n{'':<10}"
     return Content.assemble(title, f"{head}{space}", (figures, "bold"), (rule, "$foreground-muted"))
 

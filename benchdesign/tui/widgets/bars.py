@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from textual.content import Content
 
-from benchdesign.foundation.text import cell_width, ellipsis
+from benchdesign.foundation.text import fit
 from benchdesign.tui.marks import Marks
 
 __all__ = ["histogram", "interval", "signed_bar"]
@@ -20,12 +20,11 @@ def histogram(
     lines = []
     for label, count in rows:
         bar = marks.length(count / top, width)
-        fill = " " * max(label_width - cell_width(label), 0)
         lines.append(
             Content.assemble(
-                "  " + ellipsis(label, label_width) + fill + " ",
+                f"  {fit(label, label_width)} ",
                 (bar, "$text-primary"),
-                " " * (width - cell_width(bar)),
+                " " * (width - len(bar)),
                 f" {count:>6,}",
             )
         )

@@ -6,12 +6,12 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+from rich.cells import cell_len
 from textual.content import Content
 
 from benchdesign.foundation.number_words import duration, elapsed, speed
 from benchdesign.foundation.progress import Progress
 from benchdesign.foundation.text import (
-    cell_width,
     display,
     ellipsis,
     ellipsis_middle,
@@ -84,7 +84,7 @@ class JobLine(Line):
             share = progress.done / progress.total if progress.total else 0.0
             bar = f" {marks.bar(share, 12)} " if progress.total else ""
             text = progress_text(progress)
-        room = max(self.app.size.width - 2 - cell_width(bar + _STOP_HINT), 8)
+        room = max(self.app.size.width - 2 - cell_len(bar + _STOP_HINT), 8)
         line = ellipsis(display(text, newline=" "), room)
         self.show(Content.assemble((bar, "$text-primary"), literal(line), (_STOP_HINT, "bold")))
 
@@ -100,9 +100,9 @@ class JobLine(Line):
         )
         warning = f"no progress for {elapsed(silent)}"
         keys = "   X stop, R resume   log "
-        room = self.size.width - 2 - cell_width(warning + keys)
+        room = self.size.width - 2 - cell_len(warning + keys)
         rest = str(log)
-        if cell_width(rest) + cell_width(state) + 3 <= room:
+        if cell_len(rest) + cell_len(state) + 3 <= room:
             rest += f"   {state}"
         else:
             rest = ellipsis_start(rest, max(room, _MIN_PATH_WIDTH))
@@ -112,8 +112,8 @@ class JobLine(Line):
 def _fit_message(text: str, width: int) -> str:
     """Fit a message on the line: shorten its longest path first, then its end."""
     line = display(text, newline=" ")
-    path = max(_PATH.findall(line), key=cell_width, default="")
-    room = width - (cell_width(line) - cell_width(path))
-    if path and cell_width(line) > width:
+    path = max(_PATH.findall(line), key=cell_len, default="")
+    room = width - (cell_len(line) - cell_len(path))
+    if path and cell_len(line) > width:
         line = line.replace(path, ellipsis_middle(path, max(room, _MIN_PATH_WIDTH)), 1)
     return ellipsis(line, width)

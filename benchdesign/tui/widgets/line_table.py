@@ -22,7 +22,7 @@ from textual.reactive import reactive
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from benchdesign.foundation.text import cell_width, display, ellipsis, ellipsis_start
+from benchdesign.foundation.text import fit
 from benchdesign.tui.keys import TABLE_KEYS, bindings
 from benchdesign.tui.marks import Marks
 from benchdesign.tui.widgets.table_rows import Column, ListRows, Rows
@@ -397,7 +397,7 @@ class LineTable(ScrollView, can_focus=True):
         if position >= len(self.view):
             lines = wrap(self.empty, max(width - 6, 8)) if not self.view and y >= 2 else []
             text = lines[y - 2] if 0 <= y - 2 < len(lines) else ""
-            return Strip([Segment(_fit(f"   {text}", width, "left"), self._style("muted"))], width)
+            return Strip([Segment(fit(f"   {text}", width), self._style("muted"))], width)
         return self._line(position, width)
 
     def _header(self, width: int) -> Strip:
@@ -406,8 +406,8 @@ class LineTable(ScrollView, can_focus=True):
             title = column.title
             if column.key == self.sort_key and title:
                 title += self.marks.glyph("descending" if self.reverse else "ascending")
-            parts.append(_fit(title, size, column.align) + " ")
-        return Strip([Segment(_fit("".join(parts), width, "left"), self._style("header"))], width)
+            parts.append(fit(title, size, align=column.align) + " ")
+        return Strip([Segment(fit("".join(parts), width), self._style("header"))], width)
 
     def _line(self, position: int, width: int) -> Strip:
         row = self.view[position]
@@ -423,7 +423,7 @@ class LineTable(ScrollView, can_focus=True):
         used = 3
         for column, size in self._widths():
             cell = self.rows.cell(row, column.key)
-            text = _fit(cell.text, size, column.align, cut=column.cut)
+            text = fit(cell.text, size, align=column.align, cut=column.cut)
             segments.append(Segment(text + " ", self._style(cell.style, over)))
             used += size + 1
         if used < width:
@@ -437,18 +437,3 @@ class LineTable(ScrollView, can_focus=True):
     def on_blur(self) -> None:
         """Redraw the cursor as not focused."""
         self.refresh()
-
-
-def _fit(text: str, width: int, align: str, *, cut: str = "end") -> str:
-    """Cut or pad text to exactly `width` cells; safe for untrusted text."""
-    # Cut long text before `display`, whose time grows with the length.
-    start = text[: width + 1]
-    if cut == "end" and start.isascii() and start.isprintable():
-        fitted = start if len(start) <= width else f"{start[: width - 1]}…"
-        return fitted.rjust(width) if align == "right" else fitted.ljust(width)
-    if cut == "start":
-        fitted = ellipsis_start(display(text[-width * 4 - 8 :]), width)
-    else:
-        fitted = ellipsis(display(text[: width * 4 + 8]), width)
-    fill = " " * (width - cell_width(fitted))
-    return fill + fitted if align == "right" else fitted + fill

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from textual.content import Content
 
-from benchdesign.foundation.text import cell_width, display
+from benchdesign.foundation.text import fit
 from benchdesign.pipeline.partial_summary import PartialSummary
 from benchdesign.tui.marks import Marks
 from benchdesign.tui.widgets.detail import heading
@@ -35,7 +35,7 @@ def partial_results_content(partial: PartialSummary, *, marks: Marks, width: int
             lines.append(
                 Content.assemble(
                     (f"  {marks.glyph(state):<3} ", marks.style(state)),
-                    _padded(label, room),
+                    fit(label, room),
                     (f"{n_items:>5} / {expected:.0f}", "bold"),
                 )
             )
@@ -47,14 +47,9 @@ def partial_results_content(partial: PartialSummary, *, marks: Marks, width: int
             lines.append(
                 Content.assemble(
                     "      ",
-                    _padded(label, room),
+                    fit(label, room),
                     (f"{n_items:>5}  ", "bold"),
                     (bar, "$text-primary"),
                 )
             )
     return Content("\n").join(lines)
-
-
-def _padded(label: str, width: int) -> str:
-    text = display(label, width=width)
-    return text + " " * max(width - cell_width(text), 0)
