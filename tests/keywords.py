@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -103,13 +104,34 @@ class KeywordMapper:
         return found.astype(np.float16)
 
 
+MAPPER_USERS = (
+    "benchdesign.cli.actions.dictionary_show",
+    "benchdesign.concepts.mapping.reader",
+)
+DICTIONARY_USERS = (
+    *MAPPER_USERS,
+    "benchdesign.cli.actions.dictionary_label",
+    "benchdesign.workspace.workspace",
+)
+
+
+def use_mapper(monkeypatch: pytest.MonkeyPatch, mapper: KeywordMapper) -> None:
+    """Make every command read items through a mapper, wherever one is opened."""
+    replace_open_mapper(monkeypatch, lambda *_, **__: mapper)
+    for user in DICTIONARY_USERS:
+        monkeypatch.setattr(f"{user}.load_dictionary", lambda *_, **__: mapper.dictionary)
+
+
+def replace_open_mapper(monkeypatch: pytest.MonkeyPatch, opener: Callable[..., Any]) -> None:
+    """Replace what opens a mapper, in every module that does."""
+    for user in MAPPER_USERS:
+        monkeypatch.setattr(f"{user}.open_mapper", opener)
+
+
 def use_keywords(monkeypatch: pytest.MonkeyPatch) -> KeywordMapper:
     """Make every run read items through the words above."""
     mapper = KeywordMapper()
-    monkeypatch.setattr("benchdesign.concepts.mapping.open_mapper", lambda *_, **__: mapper)
-    monkeypatch.setattr(
-        "benchdesign.concepts.mapping.load_dictionary", lambda *_, **__: mapper.dictionary
-    )
+    use_mapper(monkeypatch, mapper)
     return mapper
 
 

@@ -13,7 +13,7 @@ from benchdesign.cli import run_command
 from benchdesign.errors import ModelError
 from benchdesign.pipeline.stage_results import ProposeResult
 from benchdesign.workspace.workspace import Workspace
-from tests.keywords import KeywordMapper, use_keywords, write_sets
+from tests.keywords import KeywordMapper, replace_open_mapper, use_keywords, write_sets
 
 
 class Result(NamedTuple):
@@ -192,9 +192,7 @@ def test_a_scope_in_which_nothing_is_said_does_not_keep_a_run_out(finished: Comm
 def test_another_workspace_on_the_same_files_never_opens_the_model(
     finished: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        "benchdesign.concepts.mapping.open_mapper", lambda *_, **__: pytest.fail("opened")
-    )
+    replace_open_mapper(monkeypatch, lambda *_, **__: pytest.fail("opened"))
     result = finished(
         *("run", "animals.jsonl", "--pool", "pool.jsonl", "--add", "20", "-q"),
         *("--workspace", "other", "--out", "again"),
@@ -222,7 +220,7 @@ def test_every_command_that_maps_hands_the_chat_template_on(
         raise ModelError("no chat template here" if chat else "")
 
     Path("results.csv").write_text("item,model,score\nb-0,m,1\nb-1,m,0\n", "utf-8")
-    monkeypatch.setattr("benchdesign.concepts.mapping.open_mapper", refuse)
+    replace_open_mapper(monkeypatch, refuse)
     # What was mapped without the template is no answer.
     result = finished(*arguments, "--chat", "-q")
     assert (result.code, "no chat template here" in result.err) == (2, True)

@@ -19,9 +19,10 @@ MAPS = ("benchmark", "pool")
 # Reads items through words, slowly enough to be caught at it, in shards of a few.
 SLOW = """
 import sys, time
-import benchdesign.concepts.mapping, benchdesign.concepts.mapping.map_cache as cache
+import pytest
 from benchdesign.cli import main
-from tests.keywords import KeywordMapper
+from benchdesign.concepts.mapping import map_items
+from tests.keywords import KeywordMapper, use_mapper
 
 class Slow(KeywordMapper):
     def map_batch(self, items, *, tick=None):
@@ -30,10 +31,8 @@ class Slow(KeywordMapper):
             tick(1)
         return super().map_batch(items)
 
-cache.SHARD_ITEMS = 8
-mapper = Slow()
-benchdesign.concepts.mapping.open_mapper = lambda *_, **__: mapper
-benchdesign.concepts.mapping.load_dictionary = lambda *_: mapper.dictionary
+map_items.SHARD_ITEMS = 8
+use_mapper(pytest.MonkeyPatch(), Slow())
 main(sys.argv[2:])
 """
 

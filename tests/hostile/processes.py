@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from benchdesign.cli import run_command
-from tests.keywords import KeywordMapper, use_keywords
+from tests.keywords import KeywordMapper, use_mapper
 
 NOBODY = 65534
 
@@ -115,10 +115,9 @@ class SlowMapper(KeywordMapper):
 def quick_reading(*, pause: float = 0.0, shard_items: int = 1024) -> Iterator[None]:
     """Read items through words instead of a model."""
     with pytest.MonkeyPatch.context() as patch:
-        use_keywords(patch)
         mapper = SlowMapper()
         mapper.pause = pause
-        patch.setattr("benchdesign.concepts.mapping.open_mapper", lambda *_, **__: mapper)
+        use_mapper(patch, mapper)
         patch.setattr("benchdesign.concepts.mapping.map_items.SHARD_ITEMS", shard_items)
         yield
 

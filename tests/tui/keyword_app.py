@@ -5,12 +5,11 @@ What is below runs again in the child process that computes, so both read items 
 
 import sys
 
-import benchdesign.concepts.mapping
-from tests.keywords import KeywordMapper
+import pytest
 
-_mapper = KeywordMapper()
-benchdesign.concepts.mapping.open_mapper = lambda *_, **__: _mapper  # type: ignore[assignment]
-benchdesign.concepts.mapping.load_dictionary = lambda *_, **__: _mapper.dictionary  # type: ignore[assignment]
+from tests.keywords import use_keywords
+
+use_keywords(pytest.MonkeyPatch())
 
 if __name__ == "__main__":
     from benchdesign.tui import run
