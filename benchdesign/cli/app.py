@@ -267,19 +267,20 @@ def run(
     """
     from benchdesign.cli.actions.run import run_job
     from benchdesign.cli.actions.run_request import RunRequest
+    from benchdesign.coverage.gap_settings import GapSettings
+    from benchdesign.selection.constraints import Constraints
     from benchdesign.workspace.settings import Settings
 
-    constraints: dict[str, object] = {
-        "quotas_by_category": whole_numbers(quota, "--quota"),
-        "quotas_by_source": whole_numbers(source_quota, "--source-quota"),
-        "pinned": frozenset(pin or ()),
-        "excluded": frozenset(exclude or ()),
-        "min_tokens": min_tokens,
-        "max_tokens": max_tokens,
-    }
-    constraints = {name: value for name, value in constraints.items() if value}
-    if require:
-        constraints["required_fields"] = tuple(one for one in require if one != "none")
+    constraints = Constraints(
+        quotas_by_category=whole_numbers(quota, "--quota"),
+        quotas_by_source=whole_numbers(source_quota, "--source-quota"),
+        min_tokens=min_tokens or None,
+        max_tokens=max_tokens or None,
+        required_fields=tuple(name for name in require if name != "none") if require else None,
+        pinned=frozenset(pin or ()),
+        excluded=frozenset(exclude or ()),
+    )
+    chosen = (("gaps.fdr", fdr), ("scope.cutoff", scope_cutoff))
     settings = Settings(
         n_add=add,
         n_remove=remove,
@@ -300,8 +301,9 @@ def run(
         limit=limit,
         pool_limit=pool_limit,
         scope=chosen_scope(scope, scope_examples, pin_concept, exclude_concept, scope_cutoff),
-        gaps={} if fdr is None else {"fdr": fdr},
+        gaps=GapSettings() if fdr is None else GapSettings(fdr=fdr),
         constraints=constraints,
+        explicit=frozenset(name for name, value in chosen if value is not None),
         keep_out=tuple(keep_out or ()),
         **weighting(weight, results, metric),
     )

@@ -10,13 +10,16 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from benchdesign.errors import UsageError
 from benchdesign.foundation.paths import path_exists, read_regular_text, resolve_path
 from benchdesign.foundation.text import MAX_DIGITS, is_whole_number
+
+if TYPE_CHECKING:
+    from benchdesign.coverage.scope import Scope
 
 __all__ = [
     "AsJson",
@@ -217,11 +220,11 @@ def chosen_scope(
     pins: Sequence[int] | None,
     exclusions: Sequence[int] | None,
     cutoff: float | None,
-) -> dict[str, Any]:
-    """Return what was said of the scope as the settings keep it; empty where nothing was."""
-    scope: dict[str, Any] = {}
-    if sentence.strip():
-        scope["sentence"] = sentence
+) -> Scope:
+    """Return the scope that the options describe."""
+    from benchdesign.coverage.scope import Scope
+
+    texts: tuple[str, ...] = ()
     if examples is not None:
         from benchdesign.benchmarks.load import load_benchmark
 
@@ -231,11 +234,14 @@ def chosen_scope(
                 f"--scope-examples {examples}: more than {_MOST_EXAMPLES} items. "
                 "Give a few that are certainly meant."
             )
-        scope["examples"] = tuple(item.text for item in items)
-    scope |= {name: tuple(ids) for name, ids in (("pins", pins), ("exclusions", exclusions)) if ids}
-    if cutoff is not None:
-        scope["cutoff"] = cutoff
-    return scope
+        texts = tuple(item.text for item in items)
+    return Scope(
+        sentence=sentence if sentence.strip() else "",
+        examples=texts,
+        pins=tuple(pins or ()),
+        exclusions=tuple(exclusions or ()),
+        cutoff=Scope().cutoff if cutoff is None else cutoff,
+    )
 
 
 @contextmanager

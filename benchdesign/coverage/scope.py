@@ -7,10 +7,9 @@ measurement.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,25 +90,6 @@ class Scope:
         if self.queries:
             parts.append(f"relevance threshold {self.cutoff:g}")
         return "; ".join(parts)
-
-    def to_json(self) -> str:
-        """Return the scope as JSON with sorted keys."""
-        return json.dumps(asdict(self), sort_keys=True, ensure_ascii=False)
-
-    @classmethod
-    def from_json(cls, text: str) -> Scope:
-        """Read a scope written by `to_json`."""
-        try:
-            fields: dict[str, Any] = json.loads(text)
-            return cls(
-                sentence=str(fields.get("sentence", "")),
-                examples=tuple(map(str, fields.get("examples", ()))),
-                pins=tuple(map(int, fields.get("pins", ()))),
-                exclusions=tuple(map(int, fields.get("exclusions", ()))),
-                cutoff=float(fields.get("cutoff", cls().cutoff)),
-            )
-        except (ValueError, TypeError, AttributeError) as problem:
-            raise UsageError(f"Invalid scope: {problem}. Set the scope again.") from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,5 +112,5 @@ def _rule(manifest: Any) -> tuple[Any, ...]:
 
 
 def _current_rule(analysis: Analysis) -> tuple[Any, ...]:
-    scope = to_json(analysis.settings.scope)
+    scope = analysis.settings.chosen("scope")
     return to_json(analysis.gaps.settings), scope, analysis.dictionary.fingerprint

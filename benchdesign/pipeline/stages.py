@@ -18,17 +18,15 @@ from benchdesign.concepts.maps.token_evidence import TokenEvidence
 from benchdesign.coverage.areas import Areas, group_areas
 from benchdesign.coverage.coverage import Coverage, measure_coverage
 from benchdesign.coverage.find_gaps import find_gaps
-from benchdesign.coverage.gap_settings import GapSettings
 from benchdesign.coverage.gaps import Gaps
 from benchdesign.coverage.reference import Reference, reference_of
-from benchdesign.coverage.scope import Relevance, Scope, measure_relevance, top_items
+from benchdesign.coverage.scope import Relevance, measure_relevance, top_items
 from benchdesign.coverage.share_interval import ShareInterval, measure_interval
 from benchdesign.errors import Interrupted, UsageError, WorkspaceError
 from benchdesign.foundation.progress import Progress, ProgressCallback, StopCheck, Ticker
 from benchdesign.foundation.text import display
 from benchdesign.pipeline.stage_results import ItemEvidence, ProposeResult, StoredGaps
 from benchdesign.selection.additions import plan_additions
-from benchdesign.selection.constraints import Constraints
 from benchdesign.selection.contamination import ContaminationMatch, KnownList, find_contamination
 from benchdesign.selection.duplicates import find_duplicates
 from benchdesign.selection.eligibility import required_parts
@@ -42,7 +40,6 @@ from benchdesign.workspace.decision_effects import (
     target_counts,
 )
 from benchdesign.workspace.open_reader import reader_of
-from benchdesign.workspace.settings_checks import parse_settings
 from benchdesign.workspace.stage_record import STAGES
 from benchdesign.workspace.workspace import Workspace
 
@@ -139,7 +136,7 @@ class StageRunner:
         coverage = measure_coverage(self.benchmark_map, self.dictionary, reference=self.reference())
         maps = [part for part in (self.benchmark_map, self.pool_map) if part is not None]
         areas = group_areas(self.dictionary, concept_map=maps)
-        scope = scope_with_decisions(self.scope(), self.workspace.decisions, areas)
+        scope = scope_with_decisions(self.settings.scope, self.workspace.decisions, areas)
         relevance = None
         if not scope.is_empty:
             self.report_stage("measuring relevance to the scope")
@@ -177,10 +174,10 @@ class StageRunner:
         if pool is not None and self.pool_map is not None and settings.n_add:
             contamination = self._contamination(pool, self.pool_map)
             self.check_stop()
-            constraints = self.constraints()
-            if "required_fields" not in settings.constraints:
-                parts = required_parts(benchmark.items, pool.items, n=settings.n_add)
-                constraints = replace(constraints, required_fields=parts)
+            if settings.constraints.required_fields is None:
+                required = required_parts(benchmark.items, pool.items, n=settings.n_add)
+            else:
+                required = settings.constraints.required_fields
             weighting = self.weigh_by_models(analysis.areas)
             self.report_stage("choosing items to add")
             plan = plan_additions(
@@ -191,14 +188,14 @@ class StageRunner:
                 n=settings.n_add,
                 pool_items=pool.items,
                 benchmark_items=benchmark.items,
-                constraints=constraints,
+                constraints=replace(settings.constraints, required_fields=required),
                 rng=rng,
                 record_of=pool.record,
                 contaminated=frozenset(match.item_id for match in contamination),
                 emphasis=None if weighting is None else weighting.emphasis,
             )
             additions, left_out = plan.proposals, plan.left_out
-            required, near_duplicate = constraints.required_fields, plan.near_duplicate
+            near_duplicate = plan.near_duplicate
         self.workspace.drop_result("model_gaps")
         if weighting is not None:
             self.workspace.save_result("model_gaps", weighting)
@@ -339,7 +336,7 @@ class StageRunner:
             coverage,
             self.dictionary,
             relevance=relevance,
-            settings=self.gap_settings(),
+            settings=self.settings.gaps,
             wanted=target_counts(self.workspace.decisions, self.dictionary.n_concepts),
         )
 
@@ -369,15 +366,6 @@ class StageRunner:
     def reference(self) -> Reference:
         """Return the pool's rates, or the dictionary's if the pool is missing or too small."""
         return reference_of(self.pool_map, self.dictionary)
-
-    def scope(self) -> Scope:
-        return parse_settings(Scope, self.settings.scope, "scope")
-
-    def gap_settings(self) -> GapSettings:
-        return parse_settings(GapSettings, self.settings.gaps, "gaps")
-
-    def constraints(self) -> Constraints:
-        return parse_settings(Constraints, self.settings.constraints, "constraints")
 
     def _map_one(self, which: str, benchmark: Benchmark) -> None:
         of_pool = " of the pool" if which == "pool" else ""

@@ -48,16 +48,18 @@ def set_facts(analysis: Analysis) -> Iterator[SetFacts]:
 def changed_limits(analysis: Analysis) -> Iterator[str]:
     """Yield the constraints on candidates and removals, in words."""
     settings, constraints = analysis.settings, analysis.settings.constraints
-    low, high = constraints.get("min_tokens"), constraints.get("max_tokens")
+    low, high = constraints.min_tokens, constraints.max_tokens
     if low or high:
         yield f"{low or 1} to {high} tokens" if high else f"at least {low} tokens"
-    for name in ("category", "source"):
-        quotas = constraints.get(f"quotas_by_{name}", {})
+    for name, quotas in (
+        ("category", constraints.quotas_by_category),
+        ("source", constraints.quotas_by_source),
+    ):
         for value, quota in sorted(quotas.items(), key=lambda entry: (entry[0] == "*", entry[0])):
             group = f"every other {name}" if value == "*" else f"{name} {value}"
             yield f"at most {quota} of {group}"
-    for name, word in (("pinned", "added first"), ("excluded", "never added")):
-        if ids := constraints.get(name, ()):
+    for ids, word in ((constraints.pinned, "added first"), (constraints.excluded, "never added")):
+        if ids:
             yield f"{word}: {', '.join(sorted(ids)[:_MOST_NAMED])}" + (
                 f" and {len(ids) - _MOST_NAMED} more" if len(ids) > _MOST_NAMED else ""
             )

@@ -27,8 +27,9 @@ class Constraints:
     """Length of the shortest item allowed, in content tokens."""
 
     max_tokens: int | None = None
-    required_fields: tuple[str, ...] = ()
-    """Fields that must not be empty: of the item (answer, choices, ...) or its record (dotted)."""
+    required_fields: tuple[str, ...] | None = None
+    """Fields that must not be empty: of the item (answer, choices, ...) or its record (dotted);
+    None for those that the benchmark's items have."""
 
     pinned: frozenset[str] = frozenset()
     """Ids of pool items that are proposed first, whatever their gain."""

@@ -175,7 +175,7 @@ class Gate:
         return None
 
     def _lacks_field(self, item: Item) -> str | None:
-        for name in self._constraints.required_fields:
+        for name in self._constraints.required_fields or ():
             if name in _ITEM_FIELDS:
                 value = getattr(item, name)
             elif self._record_of is None:

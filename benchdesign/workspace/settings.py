@@ -3,10 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal
 
-__all__ = ["Settings"]
+from benchdesign.coverage.gap_settings import GapSettings
+from benchdesign.coverage.scope import Scope
+from benchdesign.errors import UsageError
+from benchdesign.foundation.serialization import from_json, to_json
+from benchdesign.selection.constraints import Constraints
+
+__all__ = ["Settings", "SettingsGroup", "settings_from_json", "settings_to_json"]
+
+
+SettingsGroup = Literal["scope", "gaps", "constraints"]
+
+
+_DEFAULTS: Mapping[SettingsGroup, Scope | GapSettings | Constraints] = {
+    "scope": Scope(),
+    "gaps": GapSettings(),
+    "constraints": Constraints(),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,14 +69,12 @@ class Settings:
     """Read at most this many benchmark items."""
 
     pool_limit: int | None = None
-    scope: Mapping[str, Any] = field(default_factory=dict)
-    """`Scope` as JSON: sentence, examples, pins, exclusions."""
-
-    gaps: Mapping[str, Any] = field(default_factory=dict)
-    """`GapSettings` that differ from the defaults."""
-
-    constraints: Mapping[str, Any] = field(default_factory=dict)
-    """`Constraints` that differ from the defaults."""
+    scope: Scope = field(default_factory=Scope)
+    gaps: GapSettings = field(default_factory=GapSettings)
+    constraints: Constraints = field(default_factory=Constraints)
+    explicit: frozenset[str] = frozenset()
+    """Defaults of scope, gaps and constraints that the user chose (`gaps.fdr`); stored with the
+    values that differ from the defaults."""
 
     keep_out: tuple[str, ...] = ()
     """Files of known benchmarks whose items must not be proposed."""
@@ -79,3 +93,61 @@ class Settings:
         """Source of the template that renders the pool's items; None for the default rendering."""
         source = self.template if self.pool_template is None else self.pool_template
         return source or None
+
+    def chosen(self, group: SettingsGroup) -> dict[str, Any]:
+        """Return the values of a group that were chosen or differ from the defaults, as JSON."""
+        values = {"scope": self.scope, "gaps": self.gaps, "constraints": self.constraints}
+        defaults = to_json(_DEFAULTS[group])
+        return {
+            name: value
+            for name, value in to_json(values[group]).items()
+            if value != defaults[name] or f"{group}.{name}" in self.explicit
+        }
+
+
+def settings_to_json(settings: Settings) -> dict[str, Any]:
+    """Return the settings as JSON; groups hold only what `Settings.chosen` returns."""
+    values: dict[str, Any] = to_json(settings)
+    del values["explicit"]
+    return values | {group: settings.chosen(group) for group in _DEFAULTS}
+
+
+def settings_from_json(data: Any) -> Settings:
+    """Read the output of `settings_to_json`.
+
+    Raises KeyError, TypeError or ValueError with the name of the setting.
+    """
+    if not isinstance(data, dict):
+        raise TypeError("settings: expected an object")
+    explicit = set()
+    groups: dict[str, Any] = {}
+    for group, default in _DEFAULTS.items():
+        defaults = to_json(default)
+        stored = data.get(group, {})
+        groups[group] = _read_group(group, stored)
+        values = to_json(groups[group])
+        explicit |= {f"{group}.{name}" for name in stored if values[name] == defaults[name]}
+    others = {name: value for name, value in data.items() if name not in (*groups, "explicit")}
+    return replace(
+        from_json(Settings, others),
+        scope=groups["scope"],
+        gaps=groups["gaps"],
+        constraints=groups["constraints"],
+        explicit=frozenset(explicit),
+    )
+
+
+def _read_group(group: SettingsGroup, stored: Any) -> Any:
+    if not isinstance(stored, dict):
+        raise TypeError(f"settings.{group}: expected an object")
+    kind = type(_DEFAULTS[group])
+    names = sorted(field.name for field in fields(kind))
+    unknown = sorted(set(stored) - set(names))
+    if unknown:
+        raise ValueError(
+            f"unknown setting {group}.{unknown[0]}; the settings are {', '.join(names)}"
+        )
+    try:
+        return from_json(kind, stored)
+    except (KeyError, TypeError, ValueError, UsageError) as problem:
+        raise ValueError(f"settings.{group}: {problem}") from None

@@ -56,7 +56,7 @@ from benchdesign.workspace.set_file import (
     set_exists,
     with_read_state,
 )
-from benchdesign.workspace.settings import Settings
+from benchdesign.workspace.settings import Settings, settings_from_json, settings_to_json
 from benchdesign.workspace.stage_record import STAGES, StageRun
 
 if TYPE_CHECKING:
@@ -390,12 +390,16 @@ class Workspace:
                 *(["chat"] if settings.chat else []),
             ]
         if stage in ("gaps", "propose", "evidence"):
-            parts["gaps"] = [settings.gaps, settings.scope, self._concept_verdicts()]
+            parts["gaps"] = [
+                settings.chosen("gaps"),
+                settings.chosen("scope"),
+                self._concept_verdicts(),
+            ]
         if stage in ("propose", "evidence"):
             parts["propose"] = [
                 settings.n_add,
                 settings.n_remove,
-                settings.constraints,
+                settings.chosen("constraints"),
                 settings.keep_out,
                 settings.seed,
                 *([] if settings.min_items == 1 else [settings.min_items]),
@@ -443,7 +447,8 @@ class Workspace:
             self._write_content()
 
     def _write_content(self) -> None:
-        write_json(self.folder / "workspace.json", self._content)
+        content = {**to_json(self._content), "settings": settings_to_json(self.settings)}
+        write_json(self.folder / "workspace.json", content)
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
@@ -482,7 +487,9 @@ class Workspace:
 def _read_content(folder: Path) -> _Content:
     path = folder / "workspace.json"
     try:
-        return from_json(_Content, _check_format_version(read_json(path), path))
+        data = _check_format_version(read_json(path), path)
+        settings = settings_from_json(data["settings"])
+        return replace(from_json(_Content, {**data, "settings": {}}), settings=settings)
     except OSError as problem:
         if problem.errno in _MISSING_ERRNOS:
             raise WorkspaceMissingError(

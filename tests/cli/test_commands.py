@@ -178,13 +178,13 @@ def test_a_run_leaves_a_workspace_alone_whose_scope_it_was_not_given(command: Co
     wider = command(*run, "--scope", "foxes", "--pin-concept", "1", "--pin-concept", "2")
     assert "benchdesign open animals-workspace\n" in wider.out
     with Workspace.open(Path("animals-workspace"), access="read") as workspace:
-        assert list(workspace.settings.scope["pins"]) == [1, 2]
+        assert workspace.settings.scope.pins == (1, 2)
 
 
 def test_a_scope_in_which_nothing_is_said_does_not_keep_a_run_out(finished: Command) -> None:
     with Workspace.open(Path("animals-workspace")) as workspace:
-        untouched = {"sentence": "", "examples": [], "cutoff": 0.4}
-        workspace.change_settings(replace(workspace.settings, scope=untouched))
+        untouched = frozenset({"scope.sentence", "scope.examples", "scope.cutoff"})
+        workspace.change_settings(replace(workspace.settings, explicit=untouched))
     result = finished("run", "animals.jsonl", "--pool", "pool.jsonl", "--force")
     assert "benchdesign open animals-workspace\n" in result.out
 

@@ -4,8 +4,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from benchdesign.concepts.maps import concept_map as conceptmap
@@ -144,26 +142,6 @@ def test_a_pin_of_an_unknown_concept_is_refused() -> None:
             mapper=Embedder(),
             concept_map=make_map([], n_concepts=1),
         )
-
-
-@given(
-    st.builds(
-        Scope,
-        sentence=st.text(),
-        examples=st.lists(st.text()).map(tuple),
-        pins=st.lists(st.integers(0, 9)).map(tuple),
-        exclusions=st.lists(st.integers(10, 19)).map(tuple),
-        cutoff=st.floats(0, 1),
-    )
-)
-def test_a_scope_survives_being_written_and_read(scope: Scope) -> None:
-    assert Scope.from_json(scope.to_json()) == scope
-
-
-@pytest.mark.parametrize("text", ["", "[1]", '{"pins": ["x"]}', '{"cutoff": null}'])
-def test_a_damaged_scope_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="scope"):
-        Scope.from_json(text)
 
 
 def test_strongest_items_do_not_depend_on_the_block_size(monkeypatch: pytest.MonkeyPatch) -> None:

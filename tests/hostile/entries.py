@@ -6,7 +6,6 @@ fuzzer runs them for minutes, the tests on what it found.
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -133,7 +132,6 @@ _WORKSPACE_FILES = ("workspace.json", "decisions.jsonl", "stages.json", "ui.json
 
 def workspace(folder: Path, data: bytes) -> None:
     """A file of a workspace, or the person's settings; the first byte picks which."""
-    from benchdesign.coverage.scope import Scope
     from benchdesign.foundation.preferences import load_preferences
     from benchdesign.workspace.decisions import Subject
     from benchdesign.workspace.workspace import Workspace
@@ -152,7 +150,6 @@ def workspace(folder: Path, data: bytes) -> None:
         log = opened.decisions
         for subject in Subject:
             log.standings(subject)
-        Scope.from_json(json.dumps(dict(opened.settings.scope)))
         n_steps = len(log)
         if log.undo() is not None:
             log.redo()

@@ -10,10 +10,12 @@ import pytest
 from numpy.typing import NDArray
 
 from benchdesign.benchmarks.load import load_benchmark
+from benchdesign.coverage.gap_settings import GapSettings
 from benchdesign.coverage.status import Status
-from benchdesign.errors import Interrupted, UsageError, WorkspaceError
+from benchdesign.errors import Interrupted, WorkspaceError
 from benchdesign.foundation.progress import Progress
 from benchdesign.pipeline.run import run_pipeline, run_workspace
+from benchdesign.selection.constraints import Constraints
 from benchdesign.selection.eligibility import required_parts
 from benchdesign.workspace.decisions import Subject, Verdict
 from benchdesign.workspace.settings import Settings
@@ -83,7 +85,7 @@ def test_gaps_are_loaded_and_not_judged_again(
 
 def test_changed_settings_are_judged_on_loading(workspace: Workspace) -> None:
     run_pipeline(workspace)
-    workspace.change_settings(replace(workspace.settings, gaps={"min_effect": 100.0}))
+    workspace.change_settings(replace(workspace.settings, gaps=GapSettings(min_effect=100.0)))
     assert workspace.load_analysis().gaps.counts()[Status.MISSING] == 0
 
 
@@ -202,8 +204,11 @@ def test_a_known_list_is_matched_by_meaning_too(
 
 
 def test_an_unknown_setting_of_a_stage_is_named(workspace: Workspace) -> None:
-    workspace.change_settings(replace(workspace.settings, gaps={"fdrr": 0.1}))
-    with pytest.raises(UsageError, match=r"gaps\.fdrr"):
+    path = workspace.folder / "workspace.json"
+    content = json.loads(path.read_text("utf-8"))
+    content["settings"]["gaps"] = {"fdrr": 0.1}
+    path.write_text(json.dumps(content), "utf-8")
+    with pytest.raises(WorkspaceError, match=r"workspace\.json: .*gaps\.fdrr"):
         run_pipeline(workspace)
 
 
@@ -222,7 +227,7 @@ def test_a_child_works_under_the_lock_of_its_parent(workspace: Workspace) -> Non
 
 
 def test_what_was_passed_over_is_counted_by_reason(workspace: Workspace) -> None:
-    quotas = {"quotas_by_category": {"fox": 3}}
+    quotas = Constraints(quotas_by_category={"fox": 3})
     workspace.change_settings(replace(workspace.settings, constraints=quotas))
     analysis = run_pipeline(workspace)
     assert analysis is not None
@@ -253,7 +258,9 @@ def test_candidates_must_have_what_the_benchmarks_items_have(
         assert analysis is not None
         assert analysis.required == ("choices", "answer")
         assert (len(analysis.proposals), analysis.left_out["no choices"]) == (25, 15)
-        workspace.change_settings(replace(workspace.settings, constraints={"required_fields": ()}))
+        workspace.change_settings(
+            replace(workspace.settings, constraints=Constraints(required_fields=()))
+        )
         analysis = run_pipeline(workspace)
     assert analysis is not None
     assert (len(analysis.proposals), analysis.required) == (30, ())

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from benchdesign.coverage.scope import Scope
 from benchdesign.coverage.status import Status
 from benchdesign.revision.choice import Choice
 from benchdesign.revision.plan import plan_revision
@@ -157,7 +158,7 @@ async def test_numbers_of_other_settings_are_said_to_be_out_of_date(
         assert session is not None
         assert "out of date" not in visible_text(app)
         session.workspace.change_settings(
-            replace(session.workspace.settings, scope={"sentence": "owls"})
+            replace(session.workspace.settings, scope=Scope(sentence="owls"))
         )
         app.touch()
         said = "Coverage of the concept dictionary   ! out of date"

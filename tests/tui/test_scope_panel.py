@@ -21,8 +21,8 @@ async def test_example_items_are_picked_by_keys_and_make_the_gaps_stale(bench: B
         await pilot.press("enter")
         await until(pilot, lambda: len(app.screen_stack) == 1)
         scope = app.session.workspace.settings.scope
-        assert scope["sentence"] == "farm"
-        assert [one.partition("\n")[0] for one in scope["examples"]] == [
+        assert scope.sentence == "farm"
+        assert [one.partition("\n")[0] for one in scope.examples] == [
             "What does dog number 1 of b eat?",
             "What does dog number 7 of b eat?",
         ]
@@ -37,7 +37,7 @@ async def test_what_was_picked_is_marked_the_next_time_and_can_be_dropped(bench:
             await until(pilot, lambda: len(app.screen_stack) == 2)
             await pilot.press(*keys)
             await until(pilot, lambda: len(app.screen_stack) == 1)
-        assert list(app.session.workspace.settings.scope["examples"]) == []
+        assert app.session.workspace.settings.scope.examples == ()
 
 
 async def test_pins_and_exclusions_are_listed_and_lifted(bench: Bench) -> None:
@@ -74,7 +74,7 @@ async def test_the_cutoff_is_set_and_checked(bench: Bench) -> None:
                 await until(pilot, lambda: "from 0 to 1, such as 0.4" in visible_text(app))
                 await pilot.press("escape")
             await until(pilot, lambda: len(app.screen_stack) == 1)
-        assert app.session.workspace.settings.scope["cutoff"] == 0.55
+        assert app.session.workspace.settings.scope.cutoff == 0.55
         await pilot.press("c")
         await until(pilot, lambda: len(app.screen_stack) == 2)
         assert app.screen.query_one("#cutoff", Input).value == "0.55"
@@ -88,7 +88,7 @@ async def test_escape_changes_nothing(bench: Bench) -> None:
         await until(pilot, lambda: len(app.screen_stack) == 2)
         await pilot.press(*"farm", "tab", "tab", "space", "escape")
         await until(pilot, lambda: len(app.screen_stack) == 1)
-        assert dict(app.session.workspace.settings.scope) == {}
+        assert app.session.workspace.settings.chosen("scope") == {}
         assert not app.session.workspace.is_stale
 
 

@@ -191,7 +191,7 @@ async def test_the_rule_is_changed_with_a_preview_of_its_effect(bench: Bench) ->
         assert "1 gaps" in visible_text(app)
         await pilot.press("enter")
         await until(pilot, lambda: len(app.screen_stack) == 1)
-        assert app.session.workspace.settings.gaps == {"fdr": 0.01}
+        assert app.session.workspace.settings.chosen("gaps") == {"fdr": 0.01}
 
 
 async def test_scope_is_written_on_the_overview(bench: Bench) -> None:
@@ -200,7 +200,7 @@ async def test_scope_is_written_on_the_overview(bench: Bench) -> None:
         await until(pilot, lambda: len(app.screen_stack) == 2)
         await pilot.press(*"foxes", "enter")
         await until(pilot, lambda: len(app.screen_stack) == 1)
-        assert app.session.workspace.settings.scope["sentence"] == "foxes"
+        assert app.session.workspace.settings.scope.sentence == "foxes"
         assert "foxes" in visible_text(app)
 
 

@@ -2,9 +2,14 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from benchdesign.coverage.gap_settings import GapSettings
+from benchdesign.coverage.scope import Scope
 from benchdesign.errors import InputError
 from benchdesign.foundation.preferences import (
     Preferences,
@@ -12,8 +17,8 @@ from benchdesign.foundation.preferences import (
     load_preferences,
     user_config_path,
 )
-from benchdesign.foundation.serialization import from_json, to_json
-from benchdesign.workspace.settings import Settings
+from benchdesign.selection.constraints import Constraints
+from benchdesign.workspace.settings import Settings, settings_from_json, settings_to_json
 
 
 def test_a_flag_wins_over_environment_over_file_over_default(tmp_path: Path) -> None:
@@ -59,8 +64,63 @@ def test_settings_survive_the_round_trip() -> None:
     settings = Settings(
         n_add=3,
         fields={"prompt": "q"},
-        scope={"sentence": "physics"},
-        constraints={"min_tokens": 4},
+        scope=Scope(sentence="physics"),
+        gaps=GapSettings(fdr=0.01),
+        constraints=Constraints(min_tokens=4, pinned=frozenset({"b", "a"})),
+        explicit=frozenset({"scope.cutoff"}),
         keep_out=("a.jsonl",),
     )
-    assert from_json(Settings, to_json(settings)) == settings
+    stored = settings_to_json(settings)
+    assert settings_from_json(stored) == settings
+    assert (stored["scope"], stored["gaps"], stored["constraints"]) == (
+        {"sentence": "physics", "cutoff": 0.4},
+        {"fdr": 0.01},
+        {"min_tokens": 4, "pinned": ["a", "b"]},
+    )
+
+
+def test_a_group_without_values_is_stored_empty() -> None:
+    stored = settings_to_json(Settings())
+    assert (stored["scope"], stored["gaps"], stored["constraints"]) == ({}, {}, {})
+    assert "explicit" not in stored
+
+
+def test_no_required_fields_differ_from_those_of_the_benchmark() -> None:
+    settings = Settings(constraints=Constraints(required_fields=()))
+    assert settings_to_json(settings)["constraints"] == {"required_fields": []}
+    assert settings_from_json(settings_to_json(settings)) == settings
+
+
+@given(
+    st.builds(
+        Scope,
+        sentence=st.text(),
+        examples=st.lists(st.text()).map(tuple),
+        pins=st.lists(st.integers(0, 9)).map(tuple),
+        exclusions=st.lists(st.integers(10, 19)).map(tuple),
+        cutoff=st.floats(0, 1),
+    )
+)
+def test_a_scope_survives_being_written_and_read(scope: Scope) -> None:
+    settings = Settings(scope=scope)
+    assert settings_from_json(settings_to_json(settings)) == settings
+
+
+@pytest.mark.parametrize("scope", ["", [1], {"pins": ["x"]}, {"cutoff": None}])
+def test_a_damaged_scope_is_refused(scope: Any) -> None:
+    with pytest.raises((TypeError, ValueError), match=r"settings\.scope"):
+        settings_from_json({"scope": scope})
+
+
+@pytest.mark.parametrize(
+    ("stored", "message"),
+    [
+        ({"scope": {"subject": "x"}}, r"unknown setting scope\.subject; the settings are cutoff,"),
+        ({"scope": {"cutoff": 2}}, r"settings\.scope: The scope cutoff is 2"),
+        ({"gaps": {"fdr": "low"}}, r"settings\.gaps: .*expected a number, got \"low\""),
+        ({"constraints": {"pinned": ["a"], "excluded": ["a"]}}, r"settings\.constraints: Item 'a'"),
+    ],
+)
+def test_a_wrong_value_names_its_group(stored: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        settings_from_json(stored)

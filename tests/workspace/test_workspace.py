@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from benchdesign.coverage.gap_settings import GapSettings
 from benchdesign.errors import InputError, WorkspaceError, WorkspaceLockedError
 from benchdesign.workspace.decisions import Subject, Verdict
 from benchdesign.workspace.settings import Settings
@@ -64,7 +65,7 @@ def test_a_setting_makes_stale_what_it_decides_and_what_follows(workspace: Works
     assert not workspace.is_stale
     workspace.change_settings(replace(workspace.settings, n_add=7))
     assert workspace.stale_stages() == ("propose", "evidence")
-    workspace.change_settings(replace(workspace.settings, gaps={"fdr": 0.1}))
+    workspace.change_settings(replace(workspace.settings, gaps=GapSettings(fdr=0.1)))
     assert workspace.stale_stages() == ("gaps", "propose", "evidence")
     for changed in ({"model": "other"}, {"chat": True}):
         workspace.change_settings(replace(workspace.settings, **changed))

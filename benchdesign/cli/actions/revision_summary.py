@@ -58,7 +58,7 @@ def print_revision(
         f"Manifest           {folder / 'revision.json'}",
         f"Review it          {command}",
     )
-    if gaps and not analysis.settings.scope:
+    if gaps and analysis.settings.scope.is_empty:
         print_lines('Narrow it          --scope "what the benchmark is meant to test"')
     for name, count in revision.empty_fields.items():
         print_lines(f"Left empty         {display(name)} in {count} added items")

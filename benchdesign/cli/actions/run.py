@@ -72,7 +72,7 @@ def run_job(request: RunRequest, *, force: bool, as_json: bool, quiet: bool) -> 
             raise WorkspaceError(f"{workspace.folder}: the run did not finish; run it again.")
         check_targets(out, planned_files(analysis.benchmark, format=request.format), force=force)
         talk.say_findings(analysis.findings, rest="in the report")
-        if analysis.required and "required_fields" not in request.settings.constraints:
+        if analysis.required and request.settings.constraints.required_fields is None:
             talk.say(
                 f"note: only candidates with {' and '.join(analysis.required)} were considered, as "
                 "the benchmark's items have them; --require none takes any."

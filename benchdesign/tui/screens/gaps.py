@@ -205,7 +205,12 @@ class GapsScreen(ConceptDecisionScreen):
 
         workspace = session.workspace
         loaded = session.loaded
-        settings = replace(workspace.settings, gaps={**workspace.settings.gaps, "fdr": float(fdr)})
+        settings = workspace.settings
+        settings = replace(
+            settings,
+            gaps=replace(settings.gaps, fdr=float(fdr)),
+            explicit=settings.explicit | {"gaps.fdr"},
+        )
         try:
             workspace.change_settings(settings)
         except BenchdesignError as error:

@@ -13,6 +13,7 @@ from textual.containers import Vertical
 from textual.widgets import Input
 
 from benchdesign.benchmarks.example_data import example_folder
+from benchdesign.coverage.scope import Scope
 from benchdesign.errors import BenchdesignError
 from benchdesign.foundation.paths import expand_home, path_exists
 from benchdesign.tui.dialogs.new_workspace import NewWorkspaceForm
@@ -222,7 +223,7 @@ class OpenScreen(BaseScreen):
         settings = Settings(
             n_add=int(values.n_add) if values.pool else 0,
             fields=values.fields,
-            scope={"sentence": values.scope} if values.scope else {},
+            scope=Scope(sentence=values.scope),
             model=values.model,
             dictionary=values.dictionary,
             chat=self.owner.chat,

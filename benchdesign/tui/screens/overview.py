@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, ClassVar
 
@@ -13,7 +12,6 @@ from textual.containers import Horizontal, VerticalScroll
 from textual.content import Content
 from textual.worker import get_current_worker
 
-from benchdesign.coverage.scope import Scope
 from benchdesign.coverage.status import Status
 from benchdesign.errors import BenchdesignError
 from benchdesign.foundation.number_words import percent, plural
@@ -330,12 +328,9 @@ class OverviewScreen(BaseScreen):
         assert analysis is not None
 
         scope = session.workspace.settings.scope
-        sentence, more = scope_summary(
-            str(scope.get("sentence", "")), len(scope.get("examples", ())), self._by_hand(session)
-        )
-        has_examples = bool(scope.get("examples", ()))
+        sentence, more = scope_summary(scope.sentence, len(scope.examples), self._by_hand(session))
         scope_text = Content(
-            sentence or ("as the example items" if has_examples else "all concepts")
+            sentence or ("as the example items" if scope.examples else "all concepts")
         )
         is_short = self.app.size.height < 30
         step = Content.assemble(("Next      ", "bold $text-accent"), (self.next_step()[0], "bold"))
@@ -409,9 +404,9 @@ class OverviewScreen(BaseScreen):
 
         self.app.push_screen(
             ScopeScreen(
-                sentence=str(scope.get("sentence", "")),
-                examples=[str(text) for text in scope.get("examples", ())],
-                cutoff=_cutoff(scope),
+                sentence=scope.sentence,
+                examples=scope.examples,
+                cutoff=scope.cutoff,
                 overrides=self._by_hand(session),
                 items=session.analysis.benchmark.items,
                 marks=self.owner.marks,
@@ -421,20 +416,20 @@ class OverviewScreen(BaseScreen):
 
     def _save_scope(self, session: Session, answer: ScopeResult) -> None:
         settings = session.workspace.settings
-        scope = {
-            **settings.scope,
-            "sentence": answer.sentence,
-            "examples": list(answer.examples),
-            "cutoff": answer.cutoff,
-        }
-        defaults = {"sentence": "", "examples": [], "cutoff": _cutoff(settings.scope)}
-        is_same = scope == {**defaults, **settings.scope}
+        scope = replace(
+            settings.scope,
+            sentence=answer.sentence,
+            examples=answer.examples,
+            cutoff=answer.cutoff,
+        )
+        is_same = scope == settings.scope
         if is_same and not answer.lifted:
             self.say("The scope is unchanged.")
             return
         try:
             if not is_same:
-                session.workspace.change_settings(replace(settings, scope=scope))
+                explicit = settings.explicit | {"scope.sentence", "scope.examples", "scope.cutoff"}
+                session.workspace.change_settings(replace(settings, scope=scope, explicit=explicit))
             if answer.lifted:
                 session.record(*answer.lifted)
         except BenchdesignError as error:
@@ -484,9 +479,3 @@ def _row(state: str, label: str, value: Content, *, marks: Marks, width: int) ->
     return Content.assemble(
         (f"  {marks.glyph(state):<3}", marks.style(state)), fit(label, width), "  ", value
     )
-
-
-def _cutoff(scope: Mapping[str, object]) -> float:
-
-    cutoff = scope.get("cutoff")
-    return float(cutoff) if isinstance(cutoff, int | float) else Scope().cutoff
