@@ -648,7 +648,8 @@ def check(
     Example:
       benchdesign check my.jsonl --baseline revision.json --fail-under 80
     """
-    from benchdesign.cli.actions.check import CheckLimits, check_job
+    from benchdesign.cli.actions.check import check_job
+    from benchdesign.coverage.limits import CheckLimits
     from benchdesign.workspace.settings import Settings
 
     settings = Settings(

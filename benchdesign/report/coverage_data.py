@@ -358,7 +358,7 @@ class ReportData:
     @property
     def judges_few(self) -> bool:
         """Whether too few concepts could be judged for the covered share to be meaningful."""
-        return self.before.n_tested < _MIN_JUDGED_SHARE * self.before.n_in_scope
+        return self.before.n_judged < _MIN_JUDGED_SHARE * self.before.n_in_scope
 
     @property
     def has_pool(self) -> bool:

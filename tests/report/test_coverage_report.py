@@ -480,9 +480,9 @@ def test_what_had_enough_is_no_reason_to_add_an_item(analysis: Analysis) -> None
 def test_the_share_covered_is_of_the_concepts_drawn(analysis: Analysis) -> None:
     report = report_of(analysis)
     drawn = {part.name: part.n for part in report.bars[0].parts}
-    assert sum(drawn.values()) == report.before.n_tested
+    assert sum(drawn.values()) == report.before.n_judged
     lacking = drawn.get("missing", 0) + drawn.get("under", 0)
-    assert report.before.covered_share == pytest.approx(1 - lacking / report.before.n_tested)
+    assert report.before.covered_share == pytest.approx(1 - lacking / report.before.n_judged)
 
 
 def test_long_list_of_additions_is_cut_with_a_pointer(analysis: Analysis) -> None:
@@ -651,7 +651,7 @@ def test_concepts_that_are_called_alike_are_listed_once_with_an_added_item(
 
 def test_a_set_too_small_to_judge_by_says_so(analysis: Analysis) -> None:
     report = report_of(analysis)
-    few = replace(report, before=replace(report.before, n_tested=2, n_in_scope=3000))
+    few = replace(report, before=replace(report.before, n_judged=2, n_in_scope=3000))
     assert "with so few items" not in Page(render_html(report)).text
     said = "Only 2 concepts of 3\u202f000 could be judged with so few items"
     assert said in Page(render_html(few)).text
@@ -659,7 +659,7 @@ def test_a_set_too_small_to_judge_by_says_so(analysis: Analysis) -> None:
 
 def test_a_set_in_which_nothing_can_be_judged_is_not_called_complete(analysis: Analysis) -> None:
     report = report_of(analysis)
-    sides = {one: replace(getattr(report, one), n_tested=0) for one in ("before", "after")}
+    sides = {one: replace(getattr(report, one), n_judged=0) for one in ("before", "after")}
     text = Page(render_html(replace(report, n_gaps=0, areas=(), **sides))).text  # type: ignore[arg-type]
     assert "60 items are too few to judge any concept against the pool" in text
     assert "no concept is missing" not in text

@@ -10,14 +10,11 @@ from typing import Any
 import pytest
 
 from benchdesign.coverage.scope import Scope
-from benchdesign.coverage.status import Status
 from benchdesign.revision.choice import Choice
 from benchdesign.revision.plan import plan_revision
-from benchdesign.tui.figures import figures_of
 from benchdesign.tui.screens.overview import OverviewScreen
 from benchdesign.tui.widgets.detail import Line
 from benchdesign.workspace.decisions import Decision, Subject, Verdict
-from tests.coverage.test_gaps import judge
 from tests.tui.conftest import Bench, until
 from tests.tui.test_screens import go, visible_text
 
@@ -194,12 +191,3 @@ async def test_what_was_and_what_is_accepted_stand_apart(
         session.undo()
         app.touch()
         await until(pilot, lambda: f"{100 * before:.1f} % of" in visible_text(app))
-
-
-def test_judged_and_too_rare_concepts_add_up_to_those_in_scope() -> None:
-    # The last two are too rare for 200 items to show a deficit, one of them is over-covered.
-    gaps = judge([0, 20, 60, 0, 9], [0.10, 0.10, 0.10, 0.002, 0.002])
-    figures = figures_of(gaps)
-    assert figures.counts[Status.OVER] == 2
-    assert (figures.n_judged, figures.n_rare, figures.n_rare_over) == (3, 2, 1)
-    assert figures.n_judged + figures.n_rare == figures.n_in_scope

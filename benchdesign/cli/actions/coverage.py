@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchdesign.cli.actions.set_figures import area_gap_rows, area_row, figures_of, set_identity
+from benchdesign.cli.actions.set_figures import area_gap_rows, area_row, set_identity
 from benchdesign.cli.actions.suite_tables import report_suite
 from benchdesign.cli.output import (
     TRUST_NOTE,
@@ -17,6 +17,7 @@ from benchdesign.cli.output import (
     share,
     trust,
 )
+from benchdesign.coverage.figures import CoverageFigures
 from benchdesign.errors import UsageError
 from benchdesign.foundation.serialization import to_json
 from benchdesign.foundation.text import display
@@ -65,7 +66,7 @@ def coverage_job(
                 "benchmark": set_identity(benchmark),
                 "dictionary": measured.dictionary.name,
                 "reference": gaps.coverage.reference,
-                "coverage": figures_of(gaps),
+                "coverage": CoverageFigures.from_gaps(gaps).to_record(),
                 "kept_out": gaps.kept_out_counts(),
                 "areas": [area_row(one) for one in area_gaps.rows()],
                 "gaps": [to_json(row) for row in gaps.rows()],
@@ -77,14 +78,14 @@ def coverage_job(
 
 def print_gaps(benchmark: Benchmark, gaps: Gaps, area_gaps: AreaGaps, *, top: int) -> None:
     """Print one benchmark's coverage for people."""
-    figures = figures_of(gaps)
+    figures = CoverageFigures.from_gaps(gaps)
     against = {"pool": "the pool", "dictionary": "the dictionary's corpus"}
     print_lines(
-        f"{display(benchmark.name)}: {figures['n_items']:,} items against "
+        f"{display(benchmark.name)}: {figures.n_items:,} items against "
         f"{against.get(gaps.coverage.reference, gaps.coverage.reference)}",
-        f"  covered {share(figures['covered_share'])} of the concepts that can be judged",
-        f"  {figures['n_missing']} missing, {figures['n_under']} under, {figures['n_over']} over, "
-        f"{figures['n_in_scope']:,} in scope of {figures['n_concepts']:,}",
+        f"  covered {share(figures.covered_share)} of the concepts that can be judged",
+        f"  {figures.n_missing} missing, {figures.n_under} under, {figures.n_over} over, "
+        f"{figures.n_in_scope:,} in scope of {figures.n_concepts:,}",
     )
     lacking = [one for one in area_gaps.rows() if one.n_gaps][:top]
     if lacking:

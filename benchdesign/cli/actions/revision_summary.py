@@ -44,9 +44,9 @@ def print_revision(
         f"{analysis.benchmark.name}: {before.n_items:,} items, {changes}",
         f"  covered     {share(before.covered_share)} -> {share(after.covered_share)} "
         "of the concepts that can be judged"
-        if before.n_tested or after.n_tested
+        if before.n_judged or after.n_judged
         else "  covered     not known: no concept is common enough to be judged",
-        f"  judged      {before.n_tested:,} -> {after.n_tested:,} "
+        f"  judged      {before.n_judged:,} -> {after.n_judged:,} "
         f"of {before.n_in_scope:,} concepts in scope; the others are too rare to tell",
         f"  missing     {before.n_missing} -> {after.n_missing}",
         f"  under       {before.n_under} -> {after.n_under}",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchdesign.cli.actions.set_figures import area_row, figures_of, set_identity
+from benchdesign.cli.actions.set_figures import area_row, set_identity
 from benchdesign.cli.output import (
     TRUST_NOTE,
     Messages,
@@ -16,6 +16,7 @@ from benchdesign.cli.output import (
     share,
     trust,
 )
+from benchdesign.coverage.figures import CoverageFigures
 from benchdesign.coverage.suite import compare_areas, compare_suite
 from benchdesign.foundation.serialization import to_json
 from benchdesign.foundation.text import display
@@ -83,7 +84,7 @@ def _suite_figures(
         ],
         "dictionary": measured.dictionary.name,
         "reference": measured.reference.kind,
-        "coverage": figures_of(suite.joint),
+        "coverage": CoverageFigures.from_gaps(suite.joint).to_record(),
         "overlap": suite.overlap,
         "near_duplicates": suite.near_duplicates,
         "pairs": [
@@ -101,11 +102,11 @@ def _suite_figures(
 
 
 def _print_suite_tables(suite: Suite, benchmarks: Sequence[Benchmark], *, top: int) -> None:
-    figures = figures_of(suite.joint)
+    figures = CoverageFigures.from_gaps(suite.joint)
     print_lines(
-        f"{len(suite)} benchmarks, {figures['n_items']:,} items together",
-        f"  covered {share(figures['covered_share'])} of the concepts that can be judged; "
-        f"{figures['n_missing']} missing, {figures['n_under']} under",
+        f"{len(suite)} benchmarks, {figures.n_items:,} items together",
+        f"  covered {share(figures.covered_share)} of the concepts that can be judged; "
+        f"{figures.n_missing} missing, {figures.n_under} under",
         "",
     )
     print_table(

@@ -36,7 +36,6 @@ from benchdesign.workspace.stage_record import STAGES
 if TYPE_CHECKING:
     from benchdesign.coverage.figures import CoverageFigures
     from benchdesign.tui.dialogs.scope import ScopeOverride, ScopeResult
-    from benchdesign.tui.figures import Figures
     from benchdesign.tui.marks import Marks
     from benchdesign.tui.session.since_export import ExportComparison
 
@@ -198,7 +197,7 @@ class OverviewScreen(BaseScreen):
             lines += self._areas(session)
         return Content("\n").join(lines)
 
-    def _covered(self, figures: Figures) -> str:
+    def _covered(self, figures: CoverageFigures) -> str:
         """Return the covered share before and after the decisions."""
         share = _share(figures.n_covered, figures.n_judged)
         if self.figures_after is not None and self.figures_after.covered_share is not None:

@@ -15,12 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchdesign.benchmarks.items import Item
+from benchdesign.coverage.figures import CoverageFigures
 from benchdesign.coverage.find_gaps import retarget
 from benchdesign.coverage.gaps import Gaps
 from benchdesign.coverage.status import STATUSES, Status
 from benchdesign.errors import BenchdesignError
 from benchdesign.revision.rewritten_items import apply_edits
-from benchdesign.tui.figures import Figures, figures_of
 from benchdesign.tui.session.review_pace import ReviewPace, measure_review_pace
 from benchdesign.tui.session.session_data import Candidate, Loaded, texts_of_concepts
 from benchdesign.workspace.analysis import Analysis, Summary
@@ -310,9 +310,9 @@ class Session:
         return int((gaps.count[ids] + self.added_counts[ids] >= gaps.target[ids]).sum())
 
     @cached_property
-    def figures(self) -> Figures:
+    def figures(self) -> CoverageFigures:
         """The figures of the overview."""
-        return figures_of(self._require_summary().gaps)
+        return CoverageFigures.from_gaps(self._require_summary().gaps)
 
     def most_over(self, n: int) -> list[int]:
         """Return the over-covered concepts, largest lift first."""
