@@ -17,6 +17,7 @@ from textual.pilot import Pilot
 
 from benchdesign.foundation.preferences import Preferences
 from benchdesign.tui.app import BenchdesignApp
+from benchdesign.tui.session.controllers import LaunchOptions
 from benchdesign.tui.session.ui_state import RecentList
 
 FOLDER = Path(__file__).parent / "screenshots"
@@ -43,8 +44,7 @@ def offline(svg: str) -> str:
 async def take(workspace: Path, folder: Path) -> None:
     """Open a workspace, walk the screens and write one file each."""
     app = BenchdesignApp(
-        str(workspace),
-        preferences=Preferences(who="ann"),
+        LaunchOptions(str(workspace), preferences=Preferences(who="ann")),
         recents=RecentList(workspace.parent / "recent.json"),
     )
     async with app.run_test(size=SIZE) as pilot:

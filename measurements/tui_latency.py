@@ -32,6 +32,7 @@ from benchdesign.foundation.child_process import ChildProcess
 from benchdesign.tui.app import BenchdesignApp
 from benchdesign.tui.screens import list_screen as lists
 from benchdesign.tui.screens.list_screen import ListScreen
+from benchdesign.tui.session.controllers import LaunchOptions
 from benchdesign.tui.session.ui_state import RecentList
 from benchdesign.tui.widgets.filter_bar import parse_filter
 from benchdesign.tui.widgets.line_table import LineTable
@@ -229,8 +230,10 @@ def measure_start() -> list[Row]:
     code = (
         "import asyncio, sys, pathlib\n"
         "from benchdesign.tui.app import BenchdesignApp\n"
+        "from benchdesign.tui.session.controllers import LaunchOptions\n"
         "from benchdesign.tui.session.ui_state import RecentList\n"
-        "app = BenchdesignApp(recents=RecentList(pathlib.Path('/nonexistent/recent.json')))\n"
+        "recents = RecentList(pathlib.Path('/nonexistent/recent.json'))\n"
+        "app = BenchdesignApp(LaunchOptions(), recents=recents)\n"
         "async def main():\n"
         "    async with app.run_test(size=(120, 36)):\n"
         "        heavy = {'numpy', 'torch', 'pandas', 'scipy', 'jinja2'} & set(sys.modules)\n"
@@ -298,7 +301,7 @@ async def measure_workspace(folder: Path, name: str, budget: Budget) -> list[Row
     for left in ("ui.json", "decisions.jsonl"):
         (folder / left).unlink(missing_ok=True)
     with tempfile.TemporaryDirectory() as recents:
-        app = BenchdesignApp(recents=RecentList(Path(recents) / "recent.json"))
+        app = BenchdesignApp(LaunchOptions(), recents=RecentList(Path(recents) / "recent.json"))
         async with app.run_test(size=SIZE) as pilot:
             await pilot.pause()
             found = named(name, await open_ms(app, folder, budget))
@@ -317,7 +320,7 @@ def named(name: str, rows: list[Row]) -> list[Row]:
 async def open_ms(app: BenchdesignApp, folder: Path, budget: Budget) -> list[Row]:
     """Open a workspace: its figures first, the items behind them."""
     spent = time.process_time()
-    app.open_workspace(folder)
+    app.workspaces.open(folder)
     session = app.session
     assert session is not None
     # Not the pause of a pilot, which waits until the items are read as well.

@@ -10,17 +10,13 @@ __all__ = ["run"]
 def run(target: str | None = None, *, pool: str | None = None, chat: bool = False) -> None:
     """Open the interface on a workspace, on a new benchmark, or on the recent workspaces."""
     from benchdesign.tui.app import BenchdesignApp
+    from benchdesign.tui.session.controllers import LaunchOptions
     from benchdesign.tui.session.ui_state import RecentList
 
     preferences, _ = load_preferences()
     config = user_config_path()
-    app = BenchdesignApp(
-        target,
-        pool=pool,
-        chat=chat,
-        preferences=preferences,
-        recents=RecentList(config.with_name("recent.json")),
-        config=config,
-        editor=editor_command(),
+    launch = LaunchOptions(
+        target, pool=pool, chat=chat, preferences=preferences, editor=editor_command()
     )
-    app.run()
+    recents = RecentList(config.with_name("recent.json"))
+    BenchdesignApp(launch, recents=recents, config=config).run()

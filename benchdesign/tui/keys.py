@@ -6,6 +6,7 @@ user's key map (`[keys]` in the settings file) refers to the ids.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from textual.binding import Binding, BindingType
@@ -17,6 +18,7 @@ __all__ = [
     "Key",
     "ScreenName",
     "bindings",
+    "bound_key",
     "footer_word",
     "key_label",
 ]
@@ -345,6 +347,11 @@ def key_label(key: str) -> str:
     if key.startswith("ctrl+"):
         return f"^{key.removeprefix('ctrl+')}"
     return _KEY_LABELS.get(key, key)
+
+
+def bound_key(key_id: str, key_map: Mapping[str, str]) -> str:
+    """Return the first key of an action, according to the user's key map."""
+    return key_map.get(key_id, KEYS[key_id].keys).split(",")[0]
 
 
 def bindings(*ids: str) -> list[BindingType]:

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from textual.app import App
 from textual.command import Hit, Hits, Provider
 from textual.content import Content
 
 from benchdesign.foundation.text import display
-from benchdesign.tui.app import BenchdesignApp
 from benchdesign.tui.concept_states import is_gap_state
+from benchdesign.tui.screens.base_screen import BaseScreen
 from benchdesign.tui.screens.list_screen import ListScreen
 
 if TYPE_CHECKING:
@@ -45,13 +47,12 @@ class WorkspaceFinder(Provider):
 
     async def search(self, query: str) -> Hits:
         """Yield a hit for each match; choosing it shows the match."""
-        app = self.app
-        if not isinstance(app, BenchdesignApp) or app.session is None:
+        session = self.screen.session if isinstance(self.screen, BaseScreen) else None
+        if session is None:
             return
-        async for match in find_matches(app.session, query):
-            yield Hit(
-                match.score, _match_content(match), _match_opener(app, match), text=match.text
-            )
+        async for match in find_matches(session, query):
+            show = partial(self.app.call_later, _show_match, self.app, match)
+            yield Hit(match.score, _match_content(match), show, text=match.text)
 
 
 async def find_matches(session: Session, query: str) -> AsyncIterator[SearchMatch]:
@@ -124,15 +125,7 @@ def _match_content(match: SearchMatch) -> Content:
     return Content.assemble((name, "bold"), display(match.text[: 4 * _CELLS], width=_CELLS))
 
 
-def _match_opener(app: BenchdesignApp, match: SearchMatch) -> Callable[[], None]:
-    def go() -> None:
-        app.call_later(_open_match, app, match)
-
-    return go
-
-
-async def _open_match(app: BenchdesignApp, match: SearchMatch) -> None:
-
+async def _show_match(app: App[Any], match: SearchMatch) -> None:
     if app.current_mode != match.mode:
         await app.switch_mode(match.mode)
     if isinstance(app.screen, ListScreen):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from benchdesign.foundation.progress import Progress
 from benchdesign.pipeline.run import run_pipeline
 from benchdesign.tui.app import BenchdesignApp
 from benchdesign.tui.session import background_jobs as jobs
+from benchdesign.tui.session.controllers import LaunchOptions
 from benchdesign.tui.session.ui_state import RecentList
 from benchdesign.workspace.settings import Settings
 from benchdesign.workspace.workspace import Workspace
@@ -43,10 +45,11 @@ class Bench:
         self.work = folder / "work"
         self.recents = RecentList(folder / "recent.json")
 
-    def app(self, target: str | None = None, **options: str) -> BenchdesignApp:
+    def app(self, launch: LaunchOptions | None = None, **options: str) -> BenchdesignApp:
+        """Return an application on the workspace; `options` are preferences."""
         preferences = Preferences(who="ann", **options)  # type: ignore[arg-type]
-        chosen = str(self.work) if target is None else target
-        return BenchdesignApp(chosen, preferences=preferences, recents=self.recents)
+        launch = launch or LaunchOptions(str(self.work))
+        return BenchdesignApp(replace(launch, preferences=preferences), recents=self.recents)
 
     @asynccontextmanager
     async def opened(

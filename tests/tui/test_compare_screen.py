@@ -55,5 +55,5 @@ async def test_a_workspace_that_cannot_join_a_suite_is_told(bench: Bench) -> Non
     async with bench.opened() as (app, pilot):
         await go(pilot, app, "compare")
         app.screen.measure_suite([str(bench.folder / "nowhere")])
-        await until(pilot, lambda: "nowhere" in app.status)
+        await until(pilot, lambda: "nowhere" in app.messages.text)
         assert app.screen.suite is None

@@ -58,7 +58,7 @@ async def test_a_wanted_count_is_on_disk_shown_at_once_and_undone(bench: Bench) 
         await pilot.press("u")
         assert session.concept_states[OWL] == "adequate"
         assert (session.target(OWL), session.workspace.is_stale) == (rule, False)
-        assert app.status == f"wanted count of {OWL} undone. 0 to undo."
+        assert app.messages.text == f"wanted count of {OWL} undone. 0 to undo."
         await pilot.press("U")
         assert session.target(OWL) == 60
 
@@ -81,7 +81,7 @@ async def test_what_is_no_number_of_items_changes_nothing(bench: Bench, bad: str
     async with bench.opened() as (app, pilot):
         await to_concept(pilot, app, FOX)
         await want(pilot, app, "".join(bad))
-        assert "not a number of items" in app.status
+        assert "not a number of items" in app.messages.text
         assert not (bench.work / "decisions.jsonl").exists() or bench.log_lines() == []
 
 
@@ -102,7 +102,7 @@ async def test_a_wanted_count_holds_in_the_gap_list_and_through_a_new_start(benc
     async with bench.opened() as (app, pilot):
         await go(pilot, app, "gaps")
         await pilot.press("t")
-        assert "right opens an area" in app.status
+        assert "right opens an area" in app.messages.text
         await pilot.press("right", "down")
         await want(pilot, app, "7")
         screen = app.screen
@@ -151,7 +151,7 @@ async def test_a_merged_concept_is_taken_apart_with_the_same_key(bench: Bench) -
         assert session is not None
         await to_concept(pilot, app, OWL)
         await pilot.press("m")
-        assert "Mark the concepts" in app.status
+        assert "Mark the concepts" in app.messages.text
         await pilot.press("space")
         await to_concept(pilot, app, FOX)
         await pilot.press("space")

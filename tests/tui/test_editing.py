@@ -23,7 +23,7 @@ def types(monkeypatch: pytest.MonkeyPatch, edits: dict[str, Any]) -> None:
 async def edit_first(pilot: Pilot[None], app: BenchdesignApp) -> str:
     await go(pilot, app, "candidates")
     await pilot.press("E")
-    await until(pilot, lambda: app.status.startswith("Edited"))
+    await until(pilot, lambda: app.messages.text.startswith("Edited"))
     return str(app.screen.table.cursor_id).removeprefix("add:")
 
 
@@ -34,7 +34,7 @@ async def test_a_rewritten_candidate_is_shown_as_it_will_be_published(
     types(monkeypatch, {"question": "There are foxes in the yard.", "answer": "C"})
     async with bench.opened(size=size) as (app, pilot):
         await edit_first(pilot, app)
-        assert app.status == "Edited the question and the answer. u undoes."
+        assert app.messages.text == "Edited the question and the answer. u undoes."
         table = app.screen.table
         assert table.rows.cell(0, "prompt").text.endswith("There are foxes in the yard.")
         page = app.screen.detail.text
@@ -67,7 +67,7 @@ async def test_an_edit_that_leaves_the_text_keeps_the_evidence(
     types(monkeypatch, {"category": "mammals"})
     async with bench.opened() as (app, pilot):
         await edit_first(pilot, app)
-        assert app.status == "Edited the category. u undoes."
+        assert app.messages.text == "Edited the category. u undoes."
         assert BEFORE_EDIT not in app.screen.detail.text
 
 
@@ -77,6 +77,6 @@ async def test_names_of_many_rewritten_fields_are_literal_and_cut(
     types(monkeypatch, {HOSTILE: 1, "b": 2, "c": 3, "d": 4, "e": 5})
     async with bench.opened() as (app, pilot):
         await edit_first(pilot, app)
-        assert app.status.startswith("Edited the [/INST] x[0] = y[i]")
-        assert app.status.endswith("…, the b, the c and 2 more. u undoes.")
+        assert app.messages.text.startswith("Edited the [/INST] x[0] = y[i]")
+        assert app.messages.text.endswith("…, the b, the c and 2 more. u undoes.")
         assert "\x1b" not in visible_text(app)

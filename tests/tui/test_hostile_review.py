@@ -145,10 +145,10 @@ async def test_text_is_shown_as_it_is_written(nasty_bench: Bench) -> None:
         # Decisions and messages carry the id, literally.
         screen.table.cursor = 0
         await pilot.press("x")
-        assert "[red]x[/]" in app.status
+        assert "[red]x[/]" in app.messages.text
         await pilot.press("e")
         await pilot.pause()
         assert "[red]x[/] [/INST]" in visible_text(app)
         await pilot.press("escape", "y")
-        assert "[red]x[/]" in app.status
+        assert "[red]x[/]" in app.messages.text
         check_frame(app, (120, 36))

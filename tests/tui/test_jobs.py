@@ -58,8 +58,8 @@ async def test_a_job_shows_its_progress_and_stops_at_once(bench: Bench, fake_job
         line = app.screen.query_one(JobLine)
         await until(pilot, lambda: "3/10" in str(line.content))
         await pilot.press("X")
-        assert fake_job.was_stopped and app.job is None
-        assert app.status.startswith("Stopped")
+        assert fake_job.was_stopped and app.jobs.job is None
+        assert app.messages.text.startswith("Stopped")
 
 
 @pytest.mark.parametrize("width", [80, 120])
@@ -67,14 +67,14 @@ async def test_a_path_too_long_for_the_line_is_cut_in_its_middle(bench: Bench, w
     async with bench.opened(size=(width, 24)) as (app, pilot):
         line = app.screen.query_one(JobLine)
         folder = "/home/ann/" + "/".join(["a-long-name"] * 12) + "/animals-revised"
-        app.say(f"Wrote 5 files to {folder}. o opens the report.")
+        app.messages.say(f"Wrote 5 files to {folder}. o opens the report.")
         text = str(line.content)
         assert text.startswith("Wrote 5 files to /home/ann/") and "…" in text
         assert text.endswith("/animals-revised. o opens the report.")
         assert cell_len(text) == width - 2
         await pilot.resize_terminal(width + 20, 24)
         await until(pilot, lambda: cell_len(str(line.content)) == width + 18)
-        app.say("word " * 60)
+        app.messages.say("word " * 60)
         assert str(line.content).endswith("…")
 
 
@@ -86,11 +86,11 @@ async def test_an_error_is_shown_in_place_with_its_log_and_what_to_do(
     async with bench.opened() as (app, pilot):
         await pilot.press("3", "plus", "R")
         fake_job.end = jobs.Failed("pool.jsonl:3: not JSON. Fix the line.", 2, log)
-        await until(pilot, lambda: app.job is None)
-        assert app.status == (
+        await until(pilot, lambda: app.jobs.job is None)
+        assert app.messages.text == (
             f"pool.jsonl:3: not JSON. Fix the line. Log: {log} Finished work is saved; R resumes."
         )
-        assert app.status_is_error
+        assert app.messages.is_error
 
 
 class SilentChild:
@@ -140,8 +140,8 @@ async def test_a_worker_that_stops_making_progress_is_told_until_it_goes_on(
         now[0] += 60.0
         await until(pilot, lambda: "no progress for 60 s" in text())
         await pilot.press("X", "X")
-        assert child.was_stopped and app.job is None
-        await until(pilot, lambda: not app.is_loading)
+        assert child.was_stopped and app.jobs.job is None
+        await until(pilot, lambda: not app.workspaces.is_loading)
 
 
 async def test_what_is_known_so_far_is_shown_while_the_rest_is_read(
@@ -150,10 +150,10 @@ async def test_what_is_known_so_far_is_shown_while_the_rest_is_read(
     (bench.work / "stages.json").unlink()
     app = bench.app()
     async with app.run_test(size=(120, 36)) as pilot:
-        await until(pilot, lambda: app.job is not None)
+        await until(pilot, lambda: app.jobs.job is not None)
         known = PartialSummary(40, 100, 6, 3, 1, 0, "pool", (("fox", 0, 20.0),), (("cat", 27),))
         write_json(bench.work / "results" / "so_far.json", to_json(known))
-        await until(pilot, lambda: app.so_far is not None)
+        await until(pilot, lambda: app.jobs.partial_summary is not None)
         await until(pilot, lambda: "Worst gaps so far" in visible_text(app))
         text = visible_text(app)
         assert "3 of 6 concepts touched" in text and "against the 100 pool items" in text
@@ -167,20 +167,20 @@ async def test_a_child_that_hangs_is_stopped_and_one_that_dies_is_reported(
     monkeypatch.setattr(jobs, "compute", hanging.hang)
     async with bench.opened() as (app, pilot):
         await pilot.press("3", "plus", "R")
-        job = app.job
+        job = app.jobs.job
         assert job is not None
         child = job._child.process
         await until(pilot, lambda: job.progress is not None)
         if how == "X":
             await pilot.press("X")
-            assert app.job is None and "R resumes" in app.status
+            assert app.jobs.job is None and "R resumes" in app.messages.text
         else:
             os.kill(child.pid, signal.SIGKILL)
-            await until(pilot, lambda: app.job is None)
-            assert "killed by SIGKILL (out of memory?)" in app.status
-            assert "R resumes" in app.status and app.status_is_error
+            await until(pilot, lambda: app.jobs.job is None)
+            assert "killed by SIGKILL (out of memory?)" in app.messages.text
+            assert "R resumes" in app.messages.text and app.messages.is_error
         assert not child.is_alive()
-        await until(pilot, lambda: not app.is_loading)
+        await until(pilot, lambda: not app.workspaces.is_loading)
 
 
 async def test_leaving_while_a_job_runs_asks_once(bench: Bench, fake_job: FakeJob) -> None:
@@ -194,8 +194,8 @@ async def test_leaving_while_a_job_runs_asks_once(bench: Bench, fake_job: FakeJo
 async def test_up_to_date_work_is_not_repeated(bench: Bench, fake_job: FakeJob) -> None:
     async with bench.opened() as (app, pilot):
         await pilot.press("R")
-        assert app.job is None
-        assert app.status == "Everything is up to date."
+        assert app.jobs.job is None
+        assert app.messages.text == "Everything is up to date."
 
 
 def test_a_real_child_reports_an_error_and_leaves_the_terminal_alone(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from benchdesign.tui.app import BenchdesignApp
 from benchdesign.tui.dialogs.help import help_content
 from benchdesign.tui.keys import APP_KEYS, FOOTERS, KEYS, SCREEN_KEYS, SCREENS, TABLE_KEYS
 from benchdesign.tui.marks import MARKS, Marks
+from benchdesign.tui.session.controllers import LaunchOptions
 from benchdesign.tui.session.ui_state import RecentList
 
 
@@ -70,7 +71,7 @@ def test_every_state_reads_without_colour() -> None:
 
 @pytest.mark.parametrize("mode", [one.mode for one in SCREENS])
 async def test_every_action_of_a_screen_exists(mode: str, tmp_path: Path) -> None:
-    app = BenchdesignApp(recents=RecentList(tmp_path / "recent.json"))
+    app = BenchdesignApp(LaunchOptions(), recents=RecentList(tmp_path / "recent.json"))
     async with app.run_test(size=(120, 36)) as pilot:
         app.action_go(mode)
         await pilot.pause()

@@ -60,7 +60,7 @@ async def test_results_are_named_by_their_path(bench: Bench) -> None:
         await until(pilot, lambda: isinstance(app.screen, AskText))
         await pilot.press(*str(path), "enter")
         await until(pilot, lambda: getattr(app.screen, "study", None) is not None)
-        await until(pilot, lambda: app.status.startswith("Scored 3 models on 240 results"))
+        await until(pilot, lambda: app.messages.text.startswith("Scored 3 models on 240 results"))
         assert "3 models · 80 of 80 items have results" in visible_text(app)
         await pilot.press("q")
     # Next time they are there at once.
@@ -73,7 +73,7 @@ async def test_a_file_that_cannot_be_read_is_told_and_not_kept(bench: Bench) -> 
     async with bench.opened() as (app, pilot):
         await go(pilot, app, "models")
         app.screen.read_results([str(bench.folder / "gone.csv")])
-        await until(pilot, lambda: "gone.csv" in app.status)
+        await until(pilot, lambda: "gone.csv" in app.messages.text)
         assert app.screen.study is None
         assert "Press c" in visible_text(app)
 
@@ -181,7 +181,7 @@ async def test_while_results_are_read_nobody_is_told_to_read_some(bench: Bench) 
         await until(pilot, lambda: visible_text(app).count("Scoring 3 models ...") == 4)
         assert "Press c" not in visible_text(app) and "no results" not in visible_text(app)
         screen.read_results([str(bench.folder / "none.jsonl")])
-        await until(pilot, lambda: "no such file" in app.status)
+        await until(pilot, lambda: "no such file" in app.messages.text)
         assert "Press c" in visible_text(app) and "Scoring" not in visible_text(app)
 
 

@@ -11,6 +11,7 @@ from benchdesign.benchmarks.items import Benchmark
 from benchdesign.tui.app import BenchdesignApp
 from benchdesign.tui.dialogs.new_workspace import NewWorkspaceForm
 from benchdesign.tui.pages.new_workspace_page import free_folder
+from benchdesign.tui.session.controllers import LaunchOptions
 from benchdesign.tui.widgets.detail import Line
 from tests.tui.conftest import Bench, FakeJob, until
 from tests.tui.test_screens import visible_text
@@ -19,11 +20,10 @@ SIZE = (120, 44)
 
 
 def app_on(
-    bench: Bench, benchmark: str = "animals.jsonl", pool: str = "pool.jsonl"
+    bench: Bench, benchmark: str = "animals.jsonl", pool: str = "pool.jsonl", *, chat: bool = False
 ) -> BenchdesignApp:
-    app = bench.app(str(bench.folder / benchmark))
-    app.pool = str(bench.folder / pool) if pool else ""
-    return app
+    target, pool_file = str(bench.folder / benchmark), str(bench.folder / pool) if pool else ""
+    return bench.app(LaunchOptions(target, pool=pool_file, chat=chat))
 
 
 async def form_of(app: BenchdesignApp, pilot: Pilot[None]) -> NewWorkspaceForm:
@@ -48,8 +48,7 @@ async def test_a_field_set_by_hand_is_read_at_once_and_kept(
     bench: Bench, fake_job: FakeJob, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(bench.folder)
-    app = app_on(bench)
-    app.chat = True
+    app = app_on(bench, chat=True)
     async with app.run_test(size=SIZE) as pilot:
         form = await form_of(app, pilot)
         await until(pilot, lambda: "every row has a question" in visible_text(app))
@@ -69,7 +68,7 @@ async def test_a_field_set_by_hand_is_read_at_once_and_kept(
         await until(pilot, lambda: app.session is not None)
         assert app.session.workspace.settings.fields == {"prompt": "category"}
         assert app.session.workspace.settings.chat
-        assert app.job is not None
+        assert app.jobs.job is not None
 
 
 async def test_a_field_that_is_not_there_is_said_and_nothing_is_made(bench: Bench) -> None:
@@ -80,7 +79,7 @@ async def test_a_field_that_is_not_there_is_said_and_nothing_is_made(bench: Benc
         form.query_one("#field-prompt", Input).value = "nothing"
         await until(pilot, lambda: isinstance(form.found.benchmark, str))
         await pilot.press("ctrl+n")
-        await until(pilot, lambda: "nothing" in app.status and app.status_is_error)
+        await until(pilot, lambda: "nothing" in app.messages.text and app.messages.is_error)
         assert app.session is None
 
 
@@ -93,8 +92,8 @@ async def test_nothing_is_made_of_what_was_typed_a_moment_ago_and_not_read_yet(
         await until(pilot, lambda: "every row has a question" in visible_text(app))
         form.query_one("#field-prompt", Input).value = "nothing"
         await pilot.press("ctrl+n")
-        await until(pilot, lambda: app.status_is_error)
-        assert app.session is None and "no field 'nothing'" in app.status
+        await until(pilot, lambda: app.messages.is_error)
+        assert app.session is None and "no field 'nothing'" in app.messages.text
 
 
 async def test_a_missing_file_is_said_where_it_was_typed(bench: Bench) -> None:
@@ -102,13 +101,12 @@ async def test_a_missing_file_is_said_where_it_was_typed(bench: Bench) -> None:
     async with app.run_test(size=SIZE) as pilot:
         await until(pilot, lambda: "no such file" in visible_text(app))
         await pilot.press("ctrl+n")
-        await until(pilot, lambda: "no such file" in app.status)
+        await until(pilot, lambda: "no such file" in app.messages.text)
         assert app.session is None
 
 
 async def test_paths_complete_while_they_are_typed(bench: Bench) -> None:
-    app = app_on(bench, benchmark="", pool="")
-    app.target = None
+    app = bench.app(LaunchOptions())
     async with app.run_test(size=SIZE) as pilot:
         await pilot.press("ctrl+n")
         form = await form_of(app, pilot)
@@ -148,7 +146,7 @@ async def test_a_folder_that_is_in_use_is_refused(bench: Bench, fake_job: FakeJo
         form.query_one("#folder", Input).value = str(bench.work)
         await until(pilot, lambda: "is already a workspace" in visible_text(app))
         await pilot.press("ctrl+n")
-        await until(pilot, lambda: app.status_is_error)
+        await until(pilot, lambda: app.messages.is_error)
         assert app.session is None
 
 

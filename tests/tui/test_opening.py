@@ -221,6 +221,6 @@ async def test_scope_asked_for_too_early_opens_when_the_items_are_read(
 ) -> None:
     async with opening(bench) as (app, pilot):
         await pilot.press("c")
-        assert len(app.screen_stack) == 1 and "once the items are read" in app.status
+        assert len(app.screen_stack) == 1 and "once the items are read" in app.messages.text
         held.set()
         await until(pilot, lambda: isinstance(app.screen, ScopeScreen))

@@ -24,10 +24,10 @@ async def export(pilot: Any, app: Any) -> Path:
     await go(pilot, app, "export")
     await until(pilot, lambda: app.screen.plan is not None)
     await pilot.press("ctrl+e")
-    await until(pilot, lambda: app.status.startswith("Wrote"))
+    await until(pilot, lambda: app.messages.text.startswith("Wrote"))
     await go(pilot, app, "overview")
     await until(pilot, lambda: "no decisions since" in visible_text(app))
-    return Path(app.ui.of_screen("export")["written"]) / "revision.json"
+    return Path(app.workspaces.ui.of_screen("export")["written"]) / "revision.json"
 
 
 @pytest.mark.parametrize("size", [(120, 36), (80, 24)])
@@ -43,7 +43,7 @@ async def test_how_sure_the_covered_share_is_stands_beside_it(
         assert f"{100 * found.low:.1f} - {100 * found.high:.1f} %" in text
         # Another number wanted by hand makes another share, of which it says nothing.
         app.session.record(Decision(Subject.CONCEPT, "2", want=0))
-        app.touch()
+        app.workspaces.refresh_screens()
         await until(pilot, lambda: "% interval" not in visible_text(app))
 
 
@@ -63,7 +63,7 @@ async def test_what_is_different_since_the_last_export(bench: Bench, size: tuple
             *(Decision(Subject.ADD, one.item.id, Verdict.ACCEPT) for one in adds[2:]),
             Decision(Subject.REMOVE, removes[0].item.id, Verdict.ACCEPT),
         )
-        app.touch()
+        app.workspaces.refresh_screens()
         n_more = len(adds) - 2
         gap = "   " if size[0] > 100 else "  "
         said = gap.join([f"+ {n_more} accepted", "- 1 dropped", "1 reverted"])
@@ -81,7 +81,7 @@ async def test_what_is_different_since_the_last_export(bench: Bench, size: tuple
         await go(pilot, app, "overview")
         await until(pilot, lambda: said in visible_text(app))
         manifest.write_text('{"choice": 3}', "utf-8")
-        app.touch()
+        app.workspaces.refresh_screens()
         await until(pilot, lambda: "Since " not in visible_text(app))
 
 
@@ -102,13 +102,13 @@ async def test_what_was_decided_of_concepts_is_different_since_the_last_export(
         assert session is not None
         manifest = await export(pilot, app)
         session.record(decision)
-        app.touch()
+        app.workspaces.refresh_screens()
         await until(pilot, lambda: "concept decisions" in visible_text(app))
         line = next(one for one in visible_text(app).splitlines() if "concept decisions" in one)
         assert "accepted" not in line
         app.screen.since_export = None
         session.undo()
-        app.touch()
+        app.workspaces.refresh_screens()
         await until(pilot, lambda: "no decisions since" in visible_text(app))
         # An export of an older version says nothing of concepts.
         told = json.loads(manifest.read_text("utf-8"))
@@ -116,7 +116,7 @@ async def test_what_was_decided_of_concepts_is_different_since_the_last_export(
         manifest.write_text(json.dumps(told), "utf-8")
         session.record(decision)
         app.screen.since_export = None
-        app.touch()
+        app.workspaces.refresh_screens()
         await until(pilot, lambda: "no decisions since" in visible_text(app))
 
 
@@ -133,7 +133,7 @@ async def test_next_step_says_how_many_gaps_the_open_candidates_would_fill(bench
         session.workspace.record_stage("gaps", figures={})
         session.workspace.record_stage("propose", figures={})
         session.workspace.record_stage("evidence", figures={})
-        app.touch()
+        app.workspaces.refresh_screens()
         text = "15 candidates to review; accepting all fills 1 of 1 gaps.   enter reviews"
         await until(pilot, lambda: text in visible_text(app))
         adds = [one.item.id for one in session.loaded.candidates if one.subject is Subject.ADD]
@@ -142,7 +142,7 @@ async def test_next_step_says_how_many_gaps_the_open_candidates_would_fill(bench
         session.undo()
         session.record(*(Decision(Subject.ADD, one, Verdict.ACCEPT) for one in adds))
         assert session.n_to_fill == (0, 0)
-        app.touch()
+        app.workspaces.refresh_screens()
         await until(pilot, lambda: "   0  +12 / 12 " in visible_text(app).partition("Areas")[2])
 
 
@@ -157,7 +157,7 @@ async def test_numbers_of_other_settings_are_said_to_be_out_of_date(
         session.workspace.change_settings(
             replace(session.workspace.settings, scope=Scope(sentence="owls"))
         )
-        app.touch()
+        app.workspaces.refresh_screens()
         said = "Coverage of the concept dictionary   ! out of date"
         await until(pilot, lambda: said in visible_text(app))
 
@@ -174,7 +174,7 @@ async def test_what_was_and_what_is_accepted_stand_apart(
         session.record(Decision(Subject.CONCEPT, "2", want=3))
         adds = [one.item.id for one in session.loaded.candidates if one.subject is Subject.ADD]
         session.record(*(Decision(Subject.ADD, one, Verdict.ACCEPT) for one in adds[:3]))
-        app.touch()
+        app.workspaces.refresh_screens()
         await until(pilot, lambda: screen.figures_after is not None)
         plan = plan_revision(session.analysis, Choice.from_decisions(session.log))
         assert screen.figures_after == plan.figures_after
@@ -189,5 +189,5 @@ async def test_what_was_and_what_is_accepted_stand_apart(
         assert f"{100 * before:.1f} → {100 * after:.1f} % of" in visible_text(app)
         # Undone, nothing but what was is left.
         session.undo()
-        app.touch()
+        app.workspaces.refresh_screens()
         await until(pilot, lambda: f"{100 * before:.1f} % of" in visible_text(app))

@@ -10,6 +10,7 @@ from textual.widgets import OptionList
 from benchdesign.tui.app import BenchdesignApp
 from benchdesign.tui.palette_search import SearchMatch, find_matches
 from benchdesign.tui.screens.list_screen import ListScreen
+from benchdesign.tui.session.controllers import LaunchOptions
 from tests.tui.conftest import HOSTILE, Bench, until
 from tests.tui.test_screens import go, visible_text
 
@@ -96,7 +97,7 @@ async def test_hostile_text_is_literal_in_the_palette(hostile_bench: Bench) -> N
 
 
 async def test_without_a_workspace_there_are_commands_only(bench: Bench) -> None:
-    app = bench.app(target="")
+    app = bench.app(LaunchOptions(""))
     async with app.run_test(size=(120, 36)) as pilot:
         await pilot.press("ctrl+p")
         await until(pilot, lambda: isinstance(app.screen, CommandPalette))

@@ -146,7 +146,7 @@ async def test_fields_that_stay_empty_are_told_before_anything_is_written(sparse
         assert plan.empty_fields and plan.empty_fields == written.empty_fields
         text = "empty in accepted items: hint 3, best 3, [red]␛[0m 3, 2 more"
         assert ("warn", text) in said(session)
-        app.touch()
+        app.workspaces.refresh_screens()
         await go(pilot, app, "export")
         await until(pilot, lambda: "hint 3, best 3, [red]␛[0m 3" in visible_text(app))
 

@@ -19,6 +19,7 @@ from benchdesign.report.coverage_report import render_markdown
 from benchdesign.revision.choice import Choice
 from benchdesign.revision.plan import plan_revision
 from benchdesign.tui.dialogs.new_workspace import NewWorkspaceForm
+from benchdesign.tui.session.controllers import LaunchOptions
 from benchdesign.tui.widgets.evidence import evidence_levels
 from benchdesign.tui.widgets.line_table import LineTable
 from benchdesign.workspace.workspace import Workspace
@@ -32,8 +33,7 @@ def footer(text: str) -> str:
 
 
 async def test_keys_offered_while_nothing_is_open_are_those_that_do_something(bench: Bench) -> None:
-    app = bench.app("")
-    app.target = None
+    app = bench.app(LaunchOptions())
     async with app.run_test(size=(120, 36)) as pilot:
         await go(pilot, app, "candidates")
         shown = footer(visible_text(app))
@@ -46,10 +46,10 @@ async def test_keys_offered_while_items_are_mapped_begin_with_stop(
     (bench.work / "stages.json").unlink()
     app = bench.app()
     async with app.run_test(size=(120, 36)) as pilot:
-        await until(pilot, lambda: app.job is not None)
+        await until(pilot, lambda: app.jobs.job is not None)
         await until(pilot, lambda: footer(visible_text(app)).split()[:2] == ["X", "stop"])
         await pilot.press("X")
-        assert app.status.startswith("Stopped at 3 of 10 (mapping items).")
+        assert app.messages.text.startswith("Stopped at 3 of 10 (mapping items).")
         await until(pilot, lambda: footer(visible_text(app)).split()[0] == "R")
         assert "Not all items are mapped yet." in visible_text(app)
 
@@ -215,8 +215,7 @@ async def test_the_first_time_enter_fills_the_form_with_the_example(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(bench.folder)
-    app = bench.app("")
-    app.target = None
+    app = bench.app(LaunchOptions())
     async with app.run_test(size=(120, 36)) as pilot:
         await until(pilot, lambda: "enter from the example" in visible_text(app))
         await pilot.press("enter")
@@ -252,10 +251,10 @@ async def test_a_results_file_is_completed_and_kept_with_its_whole_path(
         await until(pilot, lambda: box._suggestion == "results.jsonl")
         await pilot.press("right", "enter")
         await until(pilot, lambda: app.screen_stack[0].study is not None)
-        kept = app.ui.of_screen("models")["results"]
+        kept = app.workspaces.ui.of_screen("models")["results"]
         assert kept == [str(bench.folder / "results.jsonl")]
         await pilot.press("f", "f", "b")
-        assert "f shows them" in app.status
+        assert "f shows them" in app.messages.text
 
 
 async def test_overview_names_the_areas_that_lack_most(bench: Bench) -> None:
@@ -284,7 +283,7 @@ async def test_without_a_browser_the_report_is_read_here(
         await go(pilot, app, "export")
         await until(pilot, lambda: app.screen.plan is not None)
         await pilot.press("ctrl+e")
-        await until(pilot, lambda: app.status.startswith("Wrote"))
+        await until(pilot, lambda: app.messages.text.startswith("Wrote"))
         await pilot.press("o")
         await until(pilot, lambda: "Coverage of animals" in visible_text(app))
         await pilot.press("escape")
@@ -328,7 +327,7 @@ async def test_an_area_is_marked_by_its_own_judgement_and_its_figures_are_of_its
         codes = np.full(len(area_gaps), STATUSES.index(Status.UNDER), dtype=np.int8)
         lacking = replace(area_gaps, status_codes=codes)
         session.replace(replace(session.loaded, area_gaps=lacking))
-        app.touch()
+        app.workspaces.refresh_screens()
         await pilot.pause()
         assert (app.screen.table.rows.cell(0, "mark").text) == "!"
         await until(pilot, lambda: "mark       ! under" in app.screen.detail.text)

@@ -82,7 +82,7 @@ async def test_what_others_decided_meanwhile_is_not_of_this_sitting(bench: Bench
             assert app.session is not None and not app.session.can_write
             other.decisions.decide(Subject.ADD, "p3", Verdict.ACCEPT)
             other.close()
-            app.try_writing()
+            app.workspaces.try_writing()
             await until(pilot, lambda: app.session.can_write)
             assert app.session.sitting.n_decided == 0 and len(app.session.log) == 1
 

@@ -79,7 +79,7 @@ async def test_the_cutoff_is_set_and_checked(bench: Bench) -> None:
         await until(pilot, lambda: len(app.screen_stack) == 2)
         assert app.screen.query_one("#cutoff", Input).value == "0.55"
         await pilot.press("enter")
-        await until(pilot, lambda: app.status == "The scope is unchanged.")
+        await until(pilot, lambda: app.messages.text == "The scope is unchanged.")
 
 
 async def test_escape_changes_nothing(bench: Bench) -> None:

@@ -95,7 +95,7 @@ async def test_several_decisions_are_undone_and_redone_in_order(bench: Bench) ->
         assert len(log.accepted) == 1
         assert app.session.verdict_counts()[Verdict.REJECT] == 1
         await pilot.press("u", "u", "u", "u")
-        assert app.status == "Nothing to undo."
+        assert app.messages.text == "Nothing to undo."
 
 
 async def test_a_reason_is_given_after_the_fact(bench: Bench) -> None:
@@ -242,13 +242,13 @@ async def test_export_writes_the_revision_and_asks_before_replacing_it(bench: Be
         await until(pilot, lambda: "The revision closes 0 of 1 gaps" in visible_text(app))
         await pilot.press("escape")
         await pilot.press("ctrl+e")
-        await until(pilot, lambda: app.status.startswith("Wrote"))
+        await until(pilot, lambda: app.messages.text.startswith("Wrote"))
         written = bench.folder / "animals-revised" / "animals.revised.jsonl"
         assert len(written.read_text("utf-8").splitlines()) == 82
         await pilot.press("ctrl+e")
         await until(pilot, lambda: len(app.screen_stack) == 2)
         await pilot.press("enter")
-        await until(pilot, lambda: app.status == "Nothing written.")
+        await until(pilot, lambda: app.messages.text == "Nothing written.")
 
 
 def burst(app: BenchdesignApp, text: str) -> None:
@@ -319,7 +319,7 @@ async def test_the_revision_is_written_in_the_format_chosen(bench: Bench) -> Non
         await until(pilot, lambda: "animals.revised.csv" in visible_text(app))
         assert "--format csv" in " ".join(visible_text(app).split())
         await pilot.press("ctrl+e")
-        await until(pilot, lambda: app.status.startswith("Wrote"))
+        await until(pilot, lambda: app.messages.text.startswith("Wrote"))
         folder = bench.folder / "animals-revised"
         assert len((folder / "animals.revised.csv").read_text("utf-8").splitlines()) == 82
         assert not (folder / "animals.revised.jsonl").exists()
@@ -329,7 +329,7 @@ async def test_a_list_is_written_as_csv_what_is_shown_all_or_what_is_marked(benc
     async with bench.opened() as (app, pilot):
         await go(pilot, app, "items")
         await pilot.press("ctrl+e")
-        await until(pilot, lambda: app.status.startswith("Wrote 80 rows"))
+        await until(pilot, lambda: app.messages.text.startswith("Wrote 80 rows"))
         await pilot.press("slash", *"owl", "enter")
         shown = len(app.screen.query_one(LineTable).view)
         assert 2 < shown < 80
@@ -456,7 +456,7 @@ async def test_brackets_of_an_item_survive(hostile_bench: Bench) -> None:
         await go(pilot, app, "candidates")
         assert "[/INST] x[0] = y[i] [red]no[/red]" in app.screen.query_one(Detail).text
         await pilot.press("a")
-        assert "a[RLO]b" in app.status
+        assert "a[RLO]b" in app.messages.text
         assert "[/INST]" in visible_text(app)
 
 
@@ -494,10 +494,10 @@ async def test_ascii_marks_use_nothing_else(bench: Bench) -> None:
 
 async def test_status_line_keeps_the_last_message(bench: Bench) -> None:
     async with bench.opened() as (app, pilot):
-        app.say("A fact.")
+        app.messages.say("A fact.")
         await pilot.pause()
         assert "A fact." in str(app.screen.query_one(JobLine).content)
-        assert "A fact." in app.messages
+        assert "A fact." in app.messages.history
         assert app.screen.query(Line)
 
 

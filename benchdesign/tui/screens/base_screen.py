@@ -10,19 +10,22 @@ from textual import events
 from textual.app import ComposeResult
 from textual.containers import Container
 from textual.content import Content
+from textual.dom import DOMNode
 from textual.screen import Screen
-from textual.widget import Widget
 from textual.widgets import Input
 
 from benchdesign.foundation.number_words import local_time_text
 from benchdesign.foundation.text import display
-from benchdesign.tui.app import BenchdesignApp
-from benchdesign.tui.keys import FOOTERS, KEYS, SCREENS, footer_word, key_label
+from benchdesign.tui.keys import FOOTERS, KEYS, SCREENS, bound_key, footer_word, key_label
+from benchdesign.tui.pages.waiting_page import waiting_page
+from benchdesign.tui.session.controllers import Controllers
 from benchdesign.tui.widgets.detail import Line
 from benchdesign.tui.widgets.job_line import JobLine
 
 if TYPE_CHECKING:
     from benchdesign.tui.session.session import Session
+    from benchdesign.tui.session.ui_state import UiState
+    from benchdesign.workspace.decisions import Decision
 
 __all__ = ["ActionLine", "BaseScreen", "LinePart"]
 
@@ -42,6 +45,8 @@ class ActionLine(Line):
     ActionLine { height: 1; width: 1fr; text-wrap: nowrap; text-overflow: ellipsis; }
     """
 
+    _parts: Sequence[LinePart] = ()
+
     def set_parts(self, parts: Sequence[LinePart]) -> None:
         """Show new parts."""
         self._parts = list(parts)
@@ -49,10 +54,10 @@ class ActionLine(Line):
 
     def action_at(self, x: int) -> str:
         """Return the action of the part at a cell; empty if there is none."""
-        for part in getattr(self, "_parts", []):
+        for part in self._parts:
             x -= cell_len(part.text)
             if x < 0:
-                return str(part.action)
+                return part.action
         return ""
 
     async def on_click(self, event: events.Click) -> None:
@@ -84,16 +89,22 @@ class BaseScreen(Screen[None]):
     seen_version = -1
     """Session version that is on screen."""
 
-    @property
-    def owner(self) -> BenchdesignApp:
-        """The application, with its type."""
-        assert isinstance(self.app, BenchdesignApp)
-        return self.app
+    restored_from: UiState | None = None
+    """The UI state that the screen shows; None until it has shown one."""
+
+    def __init__(self, controllers: Controllers) -> None:
+        super().__init__()
+        self.shell = controllers.shell
+        self.messages = controllers.messages
+        self.workspaces = controllers.workspaces
+        self.jobs = controllers.jobs
+        self.launch = controllers.launch
+        self.marks = controllers.marks
 
     @property
     def session(self) -> Session | None:
         """The open workspace."""
-        return self.owner.session
+        return self.workspaces.session
 
     def compose(self) -> ComposeResult:
         """Lay out the frame."""
@@ -111,11 +122,17 @@ class BaseScreen(Screen[None]):
         )
 
     def compose_body(self) -> ComposeResult:
-        """Lay out the widgets of the screen itself."""
-        raise NotImplementedError
+        """Yield the widgets of the screen itself; none by default."""
+        return ()
 
     def refresh_session(self) -> None:
         """Show the current state of the session; called after a change and on return."""
+
+    def remember(self) -> None:
+        """Save the state of the screen in the UI state; a screen without state has none to save."""
+
+    def go_to_decision(self, decision: Decision) -> None:
+        """Show what a decision is about, if the screen lists it."""
 
     def on_mount(self) -> None:
         """Draw the frame and the initial state."""
@@ -142,13 +159,17 @@ class BaseScreen(Screen[None]):
         waiting = self.is_waiting
         self.set_class(waiting, "-waiting")
         if waiting:
-            self.query_one("#empty-state", Line).show(self.owner.waiting_text())
+            self.query_one("#empty-state", Line).show(self._waiting_content())
             self.seen_version = -1
             return
-        version = self.owner.version
+        version = self.workspaces.version
         if version != self.seen_version:
             self.seen_version = version
             self.refresh_session()
+
+    def _waiting_content(self) -> Content:
+        width = min(self.app.size.width - 14, 96)
+        return waiting_page(self.workspaces, self.jobs, marks=self.marks, width=width)
 
     @property
     def is_waiting(self) -> bool:
@@ -172,7 +193,22 @@ class BaseScreen(Screen[None]):
         self.query_one("#title", Line).show(self._title())
         self.query_one("#strip", ActionLine).set_parts(self._strip())
         self.query_one("#keys", ActionLine).set_parts(list(self._keys()))
-        self.owner.draw_job(self.query_one("#job", JobLine))
+        self.draw_status()
+
+    def draw_status(self) -> None:
+        """Draw the status line: the running job, or the latest message."""
+        job = self.jobs.job
+        for line in self.query(JobLine):
+            if job is None:
+                line.say(self.messages.text, is_error=self.messages.is_error)
+            else:
+                line.busy(
+                    job.progress,
+                    note=job.note,
+                    silent=job.seconds_silent,
+                    log=job.log,
+                    marks=self.marks,
+                )
 
     def _title(self) -> Content:
         width = self.app.size.width - 2
@@ -226,31 +262,33 @@ class BaseScreen(Screen[None]):
             ids = (*[key_id for key_id in ids if key_id != "help"][:5], "help")
         for key_id in ids:
             key = KEYS[key_id]
-            label = key_label(self.owner.key_of(key_id))
+            label = key_label(self.key_of(key_id))
             yield LinePart(f"{label} ", "bold $text-accent", key.action)
             yield LinePart(f"{footer_word(self.MODE, key_id)}   ", "$foreground-muted", key.action)
 
     def _waiting_keys(self) -> tuple[str, ...]:
         """Return the keys that work while there is nothing to show."""
         general = ("screen.open", "help", "palette", "quit")
-        if self.owner.job is not None:
+        if self.jobs.job is not None:
             return ("stop", *general)
         return general if self.session is None else ("recompute", *general)
 
+    def key_of(self, key_id: str) -> str:
+        """Return the key of an action, according to the user's key map."""
+        return bound_key(key_id, self.launch.preferences.keys)
+
     async def perform(self, action: str) -> None:
         """Run an action on the focused widget, this screen or the application."""
-        name = action.partition("(")[0]
-        targets: list[Widget | BenchdesignApp] = [self, self.owner]
+        targets: list[DOMNode] = [self, self.app]
         if self.focused is not None:
             targets.insert(0, self.focused)
         for target in targets:
-            if hasattr(target, f"action_{name}"):
-                await target.run_action(action)
+            if await self.app.run_action(action, target):
                 return
 
     def say(self, text: str, *, is_error: bool = False) -> None:
         """Show a message on the status line."""
-        self.owner.say(text, is_error=is_error)
+        self.messages.say(text, is_error=is_error)
 
     def help_lines(self) -> tuple[str, ...]:
         """Return the lines that the help shows in addition to the keys."""

@@ -66,12 +66,12 @@ class CandidatesScreen(ListScreen):
 
     def _restore(self) -> None:
         super()._restore()
-        self.is_blind = self.owner.ui.of_screen(self.MODE).get("blind") is True
+        self.is_blind = self.workspaces.ui.of_screen(self.MODE).get("blind") is True
 
     def remember(self) -> None:
         """Save the UI state, and whether answers are hidden."""
         super().remember()
-        self.owner.ui.of_screen(self.MODE)["blind"] = self.is_blind
+        self.workspaces.ui.of_screen(self.MODE)["blind"] = self.is_blind
 
     # rows and pages
 
@@ -95,12 +95,12 @@ class CandidatesScreen(ListScreen):
         self._of_key = {candidate.key: candidate for candidate in self._shown}
         self._is_old = "propose" in self.session.workspace.stale_stages()
         self.table.empty = self.EMPTY if self._shown else self._why_none()
-        return CandidateRows(self.session, self._shown, marks=self.owner.marks)
+        return CandidateRows(self.session, self._shown, marks=self.marks)
 
     def _why_none(self) -> str:
         session = self.session
         assert session is not None and session.analysis is not None
-        if self.owner.job is not None:
+        if self.jobs.job is not None:
             return "Candidates appear when the job is done; the line below shows its progress."
         if self._is_old:
             return "The candidates are out of date. R proposes them again; all decisions are kept."
@@ -141,7 +141,7 @@ class CandidatesScreen(ListScreen):
 
     def tally(self) -> Content:
         """Return the progress of the review."""
-        session, marks = self.session, self.owner.marks
+        session, marks = self.session, self.marks
         if session is None or session.loaded is None or not self._shown:
             return Content("")
         counts = session.verdict_counts(self._shown)
@@ -173,7 +173,7 @@ class CandidatesScreen(ListScreen):
             session,
             candidate,
             part=self.part,
-            marks=self.owner.marks,
+            marks=self.marks,
             closest=self.shows_all_of_closest,
             width=self.page_width,
             is_short=self.is_short,
@@ -182,7 +182,7 @@ class CandidatesScreen(ListScreen):
         if self.is_narrow:
             position = self.table.cursor + 1
             counts = session.verdict_counts(self._shown)
-            glyph = self.owner.marks.glyph
+            glyph = self.marks.glyph
             strip = (
                 f"{position}/{len(self.table.view)}  {glyph('accept')}{counts[Verdict.ACCEPT]} "
                 f"{glyph('reject')}{counts[Verdict.REJECT]} {glyph('defer')}{counts[Verdict.DEFER]}"
@@ -200,7 +200,7 @@ class CandidatesScreen(ListScreen):
         return page
 
     def _old_line(self) -> tuple[str, str]:
-        marks = self.owner.marks
+        marks = self.marks
         return (f"{marks.glyph('warn')} {_OUT_OF_DATE}", marks.style("warn"))
 
     def _by_key(self, key: str) -> Candidate | None:
@@ -217,7 +217,7 @@ class CandidatesScreen(ListScreen):
         session = self.session
         if session is not None and session.focus_concepts:
             session.focus_concepts, session.focus_name = (), ""
-            self.owner.touch()
+            self.workspaces.refresh_screens()
 
     # A narrow screen hides the list, and a hidden widget gets no keys.
 
@@ -266,7 +266,7 @@ class CandidatesScreen(ListScreen):
         if next_key is not None:
             self.table.move_to(next_key)
         assert self.session is not None
-        word = self.owner.marks.word(verdict.value)
+        word = self.marks.word(verdict.value)
         name = shortened_id(last.item.id, 24) if len(chosen) == 1 else f"{len(chosen)} candidates"
         self.say(
             f"{name} {word}. u undoes ({self.session.log.n_undoable} to undo). c sets the reason."
@@ -285,7 +285,7 @@ class CandidatesScreen(ListScreen):
             self.say(str(problem), is_error=True)
             return False
         self.table.marked.clear()
-        self.owner.touch()
+        self.workspaces.refresh_screens()
         return True
 
     def _next_open_after(self, key: str, *, skip: set[str]) -> str | None:
@@ -364,7 +364,7 @@ class CandidatesScreen(ListScreen):
                 self.app,
                 source.record(candidate.item),
                 standing.edits if standing else {},
-                editor=self.owner.editor,
+                editor=self.launch.editor,
             )
         except (OSError, ValueError) as problem:
             self.say(f"Nothing changed: {problem}.", is_error=True)
@@ -405,7 +405,7 @@ class CandidatesScreen(ListScreen):
     def action_blind(self) -> None:
         """Hide the answers, or show them again."""
         self.is_blind = not self.is_blind
-        self.owner.save_ui()
+        self.workspaces.save_ui()
         self.show_detail()
         self.say("Answers are hidden. B shows them." if self.is_blind else "Answers are shown.")
 

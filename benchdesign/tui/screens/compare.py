@@ -151,7 +151,7 @@ class CompareScreen(ListScreen):
 
         assert session.analysis is not None
         if name == "suite" and self.suite is not None:
-            return HeatRows(self.suite, self._area_gaps, marks=self.owner.marks)
+            return HeatRows(self.suite, self._area_gaps, marks=self.marks)
         if name == "overlap" and self.suite is not None:
             return OverlapRows(self.suite, session.analysis.dictionary)
         return self._two_sides(session)
@@ -163,7 +163,7 @@ class CompareScreen(ListScreen):
         a = _Side("benchmark", session.analysis.gaps.n_items, session.analysis.gaps.count)
         b = self._other_side(session)
         self._sides = (a, b)
-        return _CompareRows(session, a, b, marks=self.owner.marks)
+        return _CompareRows(session, a, b, marks=self.marks)
 
     def _other_side(self, session: Session) -> _Side:
         analysis, loaded = session.analysis, session.loaded
@@ -274,7 +274,7 @@ class CompareScreen(ListScreen):
         members = self._members()
         recents = [
             recent
-            for recent in self.owner.recents.load()
+            for recent in self.workspaces.recents.load()
             if not recent.is_missing and recent.folder != str(session.folder.resolve())
         ][:6]
         choices += [
@@ -313,10 +313,10 @@ class CompareScreen(ListScreen):
         self.app.push_screen(AskChoice("Compare the benchmark with", choices), apply_choice)
 
     def _members(self) -> list[str]:
-        return [str(folder) for folder in self.owner.ui.of_screen("compare").get("suite", [])]
+        return [str(folder) for folder in self.workspaces.ui.of_screen("compare").get("suite", [])]
 
     def _save_suite(self, folders: list[str]) -> None:
-        self.owner.ui.of_screen("compare").update(suite=folders)
+        self.workspaces.ui.of_screen("compare").update(suite=folders)
 
     @work(thread=True, exclusive=True, group="suite", exit_on_error=False)
     def measure_suite(self, folders: list[str]) -> None:

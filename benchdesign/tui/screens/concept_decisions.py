@@ -35,7 +35,7 @@ class ConceptDecisionScreen(ListScreen):
             return False
         self.table.marked.clear()
         self.say(f"{message}. u undoes ({session.log.n_undoable} to undo). R recomputes.")
-        self.owner.touch()
+        self.workspaces.refresh_screens()
         return True
 
     def flip_verdict(self, verdict: Verdict, word: str, *, reason: str | None = None) -> None:

@@ -40,7 +40,7 @@ class ConceptsScreen(ConceptDecisionScreen):
     def make_rows(self) -> Rows:
         """Return all concepts."""
         assert self.session is not None
-        return ConceptRows(self.session, marks=self.owner.marks)
+        return ConceptRows(self.session, marks=self.marks)
 
     def facets(self) -> tuple[Facet, ...]:
         """Return the facets: concepts by state."""
@@ -67,7 +67,7 @@ class ConceptsScreen(ConceptDecisionScreen):
             self.session,
             int(row_id),
             part=self.part,
-            marks=self.owner.marks,
+            marks=self.marks,
             width=self.page_width,
             is_short=self.is_short,
         )

@@ -65,7 +65,7 @@ def open_report(screen: BaseScreen) -> None:
     session = screen.session
     if session is None:
         return
-    folder = Path(str(screen.owner.ui.of_screen("export").get("written", "")))
+    folder = Path(str(screen.workspaces.ui.of_screen("export").get("written", "")))
     report = folder / "report.html"
     if not report.is_file():
         screen.say("No report yet. Press 9, then ^e to export.")
@@ -193,7 +193,7 @@ class ExportScreen(BaseScreen):
         return Content("\n").join(lines)
 
     def _checks(self, session: Session) -> Content:
-        marks = self.owner.marks
+        marks = self.marks
         checks = publish_checks(session, self.plan, problem=self.plan_problem)
         width = self.app.size.width if self.is_narrow else self.app.size.width // 2
         return page_lines(
@@ -212,7 +212,7 @@ class ExportScreen(BaseScreen):
         else:
             before, after = self.plan.figures_before, self.plan.figures_after
             gaps = before.n_missing + before.n_under
-            arrow = self.owner.marks.arrow
+            arrow = self.marks.arrow
             shares = [
                 percent(figures.covered_share, 1, unknown="unknown", gap=" ")
                 for figures in (before, after)
@@ -246,7 +246,7 @@ class ExportScreen(BaseScreen):
     @property
     def format(self) -> str | None:
         """The chosen format; None for the benchmark's own."""
-        name = self.owner.ui.of_screen("export").get("format")
+        name = self.workspaces.ui.of_screen("export").get("format")
         return name if name in EXPORTS else None
 
     def action_choose(self) -> None:
@@ -260,9 +260,9 @@ class ExportScreen(BaseScreen):
 
         def on_answer(choice: str | None) -> None:
             if choice is not None:
-                state = self.owner.ui.of_screen("export")
+                state = self.workspaces.ui.of_screen("export")
                 state["format"] = None if choice == "own" else choice
-                self.owner.save_ui()
+                self.workspaces.save_ui()
                 self.draw_page()
 
         self.app.push_screen(AskChoice("Write the revised benchmark as", choices), on_answer)
@@ -338,10 +338,10 @@ class ExportScreen(BaseScreen):
             self.app.call_from_thread(self._after_write, folder, revision)
 
     def _after_write(self, folder: Path, revision: Revision) -> None:
-        self.owner.ui.of_screen("export")["written"] = str(folder.absolute())
+        self.workspaces.ui.of_screen("export")["written"] = str(folder.absolute())
         # Overview must redraw; this screen shows nothing that changed.
-        self.owner.version += 1
-        self.seen_version = self.owner.version
+        self.workspaces.version += 1
+        self.seen_version = self.workspaces.version
         self.say(f"Wrote {len(revision.files)} files to {folder}. o opens the report.")
 
     def _ask_overwrite(self, problem: str) -> None:

@@ -52,9 +52,9 @@ class GapsScreen(ConceptDecisionScreen):
         """Return areas, and the gaps of unfolded areas."""
         session = self.session
         assert session is not None
-        state = self.owner.ui.of_screen("gaps")
+        state = self.workspaces.ui.of_screen("gaps")
         unfolded = state.setdefault("unfolded", [])
-        self._rows = GapRows(session, set(unfolded), marks=self.owner.marks, flat=self.facet == 1)
+        self._rows = GapRows(session, set(unfolded), marks=self.marks, flat=self.facet == 1)
         return self._rows
 
     def facets(self) -> tuple[Facet, ...]:
@@ -75,7 +75,7 @@ class GapsScreen(ConceptDecisionScreen):
         missing = sum(session.concept_states[concept_id] == "missing" for concept_id in ids)
         closed = session.n_closed(ids)
         share = closed / len(ids) if ids else 0.0
-        bar = self.owner.marks.bar(share, 10)
+        bar = self.marks.bar(share, 10)
         more = f" · {len(self.table.marked)} marked" if self.table.marked else ""
         rule = f"at {100 * session.summary.gaps.settings.fdr:g} % false discoveries"
         text = f"{len(ids)} gaps {rule} · {missing} missing · filled {closed} {bar}{more}"
@@ -88,12 +88,12 @@ class GapsScreen(ConceptDecisionScreen):
         if row_id.startswith("area:"):
             name = row_id.removeprefix("area:")
             ids = self._rows.concepts(row_id)
-            return area_page(session, name, ids, marks=self.owner.marks, width=self.page_width)
+            return area_page(session, name, ids, marks=self.marks, width=self.page_width)
         return concept_page(
             session,
             int(row_id),
             part=self.part,
-            marks=self.owner.marks,
+            marks=self.marks,
             width=self.page_width,
             is_short=self.is_short,
         )
@@ -124,11 +124,11 @@ class GapsScreen(ConceptDecisionScreen):
         if not row_id.startswith("area:"):
             name = session.loaded.analysis.dictionary.label(ids[0])
         session.focus_concepts, session.focus_name = ids, name
-        self.owner.touch()
-        self.owner.action_go("candidates")
+        self.workspaces.refresh_screens()
+        self.shell.go("candidates")
 
     def _fold(self, row_id: str, *, is_open: bool) -> None:
-        unfolded: list[Any] = self.owner.ui.of_screen("gaps").setdefault("unfolded", [])
+        unfolded: list[Any] = self.workspaces.ui.of_screen("gaps").setdefault("unfolded", [])
         if is_open and row_id not in unfolded:
             unfolded.append(row_id)
         elif not is_open and row_id in unfolded:
@@ -219,5 +219,5 @@ class GapsScreen(ConceptDecisionScreen):
         gaps = loaded.analysis.gaps
         loaded = loaded.with_gaps(rejudge(gaps, replace(gaps.settings, fdr=float(fdr))))
         session.replace(replace(loaded, analysis=replace(loaded.analysis, settings=settings)))
-        self.owner.touch()
+        self.workspaces.refresh_screens()
         self.say("Rule changed. R proposes candidates for it.")

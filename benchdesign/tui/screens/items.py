@@ -51,7 +51,7 @@ class ItemsScreen(ListScreen):
     def make_rows(self) -> Rows:
         """Return the benchmark's items, then the accepted candidates."""
         assert self.session is not None
-        self._rows = BenchmarkItemRows(self.session, marks=self.owner.marks)
+        self._rows = BenchmarkItemRows(self.session, marks=self.marks)
         visible = self._visible_columns()
         self.table.columns = tuple(
             column for column in self.COLUMNS if not column.title or column.key in visible
@@ -60,7 +60,7 @@ class ItemsScreen(ListScreen):
 
     def _visible_columns(self) -> set[str]:
         """Return the keys of the chosen columns; by default, of the columns that have values."""
-        saved = self.owner.ui.of_screen(self.MODE).get("columns")
+        saved = self.workspaces.ui.of_screen(self.MODE).get("columns")
         if isinstance(saved, list):
             return {key for key in saved if isinstance(key, str)}
         # An empty column would take width from the questions.
@@ -83,8 +83,8 @@ class ItemsScreen(ListScreen):
                 return
             fixed = [column.key for column in self.COLUMNS if column.title and not column.width]
             keys = [*chosen_keys, *fixed]
-            self.owner.ui.of_screen(self.MODE)["columns"] = keys
-            self.owner.save_ui()
+            self.workspaces.ui.of_screen(self.MODE)["columns"] = keys
+            self.workspaces.save_ui()
             if self.table.sort_key not in keys:
                 self.table.sort_key = None
             self.refresh_session()
@@ -123,7 +123,7 @@ class ItemsScreen(ListScreen):
             self.session,
             item,
             part=self.part,
-            marks=self.owner.marks,
+            marks=self.marks,
             width=self.page_width,
             first=int(concept.group(1)) if concept else None,
         )
@@ -163,7 +163,7 @@ class ItemsScreen(ListScreen):
             self.say(str(error), is_error=True)
             return False
         self.table.marked.clear()
-        self.owner.touch()
+        self.workspaces.refresh_screens()
         return True
 
     def action_note(self) -> None:
@@ -188,7 +188,7 @@ class ItemsScreen(ListScreen):
 
     def action_save_view(self) -> None:
         """Save the filter, or apply a saved one."""
-        views: list[str] = self.owner.ui.of_screen("items").setdefault("views", [])
+        views: list[str] = self.workspaces.ui.of_screen("items").setdefault("views", [])
         current = self.filter_bar.value
         choices = [(view, view) for view in views]
         if current and current not in views:
@@ -200,7 +200,7 @@ class ItemsScreen(ListScreen):
         def on_answer(choice: str | None) -> None:
             if choice == _SAVE_FILTER:
                 views.append(current)
-                self.owner.save_ui()
+                self.workspaces.save_ui()
                 self.say("Filter saved. v lists the saved filters.")
             elif choice is not None:
                 self.filter_bar.restore(choice)

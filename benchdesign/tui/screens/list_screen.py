@@ -15,7 +15,6 @@ from benchdesign.foundation.text import display
 from benchdesign.tui.dialogs.dialogs import AskChoice
 from benchdesign.tui.rows.csv_export import write_table
 from benchdesign.tui.screens.base_screen import ActionLine, BaseScreen, LinePart
-from benchdesign.tui.session.ui_state import UiState
 from benchdesign.tui.widgets.detail import Detail, Line
 from benchdesign.tui.widgets.filter_bar import FilterBar, RowFilter, parse_filter
 from benchdesign.tui.widgets.line_table import LineTable
@@ -60,7 +59,6 @@ class ListScreen(BaseScreen):
     SIDE_BY_SIDE: ClassVar[bool] = True
 
     _timer: Timer | None = None
-    _restored_from: UiState | None = None
     _saved_cursor: object = None
     """Id of the row to restore the cursor to, once the rows exist."""
 
@@ -85,7 +83,7 @@ class ListScreen(BaseScreen):
                     + "".join(f", {field}:" for field in self.FIELDS[:3]),
                     id="filter",
                 )
-                yield LineTable(self.COLUMNS, empty=self.EMPTY, marks=self.owner.marks, id="table")
+                yield LineTable(self.COLUMNS, empty=self.EMPTY, marks=self.marks, id="table")
                 yield Line(id="tally")
             yield Detail(id="detail")
 
@@ -147,8 +145,8 @@ class ListScreen(BaseScreen):
         self.set_focus(self.table)
 
     def _restore(self) -> None:
-        self._restored_from = self.owner.ui
-        state = self.owner.ui.of_screen(self.MODE)
+        self.restored_from = self.workspaces.ui
+        state = self.workspaces.ui.of_screen(self.MODE)
         facet, zoom = state.get("facet", 0), state.get("zoom")
         self.facet = facet if isinstance(facet, int) and facet >= 0 else 0
         for css_class in _ZOOM_CLASSES:
@@ -164,7 +162,7 @@ class ListScreen(BaseScreen):
         """Save the state of the screen; do nothing while the application shuts down."""
         if not self.query("#detail"):
             return
-        self.owner.ui.of_screen(self.MODE).update(
+        self.workspaces.ui.of_screen(self.MODE).update(
             facet=self.facet,
             filter=self.filter_bar.value,
             sort=self.table.sort_key,
@@ -178,7 +176,7 @@ class ListScreen(BaseScreen):
 
     def refresh_session(self) -> None:
         """Show the current rows; the cursor and the filter stay."""
-        if self._restored_from is not self.owner.ui:
+        if self.restored_from is not self.workspaces.ui:
             self._restore()
         row_id, self._saved_cursor = self._saved_cursor, None
         rows = self.make_rows()
@@ -279,7 +277,7 @@ class ListScreen(BaseScreen):
 
     def _show_resting(self) -> None:
         # After a decision `refresh_session` has drawn the page already.
-        if self._page_key != (self.table.cursor_id, self.part, self.owner.version):
+        if self._page_key != (self.table.cursor_id, self.part, self.workspaces.version):
             self.show_detail()
 
     def on_line_table_view_changed(self) -> None:
@@ -300,7 +298,7 @@ class ListScreen(BaseScreen):
             self.detail.show(Content.styled("Reading items ...", "$foreground-muted"))
             return
         row_id = self.table.cursor_id
-        self._page_key = (row_id, self.part, self.owner.version)
+        self._page_key = (row_id, self.part, self.workspaces.version)
         self.detail.show(Content("") if row_id is None else self.detail_of(row_id))
 
     def on_line_table_opened(self, event: LineTable.Opened) -> None:

@@ -89,14 +89,14 @@ class ModelsScreen(ListScreen):
         if name == "weak":
             return WeakSpotRows(study)
         if name == "pair" and self.pair is not None:
-            return PairRows(study, self.pair, marks=self.owner.marks)
+            return PairRows(study, self.pair, marks=self.marks)
         if name == "items":
             return ModelItemRows(study, tuple(session.analysis.benchmark.items))
         return ScoreRows(
             study,
             use_areas=name == "areas" and study.models[0].areas is not None,
             baseline=self.baseline,
-            marks=self.owner.marks,
+            marks=self.marks,
             narrow=self.is_narrow,
         )
 
@@ -166,7 +166,7 @@ class ModelsScreen(ListScreen):
                 int(row_id),
                 is_area=rows.use_areas,
                 items=items,
-                marks=self.owner.marks,
+                marks=self.marks,
                 width=self.page_width,
             )
         if isinstance(rows, WeakSpotRows):
@@ -233,13 +233,13 @@ class ModelsScreen(ListScreen):
         )
 
     def _paths(self) -> list[str]:
-        return [str(path) for path in self.owner.ui.of_screen("models").get("results", [])]
+        return [str(path) for path in self.workspaces.ui.of_screen("models").get("results", [])]
 
     def _metrics(self) -> list[str]:
-        return [str(metric) for metric in self.owner.ui.of_screen("models").get("metrics", [])]
+        return [str(metric) for metric in self.workspaces.ui.of_screen("models").get("metrics", [])]
 
     def _save_paths(self, paths: list[str], metrics: list[str]) -> None:
-        self.owner.ui.of_screen("models").update(results=paths, metrics=metrics)
+        self.workspaces.ui.of_screen("models").update(results=paths, metrics=metrics)
 
     @work(thread=True, exclusive=True, group="results", exit_on_error=False)
     def read_results(self, paths: list[str], metrics: list[str] | None = None) -> None:

@@ -56,15 +56,15 @@ class OpenScreen(BaseScreen):
             yield LineTable(
                 self.COLUMNS,
                 empty="None yet. ^n creates one from a benchmark file, enter from the example.",
-                marks=self.owner.marks,
+                marks=self.marks,
                 id="table",
             )
 
     def on_mount(self) -> None:
         """Show the list, or the form if a benchmark file was given on the command line."""
-        target = self.owner.target
+        target = self.launch.target
         if target is not None and not path_exists(Path(target) / "workspace.json"):
-            self.run_worker(self._begin(target, self.owner.pool or ""))
+            self.run_worker(self._begin(target, self.launch.pool or ""))
         else:
             self.set_focus(self.table)
 
@@ -84,7 +84,7 @@ class OpenScreen(BaseScreen):
 
     def refresh_session(self) -> None:
         """Show the recent workspaces."""
-        self._recents = self.owner.recents.load()
+        self._recents = self.workspaces.recents.load()
         self.set_class(not self._recents, "-none")
         cells = [self._cells(recent) for recent in self._recents]
         self.table.show(ListRows([recent.folder for recent in self._recents], cells))
@@ -93,7 +93,7 @@ class OpenScreen(BaseScreen):
         style = "muted" if recent.is_missing else ""
         session = self.session
         is_open = session is not None and str(session.folder.resolve()) == recent.folder
-        mark = "!" if recent.is_missing else self.owner.marks.glyph("pass") if is_open else ""
+        mark = "!" if recent.is_missing else self.marks.glyph("pass") if is_open else ""
         reviewed = f"{recent.n_reviewed} of {recent.n_candidates}" if recent.n_candidates else ""
         return {
             "mark": TableCell(mark, "warn" if recent.is_missing else "good"),
@@ -120,9 +120,9 @@ class OpenScreen(BaseScreen):
             return
         session = self.session
         if session is not None and str(session.folder.resolve()) == recent.folder:
-            self.owner.action_go("overview")
+            self.shell.go("overview")
             return
-        self.owner.open_workspace(Path(recent.folder))
+        self.workspaces.open(Path(recent.folder))
 
     async def action_open_row(self) -> None:
         """Fill in the form with the bundled example if the list is empty."""
@@ -139,7 +139,7 @@ class OpenScreen(BaseScreen):
         """Remove a workspace from the list; its files stay."""
         folder = self.table.cursor_id
         if folder is not None:
-            self.owner.recents.forget(folder)
+            self.workspaces.recents.forget(folder)
             self.refresh_session()
             self.say(f"Removed from the list; the files in {folder} were not deleted.")
 
@@ -162,7 +162,7 @@ class OpenScreen(BaseScreen):
     async def show_form(self) -> None:
         """Show the form; mount it on first use, so that the first frame stays fast."""
         if not self.query(NewWorkspaceForm):
-            await self.query_one("#body").mount(NewWorkspaceForm(self.owner.marks, id="new"))
+            await self.query_one("#body").mount(NewWorkspaceForm(self.marks, id="new"))
         self.add_class("-form")
         self.draw_frame()
         self.set_focus(self.query_one("#benchmark", Input))
@@ -184,7 +184,7 @@ class OpenScreen(BaseScreen):
         if not self.has_class("-form"):
             yield from super()._keys()
             return
-        create, back = (key_label(self.owner.key_of(key_id)) for key_id in ("new", "back"))
+        create, back = (key_label(self.key_of(key_id)) for key_id in ("new", "back"))
         for key, word, action in (
             ("tab ", "next field   ", "app.focus_next"),
             ("→ ", "complete   ", ""),
@@ -226,23 +226,23 @@ class OpenScreen(BaseScreen):
             scope=Scope(sentence=values.scope),
             model=values.model,
             dictionary=values.dictionary,
-            chat=self.owner.chat,
-            device=self.owner.preferences.device,
+            chat=self.launch.chat,
+            device=self.launch.preferences.device,
         )
-        self.owner.close_workspace()
+        self.workspaces.close()
         try:
             workspace = Workspace.create(
                 expand_home(values.folder),
                 values.benchmark,
                 pool=values.pool or None,
                 settings=settings,
-                who=self.owner.preferences.who,
+                who=self.launch.preferences.who,
             )
         except BenchdesignError as error:
             self.say(str(error), is_error=True)
             return
         self.remove_class("-form")
-        self.owner.start_session(Session(workspace))
+        self.workspaces.start_session(Session(workspace))
 
 
 def _opened_text(opened: str) -> str:

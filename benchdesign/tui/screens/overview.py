@@ -108,7 +108,7 @@ class OverviewScreen(BaseScreen):
         analysis, key = session.analysis, (session, session.version)
         is_changed = bool(session.log.accepted or session.log.dropped)
         after = current_figures(session, analysis) if is_changed else None
-        folders = export_folders(self.owner.ui, session)
+        folders = export_folders(self.workspaces.ui, session)
         since = compare_with_export(session, analysis, folders, now=after)
         if not worker.is_cancelled:
             self.app.call_from_thread(self._show_changes, key, since, after)
@@ -146,7 +146,7 @@ class OverviewScreen(BaseScreen):
             Content.assemble(
                 heading("Coverage of the concept dictionary"),
                 (
-                    f"   {self.owner.marks.glyph('warn')} out of date" if is_stale else "",
+                    f"   {self.marks.glyph('warn')} out of date" if is_stale else "",
                     _STALE_STYLE,
                 ),
                 ("      → worst gaps, stages" if self.is_narrow else "", "$foreground-muted"),
@@ -192,7 +192,7 @@ class OverviewScreen(BaseScreen):
             lines.append(line("near-duplicate pairs", f"{len(analysis.duplicates):,}"))
         lines += [*([] if is_short else [Content("")]), heading("Concepts by number of items")]
         width = 14 if self.app.size.width < 120 else 26
-        lines.append(histogram(figures.histogram, marks=self.owner.marks, width=width))
+        lines.append(histogram(figures.histogram, marks=self.marks, width=width))
         if not is_short:
             lines += self._areas(session)
         return Content("\n").join(lines)
@@ -202,7 +202,7 @@ class OverviewScreen(BaseScreen):
         share = _share(figures.n_covered, figures.n_judged)
         if self.figures_after is not None and self.figures_after.covered_share is not None:
             after = percent(self.figures_after.covered_share, 1, gap=" ")
-            share = f"{share.removesuffix(' %')} {self.owner.marks.arrow} {after}"
+            share = f"{share.removesuffix(' %')} {self.marks.arrow} {after}"
         text = f"{share} of {figures.n_judged:,} judged"
         width = self.app.size.width if self.is_narrow else self.app.size.width // 2
         return text if len(text) <= width - 36 else text.removesuffix(" judged")
@@ -225,7 +225,7 @@ class OverviewScreen(BaseScreen):
 
     def _areas(self, session: Session) -> list[Content]:
         """Return lines for the worst areas; an area is more robust than a single concept."""
-        marks = self.owner.marks
+        marks = self.marks
         rows = GapRows(session, set(), marks=marks, flat=False)
         if rows.is_flat or not len(rows):
             return []
@@ -258,7 +258,7 @@ class OverviewScreen(BaseScreen):
     def _right(self, session: Session) -> Content:
         analysis = session.summary
         assert analysis is not None
-        marks, gaps = self.owner.marks, analysis.gaps
+        marks, gaps = self.marks, analysis.gaps
         ids = session.gap_ids()
         added = self._added_header(session)
         width = max(self.app.size.width // 2 - 24, 24)
@@ -356,7 +356,7 @@ class OverviewScreen(BaseScreen):
         if self.since_export is None:
             return []
 
-        arrow, width = self.owner.marks.arrow, self.app.size.width - 3
+        arrow, width = self.marks.arrow, self.app.size.width - 3
         return [comparison_content(self.since_export, arrow=arrow, width=width)]
 
     def next_step(self) -> tuple[str, str]:
@@ -408,7 +408,7 @@ class OverviewScreen(BaseScreen):
                 cutoff=scope.cutoff,
                 overrides=self._by_hand(session),
                 items=session.analysis.benchmark.items,
-                marks=self.owner.marks,
+                marks=self.marks,
             ),
             on_answer,
         )
@@ -435,7 +435,7 @@ class OverviewScreen(BaseScreen):
             self.say(str(error), is_error=True)
             return
         self.say("Scope saved. R recomputes the gaps.")
-        self.owner.touch()
+        self.workspaces.refresh_screens()
 
     def _by_hand(self, session: Session) -> tuple[ScopeOverride, ...]:
 
