@@ -156,7 +156,7 @@ async def test_what_is_known_so_far_is_shown_while_the_rest_is_read(
         await until(pilot, lambda: app.jobs.partial_summary is not None)
         await until(pilot, lambda: "Worst gaps so far" in visible_text(app))
         text = visible_text(app)
-        assert "3 of 6 concepts touched" in text and "against the 100 pool items" in text
+        assert "3 of 6 concepts touched" in text and "relative to the 100 pool items" in text
         assert "fox" in text and "0 / 20" in text
 
 
