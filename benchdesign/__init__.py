@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from benchdesign.benchmarks.write import write_benchmark
     from benchdesign.concepts.dictionaries.dictionary import Dictionary
     from benchdesign.concepts.dictionaries.open import load_dictionary
-    from benchdesign.concepts.mapping import open_mapper
     from benchdesign.concepts.mapping.map_items import map_items
+    from benchdesign.concepts.mapping.open_mapper import open_mapper
     from benchdesign.concepts.maps.concept_map import ConceptMap
     from benchdesign.coverage.coverage import measure_coverage
     from benchdesign.coverage.find_gaps import find_gaps
@@ -83,7 +83,7 @@ _HOMES = {
     "map_items": "concepts.mapping.map_items",
     "measure_coverage": "coverage.coverage",
     "measure_models": "model_gaps.model_gaps",
-    "open_mapper": "concepts.mapping",
+    "open_mapper": "concepts.mapping.open_mapper",
     "propose_additions": "selection.additions",
     "propose_removals": "selection.removals",
     "run_pipeline": "pipeline.run",

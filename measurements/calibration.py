@@ -22,8 +22,8 @@ import numpy as np
 
 from benchdesign.benchmarks.items import Item
 from benchdesign.concepts.dictionaries.dictionary import Dictionary
-from benchdesign.concepts.mapping import open_mapper
 from benchdesign.concepts.mapping.map_items import map_items
+from benchdesign.concepts.mapping.open_mapper import open_mapper
 from benchdesign.concepts.maps.concept_map import ConceptMap
 from benchdesign.coverage.area_gaps import find_area_gaps
 from benchdesign.coverage.areas import group_areas

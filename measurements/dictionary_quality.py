@@ -22,7 +22,7 @@ import numpy as np
 
 from benchdesign.benchmarks.load import load_benchmark
 from benchdesign.concepts.dictionaries.dictionary import Dictionary, Level
-from benchdesign.concepts.mapping import load_dictionary
+from benchdesign.concepts.dictionaries.open import load_dictionary
 from benchdesign.concepts.reference_model.model import ReferenceModel
 from benchdesign.concepts.training.activation_bank import (
     BankKey,

@@ -24,7 +24,7 @@ from pathlib import Path
 import numpy as np
 
 from benchdesign.concepts.dictionaries.dictionary import Dictionary
-from benchdesign.concepts.mapping import load_dictionary
+from benchdesign.concepts.dictionaries.open import load_dictionary
 from benchdesign.concepts.training.context_files import assign_concept_ids, read_contexts
 from benchdesign.concepts.training.contexts import ConceptContexts, Context
 

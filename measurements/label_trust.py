@@ -24,9 +24,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchdesign.concepts.dictionaries.dictionary import Dictionary, Level
+from benchdesign.concepts.dictionaries.open import load_dictionary
 from benchdesign.concepts.labels.labels import ConceptLabel, shared_labels
 from benchdesign.concepts.labels.score import Embedder, builtin_embedder, score_labels
-from benchdesign.concepts.mapping import load_dictionary
 from benchdesign.concepts.training.context_files import assign_concept_ids, read_contexts
 from benchdesign.concepts.training.contexts import ConceptContexts
 

@@ -37,8 +37,9 @@ from scipy.special import ndtr
 
 from benchdesign.benchmarks.load import load_benchmark
 from benchdesign.concepts.dictionaries.dictionary import Dictionary
-from benchdesign.concepts.mapping import Mapper, open_mapper
 from benchdesign.concepts.mapping.map_items import map_items
+from benchdesign.concepts.mapping.mapper_protocols import Mapper
+from benchdesign.concepts.mapping.open_mapper import open_mapper
 from benchdesign.concepts.maps.concept_map import ConceptMap
 from benchdesign.coverage.areas import Areas, group_areas
 from benchdesign.foundation.statistics import adjust_p_values
@@ -50,7 +51,7 @@ from benchdesign.model_gaps.region_search import (
     find_weak_regions,
     rank_weak_items,
 )
-from benchdesign.model_gaps.scores import ModelSettings, control_basis
+from benchdesign.model_gaps.scores import ModelGapSettings, control_basis
 
 HERE = Path(__file__).resolve().parent
 PERMUTATIONS, SUBSAMPLES = 20, 100
@@ -169,7 +170,7 @@ def measure(
         dictionary,
         rng=rng,
         areas=areas,
-        settings=ModelSettings(n_bootstrap=0, poor=poor),
+        settings=ModelGapSettings(n_bootstrap=0, poor=poor),
     )
     return result
 

@@ -45,6 +45,7 @@ from benchdesign.benchmarks.items import Item
 from benchdesign.concepts.dictionaries.dictionary import Dictionary
 from benchdesign.concepts.dictionaries.open import load_dictionary
 from benchdesign.concepts.maps.concept_map import ConceptMap
+from benchdesign.concepts.maps.map_file import read_map
 from benchdesign.coverage.coverage import measure_coverage
 from benchdesign.coverage.find_gaps import find_gaps
 from benchdesign.coverage.reference import Reference
@@ -234,10 +235,8 @@ def run_stage(folder: Path, stage: str) -> dict[str, float]:
             known[name] = read_items(folder / f"{name}.jsonl")
 
     def load() -> None:
-        known["pool map"] = ConceptMap.load(
-            folder / "pool.parquet", thresholds=dictionary.table.threshold
-        )
-        known["benchmark map"] = ConceptMap.load(folder / "benchmark.parquet")
+        known["pool map"] = read_map(folder / "pool.parquet", thresholds=dictionary.table.threshold)
+        known["benchmark map"] = read_map(folder / "benchmark.parquet")
 
     def coverage() -> None:
         known["coverage"] = measure_coverage(

@@ -104,28 +104,17 @@ class KeywordMapper:
         return found.astype(np.float16)
 
 
-MAPPER_USERS = (
-    "benchdesign.cli.actions.dictionary_show",
-    "benchdesign.concepts.mapping.reader",
-)
-DICTIONARY_USERS = (
-    *MAPPER_USERS,
-    "benchdesign.cli.actions.dictionary_label",
-    "benchdesign.workspace.workspace",
-)
-
-
 def use_mapper(monkeypatch: pytest.MonkeyPatch, mapper: KeywordMapper) -> None:
     """Make every command read items through a mapper, wherever one is opened."""
     replace_open_mapper(monkeypatch, lambda *_, **__: mapper)
-    for user in DICTIONARY_USERS:
-        monkeypatch.setattr(f"{user}.load_dictionary", lambda *_, **__: mapper.dictionary)
+    monkeypatch.setattr(
+        "benchdesign.concepts.dictionaries.open.open_folder", lambda *_, **__: mapper.dictionary
+    )
 
 
 def replace_open_mapper(monkeypatch: pytest.MonkeyPatch, opener: Callable[..., Any]) -> None:
-    """Replace what opens a mapper, in every module that does."""
-    for user in MAPPER_USERS:
-        monkeypatch.setattr(f"{user}.open_mapper", opener)
+    """Replace what loads a reference model, for everything that opens a mapper."""
+    monkeypatch.setattr("benchdesign.concepts.mapping.mapper.SaeMapper.from_specs", opener)
 
 
 def use_keywords(monkeypatch: pytest.MonkeyPatch) -> KeywordMapper:

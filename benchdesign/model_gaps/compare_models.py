@@ -15,7 +15,7 @@ from benchdesign.coverage.kept_out import find_kept_out
 from benchdesign.errors import UsageError
 from benchdesign.model_gaps.item_weights import area_shares, soft_presence
 from benchdesign.model_gaps.model_gaps import check_scores
-from benchdesign.model_gaps.scores import ModelSettings, Scores, control_basis, score_columns
+from benchdesign.model_gaps.scores import ModelGapSettings, Scores, control_basis, score_columns
 
 __all__ = ["PairedComparison", "compare_models"]
 
@@ -44,10 +44,10 @@ def compare_models(
     models: tuple[str, str],
     rng: np.random.Generator,
     areas: Areas | None = None,
-    settings: ModelSettings | None = None,
+    settings: ModelGapSettings | None = None,
 ) -> PairedComparison:
     """Compare two models item by item, so that common difficulty cancels out."""
-    chosen = settings or ModelSettings()
+    chosen = settings or ModelGapSettings()
     unknown = [model for model in models if model not in scores]
     if unknown:
         raise UsageError(

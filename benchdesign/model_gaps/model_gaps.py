@@ -24,7 +24,7 @@ from benchdesign.foundation.statistics import adjust_p_values
 from benchdesign.model_gaps.item_weights import area_shares, soft_presence
 from benchdesign.model_gaps.region_search import SearchTree
 from benchdesign.model_gaps.scores import (
-    ModelSettings,
+    ModelGapSettings,
     ScoreRow,
     Scores,
     assess_columns,
@@ -78,7 +78,7 @@ class ModelGaps:
     """Groups of similar items with low scores, most significant first; empty without embeddings.
     They need no dictionary, so they can cover what no area or concept describes."""
 
-    settings: ModelSettings
+    settings: ModelGapSettings
 
     def profile(self) -> Iterator[tuple[ScoreRow, tuple[ScoreRow, ...]]]:
         """Yield the weak areas, weakest first, each with its weak concepts, broad to narrow.
@@ -118,10 +118,10 @@ def measure_models(
     *,
     rng: np.random.Generator,
     areas: Areas | None = None,
-    settings: ModelSettings | None = None,
+    settings: ModelGapSettings | None = None,
 ) -> tuple[ModelGaps, ...]:
     """Measure models from scores per item in [0, 1]; NaN where a model has no result."""
-    chosen = settings or ModelSettings()
+    chosen = settings or ModelGapSettings()
     table = check_scores(concept_map, scores)
     kept_out = find_kept_out(dictionary).codes >= 0
     results = []
@@ -221,7 +221,7 @@ def probe_weights(results: Sequence[ModelGaps]) -> tuple[Floats, Floats]:
     return weight, np.where(weight > 0, n_needed, 0.0)
 
 
-def _excess_shortfall(scores: Scores, settings: ModelSettings, nothing: float) -> Floats:
+def _excess_shortfall(scores: Scores, settings: ModelGapSettings, nothing: float) -> Floats:
     """Return the shortfall beyond the prior's, discounted by the q-value.
 
     Among thousands of concepts, a few missed items of a rare concept are no evidence. An untested
@@ -232,7 +232,7 @@ def _excess_shortfall(scores: Scores, settings: ModelSettings, nothing: float) -
     return beyond
 
 
-def _expected_shortfall(scores: Scores, settings: ModelSettings) -> Floats:
+def _expected_shortfall(scores: Scores, settings: ModelGapSettings) -> Floats:
     """Return the mean of max(-gap, 0) given the results, with a normal prior around no gap."""
     from scipy.special import ndtr
 
@@ -318,7 +318,7 @@ def _hold_out(
     basis: Floats,
     names: tuple[str, ...],
     kept_out: NDArray[np.bool_],
-    settings: ModelSettings,
+    settings: ModelGapSettings,
     halves: tuple[NDArray[np.int64], NDArray[np.int64]],
 ) -> tuple[HeldOut, ...]:
     """Find weak areas or concepts on one random half of the items; measure them on the other."""

@@ -23,7 +23,7 @@ __all__ = [
     "MIN_ITEMS_FOR_SHARES",
     "STANDINGS",
     "ColumnTest",
-    "ModelSettings",
+    "ModelGapSettings",
     "Rating",
     "ScoreRow",
     "Scores",
@@ -60,7 +60,7 @@ STANDINGS: tuple[Rating, ...] = tuple(Rating)
 
 
 @dataclass(frozen=True, slots=True)
-class ModelSettings:
+class ModelGapSettings:
     """Thresholds for tests and classes."""
 
     fdr: float = 0.05
@@ -222,7 +222,7 @@ def score_columns(
     basis: Floats,
     names: tuple[str, ...],
     kept_out: NDArray[np.bool_],
-    settings: ModelSettings,
+    settings: ModelGapSettings,
     rng: np.random.Generator,
 ) -> Scores:
     """Score, test and classify every column of `weights`.
@@ -315,7 +315,7 @@ def assess_columns(weights: csr_array, y: Floats, basis: Floats) -> ColumnTest:
 
 
 def _bootstrap(
-    saliency: csr_array, y: Floats, settings: ModelSettings, rng: np.random.Generator
+    saliency: csr_array, y: Floats, settings: ModelGapSettings, rng: np.random.Generator
 ) -> Interval:
     """Return the percentile interval of the weighted mean score by resampling items."""
     n, n_units = saliency.shape

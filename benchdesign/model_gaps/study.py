@@ -23,7 +23,7 @@ from benchdesign.model_gaps.compare_models import PairedComparison, compare_mode
 from benchdesign.model_gaps.item_analysis import ItemAnalysis, analyse_items
 from benchdesign.model_gaps.item_weights import item_shares
 from benchdesign.model_gaps.model_gaps import ModelGaps, measure_models
-from benchdesign.model_gaps.scores import ModelSettings, Scores
+from benchdesign.model_gaps.scores import ModelGapSettings, Scores
 from benchdesign.model_gaps.weak_regions import WeakRegion
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class ModelStudy:
     area_groups: Areas | None
 
     @property
-    def settings(self) -> ModelSettings:
+    def settings(self) -> ModelGapSettings:
         """The thresholds that were used."""
         return self.models[0].settings
 
@@ -153,7 +153,7 @@ def study_models(
     metrics: Mapping[str, str] | None = None,
     answers: Mapping[str, Mapping[int, str]] | None = None,
     pairs: Sequence[tuple[str, str]] | None = None,
-    settings: ModelSettings | None = None,
+    settings: ModelGapSettings | None = None,
 ) -> ModelStudy:
     """Measure all models, compare pairs of them and analyse the items."""
     models = measure_models(

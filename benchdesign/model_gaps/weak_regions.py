@@ -15,7 +15,7 @@ from benchdesign.concepts.dictionaries.dictionary import Dictionary
 from benchdesign.coverage.kept_out import find_kept_out
 from benchdesign.foundation.arrays import Floats
 from benchdesign.model_gaps.region_search import Region, SearchTree, find_weak_regions
-from benchdesign.model_gaps.scores import ModelSettings, column_sums
+from benchdesign.model_gaps.scores import ModelGapSettings, column_sums
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -118,7 +118,7 @@ def find_regions(
     names: RegionNames,
     *,
     rng: np.random.Generator,
-    settings: ModelSettings,
+    settings: ModelGapSettings,
 ) -> tuple[WeakRegion, ...]:
     """Find groups of similar items with low scores, named by the concepts they show most.
 
@@ -149,7 +149,7 @@ def hold_out_regions(
     names: RegionNames,
     *,
     rng: np.random.Generator,
-    settings: ModelSettings,
+    settings: ModelGapSettings,
 ) -> tuple[HeldOut, ...]:
     """Find weak groups on one half of the items and measure them on the other."""
     counted = np.zeros(len(residuals), dtype=bool)

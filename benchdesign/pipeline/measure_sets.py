@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING
 from benchdesign.benchmarks.load import load_benchmark
 from benchdesign.cli.options import stopping
 from benchdesign.cli.output import Messages
-from benchdesign.concepts.mapping.reader import ItemMapper
+from benchdesign.concepts.mapping.item_mapper import ItemMapper
 from benchdesign.concepts.maps.concept_map import ConceptMap
 from benchdesign.coverage.areas import group_areas
 from benchdesign.coverage.coverage import measure_coverage
 from benchdesign.coverage.find_gaps import find_gaps
 from benchdesign.coverage.reference import reference_of
 from benchdesign.foundation.preferences import cache_folder, load_preferences
+from benchdesign.workspace.open_item_mapper import model_settings
 from benchdesign.workspace.settings import Settings
 
 if TYPE_CHECKING:
@@ -71,7 +72,10 @@ def measure(
     pool_items = None if pool is None else read(pool, is_pool=True)
     with stopping(talk.say) as stop:
         reader = ItemMapper(
-            settings, cache=cache_folder(preferences), progress=talk.progress, stop=stop
+            model_settings(settings),
+            cache=cache_folder(preferences),
+            progress=talk.progress,
+            stop=stop,
         )
         everything = [*benchmarks, *([] if pool_items is None else [pool_items])]
         maps = [reader.map(one.items) for one in everything]

@@ -39,7 +39,7 @@ from benchdesign.workspace.decision_effects import (
     scope_with_decisions,
     target_counts,
 )
-from benchdesign.workspace.open_reader import reader_of
+from benchdesign.workspace.open_item_mapper import open_item_mapper
 from benchdesign.workspace.stage_record import STAGES
 from benchdesign.workspace.workspace import Workspace
 
@@ -71,7 +71,7 @@ class StageRunner:
     ) -> None:
         self.workspace = workspace
         self.settings = workspace.settings
-        self.reader = reader_of(workspace, cache=cache, progress=progress, stop=stop)
+        self.reader = open_item_mapper(workspace, cache=cache, progress=progress, stop=stop)
         self._progress = progress
         self._stop = stop
         self._so_far = so_far

@@ -11,7 +11,7 @@ from benchdesign.foundation.progress import ProgressCallback, StopCheck
 from benchdesign.revision.rewritten_items import rewritten_items
 from benchdesign.workspace.analysis import Analysis
 from benchdesign.workspace.decision_effects import ConceptMerges
-from benchdesign.workspace.open_reader import reader_of
+from benchdesign.workspace.open_item_mapper import open_item_mapper
 from benchdesign.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -33,6 +33,6 @@ def map_rewritten_items(
     items = rewritten_items(analysis, choice)
     if not items:
         return None
-    concept_map = reader_of(workspace, cache=cache, progress=progress, stop=stop).map(items)
+    concept_map = open_item_mapper(workspace, cache=cache, progress=progress, stop=stop).map(items)
     merged = ConceptMerges.from_log(workspace.decisions, analysis.dictionary.n_concepts)
     return merge_concepts(concept_map, analysis.dictionary, merged.concepts)

@@ -15,7 +15,7 @@ import numpy as np
 from benchdesign.benchmarks.results.join import load_results
 from benchdesign.foundation.arrays import Floats
 from benchdesign.model_gaps.model_gaps import ModelGaps, measure_models, probe_weights
-from benchdesign.model_gaps.scores import ModelSettings
+from benchdesign.model_gaps.scores import ModelGapSettings
 from benchdesign.selection.gain_settings import Emphasis
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ def weight_by_models(
         dictionary,
         rng=np.random.default_rng(seed),
         areas=areas,
-        settings=ModelSettings(n_bootstrap=0),
+        settings=ModelGapSettings(n_bootstrap=0),
     )
     weights, items_needed = probe_weights(results)
     return ModelWeighting(

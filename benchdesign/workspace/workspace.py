@@ -29,7 +29,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
-from benchdesign.concepts.mapping import load_dictionary
 from benchdesign.errors import (
     InputError,
     WorkspaceError,
@@ -260,11 +259,13 @@ class Workspace:
 
     def load_dictionary(self) -> Dictionary:
         """Open the concept dictionary of the settings, without its weights."""
+        from benchdesign.concepts.dictionaries.open import load_dictionary
+
         return load_dictionary(self.settings.dictionary)
 
     def load_map(self, which: Literal["benchmark", "pool"]) -> ConceptMap:
         """Load a finished map; for a very large pool, only entries above the presence threshold."""
-        from benchdesign.concepts.maps.concept_map import ConceptMap
+        from benchdesign.concepts.maps.map_file import read_map
         from benchdesign.concepts.maps.peak_places import count_entries
 
         path = self.folder / "maps" / f"{which}.parquet"
@@ -274,13 +275,15 @@ class Workspace:
         with contextlib.suppress(OSError, ValueError):
             if which == "pool" and count_entries(path) > _MAX_FULL_MAP_ENTRIES:
                 thresholds = self.load_dictionary().table.threshold
-        return ConceptMap.load(path, thresholds=thresholds)
+        return read_map(path, thresholds=thresholds)
 
     def save_map(self, which: str, concept_map: ConceptMap) -> None:
         """Save a finished map."""
+        from benchdesign.concepts.maps.map_file import write_map
+
         self._check_writable()
         with self._writing():
-            concept_map.save(self.folder / "maps" / f"{which}.parquet")
+            write_map(concept_map, self.folder / "maps" / f"{which}.parquet")
 
     def load_analysis(self, *, on_summary: Callable[[Summary], None] | None = None) -> Analysis:
         """Load the results; requires the gaps stage and includes proposals if there are any.

@@ -64,7 +64,7 @@ def train_arguments(folder: Path, out: Path, *more: str) -> list[str]:
 
 
 def test_train_writes_a_complete_dictionary(made: Path) -> None:
-    from benchdesign.concepts.mapping import load_dictionary
+    from benchdesign.concepts.dictionaries.open import load_dictionary
 
     dictionary = load_dictionary(made / "dictionary")
     assert [(one.name, one.unit, one.width) for one in dictionary.levels] == [
@@ -92,8 +92,8 @@ def test_no_corpus_text_is_in_the_dictionary(made: Path) -> None:
 
 def test_base_rates_are_those_of_the_mapped_corpus(made: Path) -> None:
     from benchdesign.benchmarks.load import load_benchmark
-    from benchdesign.concepts.mapping import open_mapper
     from benchdesign.concepts.mapping.map_items import map_items
+    from benchdesign.concepts.mapping.open_mapper import open_mapper
 
     mapper = open_mapper(None, made / "dictionary", device="cpu")
     corpus = load_benchmark(made / "corpus.jsonl", fields={"prompt": "text"})
@@ -132,7 +132,7 @@ def test_measuring_on_the_training_corpus_changes_nothing(
 
 
 def test_measuring_gives_a_plain_sae_its_thresholds(made: Path, run: Run, tmp_path: Path) -> None:
-    from benchdesign.concepts.mapping import load_dictionary
+    from benchdesign.concepts.dictionaries.open import load_dictionary
 
     plain = made / "dictionary" / "terms"
     assert not load_dictionary(plain).table.threshold.any()
@@ -210,7 +210,8 @@ def test_bad_training_input_is_one_line_and_writes_nothing(
 def test_a_model_given_by_a_relative_path_is_found_from_anywhere(
     made: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from benchdesign.concepts.mapping import load_dictionary, open_mapper
+    from benchdesign.concepts.dictionaries.open import load_dictionary
+    from benchdesign.concepts.mapping.open_mapper import open_mapper
 
     monkeypatch.chdir(made)
     out = tmp_path / "out"
@@ -264,8 +265,8 @@ def test_only_a_dictionary_is_replaced(made: Path, run: Run, tmp_path: Path) -> 
 def test_key_words_label_a_copy_and_scores_come_along(
     made: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from benchdesign.concepts.dictionaries.open import load_dictionary
     from benchdesign.concepts.labels import score as label_score
-    from benchdesign.concepts.mapping import load_dictionary
 
     def embed(texts: list[str]) -> np.ndarray:
         return np.array([[float(word in one) for word in WORDS] for one in texts], dtype=np.float32)
@@ -286,7 +287,7 @@ def test_key_words_label_a_copy_and_scores_come_along(
 
 
 def test_labels_that_are_not_unique_are_counted(made: Path, run: Run, tmp_path: Path) -> None:
-    from benchdesign.concepts.mapping import load_dictionary
+    from benchdesign.concepts.dictionaries.open import load_dictionary
 
     flags = load_dictionary(made / "dictionary").table.flags[:24]
     live = [concept for concept, found in enumerate(flags) if not found][:3]
@@ -303,8 +304,8 @@ def test_labels_that_are_not_unique_are_counted(made: Path, run: Run, tmp_path: 
 def test_labels_that_score_low_are_taken_away(
     made: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from benchdesign.concepts.dictionaries.open import load_dictionary
     from benchdesign.concepts.labels import score as label_score
-    from benchdesign.concepts.mapping import load_dictionary
 
     def nothing(**_: object) -> label_score.Embedder:
         return lambda texts: np.zeros((len(texts), 2), dtype=np.float32)
@@ -326,8 +327,8 @@ def test_labels_that_score_low_are_taken_away(
 def test_only_new_labels_are_scored_again(
     made: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    from benchdesign.concepts.dictionaries.open import load_dictionary
     from benchdesign.concepts.labels import score as label_score
-    from benchdesign.concepts.mapping import load_dictionary
 
     asked: list[str] = []
 
@@ -389,7 +390,7 @@ def test_a_model_is_not_asked_before_the_cost_is_agreed(made: Path, run: Run) ->
 def test_a_stopped_run_of_a_model_pays_for_nothing_twice(
     made: Path, run: Run, tmp_path: Path
 ) -> None:
-    from benchdesign.concepts.mapping import load_dictionary
+    from benchdesign.concepts.dictionaries.open import load_dictionary
 
     n_answers = iter([3, 1000])
     left = [next(n_answers)]
@@ -448,7 +449,7 @@ def test_a_stopped_judge_is_paid_for_the_rest_only(made: Path, run: Run, tmp_pat
 
 
 def test_a_neuronpedia_export_is_for_the_level_named(made: Path, run: Run, tmp_path: Path) -> None:
-    from benchdesign.concepts.mapping import load_dictionary
+    from benchdesign.concepts.dictionaries.open import load_dictionary
 
     export = [{"modelId": "m", "layer": "l", "index": "2", "description": "birds"}]
     (tmp_path / "export.json").write_text(json.dumps(export))

@@ -88,7 +88,7 @@ def test_short_number_types_stay_close(dtype: str) -> None:
 
 def test_mapping_with_the_built_in_model_imports_no_model_library() -> None:
     code = (
-        "import sys; from benchdesign.concepts.mapping import open_mapper; "
+        "import sys; from benchdesign.concepts.mapping.open_mapper import open_mapper; "
         "from benchdesign.benchmarks.items import Item; "
         "open_mapper().map_batch([Item('1', 0, 'a cat', ((0, 5),), 'a cat')]); "
         "print(sorted({'transformers', 'sae_lens', 'sklearn', 'pandas'} & set(sys.modules)))"

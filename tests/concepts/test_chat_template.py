@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from benchdesign.benchmarks.items import Item, Span
-from benchdesign.concepts.mapping import open_mapper
 from benchdesign.concepts.mapping.mapper import SaeMapper
+from benchdesign.concepts.mapping.open_mapper import open_mapper
 from benchdesign.concepts.reference_model.windows import WindowMaker
 from benchdesign.errors import ModelError
 from tests.concepts.tiny_models import add_chat_template, make_tiny_decoder

@@ -9,6 +9,7 @@ import pytest
 from benchdesign.concepts.maps import map_file as mapfile
 from benchdesign.concepts.maps import peak_places
 from benchdesign.concepts.maps.concept_map import ConceptMap
+from benchdesign.concepts.maps.map_file import read_map, write_map
 from benchdesign.concepts.maps.sampling import sample_items
 from benchdesign.errors import FormatError
 from benchdesign.foundation.arrow_arrays import numbers
@@ -22,8 +23,8 @@ FIELDS = ("indptr", "indices", "saliency", "peak", "start", "end", "n_tokens", "
 def test_a_map_is_read_as_it_was_written(tmp_path: Path, n_items: int) -> None:
     rows = [{0: 0.5, 3: 1.25}, {}, {1: 2.0}][:n_items]
     made = make_map(rows, n_concepts=4, embeddings=np.ones((n_items, 2), dtype=np.float16))
-    made.save(tmp_path / "map.parquet")
-    loaded = ConceptMap.load(tmp_path / "map.parquet")
+    write_map(made, tmp_path / "map.parquet")
+    loaded = read_map(tmp_path / "map.parquet")
     assert (loaded.digests, loaded.n_concepts) == (made.digests, made.n_concepts)
     for name in FIELDS:
         kept, written = getattr(loaded, name), getattr(made, name)
@@ -50,7 +51,7 @@ def test_another_parquet_file_is_no_map(tmp_path: Path) -> None:
 
     pq.write_table(pa.table({"digest": ["a"]}), tmp_path / "other.parquet")
     with pytest.raises(FormatError, match="Not a concept map"):
-        ConceptMap.load(tmp_path / "other.parquet")
+        read_map(tmp_path / "other.parquet")
 
 
 def test_what_is_unknown_in_a_column_is_no_number() -> None:
@@ -59,12 +60,12 @@ def test_what_is_unknown_in_a_column_is_no_number() -> None:
 
 
 def test_reading_a_map_and_a_dictionary_needs_no_pandas(tmp_path: Path) -> None:
-    make_map([{0: 1.0}], n_concepts=1).save(tmp_path / "map.parquet")
+    write_map(make_map([{0: 1.0}], n_concepts=1), tmp_path / "map.parquet")
     loaded = loaded_after(
         "from pathlib import Path\n"
-        "from benchdesign.concepts.maps.concept_map import ConceptMap\n"
-        "from benchdesign.concepts.mapping import load_dictionary\n"
-        f"ConceptMap.load(Path({str(tmp_path / 'map.parquet')!r}))\n"
+        "from benchdesign.concepts.maps.map_file import read_map\n"
+        "from benchdesign.concepts.dictionaries.open import load_dictionary\n"
+        f"read_map(Path({str(tmp_path / 'map.parquet')!r}))\n"
         "load_dictionary()"
     )
     assert not loaded & {"pandas", "torch", "scipy"}
@@ -72,9 +73,9 @@ def test_reading_a_map_and_a_dictionary_needs_no_pandas(tmp_path: Path) -> None:
 
 def test_a_large_map_is_read_without_what_is_not_present(tmp_path: Path) -> None:
     made = make_map([{0: 0.5, 3: 1.25}, {}, {1: 2.0, 2: 0.1}], n_concepts=4)
-    made.save(tmp_path / "map.parquet")
+    write_map(made, tmp_path / "map.parquet")
     thresholds = np.asarray([0.6, 0.6, 0.1, 0.6], dtype=np.float32)
-    slim = ConceptMap.load(tmp_path / "map.parquet", thresholds=thresholds)
+    slim = read_map(tmp_path / "map.parquet", thresholds=thresholds)
     assert slim.indices.tolist() == [3, 1, 2]
     assert slim.indptr.tolist() == [0, 1, 1, 3]
     assert (slim.presence(thresholds) != made.presence(thresholds)).nnz == 0
@@ -83,8 +84,8 @@ def test_a_large_map_is_read_without_what_is_not_present(tmp_path: Path) -> None
 
 
 def test_places_of_peaks_are_unknown_once_their_file_is_gone(tmp_path: Path) -> None:
-    make_map([{0: 0.5}], n_concepts=1).save(tmp_path / "map.parquet")
-    slim = ConceptMap.load(tmp_path / "map.parquet", thresholds=np.zeros(1, dtype=np.float32))
+    write_map(make_map([{0: 0.5}], n_concepts=1), tmp_path / "map.parquet")
+    slim = read_map(tmp_path / "map.parquet", thresholds=np.zeros(1, dtype=np.float32))
     (tmp_path / "map.parquet").unlink()
     peak = slim.at(0, 0)
     assert peak is not None
@@ -92,9 +93,9 @@ def test_places_of_peaks_are_unknown_once_their_file_is_gone(tmp_path: Path) -> 
 
 
 def test_thresholds_of_another_dictionary_are_refused(tmp_path: Path) -> None:
-    make_map([{0: 0.5}], n_concepts=1).save(tmp_path / "map.parquet")
+    write_map(make_map([{0: 0.5}], n_concepts=1), tmp_path / "map.parquet")
     with pytest.raises(FormatError, match="another dictionary"):
-        ConceptMap.load(tmp_path / "map.parquet", thresholds=np.zeros(2, dtype=np.float32))
+        read_map(tmp_path / "map.parquet", thresholds=np.zeros(2, dtype=np.float32))
 
 
 def test_a_map_of_several_row_groups_is_read_as_it_was_written(
@@ -106,13 +107,13 @@ def test_a_map_of_several_row_groups_is_read_as_it_was_written(
         n_concepts=6,
         embeddings=np.arange(10, dtype=np.float16).reshape(5, 2),
     )
-    made.save(tmp_path / "map.parquet")
-    loaded = ConceptMap.load(tmp_path / "map.parquet")
+    write_map(made, tmp_path / "map.parquet")
+    loaded = read_map(tmp_path / "map.parquet")
     assert peak_places.count_entries(tmp_path / "map.parquet") == 10
     assert loaded.digests == made.digests
     for name in FIELDS:
         assert np.array_equal(getattr(loaded, name), getattr(made, name)), name
-    slim = ConceptMap.load(tmp_path / "map.parquet", thresholds=np.zeros(6, dtype=np.float32))
+    slim = read_map(tmp_path / "map.parquet", thresholds=np.zeros(6, dtype=np.float32))
     assert slim.at(4, 5) == made.at(4, 5)
 
 

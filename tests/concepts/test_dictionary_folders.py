@@ -302,7 +302,7 @@ def test_opening_a_dictionary_does_not_import_torch(folder: Path) -> None:
     import sys
 
     code = (
-        "import sys; from benchdesign.concepts.mapping import load_dictionary; "
+        "import sys; from benchdesign.concepts.dictionaries.open import load_dictionary; "
         "load_dictionary(sys.argv[1]); print('torch' in sys.modules)"
     )
     root = Path(__file__).resolve().parents[2]

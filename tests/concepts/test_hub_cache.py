@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from benchdesign.concepts.mapping import load_dictionary
+from benchdesign.concepts.dictionaries.open import load_dictionary
 from benchdesign.errors import DictionaryError
 from tests.concepts.tiny_models import make_tiny_decoder
 from tests.helpers import make_tiny_dictionary, make_tiny_sae
@@ -26,7 +26,8 @@ def refuse(*_): raise OSError("network")
 socket.socket.connect = refuse
 
 from benchdesign.benchmarks.items import Item
-from benchdesign.concepts.mapping import open_mapper; from benchdesign.concepts.dictionaries.open import load_dictionary
+from benchdesign.concepts.dictionaries.open import load_dictionary
+from benchdesign.concepts.mapping.open_mapper import open_mapper
 
 text = "The sea, the sky."
 for spec in sys.argv[2:]:

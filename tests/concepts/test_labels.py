@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from benchdesign.concepts.dictionaries.open import load_dictionary
 from benchdesign.concepts.labels import from_neuronpedia as label_neuronpedia
 from benchdesign.concepts.labels.by_keywords import label_by_keywords
 from benchdesign.concepts.labels.by_language_model import (
@@ -29,7 +30,6 @@ from benchdesign.concepts.labels.from_neuronpedia import fetch_labels, neuronped
 from benchdesign.concepts.labels.label_files import read_labels, write_labels
 from benchdesign.concepts.labels.labels import ConceptLabel, apply_labels, shared_labels
 from benchdesign.concepts.labels.score import auc, score_labels, word_similarity
-from benchdesign.concepts.mapping import load_dictionary
 from benchdesign.concepts.training.context_files import read_contexts, write_contexts
 from benchdesign.concepts.training.contexts import ConceptContexts, Context
 from benchdesign.errors import InputError, Interrupted, OutputExistsError, UsageError

@@ -112,7 +112,7 @@ def test_a_shard_that_cannot_be_written_behind_the_next_one_is_told(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(ConceptMap, "save", full)
+    monkeypatch.setattr(cache_module, "write_map", full)
     with pytest.raises(WorkspaceError, match="cannot write concept maps"):
         map_items(items_of(1, 2, 3, 4, 5), ExpectantCounter(), cache=tmp_path)
     assert not list(tmp_path.glob("*/.claim-*"))
@@ -200,8 +200,9 @@ HOLD = """
 import sys, time
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from tests.mapping.test_cache import CountingMapper, items_of
-from benchdesign.concepts.mapping import map_items as cache; from benchdesign.concepts.mapping.map_items import map_items
+from tests.concepts.test_map_cache import CountingMapper, items_of
+from benchdesign.concepts.mapping import map_items as cache
+from benchdesign.concepts.mapping.map_items import map_items
 
 cache.SHARD_ITEMS = 1
 class Slow(CountingMapper):

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 
 from benchdesign.benchmarks.items import Item, Span
-from benchdesign.concepts.mapping import open_mapper
 from benchdesign.concepts.mapping.batches import PADDED_TOKENS, PADDING, first_batch
 from benchdesign.concepts.mapping.compatibility import check_names
 from benchdesign.concepts.mapping.map_items import map_items
 from benchdesign.concepts.mapping.mapper import SaeMapper
+from benchdesign.concepts.mapping.open_mapper import open_mapper
 from benchdesign.concepts.mapping.pooling import merge_windows
 from benchdesign.concepts.maps.concept_map import ConceptMap
 from benchdesign.errors import DictionaryError, ModelError

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from benchdesign.concepts.mapping import load_dictionary
+from benchdesign.concepts.dictionaries.open import load_dictionary
 from benchdesign.concepts.mapping.sae_folder import load_encoder
 from benchdesign.concepts.training.concept_activations import CachedActivations
 from benchdesign.concepts.training.concept_statistics import measure_level

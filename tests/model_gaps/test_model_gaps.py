@@ -9,7 +9,7 @@ from benchdesign.coverage.areas import Areas
 from benchdesign.errors import UsageError
 from benchdesign.model_gaps.compare_models import compare_models
 from benchdesign.model_gaps.model_gaps import mean_chi_model, measure_models, probe_weights
-from benchdesign.model_gaps.scores import ModelSettings, Rating
+from benchdesign.model_gaps.scores import ModelGapSettings, Rating
 from tests.helpers import make_dictionary, make_map
 
 TOPICS, CONCEPTS = 6, 10
@@ -104,7 +104,7 @@ def test_scores_that_have_nothing_to_do_with_concepts_give_no_findings() -> None
     rng = np.random.default_rng(1)
     items = make_topical_map(rng, rng.integers(0, TOPICS, 600))
     tested = found = area_found = 0
-    settings = ModelSettings(n_bootstrap=0, poor=0.0)
+    settings = ModelGapSettings(n_bootstrap=0, poor=0.0)
     for _ in range(20):
         scores = {"m": answer(rng, 0.8, 600)}
         (result,) = measure_models(

@@ -13,6 +13,7 @@ import typer
 
 from benchdesign.cli.options import stopping
 from benchdesign.cli.output import Messages, print_json, print_lines
+from benchdesign.concepts.dictionaries.open import load_dictionary
 from benchdesign.concepts.dictionaries.output_folder import check_file, check_folder
 from benchdesign.concepts.labels.by_keywords import label_by_keywords
 from benchdesign.concepts.labels.by_language_model import (
@@ -29,7 +30,6 @@ from benchdesign.concepts.labels.from_neuronpedia import fetch_labels, neuronped
 from benchdesign.concepts.labels.label_files import read_labels, write_labels
 from benchdesign.concepts.labels.labels import ConceptLabel, apply_labels, shared_labels
 from benchdesign.concepts.labels.score import builtin_embedder, score_labels
-from benchdesign.concepts.mapping import load_dictionary
 from benchdesign.concepts.training.context_files import assign_concept_ids, read_contexts
 from benchdesign.errors import UsageError
 from benchdesign.foundation.number_words import plural

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from benchdesign.benchmarks.load import load_benchmark
 from benchdesign.cli.options import stopping
 from benchdesign.cli.output import Messages, print_json, print_lines, print_table, share, trust
-from benchdesign.concepts.dictionaries.open import default_store
+from benchdesign.concepts.dictionaries.open import default_store, load_dictionary
 from benchdesign.concepts.dictionaries.registry import local_entries, read_registry
-from benchdesign.concepts.mapping import load_dictionary, open_mapper
 from benchdesign.concepts.mapping.map_items import map_items
+from benchdesign.concepts.mapping.open_mapper import open_mapper
 from benchdesign.concepts.maps.highlights import cut, find_marks, strongest_rows
 from benchdesign.errors import UsageError
 from benchdesign.foundation.number_words import decimals
@@ -22,7 +22,7 @@ from benchdesign.foundation.text import display
 if TYPE_CHECKING:
     from benchdesign.benchmarks.items import Item
     from benchdesign.concepts.dictionaries.dictionary import Dictionary
-    from benchdesign.concepts.mapping import Mapper
+    from benchdesign.concepts.mapping.mapper_protocols import Mapper
 
 __all__ = ["info_job", "list_job"]
 

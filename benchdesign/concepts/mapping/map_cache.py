@@ -18,13 +18,23 @@ from pathlib import Path
 
 from benchdesign.benchmarks.items import Item
 from benchdesign.concepts.maps.concept_map import ConceptMap
+from benchdesign.concepts.maps.map_file import read_map
 from benchdesign.errors import WorkspaceError
 from benchdesign.foundation.arrow_arrays import read_parquet
 
-__all__ = []
+__all__ = [
+    "join_shards",
+    "load_shard",
+    "shard_lock",
+    "shard_name",
+    "shared_folder",
+    "stored_digests",
+    "write_errors",
+]
 
 
 def join_shards(digests: Sequence[str], shards: Sequence[ConceptMap]) -> ConceptMap:
+    """Return one map with a row for each digest, from the shards that have it."""
     place_of = {
         digest: (number, row)
         for number, shard in enumerate(shards)
@@ -56,7 +66,7 @@ def load_shard(folder: Path, requested: Collection[str]) -> Iterator[ConceptMap]
         if not fresh:
             continue
         seen |= fresh
-        shard = ConceptMap.load(path)
+        shard = read_map(path)
         if len(fresh) == len(shard):
             yield shard
         else:
@@ -64,6 +74,7 @@ def load_shard(folder: Path, requested: Collection[str]) -> Iterator[ConceptMap]
 
 
 def shard_name(items: Sequence[Item]) -> str:
+    """Return the name of a shard: a hash of its items."""
     return hashlib.sha256("\n".join(item.digest for item in items).encode()).hexdigest()[:32]
 
 

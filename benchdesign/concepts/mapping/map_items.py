@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import contextlib
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from benchdesign.benchmarks.items import Item
 from benchdesign.concepts.mapping.map_cache import (
@@ -21,15 +20,16 @@ from benchdesign.concepts.mapping.map_cache import (
     write_errors,
 )
 from benchdesign.concepts.mapping.map_keys import key_of
-from benchdesign.concepts.mapping.mapper_protocols import PrefetchingMapper, TickingMapper
+from benchdesign.concepts.mapping.mapper_protocols import (
+    Mapper,
+    PrefetchingMapper,
+    ShardingMapper,
+    TickingMapper,
+)
 from benchdesign.concepts.maps.concept_map import ConceptMap
+from benchdesign.concepts.maps.map_file import write_map
 from benchdesign.errors import Interrupted
 from benchdesign.foundation.progress import ProgressCallback, StopCheck, Ticker
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from benchdesign.concepts.mapping import Mapper
 
 __all__ = ["map_items", "recall_items"]
 
@@ -127,7 +127,12 @@ def _map_missing(
             tick(len(shard))
         return lambda: mapped
 
-    shards = _shards(items, *getattr(mapper, "shard_limits", (SHARD_ITEMS, SHARD_CHARACTERS)))
+    max_items, max_characters = (
+        mapper.shard_limits
+        if isinstance(mapper, ShardingMapper)
+        else (SHARD_ITEMS, SHARD_CHARACTERS)
+    )
+    shards = _shards(items, max_items, max_characters)
     upcoming = iter(shards[1:])
     skipped: list[tuple[Path, list[Item]]] = []
     # On a GPU, the next shard runs while earlier ones are assembled and written; a CPU gains
@@ -177,7 +182,7 @@ def _assemble_shard(
         mapped = assemble()
         if path is not None:
             with write_errors(path.parent):
-                mapped.save(path)
+                write_map(mapped, path)
         return mapped
 
 

@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING
 
-from benchdesign.concepts.mapping.mapper_protocols import TickingMapper
-
-if TYPE_CHECKING:
-    from benchdesign.concepts.mapping import Mapper
+from benchdesign.concepts.mapping.mapper_protocols import Mapper, TickingMapper
 
 __all__ = ["key_of", "key_of_parts"]
 

@@ -1,17 +1,41 @@
-"""What a mapper may offer beyond mapping a batch."""
+"""What a mapper does, and what it may offer beyond mapping a batch."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from benchdesign.benchmarks.items import Item
-from benchdesign.concepts.maps.concept_map import ConceptMap
-
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
-__all__ = ["TickingMapper"]
+    import numpy as np
+    from numpy.typing import NDArray
+
+    from benchdesign.benchmarks.items import Item
+    from benchdesign.concepts.dictionaries.dictionary import Dictionary
+    from benchdesign.concepts.maps.concept_map import ConceptMap
+    from benchdesign.concepts.maps.token_evidence import TokenEvidence
+
+__all__ = ["Mapper", "PrefetchingMapper", "ShardingMapper", "TickingMapper"]
+
+
+class Mapper(Protocol):
+    """Interface of everything that maps items to concepts."""
+
+    dictionary: Dictionary
+
+    def map_batch(self, items: Sequence[Item]) -> ConceptMap:
+        """Map items; rows keep the order of the items."""
+        ...
+
+    def evidence(
+        self, item: Item, concept_ids: Sequence[int]
+    ) -> dict[int, tuple[TokenEvidence, ...]]:
+        """Return the tokens of an item that activate each concept, in text order."""
+        ...
+
+    def embed(self, texts: Sequence[str]) -> NDArray[np.float16]:
+        """Embed texts as unit vectors (n, d)."""
+        ...
 
 
 @runtime_checkable
@@ -25,6 +49,14 @@ class TickingMapper(Protocol):
     ) -> ConceptMap:
         """Map items in order; `tick` is called with the number just done, and may raise."""
         ...
+
+
+@runtime_checkable
+class ShardingMapper(Protocol):
+    """A mapper that knows how large its shards should be."""
+
+    shard_limits: tuple[int, int]
+    """Maximum items and characters of a shard."""
 
 
 @runtime_checkable

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from benchdesign.concepts.maps.map_file import MapWriter, read_map
 from benchdesign.concepts.maps.peak_places import find_peak_span
 from benchdesign.errors import FormatError
 
@@ -273,27 +272,6 @@ class ConceptMap:
             {"dictionary": self.dictionary, "n_concepts": str(self.n_concepts), "version": "1"},
         )
         return pa.table(columns, schema=schema)
-
-    def save(self, path: Path) -> None:
-        """Write the map as Parquet, atomically."""
-        with MapWriter(path) as writer:
-            writer.write(self)
-
-    @classmethod
-    def load(cls, path: Path, *, thresholds: NDArray[np.float32] | None = None) -> ConceptMap:
-        """Read a map written by `save`.
-
-        With presence thresholds (n_concepts,), weaker entries and peak positions are not loaded.
-        That takes a fifth of the memory and suffices for coverage, gaps and proposals.
-        """
-        import pyarrow as pa
-
-        try:
-            return read_map(path, thresholds=thresholds)
-        except (pa.ArrowException, OSError) as problem:
-            raise FormatError(
-                f"{path}: not a readable concept map ({problem}). Delete it and map again."
-            ) from None
 
     def _matrix(self, values: NDArray[np.float32]) -> csr_array:
         from scipy.sparse import csr_array

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from benchdesign.concepts.maps.concept_map import ConceptMap
 from benchdesign.concepts.maps.peak_places import MAP_COLUMNS, count_row_entries
 from benchdesign.errors import FormatError
 from benchdesign.foundation.arrow_arrays import numbers
@@ -27,13 +28,11 @@ from benchdesign.foundation.atomic_files import whole_files
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
-    from benchdesign.concepts.maps.concept_map import ConceptMap
-
-__all__ = ["MapWriter", "read_map"]
+__all__ = ["MapWriter", "read_map", "write_map"]
 
 
 _GROUP = 4_096
-"""Items per row group (about 50 MB); `find_place` reads one whole group."""
+"""Items per row group (about 50 MB); `find_peak_span` reads one whole group."""
 
 
 _MAX_READERS = 4
@@ -76,15 +75,30 @@ class MapWriter:
         self._open.__exit__(kind, problem, trace)
 
 
-def read_map(path: Path, *, thresholds: NDArray[np.float32] | None) -> ConceptMap:
-    """Read a map file; with thresholds (n_concepts,), only the entries whose peak reaches them.
+def write_map(concept_map: ConceptMap, path: Path) -> None:
+    """Write a whole map as Parquet, atomically."""
+    with MapWriter(path) as writer:
+        writer.write(concept_map)
+
+
+def read_map(path: Path, *, thresholds: NDArray[np.float32] | None = None) -> ConceptMap:
+    """Read a map file; with presence thresholds (n_concepts,), only the entries that reach them.
 
     With thresholds, the positions of peaks are not read; `ConceptMap.at` reads them from the file.
-    Raises ArrowException or OSError.
+    That takes a fifth of the memory and suffices for coverage, gaps and proposals.
     """
-    import pyarrow.parquet as pq
+    import pyarrow as pa
 
-    from benchdesign.concepts.maps.concept_map import ConceptMap
+    try:
+        return _read(path, thresholds)
+    except (pa.ArrowException, OSError) as problem:
+        raise FormatError(
+            f"{path}: not a readable concept map ({problem}). Delete it and map again."
+        ) from None
+
+
+def _read(path: Path, thresholds: NDArray[np.float32] | None) -> ConceptMap:
+    import pyarrow.parquet as pq
 
     with pq.ParquetFile(path) as file:
         n_concepts, dictionary = _identity(file)

@@ -17,7 +17,7 @@ from benchdesign.foundation.number_words import percent, plural, points
 from benchdesign.foundation.paths import expand_home, path_exists
 from benchdesign.foundation.text import display
 from benchdesign.model_gaps.compare_models import compare_models
-from benchdesign.model_gaps.scores import ModelSettings
+from benchdesign.model_gaps.scores import ModelGapSettings
 from benchdesign.model_gaps.study import study_models
 from benchdesign.tui.dialogs.dialogs import AskChoice, AskText
 from benchdesign.tui.keys import SCREEN_KEYS, bindings
@@ -268,7 +268,7 @@ class ModelsScreen(ListScreen):
                 areas=analysis.areas,
                 metrics=joined.metrics,
                 answers=joined.answers,
-                settings=ModelSettings(n_bootstrap=_N_BOOTSTRAP),
+                settings=ModelGapSettings(n_bootstrap=_N_BOOTSTRAP),
             )
         except BenchdesignError as error:
             on_main_thread(self._after_failure, paths, metric_names, str(error))
@@ -333,7 +333,7 @@ class ModelsScreen(ListScreen):
             models=(model_a, model_b),
             rng=np.random.default_rng(session.analysis.settings.seed),
             areas=study.area_groups,
-            settings=ModelSettings(n_bootstrap=0),
+            settings=ModelGapSettings(n_bootstrap=0),
         )
         if not worker.is_cancelled:
             self.app.call_from_thread(self._show_pair, pair)

@@ -20,7 +20,7 @@ from benchdesign.pipeline.run import run_workspace
 from benchdesign.revision.choice import Choice
 from benchdesign.revision.map_rewritten import map_rewritten_items
 from benchdesign.revision.rewritten_items import rewritten_items
-from benchdesign.workspace.open_reader import reader_of
+from benchdesign.workspace.open_item_mapper import open_item_mapper
 from benchdesign.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def edited_items_map(
     if not items:
         return None
     preferences, _ = load_preferences()
-    reader = reader_of(workspace, cache=cache_folder(preferences))
+    reader = open_item_mapper(workspace, cache=cache_folder(preferences))
     concept_map = reader.recall(items)
     if concept_map is None and may_wait:
         for event in _start(map_edited_items, workspace.folder).events():

@@ -1,4 +1,4 @@
-"""Cached access to the reference model that the settings name.
+"""Map items with the reference model that the settings name, through a cache of its output.
 
 Maps, token evidence and sentence embeddings are cached in a folder that all workspaces of a user
 share. The model is opened only on a cache miss, so a second run on the same files never loads it.
@@ -13,30 +13,29 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchdesign.benchmarks.items import Item
-from benchdesign.concepts.mapping import Mapper, load_dictionary, open_mapper
+from benchdesign.concepts.dictionaries.dictionary import Dictionary
+from benchdesign.concepts.dictionaries.open import load_dictionary
 from benchdesign.concepts.mapping.map_items import map_items, recall_items
 from benchdesign.concepts.mapping.map_keys import key_of, key_of_parts
+from benchdesign.concepts.mapping.mapper_protocols import Mapper
+from benchdesign.concepts.mapping.model_settings import ModelSettings
+from benchdesign.concepts.mapping.open_mapper import open_mapper
 from benchdesign.concepts.mapping.sentence_mapper import SENTENCES_KEY, SentenceMapper
+from benchdesign.concepts.maps.concept_map import ConceptMap
 from benchdesign.concepts.maps.token_evidence import TokenEvidence
 from benchdesign.foundation.atomic_files import write_atomically
 from benchdesign.foundation.progress import Progress, ProgressCallback, StopCheck
 from benchdesign.foundation.serialization import read_json
-from benchdesign.workspace.settings import Settings
-
-if TYPE_CHECKING:
-    from benchdesign.concepts.dictionaries.dictionary import Dictionary
-    from benchdesign.concepts.maps.concept_map import ConceptMap
 
 __all__ = ["ItemMapper", "choose_cache_folder", "open_reference"]
 
 
-def open_reference(settings: Settings) -> Mapper:
+def open_reference(settings: ModelSettings) -> Mapper:
     """Open the reference model and the dictionary that the settings name."""
     return open_mapper(
         # `builtin` with another dictionary means the model that the dictionary was built for.
@@ -63,7 +62,7 @@ class ItemMapper:
 
     def __init__(
         self,
-        settings: Settings,
+        settings: ModelSettings,
         *,
         cache: Path,
         progress: ProgressCallback | None = None,
