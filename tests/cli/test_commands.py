@@ -551,6 +551,25 @@ def test_export_writes_what_was_accepted(finished: Command) -> None:
     assert [one["pool_id"] for one in result.json["added"]] == ["p-3"]
 
 
+def test_export_warns_of_what_to_check_before_publishing(command: Command) -> None:
+    records = [json.loads(line) for line in Path("animals.jsonl").read_text("utf-8").splitlines()]
+    lines = [json.dumps(record | {"hint": "think"}) for record in records]
+    lines.append(json.dumps(records[0] | {"id": "again"}))
+    Path("animals.jsonl").write_text("\n".join([*lines, "{"]) + "\n", "utf-8")
+    assert command("run", "animals.jsonl", "--pool", "pool.jsonl", "--add", "20", "-q").code == 0
+    command("decide", "animals-workspace", "p-3", "accept")
+    result = command("export", "animals-workspace", "--out", "mine")
+    warnings = [line for line in result.err.splitlines() if line.startswith("warning: ")]
+    assert "warning: 1 near-duplicate pair" in warnings
+    assert "warning: empty in accepted items: hint 1" in warnings
+    assert "warning: 1 skipped row of the benchmark" in warnings
+    assert "warning" not in result.out
+    as_json = command("export", "animals-workspace", "--out", "again", "--json")
+    assert as_json.json["n_added"] == 1
+    assert "warning: 1 near-duplicate pair" in as_json.err
+    assert command("export", "animals-workspace", "--out", "quiet", "-q").err == ""
+
+
 def test_an_item_rewritten_by_hand_is_exported_and_counted_as_it_reads_now(
     finished: Command,
 ) -> None:

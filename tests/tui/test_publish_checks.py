@@ -24,7 +24,10 @@ from tests.tui.test_screens import go, visible_text
 def said(session: Session, *, problem: str = "") -> list[tuple[str, str]]:
     assert session.analysis is not None
     plan = plan_revision(session.analysis, Choice.from_decisions(session.log))
-    return [tuple(one) for one in publish_checks(session, plan, problem=problem)]
+    checks = publish_checks(
+        session.analysis, session.log, plan, is_stale=session.workspace.is_stale, problem=problem
+    )
+    return [(check.state, check.text) for check in checks]
 
 
 @pytest.fixture

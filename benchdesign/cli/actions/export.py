@@ -14,6 +14,7 @@ from benchdesign.foundation.preferences import cache_folder, load_preferences
 from benchdesign.pipeline.write_revision import check_targets, planned_files, write_revision
 from benchdesign.revision.choice import Choice
 from benchdesign.revision.map_rewritten import map_rewritten_items
+from benchdesign.revision.publish_checks import publish_checks
 from benchdesign.workspace.workspace import Workspace
 
 __all__ = ["export_job"]
@@ -34,7 +35,8 @@ def export_job(
     preferences, _ = load_preferences()
     with Workspace.open(folder, access="read") as workspace:
         analysis = workspace.load_analysis()
-        choice = Choice.from_decisions(workspace.decisions)
+        log, is_stale = workspace.decisions, workspace.is_stale
+        choice = Choice.from_decisions(log)
         out = expand_home(out or f"{benchmark_stem(workspace.benchmark_file.path)}-revised")
         check_targets(out, planned_files(analysis.benchmark, format=format), force=force)
         if not choice.added and not choice.removed:
@@ -55,4 +57,7 @@ def export_job(
     revision = write_revision(
         analysis, out, choice=choice, rewritten=rewritten, format=format, force=force
     )
+    for check in publish_checks(analysis, log, revision, is_stale=is_stale):
+        if check.state == "warn":
+            talk.say(f"warning: {check.text}")
     print_revision(analysis, revision, folder, as_json=as_json, quiet=quiet)

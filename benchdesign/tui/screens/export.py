@@ -17,13 +17,13 @@ from textual.worker import get_current_worker
 
 from benchdesign.benchmarks.formats.export_formats import EXPORTS
 from benchdesign.errors import BenchdesignError, OutputExistsError
-from benchdesign.foundation.number_words import percent
+from benchdesign.foundation.number_words import percent, plural
 from benchdesign.foundation.paths import expand_home
 from benchdesign.foundation.text import display, fit
 from benchdesign.pipeline.write_revision import planned_files, write_revision
 from benchdesign.revision.choice import Choice
 from benchdesign.revision.plan import plan_revision
-from benchdesign.revision.publish_checks import item_count_text, publish_checks
+from benchdesign.revision.publish_checks import publish_checks
 from benchdesign.tui.dialogs.dialogs import AskChoice, TextDialog
 from benchdesign.tui.keys import SCREEN_KEYS, bindings
 from benchdesign.tui.pages.page_parts import marked_line, page_lines
@@ -45,6 +45,8 @@ _FILE_DESCRIPTIONS = {
     "report.html": "one file, works offline",
     "report.md": "plain text for diffs",
 }
+_CHECK_KEYS = {"duplicates": ": 6, f shows repeats", "stale": "; R recomputes them"}
+"""Keys that help with a check, by its name."""
 
 
 def default_folder(session: Session) -> Path:
@@ -194,13 +196,27 @@ class ExportScreen(BaseScreen):
 
     def _checks(self, session: Session) -> Content:
         marks = self.marks
-        checks = publish_checks(session, self.plan, problem=self.plan_problem)
+        assert session.analysis is not None
+        checks = publish_checks(
+            session.analysis,
+            session.log,
+            self.plan,
+            is_stale=session.workspace.is_stale,
+            problem=self.plan_problem,
+        )
         width = self.app.size.width if self.is_narrow else self.app.size.width // 2
         return page_lines(
             [
                 heading("Before you publish"),
                 *self._space,
-                *(marked_line(state, literal(text), marks=marks) for state, text in checks),
+                *(
+                    marked_line(
+                        check.state,
+                        literal(check.text + _CHECK_KEYS.get(check.name, "")),
+                        marks=marks,
+                    )
+                    for check in checks
+                ),
             ],
             width=width - 4,
         )
@@ -307,7 +323,7 @@ class ExportScreen(BaseScreen):
         elif self.session is not None and self.session.analysis is not None:
             n_unread = 0 if self.plan is None else self.plan.n_unread
             self.say(
-                f"Mapping {item_count_text(n_unread, 'edited')}, then writing ..."
+                f"Mapping {plural(n_unread, 'edited item')}, then writing ..."
                 if n_unread
                 else "Writing ..."
             )
