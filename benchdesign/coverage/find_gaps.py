@@ -109,27 +109,19 @@ def _judge_concepts(
         deficient = (q_under <= settings.fdr) & (lift <= -settings.min_effect)
         excessive = (q_over <= settings.fdr) & (lift >= settings.min_effect)
         above = coverage.count > coverage.expected
-    codes = np.full(len(lift), STATUSES.index(Status.UNTESTABLE), dtype=np.int8)
-    for mask, status in (
+    codes = _status_codes(
+        len(lift),
         (testable, Status.ADEQUATE),
         (judged & excessive, Status.OVER),
         (testable & deficient, Status.UNDER),
         (testable & deficient & (coverage.count == 0), Status.MISSING),
         (reason_codes >= 0, Status.KEPT_OUT),
-    ):
-        codes[mask] = STATUSES.index(status)
+    )
     deficit = np.where(judged, _standardised_deficit(coverage), 0.0)
     target = np.where(judged, round_up_items(coverage.expected), 0)
     if wanted is not None:
-        targeted = (wanted >= 0) & (reason_codes < 0)
-        short = targeted & (coverage.count < wanted)
-        codes[targeted] = STATUSES.index(Status.ADEQUATE)
-        codes[short] = STATUSES.index(Status.UNDER)
-        codes[short & (coverage.count == 0)] = STATUSES.index(Status.MISSING)
-        target[targeted] = wanted[targeted]
-        # Standardise as if the target were the expected count.
-        spread = np.sqrt(np.maximum(wanted * (1 - wanted / max(coverage.n_items, 1)), 1.0))
-        deficit[targeted] = ((wanted - coverage.count) / spread)[targeted]
+        in_scope = reason_codes < 0
+        _apply_targets(coverage, wanted, in_scope, codes=codes, target=target, deficit=deficit)
     return Gaps(
         status_codes=codes,
         count=coverage.count,
@@ -155,6 +147,35 @@ def _judge_concepts(
         wanted=wanted,
         pinned=pinned,
     )
+
+
+def _status_codes(n: int, *assignments: tuple[NDArray[np.bool_], Status]) -> NDArray[np.int8]:
+    """Return the statuses as codes; a later assignment replaces an earlier one."""
+    codes = np.full(n, STATUSES.index(Status.UNTESTABLE), dtype=np.int8)
+    for mask, status in assignments:
+        codes[mask] = STATUSES.index(status)
+    return codes
+
+
+def _apply_targets(
+    coverage: Coverage,
+    wanted: NDArray[np.int64],
+    in_scope: NDArray[np.bool_],
+    *,
+    codes: NDArray[np.int8],
+    target: NDArray[np.int64],
+    deficit: Floats,
+) -> None:
+    """Judge the concepts with a target set by hand by that target, in place."""
+    targeted = (wanted >= 0) & in_scope
+    short = targeted & (coverage.count < wanted)
+    codes[targeted] = STATUSES.index(Status.ADEQUATE)
+    codes[short] = STATUSES.index(Status.UNDER)
+    codes[short & (coverage.count == 0)] = STATUSES.index(Status.MISSING)
+    target[targeted] = wanted[targeted]
+    # Standardise as if the target were the expected count.
+    spread = np.sqrt(np.maximum(wanted * (1 - wanted / max(coverage.n_items, 1)), 1.0))
+    deficit[targeted] = ((wanted - coverage.count) / spread)[targeted]
 
 
 def _standardised_deficit(coverage: Coverage) -> Floats:

@@ -221,7 +221,7 @@ class Gaps:
         ids = self.ranked() if concept_ids is None else concept_ids
         return (self.row(int(concept_id)) for concept_id in ids)
 
-    def is_wanted(self, concept_id: int) -> bool:
+    def has_target_by_hand(self, concept_id: int) -> bool:
         """Whether the target of a concept was set by hand."""
         return self.wanted is not None and int(self.wanted[concept_id]) >= 0
 

@@ -77,7 +77,7 @@ class Scope:
         """Texts against which relevance is measured."""
         return tuple(text for text in (self.sentence.strip(), *self.examples) if text)
 
-    def in_words(self) -> str:
+    def description_line(self) -> str:
         """Return the scope as a line of text; empty if no scope is set."""
         parts = [f"“{display(self.sentence.strip())}”"] if self.sentence.strip() else []
         if self.examples:

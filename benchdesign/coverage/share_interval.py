@@ -43,7 +43,7 @@ class ShareInterval:
 
     n_resamples: int
 
-    def is_of(self, gaps: Gaps) -> bool:
+    def matches_gaps(self, gaps: Gaps) -> bool:
         """Whether the interval was measured on the present judgement of concepts."""
         return abs(self.share - gaps.covered_share) < 1e-9
 

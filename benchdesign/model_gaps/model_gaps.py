@@ -125,7 +125,7 @@ def measure_models(
     table = check_scores(concept_map, scores)
     kept_out = find_kept_out(dictionary).codes >= 0
     results = []
-    groves: dict[bytes, SearchTree | None] = {}
+    search_trees: dict[bytes, SearchTree | None] = {}
     for place, (model, values) in enumerate(zip(scores, table, strict=True)):
         answered = np.flatnonzero(~np.isnan(values))
         answered_map = concept_map.take(answered)
@@ -134,11 +134,11 @@ def measure_models(
         design = control_basis(answered_map.n_tokens, difficulty)
         presence = soft_presence(answered_map, dictionary)
         key = answered.tobytes()
-        if key not in groves:
-            groves[key] = (
+        if key not in search_trees:
+            search_trees[key] = (
                 None
                 if answered_map.embeddings is None
-                else SearchTree.of_items(answered_map.embeddings)
+                else SearchTree.from_items(answered_map.embeddings)
             )
         names = tuple(dictionary.label(concept) for concept in range(len(kept_out)))
         concepts = score_columns(
@@ -160,9 +160,13 @@ def measure_models(
         area_of = None if areas is None else areas.area_of
         residuals = y - design @ (design.T @ y)
         namer = RegionNames(presence, dictionary)
-        regions = find_regions(groves[key], answered, y, residuals, namer, rng=rng, settings=chosen)
+        regions = find_regions(
+            search_trees[key], answered, y, residuals, namer, rng=rng, settings=chosen
+        )
         held_out = (
-            *hold_out_regions(groves[key], residuals, halves, namer, rng=rng, settings=chosen),
+            *hold_out_regions(
+                search_trees[key], residuals, halves, namer, rng=rng, settings=chosen
+            ),
             *held_out,
         )
         results.append(

@@ -74,7 +74,7 @@ class Region:
     parts: tuple[Region, ...] = ()
     """Narrower significant groups inside the region; none, or at least two."""
 
-    held_back: tuple[int, ...] = ()
+    held_out_rows: tuple[int, ...] = ()
     """Items of the region whose scores were hidden from the search."""
 
 
@@ -92,7 +92,7 @@ class Tree:
     """(n_branches,): end of each branch in `order`, exclusive."""
 
     @classmethod
-    def grow(cls, vectors: Floats, *, smallest: int, largest: int) -> Tree:
+    def from_vectors(cls, vectors: Floats, *, smallest: int, largest: int) -> Tree:
         """Build the tree by Ward clustering; keep branches of `smallest` to `largest` items."""
         from scipy.cluster.hierarchy import linkage
 
@@ -214,7 +214,7 @@ class SearchTree:
     tree: Tree
 
     @classmethod
-    def of_items(
+    def from_items(
         cls, vectors: NDArray[np.floating], *, smallest: int = _MIN_REGION_ITEMS
     ) -> SearchTree | None:
         """Build the tree of items; None if there are too few items for a region."""
@@ -225,12 +225,12 @@ class SearchTree:
             return None
         chosen = np.asarray(vectors, dtype=np.float64)[rows]
         chosen = _unit(chosen - chosen.mean(axis=0))
-        tree = Tree.grow(
+        tree = Tree.from_vectors(
             _average_with_neighbours(chosen), smallest=smallest, largest=len(rows) // 2
         )
         return cls(rows, chosen, tree) if len(tree.first) else None
 
-    def redraw(
+    def refine_region(
         self, members: NDArray[np.int64], scores: Floats, counted: Floats, free: NDArray[np.bool_]
     ) -> NDArray[np.int64]:
         """Select a region's items again, by a threshold along one direction.
@@ -261,7 +261,7 @@ class SearchTree:
 
 
 def find_weak_regions(
-    grove: SearchTree | None,
+    search_tree: SearchTree | None,
     residuals: Floats,
     *,
     rng: np.random.Generator,
@@ -275,11 +275,11 @@ def find_weak_regions(
     `residuals` (n,) are scores less the part that length and difficulty explain. Each region has a
     family-wise error rate of `level`. Scores where `counted` is False are not used.
     """
-    if grove is None:
+    if search_tree is None:
         return ()
-    tree, scores = grove.tree, residuals[grove.rows]
+    tree, scores = search_tree.tree, residuals[search_tree.rows]
     free = np.ones(len(scores), dtype=bool)
-    is_visible = free.copy() if counted is None else counted[grove.rows]
+    is_visible = free.copy() if counted is None else counted[search_tree.rows]
     regions: list[Region] = []
     while len(regions) < max_regions and (free & is_visible).sum() >= 4 * _MIN_REGION_ITEMS:
         visible_weight = (free & is_visible).astype(np.float64)
@@ -300,7 +300,7 @@ def find_weak_regions(
         members = members[free[members]]
         if p_value > level or not visible_weight[members].any():
             break
-        members = np.sort(grove.redraw(members, centred, visible_weight, free))
+        members = np.sort(search_tree.refine_region(members, centred, visible_weight, free))
         visible = members[is_visible[members]]
         gap = float(centred[visible].mean())
         if gap > -min_gap:
@@ -310,11 +310,13 @@ def find_weak_regions(
             rows = np.intersect1d(tree.members(part), visible)
             if len(rows) >= _MIN_PART_ITEMS and centred[rows].mean() <= -min_gap:
                 chance = (1 + int((lowest <= deviations[part]).sum())) / (1 + _SHUFFLES)
-                parts.append(Region(_ids(grove, rows), float(centred[rows].mean()), chance))
+                parts.append(Region(_ids(search_tree, rows), float(centred[rows].mean()), chance))
         parts = sorted(parts, key=lambda region: region.gap) if len(parts) > 1 else []
         others = members[~is_visible[members]]
         regions.append(
-            Region(_ids(grove, visible), gap, p_value, tuple(parts), _ids(grove, others))
+            Region(
+                _ids(search_tree, visible), gap, p_value, tuple(parts), _ids(search_tree, others)
+            )
         )
         free[members] = False
     return tuple(regions)
@@ -338,8 +340,8 @@ def rank_weak_items(
     return order
 
 
-def _ids(grove: SearchTree, places: NDArray[np.int64]) -> tuple[int, ...]:
-    return tuple(grove.rows[places].tolist())
+def _ids(search_tree: SearchTree, places: NDArray[np.int64]) -> tuple[int, ...]:
+    return tuple(search_tree.rows[places].tolist())
 
 
 def _unit(vectors: Floats) -> Floats:

@@ -88,7 +88,9 @@ class RegionNames:
         unnamed = np.asarray([label is None for label in dictionary.table.label], dtype=bool)
         self._silent = kept_out | unnamed
 
-    def of_rows(self, rows: NDArray[np.int64], used_names: set[str]) -> tuple[str, tuple[int, ...]]:
+    def name_rows(
+        self, rows: NDArray[np.int64], used_names: set[str]
+    ) -> tuple[str, tuple[int, ...]]:
         """Return a unique name and its concepts, most distinctive first; add it to `used_names`.
 
         Concepts are ranked by how much more often they are shown than elsewhere, weighted by their
@@ -111,7 +113,7 @@ class RegionNames:
 
 
 def find_regions(
-    grove: SearchTree | None,
+    search_tree: SearchTree | None,
     answered: NDArray[np.int64],
     y: Floats,
     residuals: Floats,
@@ -128,7 +130,7 @@ def find_regions(
 
     def named(region: Region) -> WeakRegion:
         rows = np.asarray(region.rows)
-        name, ids = names.of_rows(rows, used_names)
+        name, ids = names.name_rows(rows, used_names)
         n_passed = int((y[rows] >= 0.5).sum())
         positions, score = tuple(answered[rows].tolist()), float(y[rows].mean())
         parts = tuple(named(part) for part in region.parts)
@@ -137,13 +139,13 @@ def find_regions(
     return tuple(
         named(region)
         for region in find_weak_regions(
-            grove, residuals, rng=rng, level=settings.fdr, min_gap=settings.poor
+            search_tree, residuals, rng=rng, level=settings.fdr, min_gap=settings.poor
         )
     )
 
 
 def hold_out_regions(
-    grove: SearchTree | None,
+    search_tree: SearchTree | None,
     residuals: Floats,
     halves: tuple[NDArray[np.int64], NDArray[np.int64]],
     names: RegionNames,
@@ -159,7 +161,7 @@ def hold_out_regions(
     rows = []
     for rank, region in enumerate(
         find_weak_regions(
-            grove,
+            search_tree,
             residuals,
             rng=rng,
             level=settings.fdr,
@@ -167,11 +169,11 @@ def hold_out_regions(
             counted=counted,
         )
     ):
-        members = np.asarray(region.rows + region.held_back)
-        gap, p_value = _measure(residuals[list(region.held_back)], other_half)
-        name, _ = names.of_rows(members, used_names)
+        members = np.asarray(region.rows + region.held_out_rows)
+        gap, p_value = _measure(residuals[list(region.held_out_rows)], other_half)
+        name, _ = names.name_rows(members, used_names)
         rows.append(
-            HeldOut("alike items", rank, name, region.gap, gap, p_value, len(region.held_back))
+            HeldOut("alike items", rank, name, region.gap, gap, p_value, len(region.held_out_rows))
         )
     return tuple(sorted(rows, key=lambda row: row.gap_found))
 

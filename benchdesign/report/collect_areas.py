@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from benchdesign.concepts.maps.concept_map import ConceptMap
     from benchdesign.revision.plan import Revision
 
-__all__ = []
+__all__ = ["area_sections", "is_area_gap"]
 
 
 _MAX_GAPS_PER_AREA = 6
 
 
-_MOST_SNIPPETS = 2
+_MAX_SNIPPETS = 2
 
 
 _OPENING_LENGTH = 60
@@ -39,6 +39,7 @@ GAP_STATUSES = (Status.MISSING, Status.UNDER)
 def area_sections(
     analysis: Analysis, revision: Revision, before: AreaGaps, after: AreaGaps
 ) -> tuple[AreaSection, ...]:
+    """Return the areas with their gaps, before and after, in the order of the report."""
     area_of = analysis.areas.area_of
     ranked = analysis.gaps.ranked()
     gaps_of: dict[int, list[int]] = {}
@@ -119,7 +120,7 @@ def _evidence(
     if analysis.pool is not None and analysis.pool_map is not None:
         where, items, concept_map = "pool", analysis.pool, analysis.pool_map
     concept_ids = [concept_id for ids in listed.values() for concept_id in ids]
-    rows_of = strongest_rows(concept_map, concept_ids, n=_MOST_SNIPPETS * 4)
+    rows_of = strongest_rows(concept_map, concept_ids, n=_MAX_SNIPPETS * 4)
     evidence = {}
     for ids in listed.values():
         openings: set[str] = set()
@@ -133,7 +134,7 @@ def _evidence(
             unique = {_opening(snippet): snippet for snippet in reversed(candidates)}
             snippets = list(unique.values())[::-1]
             snippets.sort(key=lambda snippet: _opening(snippet) in openings)
-            evidence[concept_id] = tuple(snippets[:_MOST_SNIPPETS])
+            evidence[concept_id] = tuple(snippets[:_MAX_SNIPPETS])
             openings.update(_opening(snippet) for snippet in evidence[concept_id])
     return evidence
 

@@ -31,33 +31,34 @@ if TYPE_CHECKING:
     from benchdesign.selection.contamination import ContaminationMatch
     from benchdesign.selection.proposal import GapFilled
 
-__all__ = []
+__all__ = ["added_lines", "category_lines", "listed_line", "removed_line", "worsened_concepts"]
 
 
-_MOST_ADDED = 200
+_MAX_ADDED = 200
 
 
-_MOST_FILLS = 4
+_MAX_FILLS = 4
 
 
-_MOST_MARKED = 2
+_MAX_MARKED = 2
 """Maximum number of concepts marked in an added item; more would mark all of its text."""
 
 
-_MOST_CHANGES = 12
+_MAX_CHANGES = 12
 
 
 _MATCHED_CELLS = 160
 
 
-_MOST_CATEGORIES = 30
+_MAX_CATEGORIES = 30
 
 
 def added_lines(analysis: Analysis, revision: Revision) -> tuple[AddedLine, ...]:
+    """Return the added items, as many as the report lists."""
     n_kept = len(revision.kept_rows)
     return tuple(
         _added_line(analysis, addition, revision.concept_map, n_kept + place)
-        for place, addition in enumerate(revision.added[:_MOST_ADDED])
+        for place, addition in enumerate(revision.added[:_MAX_ADDED])
     )
 
 
@@ -73,7 +74,7 @@ def _added_line(
     by_label: dict[str, GapFilled] = {}
     for fill in fills:
         by_label.setdefault(analysis.dictionary.bare_label(fill.concept_id), fill)
-    displayed = list(by_label.values())[:_MOST_FILLS]
+    displayed = list(by_label.values())[:_MAX_FILLS]
     evidence = analysis.evidence_of(addition.item)
     # The evidence is from before the edit, so its positions no longer hold.
     marks = (
@@ -81,7 +82,7 @@ def _added_line(
         if addition.is_unread
         else tuple(
             mark
-            for fill in fills[:_MOST_MARKED]
+            for fill in fills[:_MAX_MARKED]
             for mark in find_marks(
                 evidence.get(fill.concept_id, ()), concept_map, row=row, concept_id=fill.concept_id
             )
@@ -118,6 +119,7 @@ def _added_line(
 
 
 def listed_line(analysis: Analysis, match: ContaminationMatch) -> ListedLine:
+    """Return a pool item that matches a keep-out list, with its evidence."""
     pool = analysis.pool
     return ListedLine(
         match.item_id,
@@ -131,6 +133,7 @@ def listed_line(analysis: Analysis, match: ContaminationMatch) -> ListedLine:
 
 
 def removed_line(analysis: Analysis, removal: Removal) -> RemovedLine:
+    """Return a removed item, with the reason and the concepts lost."""
     return RemovedLine(
         item_id=removal.item.id,
         pieces=cut(removal.item.text, (), limit=300),
@@ -142,6 +145,7 @@ def removed_line(analysis: Analysis, removal: Removal) -> RemovedLine:
 
 
 def worsened_concepts(analysis: Analysis, revision: Revision) -> Drawbacks:
+    """Return what the revision makes worse."""
     before, after = analysis.gaps, revision.gaps_after
     diluted = np.flatnonzero(after.is_gap & ~before.is_gap & before.in_scope)
     diluted = diluted[np.argsort(-after.deficit[diluted], kind="stable")]
@@ -159,7 +163,7 @@ def worsened_concepts(analysis: Analysis, revision: Revision) -> Drawbacks:
                 int(after.count[concept_id]),
                 float(after.expected[concept_id]),
             )
-            for concept_id in ids[:_MOST_CHANGES]
+            for concept_id in ids[:_MAX_CHANGES]
         )
 
     n_kept = len(revision.kept_rows)
@@ -220,7 +224,7 @@ def category_lines(analysis: Analysis, revision: Revision) -> tuple[CountShift, 
     tallies = _tally(
         {name: counts[0][name] for name in names}, {name: counts[1][name] for name in names}
     )
-    return tallies[:_MOST_CATEGORIES]
+    return tallies[:_MAX_CATEGORIES]
 
 
 def _tally(before: Mapping[str, int], after: Mapping[str, int]) -> tuple[CountShift, ...]:

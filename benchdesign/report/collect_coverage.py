@@ -45,10 +45,10 @@ _MAX_EXPANDED_AREAS = 15
 """With more areas, only those that are gaps as a whole are expanded."""
 
 
-_MOST_REMOVED = 100
+_MAX_REMOVED = 100
 
 
-_MOST_LISTED = 20
+_MAX_LISTED = 20
 
 
 def collect_report(analysis: Analysis, revision: Revision) -> ReportData:
@@ -85,7 +85,7 @@ def collect_report(analysis: Analysis, revision: Revision) -> ReportData:
         n_over_untestable=before.n_rare_over,
         kept_out=before.kept_out_counts(),
         levels=tuple((level.name, level.width) for level in analysis.dictionary.levels),
-        scope="" if analysis.relevance is None else analysis.relevance.scope.in_words(),
+        scope="" if analysis.relevance is None else analysis.relevance.scope.description_line(),
         settings=before.settings,
         bars=(_status_bar("Before", before), _status_bar("After", after)),
         lift_chart=histogram_of_lifts(before.lift[tested], after.lift[tested]),
@@ -101,12 +101,12 @@ def collect_report(analysis: Analysis, revision: Revision) -> ReportData:
         limits_set=tuple(changed_limits(analysis)),
         near_duplicate=analysis.near_duplicate,
         listed=tuple(
-            listed_line(analysis, match) for match in analysis.contamination[:_MOST_LISTED]
+            listed_line(analysis, match) for match in analysis.contamination[:_MAX_LISTED]
         ),
         n_listed=len({match.item_id for match in analysis.contamination}),
         left_out=dict(Counter(analysis.left_out).most_common()),
         removed=tuple(
-            removed_line(analysis, removal) for removal in revision.removed[:_MOST_REMOVED]
+            removed_line(analysis, removal) for removal in revision.removed[:_MAX_REMOVED]
         ),
         n_removed=len(revision.removed),
         n_lost=len({concept_id for removal in revision.removed for concept_id in removal.lost}),

@@ -14,16 +14,17 @@ if TYPE_CHECKING:
     from benchdesign.benchmarks.items import Finding
     from benchdesign.revision.plan import Revision
 
-__all__ = []
+__all__ = ["changed_limits", "findings_of", "provenance_of", "set_facts"]
 
 
-_MOST_NAMED = 10
+_MAX_NAMED = 10
 
 
-_MOST_MESSAGES = 5
+_MAX_MESSAGES = 5
 
 
 def set_facts(analysis: Analysis) -> Iterator[SetFacts]:
+    """Yield the facts about the benchmark and the pool."""
     for role, item_set in (("benchmark", analysis.benchmark), ("pool", analysis.pool)):
         if item_set is not None:
             mapping = item_set.mapping
@@ -60,8 +61,8 @@ def changed_limits(analysis: Analysis) -> Iterator[str]:
             yield f"at most {quota} of {group}"
     for ids, word in ((constraints.pinned, "added first"), (constraints.excluded, "never added")):
         if ids:
-            yield f"{word}: {', '.join(sorted(ids)[:_MOST_NAMED])}" + (
-                f" and {len(ids) - _MOST_NAMED} more" if len(ids) > _MOST_NAMED else ""
+            yield f"{word}: {', '.join(sorted(ids)[:_MAX_NAMED])}" + (
+                f" and {len(ids) - _MAX_NAMED} more" if len(ids) > _MAX_NAMED else ""
             )
     if settings.keep_out:
         yield f"nothing on {', '.join(Path(file).name for file in settings.keep_out)}"
@@ -79,7 +80,7 @@ def findings_of(analysis: Analysis) -> tuple[FindingGroup, ...]:
         by_kind.setdefault(finding.kind, []).append(finding)
     rows = []
     for kind, findings in by_kind.items():
-        messages = [finding.message for finding in findings[:_MOST_MESSAGES]]
+        messages = [finding.message for finding in findings[:_MAX_MESSAGES]]
         for folder in folders - {"./"}:
             messages = [message.replace(folder, "") for message in messages]
         rows.append(
@@ -87,14 +88,14 @@ def findings_of(analysis: Analysis) -> tuple[FindingGroup, ...]:
                 kind.replace("-", " "),
                 sum(finding.n_rows for finding in findings),
                 tuple(messages),
-                max(len(findings) - _MOST_MESSAGES, 0),
+                max(len(findings) - _MAX_MESSAGES, 0),
             )
         )
     return tuple(sorted(rows, key=lambda row: (-row.n_rows, row.kind)))
 
 
 def provenance_of(analysis: Analysis, revision: Revision) -> Iterator[tuple[str, str]]:
-
+    """Yield what the results were computed from, as names and values."""
     dictionary, manifest = analysis.dictionary, revision.manifest
     yield "Program", f"benchdesign {__version__}"
     for facts in set_facts(analysis):

@@ -12,6 +12,7 @@ import hashlib
 import math
 import re
 from collections.abc import Sequence
+from functools import cache
 from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
@@ -38,20 +39,22 @@ _LINKS = re.compile(r"(?i)(\bhttps?|\bftp|\bmailto|\bxmpp)(:)|(\bwww)(\.)")
 def render_page(template: str, *, styles: Sequence[str] = ("report.css",), **values: Any) -> str:
     """Render an HTML template; values are escaped."""
     style, script = "\n".join(map(_source, styles)), _source("report.js")
-    environment = _environment(finalize=_visible, autoescape=True)
-    return environment.get_template(template).render(
-        **values,
-        style=Markup(style),
-        script=Markup(script),
-        style_hash=_hash(style),
-        script_hash=_hash(script),
+    return (
+        _environment(is_html=True)
+        .get_template(template)
+        .render(
+            **values,
+            style=Markup(style),
+            script=Markup(script),
+            style_hash=_hash(style),
+            script_hash=_hash(script),
+        )
     )
 
 
 def render_text(template: str, **values: Any) -> str:
     """Render a Markdown template; values are escaped."""
-    environment = _environment(finalize=_literal_markdown, autoescape=False)
-    text = environment.get_template(template).render(**values)
+    text = _environment(is_html=False).get_template(template).render(**values)
     return re.sub(r"\n{3,}", "\n\n", text).strip() + "\n"
 
 
@@ -71,12 +74,14 @@ def _source(name: str) -> str:
     return (template_folder() / name).read_text(encoding="utf-8")
 
 
-def _environment(*, finalize: Any, autoescape: bool) -> Environment:
+@cache
+def _environment(*, is_html: bool) -> Environment:
+    """Return the environment of a format; it keeps the templates that it has compiled."""
     environment = Environment(
         loader=FunctionLoader(_source),
-        autoescape=autoescape,
+        autoescape=is_html,
         undefined=StrictUndefined,
-        finalize=finalize,
+        finalize=_visible if is_html else _literal_markdown,
         trim_blocks=True,
         lstrip_blocks=True,
         keep_trailing_newline=True,

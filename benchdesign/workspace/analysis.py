@@ -77,7 +77,7 @@ class Summary:
     def how_sure(self) -> ShareInterval | None:
         """Interval of the covered share; None once concepts are judged differently."""
         interval = self.share_interval
-        return interval if interval is not None and interval.is_of(self.gaps) else None
+        return interval if interval is not None and interval.matches_gaps(self.gaps) else None
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

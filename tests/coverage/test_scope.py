@@ -162,12 +162,17 @@ def test_a_concept_no_item_shows_has_no_strongest_items() -> None:
 
 
 def test_a_scope_is_told_in_words() -> None:
-    assert Scope().in_words() == ""
-    assert Scope(sentence=" birds ", cutoff=0.5).in_words() == "“birds”; relevance threshold 0.5"
-    said = Scope(examples=("What\neats\x1b[31m\tit?", "b"), pins=(3,), exclusions=(1, 2)).in_words()
+    assert Scope().description_line() == ""
+    assert (
+        Scope(sentence=" birds ", cutoff=0.5).description_line()
+        == "“birds”; relevance threshold 0.5"
+    )
+    said = Scope(
+        examples=("What\neats\x1b[31m\tit?", "b"), pins=(3,), exclusions=(1, 2)
+    ).description_line()
     assert said.startswith("2 example items, first “What eats")
     assert said.endswith(
         "it?”; 1 concept always in scope; 2 concepts excluded; relevance threshold 0.4"
     )
     assert "\x1b" not in said and "\n" not in said
-    assert Scope(pins=(3,)).in_words() == "1 concept always in scope"
+    assert Scope(pins=(3,)).description_line() == "1 concept always in scope"

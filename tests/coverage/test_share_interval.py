@@ -48,7 +48,7 @@ def test_the_interval_is_as_wide_as_what_new_draws_of_the_items_do() -> None:
         concept_map = draw(rng, rates)
         gaps = judge(concept_map, base)
         found = measure_interval(concept_map, gaps, rng=rng)
-        assert found is not None and found.is_of(gaps)
+        assert found is not None and found.matches_gaps(gaps)
         shares.append(found.share)
         widths.append(found.high - found.low)
     middle = float(np.mean(shares))

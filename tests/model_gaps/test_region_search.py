@@ -28,7 +28,7 @@ def make_clusters(
 
 def test_every_branch_is_a_run_of_the_order() -> None:
     vectors = np.asarray([[0.0], [10.0], [0.1], [10.1], [0.2]])
-    tree = Tree.grow(vectors, smallest=2, largest=3)
+    tree = Tree.from_vectors(vectors, smallest=2, largest=3)
     branches = {
         frozenset(tree.order[first:last].tolist())
         for first, last in zip(tree.first, tree.last, strict=True)
@@ -41,7 +41,7 @@ def test_a_weak_cluster_is_found_and_ranked_first() -> None:
     vectors, labels = make_clusters(rng)
     scores = (rng.random(len(labels)) < np.where(labels == 2, 0.3, 0.8)).astype(float)
     residuals = scores - scores.mean()
-    first, *_ = find_weak_regions(SearchTree.of_items(vectors), residuals, rng=rng)
+    first, *_ = find_weak_regions(SearchTree.from_items(vectors), residuals, rng=rng)
     assert (labels[list(first.rows)] == 2).mean() > 0.95
     assert len(first.rows) > 50 and first.gap < -0.3 and first.p_value <= 0.01
     ranking = rank_weak_items(vectors, residuals, (first,))
@@ -53,7 +53,7 @@ def test_two_weak_clusters_are_two_regions() -> None:
     vectors, labels = make_clusters(rng)
     weak = np.isin(labels, [1, 4])
     scores = (rng.random(len(labels)) < np.where(weak, 0.2, 0.9)).astype(float)
-    found = find_weak_regions(SearchTree.of_items(vectors), scores - scores.mean(), rng=rng)
+    found = find_weak_regions(SearchTree.from_items(vectors), scores - scores.mean(), rng=rng)
     assert len(found) == 2
     assert sorted(int(np.bincount(labels[list(one.rows)]).argmax()) for one in found) == [1, 4]
 
@@ -66,7 +66,7 @@ def test_a_weak_branch_that_falls_into_two_weak_groups_names_both() -> None:
     labels = np.repeat(np.arange(8), 60)
     vectors = centres[labels] + 0.3 * rng.standard_normal((len(labels), 16))
     scores = (rng.random(len(labels)) < np.where(labels < 2, 0.2, 0.9)).astype(float)
-    (found,) = find_weak_regions(SearchTree.of_items(vectors), scores - scores.mean(), rng=rng)
+    (found,) = find_weak_regions(SearchTree.from_items(vectors), scores - scores.mean(), rng=rng)
     assert {int(np.bincount(labels[list(one.rows)]).argmax()) for one in found.parts} == {0, 1}
     assert 2 <= len(found.parts) <= 4
     assert set().union(*(one.rows for one in found.parts)) <= set(found.rows)
@@ -78,13 +78,17 @@ def test_scores_that_are_not_counted_do_not_matter() -> None:
     vectors, labels = make_clusters(rng)
     scores = (rng.random(len(labels)) < np.where(labels == 2, 0.1, 0.9)).astype(float)
     counted = rng.permutation(len(labels)) < len(labels) // 2
-    grove = SearchTree.of_items(vectors)
+    search_tree = SearchTree.from_items(vectors)
     spoilt = np.where(counted, scores, 1 - scores)
-    (one,) = find_weak_regions(grove, scores - 0.7, rng=np.random.default_rng(0), counted=counted)
-    (other,) = find_weak_regions(grove, spoilt - 0.7, rng=np.random.default_rng(0), counted=counted)
+    (one,) = find_weak_regions(
+        search_tree, scores - 0.7, rng=np.random.default_rng(0), counted=counted
+    )
+    (other,) = find_weak_regions(
+        search_tree, spoilt - 0.7, rng=np.random.default_rng(0), counted=counted
+    )
     assert one == other
-    assert counted[list(one.rows)].all() and not counted[list(one.held_back)].any()
-    assert (labels[list(one.held_back)] == 2).mean() > 0.9 and len(one.held_back) > 20
+    assert counted[list(one.rows)].all() and not counted[list(one.held_out_rows)].any()
+    assert (labels[list(one.held_out_rows)] == 2).mean() > 0.9 and len(one.held_out_rows) > 20
 
 
 def test_as_many_groups_as_asked_for_whether_significant_or_not() -> None:
@@ -92,7 +96,7 @@ def test_as_many_groups_as_asked_for_whether_significant_or_not() -> None:
     vectors, labels = make_clusters(rng)
     residuals = rng.standard_normal(len(labels))
     found = find_weak_regions(
-        SearchTree.of_items(vectors), residuals, rng=rng, level=1.0, max_regions=3
+        SearchTree.from_items(vectors), residuals, rng=rng, level=1.0, max_regions=3
     )
     assert len(found) == 3
     assert len({row for one in found for row in one.rows}) == sum(len(one.rows) for one in found)
@@ -101,12 +105,14 @@ def test_as_many_groups_as_asked_for_whether_significant_or_not() -> None:
 def test_ragged_edges_of_a_branch_are_drawn_again() -> None:
     rng = np.random.default_rng(11)
     vectors, labels = make_clusters(rng)
-    grove = SearchTree.of_items(vectors)
-    assert grove is not None
+    search_tree = SearchTree.from_items(vectors)
+    assert search_tree is not None
     weak = labels == 2
     ragged = np.sort(np.concatenate([np.flatnonzero(weak)[:40], np.flatnonzero(~weak)[:12]]))
     scores = np.where(weak, -0.6, 0.12)
-    drawn = grove.redraw(ragged, scores, np.ones(len(labels)), np.ones(len(labels), dtype=bool))
+    drawn = search_tree.refine_region(
+        ragged, scores, np.ones(len(labels)), np.ones(len(labels), dtype=bool)
+    )
     assert weak[drawn].mean() > 0.95 and weak[drawn].sum() >= 55
 
 
@@ -123,7 +129,7 @@ def test_scores_without_a_pattern_rarely_give_a_region() -> None:
     runs = sum(
         bool(
             find_weak_regions(
-                SearchTree.of_items(vectors), rng.permutation(rng.random(len(labels))), rng=rng
+                SearchTree.from_items(vectors), rng.permutation(rng.random(len(labels))), rng=rng
             )
         )
         for _ in range(40)
@@ -133,7 +139,7 @@ def test_scores_without_a_pattern_rarely_give_a_region() -> None:
 
 def test_a_few_items_are_no_benchmark_to_search() -> None:
     rng = np.random.default_rng(3)
-    assert SearchTree.of_items(np.eye(20)) is None
+    assert SearchTree.from_items(np.eye(20)) is None
     assert find_weak_regions(None, np.zeros(20), rng=rng) == ()
 
 

@@ -36,7 +36,7 @@ def test_a_wanted_count_makes_a_gap_and_ends_one() -> None:
         Status.MISSING,
     ]
     assert found.target.tolist() == [30, 0, 20, 2]
-    assert found.is_wanted(0) and not found.is_wanted(2)
+    assert found.has_target_by_hand(0) and not found.has_target_by_hand(2)
 
 
 def test_a_wanted_count_survives_another_rule_and_can_be_taken_back() -> None:

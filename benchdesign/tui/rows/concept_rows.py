@@ -63,7 +63,7 @@ class ConceptRows:
         if key == "concept":
             label = concept_label(self._session, row)
             return TableCell(label, "muted" if style == "muted" else "")
-        if key == "want" and self._gaps.is_wanted(row):
+        if key == "want" and self._gaps.has_target_by_hand(row):
             return TableCell(f"{self._gaps.target[row]:,}", "head")
         value = self.sort_value(row, key)
         text = f"{value:05d}" if key == "id" else f"{value:,}" if key == "items" else str(value)

@@ -207,7 +207,7 @@ class GapRows:
         if key == "concept":
             indent = "" if self.is_flat else "  "
             return TableCell(indent + concept_label(self._session, concept_id))
-        if key == "want" and self._gaps.is_wanted(concept_id):
+        if key == "want" and self._gaps.has_target_by_hand(concept_id):
             return TableCell(f"{self._gaps.target[concept_id]:,}", "head")
         if key == "add":
             return TableCell(f"+{added}" if added else "", "good")

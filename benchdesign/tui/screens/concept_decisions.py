@@ -102,7 +102,7 @@ class ConceptDecisionScreen(ListScreen):
             self.record(decisions, message)
 
         targets = {session.target(concept_id) for concept_id in ids}
-        is_own = all(gaps.is_wanted(concept_id) for concept_id in ids)
+        is_own = all(gaps.has_target_by_hand(concept_id) for concept_id in ids)
         default = "" if is_own or len(ids) > 1 else f" ({min(targets):,})"
         self.app.push_screen(
             AskText(
