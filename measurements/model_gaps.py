@@ -106,7 +106,7 @@ def planted(
     """Plant each choice of categories and recover them."""
     likely = separability(one)
     vectors = embeddings_of(one.concept_map)
-    search_tree = SearchTree.from_items(vectors)
+    tree = SearchTree.from_items(vectors)
     shares = item_shares(one.concept_map, dictionary, areas).tocsc()
     saliency = one.concept_map.saliency_matrix().tocsc()
     found = []
@@ -121,7 +121,7 @@ def planted(
         regions = [commonest(one.labels[list(group.rows)]) for group in groups]
         named = [weighted(shares, area.unit, one.labels) for area, _ in result.profile()]
         named += [weighted(saliency, head.unit, one.labels) for head, *_ in result.other_groups()]
-        clearest = find_weak_regions(search_tree, residuals, rng=rng, level=1.0, max_regions=len(chosen))
+        clearest = find_weak_regions(tree, residuals, rng=rng, level=1.0, max_regions=len(chosen))
         inside = np.zeros(len(weak), dtype=bool)
         for region in result.regions:
             inside[list(region.rows)] = True
