@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import shutil
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -81,6 +82,25 @@ def make_map(
         n_tokens=np.asarray(lengths, dtype=np.int32),
         embeddings=embeddings,
     )
+
+
+class KeptFolder:
+    """A folder that is filled once and put back as it was for every test.
+
+    It is put back where it was filled: workspaces hold absolute paths.
+    """
+
+    def __init__(self, root: Path, fill: Callable[[Path], object]) -> None:
+        self.folder, self._copy = root / "folder", root / "copy"
+        self.folder.mkdir(parents=True)
+        fill(self.folder)
+        shutil.copytree(self.folder, self._copy, symlinks=True)
+
+    def restore(self) -> Path:
+        """Return the folder, as it was when it was filled."""
+        shutil.rmtree(self.folder)
+        shutil.copytree(self._copy, self.folder, symlinks=True)
+        return self.folder
 
 
 _TINY_WORDS = """

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
+from textual._context import active_app
+from textual.css.model import RuleSet
+from textual.css.stylesheet import Stylesheet
 from textual.pilot import Pilot
+from textual.timer import Timer
 
 from benchdesign.foundation.preferences import Preferences
 from benchdesign.foundation.progress import Progress
@@ -20,6 +26,7 @@ from benchdesign.tui.session.controllers import LaunchOptions
 from benchdesign.tui.session.ui_state import RecentList
 from benchdesign.workspace.settings import Settings
 from benchdesign.workspace.workspace import Workspace
+from tests.helpers import KeptFolder
 from tests.keywords import use_keywords, write_sets
 
 HOSTILE = (
@@ -28,13 +35,64 @@ HOSTILE = (
 )
 
 
+GUARD_SECONDS = 120.0
+"""Ends a test that hangs; a busy machine stays far below."""
+
+
 async def until(pilot: Pilot[None], holds: Callable[[], bool]) -> None:
     """Wait for a state, never for a time."""
-    for _ in range(400):
-        if holds():
-            return
-        await pilot.pause(0.02)
-    raise AssertionError("the state was never reached")
+    try:
+        async with asyncio.timeout(GUARD_SECONDS):
+            while not holds():
+                await pilot.pause(0.005)
+    except TimeoutError:
+        raise AssertionError("the state was never reached") from None
+
+
+async def wait_until_quiet(_min_sleep: float = 0.0, _max_sleep: float = 0.0) -> None:
+    """Wait until nothing is left to do: no task, no timer that fires once, no line to draw.
+
+    In place of Textual's `wait_for_idle`, which watches the processor for a while.
+    """
+    loop, app = asyncio.get_running_loop(), active_app.get()
+    async with asyncio.timeout(GUARD_SECONDS):
+        while True:
+            await asyncio.sleep(0)
+            if loop._ready:  # type: ignore[attr-defined]
+                continue
+            screens = [app.screen] if app._screen_stack else []
+            if any(is_pending(timer) for pump in (app, *screens) for timer in pump._timers):
+                await asyncio.sleep(0.005)
+                continue
+            for screen in screens:
+                screen._on_timer_update()
+            if not loop._ready:  # type: ignore[attr-defined]
+                return
+
+
+def is_pending(timer: Timer) -> bool:
+    """Whether a timer that fires once has not fired yet."""
+    return timer._repeat == 0 and timer._task is not None and not timer._task.done()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def state_based_waiting() -> Iterator[None]:
+    """Wait for states after keys, and parse each style sheet once a worker."""
+    parsed: dict[object, list[RuleSet]] = {}
+    parse = Stylesheet._parse_rules
+
+    def parse_once(sheet: Stylesheet, css: str, *arguments: Any, **options: Any) -> list[RuleSet]:
+        variables = frozenset(sheet._variables.items())
+        key = (css, arguments, frozenset(options.items()), variables)
+        if key not in parsed:
+            parsed[key] = parse(sheet, css, *arguments, **options)
+        return parsed[key]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Stylesheet, "_parse_rules", parse_once)
+        for user in ("textual.app", "textual.pilot"):
+            patch.setattr(f"{user}.wait_for_idle", wait_until_quiet)
+        yield
 
 
 class Bench:
@@ -72,11 +130,21 @@ def quiet_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-@pytest.fixture
-def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+@pytest.fixture(scope="session")
+def kept_bench(tmp_path_factory: pytest.TempPathFactory) -> KeptFolder:
     """Questions about animals, none about foxes, and a pool that has some."""
+    with pytest.MonkeyPatch.context() as patch:
+        use_keywords(patch)
+        return KeptFolder(
+            tmp_path_factory.mktemp("bench"), lambda folder: make_bench(folder, *write_sets(folder))
+        )
+
+
+@pytest.fixture
+def bench(kept_bench: KeptFolder, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    """The workspace of all tests, as it was before any of them."""
     use_keywords(monkeypatch)
-    return make_bench(tmp_path, *write_sets(tmp_path))
+    return Bench(kept_bench.restore())
 
 
 @pytest.fixture
@@ -101,11 +169,11 @@ def hostile_bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
 
 
 def make_bench(folder: Path, benchmark: Path, pool: Path) -> Bench:
-    found = Bench(folder)
+    bench = Bench(folder)
     settings = Settings(n_add=12, n_remove=3)
-    with Workspace.create(found.work, benchmark, pool=pool, settings=settings) as workspace:
+    with Workspace.create(bench.work, benchmark, pool=pool, settings=settings) as workspace:
         run_pipeline(workspace)
-    return found
+    return bench
 
 
 class FakeJob:
