@@ -38,7 +38,7 @@ MAX_BITS = 4096
 """Maximum bits of an operand in arithmetic."""
 
 
-_MOST_DIGITS = 400
+_MAX_DIGITS = 400
 """Maximum precision of `round`; no number in a template has more digits."""
 
 
@@ -244,7 +244,7 @@ def _check_replace(values: Sequence[Any], budget: RenderBudget) -> None:
 
 def _check_round(values: Sequence[Any]) -> None:
     # Python rounds an int with a power of ten, which cannot be interrupted.
-    if any(abs(value) > _MOST_DIGITS for value in values if isinstance(value, int)):
+    if any(abs(value) > _MAX_DIGITS for value in values if isinstance(value, int)):
         raise _output_limit_error()
 
 

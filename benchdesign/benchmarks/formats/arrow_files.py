@@ -70,7 +70,7 @@ class ArrowFiles(TableSource):
         is_file = read_head(self._files[0], 6) == b"ARROW1"
         open_writer = pa.ipc.new_file if is_file else pa.ipc.new_stream
         with pa.OSFile(str(path), "wb") as sink, open_writer(sink, self.schema) as writer:
-            for table in self.selected(rows):
+            for table in self.tables_of_rows(rows):
                 writer.write_table(table)
             if added:
                 writer.write_table(self.table_of(added))

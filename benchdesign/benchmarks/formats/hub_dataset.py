@@ -47,7 +47,7 @@ class HubDataset(TableSource):
         import pyarrow.parquet as pq
 
         with pq.ParquetWriter(path, self.schema) as out:
-            for table in self.selected(rows):
+            for table in self.tables_of_rows(rows):
                 out.write_table(table)
             if added:
                 out.write_table(self.table_of(added))

@@ -97,7 +97,7 @@ class ParquetFile(TableSource):
         import pyarrow.parquet as pq
 
         with pq.ParquetWriter(path, self.schema, compression=self._compression()) as out:
-            for table in self.selected(rows):
+            for table in self.tables_of_rows(rows):
                 out.write_table(table)
             if added:
                 out.write_table(self.table_of(added))

@@ -94,14 +94,14 @@ class TableSource(Source):
         """Number of rows that the file declares."""
         return sum(self._block_sizes())
 
-    def whole(self) -> Any:
+    def read_blocks(self) -> Any:
         """Return all blocks as one table, checking the size of each."""
         import pyarrow as pa
 
         blocks = [self._checked_block(block) for block in range(len(self._block_sizes()))]
         return pa.concat_tables(blocks) if blocks else self.schema.empty_table()
 
-    def selected(self, rows: Sequence[int]) -> Iterator[Any]:
+    def tables_of_rows(self, rows: Sequence[int]) -> Iterator[Any]:
         """Yield tables of this schema with `rows` in order, a block at a time."""
         positions = (self._find(row) for row in rows)
         for block, group in groupby(positions, key=lambda position: position[0]):

@@ -71,7 +71,7 @@ class JoinedResults:
     joined_by: Mapping[str, int]
     """Number of joined rows by key: id, text or row."""
 
-    is_about: NDArray[np.bool_]
+    is_matched: NDArray[np.bool_]
     """(n_rows,): whether the row belongs to an item, with or without a score."""
 
     answers: Mapping[str, Mapping[int, str]] = field(default_factory=dict)
@@ -218,7 +218,7 @@ class ResultJoiner:
             n_disagreeing=counts["disagreeing"],
             n_unreadable=counts["unreadable"],
             joined_by=dict(self._joined_by),
-            is_about=np.fromiter(
+            is_matched=np.fromiter(
                 (match.place is not None for match in self._matches), dtype=bool, count=len(rows)
             ),
             answers=self._answers,

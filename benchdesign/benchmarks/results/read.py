@@ -28,7 +28,7 @@ def read_results(
     for argument in paths:
         name, path = (model, Path(argument)) if model else _split_name(argument)
         sets.append(_read_path(expand_home(path), name, metrics))
-    return ResultSet.together(sets)
+    return ResultSet.join_sets(sets)
 
 
 def _split_name(argument: str | Path) -> tuple[str | None, Path]:
@@ -67,4 +67,4 @@ def _read_folder(folder: Path, model: str | None, metrics: Sequence[str]) -> Res
             sets.append(read_inspect_log(file, model=model))
     if len(sets) == 1:
         return read_table(folder, model=model, metrics=metrics)
-    return ResultSet.together(sets)
+    return ResultSet.join_sets(sets)

@@ -72,7 +72,7 @@ class ResultSet:
     """Remarks on files: a run did not finish, an older run was ignored."""
 
     @classmethod
-    def together(cls, sets: Sequence[ResultSet]) -> ResultSet:
+    def join_sets(cls, sets: Sequence[ResultSet]) -> ResultSet:
         """Join several sets into one."""
         return cls(
             tuple(row for result_set in sets for row in result_set.rows),

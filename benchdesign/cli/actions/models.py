@@ -145,7 +145,7 @@ def _study_all(
     names = distinct_names(measured.benchmarks)
     for name, benchmark, concept_map in zip(names, measured.benchmarks, measured.maps, strict=True):
         joined = join_results(results, benchmark, metrics=request.metrics)
-        about += joined.is_about
+        about += joined.is_matched
         _tell(joined, talk, is_only=len(names) == 1)
         talk.say(f"measuring models on {display(name)}")
         study = study_models(

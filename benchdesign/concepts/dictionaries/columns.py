@@ -56,7 +56,7 @@ def _read(path: Path, n_concepts: int) -> pa.Table:
         source = ParquetFile(path)
         if source.n_rows != n_concepts:
             raise DictionaryError(f"{path}: {source.n_rows} rows for {n_concepts} concepts.")
-        return source.whole()
+        return source.read_blocks()
     except FormatError as problem:
         raise DictionaryError(str(problem)) from None
 
