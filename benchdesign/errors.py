@@ -12,7 +12,7 @@
     │   └── WorkspaceMissingError    exit 2: not a workspace
     ├── OutputExistsError            exit 2: a file would be overwritten
     ├── MissingExtraError            an optional dependency is not installed
-    ├── PackagingError               the installation lacks a file
+    ├── PackagingError               the installation lacks a file or has a broken plug-in
     └── Interrupted                  exit 130: stopped on request; finished work is kept
 
 A message is one line: the location (file, row, field), the problem, and what to do.
@@ -99,7 +99,7 @@ class MissingExtraError(BenchdesignError):
 
 
 class PackagingError(BenchdesignError):
-    """The installation lacks one of its files."""
+    """The installation lacks one of its files, or an installed plug-in does not work."""
 
 
 class Interrupted(BenchdesignError):  # noqa: N818 - stopping on request is not an error

@@ -13,10 +13,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from benchdesign.benchmarks.fields.answer_styles import (
-    AnswerStyle,
     IdStyle,
     InlineStyle,
-    first_present,
     label_like,
     list_like,
 )
@@ -26,24 +24,19 @@ from benchdesign.benchmarks.fields.values import (
     LABEL_SIBLINGS,
     as_list,
     as_text,
-    find_index,
     get_value,
-    read_choices,
 )
 from benchdesign.benchmarks.items import Benchmark, Item
+from benchdesign.benchmarks.record_sample import RecordSample
 from benchdesign.benchmarks.record_skeleton import (
     answer_scores,
     choice_objects,
     lettered_choices,
     mapped_paths,
-    record_skeleton,
     separated_choices,
 )
 
-__all__ = ["AddedItem", "RecordBuilder"]
-
-
-SAMPLE = 200
+__all__ = ["AddedItem", "BuiltRecords", "build_records"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +51,35 @@ class AddedItem:
     licence: str | None = None
     edits: Mapping[str, Any] = field(default_factory=dict)
     """Values the designer changed: prompt, context, choices, answer (text), category, source."""
+
+
+@dataclass(frozen=True, slots=True)
+class BuiltRecords:
+    """Records of added items, in order, as they are written into a benchmark."""
+
+    records: tuple[Mapping[str, Any], ...] = ()
+    ids: tuple[str, ...] = ()
+    """Id of each record in the revised benchmark."""
+
+    empty_fields: Mapping[str, int] = field(default_factory=dict)
+    """Number of records that lack a value, by field."""
+
+    dropped_parts: Mapping[str, int] = field(default_factory=dict)
+    """Number of items with a part that the benchmark has no field for, by part."""
+
+
+def build_records(benchmark: Benchmark, added: Sequence[AddedItem]) -> BuiltRecords:
+    """Return the records of added items; the benchmark is sampled once for all of them."""
+    if not added:
+        return BuiltRecords()
+    builder = RecordBuilder(benchmark)
+    built = [builder.build(item) for item in added]
+    return BuiltRecords(
+        records=tuple(record for record, _ in built),
+        ids=tuple(item_id for _, item_id in built),
+        empty_fields=dict(builder.empty),
+        dropped_parts=dict(builder.dropped),
+    )
 
 
 @dataclass(slots=True)
@@ -80,14 +102,10 @@ class RecordBuilder:
 
     def __init__(self, benchmark: Benchmark) -> None:
         self._benchmark = benchmark
+        self._mapped = mapped_paths(benchmark)
         self._mapping = benchmark.mapping
         self._is_table = benchmark.source.format in {"csv", "tsv"}
-        n_sample = min(len(benchmark.items), SAMPLE)
-        step = max(1, len(benchmark.items) // max(1, n_sample))
-        rows = [item.row for item in benchmark.items[::step]][:SAMPLE]
-        self._sample = [benchmark.source.record(row) for row in rows]
-        self._surveys = survey_fields(self._sample)
-        self._skeleton = record_skeleton(self._sample)
+        self._sample = RecordSample(benchmark)
         self._ids = {item.id for item in benchmark.items}
         self._id_style = IdStyle.of(self._raw_ids())
         self._next_number = itertools.count(self._id_style.next_number)
@@ -100,19 +118,22 @@ class RecordBuilder:
     def build(self, added: AddedItem) -> tuple[dict[str, Any], str]:
         """Return the record of an added item and its id in the revised benchmark."""
         parts = _parts_of(added)
-        record: dict[str, Any] = copy.deepcopy(self._skeleton)
+        record: dict[str, Any] = copy.deepcopy(self._sample.skeleton)
         filled: set[str] = set()
         item_id = self._put_id(record, filled, added.item)
         self._put_prompt(record, filled, parts)
         self._put_choices(record, filled, parts)
         self._put_answer(record, filled, parts)
-        for role in ("category", "source", "licence", "provenance"):
-            path = getattr(self._mapping, role)
-            value = getattr(parts, role)
+        for path, value in (
+            (self._mapping.category, parts.category),
+            (self._mapping.source, parts.source),
+            (self._mapping.licence, parts.licence),
+            (self._mapping.provenance, parts.provenance),
+        ):
             if path is not None and path not in filled and value not in (None, ""):
                 self._put(record, filled, path, self._like(path, value))
         self._copy_shared(record, filled, added)
-        for path, survey in self._surveys.items():
+        for path, survey in self._sample.surveys.items():
             is_missing = survey.values and path not in filled
             if is_missing and not any(path.startswith(f"{parent}.") for parent in filled):
                 self.empty[path] += 1
@@ -121,7 +142,7 @@ class RecordBuilder:
     def _raw_ids(self) -> list[Any]:
         if self._mapping.id is None:
             return [item.id for item in self._benchmark.items]
-        first = self._sample[0] if self._sample else {}
+        first = self._sample.records[0] if self._sample.records else {}
         if isinstance(get_value(first, self._mapping.id), int):
             ids = [item.id for item in self._benchmark.items]
             return [int(name) if name.lstrip("-").isdigit() else name for name in ids]
@@ -155,9 +176,7 @@ class RecordBuilder:
         if parts.context and mapping.context is None:
             prompt = f"{parts.context}\n\n{prompt}"
         if mapping.choices_kind == "inline" and mapping.choices == mapping.prompt:
-            style = InlineStyle.of(
-                [as_text(get_value(sampled, mapping.prompt)) for sampled in self._sample]
-            )
+            style = self._sample.prompt_style
             if parts.choices and style:
                 prompt = style.write(prompt, parts.choices)
             elif not parts.choices:
@@ -179,7 +198,7 @@ class RecordBuilder:
         if kind == "columns":
             self._put_columns(record, filled, parts, path.split(","))
             return
-        sample = self._sample_value(path)
+        sample = self._sample.value(path)
         value: Any = None
         if kind == "targets":
             value = answer_scores(sample, choices, parts.answer_index)
@@ -223,7 +242,7 @@ class RecordBuilder:
         """Write the labels next to `choices.text`."""
         parent = path.rpartition(".")[0]
         for sibling in LABEL_SIBLINGS if parent else ():
-            labels = self._sample_value(f"{parent}.{sibling}")
+            labels = self._sample.value(f"{parent}.{sibling}")
             listed = as_list(labels)
             if listed and all(isinstance(label, str) for label in listed):
                 written = [label_like(listed, at) for at in range(len(choices))]
@@ -233,57 +252,28 @@ class RecordBuilder:
         path, kind = self._mapping.answer, self._mapping.answer_kind
         if path is None or path in filled or parts.answer is None:
             return
-        sample = self._sample_value(path)
+        sample = self._sample.value(path)
         if kind == "targets":
             scores = as_list(sample)
             if scores and parts.answer_index is not None and parts.choices:
-                one, zero = (1.0, 0.0) if isinstance(scores[0], float) else (1, 0)
+                right, wrong = (1.0, 0.0) if isinstance(scores[0], float) else (1, 0)
                 value = [
-                    one if at == parts.answer_index else zero for at in range(len(parts.choices))
+                    right if at == parts.answer_index else wrong for at in range(len(parts.choices))
                 ]
                 self._put(record, filled, path, list_like(sample, value))
             return
-        listed = as_list(sample) if kind == "list" else None
-        if listed is not None:
-            element = self._written_key(parts, listed, self._element_kind(path))
-            if element is not None:
-                self._put(record, filled, path, list_like(sample, [element]))
-            return
-        written = self._written_key(parts, None, kind or "text")
-        if written is not None:
-            self._put(record, filled, path, written)
+        key = self._written_key(parts)
+        if key is not None:
+            is_listed = self._sample.answer_list is not None
+            self._put(record, filled, path, list_like(sample, [key]) if is_listed else key)
 
-    def _written_key(self, parts: _Parts, sample: list[Any] | None, kind: str) -> Any:
-        if kind not in {"letter", "index", "number"}:
+    def _written_key(self, parts: _Parts) -> Any:
+        style = self._sample.answer_style
+        if style is None:
             return parts.answer
         if parts.answer_index is None or not parts.choices:
             return None
-        values = sample
-        if values is None:
-            values = [get_value(record, self._mapping.answer) for record in self._sample]
-        style = AnswerStyle.of(values, kind, self._choice_labels() if kind == "letter" else ())
         return style.write(parts.answer_index)
-
-    def _element_kind(self, path: str) -> str:
-        """Return the kind of keys in list-valued answers: text, letter or index."""
-        for kind in ("text", "letter", "index"):
-            n_fitting = 0
-            for record in self._sample:
-                values = as_list(get_value(record, path)) or []
-                choices = read_choices(record, self._mapping)
-                fits = [find_index(value, kind, choices) is not None for value in values]
-                n_fitting += bool(fits) and all(fits)
-            if n_fitting * 2 > len(self._sample):
-                return kind
-        return "text"
-
-    def _choice_labels(self) -> tuple[str, ...]:
-        longest: tuple[str, ...] = ()
-        for record in self._sample:
-            labels = read_choices(record, self._mapping).labels
-            if len(labels) > len(longest):
-                longest = labels
-        return longest if all(longest) else ()
 
     def _copy_shared(self, record: dict[str, Any], filled: set[str], added: AddedItem) -> None:
         """Copy fields that have the same name and kind of value in both sets."""
@@ -291,9 +281,9 @@ class RecordBuilder:
             return
         mapped = mapped_paths(added.pool)
         pool_surveys = survey_fields([added.record])
-        for path, survey in self._surveys.items():
+        for path, survey in self._sample.surveys.items():
             pool_survey = pool_surveys.get(path)
-            is_used = path in filled or path in mapped or path in mapped_paths(self._benchmark)
+            is_used = path in filled or path in mapped or path in self._mapped
             if (
                 is_used
                 or pool_survey is None
@@ -303,13 +293,10 @@ class RecordBuilder:
                 continue
             self._put(record, filled, path, pool_survey.values[0])
 
-    def _sample_value(self, path: str) -> Any:
-        return first_present(self._sample, lambda record: get_value(record, path))
-
     def _like(self, path: str, text: Any) -> Any:
         """Format a text as the field stores texts: plain, in a list, or as messages."""
-        survey: FieldSurvey | None = self._surveys.get(path)
-        sample = self._sample_value(path)
+        survey: FieldSurvey | None = self._sample.surveys.get(path)
+        sample = self._sample.value(path)
         if survey is None or isinstance(text, list):
             return text
         if survey.kind == "messages":

@@ -11,10 +11,18 @@ from benchdesign.benchmarks.fields.inline_choices import letter, strip_letters
 from benchdesign.benchmarks.fields.values import LABEL_KEYS, TEXT_KEYS, as_list, as_text
 from benchdesign.benchmarks.items import Benchmark
 
-__all__ = []
+__all__ = [
+    "answer_scores",
+    "choice_objects",
+    "lettered_choices",
+    "mapped_paths",
+    "record_skeleton",
+    "separated_choices",
+]
 
 
 def mapped_paths(benchmark: Benchmark) -> set[str]:
+    """Return the paths of all fields that have a role."""
     mapping = benchmark.mapping
     paths = {mapping.prompt, mapping.context, mapping.answer, mapping.id, mapping.category}
     paths |= {mapping.source, mapping.licence}
@@ -47,14 +55,16 @@ def _is_scores(value: Mapping[str, Any]) -> bool:
 
 
 def answer_scores(sample: Any, choices: Sequence[str], answer_index: int | None) -> Any:
+    """Return choices with scores, 1 for the key; None without a key or with equal choices."""
     if answer_index is None or len(set(choices)) != len(choices):
         return None
     scores = list(sample.values()) if isinstance(sample, Mapping) else []
-    one, zero = (1.0, 0.0) if any(isinstance(score, float) for score in scores) else (1, 0)
-    return {choice: one if at == answer_index else zero for at, choice in enumerate(choices)}
+    right, wrong = (1.0, 0.0) if any(isinstance(score, float) for score in scores) else (1, 0)
+    return {choice: right if at == answer_index else wrong for at, choice in enumerate(choices)}
 
 
 def choice_objects(sample: Sequence[Any], choices: Sequence[str]) -> list[dict[str, Any]]:
+    """Return choices as objects with the keys of the sample's."""
     first = sample[0] if sample and isinstance(sample[0], Mapping) else {"text": ""}
     label_key = next((key for key in LABEL_KEYS if key in first), None)
     if label_key is not None and not any(key in first for key in TEXT_KEYS if key != label_key):
@@ -73,6 +83,7 @@ def choice_objects(sample: Sequence[Any], choices: Sequence[str]) -> list[dict[s
 
 
 def lettered_choices(sample: Sequence[Any], choices: Sequence[str]) -> list[str]:
+    """Return choices with markers in the sample's style, such as `(A) `."""
     raw = as_text(sample[0]) if sample else "(A) "
     stripped = strip_letters([as_text(choice) for choice in sample])
     marker = raw[: len(raw) - len(stripped[0])] if stripped else "(A) "

@@ -8,15 +8,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 from benchdesign.benchmarks.formats.export_formats import EXPORTS, export_records
 from benchdesign.benchmarks.formats.source import Source
 from benchdesign.benchmarks.items import Benchmark
-from benchdesign.benchmarks.record_builder import AddedItem, RecordBuilder
+from benchdesign.benchmarks.record_builder import AddedItem, BuiltRecords, build_records
 from benchdesign.errors import FormatError, OutputExistsError
 
-__all__ = ["AddedItem", "WriteReport", "find_empty_fields", "write_benchmark"]
+__all__ = ["WriteReport", "write_benchmark", "write_records"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,23 @@ def write_benchmark(
 
     The format is the source's own unless `format` is jsonl, json, csv, tsv or parquet.
     """
+    built = build_records(benchmark, added)
+    return write_records(benchmark, path, keep=keep, built=built, format=format, force=force)
+
+
+def write_records(
+    benchmark: Benchmark,
+    path: str | Path,
+    *,
+    keep: Sequence[int],
+    built: BuiltRecords,
+    format: str | None = None,
+    force: bool = False,
+) -> WriteReport:
+    """Write the rows `keep` in order, then the records built from added items.
+
+    Use it instead of `write_benchmark` if the records have been built before.
+    """
     path = Path(path)
     source = cast("Source", benchmark.source)
     if path.exists() and not force:
@@ -56,8 +73,7 @@ def write_benchmark(
     for row in keep:
         if not 0 <= row < len(source):
             raise FormatError(f"{source.path}: no record {row + 1} to keep: it has {len(source)}.")
-    conversion = _make_records(benchmark, added)
-    records = conversion.records
+    records = list(built.records)
     with _staging_path(path) as temporary:
         if format is None or format == source.format:
             source.write(temporary, keep, records)
@@ -72,30 +88,10 @@ def write_benchmark(
         path=path,
         n_kept=len(keep),
         n_added=len(records),
-        added_ids=tuple(conversion.ids),
-        empty_fields=dict(conversion.builder.empty),
-        dropped_parts=dict(conversion.builder.dropped),
+        added_ids=built.ids,
+        empty_fields=built.empty_fields,
+        dropped_parts=built.dropped_parts,
     )
-
-
-def find_empty_fields(benchmark: Benchmark, added: Sequence[AddedItem]) -> dict[str, int]:
-    """Return the fields that added items would leave empty, with the number of records."""
-    return dict(_make_records(benchmark, added).builder.empty) if added else {}
-
-
-class _Made(NamedTuple):
-    records: list[dict[str, Any]]
-    ids: list[str]
-    builder: RecordBuilder
-
-
-def _make_records(benchmark: Benchmark, added: Sequence[AddedItem]) -> _Made:
-    conversion = _Made([], [], RecordBuilder(benchmark))
-    for item in added:
-        record, item_id = conversion.builder.build(item)
-        conversion.records.append(record)
-        conversion.ids.append(item_id)
-    return conversion
 
 
 def _all_records(

@@ -7,9 +7,9 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from benchdesign.benchmarks.write import write_benchmark
+from benchdesign.benchmarks.items import Benchmark
+from benchdesign.benchmarks.write import WriteReport, write_records
 from benchdesign.concepts.maps.concept_map import ConceptMap
 from benchdesign.errors import OutputExistsError, UsageError, WorkspaceError
 from benchdesign.foundation.atomic_files import flush_to_disk
@@ -18,12 +18,8 @@ from benchdesign.report.coverage_report import write_report
 from benchdesign.revision.choice import Choice
 from benchdesign.revision.concepts_table import write_concepts
 from benchdesign.revision.manifest import build_manifest
-from benchdesign.revision.plan import Revision, build_added_items, plan_revision, revised_name
+from benchdesign.revision.plan import Revision, plan_revision, revised_name
 from benchdesign.workspace.analysis import Analysis
-
-if TYPE_CHECKING:
-    from benchdesign.benchmarks.items import Benchmark
-    from benchdesign.benchmarks.write import WriteReport
 
 __all__ = ["check_targets", "planned_files", "write_revision"]
 
@@ -110,14 +106,13 @@ def _write_benchmark(
     *,
     format: str | None,
 ) -> WriteReport:
-
     benchmark = analysis.benchmark
     path = folder / planned_files(benchmark, format=format)[0]
-    return write_benchmark(
+    return write_records(
         benchmark,
         path,
         keep=[benchmark.items[row].row for row in revision.kept_rows],
-        added=build_added_items(analysis, revision.added),
+        built=revision.records,
         format=format,
     )
 
@@ -127,7 +122,7 @@ def _with_written_ids(revision: Revision, written: WriteReport, folder: Path) ->
         replace(addition, revised_id=item_id)
         for addition, item_id in zip(revision.added, written.added_ids, strict=True)
     )
-    return replace(revision, added=added, empty_fields=dict(written.empty_fields), folder=folder)
+    return replace(revision, added=added, folder=folder)
 
 
 def _move(temporary: Path, folder: Path) -> None:

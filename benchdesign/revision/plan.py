@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchdesign.benchmarks.write import AddedItem, find_empty_fields
+from benchdesign.benchmarks.record_builder import AddedItem, BuiltRecords, build_records
 from benchdesign.concepts.maps.concept_map import ConceptMap
 from benchdesign.coverage.coverage import Coverage, measure_coverage
 from benchdesign.coverage.figures import CoverageFigures
@@ -55,8 +55,8 @@ class Revision:
     manifest: Mapping[str, Any] = field(default_factory=dict)
     """Content of `revision.json`; empty while only planned."""
 
-    empty_fields: Mapping[str, int] = field(default_factory=dict)
-    """Number of added items without a value, by field path."""
+    records: BuiltRecords = field(default_factory=BuiltRecords)
+    """Records of the added items, in the fields and style of the benchmark."""
 
     folder: Path | None = None
     files: tuple[str, ...] = ()
@@ -66,6 +66,11 @@ class Revision:
     def n_items(self) -> int:
         """Number of items of the revised benchmark."""
         return len(self.kept_rows) + len(self.added)
+
+    @property
+    def empty_fields(self) -> Mapping[str, int]:
+        """Number of added items without a value, by field path."""
+        return self.records.empty_fields
 
     @property
     def n_unread(self) -> int:
@@ -119,12 +124,11 @@ def plan_revision(
         figures_after=CoverageFigures.from_gaps(gaps_after),
         n_gaps_closed=int((no_longer_gap & has_more_items).sum()),
         n_gaps_lapsed=int((no_longer_gap & ~has_more_items).sum()),
-        empty_fields=find_empty_fields(analysis.benchmark, build_added_items(analysis, added)),
+        records=build_records(analysis.benchmark, _added_items(analysis, added)),
     )
 
 
-def build_added_items(analysis: Analysis, added: Sequence[Addition]) -> list[AddedItem]:
-
+def _added_items(analysis: Analysis, added: Sequence[Addition]) -> list[AddedItem]:
     pool = analysis.pool
     if pool is None:
         return []

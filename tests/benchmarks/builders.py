@@ -9,7 +9,8 @@ from typing import Any
 
 from benchdesign.benchmarks.items import Benchmark
 from benchdesign.benchmarks.load import load_benchmark
-from benchdesign.benchmarks.write import AddedItem, WriteReport, write_benchmark
+from benchdesign.benchmarks.record_builder import AddedItem
+from benchdesign.benchmarks.write import WriteReport, write_benchmark
 
 Rows = Sequence[Mapping[str, Any]]
 

@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from benchdesign.benchmarks.load import load_benchmark
-from benchdesign.benchmarks.write import AddedItem, write_benchmark
+from benchdesign.benchmarks.record_builder import AddedItem
+from benchdesign.benchmarks.write import write_benchmark
 from benchdesign.errors import FormatError, OutputExistsError
 from tests.benchmarks.builders import add_quiz, load_quiz, load_rows, write_jsonl
 

@@ -13,6 +13,7 @@ import pytest
 
 from benchdesign.benchmarks.items import Benchmark
 from benchdesign.benchmarks.load import load_benchmark
+from benchdesign.benchmarks.record_builder import AddedItem
 from benchdesign.benchmarks.write import write_benchmark
 from benchdesign.errors import FormatError
 from tests.benchmarks.builders import add_quiz, write_jsonl
@@ -218,8 +219,6 @@ def test_table_is_written_back_identical_and_takes_another_row(case: str, tmp_pa
     assert out.read_bytes() == path.read_bytes()
     pool_rows = [{"prompt": 'Is "this", so?', "answer": "it, is"}] * 2
     pool = load_benchmark(write_jsonl(tmp_path / "pool.jsonl", pool_rows))
-    from benchdesign.benchmarks.write import AddedItem
-
     added = [AddedItem(pool.items[0], pool.record(pool.items[0]), pool)]
     more = tmp_path / f"more{path.suffix}"
     write_benchmark(benchmark, more, keep=[1], added=added)

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from benchdesign.benchmarks.load import load_benchmark
-from benchdesign.benchmarks.write import AddedItem, write_benchmark
+from benchdesign.benchmarks.record_builder import AddedItem
+from benchdesign.benchmarks.write import write_benchmark
 
 DATA = Path(__file__).resolve().parents[3] / "shared" / "data"
 BENCHMARKS = DATA / "benchmarks"

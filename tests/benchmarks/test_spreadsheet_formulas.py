@@ -16,7 +16,8 @@ from benchdesign.benchmarks.formats.spreadsheet_formulas import (
     unguard_formula,
 )
 from benchdesign.benchmarks.load import load_benchmark
-from benchdesign.benchmarks.write import AddedItem, write_benchmark
+from benchdesign.benchmarks.record_builder import AddedItem
+from benchdesign.benchmarks.write import write_benchmark
 from tests.benchmarks.builders import write_jsonl
 
 FORMULAS = (

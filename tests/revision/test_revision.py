@@ -3,11 +3,14 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pyarrow.parquet as pq
 import pytest
 
+from benchdesign.benchmarks.formats.json_lines import JsonLines
 from benchdesign.errors import OutputExistsError, UsageError, WorkspaceError
 from benchdesign.pipeline.run import run_pipeline
 from benchdesign.pipeline.write_revision import planned_files, write_revision
@@ -60,6 +63,24 @@ def test_untouched_items_are_identical_byte_for_byte(analysis: Analysis, tmp_pat
     after = (tmp_path / "out" / "animals.revised.jsonl").read_bytes()
     assert after.startswith(before)
     assert len(after.splitlines()) == 100
+
+
+def test_a_revision_reads_each_record_of_the_sample_once(
+    analysis: Analysis, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    reads: Counter[tuple[str, int]] = Counter()
+    read_record = JsonLines.record
+
+    def count_record(source: JsonLines, row: int) -> Any:
+        reads[source.path.name, row] += 1
+        return read_record(source, row)
+
+    monkeypatch.setattr(JsonLines, "record", count_record)
+    revision = write_revision(analysis, tmp_path / "out")
+    assert len(revision.added) == 20
+    in_benchmark = [n for (name, _), n in reads.items() if name == "animals.jsonl"]
+    assert in_benchmark == [1] * len(analysis.benchmark)
+    assert [n for (name, _), n in reads.items() if name != "animals.jsonl"] == [1] * 20
 
 
 def test_the_manifest_has_the_keys_of_the_contract(analysis: Analysis, tmp_path: Path) -> None:

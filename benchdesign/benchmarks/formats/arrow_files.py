@@ -9,7 +9,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from benchdesign.benchmarks.formats.format_reader import OpenFile
 from benchdesign.benchmarks.formats.source import Record
+from benchdesign.benchmarks.formats.source_candidate import SourceCandidate
 from benchdesign.benchmarks.formats.splits import choose_split
 from benchdesign.benchmarks.formats.text_content import digest_file, read_head
 from benchdesign.benchmarks.formats.typed_table import TableSource, arrow_errors, check_names
@@ -17,7 +19,7 @@ from benchdesign.benchmarks.formats.unpacked_size import check_unpacked
 from benchdesign.errors import FormatError
 from benchdesign.foundation.paths import read_regular_text
 
-__all__ = ["ArrowFiles", "DatasetFolder", "is_dataset_folder", "open_dataset_folder"]
+__all__ = ["ArrowFiles", "ArrowFormat", "DatasetFolder", "DatasetFolderFormat"]
 
 
 class ArrowFiles(TableSource):
@@ -120,8 +122,43 @@ class DatasetFolder(ArrowFiles):
         return state
 
 
-def is_dataset_folder(path: Path) -> bool:
-    """Whether `datasets` saved this folder."""
+class ArrowFormat:
+    """Single Arrow files, by their first bytes or their name."""
+
+    name = "arrow"
+    suffixes = frozenset({".arrow"})
+    has_splits = False
+
+    def claims(self, candidate: SourceCandidate) -> bool:
+        """Whether the file starts as Arrow, or is named so."""
+        return candidate.head.startswith(b"ARROW1") or candidate.suffix == ".arrow"
+
+    def open(
+        self, candidate: SourceCandidate, *, split: str | None, open_file: OpenFile
+    ) -> ArrowFiles:
+        """Open the file."""
+        return ArrowFiles(candidate.path, [candidate.path])
+
+
+class DatasetFolderFormat:
+    """Folders saved by `datasets`."""
+
+    name = "datasets"
+    suffixes = frozenset[str]()
+    has_splits = True
+
+    def claims(self, candidate: SourceCandidate) -> bool:
+        """Whether `datasets` saved this folder."""
+        return candidate.kind == "folder" and _is_dataset_folder(candidate.path)
+
+    def open(
+        self, candidate: SourceCandidate, *, split: str | None, open_file: OpenFile
+    ) -> DatasetFolder:
+        """Open a saved dataset, or one split of a saved dict of them."""
+        return _open_dataset_folder(candidate.path, split=split)
+
+
+def _is_dataset_folder(path: Path) -> bool:
     try:
         return any((path / name).is_file() for name in ("dataset_dict.json", "state.json"))
     except OSError as error:
@@ -130,8 +167,7 @@ def is_dataset_folder(path: Path) -> bool:
         ) from error
 
 
-def open_dataset_folder(path: Path, *, split: str | None) -> DatasetFolder:
-    """Open a saved dataset, or one split of a saved dict of them."""
+def _open_dataset_folder(path: Path, *, split: str | None) -> DatasetFolder:
     if not (path / "dataset_dict.json").is_file():
         if split is not None and _read_json(path / "state.json").get("_split") not in {None, split}:
             raise FormatError(f"{path}: this is not the split {split!r}. Omit --split.")

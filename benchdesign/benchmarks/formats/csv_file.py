@@ -21,15 +21,16 @@ from benchdesign.benchmarks.formats.csv_dialect import (
 )
 from benchdesign.benchmarks.formats.csv_lines import LineFeed, TooManyLinesError
 from benchdesign.benchmarks.formats.encoding import decode_line, recoding_stream
+from benchdesign.benchmarks.formats.format_reader import OpenFile
 from benchdesign.benchmarks.formats.json_lines import encoding_finding, suffix_of
 from benchdesign.benchmarks.formats.source import Record, Source
+from benchdesign.benchmarks.formats.source_candidate import TABLE_SUFFIXES, SourceCandidate
 from benchdesign.benchmarks.formats.spreadsheet_formulas import guard_formula, unguard_formula
 from benchdesign.benchmarks.formats.text_content import Content, open_content
 from benchdesign.benchmarks.items import Finding
 from benchdesign.errors import FormatError
 
-__all__ = ["CsvFile"]
-
+__all__ = ["CsvFile", "CsvFormat"]
 
 SAMPLE_BYTES = 1 << 18
 
@@ -252,6 +253,24 @@ class CsvFile(Source):
         if quoting == csv.QUOTE_NONNUMERIC:
             cells = [parse_number(cell) for cell in cells]
         return self.dialect.row(cells, quoting=quoting).encode() == raw.rstrip(b"\r\n")
+
+
+class CsvFormat:
+    """Delimited files: by their name, and files whose name says nothing."""
+
+    name = "csv"
+    suffixes = frozenset({*TABLE_SUFFIXES, ".txt", ".data"})
+    has_splits = False
+
+    def claims(self, candidate: SourceCandidate) -> bool:
+        """Whether a suffix is that of a table or of plain text, or there is none."""
+        return not candidate.suffixes or not candidate.suffixes.isdisjoint(self.suffixes)
+
+    def open(
+        self, candidate: SourceCandidate, *, split: str | None, open_file: OpenFile
+    ) -> CsvFile:
+        """Open the file."""
+        return CsvFile(candidate.path, content=candidate.content)
 
 
 def _encode(text: str, codec: str, path: Path) -> bytes:

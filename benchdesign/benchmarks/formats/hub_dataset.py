@@ -7,12 +7,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchdesign.benchmarks.formats.format_reader import OpenFile
 from benchdesign.benchmarks.formats.source import Record
+from benchdesign.benchmarks.formats.source_candidate import SourceCandidate
 from benchdesign.benchmarks.formats.splits import choose_split
 from benchdesign.benchmarks.formats.typed_table import TableSource
 from benchdesign.errors import FormatError, MissingExtraError
 
-__all__ = ["HubDataset", "open_hub"]
+__all__ = ["HUB_PREFIX", "HubDataset", "HubFormat"]
+
+HUB_PREFIX = "hf:"
 
 
 class HubDataset(TableSource):
@@ -53,13 +57,30 @@ class HubDataset(TableSource):
                 out.write_table(self.table_of(added))
 
 
-def open_hub(spec: str, *, split: str | None = None) -> HubDataset:
-    """Open `hf:owner/name` or `hf:owner/name:config`, downloading files that are not cached."""
+class HubFormat:
+    """Names that start with `hf:`."""
+
+    name = "hub"
+    suffixes = frozenset[str]()
+    has_splits = True
+
+    def claims(self, candidate: SourceCandidate) -> bool:
+        """Whether the name is that of a hub dataset."""
+        return candidate.kind == "hub"
+
+    def open(
+        self, candidate: SourceCandidate, *, split: str | None, open_file: OpenFile
+    ) -> HubDataset:
+        """Open the dataset; download its files unless they are cached."""
+        return _open_hub(candidate.name, split=split)
+
+
+def _open_hub(spec: str, *, split: str | None) -> HubDataset:
     try:
         import datasets
     except ImportError as error:
         raise MissingExtraError("Reading hub datasets needs: pip install datasets") from error
-    name, _, config = spec.removeprefix("hf:").partition(":")
+    name, _, config = spec.removeprefix(HUB_PREFIX).partition(":")
     if not name or name.startswith(("/", ".")) or name.count("/") > 1:
         raise FormatError(f"{spec}: not a hub dataset. Use hf:owner/name or hf:owner/name:config.")
     try:

@@ -12,6 +12,7 @@ from typing import Any
 
 from benchdesign.benchmarks.formats.compression import open_output
 from benchdesign.benchmarks.formats.encoding import decode_line, recoding_stream
+from benchdesign.benchmarks.formats.format_reader import OpenFile
 from benchdesign.benchmarks.formats.json_layout import Layout, find_layouts
 from benchdesign.benchmarks.formats.json_lines import (
     describe_json,
@@ -20,12 +21,13 @@ from benchdesign.benchmarks.formats.json_lines import (
     suffix_of,
 )
 from benchdesign.benchmarks.formats.source import Record, Source
+from benchdesign.benchmarks.formats.source_candidate import SourceCandidate
 from benchdesign.benchmarks.formats.splits import SPLIT_NAMES, choose_split
 from benchdesign.benchmarks.formats.text_content import Content, open_content
 from benchdesign.benchmarks.items import Finding
 from benchdesign.errors import FormatError
 
-__all__ = ["JsonFile"]
+__all__ = ["JsonFile", "JsonFormat"]
 
 KEY_FIELD = "key"
 """Field for the key of a record in an object of records."""
@@ -199,6 +201,35 @@ class JsonFile(Source):
         tail = self._text[len(self._text.rstrip()) :]
         ascii_only = style.ensure_ascii or self._is_recoded
         return lead + style.dump(table, "", ensure_ascii=ascii_only) + tail
+
+
+class JsonFormat:
+    """JSON files that are not JSON Lines."""
+
+    name = "json"
+    suffixes = frozenset({".json"})
+    has_splits = True
+
+    def claims(self, candidate: SourceCandidate) -> bool:
+        """Whether the text starts as an object or array, or the name says JSON."""
+        if candidate.is_named_table:
+            return False
+        return _starts_as_json(candidate) or ".json" in candidate.suffixes
+
+    def open(
+        self, candidate: SourceCandidate, *, split: str | None, open_file: OpenFile
+    ) -> JsonFile:
+        """Open the file, or its value named `split`."""
+        path = candidate.path
+        if not _starts_as_json(candidate):
+            raise FormatError(
+                f"{path}: not JSON: it starts with neither '{{' nor '['. Check the file."
+            )
+        return JsonFile(path, content=candidate.content, split=split)
+
+
+def _starts_as_json(candidate: SourceCandidate) -> bool:
+    return candidate.first_character in {"{", "["}
 
 
 class JsonStyle:

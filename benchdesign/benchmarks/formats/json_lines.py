@@ -16,22 +16,22 @@ from typing import IO, Any
 
 from benchdesign.benchmarks.formats.compression import COMPRESSIONS, open_output
 from benchdesign.benchmarks.formats.encoding import decode_line, recoding_stream
+from benchdesign.benchmarks.formats.format_reader import OpenFile
 from benchdesign.benchmarks.formats.source import Record, Source
-from benchdesign.benchmarks.formats.text_content import Content, open_content
+from benchdesign.benchmarks.formats.source_candidate import SourceCandidate
+from benchdesign.benchmarks.formats.text_content import MAX_LINE, Content, open_content
 from benchdesign.benchmarks.items import Finding
 from benchdesign.errors import FormatError
 
 __all__ = [
     "JsonLines",
+    "JsonLinesFormat",
     "describe_json",
     "encoding_finding",
     "parse_object",
     "repeated_finding",
     "suffix_of",
 ]
-
-MAX_LINE = 64 << 20
-"""Longest line read, in bytes; longer ones are skipped, with a finding."""
 
 
 def suffix_of(path: Path, default: str) -> str:
@@ -232,6 +232,50 @@ class LineStyle:
             return text.encode("utf-8")
         except UnicodeEncodeError:
             return json.dumps(record, separators=self.separators).encode("ascii")
+
+
+class JsonLinesFormat:
+    """Files of one JSON object per line, by their contents or their name."""
+
+    name = "jsonl"
+    suffixes = frozenset({".jsonl", ".ndjson"})
+    has_splits = False
+
+    def claims(self, candidate: SourceCandidate) -> bool:
+        """Whether the first line is an object of its own, or the name says JSON Lines."""
+        start = candidate.first_character
+        if candidate.is_named_table:
+            return start == "{" and parse_object(candidate.first_line)[0] is not None
+        is_named = not candidate.suffixes.isdisjoint(self.suffixes)
+        if start not in {"{", "["}:
+            return is_named
+        first, has_more = candidate.first_line, candidate.has_more_lines
+        if start == "[":
+            return is_named and has_more and not (_is_incomplete(first) or _is_element(first))
+        if parse_object(first)[0] is not None:
+            return has_more or is_named
+        return is_named and not _is_incomplete(first)
+
+    def open(
+        self, candidate: SourceCandidate, *, split: str | None, open_file: OpenFile
+    ) -> JsonLines:
+        """Open the file."""
+        return JsonLines(candidate.path, content=candidate.content)
+
+
+def _is_incomplete(line: str) -> bool:
+    """Whether a line is the start of a JSON value that spans several lines."""
+    text = line.strip()
+    return text in {"{", "[", "[{", "{}", "[]"} or text.endswith(("{", "[", ",", ":"))
+
+
+def _is_element(line: str) -> bool:
+    """Whether a line starts an array of records, with one record per line."""
+    try:
+        value = json.loads(line.strip().rstrip(",") + "]")
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(value, list) and all(isinstance(element, dict) for element in value)
 
 
 def _skip_line(stream: IO[bytes]) -> int:

@@ -11,13 +11,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from benchdesign.benchmarks.formats.open_source import open_file
+from benchdesign.benchmarks.formats.format_reader import OpenFile
 from benchdesign.benchmarks.formats.source import Record, Source
+from benchdesign.benchmarks.formats.source_candidate import SourceCandidate
 from benchdesign.benchmarks.formats.splits import choose_split
 from benchdesign.errors import FormatError
 from benchdesign.foundation.paths import read_regular_text
 
-__all__ = ["TaskFile", "open_task"]
+__all__ = ["TaskFile", "TaskFormat"]
 
 MAX_BYTES = 1 << 20
 MAX_INCLUDES = 8
@@ -97,8 +98,25 @@ class TaskFile(Source):
         path.write_text(text.replace(self._data_name, data_path.name), encoding="utf-8")
 
 
-def open_task(path: Path, *, split: str | None = None) -> TaskFile:
-    """Open the data files of a task."""
+class TaskFormat:
+    """Task files of lm-eval, by their name."""
+
+    name = "lm-eval"
+    suffixes = frozenset({".yaml", ".yml"})
+    has_splits = True
+
+    def claims(self, candidate: SourceCandidate) -> bool:
+        """Whether the file is named as YAML."""
+        return candidate.suffix in self.suffixes
+
+    def open(
+        self, candidate: SourceCandidate, *, split: str | None, open_file: OpenFile
+    ) -> TaskFile:
+        """Open the task and its data file."""
+        return _open_task(candidate.path, split=split, open_file=open_file)
+
+
+def _open_task(path: Path, *, split: str | None, open_file: OpenFile) -> TaskFile:
     task = _read_task(path, 0)
     kind = task.get("dataset_path")
     if not isinstance(kind, str):

@@ -6,14 +6,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchdesign.benchmarks.formats.format_reader import OpenFile
 from benchdesign.benchmarks.formats.parquet_footer import read_chunks
 from benchdesign.benchmarks.formats.source import Record
-from benchdesign.benchmarks.formats.text_content import digest_file, read_head
+from benchdesign.benchmarks.formats.source_candidate import SourceCandidate
+from benchdesign.benchmarks.formats.text_content import (
+    digest_file,
+    read_head,
+    reject_non_data,
+)
 from benchdesign.benchmarks.formats.typed_table import TableSource, arrow_errors, check_names
 from benchdesign.benchmarks.formats.unpacked_size import check_unpacked, may_repeat, unpacked_bytes
 from benchdesign.errors import FormatError
 
-__all__ = ["ParquetFile"]
+__all__ = ["ParquetFile", "ParquetFormat"]
 
 
 class ParquetFile(TableSource):
@@ -117,3 +123,27 @@ class ParquetFile(TableSource):
         self.__dict__.update(state)
         self._metadata = pq.read_metadata(self.path)
         self._schema = pq.read_schema(self.path)
+
+
+class ParquetFormat:
+    """Parquet files, by their first bytes or their name."""
+
+    name = "parquet"
+    suffixes = frozenset({".parquet"})
+    has_splits = False
+
+    def claims(self, candidate: SourceCandidate) -> bool:
+        """Whether the file starts as Parquet, or is named so and is no Arrow file."""
+        if candidate.head.startswith(b"PAR1"):
+            return True
+        return candidate.suffix == ".parquet" and not candidate.head.startswith(b"ARROW1")
+
+    def open(
+        self, candidate: SourceCandidate, *, split: str | None, open_file: OpenFile
+    ) -> ParquetFile:
+        """Open the file."""
+        path = candidate.path
+        if not candidate.head.startswith(b"PAR1"):
+            reject_non_data(path, candidate.head)
+            raise FormatError(f"{path}: not a Parquet file. Check that it was written completely.")
+        return ParquetFile(path)

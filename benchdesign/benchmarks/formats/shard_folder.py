@@ -1,32 +1,62 @@
-"""Folders: saved datasets, shards of one set, or one file per task or split."""
+"""Folders of shards of one set, or of one file per task or split."""
 
 from __future__ import annotations
 
 import hashlib
 import re
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path
 
-from benchdesign.benchmarks.formats.arrow_files import is_dataset_folder, open_dataset_folder
 from benchdesign.benchmarks.formats.compression import COMPRESSIONS
-from benchdesign.benchmarks.formats.source import KNOWN_SUFFIXES, Record, Source
+from benchdesign.benchmarks.formats.format_reader import OpenFile
+from benchdesign.benchmarks.formats.source import KNOWN_SUFFIXES, Record, Source, name_without
+from benchdesign.benchmarks.formats.source_candidate import SourceCandidate, data_suffix
 from benchdesign.benchmarks.formats.splits import SPLIT_NAMES, choose_split
 from benchdesign.benchmarks.items import Finding
 from benchdesign.errors import FormatError
 
-__all__ = ["ShardFolder", "open_folder"]
+__all__ = ["ShardFolder", "ShardFolderFormat"]
 
 MAX_FILES = 10_000
 _SHARD = re.compile(r"(?P<stem>.*?)[-_.]?\d+(?:-of-\d+)?\Z")
 _DATA = KNOWN_SUFFIXES - {".txt", ".yaml", ".yml", *COMPRESSIONS}
 
 
-def open_folder(path: Path, *, split: str | None = None) -> Source:
-    """Open a saved dataset or a folder of shards, tasks or splits."""
-    if is_dataset_folder(path):
-        return open_dataset_folder(path, split=split)
-    files, findings = _data_files(path)
+class ShardFolderFormat:
+    """Folders of files in other formats."""
+
+    name = "folder"
+    suffixes = frozenset[str]()
+    has_splits = True
+
+    def __init__(self, plug_in_suffixes: Callable[[], Collection[str]]) -> None:
+        self._plug_in_suffixes = plug_in_suffixes
+        """Suffixes of formats that plug-ins add, which count if no other file holds data."""
+
+    def claims(self, candidate: SourceCandidate) -> bool:
+        """Whether the candidate is a folder."""
+        return candidate.kind == "folder"
+
+    def open(
+        self, candidate: SourceCandidate, *, split: str | None, open_file: OpenFile
+    ) -> ShardFolder:
+        """Open the folder's shards, tasks or splits."""
+        files, findings = _data_files(candidate.path, _DATA)
+        if not files:
+            files, skipped = _data_files(candidate.path, self._plug_in_suffixes())
+            findings += skipped
+        return _open_files(candidate.path, files, findings, split=split, open_file=open_file)
+
+
+def _open_files(
+    path: Path,
+    files: list[Path],
+    findings: list[Finding],
+    *,
+    split: str | None,
+    open_file: OpenFile,
+) -> ShardFolder:
     if not files:
         raise FormatError(
             f"{path}: no data files in the folder. It needs JSONL, JSON, CSV, TSV or Parquet files."
@@ -36,18 +66,18 @@ def open_folder(path: Path, *, split: str | None = None) -> Source:
         name, chosen = choose_split(list(by_split) or ["(none)"], split, str(path))
         findings += chosen
         files = by_split[name]
-    source = ShardFolder(path, files)
+    source = ShardFolder(path, [open_file(file) for file in files])
     source.start_findings.extend(findings)
     return source
 
 
-def _data_files(path: Path) -> tuple[list[Path], list[Finding]]:
+def _data_files(path: Path, suffixes: Collection[str]) -> tuple[list[Path], list[Finding]]:
     """Return the data files, and findings on entries with such a name that cannot be read."""
     try:
         entries = [
             entry
             for entry in sorted(path.rglob("*"))
-            if _is_data(entry)
+            if data_suffix(entry) in suffixes
             and not entry.is_dir()
             and not any(part.startswith(".") for part in entry.relative_to(path).parts)
         ]
@@ -60,10 +90,9 @@ def _data_files(path: Path) -> tuple[list[Path], list[Finding]]:
         raise FormatError(
             f"{path}: {len(files)} data files. Use a folder with at most {MAX_FILES}."
         )
-    suffixes = {_data_suffix(entry) for entry in files}
     # Metadata is often stored as JSON beside data in another format: ignore it.
-    if len(suffixes) > 1 and ".json" in suffixes:
-        files = [entry for entry in files if _data_suffix(entry) != ".json"]
+    if len({data_suffix(entry) for entry in files}) > 1:
+        files = [entry for entry in files if data_suffix(entry) != ".json"]
     return files, [
         Finding(
             "skipped-file",
@@ -75,29 +104,12 @@ def _data_files(path: Path) -> tuple[list[Path], list[Finding]]:
     ]
 
 
-def _is_data(path: Path) -> bool:
-    return _data_suffix(path) in _DATA
-
-
-def _data_suffix(path: Path) -> str:
-    suffixes = [suffix.lower() for suffix in path.suffixes if suffix.lower() not in COMPRESSIONS]
-    return suffixes[-1] if suffixes else ""
-
-
-def _stem(path: Path) -> str:
-    name = path.name
-    for suffix in reversed(path.suffixes):
-        if suffix.lower() not in KNOWN_SUFFIXES:
-            break
-        name = name[: -len(suffix)]
-    return name
-
-
 def _by_split(files: Sequence[Path]) -> dict[str, list[Path]]:
     """Group files by the split in their name or folder: train-00000-of-00002, test/a.jsonl."""
     groups: dict[str, list[Path]] = {}
     for file in files:
-        words = [word for word in re.split(r"[-_.]", _stem(file).lower()) if word]
+        stem = name_without(file, {*KNOWN_SUFFIXES, data_suffix(file)})
+        words = [word for word in re.split(r"[-_.]", stem.lower()) if word]
         folder = file.parent.name.lower()
         names = [word for word in words if word in SPLIT_NAMES]
         name = folder if folder in SPLIT_NAMES else (names[0] if names else None)
@@ -112,16 +124,14 @@ class ShardFolder(Source):
     format = "folder"
     suffix = ""
 
-    def __init__(self, path: Path, files: Sequence[Path]) -> None:
+    def __init__(self, path: Path, shards: Sequence[Source]) -> None:
         super().__init__(path)
-        from benchdesign.benchmarks.formats.open_source import open_file
-
-        self._shards = [open_file(file) for file in files]
+        self._shards = list(shards)
         self._firsts: list[int] = []
-        stems = {_stem(file) for file in files}
+        stems = {shard.name for shard in shards}
         bases = {match["stem"] if (match := _SHARD.match(stem)) else stem for stem in stems}
         # Names of files are categories, unless they differ by a number only.
-        self._names_tasks = len(bases) == len(files) > 1
+        self._names_tasks = len(bases) == len(shards) > 1
 
     @property
     def sha256(self) -> str:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from benchdesign.benchmarks.formats.text_content import digest_file
 from benchdesign.benchmarks.items import Finding
 
-__all__ = ["KNOWN_SUFFIXES", "Record", "Source"]
+__all__ = ["KNOWN_SUFFIXES", "Record", "Source", "name_without"]
 
 Record = Mapping[str, Any]
 
@@ -20,10 +20,23 @@ MAX_SKIP_FINDINGS = 100
 """Skipped rows with a finding each; the others share one."""
 
 
-KNOWN_SUFFIXES = {
-    *(".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".tab", ".txt", ".parquet", ".arrow"),
-    *(".yaml", ".yml", ".gz", ".bz2", ".xz", ".zst"),
-}
+KNOWN_SUFFIXES = frozenset(
+    {
+        *(".jsonl", ".ndjson", ".json", ".csv", ".tsv", ".tab", ".txt", ".parquet", ".arrow"),
+        *(".yaml", ".yml", ".gz", ".bz2", ".xz", ".zst"),
+    }
+)
+"""Suffixes that the name of a set leaves out."""
+
+
+def name_without(path: Path, suffixes: Collection[str]) -> str:
+    """Return the name of a file or folder without these suffixes at its end."""
+    name = path.name
+    for suffix in reversed(path.suffixes):
+        if suffix.lower() not in suffixes:
+            break
+        name = name[: -len(suffix)]
+    return name or path.name
 
 
 class Source(ABC):
@@ -38,6 +51,9 @@ class Source(ABC):
     suffix: str
     """Suffix of files in this format, compression included; empty for folders."""
 
+    own_suffixes: frozenset[str] = frozenset()
+    """Suffixes of a plug-in's files, which the name of a set leaves out as well."""
+
     def __init__(self, path: Path) -> None:
         self.path = path
         self.findings: list[Finding] = []
@@ -50,12 +66,7 @@ class Source(ABC):
     @property
     def name(self) -> str:
         """Name of the set: its file name without suffixes."""
-        name = self.path.name
-        for suffix in reversed(self.path.suffixes):
-            if suffix.lower() not in KNOWN_SUFFIXES:
-                break
-            name = name[: -len(suffix)]
-        return name or self.path.name
+        return name_without(self.path, KNOWN_SUFFIXES | self.own_suffixes)
 
     def companions(self, name: str) -> tuple[str, ...]:
         """Return the names of the files that `write` adds beside one of this name."""

@@ -22,7 +22,10 @@ from benchdesign.benchmarks.formats.compression import MAGIC_BYTES, decompress
 from benchdesign.benchmarks.formats.encoding import decode_line, transcode, unicode_encoding
 from benchdesign.errors import FormatError
 
-__all__ = ["Content", "digest_file", "open_content", "reject_non_data"]
+__all__ = ["MAX_LINE", "Content", "digest_file", "open_content", "read_head", "reject_non_data"]
+
+MAX_LINE = 64 << 20
+"""Longest line read, in bytes."""
 
 
 @dataclass(frozen=True)
