@@ -40,6 +40,9 @@ class Addition:
     item: Item
     """The pool item with the designer's edits."""
 
+    record: Mapping[str, Any]
+    """Its record in the pool, with the edits."""
+
     rank: int | None
     """Rank among the proposals, from 1; None if chosen by hand."""
 
@@ -111,15 +114,17 @@ def make_additions(
         return (), None
     rows = [row_of[item_id] for item_id in choice.added]
     standings = [choice.standings.get((Subject.ADD, item_id)) for item_id in choice.added]
-    items = [
-        apply_edits(pool, pool.items[row], standing).item
+    edited = [
+        apply_edits(pool, pool.items[row], standing)
         for row, standing in zip(rows, standings, strict=True)
     ]
-    added_map = _map_of(items, pool_map.take(rows), rewritten)
+    added_map = _map_of([edit.item for edit in edited], pool_map.take(rows), rewritten)
     proposals = {proposal.id: proposal for proposal in analysis.proposals}
     reasons = _Reasons(analysis, kept_rows, added_map)
     additions = []
-    for position, (row, item, standing) in enumerate(zip(rows, items, standings, strict=True)):
+    for position, (row, (item, record), standing) in enumerate(
+        zip(rows, edited, standings, strict=True)
+    ):
         proposal = proposals.get(item.id)
         is_as_proposed = proposal is not None and item.digest == pool_map.digests[row]
         nearest_id, similarity = reasons.nearest(position, proposal if is_as_proposed else None)
@@ -127,6 +132,7 @@ def make_additions(
         additions.append(
             Addition(
                 item=item,
+                record=record,
                 rank=None if proposal is None else proposal.rank,
                 gain=proposal.gain if proposal is not None and is_as_proposed else None,
                 fills=fills,

@@ -23,7 +23,6 @@ from benchdesign.coverage.reference import reference_of
 from benchdesign.errors import UsageError
 from benchdesign.revision.changes import Addition, Removal, make_additions, make_removals
 from benchdesign.revision.choice import Choice
-from benchdesign.revision.rewritten_items import apply_edits
 from benchdesign.workspace.analysis import Analysis
 
 __all__ = ["Revision", "plan_revision", "revised_name"]
@@ -132,8 +131,7 @@ def _added_items(analysis: Analysis, added: Sequence[Addition]) -> list[AddedIte
     pool = analysis.pool
     if pool is None:
         return []
-    edits = [(addition, apply_edits(pool, addition.item, addition.standing)) for addition in added]
     return [
-        AddedItem(edit.item, edit.record, pool, licence=addition.licence)
-        for addition, edit in edits
+        AddedItem(addition.item, addition.record, pool, licence=addition.licence)
+        for addition in added
     ]

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchdesign.benchmarks.load import reread_item
 from benchdesign.workspace.decisions import Subject
@@ -18,8 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["EditedItem", "apply_edits", "rewritten_items"]
 
 
-@dataclass(frozen=True, slots=True)
-class EditedItem:
+class EditedItem(NamedTuple):
     """A pool item with the designer's edits."""
 
     item: Item

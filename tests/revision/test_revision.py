@@ -184,7 +184,7 @@ def test_a_failure_leaves_nothing_behind(
     def fail(*_: object, **__: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("benchdesign.revision.concepts_table.write_concepts", fail)
+    monkeypatch.setattr("benchdesign.pipeline.write_revision.write_concepts", fail)
     (tmp_path / "place").mkdir()
     with pytest.raises(WorkspaceError, match="No space left on device"):
         write_revision(analysis, tmp_path / "place" / "out")
