@@ -8,7 +8,6 @@ from typing import Any, Literal
 
 from benchdesign.coverage.gap_settings import GapSettings
 from benchdesign.coverage.scope import Scope
-from benchdesign.errors import UsageError
 from benchdesign.foundation.serialization import from_json, to_json
 from benchdesign.selection.constraints import Constraints
 
@@ -115,10 +114,10 @@ def settings_to_json(settings: Settings) -> dict[str, Any]:
 def settings_from_json(data: Any) -> Settings:
     """Read the output of `settings_to_json`.
 
-    Raises KeyError, TypeError or ValueError with the name of the setting.
+    Raises ValueError with the name of the setting.
     """
     if not isinstance(data, dict):
-        raise TypeError("settings: expected an object")
+        raise ValueError("settings: expected an object")
     explicit = set()
     groups: dict[str, Any] = {}
     for group, default in _DEFAULTS.items():
@@ -129,7 +128,7 @@ def settings_from_json(data: Any) -> Settings:
         explicit |= {f"{group}.{name}" for name in stored if values[name] == defaults[name]}
     others = {name: value for name, value in data.items() if name not in (*groups, "explicit")}
     return replace(
-        from_json(Settings, others),
+        from_json(Settings, others, path="settings"),
         scope=groups["scope"],
         gaps=groups["gaps"],
         constraints=groups["constraints"],
@@ -139,7 +138,7 @@ def settings_from_json(data: Any) -> Settings:
 
 def _read_group(group: SettingsGroup, stored: Any) -> Any:
     if not isinstance(stored, dict):
-        raise TypeError(f"settings.{group}: expected an object")
+        raise ValueError(f"settings.{group}: expected an object")
     kind = type(_DEFAULTS[group])
     names = sorted(field.name for field in fields(kind))
     unknown = sorted(set(stored) - set(names))
@@ -147,7 +146,4 @@ def _read_group(group: SettingsGroup, stored: Any) -> Any:
         raise ValueError(
             f"unknown setting {group}.{unknown[0]}; the settings are {', '.join(names)}"
         )
-    try:
-        return from_json(kind, stored)
-    except (KeyError, TypeError, ValueError, UsageError) as problem:
-        raise ValueError(f"settings.{group}: {problem}") from None
+    return from_json(kind, stored, path=f"settings.{group}")

@@ -117,7 +117,7 @@ def test_a_damaged_scope_is_refused(scope: Any) -> None:
     [
         ({"scope": {"subject": "x"}}, r"unknown setting scope\.subject; the settings are cutoff,"),
         ({"scope": {"cutoff": 2}}, r"settings\.scope: The scope cutoff is 2"),
-        ({"gaps": {"fdr": "low"}}, r"settings\.gaps: .*expected a number, got \"low\""),
+        ({"gaps": {"fdr": "low"}}, r"settings\.gaps\.fdr: expected a number, got \"low\""),
         ({"constraints": {"pinned": ["a"], "excluded": ["a"]}}, r"settings\.constraints: Item 'a'"),
     ],
 )
