@@ -52,7 +52,7 @@ class AreaGaps:
 
     areas: Areas
     status_codes: NDArray[np.int8]
-    """Positions in `gaps.STATUSES`."""
+    """Positions in `status.STATUSES`."""
 
     by_status: NDArray[np.int64]
     """(n_areas, n_statuses): concepts of each status."""

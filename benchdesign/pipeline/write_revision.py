@@ -35,7 +35,7 @@ def write_revision(
 ) -> Revision:
     """Write benchmark, manifest, concepts and report into `folder` atomically.
 
-    Without a choice every proposal is accepted. `rewritten` is the map of `edits.rewritten_items`.
+    Without a choice every proposal is accepted. `rewritten` is the map from `map_rewritten_items`.
     Existing files are replaced only with `force`.
     """
     benchmark = analysis.benchmark

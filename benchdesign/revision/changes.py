@@ -98,7 +98,7 @@ def make_additions(
 ) -> tuple[tuple[Addition, ...], ConceptMap | None]:
     """Return the additions with their reasons, and their concept map (None without additions).
 
-    `rewritten` is the map of `edits.rewritten_items`; without it, edited items count with their old
+    `rewritten` is the map from `map_rewritten_items`; without it, edited items count with their old
     text.
     """
     pool, pool_map = analysis.pool, analysis.pool_map

@@ -89,7 +89,7 @@ def plan_revision(
 ) -> Revision:
     """Compute the revised benchmark, its coverage and its empty fields; write nothing.
 
-    `rewritten` is the map of `edits.rewritten_items`; without it these items count with their
+    `rewritten` is the map from `map_rewritten_items`; without it these items count with their
     former text.
     """
     removed = make_removals(analysis, choice)

@@ -13,6 +13,7 @@ from benchdesign.concepts.dictionaries.join_levels import LevelSource, join_leve
 from benchdesign.concepts.dictionaries.open import load_dictionary
 from benchdesign.concepts.training.build_dictionary import build_dictionary
 from benchdesign.concepts.training.measure_dictionary import measure_dictionary
+from benchdesign.foundation.number_words import percent
 
 if TYPE_CHECKING:
     from benchdesign.concepts.training.build_dictionary import BuildReport
@@ -78,8 +79,8 @@ def _print_report(report: BuildReport, out: Path) -> None:
                 f"{level.width:,}",
                 f"{level.explained_variance:.3f}",
                 f"{level.l0:.1f}",
-                f"{level.dead_share:.1%}",
-                f"{level.dense_share:.1%}",
+                percent(level.dead_share, 1),
+                percent(level.dense_share, 1),
                 f"{report.flags[level.level]['usable']:,}",
                 f"{level.seconds:.0f}",
             ]

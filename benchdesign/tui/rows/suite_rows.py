@@ -9,7 +9,7 @@ import numpy as np
 from textual.content import Content
 
 from benchdesign.coverage.status import Status
-from benchdesign.foundation.number_words import percent
+from benchdesign.foundation.number_words import percent, plural
 from benchdesign.foundation.text import display, fit
 from benchdesign.tui.marks import Marks
 from benchdesign.tui.widgets.detail import heading
@@ -102,12 +102,11 @@ class HeatRows:
             return Content("")
         lines = [literal(line[0].name, "bold"), Content("")]
         for name, area in zip(self.suite.names, line, strict=True):
-            gaps = "gap" if area.n_gaps == 1 else "gaps"
             lines.append(
                 Content(
                     f"  {fit(name, 24)}  {2.0**area.lift:>5.2f} times the reference  "
-                    f"{area.status.value.replace('_', ' '):<10}  {area.n_gaps} {gaps} among "
-                    f"{area.n_concepts} concepts"
+                    f"{area.status.value.replace('_', ' '):<10}  "
+                    f"{plural(area.n_gaps, 'gap')} among {area.n_concepts} concepts"
                 )
             )
         shades = self._shades

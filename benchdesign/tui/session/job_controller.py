@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from benchdesign.foundation.number_words import duration
 from benchdesign.foundation.progress import Progress
 from benchdesign.tui.session.shell import Shell
 from benchdesign.tui.session.status_messages import StatusMessages
@@ -95,7 +96,7 @@ class JobController:
         elif isinstance(outcome, Stopped):
             self._messages.say(_stopped_message(job.progress))
         else:
-            self._messages.say(f"Computed in {job.seconds:.0f} s.")
+            self._messages.say(f"Computed in {duration(job.seconds)}.")
 
     def _read_partial_summary(self) -> None:
         session = self._workspaces.session
