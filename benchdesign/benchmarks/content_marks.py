@@ -8,7 +8,7 @@ from typing import NamedTuple
 from benchdesign.benchmarks.items import Span
 from benchdesign.foundation.text import replace_surrogates
 
-__all__ = ["Rendered", "render_default"]
+__all__ = ["Rendered", "render_default", "strip_marks"]
 
 
 # Unicode noncharacters, which no valid text uses.
@@ -51,6 +51,7 @@ def render_default(prompt: str, context: str = "", choices: Sequence[str] = ()) 
 
 
 def strip_marks(marked: str) -> Rendered:
+    """Return a marked text without its marks, and the ranges they enclose."""
     parts: list[str] = []
     spans: list[Span] = []
     length = depth = start = 0

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from benchdesign.benchmarks.formats.source import Source
 from benchdesign.benchmarks.items import FieldMapping, Finding, Item
 
-__all__ = ["find_problems"]
+__all__ = ["duplicate_id_findings", "find_problems", "has_control"]
 
 N_NAMED = 3
 """Rows named in a message; the finding has them all."""

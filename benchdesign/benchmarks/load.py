@@ -21,7 +21,7 @@ from benchdesign.foundation.text import replace_surrogates
 
 __all__ = ["load_benchmark", "reread_item"]
 
-SAMPLE = 500
+SAMPLE_SIZE = 500
 """Number of records that field detection uses."""
 
 
@@ -39,7 +39,7 @@ def load_benchmark(
     """
     source = open_source(path, split=split)
     compiled = Template(template) if template is not None else None
-    sample = source.sample(SAMPLE)
+    sample = source.sample(SAMPLE_SIZE)
     source.limit = limit
     if not sample:
         raise _no_records_error(source)

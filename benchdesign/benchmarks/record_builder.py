@@ -36,7 +36,7 @@ from benchdesign.benchmarks.record_skeleton import (
     separated_choices,
 )
 
-__all__ = ["AddedItem", "BuiltRecords", "build_records"]
+__all__ = ["AddedItem", "BuiltRecords", "RecordBuilder", "build_records"]
 
 
 @dataclass(frozen=True, slots=True)

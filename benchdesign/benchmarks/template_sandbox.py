@@ -16,7 +16,7 @@ from jinja2.visitor import NodeTransformer
 from benchdesign.benchmarks.content_marks import CLOSE_MARK, OPEN_MARK
 from benchdesign.errors import TemplateError
 
-__all__ = []
+__all__ = ["RenderBudget", "add_guards", "mark_fields", "sandbox_environment"]
 
 
 MAX_SOURCE = 20_000
@@ -159,6 +159,7 @@ def mark_fields(value: Any) -> Any:
 
 
 def sandbox_environment(budget: RenderBudget) -> Any:
+    """Return the Jinja environment that templates are compiled in; rendering uses up `budget`."""
     environment = _sandbox()(
         undefined=_strict_undefined(), finalize=_finalizer(budget), keep_trailing_newline=False
     )

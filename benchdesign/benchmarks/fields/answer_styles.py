@@ -12,7 +12,7 @@ from typing import Any
 from benchdesign.benchmarks.fields.inline_choices import find_inline_choices, letter
 from benchdesign.benchmarks.fields.values import as_list
 
-__all__ = ["AnswerStyle", "IdStyle", "InlineStyle", "list_like"]
+__all__ = ["AnswerStyle", "IdStyle", "InlineStyle", "first_present", "label_like", "list_like"]
 
 _TOKEN = {
     "letter": re.compile(r"(?P<before>.*?)(?P<token>[A-Za-z])(?P<after>\W*)\Z", re.DOTALL),

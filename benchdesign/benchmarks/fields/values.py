@@ -18,10 +18,12 @@ __all__ = [
     "as_cell",
     "as_list",
     "as_text",
+    "find_index",
     "get_value",
     "read_answer",
     "read_choices",
     "resolve_answer",
+    "split_choices",
 ]
 
 TEXT_KEYS = ("text", "content", "value", "choice", "option", "answer", "title", "label", "name")

@@ -12,7 +12,7 @@ from typing import IO, Any, cast
 
 from benchdesign.errors import FormatError, MissingExtraError
 
-__all__ = ["COMPRESSIONS", "open_output"]
+__all__ = ["COMPRESSIONS", "decompress", "open_output"]
 
 
 COMPRESSIONS = {".gz": "gzip", ".bz2": "bz2", ".xz": "xz", ".zst": "zstd"}
@@ -51,6 +51,7 @@ def open_output(path: Path, compression: str | None) -> IO[bytes]:
 
 
 def decompress(path: Path, target: Path, compression: str) -> None:
+    """Write the decompressed bytes of a file to `target`; raise if it expands too much."""
     n_packed = path.stat().st_size
     n_bytes = 0
     try:

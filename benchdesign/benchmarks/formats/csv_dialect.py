@@ -11,7 +11,14 @@ from typing import Any, Literal
 
 from benchdesign.benchmarks.fields.survey import plain_name
 
-__all__ = []
+__all__ = [
+    "Dialect",
+    "default_columns",
+    "find_dialect",
+    "is_header",
+    "parse_number",
+    "unique_columns",
+]
 
 
 SAMPLE_ROWS = 100
@@ -94,6 +101,7 @@ def _evenness(dialect: Dialect, sample: list[str]) -> tuple[float, float]:
 
 
 def is_header(first: Sequence[str], second: Sequence[str]) -> bool:
+    """Whether the first row holds names of columns."""
     names = [cell.strip() for cell in first]
     named = [name for name in names if name]
     if any(len(name) > 80 for name in names):
@@ -135,12 +143,14 @@ _HEADER_WORDS = frozenset(
 
 
 def default_columns(n_columns: int) -> list[str]:
+    """Return names for the columns of a table without a header."""
     if n_columns == len(_MMLU_COLUMNS):
         return list(_MMLU_COLUMNS)
     return [f"column_{position + 1}" for position in range(n_columns)]
 
 
 def unique_columns(names: Sequence[str]) -> list[str]:
+    """Return names of columns, each with a suffix if it is repeated."""
     seen: Counter[str] = Counter()
     columns = []
     for name in names:
@@ -158,6 +168,7 @@ def _is_number(text: str) -> bool:
 
 
 def parse_number(text: str) -> Any:
+    """Return a cell that is written as a number in a type that is not quoted, another as it is."""
     return _Literal(text) if _is_number(text) else text
 
 

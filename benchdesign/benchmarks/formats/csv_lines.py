@@ -8,7 +8,7 @@ from typing import IO
 
 from benchdesign.benchmarks.formats.encoding import decode_line
 
-__all__ = []
+__all__ = ["LineFeed", "TooManyLinesError"]
 
 
 MAX_ROW_LINES = 10_000

@@ -10,7 +10,7 @@ from typing import IO, Any, cast
 from benchdesign.benchmarks.formats.compression import CHUNK_BYTES
 from benchdesign.errors import FormatError
 
-__all__ = ["recoding_stream"]
+__all__ = ["decode_line", "encoder", "recoding_stream", "transcode", "unicode_encoding"]
 
 
 def decode_line(raw: bytes) -> tuple[str, bool]:
@@ -26,6 +26,7 @@ def decode_line(raw: bytes) -> tuple[str, bool]:
 
 
 def unicode_encoding(head: bytes) -> str:
+    """Return the encoding of a file, by its first bytes."""
     if head.startswith(codecs.BOM_UTF8):
         return "utf-8-sig"
     # The mark of UTF-32-LE begins with that of UTF-16-LE: test UTF-32 first.
@@ -63,6 +64,7 @@ def encoder(encoding: str) -> tuple[str, bytes]:
 
 
 def transcode(path: Path, readable: Path, target: Path, encoding: str) -> None:
+    """Write a UTF-16 or UTF-32 file to `target` as UTF-8."""
     codec, mark = encoder(encoding)
     decoder = codecs.getincrementaldecoder(codec)(errors="surrogatepass")
     try:

@@ -12,7 +12,7 @@ from benchdesign.benchmarks.formats.csv_dialect import Dialect
 from benchdesign.benchmarks.formats.spreadsheet_formulas import guard_formula
 from benchdesign.errors import FormatError
 
-__all__ = ["EXPORTS", "export_records"]
+__all__ = ["EXPORTS", "export_records", "json_text"]
 
 EXPORTS = ("jsonl", "json", "csv", "tsv", "parquet")
 

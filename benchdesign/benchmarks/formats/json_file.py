@@ -27,7 +27,7 @@ from benchdesign.benchmarks.formats.text_content import Content, open_content
 from benchdesign.benchmarks.items import Finding
 from benchdesign.errors import FormatError
 
-__all__ = ["JsonFile", "JsonFormat"]
+__all__ = ["JsonFile", "JsonFormat", "JsonStyle"]
 
 KEY_FIELD = "key"
 """Field for the key of a record in an object of records."""

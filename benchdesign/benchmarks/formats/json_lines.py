@@ -26,6 +26,7 @@ from benchdesign.errors import FormatError
 __all__ = [
     "JsonLines",
     "JsonLinesFormat",
+    "LineStyle",
     "describe_json",
     "encoding_finding",
     "parse_object",

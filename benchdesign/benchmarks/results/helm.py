@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchdesign.benchmarks.formats.text_content import open_content
+from benchdesign.benchmarks.results.log_reader import ChosenFiles
 from benchdesign.benchmarks.results.rows import ResultRow, ResultSet
 from benchdesign.errors import FormatError
 
-__all__ = ["STATS_NAME", "is_helm_stats", "read_helm"]
+__all__ = ["HelmLogs"]
 
-STATS_NAME = "per_instance_stats.json"
+_STATS_NAME = "per_instance_stats.json"
 
 _BOOKKEEPING = re.compile(
     r"num_|inference_|training_|batch_size|finish_reason|max_prob|logprob|perplexity|bits_per"
@@ -31,13 +32,23 @@ class _Scores(NamedTuple):
     values: dict[str, Any]
 
 
-def is_helm_stats(path: Path) -> bool:
-    """Whether a file has the name of HELM stats per instance."""
-    return path.name.startswith("per_instance_stats.json")
+class HelmLogs:
+    """Stats of HELM."""
+
+    def claims(self, path: Path) -> bool:
+        """Whether a file has the name of HELM stats per instance."""
+        return path.name.startswith(_STATS_NAME)
+
+    def choose(self, paths: Sequence[Path]) -> ChosenFiles:
+        """Choose the stats."""
+        return ChosenFiles([path for path in paths if self.claims(path)])
+
+    def read(self, path: Path, *, model: str | None) -> ResultSet:
+        """Read the stats of one run without perturbed instances; each trial is a repeat."""
+        return _read_stats(path, model=model)
 
 
-def read_helm(path: Path, *, model: str | None = None) -> ResultSet:
-    """Read the stats of one run without perturbed instances; each trial is a repeat."""
+def _read_stats(path: Path, *, model: str | None) -> ResultSet:
     entries = _read_json(path)
     if not isinstance(entries, list):
         raise FormatError(f"{path}: not a list of stats per instance. Check the file.")

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import IO, Any
 
 from benchdesign.benchmarks.formats.text_content import open_content, read_head
+from benchdesign.benchmarks.results.log_reader import ChosenFiles
 from benchdesign.benchmarks.results.rows import ResultRow, ResultSet
 from benchdesign.errors import FormatError
 
-__all__ = ["is_inspect_log", "read_inspect_log"]
+__all__ = ["InspectLogs"]
 
 _ZSTANDARD = 93
 """Zip compression method that `zipfile` supports from Python 3.14 on."""
@@ -26,8 +27,24 @@ _MAX_MEMBER = 256 << 20
 """Largest sample read, in bytes; samples of long agent runs are well below."""
 
 
-def is_inspect_log(path: Path) -> bool:
-    """Whether a file is an Inspect log."""
+class InspectLogs:
+    """Logs of Inspect."""
+
+    def claims(self, path: Path) -> bool:
+        """Whether a file is an Inspect log, by its first bytes."""
+        return _is_log(path)
+
+    def choose(self, paths: Sequence[Path]) -> ChosenFiles:
+        """Choose the logs."""
+        named = [path for path in paths if path.suffix.lower() in {".eval", ".json"}]
+        return ChosenFiles([path for path in named if self.claims(path)])
+
+    def read(self, path: Path, *, model: str | None) -> ResultSet:
+        """Read one log; failed samples have no score, and an incomplete run gets a note."""
+        return _read_log(path, model=model)
+
+
+def _is_log(path: Path) -> bool:
     head = read_head(path, 4096)
     if head.startswith(b"PK\x03\x04"):
         return path.suffix.lower() == ".eval"
@@ -40,8 +57,7 @@ def is_inspect_log(path: Path) -> bool:
     )
 
 
-def read_inspect_log(path: Path, *, model: str | None = None) -> ResultSet:
-    """Read one log; failed samples have no score, and an incomplete run gets a note."""
+def _read_log(path: Path, *, model: str | None) -> ResultSet:
     log, samples = _open_archive(path) if _is_archive(path) else _open_json(path)
     spec = _mapping(log.get("eval"))
     name = model or str(spec.get("model") or path.stem)

@@ -17,7 +17,7 @@ from benchdesign.benchmarks.results.read import read_results
 from benchdesign.benchmarks.results.rows import ResultRow, ResultSet, parse_score, read_score
 from benchdesign.errors import FormatError
 
-__all__ = ["JoinedResults", "ResultProblem", "join_results", "load_results"]
+__all__ = ["JoinedResults", "ResultJoiner", "ResultProblem", "join_results", "load_results"]
 
 
 _MAX_PROBLEMS = 10_000

@@ -10,11 +10,12 @@ from typing import Any
 
 from benchdesign.benchmarks.formats.json_lines import JsonLines
 from benchdesign.benchmarks.formats.text_content import open_content
+from benchdesign.benchmarks.results.log_reader import ChosenFiles
 from benchdesign.benchmarks.results.rows import ResultRow, ResultSet
 from benchdesign.errors import FormatError
 from benchdesign.foundation.paths import read_regular_text
 
-__all__ = ["is_lm_eval_samples", "latest_samples", "read_lm_eval"]
+__all__ = ["LmEvalLogs"]
 
 _SAMPLES = re.compile(
     r"samples_(?P<task>.+)_(?P<time>\d{4}-\d\d-\d\dT[\d.:-]+)\.jsonl(?:\.\w+)?\Z", re.DOTALL
@@ -22,8 +23,23 @@ _SAMPLES = re.compile(
 _RESULTS = re.compile(r"results_(?P<time>\d{4}-\d\d-\d\dT[\d.:-]+)\.json\Z")
 
 
-def is_lm_eval_samples(path: Path) -> bool:
-    """Whether a file has lm-eval samples, by its name or its first line."""
+class LmEvalLogs:
+    """Logs of lm-eval."""
+
+    def claims(self, path: Path) -> bool:
+        """Whether a file has lm-eval samples, by its name or its first line."""
+        return _is_samples(path)
+
+    def choose(self, paths: Sequence[Path]) -> ChosenFiles:
+        """Choose the newest run of each model and task, with a note on each older one."""
+        return _newest_runs([path for path in paths if path.name.startswith("samples_")])
+
+    def read(self, path: Path, *, model: str | None) -> ResultSet:
+        """Read one file of samples; the results file beside it has the model's name."""
+        return _read_samples(path, model=model)
+
+
+def _is_samples(path: Path) -> bool:
     if _SAMPLES.match(path.name):
         return True
     if not {".jsonl", ".ndjson"} & {suffix.lower() for suffix in path.suffixes}:
@@ -32,8 +48,7 @@ def is_lm_eval_samples(path: Path) -> bool:
     return {"doc_id", "doc", "arguments"} <= first.keys()
 
 
-def latest_samples(paths: Sequence[Path]) -> tuple[list[Path], tuple[str, ...]]:
-    """Return the newest run of each model and task, and a note on each older one."""
+def _newest_runs(paths: Sequence[Path]) -> ChosenFiles:
     newest: dict[tuple[Path, str], Path] = {}
     notes = []
     for path in sorted(paths, key=lambda path: (str(path.parent), _time_of(path), path.name)):
@@ -42,11 +57,10 @@ def latest_samples(paths: Sequence[Path]) -> tuple[list[Path], tuple[str, ...]]:
         if key in newest:
             notes.append(f"{newest[key]}: older run of {path.name}; ignored")
         newest[key] = path
-    return sorted(newest.values()), tuple(notes)
+    return ChosenFiles(sorted(newest.values()), tuple(notes))
 
 
-def read_lm_eval(path: Path, *, model: str | None = None) -> ResultSet:
-    """Read one file of samples; the results file beside it has the model's name."""
+def _read_samples(path: Path, *, model: str | None) -> ResultSet:
     source = JsonLines(path, content=open_content(path))
     name = model or _model_of(path)
     rows = tuple(

@@ -9,15 +9,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from benchdesign.benchmarks.results.helm import is_helm_stats, read_helm
-from benchdesign.benchmarks.results.inspect_logs import is_inspect_log, read_inspect_log
-from benchdesign.benchmarks.results.lm_eval import is_lm_eval_samples, latest_samples, read_lm_eval
+from benchdesign.benchmarks.results.helm import HelmLogs
+from benchdesign.benchmarks.results.inspect_logs import InspectLogs
+from benchdesign.benchmarks.results.lm_eval import LmEvalLogs
+from benchdesign.benchmarks.results.log_reader import LogReader
 from benchdesign.benchmarks.results.rows import ResultSet
 from benchdesign.benchmarks.results.tables import read_table
 from benchdesign.errors import FormatError
 from benchdesign.foundation.paths import expand_home, is_folder, path_exists
 
 __all__ = ["read_results"]
+
+LOG_READERS: tuple[LogReader, ...] = (LmEvalLogs(), HelmLogs(), InspectLogs())
+"""The first that claims a file reads it; other files are read as tables."""
 
 
 def read_results(
@@ -39,15 +43,11 @@ def _split_name(argument: str | Path) -> tuple[str | None, Path]:
 
 
 def _read_path(path: Path, model: str | None, metrics: Sequence[str]) -> ResultSet:
-
     if is_folder(path):
         return _read_folder(path, model, metrics)
-    if is_helm_stats(path):
-        return read_helm(path, model=model)
-    if is_inspect_log(path):
-        return read_inspect_log(path, model=model)
-    if is_lm_eval_samples(path):
-        return read_lm_eval(path, model=model)
+    for reader in LOG_READERS:
+        if reader.claims(path):
+            return reader.read(path, model=model)
     if path.name.startswith("results_") and path.suffix == ".json":
         raise FormatError(
             f"{path}: contains averages only. Use the folder with the samples_*.jsonl, or run "
@@ -59,12 +59,11 @@ def _read_path(path: Path, model: str | None, metrics: Sequence[str]) -> ResultS
 def _read_folder(folder: Path, model: str | None, metrics: Sequence[str]) -> ResultSet:
     """Read all logs in a folder and its subfolders; without any, read the folder as a table."""
     files = sorted(path for path in folder.rglob("*") if path.is_file())
-    newest, notes = latest_samples([file for file in files if file.name.startswith("samples_")])
-    sets = [ResultSet((), notes=notes), *(read_lm_eval(file, model=model) for file in newest)]
-    sets += [read_helm(file, model=model) for file in files if is_helm_stats(file)]
-    for file in files:
-        if file.suffix.lower() in {".eval", ".json"} and is_inspect_log(file):
-            sets.append(read_inspect_log(file, model=model))
-    if len(sets) == 1:
+    choices = [(reader, reader.choose(files)) for reader in LOG_READERS]
+    if not any(chosen.paths for _, chosen in choices):
         return read_table(folder, model=model, metrics=metrics)
+    sets = []
+    for reader, chosen in choices:
+        sets.append(ResultSet((), notes=chosen.notes))
+        sets += [reader.read(path, model=model) for path in chosen.paths]
     return ResultSet.join_sets(sets)
