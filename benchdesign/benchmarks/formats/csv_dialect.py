@@ -168,7 +168,7 @@ def _is_number(text: str) -> bool:
 
 
 def parse_number(text: str) -> Any:
-    """Return a cell that is written as a number in a type that is not quoted, another as it is."""
+    """Return a number as a float that is written as it was read, another cell unchanged."""
     return _Literal(text) if _is_number(text) else text
 
 
