@@ -1,62 +1,51 @@
-"""Options that several commands share, and what they turn into.
+"""The arguments and options of the commands, in groups.
 
-Nothing here imports more than the settings; `--help` must stay free.
+Importing this loads only the parser, so that `--help` stays fast.
 """
+# Annotations are not postponed: the parser would compile hundreds of them at every start.
 
-from __future__ import annotations
-
-import signal
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from types import FrameType
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
-from benchdesign.errors import UsageError
-from benchdesign.foundation.paths import path_exists, read_regular_text, resolve_path
-from benchdesign.foundation.text import MAX_DIGITS, is_whole_number
-
-if TYPE_CHECKING:
-    from benchdesign.coverage.scope import Scope
+from benchdesign.cli.option_groups import OptionGroup
 
 __all__ = [
     "AsJson",
     "BenchmarkPath",
     "Chat",
-    "Device",
+    "ComparedReadingOptions",
+    "DeviceOptions",
     "DictionarySpec",
-    "Dtype",
     "Fields",
-    "HookModule",
+    "Force",
+    "ItemLimit",
+    "LimitOptions",
+    "LimitedReadingOptions",
+    "LoadOptions",
+    "Metric",
+    "ModelOptions",
     "ModelSpec",
+    "OutputOptions",
     "PoolPath",
-    "PoolTemplateFile",
+    "PoolReadingOptions",
     "Quiet",
-    "Split",
-    "TemplateFile",
+    "ReadingOptions",
+    "ReportOptions",
+    "ResultsOptions",
+    "Seed",
     "WorkspacePath",
-    "chosen_scope",
-    "named",
-    "pairs",
-    "read_pool_template",
-    "read_template",
-    "stopping",
-    "weighting",
-    "whole_numbers",
+    "check_name",
 ]
 
-_MOST_EXAMPLES = 200
-"""Items that say what a benchmark is about; every concept is compared with each."""
 
-
-def named(given: Any) -> Any:
-    """Refuse an empty name, which would be taken for the folder that one is in."""
-    names = [given] if isinstance(given, str) else given or ()
+def check_name(value: Any) -> Any:
+    """Raise BadParameter for an empty name, which would mean the current folder."""
+    names = [value] if isinstance(value, str) else value or ()
     if not all(name.strip() for name in names):
         raise typer.BadParameter("a name is empty; give a file, a folder or hf:owner/name")
-    return given
+    return value
 
 
 BenchmarkPath = Annotated[
@@ -65,7 +54,7 @@ BenchmarkPath = Annotated[
         metavar="BENCHMARK",
         help="File, folder, or `hf:owner/name`.",
         show_default=False,
-        callback=named,
+        callback=check_name,
     ),
 ]
 WorkspacePath = Annotated[
@@ -77,12 +66,12 @@ PoolPath = Annotated[
         "--pool",
         metavar="POOL",
         help="Candidate items: file, folder or `hf:owner/name`.",
-        callback=named,
+        callback=check_name,
     ),
 ]
 ModelSpec = Annotated[
     str,
-    typer.Option("--model", metavar="NAME", help="Reference model: builtin, a folder, a hub id."),
+    typer.Option("--model", metavar="NAME", help="Reference model: builtin, a folder or a hub id."),
 ]
 DictionarySpec = Annotated[
     str,
@@ -93,29 +82,9 @@ DictionarySpec = Annotated[
         "hf:OWNER/REPO[/FOLDER].",
     ),
 ]
-Device = Annotated[
-    str | None,
-    typer.Option(
-        "--device",
-        help="cpu, cuda or mps; auto spreads the model's layers over devices. "
-        "[default: cuda where there is one, else cpu]",
-    ),
-]
-Dtype = Annotated[
-    str | None,
-    typer.Option(
-        "--dtype",
-        help="Precision of the model: float32, bfloat16 or float16. "
-        "[default: float32 on the CPU, else the model's own]",
-    ),
-]
-HookModule = Annotated[
-    str | None,
-    typer.Option("--hook-module", help="Module to read where the architecture is not known."),
-]
 Chat = Annotated[
     bool,
-    typer.Option("--chat", help="Read each item as the user's turn in the model's chat template."),
+    typer.Option("--chat", help="Format each item as a user turn in the model's chat template."),
 ]
 Fields = Annotated[
     list[str] | None,
@@ -125,142 +94,196 @@ Fields = Annotated[
         help="Which field holds what (prompt=question). Repeatable.",
     ),
 ]
-TemplateFile = Annotated[
-    Path | None,
-    typer.Option("--template", metavar="FILE", help="Jinja2 template that renders an item."),
+ItemLimit = Annotated[
+    int | None, typer.Option("--limit", min=1, metavar="N", help="Read only the first N items.")
 ]
-PoolTemplateFile = Annotated[
-    str | None,
+Metric = Annotated[
+    list[str] | None,
     typer.Option(
-        "--pool-template",
-        metavar="FILE",
-        help="As --template, for the pool; `none` reads it without. [default: that of --template]",
+        "--metric",
+        metavar="NAME",
+        help="Which score to use if a log has several (acc; exact_match,strict). "
+        "Repeatable for logs that differ.",
     ),
 ]
-Split = Annotated[str | None, typer.Option("--split", help="Split or shard group to read.")]
+Seed = Annotated[int, typer.Option("--seed", min=0, metavar="N", help="Random seed.")]
+Force = Annotated[bool, typer.Option("--force", help="Replace existing files.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object and nothing else.")]
 Quiet = Annotated[
     bool,
-    typer.Option(
-        "--quiet", "-q", help="Only errors: no progress, notes or summary of what was written."
-    ),
+    typer.Option("--quiet", "-q", help="Print only errors: no progress, notes or summary."),
 ]
 
 
-def pairs(given: Sequence[str] | None, option: str) -> dict[str, str]:
-    """Return NAME=VALUE options as a dictionary."""
-    from benchdesign.benchmarks.fields.detect import ROLES
+class OutputOptions(OptionGroup):
+    """What a command prints."""
 
-    found: dict[str, str] = {}
-    for one in given or ():
-        name, sign, value = one.partition("=")
-        if not sign or not name or not value:
-            raise UsageError(f"{option} {one}: write it as NAME=VALUE.")
-        if option.endswith("field") and name not in ROLES:
-            raise UsageError(f"{option} {one}: unknown name; known: {', '.join(ROLES)}.")
-        found[name] = value
-    return found
+    as_json: AsJson = False
+    quiet: Quiet = False
 
 
-def whole_numbers(given: Sequence[str] | None, option: str) -> dict[str, int]:
-    """Return NAME=NUMBER options as a dictionary."""
-    found = {}
-    for name, value in pairs(given, option).items():
-        if not is_whole_number(value):
-            raise UsageError(
-                f"{option} {name}={value[:40]}: not a whole number of up to {MAX_DIGITS} digits."
-            )
-        found[name] = int(value)
-    return found
+class DeviceOptions(OptionGroup):
+    """Where and how precisely the reference model runs."""
+
+    device: Annotated[
+        str | None,
+        typer.Option(
+            "--device",
+            help="cpu, cuda or mps; auto spreads the model's layers over devices. "
+            "[default: cuda if available, else cpu]",
+        ),
+    ] = None
+    dtype: Annotated[
+        str | None,
+        typer.Option(
+            "--dtype",
+            help="Precision of the model: float32, bfloat16 or float16. "
+            "[default: float32 on the CPU, else the model's own]",
+        ),
+    ] = None
 
 
-def weighting(
-    weight: str | None, results: Sequence[str] | None, metrics: Sequence[str] | None
-) -> dict[str, Any]:
-    """Return the settings of `--weight`, with results at their full paths."""
-    if weight not in (None, "gaps", "model-gaps"):
-        raise UsageError(f"--weight {weight}: unknown; it is gaps or model-gaps.")
-    if (weight == "model-gaps") != bool(results):
-        raise UsageError("--weight model-gaps and --results FILE belong together; give both.")
-    if not results:
-        return {"weight": "gaps", "results": (), "metrics": ()}
-    files = []
-    for given in results:
-        name, sign, rest = given.partition("=")
-        path = Path(rest) if sign and name and rest and not path_exists(given) else Path(given)
-        if not path_exists(path):
-            raise UsageError(f"--results {given}: no such file or folder.")
-        prefix = f"{name}=" if path != Path(given) else ""
-        # A workspace may be opened from anywhere.
-        files.append(f"{prefix}{resolve_path(path)}")
-    return {"weight": weight, "results": tuple(files), "metrics": tuple(metrics or ())}
+class LoadOptions(DeviceOptions):
+    """How the reference model is loaded and where its activations are read."""
+
+    hook_module: Annotated[
+        str | None,
+        typer.Option(
+            "--hook-module", help="Module to read activations from if the architecture is unknown."
+        ),
+    ] = None
 
 
-def read_template(path: Path | None) -> str | None:
-    """Return the source of an item template."""
-    if path is None:
-        return None
-    try:
-        return read_regular_text(path)
-    except (OSError, UnicodeDecodeError) as problem:
-        reason = getattr(problem, "strerror", None) or "not UTF-8 text"
-        raise UsageError(f"--template {path}: cannot be read ({reason}). Check the path.") from None
+class ModelOptions(OptionGroup):
+    """The reference model and the dictionary of its concepts."""
+
+    model: ModelSpec = "builtin"
+    dictionary: DictionarySpec = "builtin"
+    chat: Chat = False
+    load: LoadOptions
 
 
-def read_pool_template(given: str | None) -> str | None:
-    """Return the source of the pool's template: empty for none, None for the benchmark's."""
-    if given == "none":
-        return ""
-    return None if given is None else read_template(Path(given))
+class ReadingOptions(OptionGroup):
+    """How the benchmark's file is read."""
 
-
-def chosen_scope(
-    sentence: str,
-    examples: str | None,
-    pins: Sequence[int] | None,
-    exclusions: Sequence[int] | None,
-    cutoff: float | None,
-) -> Scope:
-    """Return the scope that the options describe."""
-    from benchdesign.coverage.scope import Scope
-
-    texts: tuple[str, ...] = ()
-    if examples is not None:
-        from benchdesign.benchmarks.load import load_benchmark
-
-        items = load_benchmark(examples, limit=_MOST_EXAMPLES + 1).items
-        if len(items) > _MOST_EXAMPLES:
-            raise UsageError(
-                f"--scope-examples {examples}: more than {_MOST_EXAMPLES} items. "
-                "Give a few that are certainly meant."
-            )
-        texts = tuple(item.text for item in items)
-    return Scope(
-        sentence=sentence if sentence.strip() else "",
-        examples=texts,
-        pins=tuple(pins or ()),
-        exclusions=tuple(exclusions or ()),
-        cutoff=Scope().cutoff if cutoff is None else cutoff,
+    field: Fields = None
+    template: Annotated[
+        Path | None,
+        typer.Option("--template", metavar="FILE", help="Jinja2 template that renders an item."),
+    ] = None
+    split: Annotated[str | None, typer.Option("--split", help="Split or shard group to read.")] = (
+        None
     )
 
 
-@contextmanager
-def stopping(say: Callable[[str], None]) -> Iterator[Callable[[], bool]]:
-    """Yield a stop check that turns true on the first Ctrl-C; a second one interrupts at once."""
-    asked = False
+class ComparedReadingOptions(ReadingOptions):
+    """How a benchmark and the pool it is compared with are read."""
 
-    def ask(_number: int, _frame: FrameType | None) -> None:
-        nonlocal asked
-        if asked:
-            raise KeyboardInterrupt
-        asked = True
-        say("Stopping after what is being done now; Ctrl-C again stops at once.")
+    pool_template: Annotated[
+        str | None,
+        typer.Option(
+            "--pool-template",
+            metavar="FILE",
+            help="As --template, for the pool; `none` for no template. [default: the --template]",
+        ),
+    ] = None
 
-    before: dict[int, Any] = {}
-    for number in (signal.SIGINT, signal.SIGTERM):
-        before[number] = signal.signal(number, ask)
-    try:
-        yield lambda: asked
-    finally:
-        for signal_number, handler in before.items():
-            signal.signal(signal_number, handler)
+
+class LimitedReadingOptions(ComparedReadingOptions):
+    """How a benchmark is read, and how many of its items."""
+
+    limit: ItemLimit = None
+
+
+class PoolReadingOptions(LimitedReadingOptions):
+    """How the benchmark and a pool in another format are read."""
+
+    pool_field: Annotated[
+        list[str] | None,
+        typer.Option("--pool-field", metavar="NAME=FIELD", help="As --field, for the pool."),
+    ] = None
+    pool_split: Annotated[str | None, typer.Option("--pool-split", help="Split of the pool.")] = (
+        None
+    )
+    pool_limit: Annotated[
+        int | None,
+        typer.Option(
+            "--pool-limit", min=1, metavar="N", help="Read only the first N items of the pool."
+        ),
+    ] = None
+
+
+class ReportOptions(OptionGroup):
+    """Where a report is written, and what the command prints."""
+
+    report: Annotated[
+        Path | None,
+        typer.Option(
+            "--report",
+            metavar="DIR",
+            help="Also write a report (HTML, Markdown and JSON) into this folder.",
+        ),
+    ] = None
+    force: Force = False
+    output: OutputOptions
+
+
+class ResultsOptions(OptionGroup):
+    """Results of models, and how they are compared."""
+
+    results: Annotated[
+        list[str],
+        typer.Option(
+            "--results",
+            metavar="[MODEL=]FILE",
+            help="Results on each item: an lm-eval, Inspect or HELM log, a folder of them, or a "
+            "table with item, model and score. Repeatable.",
+            show_default=False,
+            callback=check_name,
+        ),
+    ]
+    metric: Metric = None
+    compare: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--compare",
+            metavar="A,B",
+            help="Two models to compare item by item. Repeatable. [default: each with the best]",
+        ),
+    ] = None
+    seed: Seed = 0
+
+
+class LimitOptions(OptionGroup):
+    """The limits that a benchmark must keep."""
+
+    baseline: Annotated[
+        Path | None,
+        typer.Option(
+            "--baseline",
+            metavar="FILE",
+            help="A revision.json, or the earlier output of `check --json`; coverage may not fall.",
+        ),
+    ] = None
+    fail_under: Annotated[
+        float | None,
+        typer.Option(
+            "--fail-under",
+            min=0,
+            max=100,
+            metavar="PERCENT",
+            help="Smallest covered share: 80 or 0.8.",
+        ),
+    ] = None
+    max_missing: Annotated[
+        int | None,
+        typer.Option("--max-missing", min=0, metavar="N", help="Most missing concepts."),
+    ] = None
+    max_duplicates: Annotated[
+        int | None,
+        typer.Option("--max-duplicates", min=0, metavar="N", help="Most pairs of duplicates."),
+    ] = None
+    max_findings: Annotated[
+        int | None,
+        typer.Option("--max-findings", min=0, metavar="N", help="Most rows with findings."),
+    ] = None

@@ -1,7 +1,7 @@
-"""What commands print: results on standard output, talk and progress on standard error.
+"""The output of commands: results on standard output, messages and progress on standard error.
 
-The only module that prints. Text from items goes through `text.display` before it comes here; so
-does every line once more, for what nobody thought of, such as the name of a file.
+The only module that prints. Callers pass text from items through `text.display`. Every line goes
+through it once more here, for other text such as file names.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
 
 __all__ = ["TRUST_NOTE", "Messages", "print_json", "print_lines", "print_table", "share", "trust"]
 
-_SPARSE_SECONDS = 15.0
-"""Between lines of one stage where standard error is a file or a pipe."""
+_LINE_SECONDS = 15.0
+"""Time between progress lines of one stage if standard error is not a terminal."""
 
-_MOST_FINDINGS = 5
+_MAX_FINDINGS = 5
 
 
 def print_json(value: object) -> None:
@@ -44,20 +44,21 @@ def print_lines(*lines: str) -> None:
 
 
 def print_table(head: Sequence[str], rows: Sequence[Sequence[str]], *, right: str = "") -> None:
-    """Print a table; `right` names the columns whose cells are set to the right by `r`.
+    """Print a table; `right` has an `r` at the place of each right-aligned column.
 
-    The last column is cut where the terminal ends; a pipe gets it whole.
+    Lines are cut at the width of a terminal; a pipe gets them whole.
     """
     cells = [list(head), *[list(row) for row in rows]]
-    widths = [max(cell_len(row[at]) for row in cells) for at in range(len(head))]
-    room = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    widths = [max(cell_len(row[column]) for row in cells) for column in range(len(head))]
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
     for row in cells:
         parts = []
-        for at, cell in enumerate(row):
-            gap = " " * (widths[at] - cell_len(cell))
-            parts.append(gap + cell if right[at : at + 1] == "r" else cell + gap)
+        for column, cell in enumerate(row):
+            padding = " " * (widths[column] - cell_len(cell))
+            is_right = right[column : column + 1] == "r"
+            parts.append(padding + cell if is_right else cell + padding)
         line = display("  ".join(parts).rstrip())
-        print(line if room is None else ellipsis(line, room))
+        print(line if width is None else ellipsis(line, width))
 
 
 def share(value: float | None) -> str:
@@ -66,11 +67,11 @@ def share(value: float | None) -> str:
 
 
 TRUST_NOTE = "  TRUST: how well the label finds its texts (AUC, 0.5 is chance; - not measured)"
-"""Goes below a table with that column."""
+"""Note below a table with a TRUST column."""
 
 
 def trust(score: float | None) -> str:
-    """Return a label's score as it stands in a column of numbers."""
+    """Return a label's score for a column of numbers."""
     return decimals(score, unknown="-")
 
 
@@ -81,7 +82,7 @@ class Messages:
         self._quiet = quiet
         self._is_terminal = sys.stderr.isatty()
         self._stage = ""
-        self._told = 0.0
+        self._last_line_time = 0.0
         self._has_line = False
 
     def say(self, message: str) -> None:
@@ -90,21 +91,21 @@ class Messages:
             self._end_line()
             print(display(message, newline="\n"), file=sys.stderr, flush=True)
 
-    def fail(self, message: str) -> None:
-        """Write one line, quiet or not."""
+    def say_always(self, message: str) -> None:
+        """Write one line, even if quiet."""
         self._end_line()
         print(display(message, newline="\n"), file=sys.stderr, flush=True)
 
     def say_findings(self, findings: Sequence[Finding], *, rest: str) -> None:
-        """Tell the first of what was found on reading, and where the rest is."""
-        for one in findings[:_MOST_FINDINGS]:
-            self.say(f"note: {display(one.message)}")
-        n_more = len(findings) - _MOST_FINDINGS
+        """Write the first findings, and where the rest is."""
+        for finding in findings[:_MAX_FINDINGS]:
+            self.say(f"note: {display(finding.message)}")
+        n_more = len(findings) - _MAX_FINDINGS
         if n_more > 0:
             self.say(f"note: {n_more:,} more findings are {rest}.")
 
     def progress(self, step: Progress) -> None:
-        """Show how far a job is: one line rewritten in place, or a line now and then in a file."""
+        """Show progress: one line rewritten in place, or in a file a line every 15 seconds."""
         if self._quiet:
             return
         now = time.monotonic()
@@ -115,13 +116,13 @@ class Messages:
             width = shutil.get_terminal_size().columns - 1
             print(f"\r\x1b[K{ellipsis(_line(step), width)}", end="", file=sys.stderr, flush=True)
             self._has_line = True
-        elif is_new or now - self._told >= _SPARSE_SECONDS or step.done == step.total:
+        elif is_new or now - self._last_line_time >= _LINE_SECONDS or step.done == step.total:
             print(_line(step), file=sys.stderr, flush=True)
-            self._told = now
+            self._last_line_time = now
         self._stage = step.stage
 
-    def done(self) -> None:
-        """End the line that progress was rewriting."""
+    def end_progress(self) -> None:
+        """End the progress line."""
         self._end_line()
 
     def _end_line(self) -> None:

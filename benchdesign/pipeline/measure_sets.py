@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from benchdesign.benchmarks.load import load_benchmark
-from benchdesign.cli.options import stopping
-from benchdesign.cli.output import Messages
 from benchdesign.concepts.mapping.item_mapper import ItemMapper
 from benchdesign.concepts.maps.concept_map import ConceptMap
 from benchdesign.coverage.areas import group_areas
@@ -26,13 +24,14 @@ if TYPE_CHECKING:
     from benchdesign.coverage.areas import Areas
     from benchdesign.coverage.gaps import Gaps
     from benchdesign.coverage.reference import Reference
+    from benchdesign.foundation.progress import ProgressCallback, StopCheck
 
-__all__ = ["Measured", "distinct_names", "measure"]
+__all__ = ["Measured", "distinct_names", "measure_sets"]
 
 
 @dataclass(frozen=True, eq=False)
 class Measured:
-    """Benchmarks with their maps, and what they are compared with."""
+    """Benchmarks with their maps, and the reference they are compared with."""
 
     benchmarks: tuple[Benchmark, ...]
     maps: tuple[ConceptMap, ...]
@@ -46,15 +45,20 @@ class Measured:
         return find_gaps(coverage, self.dictionary)
 
     def areas(self) -> Areas:
-        """Group the concepts by everything that was mapped."""
+        """Group the concepts by all maps."""
         maps = [*self.maps, *([] if self.pool_map is None else [self.pool_map])]
         return group_areas(self.dictionary, concept_map=ConceptMap.concatenate(maps))
 
 
-def measure(
-    paths: Sequence[str], pool: str | None, settings: Settings, *, talk: Messages
+def measure_sets(
+    paths: Sequence[str],
+    pool: str | None,
+    settings: Settings,
+    *,
+    progress: ProgressCallback | None = None,
+    stop: StopCheck | None = None,
 ) -> Measured:
-    """Read and map benchmarks and pool; maps are kept in the cache folder for next time."""
+    """Read and map benchmarks and a pool; the maps are cached."""
     preferences, _ = load_preferences({"device": settings.device})
     settings = replace(settings, device=preferences.device)
 
@@ -67,32 +71,26 @@ def measure(
             limit=None if is_pool else settings.limit,
         )
 
-    talk.say("reading items")
     benchmarks = tuple(read(path) for path in paths)
     pool_items = None if pool is None else read(pool, is_pool=True)
-    with stopping(talk.say) as stop:
-        reader = ItemMapper(
-            model_settings(settings),
-            cache=cache_folder(preferences),
-            progress=talk.progress,
-            stop=stop,
-        )
-        everything = [*benchmarks, *([] if pool_items is None else [pool_items])]
-        maps = [reader.map(one.items) for one in everything]
-    talk.done()
+    mapper = ItemMapper(
+        model_settings(settings), cache=cache_folder(preferences), progress=progress, stop=stop
+    )
+    sets = [*benchmarks, *([] if pool_items is None else [pool_items])]
+    maps = [mapper.map(item_set.items) for item_set in sets]
     pool_map = None if pool_items is None else maps.pop()
     return Measured(
         benchmarks,
         tuple(maps),
         pool_map,
-        reader.dictionary,
-        reference_of(pool_map, reader.dictionary),
+        mapper.dictionary,
+        reference_of(pool_map, mapper.dictionary),
     )
 
 
 def distinct_names(benchmarks: Sequence[Benchmark]) -> tuple[str, ...]:
-    """Name benchmarks, with their folders where files are called alike."""
-    names = [one.name for one in benchmarks]
+    """Return the names of benchmarks, with their folders if two have the same name."""
+    names = [benchmark.name for benchmark in benchmarks]
     if len(set(names)) == len(names):
         return tuple(names)
-    return tuple(f"{Path(one.path).parent.name}/{one.name}" for one in benchmarks)
+    return tuple(f"{Path(benchmark.path).parent.name}/{benchmark.name}" for benchmark in benchmarks)

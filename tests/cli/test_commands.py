@@ -278,8 +278,10 @@ def test_fields_as_they_were_detected_are_shown_before_mapping(command: Command)
 
 def test_a_scope_is_given_by_examples_and_concepts(command: Command) -> None:
     Path("meant.jsonl").write_text('{"question": "What does a fox eat?"}\n', "utf-8")
-    scope = ("--scope-examples", "meant.jsonl", "--pin-concept", "2", "--exclude-concept", "0")
-    scope += ("--scope-cutoff", "0.6")
+    scope = (
+        *("--scope-examples", "meant.jsonl", "--scope-cutoff", "0.6"),
+        *("--pin-concept", "2", "--exclude-concept", "0"),
+    )
     run = command("run", "animals.jsonl", "--pool", "pool.jsonl", *scope, "-q")
     assert run.code == 0
     manifest = json.loads(Path("animals-revised/revision.json").read_text("utf-8"))
@@ -399,7 +401,7 @@ def test_a_run_that_proposes_nothing_says_why(command: Command) -> None:
     Path("two.jsonl").write_text("\n".join(lines[:2]) + "\n", "utf-8")
     result = command("run", "two.jsonl", "--pool", "pool.jsonl")
     assert result.code == 0
-    assert "nothing was proposed: with 2 items and this pool no concept" in result.err
+    assert "nothing was proposed: with 2 items and this pool, no concept" in result.err
 
 
 def test_a_benchmark_in_another_script_is_told_on_reading_and_in_the_report(
@@ -476,7 +478,7 @@ def test_proposals_are_listed_with_their_state(finished: Command) -> None:
 
 
 def test_proposals_say_what_they_fill_and_by_which_words(finished: Command) -> None:
-    assert " FIRST OF THEM " in finished("proposals", "animals-workspace").out
+    assert " FIRST GAP " in finished("proposals", "animals-workspace").out
     rows = finished("proposals", "animals-workspace", "--json").json["proposals"]
     assert all(row["gaps"][0]["words"] == ["fox"] for row in rows)
 

@@ -181,7 +181,7 @@ def test_join_prints_the_levels_of_the_new_dictionary(
         ("terms", 8, 24),
     ]
     assert run_command([*arguments[:-1], "--force"]) == 0
-    assert "Give it as --dictionary" in capsys.readouterr().out
+    assert "Use it with --dictionary" in capsys.readouterr().out
 
 
 def make_contexts(level: str, ids: range, *, weights: str = "") -> list[ConceptContexts]:

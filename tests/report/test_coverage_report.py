@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from benchdesign.benchmarks.items import Finding
-from benchdesign.cli.actions.coverage import print_gaps
+from benchdesign.cli.actions.coverage import print_coverage
 from benchdesign.concepts.maps.highlights import Piece, TextMark, cut, marked_words, strongest_rows
 from benchdesign.coverage.area_gaps import find_area_gaps
 from benchdesign.coverage.coverage import measure_coverage
@@ -232,7 +232,7 @@ def test_expected_items_are_the_whole_number_that_is_wanted_everywhere(
     assert target == int(fractional.expected) + 1
     assert f" of {target} expected" in render_markdown(report)
     area_gaps = find_area_gaps(analysis.areas, gaps, concept_map=analysis.benchmark_map)
-    print_gaps(analysis.benchmark, gaps, area_gaps, top=20)
+    print_coverage(analysis.benchmark, gaps, area_gaps, top=20)
     row = rf"^ *{fractional.concept_id}  +\w+ +\d+ +(\S+)"
     printed = re.findall(row, capsys.readouterr().out, re.M)
     assert printed == [str(target)]

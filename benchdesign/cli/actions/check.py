@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from benchdesign.cli.actions.set_figures import map_sets
+from benchdesign.cli.options import LimitOptions, OutputOptions
 from benchdesign.cli.output import Messages, print_json, print_lines, share
 from benchdesign.coverage.figures import CoverageFigures
 from benchdesign.coverage.limits import CheckLimits, LimitCheck, check_limits, read_baseline
 from benchdesign.foundation.text import display
-from benchdesign.pipeline.measure_sets import measure
 from benchdesign.selection.duplicates import find_duplicates
 from benchdesign.workspace.settings import Settings
 
@@ -27,14 +28,19 @@ def check_job(
     path: str,
     pool: str | None,
     settings: Settings,
-    limits: CheckLimits,
-    *,
-    as_json: bool,
-    quiet: bool,
+    options: LimitOptions,
+    output: OutputOptions,
 ) -> None:
-    """Measure a benchmark, compare it with the limits, and exit with status 1 if one is broken."""
+    """Compare a benchmark with limits; exit with status 1 if a limit is exceeded."""
+    limits = CheckLimits(
+        options.baseline,
+        options.fail_under,
+        options.max_missing,
+        options.max_duplicates,
+        options.max_findings,
+    )
     baseline = None if limits.baseline is None else read_baseline(limits.baseline)
-    measured = measure([path], pool, settings, talk=Messages(quiet=quiet))
+    measured = map_sets([path], pool, settings, Messages(quiet=output.quiet))
     benchmark = measured.benchmarks[0]
     figures = CoverageFigures.from_gaps(measured.gaps())
     n_duplicates = None
@@ -48,7 +54,7 @@ def check_job(
         n_duplicates=n_duplicates,
         n_findings=sum(finding.n_rows for finding in benchmark.findings),
     )
-    if as_json:
+    if output.as_json:
         print_json(_record(measured, figures, checks))
     else:
         for check in checks:

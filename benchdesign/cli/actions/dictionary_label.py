@@ -1,4 +1,4 @@
-"""What `dictionary label` does: get labels from one place, score them, put them in."""
+"""`dictionary label`: get labels from one source, score them, and write them."""
 
 from __future__ import annotations
 
@@ -9,9 +9,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import typer
 
-from benchdesign.cli.options import stopping
+from benchdesign.cli.actions.option_settings import read_option_file
+from benchdesign.cli.dictionary_options import (
+    EndpointOptions,
+    LabelFilesOptions,
+    LabelScoreOptions,
+    LabelSourceOptions,
+    LabelSubsetOptions,
+)
+from benchdesign.cli.interrupt import stop_on_interrupt
+from benchdesign.cli.options import OutputOptions
 from benchdesign.cli.output import Messages, print_json, print_lines
 from benchdesign.concepts.dictionaries.open import load_dictionary
 from benchdesign.concepts.dictionaries.output_folder import check_file, check_folder
@@ -33,7 +43,7 @@ from benchdesign.concepts.labels.score import builtin_embedder, score_labels
 from benchdesign.concepts.training.context_files import assign_concept_ids, read_contexts
 from benchdesign.errors import UsageError
 from benchdesign.foundation.number_words import plural
-from benchdesign.foundation.paths import expand_home, is_folder, read_regular_text, resolve_path
+from benchdesign.foundation.paths import expand_home, is_folder, resolve_path
 from benchdesign.foundation.preferences import cache_folder, endpoint_key, load_preferences
 
 if TYPE_CHECKING:
@@ -45,272 +55,281 @@ if TYPE_CHECKING:
 __all__ = ["LabelRequest", "label_job"]
 
 _CHANCE = 0.6
-"""Scores below are counted as near chance: of ten against ten contexts, noise reaches this far."""
+"""Scores below this count as near chance: with ten against ten contexts, noise reaches it."""
 
 
 @dataclass(frozen=True, slots=True)
 class LabelRequest:
-    """The options of the command."""
+    """The options of `dictionary label`."""
 
     dictionary: str
-    from_file: Path | None
-    keywords: bool
-    endpoint: str | None
-    llm: str | None
-    neuronpedia: str | None
-    contexts: tuple[Path, ...]
-    score: bool
-    judge: bool
-    drop_below: float | None
-    only_missing: bool
-    level: str | None
-    limit: int | None
-    template: Path | None
-    per_request: int
-    price_in: float | None
-    price_out: float | None
-    yes: bool
-    out: Path | None
-    save: Path | None
-    device: str | None
-    dtype: str | None
-    force: bool
+    source: LabelSourceOptions
+    endpoint: EndpointOptions
+    scoring: LabelScoreOptions
+    subset: LabelSubsetOptions
+    files: LabelFilesOptions
+
+    @property
+    def asks_for_labels(self) -> bool:
+        """Whether a language model writes the labels."""
+        return self.endpoint.endpoint is not None and not self.scoring.judge
 
     @property
     def makes_labels(self) -> bool:
-        """Are there new labels, or only scores for those that are there?"""
-        asks = self.endpoint is not None and not self.judge
-        return asks or bool(self.from_file or self.keywords or self.neuronpedia)
+        """Whether there are new labels, and not only scores of existing ones."""
+        source = self.source
+        return self.asks_for_labels or bool(
+            source.from_file or source.keywords or source.neuronpedia
+        )
+
+    @property
+    def target(self) -> Path:
+        """Folder of the labelled dictionary."""
+        return self.files.out or expand_home(self.dictionary)
+
+    @property
+    def journal(self) -> Path:
+        """File with the answers of the model; it is kept if a run is stopped."""
+        return self.target.with_name(f"{self.target.name}.labels.jsonl")
 
     def check(self) -> None:
-        """Refuse options that do not go together."""
-        asks = self.endpoint is not None and not self.judge
-        n = sum((self.from_file is not None, self.keywords, asks, self.neuronpedia is not None))
-        if n > 1:
-            raise UsageError("Give one of --from, --keywords, --endpoint, --neuronpedia.")
-        if not n and not self.score:
-            raise UsageError(
-                "Say where labels come from: --from, --keywords, --endpoint or --neuronpedia; or "
-                "measure those there are with --score."
+        """Raise UsageError for options that exclude or require each other."""
+        source, endpoint, scoring = self.source, self.endpoint, self.scoring
+        n_sources = sum(
+            (
+                source.from_file is not None,
+                source.keywords,
+                self.asks_for_labels,
+                source.neuronpedia is not None,
             )
-        if (self.endpoint is None) != (self.llm is None):
+        )
+        if n_sources > 1:
+            raise UsageError("Give one of --from, --keywords, --endpoint, --neuronpedia.")
+        if not n_sources and not scoring.score:
+            raise UsageError(
+                "Give a source of labels: --from, --keywords, --endpoint or --neuronpedia; or "
+                "measure the existing labels with --score."
+            )
+        if (endpoint.endpoint is None) != (endpoint.llm is None):
             raise UsageError("--endpoint and --llm go together.")
-        if self.judge and (not self.score or self.endpoint is None):
+        if scoring.judge and (not scoring.score or endpoint.endpoint is None):
             raise UsageError("--judge needs --score and --endpoint.")
-        if not self.contexts and (self.keywords or asks or self.score):
-            raise UsageError("Give --contexts FILE, made by `dictionary train --contexts`.")
-        if self.drop_below is not None and not self.score:
+        if not source.contexts and (source.keywords or self.asks_for_labels or scoring.score):
+            raise UsageError("Give --contexts FILE, written by `dictionary train --contexts`.")
+        if scoring.drop_below is not None and not scoring.score:
             raise UsageError("--drop-below needs --score.")
 
 
-def label_job(request: LabelRequest, *, as_json: bool, quiet: bool) -> None:
-    """Label a dictionary and print what was done."""
+def label_job(request: LabelRequest) -> None:
+    """Label a dictionary and print a summary."""
     request.check()
-    talk = Messages(quiet=quiet)
+    output = request.files.output
+    messages = Messages(quiet=output.quiet)
     dictionary = load_dictionary(request.dictionary)
-    target = _target(request)
-    contexts = _contexts(request, dictionary)
-    with stopping(talk.say) as stop:
-        labels = _get_labels(request, dictionary, contexts, target, talk, stop)
-        if request.score:
-            labels = _score(request, labels, contexts, target, talk, stop)
-    talk.done()
-    n_dropped = 0
-    if request.drop_below is not None:
-        low = {
-            one.concept_id
-            for one in labels
-            if one.score is not None and one.score < request.drop_below
-        }
-        n_dropped = len(low)
-        labels = [
-            replace(one, label=None, source=None, score=None) if one.concept_id in low else one
-            for one in labels
-        ]
+    _check_target(request)
+    contexts = _read_contexts(request, dictionary)
+    with stop_on_interrupt(messages.say) as stop:
+        labels = _get_labels(request, dictionary, contexts, messages, stop)
+        if request.scoring.score:
+            labels = _score(request, labels, contexts, messages, stop)
+    messages.end_progress()
+    labels, n_dropped = _drop_low(labels, request.scoring.drop_below)
     labelled = apply_labels(
         dictionary,
         labels,
-        target,
-        only_missing=request.only_missing and request.makes_labels,
-        overwrite=request.force,
+        request.target,
+        only_missing=request.subset.only_missing and request.makes_labels,
+        overwrite=request.files.force,
     )
-    _journal(target).unlink(missing_ok=True)
-    if request.save is not None:
-        write_labels(labels, request.save)
-    _print_summary(target, labelled, labels, n_dropped, as_json=as_json, quiet=quiet)
+    request.journal.unlink(missing_ok=True)
+    if request.files.save is not None:
+        write_labels(labels, request.files.save)
+    _print_summary(_summary(request.target, labelled, labels, n_dropped), output)
 
 
-def _target(request: LabelRequest) -> Path:
-    """Return the folder to write; what cannot be written is refused before labels are made."""
-    if request.save is not None:
-        check_file(request.save, option="--save")
-    if request.out is not None:
-        if resolve_path(request.out) != resolve_path(request.dictionary):
-            check_folder(request.out, overwrite=request.force)
-        return request.out
-    folder = expand_home(request.dictionary)
-    if not is_folder(folder):
+def _check_target(request: LabelRequest) -> None:
+    """Raise before labels are made if the dictionary or the file cannot be written."""
+    files = request.files
+    if files.save is not None:
+        check_file(files.save, option="--save")
+    if files.out is not None:
+        if resolve_path(files.out) != resolve_path(request.dictionary):
+            check_folder(files.out, overwrite=files.force)
+    elif not is_folder(request.target):
         raise UsageError(
             f"{request.dictionary}: not a folder of yours; give --out DIR for a labelled copy."
         )
-    return folder
 
 
-def _contexts(request: LabelRequest, dictionary: Dictionary) -> list[ConceptContexts]:
-
-    if not request.contexts:
-        return []
-    found: list[ConceptContexts] = []
-    for path in request.contexts:
-        found += assign_concept_ids(read_contexts(path), dictionary, path=path)
-    if request.level is not None:
-        found = [one for one in found if one.level == request.level]
-        if not found:
-            raise UsageError(f"--contexts: holds no contexts of level {request.level}.")
-    return found[: request.limit]
+def _read_contexts(request: LabelRequest, dictionary: Dictionary) -> list[ConceptContexts]:
+    contexts: list[ConceptContexts] = []
+    for path in request.source.contexts or ():
+        contexts += assign_concept_ids(read_contexts(path), dictionary, path=path)
+    level = request.subset.level
+    if request.source.contexts and level is not None:
+        contexts = [context for context in contexts if context.level == level]
+        if not contexts:
+            raise UsageError(f"--contexts: holds no contexts of level {level}.")
+    return contexts[: request.subset.limit]
 
 
 def _get_labels(
     request: LabelRequest,
     dictionary: Dictionary,
     contexts: Sequence[ConceptContexts],
-    target: Path,
-    talk: Messages,
+    messages: Messages,
     stop: StopCheck,
 ) -> list[ConceptLabel]:
-    """Return labels from the place asked for; those there are if none was."""
-    import numpy as np
-
-    if request.from_file is not None:
-        return list(read_labels(request.from_file, dictionary, level=request.level))
-    if request.neuronpedia is not None:
-        given = request.neuronpedia
-        identifier = neuronpedia_id(dictionary) if given == "auto" else given
+    """Return labels from the source of the request; the existing ones if it has none."""
+    source = request.source
+    if source.from_file is not None:
+        return list(read_labels(source.from_file, dictionary, level=request.subset.level))
+    if source.neuronpedia is not None:
+        is_auto = source.neuronpedia == "auto"
+        identifier = neuronpedia_id(dictionary) if is_auto else source.neuronpedia
         store = cache_folder(load_preferences()[0]) / "neuronpedia"
         return list(fetch_labels(identifier, dictionary, store=store))
-    if request.keywords:
-        return list(label_by_keywords(_lacking(request, dictionary, contexts)))
-    if request.endpoint is not None and not request.judge:
-        asked = _lacking(request, dictionary, contexts)
-        template = LABEL_TEMPLATE
-        if request.template is not None:
-            try:
-                template = read_regular_text(request.template)
-            except (OSError, UnicodeDecodeError) as problem:
-                reason = getattr(problem, "strerror", None) or "not UTF-8 text"
-                raise UsageError(
-                    f"--prompt {request.template}: cannot be read ({reason})."
-                ) from None
-        endpoint, journal = _open_endpoint(request), _journal(target)
-        known = answered_concepts(journal, model=endpoint.model, template=template)
-        missing = [one for one in asked if one.concept_id not in known]
-        cost = estimate_cost(missing, per_request=request.per_request, template=template)
-        _agree_to_cost(request, cost, talk)
-        return list(
-            label_by_model(
-                asked,
-                endpoint,
-                journal=journal,
-                template=template,
-                per_request=request.per_request,
-                progress=talk.progress,
-                stop=stop,
-            )
+    if source.keywords:
+        return list(label_by_keywords(_contexts_to_label(request, dictionary, contexts)))
+    if request.asks_for_labels:
+        return _ask_for_labels(
+            request, _contexts_to_label(request, dictionary, contexts), messages, stop
         )
+    return _existing_labels(request, dictionary)
+
+
+def _contexts_to_label(
+    request: LabelRequest, dictionary: Dictionary, contexts: Sequence[ConceptContexts]
+) -> list[ConceptContexts]:
+    """Return the contexts without those of hidden concepts and, if asked for, of labelled ones."""
     table = dictionary.table
-    scored = np.isfinite(table.label_score)
+    return [
+        context
+        for context in contexts
+        if (context.strong or context.middle)
+        and not table.flags[context.concept_id]
+        and not (request.subset.only_missing and table.label[context.concept_id])
+    ]
+
+
+def _ask_for_labels(
+    request: LabelRequest,
+    contexts: Sequence[ConceptContexts],
+    messages: Messages,
+    stop: StopCheck,
+) -> list[ConceptLabel]:
+    options = request.endpoint
+    template = LABEL_TEMPLATE
+    if options.template is not None:
+        template = read_option_file(options.template, "--prompt")
+    endpoint = _open_endpoint(options)
+    answered = answered_concepts(request.journal, model=endpoint.model, template=template)
+    missing = [context for context in contexts if context.concept_id not in answered]
+    cost = estimate_cost(missing, per_request=options.per_request, template=template)
+    _confirm_cost(options, cost, messages)
+    return list(
+        label_by_model(
+            contexts,
+            endpoint,
+            journal=request.journal,
+            template=template,
+            per_request=options.per_request,
+            progress=messages.progress,
+            stop=stop,
+        )
+    )
+
+
+def _existing_labels(request: LabelRequest, dictionary: Dictionary) -> list[ConceptLabel]:
+    table, subset = dictionary.table, request.subset
+    is_scored = np.isfinite(table.label_score)
     levels = [level.name for level in dictionary.levels]
     return [
         ConceptLabel(concept, label, table.label_source[concept])
         for concept, label in enumerate(table.label)
         if label
-        and not (request.only_missing and scored[concept])
-        and request.level in (None, levels[int(table.level[concept])])
+        and not (subset.only_missing and is_scored[concept])
+        and subset.level in (None, levels[int(table.level[concept])])
     ]
 
 
-def _lacking(
-    request: LabelRequest, dictionary: Dictionary, contexts: Sequence[ConceptContexts]
-) -> list[ConceptContexts]:
-    """Leave out concepts nobody will see, and labelled ones where only the others are wanted."""
-    table = dictionary.table
-    return [
-        one
-        for one in contexts
-        if (one.strong or one.middle)
-        and not table.flags[one.concept_id]
-        and not (request.only_missing and table.label[one.concept_id])
-    ]
-
-
-def _open_endpoint(request: LabelRequest) -> Endpoint:
-
-    if request.endpoint is None or request.llm is None:
+def _open_endpoint(options: EndpointOptions) -> Endpoint:
+    if options.endpoint is None or options.llm is None:
         raise UsageError("--endpoint and --llm go together.")
-    return Endpoint(request.endpoint, request.llm, key=endpoint_key())
+    return Endpoint(options.endpoint, options.llm, key=endpoint_key())
 
 
-def _journal(target: Path) -> Path:
-    """Return where answers are kept: beside the dictionary, so that they outlive a stopped run."""
-    return target.with_name(f"{target.name}.labels.jsonl")
-
-
-def _agree_to_cost(request: LabelRequest, cost: CostEstimate, talk: Messages) -> None:
-    """Say what asking will take; a person agrees, or --yes did."""
+def _confirm_cost(options: EndpointOptions, cost: CostEstimate, messages: Messages) -> None:
+    """Print the expected cost; ask for confirmation unless --yes gave it."""
     if not cost.n_requests:
         return
     line = (
         f"{cost.n_concepts:,} concepts in {cost.n_requests:,} requests: about "
-        f"{cost.n_tokens_in:,} tokens to read and {cost.n_tokens_out:,} to write"
+        f"{cost.n_tokens_in:,} input tokens and {cost.n_tokens_out:,} output tokens"
     )
-    if request.price_in is not None and request.price_out is not None:
-        line += f", {cost.price(request.price_in, request.price_out):.2f} at the prices given"
-    talk.fail(f"{line}.")
-    if request.yes:
+    if options.price_in is not None and options.price_out is not None:
+        line += f", {cost.price(options.price_in, options.price_out):.2f} at these prices"
+    messages.say_always(f"{line}.")
+    if options.yes:
         return
     if not sys.stdin.isatty():
-        raise UsageError("Nothing was asked. Give --yes to go on.")
-    typer.confirm("Go on?", abort=True, err=True)
+        raise UsageError("No request was sent. Give --yes to continue.")
+    typer.confirm("Continue?", abort=True, err=True)
 
 
 def _score(
     request: LabelRequest,
     labels: Sequence[ConceptLabel],
     contexts: Sequence[ConceptContexts],
-    target: Path,
-    talk: Messages,
+    messages: Messages,
     stop: StopCheck,
 ) -> list[ConceptLabel]:
-
-    if request.judge:
-        endpoint, journal = _open_endpoint(request), _journal(target)
-        known = judged_concepts(journal, labels, contexts, model=endpoint.model)
-        missing = [one for one in labels if one.concept_id not in known]
-        _agree_to_cost(request, estimate_judging(missing, contexts), talk)
+    """Return the labels with their scores."""
+    if not request.scoring.judge:
+        device = request.scoring.device
+        embed = builtin_embedder(device=device.device, dtype=device.dtype)
         return list(
-            judge_labels(
-                labels, contexts, endpoint, journal=journal, progress=talk.progress, stop=stop
-            )
+            score_labels(labels, contexts, embed=embed, progress=messages.progress, stop=stop)
         )
-    embed = builtin_embedder(device=request.device, dtype=request.dtype)
-    return list(score_labels(labels, contexts, embed=embed, progress=talk.progress, stop=stop))
+    endpoint = _open_endpoint(request.endpoint)
+    judged = judged_concepts(request.journal, labels, contexts, model=endpoint.model)
+    missing = [label for label in labels if label.concept_id not in judged]
+    _confirm_cost(request.endpoint, estimate_judging(missing, contexts), messages)
+    return list(
+        judge_labels(
+            labels,
+            contexts,
+            endpoint,
+            journal=request.journal,
+            progress=messages.progress,
+            stop=stop,
+        )
+    )
 
 
-def _print_summary(
-    target: Path,
-    labelled: Dictionary,
-    labels: Sequence[ConceptLabel],
-    n_dropped: int,
-    *,
-    as_json: bool,
-    quiet: bool,
-) -> None:
+def _drop_low(
+    labels: list[ConceptLabel], threshold: float | None
+) -> tuple[list[ConceptLabel], int]:
+    """Return the labels without those below a score, and how many these are."""
+    if threshold is None:
+        return labels, 0
+    low = {
+        label.concept_id for label in labels if label.score is not None and label.score < threshold
+    }
+    return [
+        replace(label, label=None, source=None, score=None) if label.concept_id in low else label
+        for label in labels
+    ], len(low)
 
-    scores = sorted(one.score for one in labels if one.score is not None)
+
+def _summary(
+    target: Path, labelled: Dictionary, labels: Sequence[ConceptLabel], n_dropped: int
+) -> dict[str, Any]:
+    scores = sorted(label.score for label in labels if label.score is not None)
     summary: dict[str, Any] = {
         "dictionary": str(target),
-        "n_labelled": sum(one.label is not None for one in labels),
-        "n_unlabelled": sum(one.label is None for one in labels),
+        "n_labelled": sum(label.label is not None for label in labels),
+        "n_unlabelled": sum(label.label is None for label in labels),
         "n_dropped": n_dropped,
         "n_not_unique": len(shared_labels(labelled)),
     }
@@ -322,23 +341,26 @@ def _print_summary(
             "tenth": round(scores[len(scores) // 10], 4),
             "n_near_chance": sum(score < _CHANCE for score in scores),
         }
-    if as_json:
+    return summary
+
+
+def _print_summary(summary: dict[str, Any], output: OutputOptions) -> None:
+    if output.as_json:
         print_json(summary)
-    if as_json or quiet:
+    if output.as_json or output.quiet:
         return
-    n = summary["n_labelled"]
-    print_lines(f"{plural(n, 'concept')} labelled in {target}.")
-    if n_dropped:
-        print_lines(f"{n_dropped:,} labels scored too low and were taken away.")
+    print_lines(f"{plural(summary['n_labelled'], 'concept')} labelled in {summary['dictionary']}.")
+    if summary["n_dropped"]:
+        print_lines(f"{plural(summary['n_dropped'], 'label')} dropped for a low score.")
     if summary["n_not_unique"]:
         print_lines(
-            f"{summary['n_not_unique']:,} live concepts have a label that another of their level "
-            "has too."
+            f"{summary['n_not_unique']:,} live concepts share their label with another concept of "
+            "their level."
         )
-    if scores:
-        told = summary["scores"]
+    if "scores" in summary:
+        scores = summary["scores"]
         print_lines(
-            f"Label trust (AUC, 0.5 is chance) of {told['n']:,}: median {told['median']:.2f}, "
-            f"mean {told['mean']:.2f}, a tenth below {told['tenth']:.2f}, "
-            f"{told['n_near_chance']:,} under {_CHANCE}."
+            f"Label trust (AUC, 0.5 is chance) of {scores['n']:,}: median {scores['median']:.2f}, "
+            f"mean {scores['mean']:.2f}, a tenth below {scores['tenth']:.2f}, "
+            f"{scores['n_near_chance']:,} under {_CHANCE}."
         )

@@ -1,4 +1,4 @@
-"""What the `dictionary` commands do: thin calls into `benchdesign.mapping`, and their output."""
+"""`dictionary info` and `list`: show concepts and dictionaries."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from benchdesign.benchmarks.load import load_benchmark
-from benchdesign.cli.options import stopping
+from benchdesign.cli.actions.option_settings import field_mapping
+from benchdesign.cli.dictionary_options import ConceptItemsOptions, ShownModelOptions
+from benchdesign.cli.interrupt import stop_on_interrupt
+from benchdesign.cli.options import OutputOptions
 from benchdesign.cli.output import Messages, print_json, print_lines, print_table, share, trust
 from benchdesign.concepts.dictionaries.open import default_store, load_dictionary
 from benchdesign.concepts.dictionaries.registry import local_entries, read_registry
@@ -26,95 +29,91 @@ if TYPE_CHECKING:
 
 __all__ = ["info_job", "list_job"]
 
-
-_MOST_MATCHES = 30
-
+_MAX_MATCHES = 30
 
 _FLAGS = {
     "dead": "never fires",
-    "dense": "fires on more than a tenth of everything",
-    "rare": "in too few texts of the corpus for its rates to mean anything",
+    "dense": "fires on more than a tenth of all tokens or passages",
+    "rare": "in too few texts of the corpus for reliable rates",
     "structural:punctuation": "fires on punctuation",
-    "structural:position": "fires at the start of a text, whatever is there",
-    "structural:wordpiece": "fires inside words, whatever they are",
+    "structural:position": "fires at the start of any text",
+    "structural:wordpiece": "fires inside any word",
     "structural:template": "fires on the template of one source",
-    "unclear": "what it fires on was read and has nothing in common",
+    "unclear": "the passages it fires on were read and have nothing in common",
 }
-"""Why a concept is kept out of the counts, in words."""
+"""Reasons to keep a concept out of the counts."""
 
 
 def info_job(
     concept: str,
     spec: str,
-    items: str | None,
-    *,
-    top: int,
-    fields: Mapping[str, str],
-    limit: int | None,
-    model: str | None,
-    device: str | None,
-    dtype: str | None,
-    hook_module: str | None,
-    as_json: bool,
-    quiet: bool,
+    items: ConceptItemsOptions,
+    model: ShownModelOptions,
+    output: OutputOptions,
 ) -> None:
-    """Print what is known about a concept, and its strongest items of a set."""
+    """Print the facts about a concept, and its strongest items of a set."""
+    fields = field_mapping(items.field, "--field")
     dictionary = load_dictionary(spec)
-    found = _find_concepts(dictionary, concept)
-    if len(found) > 1:
-        _print_matches(dictionary, found, as_json=as_json)
+    concepts = _find_concepts(dictionary, concept)
+    if len(concepts) > 1:
+        _print_matches(dictionary, concepts, as_json=output.as_json)
         return
-    facts = _facts(dictionary, found[0])
-    shown: list[dict[str, Any]] = []
-    if items is not None:
-        talk = Messages(quiet=quiet)
-        benchmark = load_benchmark(items, fields=fields or None, limit=limit)
-        talk.say_findings(benchmark.findings, rest="told by `benchdesign check`")
-        mapper = open_mapper(model, dictionary, device=device, dtype=dtype, hook_module=hook_module)
-        shown = _strongest_items(benchmark.items, mapper, found[0], top, talk)
-        facts["items"] = shown
-    if as_json:
+    facts = _facts(dictionary, concepts[0])
+    if items.items is not None:
+        messages, load = Messages(quiet=output.quiet), model.load
+        benchmark = load_benchmark(items.items, fields=fields or None, limit=items.limit)
+        messages.say_findings(benchmark.findings, rest="listed by `benchdesign check`")
+        mapper = open_mapper(
+            model.model,
+            dictionary,
+            device=load.device,
+            dtype=load.dtype,
+            hook_module=load.hook_module,
+        )
+        facts["items"] = _strongest_items(benchmark.items, mapper, concepts[0], items.top, messages)
+    if output.as_json:
         print_json(facts)
         return
     _print_facts(dictionary, facts)
-    if items is not None:
-        title = f"Strongest items of {display(items)} (~ marks those too weak to count):"
-        print_lines("", title if shown else "It fires in no item.")
-    for one in shown:
-        marked = display(one["marked"], newline=" ")
-        weak = " " if one["present"] else "~"
-        print_lines(f"  {weak}{one['peak']:7.2f}  {display(one['id'])}  {marked}")
+    if items.items is not None:
+        _print_items(items.items, facts["items"])
 
 
 def list_job(*, model: str | None, release: str | None, on_disk: bool, as_json: bool) -> None:
-    """Print which dictionaries there are."""
+    """Print the dictionaries that are available."""
     store = default_store()
     registered = read_registry(store=store)
-    local = local_entries(store=store, registered=[one.spec for one in registered])
+    local = local_entries(store=store, registered=[entry.spec for entry in registered])
     entries = [*local, *registered]
     if release is not None:
-        entries = [one for one in entries if one.release == release]
+        entries = [entry for entry in entries if entry.release == release]
         if not entries:
             raise UsageError(f"--release {release}: not in the registry of this sae-lens.")
     if model is not None:
-        entries = [one for one in entries if model.lower() in one.model.lower()]
+        entries = [entry for entry in entries if model.lower() in entry.model.lower()]
     if on_disk:
-        entries = [one for one in entries if one.on_disk]
+        entries = [entry for entry in entries if entry.on_disk]
     if as_json:
-        print_json({"dictionaries": [asdict(one) for one in entries]})
+        print_json({"dictionaries": [asdict(entry) for entry in entries]})
         return
-    registry = [one for one in entries if one.spec.startswith("sae-lens:")]
-    shown = [
-        one
-        for one in entries
-        if one.on_disk or release is not None or not one.spec.startswith("sae-lens:")
+    registry = [entry for entry in entries if entry.spec.startswith("sae-lens:")]
+    listed = [
+        entry
+        for entry in entries
+        if entry.on_disk or release is not None or not entry.spec.startswith("sae-lens:")
     ]
-    if shown:
+    if listed:
         print_table(
             ["dictionary", "model", "reads", "width", "on disk"],
             [
-                [one.spec, one.model, one.hook_point, one.width, "yes" if one.on_disk else "no"]
-                for one in shown
+                [
+                    entry.spec,
+                    entry.model,
+                    entry.hook_point,
+                    entry.width,
+                    "yes" if entry.on_disk else "no",
+                ]
+                for entry in listed
             ],
             right="   r",
         )
@@ -126,14 +125,14 @@ def list_job(*, model: str | None, release: str | None, on_disk: bool, as_json: 
 
 
 def _print_releases(entries: Sequence[Any]) -> None:
-    sizes = Counter(one.release for one in entries)
-    here = Counter(one.release for one in entries if one.on_disk)
-    first = {one.release: one for one in reversed(entries)}
+    counts = Counter(entry.release for entry in entries)
+    local_counts = Counter(entry.release for entry in entries if entry.on_disk)
+    first = {entry.release: entry for entry in reversed(entries)}
     widths: dict[str, dict[str, None]] = {}
     hooks: dict[str, dict[str, None]] = {}
-    for one in entries:
-        widths.setdefault(one.release, {})[one.width] = None
-        hooks.setdefault(one.release, {})[_hook_of_any_layer(one.hook_point)] = None
+    for entry in entries:
+        widths.setdefault(entry.release, {})[entry.width] = None
+        hooks.setdefault(entry.release, {})[_hook_of_any_layer(entry.hook_point)] = None
     print_table(
         ["release", "model", "reads", "SAEs", "widths", "on disk"],
         [
@@ -141,24 +140,24 @@ def _print_releases(entries: Sequence[Any]) -> None:
                 name,
                 first[name].model,
                 " ".join(hook for hook in hooks[name] if hook),
-                f"{sizes[name]:,}",
+                f"{counts[name]:,}",
                 " ".join(width for width in widths[name] if width),
-                str(here[name]),
+                str(local_counts[name]),
             ]
-            for name in sorted(sizes)
+            for name in sorted(counts)
         ],
         right="   r",
     )
 
 
 def _hook_of_any_layer(hook_point: str) -> str:
-    """Return a hook point without the number of its layer; empty where only the layer is known."""
+    """Return a hook point without the number of its layer; empty if only the layer is known."""
     block, _, rest = hook_point.partition("blocks.")
     return f"{block}blocks.*.{rest.partition('.')[2]}" if rest else ""
 
 
 def _find_concepts(dictionary: Dictionary, text: str) -> list[int]:
-    """Return the concept of an id, or all whose label holds the words."""
+    """Return the concept of an id, or every concept whose label contains the words."""
     if text.isdecimal():
         if int(text) >= dictionary.n_concepts:
             raise UsageError(
@@ -166,18 +165,22 @@ def _find_concepts(dictionary: Dictionary, text: str) -> list[int]:
                 "numbered from 0."
             )
         return [int(text)]
-    wanted = text.strip().lower()
-    if not wanted:
-        raise UsageError("Give the id of a concept, or words to look for in labels.")
-    found = [n for n, label in enumerate(dictionary.table.label) if wanted in (label or "").lower()]
-    if not found:
-        raise UsageError(f"No label of {dictionary.name} holds {display(text)!r}.")
-    return found
+    words = text.strip().lower()
+    if not words:
+        raise UsageError("Give the id of a concept, or words to find in labels.")
+    concepts = [
+        concept
+        for concept, label in enumerate(dictionary.table.label)
+        if words in (label or "").lower()
+    ]
+    if not concepts:
+        raise UsageError(f"No label of {dictionary.name} contains {display(text)!r}.")
+    return concepts
 
 
-def _print_matches(dictionary: Dictionary, found: Sequence[int], *, as_json: bool) -> None:
+def _print_matches(dictionary: Dictionary, concepts: Sequence[int], *, as_json: bool) -> None:
     if as_json:
-        print_json({"concepts": [_facts(dictionary, concept) for concept in found]})
+        print_json({"concepts": [_facts(dictionary, concept) for concept in concepts]})
         return
     print_table(
         ["concept", "level", "label", "trust", "kept out as"],
@@ -189,19 +192,19 @@ def _print_matches(dictionary: Dictionary, found: Sequence[int], *, as_json: boo
                 trust(dictionary.label_score(concept)),
                 dictionary.kept_out(concept) or "",
             ]
-            for concept in found[:_MOST_MATCHES]
+            for concept in concepts[:_MAX_MATCHES]
         ],
         right="r",
     )
-    if len(found) > _MOST_MATCHES:
-        print_lines(f"... and {len(found) - _MOST_MATCHES:,} more.")
+    if len(concepts) > _MAX_MATCHES:
+        print_lines(f"... and {len(concepts) - _MAX_MATCHES:,} more.")
 
 
 def _facts(dictionary: Dictionary, concept: int) -> dict[str, Any]:
-    """Return everything the dictionary knows about a concept, ready for JSON."""
+    """Return everything a dictionary stores about a concept, ready for JSON."""
     table, level = dictionary.table, dictionary.level_of(concept)
 
-    def known(value: float) -> float | None:
+    def rounded(value: float) -> float | None:
         return None if value != value else round(float(value), 6)
 
     return {
@@ -211,16 +214,16 @@ def _facts(dictionary: Dictionary, concept: int) -> dict[str, Any]:
         "hook_point": level.hook_point,
         "label": table.label[concept],
         "label_source": table.label_source[concept],
-        "label_score": known(table.label_score[concept]),
+        "label_score": rounded(table.label_score[concept]),
         "area": table.area[concept],
         "flags": sorted(table.flags[concept]),
-        "threshold": known(table.threshold[concept]),
-        "mean_activation": known(table.mean_activation[concept]),
-        "max_activation": known(table.max_activation[concept]),
-        "q90": known(table.q90[concept]),
-        "density": known(table.density[concept]),
+        "threshold": rounded(table.threshold[concept]),
+        "mean_activation": rounded(table.mean_activation[concept]),
+        "max_activation": rounded(table.max_activation[concept]),
+        "q90": rounded(table.q90[concept]),
+        "density": rounded(table.density[concept]),
         "length_edges": list(dictionary.length_edges),
-        "base_rates": [known(rate) for rate in table.base_rates[concept]],
+        "base_rates": [rounded(rate) for rate in table.base_rates[concept]],
     }
 
 
@@ -228,17 +231,20 @@ def _print_facts(dictionary: Dictionary, facts: Mapping[str, Any]) -> None:
     label = display(facts["label"] or "(no label)")
     origin = facts["label_source"] or "none"
     score = facts["label_score"]
-    trust = "not measured" if score is None else f"{score:.2f} (0.5 is chance)"
+    label_trust = "not measured" if score is None else f"{score:.2f} (0.5 is chance)"
     edges = facts["length_edges"]
     spans = [f"{low}-{high - 1}" for low, high in zip((0, *edges), edges, strict=False)]
     spans.append(f"{edges[-1]} and more" if edges else "any length")
     unit = {"token": "tokens", "passage": "passages"}.get(facts["unit"], facts["unit"])
     print_lines(
         f"concept {facts['concept_id']}  {label}",
-        f"  label        from {display(origin)}, trust {trust}",
+        f"  label        from {display(origin)}, trust {label_trust}",
         f"  level        {facts['level']} ({unit} at {facts['hook_point']}) of {dictionary.name}",
         f"  area         {display(facts['area'] or 'none')}",
-        *(f"  kept out     {flag}: {_FLAGS.get(flag, 'by its maker')}" for flag in facts["flags"]),
+        *(
+            f"  kept out     {flag}: {_FLAGS.get(flag, 'flagged by its author')}"
+            for flag in facts["flags"]
+        ),
         f"  present at   {_number(facts['threshold'])} and above",
         f"  activation   mean {_number(facts['mean_activation'])}, "
         f"largest {_number(facts['max_activation'])}",
@@ -252,19 +258,19 @@ def _print_facts(dictionary: Dictionary, facts: Mapping[str, Any]) -> None:
 
 
 def _strongest_items(
-    items: Sequence[Item], mapper: Mapper, concept: int, top: int, talk: Messages
+    items: Sequence[Item], mapper: Mapper, concept: int, top: int, messages: Messages
 ) -> list[dict[str, Any]]:
-
-    with stopping(talk.say) as stop:
-        concept_map = map_items(items, mapper, progress=talk.progress, stop=stop)
-    talk.done()
-    shown = []
+    """Return the items that show a concept most, ready for JSON."""
+    with stop_on_interrupt(messages.say) as stop:
+        concept_map = map_items(items, mapper, progress=messages.progress, stop=stop)
+    messages.end_progress()
+    rows = []
     for row in strongest_rows(concept_map, [concept], n=top)[concept]:
         item, peak = items[row], concept_map.at(row, concept)
         evidence = mapper.evidence(item, [concept])[concept]
         marks = find_marks(evidence, concept_map, row=row, concept_id=concept)
         pieces = cut(item.text, marks, limit=240)
-        shown.append(
+        rows.append(
             {
                 "id": item.id,
                 "row": item.row,
@@ -276,12 +282,21 @@ def _strongest_items(
                     f"[{piece.text}]" if piece.strength else piece.text for piece in pieces
                 ),
                 "tokens": [
-                    {"start": one.start, "end": one.end, "activation": one.activation}
-                    for one in evidence
+                    {"start": token.start, "end": token.end, "activation": token.activation}
+                    for token in evidence
                 ],
             }
         )
-    return shown
+    return rows
+
+
+def _print_items(path: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    title = f"Strongest items of {display(path)} (~ marks those too weak to count):"
+    print_lines("", title if rows else "It fires in no item.")
+    for row in rows:
+        marked = display(row["marked"], newline=" ")
+        mark = " " if row["present"] else "~"
+        print_lines(f"  {mark}{row['peak']:7.2f}  {display(row['id'])}  {marked}")
 
 
 def _number(value: float | None) -> str:

@@ -1,4 +1,4 @@
-"""What `export` does."""
+"""`export`: the revision from the decisions."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ from pathlib import Path
 
 from benchdesign.cli.actions.revision_summary import print_revision
 from benchdesign.cli.actions.run_request import benchmark_stem, check_format
-from benchdesign.cli.options import stopping
+from benchdesign.cli.interrupt import stop_on_interrupt
+from benchdesign.cli.options import OutputOptions
 from benchdesign.cli.output import Messages
+from benchdesign.cli.revision_options import RevisionOptions
 from benchdesign.foundation.paths import expand_home
 from benchdesign.foundation.preferences import cache_folder, load_preferences
 from benchdesign.pipeline.write_revision import check_targets, planned_files, write_revision
@@ -20,44 +22,43 @@ from benchdesign.workspace.workspace import Workspace
 __all__ = ["export_job"]
 
 
-def export_job(
-    folder: Path,
-    *,
-    out: Path | None,
-    format: str | None,
-    force: bool,
-    as_json: bool,
-    quiet: bool,
-) -> None:
+def export_job(folder: Path, options: RevisionOptions, output: OutputOptions) -> None:
     """Write the revision from the decisions made so far."""
-    talk = Messages(quiet=quiet)
-    check_format(format)
+    messages = Messages(quiet=output.quiet)
+    check_format(options.format)
     preferences, _ = load_preferences()
     with Workspace.open(folder, access="read") as workspace:
         analysis = workspace.load_analysis()
         log, is_stale = workspace.decisions, workspace.is_stale
         choice = Choice.from_decisions(log)
-        out = expand_home(out or f"{benchmark_stem(workspace.benchmark_file.path)}-revised")
-        check_targets(out, planned_files(analysis.benchmark, format=format), force=force)
+        out = expand_home(options.out or f"{benchmark_stem(workspace.benchmark_file.path)}-revised")
+        check_targets(
+            out, planned_files(analysis.benchmark, format=options.format), force=options.force
+        )
         if not choice.added and not choice.removed:
-            talk.say(
-                "Nothing was accepted yet, so the revision is the benchmark as it was. "
+            messages.say(
+                "Nothing has been accepted, so the revision equals the benchmark. "
                 f"Decide first: benchdesign proposals {shlex.quote(str(folder))}"
             )
-        with stopping(talk.say) as stop:
+        with stop_on_interrupt(messages.say) as stop:
             rewritten = map_rewritten_items(
                 workspace,
                 analysis,
                 choice,
                 cache=cache_folder(preferences),
-                progress=talk.progress,
+                progress=messages.progress,
                 stop=stop,
             )
-    talk.done()
+    messages.end_progress()
     revision = write_revision(
-        analysis, out, choice=choice, rewritten=rewritten, format=format, force=force
+        analysis,
+        out,
+        choice=choice,
+        rewritten=rewritten,
+        format=options.format,
+        force=options.force,
     )
     for check in publish_checks(analysis, log, revision, is_stale=is_stale):
         if check.state == "warn":
-            talk.say(f"warning: {check.text}")
-    print_revision(analysis, revision, folder, as_json=as_json, quiet=quiet)
+            messages.say(f"warning: {check.text}")
+    print_revision(analysis, revision, folder, output)

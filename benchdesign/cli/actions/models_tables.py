@@ -1,4 +1,4 @@
-"""How `models` shows what it found to people."""
+"""The tables of `models`."""
 
 from __future__ import annotations
 
@@ -18,51 +18,48 @@ if TYPE_CHECKING:
     from benchdesign.model_gaps.model_gaps import ModelGaps
     from benchdesign.model_gaps.scores import ScoreRow
     from benchdesign.model_gaps.study import Example, ModelStudy
-    from benchdesign.model_gaps.weak_regions import HeldOut
+    from benchdesign.model_gaps.weak_regions import HeldOut, WeakRegion
 
     Sides = tuple[tuple[Example, ...], tuple[Example, ...]]
 
 __all__ = ["print_across", "print_joined", "print_study"]
 
-_NAME = 46
-_TEXT = 76
-_ANSWER = 24
-_MOST_CONCEPTS = 3
+_NAME_CELLS = 46
+_TEXT_CELLS = 76
+_ANSWER_CELLS = 24
+_MAX_CONCEPTS = 3
 _EXAMPLES = 1
-"""On each side: the best and the worst item."""
+"""Example items on each side: the most telling of those missed and of those solved."""
 
 
 def print_joined(joined: JoinedResults) -> None:
-    """Print how many results found their item, and by what score."""
+    """Print how many results were joined to an item, and the scores that were used."""
     counts = {
         "about no item": joined.n_unmatched,
         "fitting several items": joined.n_ambiguous,
         "without a score": joined.n_missing,
-        "said twice": joined.n_repeated,
-        "of another item than they name": joined.n_disagreeing,
+        "repeated": joined.n_repeated,
+        "with the text of another item": joined.n_disagreeing,
         "unreadable": joined.n_unreadable,
     }
-    told = [f"{count:,} {what}" for what, count in counts.items() if count]
+    problems = [f"{count:,} {problem}" for problem, count in counts.items() if count]
     if joined.n_conflicting:
-        told.append(f"{joined.n_conflicting:,} items with results that conflict")
-    by = ", ".join(f"{count:,} by {how}" for how, count in joined.joined_by.items())
+        problems.append(f"{joined.n_conflicting:,} items with conflicting results")
+    keys = ", ".join(f"{count:,} by {key}" for key, count in joined.joined_by.items())
     print_lines(
-        f"{joined.n_joined:,} of {joined.n_rows:,} results joined ({by})"
-        + "".join(f"; {one}" for one in told)
+        "; ".join((f"{joined.n_joined:,} of {joined.n_rows:,} results joined ({keys})", *problems))
     )
-    metrics: dict[str, list[str]] = {}
+    models: dict[str, list[str]] = {}
     for model, metric in joined.metrics.items():
-        metrics.setdefault(metric, []).append(display(model))
-    print_lines(
-        "Score: "
-        + "; ".join(f"{display(metric)} ({', '.join(names)})" for metric, names in metrics.items())
-    )
+        models.setdefault(metric, []).append(display(model))
+    scores = (f"{display(metric)} ({', '.join(names)})" for metric, names in models.items())
+    print_lines(f"Score: {'; '.join(scores)}")
 
 
 def print_study(study: ModelStudy, items: Sequence[Item], *, top: int) -> None:
     """Print every model, the pairs, the items and the power."""
-    for one in study.models:
-        _print_model(study, one, items, top=top)
+    for gaps in study.models:
+        _print_model(study, gaps, items, top=top)
     for pair in study.comparisons:
         _print_pair(pair, top=top)
     if study.items is not None:
@@ -70,44 +67,52 @@ def print_study(study: ModelStudy, items: Sequence[Item], *, top: int) -> None:
     _print_power(study, top=top)
 
 
-def _print_model(study: ModelStudy, one: ModelGaps, items: Sequence[Item], *, top: int) -> None:
+def _print_model(study: ModelStudy, gaps: ModelGaps, items: Sequence[Item], *, top: int) -> None:
     print_lines(
         "",
-        f"{display(one.model)}: {one.overall:.3f} over {one.n_items:,} items "
-        f"(compared at like {' and '.join(one.controls)})",
+        f"{display(gaps.model)}: {gaps.overall:.3f} over {gaps.n_items:,} items "
+        f"(compared at equal {' and '.join(gaps.controls)})",
     )
-    profile = list(one.profile())
+    _print_areas(study, gaps, items, top=top)
+    _print_regions(study, gaps, items, top=top)
+    _print_groups(study, gaps, items, top=top)
+    _print_strong(study, gaps, items, top=top)
+    _print_held_out(gaps.held_out, top=top)
+
+
+def _print_areas(study: ModelStudy, gaps: ModelGaps, items: Sequence[Item], *, top: int) -> None:
+    profile = list(gaps.profile())
+    fdr = percent(gaps.settings.fdr)
     if not profile:
-        print_lines(f"  No area is significantly weak (at most {percent(one.settings.fdr)} false).")
-    else:
-        print_lines(f"  Weak areas, of which at most {percent(one.settings.fdr)} by chance:")
-        rows: list[tuple[str, ScoreRow]] = []
-        for area, concepts in profile[:top]:
-            rows.append((display(area.name), area))
-            rows += [(f"- {display(of.name)}", of) for of in concepts[:_MOST_CONCEPTS]]
-        _print_scores("AREA, ITS CONCEPTS", rows, level=one.settings.level)
-        for area, concepts in profile[:top]:
-            found = study.area_examples(one.model, area.unit, n=_EXAMPLES)
-            _print_examples(area.name, found, items)
-            _print_concepts(study, one, concepts[:_MOST_CONCEPTS], items)
-    _print_regions(study, one, items, top=top)
-    _print_groups(study, one, items, top=top)
-    _print_strong(study, one, items, top=top)
-    _print_held_out(one.held_out, top=top)
-
-
-def _print_regions(study: ModelStudy, one: ModelGaps, items: Sequence[Item], *, top: int) -> None:
-    if not one.regions:
+        print_lines(f"  No area is significantly weak (at most {fdr} false).")
         return
+    print_lines(f"  Weak areas, at most {fdr} of them by chance:")
+    rows: list[tuple[str, ScoreRow]] = []
+    for area, concepts in profile[:top]:
+        rows.append((display(area.name), area))
+        rows += [(f"- {display(concept.name)}", concept) for concept in concepts[:_MAX_CONCEPTS]]
+    _print_scores("AREA, ITS CONCEPTS", rows, level=gaps.settings.level)
+    for area, concepts in profile[:top]:
+        examples = study.area_examples(gaps.model, area.unit, n=_EXAMPLES)
+        _print_examples(area.name, examples, items)
+        _print_concepts(study, gaps, concepts[:_MAX_CONCEPTS], items)
+
+
+def _print_regions(study: ModelStudy, gaps: ModelGaps, items: Sequence[Item], *, top: int) -> None:
+    if not gaps.regions:
+        return
+    regions: list[tuple[str, WeakRegion]] = []
+    for region in gaps.regions[:top]:
+        regions += [("", region), *(("- ", part) for part in region.parts)]
     print_lines(
-        "  Groups of alike items it is weak at, each by less than "
-        f"{percent(one.settings.fdr)} chance however many were looked at:"
+        "  Weak groups of similar items, each with a chance below "
+        f"{percent(gaps.settings.fdr)} over all groups searched:"
     )
     print_table(
         ("  THEY SHOW", "SCORE", "POINTS", "ITEMS", "P"),
         [
             [
-                f"  {lead}{display(region.name, width=_NAME - len(lead))}",
+                f"  {indent}{display(region.name, width=_NAME_CELLS - len(indent))}",
                 f"{region.n_passed} of {region.n_items}"
                 if region.n_items < MIN_ITEMS_FOR_SHARES
                 else f"{region.score:.2f}",
@@ -115,40 +120,38 @@ def _print_regions(study: ModelStudy, one: ModelGaps, items: Sequence[Item], *, 
                 f"{region.n_items:,}",
                 f"{region.p_value:.2g}",
             ]
-            for whole in one.regions[:top]
-            for lead, region in (("", whole), *(("- ", part) for part in whole.parts))
+            for indent, region in regions
         ],
         right="lrrrr",
     )
-    for whole in one.regions[:top]:
-        for lead, region in (("", whole), *(("- ", part) for part in whole.parts)):
-            found = study.region_examples(one.model, region, n=_EXAMPLES)
-            _print_examples(f"{lead}{region.name}", found, items)
+    for indent, region in regions:
+        examples = study.region_examples(gaps.model, region, n=_EXAMPLES)
+        _print_examples(f"{indent}{region.name}", examples, items)
 
 
-def _print_groups(study: ModelStudy, one: ModelGaps, items: Sequence[Item], *, top: int) -> None:
-    groups = list(one.other_groups())[:top]
+def _print_groups(study: ModelStudy, gaps: ModelGaps, items: Sequence[Item], *, top: int) -> None:
+    groups = list(gaps.other_groups())[:top]
     if not groups:
         return
-    print_lines("  Other weak concepts; what the same items show is together:")
+    print_lines("  Other weak concepts, grouped by the items that show them:")
     rows: list[tuple[str, ScoreRow]] = []
     for head, *others in groups:
         rows.append((display(head.name), head))
-        rows += [(f"- {display(of.name)}", of) for of in others[:_MOST_CONCEPTS]]
-    _print_scores("CONCEPT, ALONG WITH IT", rows, level=one.settings.level)
+        rows += [(f"- {display(concept.name)}", concept) for concept in others[:_MAX_CONCEPTS]]
+    _print_scores("CONCEPT, ALONG WITH IT", rows, level=gaps.settings.level)
     for head, *others in groups:
-        found = study.concept_examples(one.model, head.unit, n=_EXAMPLES)
-        _print_examples(head.name, found, items)
-        _print_concepts(study, one, others[:_MOST_CONCEPTS], items)
+        examples = study.concept_examples(gaps.model, head.unit, n=_EXAMPLES)
+        _print_examples(head.name, examples, items)
+        _print_concepts(study, gaps, others[:_MAX_CONCEPTS], items)
 
 
-def _print_strong(study: ModelStudy, one: ModelGaps, items: Sequence[Item], *, top: int) -> None:
-    for title, what, scores, find in (
-        ("Strong areas:", "AREA", one.areas, study.area_examples),
+def _print_strong(study: ModelStudy, gaps: ModelGaps, items: Sequence[Item], *, top: int) -> None:
+    for title, unit, scores, find_examples in (
+        ("Strong areas:", "AREA", gaps.areas, study.area_examples),
         (
             "Strongest single concepts, which are more fragile than areas:",
             "CONCEPT",
-            one.concepts,
+            gaps.concepts,
             study.concept_examples,
         ),
     ):
@@ -156,11 +159,11 @@ def _print_strong(study: ModelStudy, one: ModelGaps, items: Sequence[Item], *, t
         if rows:
             print_lines(f"  {title}")
             _print_scores(
-                what, [(display(row.name), row) for row in rows], level=one.settings.level
+                unit, [(display(row.name), row) for row in rows], level=gaps.settings.level
             )
         for row in rows:
-            found = find(one.model, row.unit, n=_EXAMPLES)
-            _print_examples(row.name, found, items, is_strong=True)
+            examples = find_examples(gaps.model, row.unit, n=_EXAMPLES)
+            _print_examples(row.name, examples, items, is_strong=True)
 
 
 def _print_scores(title: str, rows: Sequence[tuple[str, ScoreRow]], *, level: float) -> None:
@@ -168,7 +171,7 @@ def _print_scores(title: str, rows: Sequence[tuple[str, ScoreRow]], *, level: fl
         (f"  {title}", "SCORE", percent(level), "POINTS", "ITEMS", "Q", "STANDING"),
         [
             [
-                f"  {ellipsis(name, _NAME)}",
+                f"  {ellipsis(name, _NAME_CELLS)}",
                 _score(row),
                 f"{row.low:.2f}-{row.high:.2f}",
                 points(row.gap),
@@ -189,47 +192,48 @@ def _score(row: ScoreRow) -> str:
 
 
 def _print_concepts(
-    study: ModelStudy, one: ModelGaps, concepts: Sequence[ScoreRow], items: Sequence[Item]
+    study: ModelStudy, gaps: ModelGaps, concepts: Sequence[ScoreRow], items: Sequence[Item]
 ) -> None:
-    """Print the items of what is nested in a weak place."""
-    for of in concepts:
-        found = study.concept_examples(one.model, of.unit, n=_EXAMPLES)
-        _print_examples(f"- {of.name}", found, items)
+    """Print examples of the concepts inside a weak area or group."""
+    for concept in concepts:
+        examples = study.concept_examples(gaps.model, concept.unit, n=_EXAMPLES)
+        _print_examples(f"- {concept.name}", examples, items)
 
 
 def _print_examples(
-    name: str, found: Sides, items: Sequence[Item], *, is_strong: bool = False
+    name: str, examples: Sides, items: Sequence[Item], *, is_strong: bool = False
 ) -> None:
-    missed, solved = found
+    missed, solved = examples
     sides = (("missed", missed), ("solved", solved))
     if missed or solved:
         print_lines(f"    {display(name)}")
-    for what, examples in reversed(sides) if is_strong else sides:
-        for one in examples:
-            item = items[one.row]
+    for outcome, side in reversed(sides) if is_strong else sides:
+        for example in side:
+            item = items[example.row]
+            prompt = ellipsis(display(item.prompt, newline=" "), _TEXT_CELLS)
             print_lines(
-                f"      {what} {display(item.id)} (strength {one.strength:.2g}, "
-                f"score {one.score:.2g}) {ellipsis(display(item.prompt, newline=' '), _TEXT)}"
+                f"      {outcome} {display(item.id)} (strength {example.strength:.2g}, "
+                f"score {example.score:.2g}) {prompt}"
             )
 
 
-def _print_held_out(found: Sequence[HeldOut], *, top: int) -> None:
-    if not found:
-        print_lines("  Held-out check: nothing was weak enough on one half to look at the other.")
+def _print_held_out(rows: Sequence[HeldOut], *, top: int) -> None:
+    if not rows:
+        print_lines("  Held-out check: nothing was weak enough on one half to test on the other.")
         return
     print_lines("  Held-out check: found weak on a random half, measured on the other half:")
     print_table(
-        ("  WEAK IN", "WHAT", "FOUND", "MEASURED", "ITEMS THERE", "P"),
+        ("  WEAK IN", "KIND", "FOUND", "MEASURED", "ITEMS THERE", "P"),
         [
             [
-                f"  {display(one.name, width=_NAME)}",
-                one.kind,
-                points(one.gap_found),
-                points(one.gap_held_out),
-                f"{one.n_held_out:,}",
-                "too few" if one.p_held_out != one.p_held_out else f"{one.p_held_out:.2g}",
+                f"  {display(row.name, width=_NAME_CELLS)}",
+                row.kind,
+                points(row.gap_found),
+                points(row.gap_held_out),
+                f"{row.n_held_out:,}",
+                "too few" if row.p_held_out != row.p_held_out else f"{row.p_held_out:.2g}",
             ]
-            for one in found[:top]
+            for row in rows[:top]
         ],
         right="llrrrr",
     )
@@ -239,89 +243,89 @@ def _print_pair(pair: PairedComparison, *, top: int) -> None:
     a, b = display(pair.model_a), display(pair.model_b)
     print_lines(
         "",
-        f"{a} against {b}: {points(pair.overall, 1)} points over the {pair.n_items:,} items both "
-        "have",
+        f"{a} against {b}: {points(pair.overall, 1)} points over the {pair.n_items:,} items that "
+        "both have",
     )
-    tables = (("AREA", pair.areas), ("CONCEPT", pair.concepts))
-    is_found = False
-    for title, table in tables:
+    has_difference = False
+    for title, table in (("AREA", pair.areas), ("CONCEPT", pair.concepts)):
         if table is None:
             continue
-        sides = [*table.rows(table.strong()[:top]), *table.rows(table.weak()[:top])]
-        if sides:
-            is_found = True
+        rows = [*table.rows(table.strong()[:top]), *table.rows(table.weak()[:top])]
+        if rows:
+            has_difference = True
             print_table(
                 (f"  {title}", "POINTS", "AGAINST OVERALL", "ITEMS", "Q", "BETTER THAN USUAL"),
                 [
                     [
-                        f"  {display(row.name, width=_NAME)}",
+                        f"  {display(row.name, width=_NAME_CELLS)}",
                         points(row.chi_model),
                         points(row.gap),
                         f"{row.n_items:,}",
                         f"{row.q_value:.2g}",
                         a if row.gap > 0 else b,
                     ]
-                    for row in sides
+                    for row in rows
                 ],
                 right="lrrrrl",
             )
-    if not is_found:
-        print_lines("  Nowhere is the difference significantly another than overall.")
+    if not has_difference:
+        print_lines("  No area or concept differs significantly from the overall difference.")
 
 
 def _print_items(analysis: ItemAnalysis, items: Sequence[Item], *, top: int) -> None:
-    known = analysis.n_models > 0
+    n_known = int((analysis.n_models > 0).sum())
     discrimination = analysis.discrimination[analysis.discrimination == analysis.discrimination]
     print_lines(
         "",
-        f"Items: {int(known.sum()):,} with results of {len(analysis.models)} models",
+        f"Items: {n_known:,} with results of {len(analysis.models)} models",
         f"  all models miss {int(analysis.all_miss.sum()):,}, all solve "
-        f"{int(analysis.all_pass.sum()):,}: these tell no two models apart "
-        f"({share(float(analysis.uninformative.sum() / max(int(known.sum()), 1)))})",
+        f"{int(analysis.all_pass.sum()):,}: these distinguish no two models "
+        f"({share(float(analysis.uninformative.sum() / max(n_known, 1)))})",
     )
     if len(discrimination):
-        low = int((discrimination < 0).sum())
+        n_negative = int((discrimination < 0).sum())
         print_lines(
-            f"  {low:,} of {len(discrimination):,} items are solved more by models that do worse "
-            "on the rest"
+            f"  {n_negative:,} of {len(discrimination):,} items are solved more often by models "
+            "that do worse on the rest"
         )
     suspects = list(analysis.suspects())
-    if suspects:
-        print_lines(
-            f"  {len(suspects):,} keys worth checking: the better models all miss them "
-            f"(about {analysis.expected_suspects:.0f} would be by chance)"
-        )
-        print_table(
-            ("  ITEM", "SOLVED BY", "BETTER ONES SAY", "QUESTION"),
+    if not suspects:
+        return
+    print_lines(
+        f"  {len(suspects):,} keys worth checking: the better models all miss them "
+        f"(about {analysis.expected_suspects:.0f} expected by chance)"
+    )
+    print_table(
+        ("  ITEM", "SOLVED BY", "BETTER MODELS ANSWER", "QUESTION"),
+        [
             [
-                [
-                    f"  {display(items[row.row].id)}",
-                    f"{row.n_passed} of {row.n_models}",
-                    display(row.agreed, width=_ANSWER) if row.agreed else "-",
-                    display(items[row.row].prompt, width=_TEXT, newline=" "),
-                ]
-                for row in suspects[:top]
-            ],
-            right="lrll",
-        )
+                f"  {display(items[row.row].id)}",
+                f"{row.n_passed} of {row.n_models}",
+                display(row.agreed, width=_ANSWER_CELLS) if row.agreed else "-",
+                display(items[row.row].prompt, width=_TEXT_CELLS, newline=" "),
+            ]
+            for row in suspects[:top]
+        ],
+        right="lrll",
+    )
 
 
 def _print_power(study: ModelStudy, *, top: int) -> None:
-    found = study.area_power() or study.concept_power()
-    if not found:
+    area_rows = study.area_power()
+    unit = "area" if area_rows else "concept"
+    rows = sorted(area_rows or study.concept_power(), key=lambda row: row.detectable)
+    if not rows:
         return
-    rows = sorted(found, key=lambda row: row.detectable)
-    what = "areas" if study.area_power() else "concepts"
     print_lines(
         "",
-        f"Power: {sum(row.detectable <= 0.10 for row in rows):,} of {len(rows):,} {what} can show "
+        f"Power: {sum(row.detectable <= 0.10 for row in rows):,} of {len(rows):,} {unit}s can show "
         "a gap of 10 points today (80 times in 100)",
     )
     print_table(
-        (f"  {what[:-1].upper()}", "ITEMS", "SHOWS TODAY", "FOR 10 POINTS", "FOR 5 POINTS"),
+        (f"  {unit.upper()}", "ITEMS", "SHOWS TODAY", "FOR 10 POINTS", "FOR 5 POINTS"),
         [
             [
-                f"  {display(row.name, width=_NAME)}",
+                f"  {display(row.name, width=_NAME_CELLS)}",
                 f"{row.n_items:,}",
                 f"{100 * row.detectable:.0f} points",
                 "-" if row.needed_10 is None else f"{row.needed_10:,} items",
@@ -336,7 +340,7 @@ def _print_power(study: ModelStudy, *, top: int) -> None:
 
 
 def print_across(across: Mapping[str, Any], names: Sequence[str], *, top: int) -> None:
-    """Print every model's mean over the benchmarks, and where that is lowest and highest."""
+    """Print every model's mean over the benchmarks, and its lowest and highest concepts."""
     print_lines("== Across the benchmarks ==")
     print_table(
         ("MODEL", *(display(name, width=20) for name in names), "MEAN"),
@@ -364,7 +368,7 @@ def print_across(across: Mapping[str, Any], names: Sequence[str], *, top: int) -
                     ("  CONCEPT", "SCORE", "BENCHMARKS", "ITEMS"),
                     [
                         [
-                            f"  {display(row['name'], width=_NAME)}",
+                            f"  {display(row['name'], width=_NAME_CELLS)}",
                             f"{row['chi_model']:.2f}",
                             str(row["n_benchmarks"]),
                             f"{row['n_items']:,}",

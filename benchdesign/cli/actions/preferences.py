@@ -1,4 +1,4 @@
-"""What `config show` does."""
+"""`config show`: the preferences."""
 
 from __future__ import annotations
 
@@ -10,10 +10,12 @@ __all__ = ["config_job"]
 
 
 def config_job(*, as_json: bool) -> None:
-    """Print every preference with its origin."""
-    _, found = load_preferences()
+    """Print every preference and its origin."""
+    _, values = load_preferences()
     if as_json:
-        print_json({one.name: {"value": one.value, "origin": one.origin} for one in found})
+        print_json({value.name: {"value": value.value, "origin": value.origin} for value in values})
         return
-    rows = [[one.name, display(str(one.value or "-")), display(one.origin)] for one in found]
+    rows = [
+        [value.name, display(str(value.value or "-")), display(value.origin)] for value in values
+    ]
     print_table(("SETTING", "VALUE", "FROM"), rows)

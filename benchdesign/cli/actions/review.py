@@ -1,4 +1,4 @@
-"""`proposals`, `decide` and `config show`: the review without the interface."""
+"""`proposals`: the review queue."""
 
 from __future__ import annotations
 
@@ -18,55 +18,43 @@ if TYPE_CHECKING:
     from benchdesign.workspace.analysis import Analysis
     from benchdesign.workspace.decision_log import DecisionLog
 
-__all__ = ["proposals_job"]
+__all__ = ["STATES", "VERDICTS", "proposals_job"]
 
-
-_STATES = {
-    "open": Verdict.OPEN,
-    "accepted": Verdict.ACCEPT,
-    "rejected": Verdict.REJECT,
-    "deferred": Verdict.DEFER,
+STATES = {
+    Verdict.OPEN: "open",
+    Verdict.ACCEPT: "accepted",
+    Verdict.REJECT: "rejected",
+    Verdict.DEFER: "deferred",
 }
-
-
-DONE = {verdict: state for state, verdict in _STATES.items()}
-
-
-VERDICT_WORDS = {
+VERDICTS = {
     "accept": Verdict.ACCEPT,
     "reject": Verdict.REJECT,
     "defer": Verdict.DEFER,
     "open": Verdict.OPEN,
 }
 
-
 _PROMPT_CELLS = 70
-
-
 _LABEL_CELLS = 32
-
-
-_GAIN_NOTE = "  GAIN: what it adds after those above it, 1 for the best; of removals, how redundant"
+_GAIN_NOTE = "  GAIN: value of an addition after those above it (best: 1); redundancy of a removal"
 
 
 def proposals_job(folder: Path, *, only: str | None, as_json: bool) -> None:
     """Print the review queue."""
-    if only is not None and only not in _STATES:
-        raise UsageError(f"--only {only}: unknown state; known: {', '.join(_STATES)}.")
+    if only is not None and only not in STATES.values():
+        raise UsageError(f"--only {only}: unknown state; known: {', '.join(STATES.values())}.")
     with Workspace.open(folder, access="read") as workspace:
         analysis = workspace.load_analysis()
         log = workspace.decisions
-        stale = "propose" in workspace.stale_stages()
-    if stale:
+        is_stale = "propose" in workspace.stale_stages()
+    if is_stale:
         raise WorkspaceError(
-            f"{folder}: the proposals are out of date. Run again: benchdesign open {folder}"
+            f"{folder}: the proposals are out of date. Run it again: benchdesign open {folder}"
         )
     rows = []
-    for one in (*analysis.proposals, *analysis.removals):
-        state = DONE.get(log.verdict(Subject(one.kind), one.id), "open")
+    for proposal in (*analysis.proposals, *analysis.removals):
+        state = STATES.get(log.verdict(Subject(proposal.kind), proposal.id), "open")
         if only in (None, state):
-            prompt = _prompt(analysis, one, log)
-            rows.append(_proposal_row(analysis, one, state, prompt, log))
+            rows.append(_proposal_row(analysis, proposal, state, log))
     if as_json:
         print_json({"workspace": str(folder), "proposals": rows})
         return
@@ -87,35 +75,35 @@ def proposals_job(folder: Path, *, only: str | None, as_json: bool) -> None:
         ]
         for row in rows
     ]
-    head = ("RANK", "ID", "KIND", "STATE", "GAIN", "GAPS", "FIRST OF THEM", "TRUST", "ITEM")
+    head = ("RANK", "ID", "KIND", "STATE", "GAIN", "GAPS", "FIRST GAP", "TRUST", "ITEM")
     print_table(head, table, right="rlllrrlrl")
     print_lines(_GAIN_NOTE, TRUST_NOTE)
 
 
-def _prompt(analysis: Analysis, one: Proposal, log: DecisionLog) -> str:
-    """Return a proposal's prompt as it reads with what was rewritten."""
-    if one.kind != "add" or analysis.pool is None:
-        return analysis.benchmark.items[one.row].prompt
-    item = analysis.pool.items[one.row]
-    return apply_edits(analysis.pool, item, log.standing(Subject.ADD, one.id)).item.prompt
+def _prompt(analysis: Analysis, proposal: Proposal, log: DecisionLog) -> str:
+    """Return a proposal's prompt with its edits."""
+    if proposal.kind != "add" or analysis.pool is None:
+        return analysis.benchmark.items[proposal.row].prompt
+    item = analysis.pool.items[proposal.row]
+    return apply_edits(analysis.pool, item, log.standing(Subject.ADD, proposal.id)).item.prompt
 
 
 def _proposal_row(
-    analysis: Analysis, one: Proposal, state: str, prompt: str, log: DecisionLog
+    analysis: Analysis, proposal: Proposal, state: str, log: DecisionLog
 ) -> dict[str, Any]:
-    standing = log.standing(Subject(one.kind), one.id)
+    standing = log.standing(Subject(proposal.kind), proposal.id)
     dictionary = analysis.dictionary
     return {
-        "id": one.id,
-        "kind": one.kind,
-        "rank": one.rank,
-        "gain": one.gain,
+        "id": proposal.id,
+        "kind": proposal.kind,
+        "rank": proposal.rank,
+        "gain": proposal.gain,
         "state": state,
         "note": standing.note if standing else "",
         "reason": standing.reason if standing else "",
         "edited": sorted(standing.edits) if standing else [],
-        "category": one.category,
-        "prompt": prompt,
+        "category": proposal.category,
+        "prompt": _prompt(analysis, proposal, log),
         "gaps": [
             {
                 "concept": gap.concept_id,
@@ -124,25 +112,25 @@ def _proposal_row(
                 "before": gap.before,
                 "after": gap.after,
                 "target": gap.target,
-                "words": _words(analysis, one, gap.concept_id),
+                "words": _words(analysis, proposal, gap.concept_id),
             }
-            for gap in one.gaps
+            for gap in proposal.gaps
         ],
-        "n_gaps": one.n_filled,
-        "nearest": one.nearest_id,
-        "similarity": one.nearest_similarity,
+        "n_gaps": proposal.n_filled,
+        "nearest": proposal.nearest_id,
+        "similarity": proposal.nearest_similarity,
         "checks": [
             {"name": check.name, "passed": check.passed, "message": check.message}
-            for check in one.checks
+            for check in proposal.checks
         ],
     }
 
 
-def _words(analysis: Analysis, one: Proposal, concept_id: int) -> tuple[str, ...]:
-    """Return the words of a candidate that show a concept, as it stood when it was read."""
-    if one.kind != "add" or analysis.pool is None or analysis.pool_map is None:
+def _words(analysis: Analysis, proposal: Proposal, concept_id: int) -> tuple[str, ...]:
+    """Return the words of a candidate that show a concept, without later edits."""
+    if proposal.kind != "add" or analysis.pool is None or analysis.pool_map is None:
         return ()
-    item = analysis.pool.items[one.row]
+    item = analysis.pool.items[proposal.row]
     evidence = analysis.evidence_of(item).get(concept_id, ())
-    marks = find_marks(evidence, analysis.pool_map, row=one.row, concept_id=concept_id)
+    marks = find_marks(evidence, analysis.pool_map, row=proposal.row, concept_id=concept_id)
     return marked_words(item.text, marks)

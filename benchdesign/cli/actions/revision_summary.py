@@ -1,4 +1,4 @@
-"""The summary of a revision, as text and as JSON."""
+"""The summary of a revision, as text or as JSON."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from benchdesign.cli.options import OutputOptions
 from benchdesign.cli.output import print_json, print_lines, share
 from benchdesign.foundation.text import display
 
@@ -15,28 +16,31 @@ if TYPE_CHECKING:
     from benchdesign.revision.plan import Revision
     from benchdesign.workspace.analysis import Analysis
 
-__all__ = []
+__all__ = ["print_revision"]
 
 
 def _program() -> str:
-    """Return how this program is called here: `make demo` leaves it in a folder of its own."""
-    called = Path(sys.argv[0])
-    is_elsewhere = called.name == "benchdesign" and shutil.which("benchdesign") is None
-    return shlex.quote(str(called)) if is_elsewhere else "benchdesign"
+    """Return the command that starts this program; `make demo` does not put it on the path."""
+    program = Path(sys.argv[0])
+    is_off_path = program.name == "benchdesign" and shutil.which("benchdesign") is None
+    return shlex.quote(str(program)) if is_off_path else "benchdesign"
 
 
 def print_revision(
-    analysis: Analysis, revision: Revision, workspace: Path, *, as_json: bool, quiet: bool
+    analysis: Analysis, revision: Revision, workspace: Path, output: OutputOptions
 ) -> None:
+    """Print a revision's figures, its files and the next command."""
     folder = revision.folder or Path()
-    if as_json:
+    if output.as_json:
         print_json(_summary(revision, workspace))
-    if as_json or quiet:
+    if output.as_json or output.quiet:
         return
     before, after = revision.figures_before, revision.figures_after
     gaps = int(analysis.gaps.is_gap.sum())
     lapsed = revision.n_gaps_lapsed
-    besides = f"; {lapsed} more called gaps no longer, with nothing added" if lapsed else ""
+    besides = (
+        f"; {lapsed} more are no longer gaps although nothing was added for them" if lapsed else ""
+    )
     removed = f", {len(revision.removed)} removed" if revision.removed else ""
     command = f"{_program()} open {shlex.quote(str(workspace))}"
     changes = f"{len(revision.added)} added{removed}, {revision.n_items:,} now"
@@ -47,10 +51,10 @@ def print_revision(
         if before.n_judged or after.n_judged
         else "  covered     not known: no concept is common enough to be judged",
         f"  judged      {before.n_judged:,} -> {after.n_judged:,} "
-        f"of {before.n_in_scope:,} concepts in scope; the others are too rare to tell",
+        f"of {before.n_in_scope:,} concepts in scope; the others are too rare to judge",
         f"  missing     {before.n_missing} -> {after.n_missing}",
         f"  under       {before.n_under} -> {after.n_under}",
-        f"  gaps closed {revision.n_gaps_closed} of {gaps}, no longer short by more than chance"
+        f"  gaps closed {revision.n_gaps_closed} of {gaps}: no longer short by more than chance"
         f"{besides}",
         "",
         f"Revised benchmark  {folder / revision.files[0]}",

@@ -1,45 +1,60 @@
-"""Areas and identity of one set of items, as in JSON output."""
+"""Map sets of items; the areas and the identity of one, ready for JSON."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from benchdesign.cli.interrupt import stop_on_interrupt
+from benchdesign.cli.output import Messages
 from benchdesign.coverage.area_gaps import find_area_gaps
-from benchdesign.pipeline.measure_sets import Measured
+from benchdesign.pipeline.measure_sets import Measured, measure_sets
+from benchdesign.workspace.settings import Settings
 
 if TYPE_CHECKING:
     from benchdesign.benchmarks.items import Benchmark
     from benchdesign.coverage.area_gaps import AreaGaps, AreaRow
     from benchdesign.coverage.gaps import Gaps
 
-__all__ = ["area_gap_rows", "area_row", "set_identity"]
+__all__ = ["area_figures", "find_set_area_gaps", "map_sets", "set_identity"]
 
 
-def area_gap_rows(measured: Measured, gaps: Gaps) -> AreaGaps:
-    """Find the gaps of the areas of the first benchmark."""
+def map_sets(
+    paths: Sequence[str], pool: str | None, settings: Settings, messages: Messages
+) -> Measured:
+    """Read and map benchmarks and a pool, with progress, until Ctrl-C."""
+    messages.say("reading items")
+    with stop_on_interrupt(messages.say) as stop:
+        measured = measure_sets(paths, pool, settings, progress=messages.progress, stop=stop)
+    messages.end_progress()
+    return measured
+
+
+def find_set_area_gaps(measured: Measured, gaps: Gaps) -> AreaGaps:
+    """Find the gaps of areas in the first set."""
     return find_area_gaps(
         measured.areas(), gaps, concept_map=measured.maps[0], reference_map=measured.pool_map
     )
 
 
-def area_row(area: AreaRow) -> dict[str, Any]:
-    """Return an area as it stands in JSON output."""
+def area_figures(row: AreaRow) -> dict[str, Any]:
+    """Return the figures of one area, ready for JSON."""
     return {
-        "area": area.name,
-        "status": area.status,
-        "n_gaps": area.n_gaps,
-        "n_concepts": area.n_concepts,
-        "lift": area.lift,
-        "q_value": area.q_value,
+        "area": row.name,
+        "status": row.status,
+        "n_gaps": row.n_gaps,
+        "n_concepts": row.n_concepts,
+        "lift": row.lift,
+        "q_value": row.q_value,
     }
 
 
 def set_identity(benchmark: Benchmark) -> dict[str, Any]:
-    """Return what identifies a benchmark in JSON output."""
+    """Return what identifies a set, with the findings in its file."""
     return {
         "path": str(benchmark.path),
         "sha256": benchmark.sha256,
         "n_items": len(benchmark),
         "n_findings": len(benchmark.findings),
-        "findings": [one.message for one in benchmark.findings],
+        "findings": [finding.message for finding in benchmark.findings],
     }

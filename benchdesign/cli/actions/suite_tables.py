@@ -1,12 +1,12 @@
-"""The tables of a suite of benchmarks."""
+"""`coverage` of several benchmarks: their tables, figures and report."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from benchdesign.cli.actions.set_figures import area_row, set_identity
+from benchdesign.cli.actions.set_figures import area_figures, set_identity
+from benchdesign.cli.options import ReportOptions
 from benchdesign.cli.output import (
     TRUST_NOTE,
     Messages,
@@ -28,19 +28,13 @@ if TYPE_CHECKING:
     from benchdesign.coverage.area_gaps import AreaGaps
     from benchdesign.coverage.suite import NearDuplicate, Suite
 
-__all__ = []
+__all__ = ["report_suite"]
 
 
 def report_suite(
-    measured: Measured,
-    *,
-    top: int,
-    as_json: bool,
-    report: Path | None,
-    force: bool,
-    talk: Messages,
+    measured: Measured, options: ReportOptions, messages: Messages, *, top: int
 ) -> None:
-
+    """Compare several benchmarks; print tables or JSON and write the report."""
     suite = compare_suite(
         measured.maps,
         measured.dictionary,
@@ -50,36 +44,40 @@ def report_suite(
     area_gaps = compare_areas(
         suite, measured.maps, measured.areas(), reference_map=measured.pool_map
     )
+    as_json, report = options.output.as_json, options.report
     figures = _suite_figures(measured, suite, area_gaps) if as_json or report is not None else {}
     if report is not None:
         data = collect_suite(
             suite, area_gaps, measured.benchmarks, measured.dictionary, measured.reference
         )
-        for path in write_suite_report(report, data, figures, force=force):
-            talk.say(f"wrote {display(str(path))}")
+        for path in write_suite_report(report, data, figures, force=options.force):
+            messages.say(f"wrote {display(str(path))}")
     if as_json:
         print_json(figures)
         return
-    _print_suite_tables(suite, measured.benchmarks, top=top)
+    _print_members(suite)
+    _print_overlap(suite)
+    _print_pairs(suite, measured.benchmarks, top=max(top // 2, 1))
+    _print_shared_gaps(suite, top=top)
 
 
 def _suite_figures(
     measured: Measured, suite: Suite, area_gaps: Sequence[AreaGaps]
 ) -> dict[str, Any]:
     label = measured.dictionary.label
-    added = zip(suite.only_here, suite.closed, strict=True)
+    additions = zip(suite.only_here, suite.closed, strict=True)
     return {
         "benchmarks": [
             {
                 **set_identity(benchmark),
                 **to_json(row),
                 "share_missing": row.share_missing,
-                "only_here": [label(int(one)) for one in only_here.nonzero()[0]],
-                "closed": [label(int(one)) for one in closed.nonzero()[0]],
-                "areas": [area_row(one) for one in areas.rows()],
+                "only_here": [label(int(concept)) for concept in only_here.nonzero()[0]],
+                "closed": [label(int(concept)) for concept in closed.nonzero()[0]],
+                "areas": [area_figures(area) for area in areas.rows()],
             }
             for benchmark, row, areas, (only_here, closed) in zip(
-                measured.benchmarks, suite.rows(), area_gaps, added, strict=True
+                measured.benchmarks, suite.rows(), area_gaps, additions, strict=True
             )
         ],
         "dictionary": measured.dictionary.name,
@@ -101,7 +99,7 @@ def _suite_figures(
     }
 
 
-def _print_suite_tables(suite: Suite, benchmarks: Sequence[Benchmark], *, top: int) -> None:
+def _print_members(suite: Suite) -> None:
     figures = CoverageFigures.from_gaps(suite.joint)
     print_lines(
         f"{len(suite)} benchmarks, {figures.n_items:,} items together",
@@ -138,51 +136,63 @@ def _print_suite_tables(suite: Suite, benchmarks: Sequence[Benchmark], *, top: i
         right="lrrrrrrrr",
     )
     print_lines(
-        "  Lacking: share of what could be tested at its lengths and size; closes: gaps of the rest"
+        "  LACKING: share of the concepts testable at its size and lengths that it lacks; "
+        "CLOSES: gaps of the others that it closes"
     )
+
+
+def _print_overlap(suite: Suite) -> None:
     print_lines("", "Overlap (share of the concepts that either shows)")
     print_table(
         ("", *(display(name) for name in suite.names)),
         [
-            [display(name), *(f"{value:.2f}" for value in suite.overlap[place])]
-            for place, name in enumerate(suite.names)
+            [display(name), *(f"{value:.2f}" for value in suite.overlap[row])]
+            for row, name in enumerate(suite.names)
         ],
         right="l" + "r" * len(suite),
     )
-    if suite.pairs:
-        print_lines("", f"Almost the same item in two of them ({len(suite.pairs):,} pairs)")
-        print_table(
-            ("ALIKE", "ONE", "OTHER", "QUESTION"),
+
+
+def _print_pairs(suite: Suite, benchmarks: Sequence[Benchmark], *, top: int) -> None:
+    if not suite.pairs:
+        return
+    print_lines("", f"Near-duplicates across benchmarks ({len(suite.pairs):,} pairs)")
+    print_table(
+        ("SIMILARITY", "ITEM", "NEAR-DUPLICATE", "QUESTION"),
+        [
             [
-                [
-                    f"{pair.similarity:.2f}",
-                    f"{display(suite.names[pair.benchmark_a])} {_item(benchmarks, pair, 0).id}",
-                    f"{display(suite.names[pair.benchmark_b])} {_item(benchmarks, pair, 1).id}",
-                    display(_item(benchmarks, pair, 0).prompt, width=60, newline=" "),
-                ]
-                for pair in suite.pairs[: max(top // 2, 1)]
-            ],
-            right="rlll",
-        )
+                f"{pair.similarity:.2f}",
+                f"{display(suite.names[pair.benchmark_a])} {_item(benchmarks, pair, 0).id}",
+                f"{display(suite.names[pair.benchmark_b])} {_item(benchmarks, pair, 1).id}",
+                display(_item(benchmarks, pair, 0).prompt, width=60, newline=" "),
+            ]
+            for pair in suite.pairs[:top]
+        ],
+        right="rlll",
+    )
+
+
+def _print_shared_gaps(suite: Suite, *, top: int) -> None:
     rows = list(suite.joint.rows())[:top]
-    if rows:
-        print_lines("", "Concepts that all of them lack")
-        print_table(
-            ("ID", "STATUS", "HAS", "WANT", "TRUST", "CONCEPT"),
+    if not rows:
+        return
+    print_lines("", "Concepts that all of them lack")
+    print_table(
+        ("ID", "STATUS", "HAS", "WANT", "TRUST", "CONCEPT"),
+        [
             [
-                [
-                    str(row.concept_id),
-                    row.status.value,
-                    str(row.count),
-                    str(row.target),
-                    trust(row.label_score),
-                    display(row.label),
-                ]
-                for row in rows
-            ],
-            right="rlrrrl",
-        )
-        print_lines(TRUST_NOTE)
+                str(row.concept_id),
+                row.status.value,
+                str(row.count),
+                str(row.target),
+                trust(row.label_score),
+                display(row.label),
+            ]
+            for row in rows
+        ],
+        right="rlrrrl",
+    )
+    print_lines(TRUST_NOTE)
 
 
 def _item(benchmarks: Sequence[Benchmark], pair: NearDuplicate, side: int) -> Item:
