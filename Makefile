@@ -8,16 +8,26 @@ export OMP_NUM_THREADS ?= 2
 unexport NO_COLOR
 unexport TEXTUAL_THEME
 
-.PHONY: demo test test-all lint format audit clean
+.PHONY: demo test test-rest test-all lint format audit clean
 
 demo: $(VENV)/.installed
 	$(BIN)/benchdesign demo
 
+# One room only: `make test AREA=coverage`. The rest are the tests with one of these marks; together
+# `test` and `test-rest` run every test once.
+TESTS := tests$(if $(AREA),/$(AREA))
+REST := slow or process or training or browser or packaging
+PYTEST := $(BIN)/pytest -n 2
+
 test: $(VENV)/.installed
-	$(BIN)/pytest -n 2 --dist loadfile -m "not slow"
+	$(PYTEST) -m "not ($(REST))" $(TESTS)
+
+# Status 5: no test of this room has such a mark.
+test-rest: $(VENV)/.installed
+	$(PYTEST) -m "$(REST)" $(TESTS) || [ $$? = 5 -a -n "$(AREA)" ]
 
 test-all: $(VENV)/.installed
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(PYTEST) $(TESTS)
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check benchdesign tests measurements examples

@@ -8,12 +8,52 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 # A busy machine must not fail an example, and the same examples run every time.
 settings.register_profile(
     "tests", deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
 )
 settings.load_profile("tests")
+
+
+WITH_SAE_LENS = tuple(
+    f"tests/{name}.py"
+    for name in (
+        "cli/test_dictionary",
+        "concepts/test_bridge_parity",
+        "concepts/test_build_dictionary",
+        "concepts/test_dictionary_folders",
+        "concepts/test_measure_dictionary",
+        "concepts/test_sae_encoder",
+        "concepts/test_sae_encoders",
+        "concepts/test_train_sae",
+    )
+)
+"""Files that import sae-lens, which takes long: one worker runs them all."""
+
+
+class FileScheduling(LoadScopeScheduling):
+    """The tests of a file stay together, for their fixtures, and so do those with sae-lens."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        return "sae-lens" if file in WITH_SAE_LENS else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FileScheduling:
+    """Hand files out, not tests."""
+    return FileScheduling(config, log)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what uses the trained dictionary."""
+    for item in items:
+        if "trained" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.training)
 
 
 @pytest.fixture(scope="session", autouse=True)

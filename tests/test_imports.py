@@ -7,6 +7,8 @@ import sys
 
 import pytest
 
+pytestmark = pytest.mark.process
+
 HEAVY = ("numpy", "torch", "textual", "scipy", "sklearn", "pyarrow", "transformers", "sae_lens")
 
 

@@ -351,6 +351,7 @@ def test_a_real_inspect_run_of_two_epochs_is_read(
     assert np.isnan(joined.scores[model][3:]).all()
 
 
+@pytest.mark.process
 @pytest.mark.skipif(find_spec("inspect_ai") is None, reason="Inspect is not installed")
 def test_logs_that_inspect_writes_are_read(tmp_path: Path, benchmark: Benchmark) -> None:
     script = tmp_path / "evaluate.py"

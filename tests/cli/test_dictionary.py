@@ -39,7 +39,7 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a tiny model, a corpus, a trained dictionary and its contexts."""
     folder = tmp_path_factory.mktemp("made")
     make_tiny_bert(folder / "model")
@@ -63,40 +63,40 @@ def train_arguments(folder: Path, out: Path, *more: str) -> list[str]:
     ]
 
 
-def test_train_writes_a_complete_dictionary(made: Path) -> None:
+def test_train_writes_a_complete_dictionary(trained: Path) -> None:
     from benchdesign.concepts.dictionaries.open import load_dictionary
 
-    dictionary = load_dictionary(made / "dictionary")
+    dictionary = load_dictionary(trained / "dictionary")
     assert [(one.name, one.unit, one.width) for one in dictionary.levels] == [
         ("terms", "token", 24),
         ("themes", "passage", 8),
     ]
-    assert dictionary.model == str(made / "model")
+    assert dictionary.model == str(trained / "model")
     present = dictionary.table.threshold > 0
     dead = np.array(["dead" in flags for flags in dictionary.table.flags])
     assert np.array_equal(present, ~dead)
     assert np.nanmax(dictionary.table.base_rates) <= 1
-    assert sorted(path.name for path in (made / "dictionary").iterdir()) == [
+    assert sorted(path.name for path in (trained / "dictionary").iterdir()) == [
         "concepts.parquet",
         "dictionary.json",
         "terms",
         "themes",
     ]
-    assert not (made / "dictionary.training").exists()
+    assert not (trained / "dictionary.training").exists()
 
 
-def test_no_corpus_text_is_in_the_dictionary(made: Path) -> None:
-    for path in (made / "dictionary").rglob("*"):
+def test_no_corpus_text_is_in_the_dictionary(trained: Path) -> None:
+    for path in (trained / "dictionary").rglob("*"):
         assert path.is_dir() or b"river" not in path.read_bytes()
 
 
-def test_base_rates_are_those_of_the_mapped_corpus(made: Path) -> None:
+def test_base_rates_are_those_of_the_mapped_corpus(trained: Path) -> None:
     from benchdesign.benchmarks.load import load_benchmark
     from benchdesign.concepts.mapping.map_items import map_items
     from benchdesign.concepts.mapping.open_mapper import open_mapper
 
-    mapper = open_mapper(None, made / "dictionary", device="cpu")
-    corpus = load_benchmark(made / "corpus.jsonl", fields={"prompt": "text"})
+    mapper = open_mapper(None, trained / "dictionary", device="cpu")
+    corpus = load_benchmark(trained / "corpus.jsonl", fields={"prompt": "text"})
     concept_map = map_items(corpus.items, mapper)
     table = mapper.dictionary.table
     bins = mapper.dictionary.length_bins(concept_map.n_tokens)
@@ -107,59 +107,63 @@ def test_base_rates_are_those_of_the_mapped_corpus(made: Path) -> None:
     np.testing.assert_allclose(here[live], table.base_rates[live, 2], atol=0.03)
 
 
-def test_training_again_gives_the_same_bytes(made: Path, tmp_path: Path) -> None:
-    assert run_command(train_arguments(made, tmp_path / "again")) == 0
-    for path in (made / "dictionary").rglob("*.*"):
-        other = tmp_path / "again" / path.relative_to(made / "dictionary")
+def test_training_again_gives_the_same_bytes(trained: Path, tmp_path: Path) -> None:
+    assert run_command(train_arguments(trained, tmp_path / "again")) == 0
+    for path in (trained / "dictionary").rglob("*.*"):
+        other = tmp_path / "again" / path.relative_to(trained / "dictionary")
         if path.name != "dictionary.json":  # its report holds how long it took
             assert path.read_bytes() == other.read_bytes()
 
 
 def test_measuring_on_the_training_corpus_changes_nothing(
-    made: Path, run: Run, tmp_path: Path
+    trained: Path, run: Run, tmp_path: Path
 ) -> None:
     contexts = tmp_path / "contexts.jsonl.gz"
     code, out, _ = run(
-        *("measure", made / "dictionary", made / "corpus.jsonl", "--out", tmp_path / "again"),
-        *("--model", made / "model", "--device", "cpu", "--contexts", contexts, "--json"),
+        *("measure", trained / "dictionary", trained / "corpus.jsonl", "--out", tmp_path / "again"),
+        *("--model", trained / "model", "--device", "cpu", "--contexts", contexts, "--json"),
     )
     assert code == 0
     assert json.loads(out)["corpus"]["n_texts"] == 120
     assert (tmp_path / "again/concepts.parquet").read_bytes() == (
-        made / "dictionary/concepts.parquet"
+        trained / "dictionary/concepts.parquet"
     ).read_bytes()
-    assert contexts.read_bytes() == (made / "contexts.jsonl.gz").read_bytes()
+    assert contexts.read_bytes() == (trained / "contexts.jsonl.gz").read_bytes()
 
 
-def test_measuring_gives_a_plain_sae_its_thresholds(made: Path, run: Run, tmp_path: Path) -> None:
+def test_measuring_gives_a_plain_sae_its_thresholds(
+    trained: Path, run: Run, tmp_path: Path
+) -> None:
     from benchdesign.concepts.dictionaries.open import load_dictionary
 
-    plain = made / "dictionary" / "terms"
+    plain = trained / "dictionary" / "terms"
     assert not load_dictionary(plain).table.threshold.any()
     code, out, _ = run(
-        *("measure", plain, made / "corpus.jsonl", "--out", tmp_path / "measured"),
-        *("--model", made / "model", "--device", "cpu"),
+        *("measure", plain, trained / "corpus.jsonl", "--out", tmp_path / "measured"),
+        *("--model", trained / "model", "--device", "cpu"),
     )
     assert code == 0
     assert "Measured on" in out
-    own = load_dictionary(made / "dictionary").table
+    own = load_dictionary(trained / "dictionary").table
     np.testing.assert_array_equal(
         load_dictionary(tmp_path / "measured").table.threshold, own.threshold[:24]
     )
 
 
-def test_a_plain_sae_folder_is_not_measured_in_place(made: Path, run: Run, tmp_path: Path) -> None:
-    plain = shutil.copytree(made / "dictionary" / "terms", tmp_path / "plain")
+def test_a_plain_sae_folder_is_not_measured_in_place(
+    trained: Path, run: Run, tmp_path: Path
+) -> None:
+    plain = shutil.copytree(trained / "dictionary" / "terms", tmp_path / "plain")
     code, _, err = run(
-        *("measure", plain, made / "corpus.jsonl", "--out", plain),
-        *("--model", made / "model", "--quiet"),
+        *("measure", plain, trained / "corpus.jsonl", "--out", plain),
+        *("--model", trained / "model", "--quiet"),
     )
     assert code == 2
     assert "add --out DIR" in err
 
 
-def test_train_prints_its_report_as_json(made: Path, run: Run, tmp_path: Path) -> None:
-    code, out, _ = run(*train_arguments(made, tmp_path / "json", "--json")[1:])
+def test_train_prints_its_report_as_json(trained: Path, run: Run, tmp_path: Path) -> None:
+    code, out, _ = run(*train_arguments(trained, tmp_path / "json", "--json")[1:])
     report = json.loads(out)
     assert code == 0
     assert report["corpus"]["n_texts"] == 120
@@ -198,9 +202,9 @@ def test_train_prints_its_report_as_json(made: Path, run: Run, tmp_path: Path) -
     ],
 )
 def test_bad_training_input_is_one_line_and_writes_nothing(
-    made: Path, run: Run, tmp_path: Path, change: list[str], message: str
+    trained: Path, run: Run, tmp_path: Path, change: list[str], message: str
 ) -> None:
-    code, out, err = run(*train_arguments(made, tmp_path / "out", *change)[1:])
+    code, out, err = run(*train_arguments(trained, tmp_path / "out", *change)[1:])
     assert (code, out) == (2, "")
     assert message in err
     assert len(err.strip().split("\n")) == 1
@@ -208,54 +212,54 @@ def test_bad_training_input_is_one_line_and_writes_nothing(
 
 
 def test_a_model_given_by_a_relative_path_is_found_from_anywhere(
-    made: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    trained: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from benchdesign.concepts.dictionaries.open import load_dictionary
     from benchdesign.concepts.mapping.open_mapper import open_mapper
 
-    monkeypatch.chdir(made)
+    monkeypatch.chdir(trained)
     out = tmp_path / "out"
-    assert run(*train_arguments(made, out, "--model", "./model")[1:])[0] == 0
+    assert run(*train_arguments(trained, out, "--model", "./model")[1:])[0] == 0
     monkeypatch.chdir(tmp_path)
-    assert load_dictionary(out).model == str(made / "model")
+    assert load_dictionary(out).model == str(trained / "model")
     assert open_mapper(dictionary=out, device="cpu").dictionary.n_concepts == 32
 
 
-def test_train_takes_device_auto(made: Path, run: Run, tmp_path: Path) -> None:
-    code, _, err = run(*train_arguments(made, tmp_path / "out", "--device", "auto")[1:])
+def test_train_takes_device_auto(trained: Path, run: Run, tmp_path: Path) -> None:
+    code, _, err = run(*train_arguments(trained, tmp_path / "out", "--device", "auto")[1:])
     assert (code, err) == (0, "")
 
 
-def test_an_empty_corpus_is_one_line(made: Path, run: Run, tmp_path: Path) -> None:
+def test_an_empty_corpus_is_one_line(trained: Path, run: Run, tmp_path: Path) -> None:
     (tmp_path / "empty.jsonl").write_text("")
-    arguments = train_arguments(made, tmp_path / "out")[1:]
+    arguments = train_arguments(trained, tmp_path / "out")[1:]
     arguments[1] = str(tmp_path / "empty.jsonl")
     code, _, err = run(*arguments)
     assert code == 2
     assert "no text in" in err
 
 
-def test_a_column_of_numbers_is_no_corpus(made: Path, run: Run, tmp_path: Path) -> None:
+def test_a_column_of_numbers_is_no_corpus(trained: Path, run: Run, tmp_path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     pq.write_table(pa.table({"text": [1, 2]}), tmp_path / "numbers.parquet")
-    arguments = train_arguments(made, tmp_path / "out")[1:]
+    arguments = train_arguments(trained, tmp_path / "out")[1:]
     arguments[1] = str(tmp_path / "numbers.parquet")
     code, _, err = run(*arguments)
     assert code == 2
     assert "is int64, not text" in err
 
 
-def test_only_a_dictionary_is_replaced(made: Path, run: Run, tmp_path: Path) -> None:
+def test_only_a_dictionary_is_replaced(trained: Path, run: Run, tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out/thesis.tex").write_text("mine")
-    code, _, err = run(*train_arguments(made, tmp_path / "out", "--force")[1:])
+    code, _, err = run(*train_arguments(trained, tmp_path / "out", "--force")[1:])
     assert code == 2
     assert "not a dictionary" in err
     (tmp_path / "labels.csv").write_text("concept_id,label\n0,x\n")
     code, _, err = run(
-        *("label", made / "dictionary", "--from", tmp_path / "labels.csv"),
+        *("label", trained / "dictionary", "--from", tmp_path / "labels.csv"),
         *("--out", tmp_path / "out", "--force"),
     )
     assert code == 2
@@ -263,7 +267,7 @@ def test_only_a_dictionary_is_replaced(made: Path, run: Run, tmp_path: Path) -> 
 
 
 def test_key_words_label_a_copy_and_scores_come_along(
-    made: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    trained: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from benchdesign.concepts.dictionaries.open import load_dictionary
     from benchdesign.concepts.labels import score as label_score
@@ -273,7 +277,13 @@ def test_key_words_label_a_copy_and_scores_come_along(
 
     monkeypatch.setattr(label_score, "builtin_embedder", lambda **_: embed)
     code, out, _ = run(
-        *("label", made / "dictionary", "--keywords", "--contexts", made / "contexts.jsonl.gz"),
+        *(
+            "label",
+            trained / "dictionary",
+            "--keywords",
+            "--contexts",
+            trained / "contexts.jsonl.gz",
+        ),
         *("--score", "--out", tmp_path / "labelled", "--save", tmp_path / "labels.csv", "--json"),
     )
     summary = json.loads(out)
@@ -282,19 +292,19 @@ def test_key_words_label_a_copy_and_scores_come_along(
     table = load_dictionary(tmp_path / "labelled").table
     assert {one for one in table.label_source if one} == {"keywords"}
     assert np.isfinite(table.label_score).sum() == summary["scores"]["n"] > 0
-    assert load_dictionary(made / "dictionary").table.label[0] is None
+    assert load_dictionary(trained / "dictionary").table.label[0] is None
     assert "keywords" in (tmp_path / "labels.csv").read_text()
 
 
-def test_labels_that_are_not_unique_are_counted(made: Path, run: Run, tmp_path: Path) -> None:
+def test_labels_that_are_not_unique_are_counted(trained: Path, run: Run, tmp_path: Path) -> None:
     from benchdesign.concepts.dictionaries.open import load_dictionary
 
-    flags = load_dictionary(made / "dictionary").table.flags[:24]
+    flags = load_dictionary(trained / "dictionary").table.flags[:24]
     live = [concept for concept, found in enumerate(flags) if not found][:3]
     names = dict(zip(live, ("rivers", "Rivers", "stones"), strict=True))
     labels = tmp_path / "labels.json"
     labels.write_text(json.dumps({str(concept): name for concept, name in names.items()}))
-    command = ("label", made / "dictionary", "--from", labels, "--out")
+    command = ("label", trained / "dictionary", "--from", labels, "--out")
     _, out, _ = run(*command, tmp_path / "one", "--json")
     assert json.loads(out)["n_not_unique"] == 2
     _, out, _ = run(*command, tmp_path / "two")
@@ -302,7 +312,7 @@ def test_labels_that_are_not_unique_are_counted(made: Path, run: Run, tmp_path: 
 
 
 def test_labels_that_score_low_are_taken_away(
-    made: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    trained: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from benchdesign.concepts.dictionaries.open import load_dictionary
     from benchdesign.concepts.labels import score as label_score
@@ -314,8 +324,8 @@ def test_labels_that_score_low_are_taken_away(
     rows = "".join(f"{concept},zebras\n" for concept in range(32))
     (tmp_path / "labels.csv").write_text(f"concept_id,label\n{rows}")
     code, out, _ = run(
-        *("label", made / "dictionary", "--from", tmp_path / "labels.csv"),
-        *("--contexts", made / "contexts.jsonl.gz"),
+        *("label", trained / "dictionary", "--from", tmp_path / "labels.csv"),
+        *("--contexts", trained / "contexts.jsonl.gz"),
         *("--score", "--drop-below", "0.55", "--out", tmp_path / "labelled"),
     )
     assert code == 0
@@ -325,7 +335,7 @@ def test_labels_that_score_low_are_taken_away(
 
 
 def test_only_new_labels_are_scored_again(
-    made: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    trained: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from benchdesign.concepts.dictionaries.open import load_dictionary
     from benchdesign.concepts.labels import score as label_score
@@ -338,8 +348,8 @@ def test_only_new_labels_are_scored_again(
 
     monkeypatch.setattr(label_score, "builtin_embedder", lambda **_: embed)
     folder = tmp_path / "labelled"
-    contexts = ("--contexts", made / "contexts.jsonl.gz")
-    run("label", made / "dictionary", "--keywords", *contexts, "--score", "--out", folder)
+    contexts = ("--contexts", trained / "contexts.jsonl.gz")
+    run("label", trained / "dictionary", "--keywords", *contexts, "--score", "--out", folder)
     before = load_dictionary(folder).table.label_score
     concept = int(np.flatnonzero(np.isfinite(before))[0])
     (tmp_path / "new.csv").write_text(f"concept_id,label\n{concept},rivers and stones\n")
@@ -368,16 +378,16 @@ def test_only_new_labels_are_scored_again(
     ],
 )
 def test_label_options_that_do_not_go_together(
-    made: Path, run: Run, arguments: list[str], message: str
+    trained: Path, run: Run, arguments: list[str], message: str
 ) -> None:
-    code, _, err = run("label", made / "dictionary", *arguments)
+    code, _, err = run("label", trained / "dictionary", *arguments)
     assert code == 2
     assert message in err
 
 
-def test_a_model_is_not_asked_before_the_cost_is_agreed(made: Path, run: Run) -> None:
+def test_a_model_is_not_asked_before_the_cost_is_agreed(trained: Path, run: Run) -> None:
     code, _, err = run(
-        *("label", made / "dictionary", "--contexts", made / "contexts.jsonl.gz"),
+        *("label", trained / "dictionary", "--contexts", trained / "contexts.jsonl.gz"),
         *("--endpoint", "http://127.0.0.1:9/v1", "--llm", "tiny"),
         *("--price-in", "1", "--price-out", "2"),
     )
@@ -388,7 +398,7 @@ def test_a_model_is_not_asked_before_the_cost_is_agreed(made: Path, run: Run) ->
 
 
 def test_a_stopped_run_of_a_model_pays_for_nothing_twice(
-    made: Path, run: Run, tmp_path: Path
+    trained: Path, run: Run, tmp_path: Path
 ) -> None:
     from benchdesign.concepts.dictionaries.open import load_dictionary
 
@@ -402,8 +412,8 @@ def test_a_stopped_run_of_a_model_pays_for_nothing_twice(
     folder = tmp_path / "labelled"
     with serve(reply) as (url, asked):
         arguments = (
-            *("label", made / "dictionary", "--out", folder, "--endpoint", url, "--llm", "tiny"),
-            *("--contexts", made / "contexts.jsonl.gz", "--per-request", "1", "--yes"),
+            *("label", trained / "dictionary", "--out", folder, "--endpoint", url, "--llm", "tiny"),
+            *("--contexts", trained / "contexts.jsonl.gz", "--per-request", "1", "--yes"),
         )
         code, _, err = run(*arguments)
         assert code == 1
@@ -422,10 +432,10 @@ def test_a_stopped_run_of_a_model_pays_for_nothing_twice(
     assert not list(tmp_path.glob("*.labels.jsonl"))
 
 
-def test_a_stopped_judge_is_paid_for_the_rest_only(made: Path, run: Run, tmp_path: Path) -> None:
-    contexts = ("--contexts", made / "contexts.jsonl.gz")
+def test_a_stopped_judge_is_paid_for_the_rest_only(trained: Path, run: Run, tmp_path: Path) -> None:
+    contexts = ("--contexts", trained / "contexts.jsonl.gz")
     folder = tmp_path / "labelled"
-    assert run("label", made / "dictionary", "--out", folder, "--keywords", *contexts)[0] == 0
+    assert run("label", trained / "dictionary", "--out", folder, "--keywords", *contexts)[0] == 0
     left = [2]
 
     def reply(body: dict[str, Any]) -> tuple[int, object]:
@@ -448,13 +458,15 @@ def test_a_stopped_judge_is_paid_for_the_rest_only(made: Path, run: Run, tmp_pat
     assert not list(tmp_path.glob("*.labels.jsonl"))
 
 
-def test_a_neuronpedia_export_is_for_the_level_named(made: Path, run: Run, tmp_path: Path) -> None:
+def test_a_neuronpedia_export_is_for_the_level_named(
+    trained: Path, run: Run, tmp_path: Path
+) -> None:
     from benchdesign.concepts.dictionaries.open import load_dictionary
 
     export = [{"modelId": "m", "layer": "l", "index": "2", "description": "birds"}]
     (tmp_path / "export.json").write_text(json.dumps(export))
     code, out, _ = run(
-        *("label", made / "dictionary", "--from", tmp_path / "export.json"),
+        *("label", trained / "dictionary", "--from", tmp_path / "export.json"),
         *("--level", "themes", "--out", tmp_path / "labelled"),
     )
     assert code == 0
@@ -470,12 +482,12 @@ def test_the_builtin_dictionary_is_not_labelled_in_place(run: Run, tmp_path: Pat
     assert "--out DIR" in err
 
 
-def test_info_shows_a_concept_and_its_strongest_items(made: Path, run: Run) -> None:
-    (made / "items.jsonl").write_text(
+def test_info_shows_a_concept_and_its_strongest_items(trained: Path, run: Run) -> None:
+    (trained / "items.jsonl").write_text(
         "".join(json.dumps({"id": f"i{n}", "question": f"{word} seven?"}) + "\n"
                 for n, word in enumerate(WORDS))
     )  # fmt: skip
-    arguments = ("info", "--dictionary", made / "dictionary", "--items", made / "items.jsonl")
+    arguments = ("info", "--dictionary", trained / "dictionary", "--items", trained / "items.jsonl")
     facts = []
     for concept in range(24):
         code, out, _ = run(*arguments, concept, "--json", "--quiet", "--device", "cpu")
@@ -493,10 +505,12 @@ def test_info_shows_a_concept_and_its_strongest_items(made: Path, run: Run) -> N
     assert best[0]["id"] in out
 
 
-def test_info_finds_concepts_by_their_label(made: Path, run: Run, tmp_path: Path) -> None:
+def test_info_finds_concepts_by_their_label(trained: Path, run: Run, tmp_path: Path) -> None:
     (tmp_path / "labels.csv").write_text("concept_id,label\n1,black cats\n3,white cats\n5,dogs\n")
     copy = tmp_path / "copy"
-    code, *_ = run("label", made / "dictionary", "--from", tmp_path / "labels.csv", "--out", copy)
+    code, *_ = run(
+        "label", trained / "dictionary", "--from", tmp_path / "labels.csv", "--out", copy
+    )
     assert code == 0
     code, out, _ = run("info", "cats", "--dictionary", copy)
     assert code == 0

@@ -87,6 +87,7 @@ def whole(tmp_path: Path) -> list[bytes]:
     return maps(folder)
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupted_run_keeps_what_was_mapped_and_goes_on_to_the_same_map(
     tmp_path: Path, whole: list[bytes], number: signal.Signals
@@ -107,6 +108,7 @@ def test_an_interrupted_run_keeps_what_was_mapped_and_goes_on_to_the_same_map(
     assert maps(tmp_path) == whole
 
 
+@pytest.mark.process
 def test_a_killed_run_keeps_what_was_mapped_and_goes_on_to_the_same_map(
     tmp_path: Path, whole: list[bytes]
 ) -> None:
@@ -124,6 +126,7 @@ def test_a_killed_run_keeps_what_was_mapped_and_goes_on_to_the_same_map(
     assert left == []
 
 
+@pytest.mark.process
 def test_a_second_run_on_the_same_workspace_is_told_who_holds_it(tmp_path: Path) -> None:
     write_sets(tmp_path)
     with start(tmp_path, "-q") as first:

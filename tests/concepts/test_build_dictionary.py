@@ -69,6 +69,7 @@ class StopAfter:
         return self.n_asked > self.n
 
 
+@pytest.mark.training
 def test_a_run_stopped_at_any_stage_goes_on_to_the_same_bytes(corpus: Path, tmp_path: Path) -> None:
     whole = StopAfter(10_000)
     build(corpus, tmp_path / "whole", stop=whole)
@@ -95,6 +96,7 @@ def test_a_run_stopped_at_any_stage_goes_on_to_the_same_bytes(corpus: Path, tmp_
     assert not (tmp_path / "parts.training").exists()
 
 
+@pytest.mark.training
 def test_a_checkpoint_of_another_corpus_or_seed_is_not_continued(
     corpus: Path, tmp_path: Path
 ) -> None:

@@ -86,6 +86,7 @@ def test_short_number_types_stay_close(dtype: str) -> None:
     assert (cosine / np.linalg.norm(rounded, axis=1)).min() > 0.99
 
 
+@pytest.mark.process
 def test_mapping_with_the_built_in_model_imports_no_model_library() -> None:
     code = (
         "import sys; from benchdesign.concepts.mapping.open_mapper import open_mapper; "

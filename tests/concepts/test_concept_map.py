@@ -59,6 +59,7 @@ def test_what_is_unknown_in_a_column_is_no_number() -> None:
     assert np.array_equal(found, [1.0, np.nan, 2.0], equal_nan=True)
 
 
+@pytest.mark.process
 def test_reading_a_map_and_a_dictionary_needs_no_pandas(tmp_path: Path) -> None:
     write_map(make_map([{0: 1.0}], n_concepts=1), tmp_path / "map.parquet")
     loaded = loaded_after(

@@ -297,6 +297,7 @@ def test_registry_entry_is_converted_once_and_then_opened_without_sae_lens(
     assert first.fingerprint == second.fingerprint
 
 
+@pytest.mark.process
 def test_opening_a_dictionary_does_not_import_torch(folder: Path) -> None:
     import subprocess
     import sys

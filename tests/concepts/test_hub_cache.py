@@ -70,7 +70,7 @@ def cache_as(hub: Path, repository: str) -> Path:
     return snapshot
 
 
-@pytest.mark.slow
+@pytest.mark.process
 def test_cached_registry_entry_is_used_without_a_network(tmp_path: Path) -> None:
     hub = tmp_path / "hub"
     make_tiny_decoder(cache_as(hub, "gpt2"), "gpt2")
@@ -175,7 +175,7 @@ def make_gemma_scope(folder: Path, *, is_affine: bool) -> None:
     save_file(tensors, folder / "params.safetensors")
 
 
-@pytest.mark.slow
+@pytest.mark.process
 def test_public_releases_in_the_cache_are_used_without_a_network(tmp_path: Path) -> None:
     hub, store = tmp_path / "hub", tmp_path / "store"
     make_tiny_decoder(cache_as(hub, "meta-llama/Llama-3.1-8B"), "llama")
@@ -266,7 +266,7 @@ def test_only_the_dictionary_asked_for_is_fetched(
     assert sorted(found) == sorted(fetched)
 
 
-@pytest.mark.slow
+@pytest.mark.process
 def test_entry_that_is_not_cached_is_one_line(tmp_path: Path) -> None:
     with pytest.raises(AssertionError, match="cannot be loaded") as caught:
         run_offline(tmp_path / "hub", tmp_path / "store", LLAMA_SCOPE)

@@ -231,6 +231,7 @@ def holding(cache: Path) -> Iterator[int]:
             child.kill()
 
 
+@pytest.mark.process
 def test_killed_run_loses_one_shard_and_leaves_nothing_behind(tmp_path: Path) -> None:
     with holding(tmp_path) as process_id:
         os.kill(process_id, signal.SIGKILL)
@@ -242,6 +243,7 @@ def test_killed_run_loses_one_shard_and_leaves_nothing_behind(tmp_path: Path) ->
     assert {name for name in left if not name.startswith("shard-")} == {".lock"}
 
 
+@pytest.mark.process
 @pytest.mark.usefixtures("small_shards")
 def test_two_runs_share_one_cache_and_neither_waits(tmp_path: Path) -> None:
     mapper = CountingMapper()

@@ -79,6 +79,7 @@ def train(folder: Path, spec: LevelSpec = SPEC, settings: TrainSettings = CPU) -
     )
 
 
+@pytest.mark.training
 def test_training_improves_explained_variance(tmp_path: Path) -> None:
     short = train(tmp_path / "short", replace(SPEC, passes=0.1))
     long = train(tmp_path / "long", replace(SPEC, passes=30))
@@ -86,11 +87,13 @@ def test_training_improves_explained_variance(tmp_path: Path) -> None:
     assert long.explained_variance > 0.8
 
 
+@pytest.mark.training
 def test_mean_activity_on_held_out_rows_is_at_most_k(tmp_path: Path) -> None:
     report = train(tmp_path / "sae")
     assert SPEC.k * 0.85 < report.l0 <= SPEC.k * 1.05
 
 
+@pytest.mark.training
 def test_device_auto_is_one_device_for_training(tmp_path: Path) -> None:
     short = replace(SPEC, passes=0.1)
     assert train(tmp_path / "auto", short, replace(CPU, device="auto")).n_steps > 0
@@ -98,12 +101,14 @@ def test_device_auto_is_one_device_for_training(tmp_path: Path) -> None:
         train(tmp_path / "warp", short, replace(CPU, device="warp"))
 
 
+@pytest.mark.training
 def test_matryoshka_is_trained_and_saved_alike(tmp_path: Path) -> None:
     spec = replace(SPEC, architecture="matryoshka_batchtopk", widths=(6, 12), passes=20)
     assert train(tmp_path / "sae", spec).explained_variance > 0.5
     assert json.loads((tmp_path / "sae/cfg.json").read_text())["architecture"] == "jumprelu"
 
 
+@pytest.mark.training
 @pytest.mark.parametrize("precision", ["float16", "float32"])
 def test_saved_weights_load_in_sae_lens_bit_for_bit(tmp_path: Path, precision: str) -> None:
     import torch
@@ -123,6 +128,7 @@ def test_saved_weights_load_in_sae_lens_bit_for_bit(tmp_path: Path, precision: s
     torch.testing.assert_close(exact.encode(rows), ours)
 
 
+@pytest.mark.training
 def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
     train(tmp_path / "a")
     train(tmp_path / "b")
@@ -131,6 +137,7 @@ def test_the_same_seed_gives_the_same_bytes(tmp_path: Path) -> None:
     assert weights[0] == weights[1] != weights[2]
 
 
+@pytest.mark.training
 def test_a_stopped_run_goes_on_exactly(tmp_path: Path) -> None:
     train(tmp_path / "whole")
     collected = make_bank()
@@ -181,12 +188,14 @@ def test_the_sparse_step_has_the_gradients_of_the_dense_one(n_dead: int) -> None
         torch.testing.assert_close(sparse.get_parameter(name).grad, parameter.grad)
 
 
+@pytest.mark.training
 def test_a_checkpoint_of_other_settings_is_refused(tmp_path: Path) -> None:
     train(tmp_path / "one", settings=replace(CPU, checkpoint_every=10))
     with pytest.raises(UsageError, match="other settings"):
         train(tmp_path / "two", replace(SPEC, k=4), replace(CPU, resume=True))
 
 
+@pytest.mark.training
 @pytest.mark.parametrize(
     ("file", "content"),
     [
@@ -205,6 +214,7 @@ def test_a_damaged_checkpoint_is_refused(file: str, content: str, tmp_path: Path
     assert "\n" not in str(one.value)
 
 
+@pytest.mark.training
 def test_a_kill_while_a_checkpoint_is_replaced_loses_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -231,6 +241,7 @@ def test_a_kill_while_a_checkpoint_is_replaced_loses_none(
     assert (tmp_path / "parts" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
 
 
+@pytest.mark.training
 def test_statistics_match_a_brute_force_computation(tmp_path: Path) -> None:
     from safetensors.torch import load_file
 

@@ -7,9 +7,13 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import pytest
+
 from benchdesign.errors import FormatError
 from benchdesign.foundation.child_process import ChildProcess, Failed, Finished, Stopped
 from benchdesign.foundation.progress import Progress
+
+pytestmark = pytest.mark.process
 
 
 def count(total: int, *, progress: Callable[[Progress], None], step: int = 1) -> int:

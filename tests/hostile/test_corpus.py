@@ -20,8 +20,13 @@ from tests.keywords import use_keywords
 LIMIT_S = 600
 """A hang is far beyond this; a busy machine is not."""
 
-REFUSALS = [one.name for one in CASES if isinstance(one.outcome, Refused)]
-LOADS = [one.name for one in CASES if isinstance(one.outcome, Loads)]
+REFUSALS = [case.name for case in CASES if isinstance(case.outcome, Refused)]
+LARGE = {"a million bad lines", "giant cell without an end"}
+LOADS = [
+    pytest.param(case.name, marks=[pytest.mark.slow] if case.name in LARGE else [])
+    for case in CASES
+    if isinstance(case.outcome, Loads)
+]
 
 
 @contextmanager

@@ -9,6 +9,8 @@ import pytest
 from tests.hostile import faults
 from tests.hostile.processes import can_mount, warm_up
 
+pytestmark = pytest.mark.process
+
 needs_disk = pytest.mark.skipif(not can_mount(), reason="mounting a small disk needs privileges")
 SAID = {
     "disk full while running": (1, "No space left on device"),

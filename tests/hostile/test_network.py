@@ -14,6 +14,8 @@ import pytest
 from benchdesign.benchmarks.example_data import example_folder
 from tests.hostile.cases import lines
 
+pytestmark = pytest.mark.process
+
 ROOT = Path(__file__).resolve().parents[2]
 # Any look-up of a name and any connection is written down, then refused.
 BLOCKED = """

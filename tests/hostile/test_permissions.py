@@ -13,6 +13,8 @@ from tests.hostile.cases import lines
 from tests.hostile.processes import NOBODY, Child, command, warm_up
 from tests.keywords import write_sets
 
+pytestmark = pytest.mark.process
+
 
 @pytest.fixture(scope="module", autouse=True)
 def imported() -> None:

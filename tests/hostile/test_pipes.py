@@ -54,6 +54,7 @@ def ask(folder: Path, *arguments: str) -> Ended:
     return ended
 
 
+@pytest.mark.process
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -70,12 +71,14 @@ def test_pipe_that_is_named_is_refused(arguments: tuple[str, ...], folder: Path)
     assert (ended.code, "not a regular file" in ended.err) == (2, True), ended.err
 
 
+@pytest.mark.process
 def test_settings_file_that_is_a_pipe_is_refused(folder: Path) -> None:
     os.mkfifo(folder / "config.toml")
     ended = ask(folder, "run", "animals.jsonl", "-q")
     assert (ended.code, "not a regular file" in ended.err) == (2, True), ended.err
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("name", ["workspace.json", "decisions.jsonl", "stages.json"])
 def test_file_of_a_workspace_that_is_a_pipe_is_refused(name: str, folder: Path) -> None:
     workspace = next(folder.glob("*/workspace.json")).parent

@@ -60,6 +60,7 @@ def test_value_of_another_kind_is_damage(where: str, value: Any, folder: Path) -
         Workspace.open(next(folder.glob("*/workspace.json")).parent, access="read")
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("where", ["benchmark.path", "pool.path"])
 @pytest.mark.parametrize("asked", ["proposals", "export"])
 def test_path_that_is_no_name_is_one_line(asked: str, where: str, folder: Path) -> None:
@@ -70,6 +71,7 @@ def test_path_that_is_no_name_is_one_line(asked: str, where: str, folder: Path) 
     assert "internal" not in ended.err
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("value", [None, [1], "x", 5, {"key": None}, {"key": "a", "finished": []}])
 def test_stage_of_another_kind_is_damage(value: Any, folder: Path) -> None:
     change(folder, "stages.json", "gaps", value)

@@ -160,6 +160,7 @@ async def test_what_is_known_so_far_is_shown_while_the_rest_is_read(
         assert "fox" in text and "0 / 20" in text
 
 
+@pytest.mark.process
 @pytest.mark.parametrize("how", ["X", "kill"])
 async def test_a_child_that_hangs_is_stopped_and_one_that_dies_is_reported(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, how: str
@@ -198,6 +199,7 @@ async def test_up_to_date_work_is_not_repeated(bench: Bench, fake_job: FakeJob) 
         assert app.messages.text == "Everything is up to date."
 
 
+@pytest.mark.process
 def test_a_real_child_reports_an_error_and_leaves_the_terminal_alone(tmp_path: Path) -> None:
     job = jobs.BackgroundJob.start(tmp_path)
     ended = None

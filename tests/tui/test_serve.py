@@ -57,6 +57,7 @@ async def get(session: Any, url: str, **options: Any) -> Any:
     raise AssertionError("the server never answered")
 
 
+@pytest.mark.process
 async def test_only_who_has_the_token_is_let_in(bench: Bench) -> None:
     with served(bench) as address:
         async with aiohttp.ClientSession() as session:
@@ -72,6 +73,7 @@ async def test_only_who_has_the_token_is_let_in(bench: Bench) -> None:
             assert (await get(session, url, headers=other_page)).status == 403
 
 
+@pytest.mark.process
 async def test_the_page_names_nothing_outside_the_machine(bench: Bench) -> None:
     with served(bench) as address:
         async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
@@ -174,6 +176,7 @@ async def chromium(user: Path) -> AsyncIterator[Chromium]:
         browser.wait(20)
 
 
+@pytest.mark.process
 @pytest.mark.browser
 @pytest.mark.skipif(BROWSER is None, reason="needs Chromium")
 async def test_a_candidate_is_reviewed_in_a_browser_and_is_on_disk(bench: Bench) -> None:

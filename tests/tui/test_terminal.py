@@ -19,7 +19,7 @@ import pytest
 EXAMPLES = Path(__file__).parents[2] / "examples"
 TMUX = shutil.which("tmux")
 
-pytestmark = pytest.mark.skipif(TMUX is None, reason="needs tmux")
+pytestmark = [pytest.mark.process, pytest.mark.skipif(TMUX is None, reason="needs tmux")]
 
 
 class Terminal:

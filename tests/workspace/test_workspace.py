@@ -43,6 +43,7 @@ def test_a_reader_needs_no_lock_and_changes_nothing(workspace: Workspace) -> Non
         reader.change_settings(Settings(n_add=1))
 
 
+@pytest.mark.process
 def test_the_lock_of_a_killed_process_is_free_again(workspace: Workspace) -> None:
     workspace.close()
     code = (
