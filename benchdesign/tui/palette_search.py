@@ -81,12 +81,12 @@ def _search_sources(session: Session) -> Iterator[_SearchSource]:
     loaded = session.loaded
     assert loaded is not None
     analysis = loaded.analysis
-    label, states = analysis.dictionary.label, session.concept_states
+    label, states = analysis.dictionary.label, session.view.concept_states
 
     def concept(concept_id: int) -> str:
         return f"{concept_id:05d} {label(concept_id)}"
 
-    gaps: Sequence[int] = session.gap_ids()
+    gaps: Sequence[int] = session.view.gap_ids
     yield "gap", "gaps", len(gaps), lambda i: str(gaps[i]), lambda i: concept(gaps[i])
     other_ids = [concept_id for concept_id, state in enumerate(states) if not is_gap_state(state)]
     yield (

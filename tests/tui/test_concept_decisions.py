@@ -45,18 +45,18 @@ async def test_a_wanted_count_is_on_disk_shown_at_once_and_undone(bench: Bench) 
         session = app.session
         assert session is not None
         screen = await to_concept(pilot, app, OWL)
-        assert session.concept_states[OWL] == "adequate"
+        assert session.view.concept_states[OWL] == "adequate"
         rule = session.target(OWL)
         await want(pilot, app, "60")
         (entry,) = bench.log_lines()
         assert (entry["kind"], entry["id"], entry["want"]) == ("concept", str(OWL), 60)
-        assert session.concept_states[OWL] == "under"
+        assert session.view.concept_states[OWL] == "under"
         assert screen.table.rows.cell(OWL, "want").text == "60"
         assert "want 60 by hand" in screen.query_one(Detail).text
-        assert OWL in session.gap_ids()
+        assert OWL in session.view.gap_ids
         assert session.workspace.is_stale
         await pilot.press("u")
-        assert session.concept_states[OWL] == "adequate"
+        assert session.view.concept_states[OWL] == "adequate"
         assert (session.target(OWL), session.workspace.is_stale) == (rule, False)
         assert app.messages.text == f"wanted count of {OWL} undone. 0 to undo."
         await pilot.press("U")
@@ -70,10 +70,10 @@ async def test_nothing_typed_gives_the_count_back_to_the_rule(bench: Bench) -> N
         await to_concept(pilot, app, FOX)
         rule = session.target(FOX)
         await want(pilot, app, "0")
-        assert FOX not in session.gap_ids()
+        assert FOX not in session.view.gap_ids
         await want(pilot, app, "")
         assert session.target(FOX) == rule
-        assert FOX in session.gap_ids()
+        assert FOX in session.view.gap_ids
 
 
 @pytest.mark.parametrize("bad", ["many", "-3", "1.5", "9999999999999"])
@@ -141,7 +141,7 @@ async def test_merged_concepts_are_one_row_everywhere_and_two_again_after_undo(
         assert "fox" not in visible_text(app)
         await pilot.press("u")
         await until(pilot, lambda: session.members(OWL) == [])
-        await until(pilot, lambda: FOX in session.gap_ids())
+        await until(pilot, lambda: FOX in session.view.gap_ids)
         assert session.analysis.gaps.count.tolist() == counts.tolist()
 
 

@@ -104,7 +104,7 @@ async def test_decision_made_while_the_items_are_read_is_kept(
         assert session.log.verdict(Subject.CONCEPT, row_id) is Verdict.IGNORE
         held.set()
         await until(pilot, lambda: session.loaded is not None)
-        assert session.concept_states[int(row_id)] == "ignored"
+        assert session.view.concept_states[int(row_id)] == "ignored"
 
 
 def test_summary_and_analysis_count_the_same(bench: Bench) -> None:
@@ -116,14 +116,22 @@ def test_summary_and_analysis_count_the_same(bench: Bench) -> None:
         proposal = summary.proposals[0]
         session.log.decide(Subject.ADD, proposal.id, Verdict.ACCEPT)
         session.summarise(summary)
-        before = (session.gap_ids(), session.verdict_counts(), int(session.added_counts[FOX]))
+        before = (
+            session.view.gap_ids,
+            session.verdict_counts(),
+            int(session.view.added_counts[FOX]),
+        )
         session.replace(loaded)
-        after = (session.gap_ids(), session.verdict_counts(), int(session.added_counts[FOX]))
+        after = (
+            session.view.gap_ids,
+            session.verdict_counts(),
+            int(session.view.added_counts[FOX]),
+        )
         assert before == after
         assert summary.how_sure is not None and summary.how_sure == loaded.analysis.how_sure
-        share = session.figures.n_covered / session.figures.n_judged
+        share = session.view.figures.n_covered / session.view.figures.n_judged
         assert share == pytest.approx(summary.how_sure.share)
-        assert session.accepted_rows() == [proposal.row]
+        assert session.view.accepted_rows == [proposal.row]
         assert list(session.concept_texts()) == [f"{n:05d} {one}" for n, one in enumerate(WORDS)]
 
 

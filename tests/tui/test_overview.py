@@ -27,7 +27,7 @@ async def export(pilot: Any, app: Any) -> Path:
     await until(pilot, lambda: app.messages.text.startswith("Wrote"))
     await go(pilot, app, "overview")
     await until(pilot, lambda: "no decisions since" in visible_text(app))
-    return Path(app.workspaces.ui.of_screen("export")["written"]) / "revision.json"
+    return Path(app.workspaces.ui.screen_state("export")["written"]) / "revision.json"
 
 
 @pytest.mark.parametrize("size", [(120, 36), (80, 24)])
@@ -124,9 +124,9 @@ async def test_next_step_says_how_many_gaps_the_open_candidates_would_fill(bench
     async with bench.opened() as (app, pilot):
         session = app.session
         assert session is not None and session.loaded is not None
-        assert session.n_to_fill == (1, 0)
+        assert session.view.unfilled_counts == (1, 0)
         session.record(Decision(Subject.CONCEPT, "2", want=12))
-        assert session.n_to_fill == (1, 1)
+        assert session.view.unfilled_counts == (1, 1)
         screen = app.screen
         assert isinstance(screen, OverviewScreen)
         assert "out of date" in screen.next_step()[0]
@@ -138,10 +138,10 @@ async def test_next_step_says_how_many_gaps_the_open_candidates_would_fill(bench
         await until(pilot, lambda: text in visible_text(app))
         adds = [one.item.id for one in session.loaded.candidates if one.subject is Subject.ADD]
         session.record(Decision(Subject.ADD, adds[0], Verdict.REJECT))
-        assert session.n_to_fill == (1, 0)
+        assert session.view.unfilled_counts == (1, 0)
         session.undo()
         session.record(*(Decision(Subject.ADD, one, Verdict.ACCEPT) for one in adds))
-        assert session.n_to_fill == (0, 0)
+        assert session.view.unfilled_counts == (0, 0)
         app.workspaces.refresh_screens()
         await until(pilot, lambda: "   0  +12 / 12 " in visible_text(app).partition("Areas")[2])
 

@@ -251,7 +251,7 @@ async def test_a_results_file_is_completed_and_kept_with_its_whole_path(
         await until(pilot, lambda: box._suggestion == "results.jsonl")
         await pilot.press("right", "enter")
         await until(pilot, lambda: app.screen_stack[0].study is not None)
-        kept = app.workspaces.ui.of_screen("models")["results"]
+        kept = app.workspaces.ui.screen_state("models")["results"]
         assert kept == [str(bench.folder / "results.jsonl")]
         await pilot.press("f", "f", "b")
         assert "f shows them" in app.messages.text

@@ -84,7 +84,7 @@ async def test_what_others_decided_meanwhile_is_not_of_this_sitting(bench: Bench
             other.close()
             app.workspaces.try_writing()
             await until(pilot, lambda: app.session.can_write)
-            assert app.session.sitting.n_decided == 0 and len(app.session.log) == 1
+            assert app.session.review_pace.n_decided == 0 and len(app.session.log) == 1
 
 
 @pytest.mark.parametrize("size", [(120, 36), (80, 24)])

@@ -177,7 +177,7 @@ async def test_concepts_can_be_ignored_and_pinned(bench: Bench) -> None:
     async with bench.opened() as (app, pilot):
         await go(pilot, app, "concepts")
         await pilot.press("i")
-        assert app.session.concept_states[0] == "ignored"
+        assert app.session.view.concept_states[0] == "ignored"
         await pilot.press("u", "plus")
         assert bench.log_lines()[-1]["verdict"] == "pin"
         assert app.session.workspace.is_stale

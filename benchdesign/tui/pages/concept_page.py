@@ -58,13 +58,13 @@ def concept_page(
     assert analysis is not None
     row = analysis.gaps.row(concept_id)
     table = analysis.dictionary.table
-    state = session.concept_states[concept_id]
+    state = session.view.concept_states[concept_id]
     source = table.label_source[concept_id] or "none"
     score = float(table.label_score[concept_id])
     trust = " · fit not measured" if math.isnan(score) else f" · fit {score:.2f}, chance 0.5"
     if table.label[concept_id] is None:
         trust = ""
-    added = int(session.added_counts[concept_id])
+    added = int(session.view.added_counts[concept_id])
     target = session.target(concept_id)
     area = analysis.areas.name_of(concept_id)
     more = f" + {added} accepted" if added else " items"
@@ -134,7 +134,7 @@ def _nearby_lines(session: Session, concept_id: int, *, width: int) -> list[Page
         parts.append(
             field_line(head, f"{neighbour:05d} {name} · {percent(shared, gap=' ')} shared")
         )
-    if is_gap_state(session.concept_states[concept_id]):
+    if is_gap_state(session.view.concept_states[concept_id]):
         row = closest_row(session, concept_id)
         if row is not None:
             item = analysis.benchmark.items[row]
@@ -230,7 +230,7 @@ def area_page(
                 ),
             )
         )
-    missing = sum(session.concept_states[concept_id] == "missing" for concept_id in ids)
+    missing = sum(session.view.concept_states[concept_id] == "missing" for concept_id in ids)
     parts.append(field_line("gaps", f"{len(ids)}: {missing} missing, {len(ids) - missing} under"))
     if ids:
         gaps = analysis.gaps
@@ -246,12 +246,12 @@ def area_page(
     parts += ["", heading("Its gaps, largest first")]
     for concept_id in ids[:24]:
         row = analysis.gaps.row(concept_id)
-        glyph = marks.glyph(session.concept_states[concept_id])
-        n_items = row.count + int(session.added_counts[concept_id])
+        glyph = marks.glyph(session.view.concept_states[concept_id])
+        n_items = row.count + int(session.view.added_counts[concept_id])
         parts.append(
             HangingLine(
                 Content.assemble(
-                    (f"{glyph:<3}", marks.style(session.concept_states[concept_id])),
+                    (f"{glyph:<3}", marks.style(session.view.concept_states[concept_id])),
                     f"{n_items:>4} of {session.target(concept_id):<5}",
                 ),
                 literal(row.label),

@@ -140,7 +140,7 @@ def _filled_gap_lines(
         return [field_line(title.lower(), nothing, indent=17)]
     hint = "   → highlights the next" if len(gaps) > 1 and not marks.use_ascii else ""
     parts: list[PagePart] = ["", Content.assemble(heading(title), (hint, "$foreground-muted"))]
-    added = session.added_counts
+    added = session.view.added_counts
     accepted = session.verdict(candidate) is Verdict.ACCEPT
     first = (
         max([gap.concept_id for gap in gaps].index(lit) - _MAX_GAPS_LISTED + 1, 0)
@@ -204,7 +204,7 @@ def item_page(
     judged = [
         concept_id
         for concept_id in ids
-        if session.concept_states[concept_id] not in UNCOUNTED_STATES
+        if session.view.concept_states[concept_id] not in UNCOUNTED_STATES
     ]
     if first in ids:
         judged.sort(key=lambda concept_id: concept_id != first)
@@ -253,9 +253,9 @@ def item_page(
 def _duplicate_lines(session: Session, row: int) -> list[PagePart]:
     """Return the lines about the near duplicate of an item."""
     assert session.loaded is not None
-    if row not in session.loaded.repeats:
+    if row not in session.loaded.duplicate_of_row:
         return []
-    other_row, similarity = session.loaded.repeats[row]
+    other_row, similarity = session.loaded.duplicate_of_row[row]
     other = session.loaded.analysis.benchmark.items[other_row]
     is_out = session.log.verdict(Subject.REMOVE, other.id) is Verdict.ACCEPT
     state = ", dropped" if is_out else ""
@@ -283,7 +283,7 @@ def _strongest_concept_lines(
     parts: list[PagePart] = [Content.assemble(title, (hint, "$foreground-muted"))]
     for concept_id in listed:
         is_lit = concept_id == lit
-        state = session.concept_states[concept_id]
+        state = session.view.concept_states[concept_id]
         word = marks.word(state) if marks.glyph(state) else ""
         label = display(analysis.dictionary.label(concept_id), width=max(width - 24, 12))
         parts.append(

@@ -31,7 +31,7 @@ def neighbours(session: Session, concept_id: int, n: int) -> list[tuple[int, flo
         return []
     pool_map = loaded.analysis.pool_map
     concept_map = loaded.analysis.benchmark_map if pool_map is None else pool_map
-    occurrences = loaded.pool_shown or loaded.shown
+    occurrences = loaded.pool_occurrences or loaded.item_occurrences
     n_own = len(occurrences.of(concept_id))
     if n_own < _MIN_OCCURRENCES:
         return []
@@ -50,7 +50,7 @@ def neighbours(session: Session, concept_id: int, n: int) -> list[tuple[int, flo
     with np.errstate(divide="ignore", invalid="ignore"):
         shared = both / (n_own + total - both)
     level = loaded.analysis.dictionary.table.level
-    states = session.concept_states
+    states = session.view.concept_states
     ranked = [
         (int(neighbour), float(min(shared[neighbour], 1.0)))
         for neighbour in candidates[np.argsort(-shared[candidates], kind="stable")]
@@ -67,7 +67,10 @@ def closest_row(session: Session, concept_id: int) -> int | None:
     loaded = session.loaded
     if loaded is None or loaded.analysis.pool_map is None:
         return None
-    benchmark_embeddings, pool_embeddings = loaded.meanings, loaded.analysis.pool_map.embeddings
+    benchmark_embeddings, pool_embeddings = (
+        loaded.item_embeddings,
+        loaded.analysis.pool_map.embeddings,
+    )
     if benchmark_embeddings is None or pool_embeddings is None or not len(benchmark_embeddings):
         return None
     rows = [row for row, _ in session.top_rows(concept_id, _EXAMPLES, in_pool=True)]

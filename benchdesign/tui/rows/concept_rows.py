@@ -30,7 +30,7 @@ class ConceptRows:
         self._dictionary = summary.dictionary
         self._areas = summary.areas
         self._texts = session.concept_texts()
-        self.states = session.concept_states
+        self.states = session.view.concept_states
 
     def __len__(self) -> int:
         return len(self._gaps)

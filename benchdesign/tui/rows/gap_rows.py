@@ -45,9 +45,9 @@ class GapRows:
         self._analysis = session.summary
         self._gaps = self._analysis.gaps
         self.unfolded = unfolded
-        self.states = session.concept_states
+        self.states = session.view.concept_states
         by_area: dict[int, list[int]] = {}
-        for concept_id in session.gap_ids():
+        for concept_id in session.view.gap_ids:
             by_area.setdefault(int(self._analysis.areas.area_of[concept_id]), []).append(concept_id)
         self.by_area = by_area
         self.is_flat = flat or not len(self._analysis.areas)
@@ -55,7 +55,7 @@ class GapRows:
 
     def _make_lines(self) -> list[_GapLine]:
         if self.is_flat:
-            return [_GapLine(-1, concept_id) for concept_id in self._session.gap_ids()]
+            return [_GapLine(-1, concept_id) for concept_id in self._session.view.gap_ids]
         order = sorted(
             self.by_area,
             key=lambda area: (area < 0, -sum(self._gaps.deficit[self.by_area[area]])),
@@ -164,7 +164,7 @@ class GapRows:
         if key == "have":
             return int(self._gaps.count[ids].sum())
         if key == "add":
-            return int(self._session.added_counts[ids].sum())
+            return int(self._session.view.added_counts[ids].sum())
         if key == "want":
             return sum(self._session.target(concept_id) for concept_id in ids)
         if key == "pool":
@@ -195,7 +195,7 @@ class GapRows:
         concept_id = line.concept_id
         assert concept_id is not None
         state = self.states[concept_id]
-        added = int(self._session.added_counts[concept_id])
+        added = int(self._session.view.added_counts[concept_id])
         count = int(self._gaps.count[concept_id])
         is_closed = count + added >= self._session.target(concept_id)
         if key == "mark":
@@ -220,7 +220,7 @@ class GapRows:
         if key == "have":
             return int(self._gaps.count[concept_id])
         if key == "add":
-            return int(self._session.added_counts[concept_id])
+            return int(self._session.view.added_counts[concept_id])
         if key == "want":
             return self._session.target(concept_id)
         if key == "lift":

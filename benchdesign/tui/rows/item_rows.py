@@ -52,7 +52,7 @@ class BenchmarkItemRows:
         self._items = loaded.analysis.benchmark.items
         self._n_benchmark = len(self._items)
         pool = loaded.analysis.pool
-        rows = session.accepted_rows() if pool is not None else []
+        rows = session.view.accepted_rows if pool is not None else []
         self._added = (
             [ItemRow(session.edited(pool.items[row]), row, in_pool=True) for row in rows]
             if pool
@@ -71,11 +71,11 @@ class BenchmarkItemRows:
     @property
     def has_repeats(self) -> bool:
         """Whether any original item has a near duplicate."""
-        return bool(self._loaded.repeats)
+        return bool(self._loaded.duplicate_of_row)
 
     def repeats(self, row: int) -> bool:
         """Whether an original item has a near duplicate."""
-        return row < self._n_benchmark and row in self._loaded.repeats
+        return row < self._n_benchmark and row in self._loaded.duplicate_of_row
 
     def at(self, row: int) -> ItemRow:
         """Return a row."""
@@ -135,7 +135,7 @@ class BenchmarkItemRows:
         return matches | {self._n_benchmark + position for position in added}
 
     def _n_concepts(self, item_row: ItemRow) -> int:
-        occurrences = self._loaded.pool_shown if item_row.in_pool else self._loaded.shown
+        occurrences = self._loaded.occurrences(in_pool=item_row.in_pool)
         return 0 if occurrences is None else int(occurrences.n_concepts[item_row.row])
 
     def cell(self, row: int, key: str) -> TableCell:
@@ -168,7 +168,7 @@ class BenchmarkItemRows:
         added = [self._value(self.at(row), row, key) for row in rows]
         items = self._items
         if key == "concepts":
-            return [*self._loaded.shown.n_concepts.tolist(), *added]
+            return [*self._loaded.item_occurrences.n_concepts.tolist(), *added]
         if key == "tokens":
             return [*self._analysis.benchmark_map.n_tokens.tolist(), *added]
         if key in ("id", "category", "source"):

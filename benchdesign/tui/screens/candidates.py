@@ -66,12 +66,12 @@ class CandidatesScreen(ListScreen):
 
     def _restore(self) -> None:
         super()._restore()
-        self.is_blind = self.workspaces.ui.of_screen(self.MODE).get("blind") is True
+        self.is_blind = self.workspaces.ui.screen_state(self.MODE).get("blind") is True
 
     def remember(self) -> None:
         """Save the UI state, and whether answers are hidden."""
         super().remember()
-        self.workspaces.ui.of_screen(self.MODE)["blind"] = self.is_blind
+        self.workspaces.ui.screen_state(self.MODE)["blind"] = self.is_blind
 
     # rows and pages
 
@@ -157,9 +157,9 @@ class CandidatesScreen(ListScreen):
             parts.append(f"  {len(self.table.marked):,} marked")
         if self._is_old:
             parts += ["\n", self._old_line()]
-        sitting = session.sitting
-        if sitting.n_decided:
-            parts.append((f"\n{sitting.text()}", "$foreground-muted"))
+        pace = session.review_pace
+        if pace.n_decided:
+            parts.append((f"\n{pace.text()}", "$foreground-muted"))
         return Content.assemble(*parts)
 
     def detail_of(self, row_id: str) -> Content:

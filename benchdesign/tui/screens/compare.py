@@ -178,7 +178,7 @@ class CompareScreen(ListScreen):
                 self.other = "revision"
         row_of = {item.id: row for row, item in enumerate(analysis.benchmark.items)}
         dropped = [row_of[item_id] for item_id in session.log.dropped if item_id in row_of]
-        count = analysis.gaps.count + session.added_counts
+        count = analysis.gaps.count + session.view.added_counts
         for row in dropped:
             count[session.shown_concepts(row, in_pool=False)] -= 1
         n = len(analysis.benchmark) + len(session.log.accepted) - len(dropped)
@@ -313,10 +313,12 @@ class CompareScreen(ListScreen):
         self.app.push_screen(AskChoice("Compare the benchmark with", choices), apply_choice)
 
     def _members(self) -> list[str]:
-        return [str(folder) for folder in self.workspaces.ui.of_screen("compare").get("suite", [])]
+        return [
+            str(folder) for folder in self.workspaces.ui.screen_state("compare").get("suite", [])
+        ]
 
     def _save_suite(self, folders: list[str]) -> None:
-        self.workspaces.ui.of_screen("compare").update(suite=folders)
+        self.workspaces.ui.screen_state("compare").update(suite=folders)
 
     @work(thread=True, exclusive=True, group="suite", exit_on_error=False)
     def measure_suite(self, folders: list[str]) -> None:

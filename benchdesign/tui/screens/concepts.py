@@ -45,7 +45,7 @@ class ConceptsScreen(ConceptDecisionScreen):
     def facets(self) -> tuple[Facet, ...]:
         """Return the facets: concepts by state."""
         assert self.session is not None
-        states = self.session.concept_states
+        states = self.session.view.concept_states
 
         def only(*names: str) -> Facet:
             return (names[0], lambda row: states[row] in names)

@@ -57,7 +57,7 @@ def default_folder(session: Session) -> Path:
 
 def export_folders(ui: UiState, session: Session) -> tuple[Path, ...]:
     """Return folders that may hold an export: the last one written, and the default."""
-    written = str(ui.of_screen("export").get("written", ""))
+    written = str(ui.screen_state("export").get("written", ""))
     default = default_folder(session)
     return (Path(written), default) if written and Path(written) != default else (default,)
 
@@ -67,7 +67,7 @@ def open_report(screen: BaseScreen) -> None:
     session = screen.session
     if session is None:
         return
-    folder = Path(str(screen.workspaces.ui.of_screen("export").get("written", "")))
+    folder = Path(str(screen.workspaces.ui.screen_state("export").get("written", "")))
     report = folder / "report.html"
     if not report.is_file():
         screen.say("No report yet. Press 9, then ^e to export.")
@@ -262,7 +262,7 @@ class ExportScreen(BaseScreen):
     @property
     def format(self) -> str | None:
         """The chosen format; None for the benchmark's own."""
-        name = self.workspaces.ui.of_screen("export").get("format")
+        name = self.workspaces.ui.screen_state("export").get("format")
         return name if name in EXPORTS else None
 
     def action_choose(self) -> None:
@@ -276,7 +276,7 @@ class ExportScreen(BaseScreen):
 
         def on_answer(choice: str | None) -> None:
             if choice is not None:
-                state = self.workspaces.ui.of_screen("export")
+                state = self.workspaces.ui.screen_state("export")
                 state["format"] = None if choice == "own" else choice
                 self.workspaces.save_ui()
                 self.draw_page()
@@ -354,7 +354,7 @@ class ExportScreen(BaseScreen):
             self.app.call_from_thread(self._after_write, folder, revision)
 
     def _after_write(self, folder: Path, revision: Revision) -> None:
-        self.workspaces.ui.of_screen("export")["written"] = str(folder.absolute())
+        self.workspaces.ui.screen_state("export")["written"] = str(folder.absolute())
         # Overview must redraw; this screen shows nothing that changed.
         self.workspaces.version += 1
         self.seen_version = self.workspaces.version

@@ -52,7 +52,7 @@ class GapsScreen(ConceptDecisionScreen):
         """Return areas, and the gaps of unfolded areas."""
         session = self.session
         assert session is not None
-        state = self.workspaces.ui.of_screen("gaps")
+        state = self.workspaces.ui.screen_state("gaps")
         unfolded = state.setdefault("unfolded", [])
         self._rows = GapRows(session, set(unfolded), marks=self.marks, flat=self.facet == 1)
         return self._rows
@@ -71,9 +71,9 @@ class GapsScreen(ConceptDecisionScreen):
         session = self.session
         if session is None or session.summary is None:
             return ""
-        ids = session.gap_ids()
-        missing = sum(session.concept_states[concept_id] == "missing" for concept_id in ids)
-        closed = session.n_closed(ids)
+        ids = session.view.gap_ids
+        missing = sum(session.view.concept_states[concept_id] == "missing" for concept_id in ids)
+        closed = session.view.n_closed(ids)
         share = closed / len(ids) if ids else 0.0
         bar = self.marks.bar(share, 10)
         more = f" · {len(self.table.marked)} marked" if self.table.marked else ""
@@ -128,7 +128,7 @@ class GapsScreen(ConceptDecisionScreen):
         self.shell.go("candidates")
 
     def _fold(self, row_id: str, *, is_open: bool) -> None:
-        unfolded: list[Any] = self.workspaces.ui.of_screen("gaps").setdefault("unfolded", [])
+        unfolded: list[Any] = self.workspaces.ui.screen_state("gaps").setdefault("unfolded", [])
         if is_open and row_id not in unfolded:
             unfolded.append(row_id)
         elif not is_open and row_id in unfolded:

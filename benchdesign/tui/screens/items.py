@@ -60,7 +60,7 @@ class ItemsScreen(ListScreen):
 
     def _visible_columns(self) -> set[str]:
         """Return the keys of the chosen columns; by default, of the columns that have values."""
-        saved = self.workspaces.ui.of_screen(self.MODE).get("columns")
+        saved = self.workspaces.ui.screen_state(self.MODE).get("columns")
         if isinstance(saved, list):
             return {key for key in saved if isinstance(key, str)}
         # An empty column would take width from the questions.
@@ -83,7 +83,7 @@ class ItemsScreen(ListScreen):
                 return
             fixed = [column.key for column in self.COLUMNS if column.title and not column.width]
             keys = [*chosen_keys, *fixed]
-            self.workspaces.ui.of_screen(self.MODE)["columns"] = keys
+            self.workspaces.ui.screen_state(self.MODE)["columns"] = keys
             self.workspaces.save_ui()
             if self.table.sort_key not in keys:
                 self.table.sort_key = None
@@ -188,7 +188,7 @@ class ItemsScreen(ListScreen):
 
     def action_save_view(self) -> None:
         """Save the filter, or apply a saved one."""
-        views: list[str] = self.workspaces.ui.of_screen("items").setdefault("views", [])
+        views: list[str] = self.workspaces.ui.screen_state("items").setdefault("views", [])
         current = self.filter_bar.value
         choices = [(view, view) for view in views]
         if current and current not in views:

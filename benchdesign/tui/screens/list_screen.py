@@ -146,7 +146,7 @@ class ListScreen(BaseScreen):
 
     def _restore(self) -> None:
         self.restored_from = self.workspaces.ui
-        state = self.workspaces.ui.of_screen(self.MODE)
+        state = self.workspaces.ui.screen_state(self.MODE)
         facet, zoom = state.get("facet", 0), state.get("zoom")
         self.facet = facet if isinstance(facet, int) and facet >= 0 else 0
         for css_class in _ZOOM_CLASSES:
@@ -162,7 +162,7 @@ class ListScreen(BaseScreen):
         """Save the state of the screen; do nothing while the application shuts down."""
         if not self.query("#detail"):
             return
-        self.workspaces.ui.of_screen(self.MODE).update(
+        self.workspaces.ui.screen_state(self.MODE).update(
             facet=self.facet,
             filter=self.filter_bar.value,
             sort=self.table.sort_key,

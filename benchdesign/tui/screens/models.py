@@ -233,13 +233,15 @@ class ModelsScreen(ListScreen):
         )
 
     def _paths(self) -> list[str]:
-        return [str(path) for path in self.workspaces.ui.of_screen("models").get("results", [])]
+        return [str(path) for path in self.workspaces.ui.screen_state("models").get("results", [])]
 
     def _metrics(self) -> list[str]:
-        return [str(metric) for metric in self.workspaces.ui.of_screen("models").get("metrics", [])]
+        return [
+            str(metric) for metric in self.workspaces.ui.screen_state("models").get("metrics", [])
+        ]
 
     def _save_paths(self, paths: list[str], metrics: list[str]) -> None:
-        self.workspaces.ui.of_screen("models").update(results=paths, metrics=metrics)
+        self.workspaces.ui.screen_state("models").update(results=paths, metrics=metrics)
 
     @work(thread=True, exclusive=True, group="results", exit_on_error=False)
     def read_results(self, paths: list[str], metrics: list[str] | None = None) -> None:

@@ -128,7 +128,7 @@ class OverviewScreen(BaseScreen):
             self.query_one("#below", Line).show(self._below(session))
 
     def _left(self, session: Session) -> Content:
-        figures = session.figures
+        figures = session.view.figures
         counts = figures.counts
         n_gaps = counts[Status.MISSING] + counts[Status.UNDER]
         is_stale = "gaps" in session.workspace.stale_stages()
@@ -140,7 +140,7 @@ class OverviewScreen(BaseScreen):
             )
 
         is_short = self.app.size.height < 30
-        n_filled = session.n_closed(session.gap_ids()) if session.log.accepted else 0
+        n_filled = session.view.n_closed(session.view.gap_ids) if session.log.accepted else 0
         filled = [line("filled", f"{n_filled:,}", "by accepted candidates")] if n_filled else []
         lines = [
             Content.assemble(
@@ -259,14 +259,14 @@ class OverviewScreen(BaseScreen):
         analysis = session.summary
         assert analysis is not None
         marks, gaps = self.marks, analysis.gaps
-        ids = session.gap_ids()
+        ids = session.view.gap_ids
         added = self._added_header(session)
         width = max(self.app.size.width // 2 - 24, 24)
         room = width - len(added)
         lines = [heading(f"{'Worst gaps':<{room + 7}}have{added} / want")]
         n_shown = 7 if self.app.size.height < 40 else 12
         for concept_id in ids[:n_shown]:
-            n_new = int(session.added_counts[concept_id])
+            n_new = int(session.view.added_counts[concept_id])
             new = f"{f'+{n_new}' if n_new else '':>{len(added)}}" if added else ""
             value = Content.assemble(
                 (f"{int(gaps.count[concept_id]):>4}", "bold"),
@@ -274,14 +274,14 @@ class OverviewScreen(BaseScreen):
                 (f" / {session.target(concept_id):<4}", "bold"),
             )
             label = analysis.dictionary.label(concept_id)
-            state = session.concept_states[concept_id]
+            state = session.view.concept_states[concept_id]
             lines.append(_row(state, label, value, marks=marks, width=room))
         if len(ids) > n_shown:
             lines.append(literal(f"   ... {len(ids) - n_shown} more, key 4", "$foreground-muted"))
         if not ids:
             lines.append(literal("   none with this rule", "$foreground-muted"))
         lines += [Content(""), heading(f"{'Most over-covered':<{width + 6}}items  share")]
-        over = session.most_over(4)
+        over = session.view.top_over_covered(4)
         for concept_id in over:
             label = analysis.dictionary.label(concept_id)
             share = (
@@ -370,12 +370,12 @@ class OverviewScreen(BaseScreen):
         if counts[Verdict.OPEN]:
             n_open = counts[Verdict.OPEN]
             candidates = plural(n_open, "candidate")
-            n_gaps, n_filled = session.n_to_fill
+            n_gaps, n_filled = session.view.unfilled_counts
             fills = f"; accepting all fills {n_filled:,} of {n_gaps:,} gaps" if n_filled else ""
             return (f"{candidates} to review{fills}.   enter reviews", "go('candidates')")
         if session.log.accepted or session.log.dropped:
             return ("Review complete.   enter exports the revision", "go('export')")
-        if session.gap_ids():
+        if session.view.gap_ids:
             return ("Inspect the gaps.   enter lists them", "go('gaps')")
         return ("No gaps with this rule.   enter shows all concepts", "go('concepts')")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from benchdesign.benchmarks.items import Item
+from benchdesign.benchmarks.items import Benchmark, Item
 from benchdesign.concepts.maps.token_evidence import TokenEvidence
 from benchdesign.coverage.area_gaps import AreaGaps, find_area_gaps
 from benchdesign.coverage.gaps import Gaps
@@ -49,10 +49,10 @@ class Loaded:
 
     analysis: Analysis
     area_gaps: AreaGaps | None
-    shown: ItemsByConcept
+    item_occurrences: ItemsByConcept
     """The benchmark items that show each concept."""
 
-    pool_shown: ItemsByConcept | None
+    pool_occurrences: ItemsByConcept | None
     """The pool items that show each concept; None without a pool."""
 
     candidates: tuple[Candidate, ...]
@@ -68,11 +68,11 @@ class Loaded:
     concept_texts: Sequence[str] = ()
     """The searched text of each concept, in lower case."""
 
-    meanings: NDArray[np.float32] | None = None
+    item_embeddings: NDArray[np.float32] | None = None
     """Embeddings of the benchmark items as float32; None for a large benchmark."""
 
     @cached_property
-    def repeats(self) -> Mapping[int, tuple[int, float]]:
+    def duplicate_of_row(self) -> Mapping[int, tuple[int, float]]:
         """Row and similarity of the near-duplicate of each benchmark item that has one."""
         nearest: dict[int, tuple[int, float]] = {}
         for pair in sorted(self.analysis.duplicates, key=lambda pair: -pair.similarity):
@@ -80,16 +80,52 @@ class Loaded:
             nearest.setdefault(pair.row_b, (pair.row_a, pair.similarity))
         return nearest
 
+    def occurrences(self, *, in_pool: bool) -> ItemsByConcept | None:
+        """Return the items that show each concept; None for a pool that does not exist."""
+        return self.pool_occurrences if in_pool else self.item_occurrences
+
+    def shown_concepts(self, row: int, *, in_pool: bool) -> NDArray[np.int32]:
+        """Return the concepts present in an item, strongest relative to its threshold first."""
+        analysis = self.analysis
+        concept_map = analysis.pool_map if in_pool else analysis.benchmark_map
+        assert concept_map is not None
+        low, high = int(concept_map.indptr[row]), int(concept_map.indptr[row + 1])
+        ids, peaks = concept_map.indices[low:high], concept_map.peak[low:high]
+        thresholds = analysis.gaps.coverage.thresholds[ids]
+        present = peaks >= thresholds
+        strength = peaks[present] / np.maximum(thresholds[present], 1e-6)
+        return ids[present][np.argsort(-strength, kind="stable")]
+
     @property
     def pool_count(self) -> NDArray[np.int64] | None:
         """Number of pool items that show each concept; None without a pool."""
-        return None if self.pool_shown is None else self.pool_shown.counts
+        return None if self.pool_occurrences is None else self.pool_occurrences.counts
 
     def with_gaps(self, gaps: Gaps) -> Loaded:
         """Return a copy with other judgements."""
         analysis = replace(self.analysis, gaps=gaps)
         area_gaps = analysis.area_gaps if len(analysis.areas) else None
         return replace(self, analysis=analysis, area_gaps=area_gaps)
+
+
+class PoolRows:
+    """The rows of pool items by id, found when they are asked for and kept."""
+
+    def __init__(self, pool: Benchmark | None) -> None:
+        self._pool = pool
+        self._row_of: dict[str, int] = {}
+
+    def find(self, item_ids: Iterable[str]) -> list[int]:
+        """Return the rows of the items that are in the pool, in pool order."""
+        ids = set(item_ids)
+        if self._pool is None or not ids:
+            return []
+        # Scan the pool only for new ids: it may have a million items.
+        if not ids <= self._row_of.keys():
+            for row, item in enumerate(self._pool.items):
+                if item.id in ids:
+                    self._row_of[item.id] = row
+        return sorted(self._row_of[item_id] for item_id in ids if item_id in self._row_of)
 
 
 def load_session(

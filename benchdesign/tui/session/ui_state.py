@@ -107,7 +107,7 @@ class UiState:
         values = workspace.load_ui()
         return cls(values if values.get("version") == _VERSION else None)
 
-    def of_screen(self, mode: str) -> dict[str, Any]:
+    def screen_state(self, mode: str) -> dict[str, Any]:
         """Return the state of one screen; the caller changes it in place."""
         screens = self.values.setdefault("screens", {})
         if not isinstance(screens, dict):

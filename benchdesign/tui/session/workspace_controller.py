@@ -135,7 +135,7 @@ class WorkspaceController:
     def _remember_recent(self, session: Session) -> None:
         n_gaps, n_items, n_candidates, n_open = None, 0, 0, 0
         if session.summary is not None:
-            n_gaps = len(session.gap_ids())
+            n_gaps = len(session.view.gap_ids)
             n_items = session.summary.gaps.n_items
             counts = session.verdict_counts()
             n_candidates, n_open = sum(counts.values()), counts[Verdict.OPEN]
