@@ -184,10 +184,7 @@ def run_bound(items: list[Item], mapper: SaeMapper) -> dict[str, Any]:
     model = AutoModel.from_pretrained(
         model_folder(mapper), config=config, dtype=mapper.model.dtype, **options
     ).to(mapper.model.device)
-    encoders = [
-        (mapper._point(level), level.unit, encoder)
-        for level, encoder in zip(mapper.dictionary.levels, mapper.encoders, strict=True)
-    ]
+    encoders = [(level.hook_point, level.level.unit, level.encoder) for level in mapper.levels]
     device = mapper.model.device
     mapper.model.model = None
 
@@ -214,7 +211,7 @@ def run_bound(items: list[Item], mapper: SaeMapper) -> dict[str, Any]:
         lengths = [len(window) for window in windows]
         batches = [
             [windows[index] for index in batch]
-            for batch in iterate_batches(lengths, mapper.batch_tokens)
+            for batch in iterate_batches(lengths, mapper.runner.batch_tokens)
         ]
         n_tokens = sum(forward(batch) for batch in batches)
         found = clock.report(len(items), n_tokens=n_tokens)

@@ -18,6 +18,7 @@ from benchdesign.concepts.mapping.mapper import SaeMapper
 from benchdesign.concepts.mapping.open_mapper import open_mapper
 from benchdesign.concepts.mapping.pooling import merge_windows
 from benchdesign.concepts.maps.concept_map import ConceptMap
+from benchdesign.concepts.reference_model.model import ReferenceModel
 from benchdesign.errors import DictionaryError, ModelError
 from tests.concepts.tiny_models import FAMILIES, WIDTH, make_tiny_decoder
 from tests.helpers import make_dictionary, make_tiny_bert, make_tiny_dictionary, make_tiny_sae
@@ -161,7 +162,7 @@ def test_batch_size_does_not_change_a_map(tmp_path: Path) -> None:
     model = make_tiny_bert(tmp_path / "model")
     mapper = SaeMapper.from_specs(model, make_tiny_dictionary(tmp_path / "d", model=model))
     whole = mapper.map_batch(TEXTS)
-    mapper.batch_tokens = 1
+    mapper.runner.batch_tokens = 1
     single = mapper.map_batch(TEXTS)
     assert whole.indices.tolist() == single.indices.tolist()
     np.testing.assert_allclose(whole.saliency, single.saliency, atol=1e-5)
@@ -193,12 +194,12 @@ def test_running_out_of_memory_halves_the_batch_and_the_map_is_the_same(
         return run(given)
 
     monkeypatch.setattr(owner, name, small)
-    mapper._may_grow = True
+    mapper.runner.may_grow = True
     found = mapper.map_batch(TEXTS)
     assert found.indices.tolist() == expected.indices.tolist()
     np.testing.assert_allclose(found.saliency, expected.saliency, atol=1e-5)
     assert max(sizes) > 2 >= sizes[-1]
-    assert not mapper._may_grow
+    assert not mapper.runner.may_grow
 
 
 def test_what_a_gpu_has_no_room_to_merge_is_merged_in_memory(
@@ -218,7 +219,7 @@ def test_what_a_gpu_has_no_room_to_merge_is_merged_in_memory(
         return merge_windows(parts, *given, **named)
 
     monkeypatch.setattr("benchdesign.concepts.mapping.mapper.merge_windows", small)
-    monkeypatch.setattr(SaeMapper, "on_gpu", True)
+    monkeypatch.setattr(ReferenceModel, "on_gpu", True)
     found = mapper.map_batch(TEXTS)
     assert len(tries) == 2
     assert found.indices.tolist() == expected.indices.tolist()
@@ -280,7 +281,7 @@ def test_batches_grow_where_they_may(tmp_path: Path, monkeypatch: pytest.MonkeyP
         return run(windows)
 
     monkeypatch.setattr(mapper.model, "activations", counted)
-    mapper.batch_tokens, mapper._may_grow = 40, True
+    mapper.runner.batch_tokens, mapper.runner.may_grow = 40, True
     found = mapper.map_batch(TEXTS * 8)
     assert sizes[0] <= 40 < sizes[1] <= 80 < sizes[2] <= 160
     assert found.indices.tolist() == expected.indices.tolist()
@@ -307,7 +308,7 @@ def test_windows_cut_while_a_gpu_works_give_the_same_map(
     mapper = SaeMapper.from_specs(model, make_tiny_dictionary(tmp_path / "d", model=model))
     shards = [TEXTS, TEXTS[:3], TEXTS[2:]]
     expected = [mapper.map_batch(shard) for shard in shards]
-    monkeypatch.setattr(SaeMapper, "on_gpu", True)
+    monkeypatch.setattr(ReferenceModel, "on_gpu", True)
     mapper.expect(shards[1])
     mapper.map_batch(shards[0])
     monkeypatch.setattr(mapper.model, "windows", lambda _: pytest.fail("cut twice"))

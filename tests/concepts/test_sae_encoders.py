@@ -51,7 +51,7 @@ def states_of(folder: Path) -> tuple[dict[str, Any], list[Any], Any]:
 
     names = {point: f"blocks.1.{point}" for point in POINTS}
     model = ReferenceModel.from_spec(folder, hook_points=tuple(names.values()))
-    model.keeps_all = True
+    model.keep_all_tokens = True
     (window,) = model.windows([Item("1", 0, TEXT, ((0, len(TEXT)),), TEXT)])
     ours = model.activations([window])
     whole = AutoModel.from_pretrained(folder).eval().requires_grad_(False)

@@ -15,7 +15,14 @@ if TYPE_CHECKING:
     from benchdesign.concepts.mapping.sae_encoder import Encoder
     from benchdesign.concepts.reference_model.model import ReferenceModel
 
-__all__ = ["check_model", "check_names", "hook_point", "module_paths", "needs_whole_windows"]
+__all__ = [
+    "check_model",
+    "check_names",
+    "hook_point",
+    "model_hook_point",
+    "module_paths",
+    "needs_whole_windows",
+]
 
 _TUNING_SUFFIX = re.compile(r"-(base|pt|it|instruct|chat|hf)$")
 """Suffixes for fine-tuned or repackaged versions of a model.
@@ -31,6 +38,11 @@ def hook_point(level: Level, hook_module: str | None) -> str:
     raise DictionaryError(
         f"{level.folder}: does not name the activations it reads. Add --hook-module."
     )
+
+
+def model_hook_point(model: ReferenceModel, level: Level) -> str:
+    """Return the hook point of a reference model that a level reads."""
+    return level.hook_point if level.hook_point in model.width else model.hook_points[0]
 
 
 def module_paths(dictionary: Dictionary, encoders: Sequence[Encoder]) -> dict[str, str]:
@@ -71,7 +83,7 @@ def check_model(
             f"{dictionary.name}: made for the built-in model, not for {spec}. Remove --model."
         )
     for level, encoder in zip(dictionary.levels, encoders, strict=True):
-        point = level.hook_point if level.hook_point in model.width else model.hook_points[0]
+        point = model_hook_point(model, level)
         if model.width[point] != encoder.d_in:
             raise DictionaryError(
                 f"{dictionary.name}: expects states of width {encoder.d_in}, but {spec} has "

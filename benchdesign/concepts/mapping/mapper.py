@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,15 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchdesign.benchmarks.items import Item
-from benchdesign.concepts.dictionaries.dictionary import Dictionary, Level
+from benchdesign.concepts.dictionaries.dictionary import Dictionary
 from benchdesign.concepts.dictionaries.open import load_dictionary
-from benchdesign.concepts.mapping.batches import (
-    BATCH_TOKENS,
-    PREFETCH_ITEMS,
-    WindowPrefetch,
-    first_batch,
-    iterate_batches,
-)
+from benchdesign.concepts.mapping.batches import BatchRunner, iterate_batches
 from benchdesign.concepts.mapping.compatibility import (
     check_model,
     check_names,
@@ -27,10 +22,11 @@ from benchdesign.concepts.mapping.compatibility import (
     module_paths,
     needs_whole_windows,
 )
+from benchdesign.concepts.mapping.level_encoder import LevelEncoder, content_states
 from benchdesign.concepts.mapping.map_items import SHARD_CHARACTERS, SHARD_ITEMS
 from benchdesign.concepts.mapping.map_keys import key_of_parts
-from benchdesign.concepts.mapping.pooling import PooledEntries, merge_windows, pool_hits
-from benchdesign.concepts.mapping.sae_encoder import SequenceEncoder
+from benchdesign.concepts.mapping.pooling import PooledEntries, merge_windows
+from benchdesign.concepts.mapping.sae_encoder import Encoder
 from benchdesign.concepts.mapping.sae_folder import load_encoder
 from benchdesign.concepts.mapping.sentence_sums import (
     SENTENCE_HOOK,
@@ -40,24 +36,14 @@ from benchdesign.concepts.mapping.sentence_sums import (
 )
 from benchdesign.concepts.maps.concept_map import ConceptMap
 from benchdesign.concepts.maps.token_evidence import TokenEvidence
-from benchdesign.concepts.reference_model.loading import (
-    MEMORY_ADVICE,
-    choose_device,
-    is_out_of_memory,
-)
-from benchdesign.concepts.reference_model.model import ReferenceModel, pool_passages
-from benchdesign.concepts.reference_model.windows import Window
-from benchdesign.errors import DictionaryError, ModelError
+from benchdesign.concepts.reference_model.loading import choose_device, is_out_of_memory
+from benchdesign.concepts.reference_model.model import ReferenceModel
+from benchdesign.errors import DictionaryError
 
 if TYPE_CHECKING:
     import torch
 
-    from benchdesign.concepts.mapping.sae_encoder import Encoder, Hits
-
 __all__ = ["SaeMapper"]
-
-
-FIRST_BATCH_TOKENS_GPU, MAX_BATCH_TOKENS_GPU = 1 << 14, 1 << 17
 
 
 SHARD_ITEMS_GPU, SHARD_CHARACTERS_GPU = 1 << 12, 1 << 20
@@ -72,11 +58,9 @@ class SaeMapper:
     encoders: tuple[Encoder, ...]
     """One per level."""
 
-    batch_tokens: int = BATCH_TOKENS
-    _may_grow: bool = False
+    runner: BatchRunner
     _hook_module: str | None = None
     _embedder: ReferenceModel | None = field(default=None, repr=False)
-    _expected: list[WindowPrefetch] = field(default_factory=list, repr=False)
 
     @classmethod
     def from_specs(
@@ -124,21 +108,27 @@ class SaeMapper:
             chat=chat,
         )
         check_model(reference, dictionary, encoders, spec)
-        reference.keeps_all = needs_whole_windows(dictionary, encoders)
-        mapper = cls(
+        reference.keep_all_tokens = needs_whole_windows(dictionary, encoders)
+        return cls(
             dictionary=dictionary,
             model=reference,
             encoders=tuple(encoders),
+            runner=BatchRunner.for_device(reference),
             _hook_module=hook_module,
         )
-        if mapper.on_gpu:
-            mapper.batch_tokens, mapper._may_grow = FIRST_BATCH_TOKENS_GPU, True
-        return mapper
+
+    @cached_property
+    def levels(self) -> tuple[LevelEncoder, ...]:
+        """The levels of the dictionary with their encoders."""
+        return tuple(
+            LevelEncoder(level, encoder, self.model)
+            for level, encoder in zip(self.dictionary.levels, self.encoders, strict=True)
+        )
 
     @property
     def on_gpu(self) -> bool:
         """Whether the model runs on an accelerator, which leaves the CPU free for other work."""
-        return self.model.device.type != "cpu"
+        return self.model.on_gpu
 
     @property
     def shard_limits(self) -> tuple[int, int]:
@@ -152,14 +142,8 @@ class SaeMapper:
         return SHARD_ITEMS, SHARD_CHARACTERS
 
     def expect(self, items: Sequence[Item]) -> None:
-        """Queue the items that follow those of the next call of `map_batch`.
-
-        The CPU cuts them into windows while a GPU computes.
-        """
-        self._expected = [
-            *self._expected[-1:],
-            WindowPrefetch(items, self.model.maker.cut(items, PREFETCH_ITEMS)),
-        ]
+        """Queue the items that follow those of the next call of `map_batch`."""
+        self.runner.expect(items)
 
     @property
     def key(self) -> str:
@@ -183,7 +167,7 @@ class SaeMapper:
         self, items: Sequence[Item], *, tick: Callable[[int], None] | None = None
     ) -> Callable[[], ConceptMap]:
         """Run the model; return a function that assembles the map and can run in any thread."""
-        windows = self._windows(items)
+        windows = self.runner.windows(items)
         parts: list[PooledEntries] = []
         item_of = np.asarray([window.item for window in windows], dtype=np.int64)
         n_tokens = np.zeros(len(items), dtype=np.int32)
@@ -198,15 +182,13 @@ class SaeMapper:
 
         def use(batch: NDArray[np.int64], states: dict[str, torch.Tensor]) -> None:
             chosen = [windows[index] for index in batch]
-            pooled = [
-                self._pool(level, encoder, states, batch, chosen)
-                for level, encoder in zip(self.dictionary.levels, self.encoders, strict=True)
-            ]
+            pooled = [level.pool(states, batch, chosen) for level in self.levels]
             if sums is not None:
-                sums.append(sum_states(self._content(states[SENTENCE_HOOK], chosen), chosen))
+                content = content_states(self.model, states[SENTENCE_HOOK], chosen)
+                sums.append(sum_states(content, chosen))
             parts.extend(pooled)
 
-        for batch in self._run(windows, use):
+        for batch in self.runner.run(windows, use):
             if tick is not None:
                 np.subtract.at(remaining, item_of[batch], 1)
                 tick(int((remaining[np.unique(item_of[batch])] == 0).sum()))
@@ -225,17 +207,11 @@ class SaeMapper:
 
         def use(batch: NDArray[np.int64], states: dict[str, torch.Tensor]) -> None:
             chosen = [windows[index] for index in batch]
-            for level, encoder in zip(self.dictionary.levels, self.encoders, strict=True):
-                concepts = [
-                    concept - level.offset
-                    for concept in evidence
-                    if level.offset <= concept < level.offset + level.width
-                ]
-                if concepts:
-                    level_states = states[self._point(level)]
-                    self._add_evidence(level, encoder, level_states, chosen, concepts, evidence)
+            for level in self.levels:
+                for concept, tokens in level.evidence(states, chosen, list(evidence)).items():
+                    evidence[concept] += tokens
 
-        for _ in self._run(windows, use):
+        for _ in self.runner.run(windows, use):
             pass
         return {concept: tuple(sorted(tokens)) for concept, tokens in evidence.items()}
 
@@ -248,172 +224,13 @@ class SaeMapper:
         sums = []
         windows = model.windows(items)
         lengths = [len(window) for window in windows]
-        for batch in iterate_batches(lengths, self.batch_tokens):
+        for batch in iterate_batches(lengths, self.runner.batch_tokens):
             chosen = [windows[index] for index in batch]
             states = model.activations(chosen)[SENTENCE_HOOK]
-            content_states = self._content(states, chosen) if model is self.model else states
-            sums.append(sum_states(content_states, chosen))
+            if model is self.model:
+                states = content_states(model, states, chosen)
+            sums.append(sum_states(states, chosen))
         return unit_vectors(sums, len(items), model.width[SENTENCE_HOOK])
-
-    def _windows(self, items: Sequence[Item]) -> list[Window]:
-        """Return the windows of items, reusing those cut ahead."""
-        for ahead in self._expected:
-            if ahead.items is items:
-                self._expected.remove(ahead)
-                return ahead.all()
-        return self.model.windows(items)
-
-    def _run(
-        self,
-        windows: Sequence[Window],
-        use: Callable[[NDArray[np.int64], dict[str, torch.Tensor]], None],
-    ) -> Iterator[NDArray[np.int64]]:
-        """Pass the states of all windows to `use`, shortest first, in batches that fit in memory.
-
-        Yields each finished batch (indices into `windows`). A batch that does not fit is halved
-        and run again, so `use` must keep nothing from a batch that failed.
-        """
-        import torch
-
-        lengths = np.asarray([len(window) for window in windows], dtype=np.int64)
-        order = np.argsort(lengths, kind="stable")
-        low = 0
-        while low < len(order):
-            batch = first_batch(order[low:], lengths, self.batch_tokens)
-            fits = True
-            try:
-                self._run_batch(batch, [windows[index] for index in batch], use)
-            except (RuntimeError, MemoryError) as problem:
-                if not is_out_of_memory(problem):
-                    raise
-                fits = False
-            # Outside the except block: the exception would keep the failed batch in memory.
-            if not fits:
-                if len(batch) == 1:
-                    raise ModelError(
-                        f"One window of {lengths[batch[0]]} tokens does not fit in memory. "
-                        f"{MEMORY_ADVICE}"
-                    )
-                self.batch_tokens = max(int(lengths[batch].max()) * len(batch) // 2, 1)
-                self._may_grow = False
-                torch.cuda.empty_cache()
-                continue
-            yield batch
-            low += len(batch)
-            if self._may_grow:
-                self.batch_tokens = min(self.batch_tokens * 2, MAX_BATCH_TOKENS_GPU)
-
-    def _run_batch(
-        self,
-        batch: NDArray[np.int64],
-        windows: Sequence[Window],
-        use: Callable[[NDArray[np.int64], dict[str, torch.Tensor]], None],
-    ) -> None:
-        states = self.model.activations(windows)
-        # CUDA runs asynchronously: cut windows while the GPU computes.
-        if self._expected and self.on_gpu:
-            self._expected[-1].step()
-        use(batch, states)
-
-    def _pool(
-        self,
-        level: Level,
-        encoder: Encoder,
-        states: dict[str, torch.Tensor],
-        batch: NDArray[np.int64],
-        windows: Sequence[Window],
-    ) -> PooledEntries:
-        """Encode one batch at one level and pool it per window."""
-        import torch
-
-        if level.unit == "token":
-            counts = [window.n_content for window in windows]
-            starts = np.concatenate([window.starts for window in windows])
-            ends = np.concatenate([window.ends for window in windows])
-        else:
-            counts = [len(window.passages) for window in windows]
-            spans = [
-                (window.starts[low], window.ends[high - 1])
-                for window in windows
-                for low, high in window.passages
-            ]
-            starts, ends = np.asarray(spans, dtype=np.int32).reshape(-1, 2).T
-        with torch.inference_mode():
-            hits = self._encode(level, encoder, states[self._point(level)], windows)
-            return pool_hits(
-                hits,
-                np.repeat(batch, counts),
-                width=level.width,
-                offset=level.offset,
-                starts=starts,
-                ends=ends,
-            )
-
-    def _encode(
-        self, level: Level, encoder: Encoder, states: torch.Tensor, windows: Sequence[Window]
-    ) -> Hits:
-        """Encode the content tokens of windows, or their passages."""
-        import torch
-
-        if isinstance(encoder, SequenceEncoder):
-            masks = [torch.from_numpy(window.content) for window in windows]
-            return encoder.encode_windows(states, masks)
-        states = self._content(states, windows)
-        if level.unit == "passage":
-            states = pool_passages(states, _passage_lengths(windows))
-        return encoder.encode(states)
-
-    def _content(self, states: torch.Tensor, windows: Sequence[Window]) -> torch.Tensor:
-        """Return the states of content tokens; the model may return those of all tokens."""
-        import torch
-
-        if not self.model.keeps_all:
-            return states
-        content = np.concatenate([window.content for window in windows])
-        return states[torch.from_numpy(content).to(states.device)]
-
-    def _add_evidence(
-        self,
-        level: Level,
-        encoder: Encoder,
-        states: torch.Tensor,
-        windows: Sequence[Window],
-        concepts: Sequence[int],
-        evidence: dict[int, list[TokenEvidence]],
-    ) -> None:
-        """Add the evidence of one batch for `concepts`, which are numbered within the level."""
-        import torch
-
-        starts = np.concatenate([window.starts for window in windows])
-        ends = np.concatenate([window.ends for window in windows])
-
-        def add(concept: int, token: int, share: float) -> None:
-            token_evidence = TokenEvidence(int(starts[token]), int(ends[token]), share)
-            evidence[concept + level.offset].append(token_evidence)
-
-        with torch.inference_mode():
-            hits = self._encode(level, encoder, states, windows)
-            states = self._content(states, windows)
-            lengths = [1] * len(states) if level.unit == "token" else _passage_lengths(windows)
-            ids = torch.as_tensor(concepts, device=hits.concept.device)
-            chosen = torch.isin(hits.concept, ids)
-            fired = zip(
-                hits.state[chosen].tolist(),
-                hits.concept[chosen].tolist(),
-                hits.value[chosen].tolist(),
-                strict=True,
-            )
-            bounds = np.concatenate([[0], np.cumsum(lengths)])
-            for unit, concept, value in fired:
-                low, high = int(bounds[unit]), int(bounds[unit + 1])
-                if level.unit == "token":
-                    add(concept, unit, value)
-                    continue
-                shares = encoder.contributions(states[low:high], ids.new_tensor([concept]))
-                if shares is None:
-                    continue
-                for token, share in enumerate(shares[:, 0].tolist(), start=low):
-                    add(concept, token, share)
 
     def _assemble(
         self,
@@ -433,7 +250,7 @@ class SaeMapper:
             entries = None
         # Outside the except block: the exception would keep the failed tensors in memory.
         if entries is None:
-            cpu_parts = [part.in_memory() for part in parts]
+            cpu_parts = [part.to_cpu() for part in parts]
             entries = merge_windows(cpu_parts, item_of, n_items=len(items), n_concepts=n_concepts)
         is_passage_level = np.zeros(n_concepts, dtype=bool)
         for level in self.dictionary.levels:
@@ -460,12 +277,6 @@ class SaeMapper:
             else unit_vectors(sums, len(items), self.model.width[SENTENCE_HOOK]),
         )
 
-    def _point(self, level: Level) -> str:
-        """Return the reference model's hook point for a level."""
-        return (
-            level.hook_point if level.hook_point in self.model.width else self.model.hook_points[0]
-        )
-
     @property
     def _gives_embeddings(self) -> bool:
         """Whether mapping yields sentence embeddings without a second model."""
@@ -479,7 +290,3 @@ class SaeMapper:
                 "builtin", hook_points=[SENTENCE_HOOK], device=self.model.device.type
             )
         return self._embedder
-
-
-def _passage_lengths(windows: Sequence[Window]) -> list[int]:
-    return [high - low for window in windows for low, high in window.passages]

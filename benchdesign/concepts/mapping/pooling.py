@@ -40,7 +40,7 @@ class PooledEntries(NamedTuple):
 
     end: torch.Tensor
 
-    def in_memory(self) -> PooledEntries:
+    def to_cpu(self) -> PooledEntries:
         """Return a copy in CPU memory."""
         return PooledEntries(*(column.cpu() for column in self))
 

@@ -1,4 +1,4 @@
-"""Sums of token states over the sentences of a passage."""
+"""Sentence embeddings: sums of the states of an item's tokens, at unit length."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from benchdesign.concepts.reference_model.windows import Window
 if TYPE_CHECKING:
     import torch
 
-__all__ = []
+__all__ = ["SENTENCE_HOOK", "StateSums", "sum_states", "unit_vectors"]
 
 
 SENTENCE_HOOK = "blocks.5.hook_resid_post"
@@ -29,6 +29,7 @@ class StateSums(NamedTuple):
 
 
 def sum_states(states: torch.Tensor, windows: Sequence[Window]) -> StateSums:
+    """Return the sum of the content states of each window."""
     import torch
 
     counts = torch.as_tensor([window.n_content for window in windows], device=states.device)

@@ -79,7 +79,7 @@ class ReferenceModel:
     """Number of layers of the whole model; fewer may be loaded."""
 
     pad_id: int = 0
-    keeps_all: bool = False
+    keep_all_tokens: bool = False
     """Whether to return the states of special and boilerplate tokens too."""
 
     center: bool = False
@@ -232,6 +232,11 @@ class ReferenceModel:
             identity=_weights_identity(source, config),
         )
 
+    @property
+    def on_gpu(self) -> bool:
+        """Whether the model runs on an accelerator."""
+        return self.device.type != "cpu"
+
     def windows(self, items: Sequence[Item]) -> list[Window]:
         """Return the windows of all items in order; none for an item without content tokens."""
         return self.maker.windows(items)
@@ -239,7 +244,7 @@ class ReferenceModel:
     def activations(self, windows: Sequence[Window]) -> dict[str, torch.Tensor]:
         """Run one batch and return its states (n_content_tokens, d) per hook point, in order.
 
-        With `keeps_all`, the states of all tokens are returned. Sort windows by length first to
+        With `keep_all_tokens`, return the states of all tokens. Sort windows by length first to
         reduce padding.
         """
         import numpy as np
@@ -258,7 +263,7 @@ class ReferenceModel:
             for name, values in (("input_ids", ids), ("attention_mask", is_token.astype(np.int64)))
         }
         # Copy the rows first: after the model's kernels, the copy would wait for them.
-        rows = np.flatnonzero(is_token if self.keeps_all else content)
+        rows = np.flatnonzero(is_token if self.keep_all_tokens else content)
         self._rows = torch.from_numpy(rows).to(self.device, non_blocking=True)
         self._states.clear()
         try:

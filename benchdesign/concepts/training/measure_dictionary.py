@@ -9,16 +9,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
 
-from benchdesign.concepts.dictionaries.dictionary import Dictionary
+from benchdesign.concepts.dictionaries.dictionary import Dictionary, Level
 from benchdesign.concepts.dictionaries.output_folder import check_file
 from benchdesign.concepts.dictionaries.save_changes import check_target, save_changed_dictionary
 from benchdesign.concepts.mapping.mapper import SaeMapper
-from benchdesign.concepts.mapping.sae_encoder import LightEncoder, SequenceEncoder
+from benchdesign.concepts.mapping.sae_encoder import Encoder, LightEncoder, SequenceEncoder
 from benchdesign.concepts.training.activation_bank import (
     ActivationBank,
     BankKey,
+    CorpusActivations,
     collect_activations,
 )
 from benchdesign.concepts.training.build_dictionary import (
@@ -39,9 +40,6 @@ from benchdesign.concepts.training.corpus import CorpusReader, CorpusSettings
 from benchdesign.concepts.training.statistics_rules import LevelStatistics, StatisticsRules
 from benchdesign.errors import DictionaryError
 from benchdesign.foundation.progress import ProgressCallback, StopCheck
-
-if TYPE_CHECKING:
-    from benchdesign.concepts.mapping.sae_encoder import Encoder
 
 __all__ = ["MeasureReport", "measure_dictionary"]
 
@@ -85,44 +83,24 @@ def measure_dictionary(
     mapper = SaeMapper.from_specs(
         model, dictionary, device=device, dtype=dtype, hook_module=hook_module
     )
-    keys = [BankKey(level.hook_point, level.unit) for level in dictionary.levels]
-    for level, encoder in zip(dictionary.levels, mapper.encoders, strict=True):
-        if isinstance(encoder, SequenceEncoder):
-            raise DictionaryError(
-                f"{level.name}: a temporal SAE reads whole sequences, which measuring does not "
-                "support; it can map items without thresholds and base rates."
-            )
+    _check_encoders(dictionary, mapper.encoders)
     collected = collect_activations(
         corpus,
         mapper.model,
-        keys=tuple(dict.fromkeys(keys)),
+        keys=tuple(dict.fromkeys(map(_bank_key, dictionary.levels))),
         max_tokens=max_tokens,
         progress=progress,
         stop=stop,
     )
     chosen = rules or StatisticsRules()
-    measured: list[LevelStatistics] = []
-    contexts: list[ConceptContexts] = []
-    for level, key, encoder in zip(dictionary.levels, keys, mapper.encoders, strict=True):
-        statistics, level_contexts = measure_level(
-            collected,
-            _find_active(encoder, collected.banks[key], progress=progress, stop=stop),
-            rules=chosen,
-            contexts=None if contexts_path is None else ContextSettings(),
-            progress=progress,
-            stop=stop,
-        )
-        measured.append(statistics)
-        weights = digest_of(level)
-        contexts += [
-            replace(
-                concept,
-                concept_id=concept.concept_id + level.offset,
-                level=level.name,
-                weights=weights,
-            )
-            for concept in level_contexts
-        ]
+    measured = _measure_levels(
+        mapper,
+        collected,
+        rules=chosen,
+        contexts=None if contexts_path is None else ContextSettings(),
+        progress=progress,
+        stop=stop,
+    )
     corpus_summary = describe_corpus(corpus, collected)
     note = {
         "corpus": corpus_summary,
@@ -135,19 +113,77 @@ def measure_dictionary(
     measured_dictionary = save_changed_dictionary(
         dictionary,
         out,
-        table=replace(dictionary.table, **join_statistics(measured)),
+        table=replace(dictionary.table, **join_statistics(measured.statistics)),
         length_edges=chosen.length_edges,
         notes={"measured": note},
         overwrite=overwrite,
     )
     if contexts_path is not None:
-        write_measured_contexts(contexts, measured, contexts_path)
+        write_measured_contexts(measured.contexts, measured.statistics, contexts_path)
     return MeasureReport(
         dictionary=measured_dictionary.name,
         model=model or measured_dictionary.model,
         corpus=corpus_summary,
-        flags=_flag_counts(dictionary, measured),
+        flags=_flag_counts(dictionary, measured.statistics),
     )
+
+
+class _Measured(NamedTuple):
+    """What was measured of all levels."""
+
+    statistics: list[LevelStatistics]
+    """Per level."""
+
+    contexts: list[ConceptContexts]
+
+
+def _bank_key(level: Level) -> BankKey:
+    return BankKey(level.hook_point, level.unit)
+
+
+def _check_encoders(dictionary: Dictionary, encoders: Sequence[Encoder]) -> None:
+    """Raise if an encoder cannot be measured."""
+    for level, encoder in zip(dictionary.levels, encoders, strict=True):
+        if isinstance(encoder, SequenceEncoder):
+            raise DictionaryError(
+                f"{level.name}: a temporal SAE reads whole sequences, which measuring does not "
+                "support; it can map items without thresholds and base rates."
+            )
+
+
+def _measure_levels(
+    mapper: SaeMapper,
+    collected: CorpusActivations,
+    *,
+    rules: StatisticsRules,
+    contexts: ContextSettings | None,
+    progress: ProgressCallback | None,
+    stop: StopCheck | None,
+) -> _Measured:
+    """Measure every level on the collected activations."""
+    measured = _Measured([], [])
+    for level, encoder in zip(mapper.dictionary.levels, mapper.encoders, strict=True):
+        bank = collected.banks[_bank_key(level)]
+        statistics, level_contexts = measure_level(
+            collected,
+            _find_active(encoder, bank, progress=progress, stop=stop),
+            rules=rules,
+            contexts=contexts,
+            progress=progress,
+            stop=stop,
+        )
+        measured.statistics.append(statistics)
+        weights = digest_of(level)
+        measured.contexts.extend(
+            replace(
+                concept,
+                concept_id=concept.concept_id + level.offset,
+                level=level.name,
+                weights=weights,
+            )
+            for concept in level_contexts
+        )
+    return measured
 
 
 def _flag_counts(
