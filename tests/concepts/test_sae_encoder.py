@@ -145,7 +145,7 @@ def test_temporal_sae_sees_whole_windows_and_counts_content(
     expected = torch.cat([row[mask] for row, mask in zip(rows, masks, strict=True)])
     for numbers in (1, 1 << 20):
         monkeypatch.setattr("benchdesign.concepts.mapping.sae_encoder.CHUNK_NUMBERS", numbers)
-        monkeypatch.setattr("benchdesign.concepts.mapping.sae_encoder.LEAST_ROWS", 1)
+        monkeypatch.setattr("benchdesign.concepts.mapping.sae_encoder.MIN_ROWS", 1)
         hits = encoder.encode_windows(states, masks)
         found = torch.zeros(len(expected), 24)
         found[hits.state, hits.concept] = hits.value
@@ -290,7 +290,7 @@ def test_chunks_do_not_change_the_result(
     encoder = load_encoder(make_tiny_sae(tmp_path, architecture=architecture))
     whole = densely(encoder, some_states(200))
     monkeypatch.setattr("benchdesign.concepts.mapping.sae_encoder.CHUNK_NUMBERS", 24 * 30)
-    monkeypatch.setattr("benchdesign.concepts.mapping.sae_encoder.LEAST_ROWS", 1)
+    monkeypatch.setattr("benchdesign.concepts.mapping.sae_encoder.MIN_ROWS", 1)
     np.testing.assert_allclose(densely(encoder, some_states(200)), whole, atol=1e-6)
 
 

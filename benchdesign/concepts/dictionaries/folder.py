@@ -24,13 +24,21 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 __all__ = [
+    "CONCEPTS",
+    "CONFIG",
     "POOLING_VERSION",
+    "SCALER",
+    "SUMMARY",
+    "WEIGHTS",
+    "WHITENING",
     "blank_table",
     "builtin_dictionary_folder",
     "describe_plain",
     "fingerprint",
     "level_files",
+    "open_folder",
     "read_config",
+    "read_dictionary_json",
     "save_dictionary",
 ]
 
@@ -175,6 +183,7 @@ def blank_table(levels: Sequence[Level], *, n_bins: int = 1) -> ConceptTable:
 
 
 def open_folder(folder: Path, name: str, known_fingerprint: str | None) -> Dictionary:
+    """Open a dictionary folder of this tool or of sae-lens; its weights are hashed if need be."""
     if (folder / SUMMARY).is_file():
         return _open_own(folder, name, known_fingerprint)
     if (folder / CONFIG).is_file():
@@ -351,6 +360,7 @@ def _read_table(path: Path, levels: Sequence[Level], *, n_bins: int) -> ConceptT
 
 
 def read_dictionary_json(path: Path) -> dict[str, Any]:
+    """Read a JSON object; raise `DictionaryError` if it is missing or damaged."""
     try:
         content = json.loads(read_regular_text(path))
     except FileNotFoundError:

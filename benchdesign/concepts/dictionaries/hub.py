@@ -17,7 +17,9 @@ from benchdesign.concepts.dictionaries.folder import (
 )
 from benchdesign.errors import DictionaryError
 
-__all__ = []
+__all__ = [
+    "fetch_from_hub",
+]
 
 
 _MAX_LISTED_FOLDERS = 8

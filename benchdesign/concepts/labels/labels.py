@@ -18,7 +18,7 @@ from benchdesign.foundation.text import display
 __all__ = ["UNCLEAR", "ConceptLabel", "apply_labels", "clean_label", "shared_labels"]
 
 
-LONGEST_LABEL = 80
+MAX_LABEL_CHARACTERS = 80
 
 
 UNCLEAR = "unclear"
@@ -47,7 +47,11 @@ class ConceptLabel:
 def clean_label(text: str) -> str:
     """Return a label as one short line of printable characters."""
     line = " ".join(display(text, newline=" ").split()).strip(" .\"'")
-    return line if len(line) <= LONGEST_LABEL else f"{line[: LONGEST_LABEL - 1].rstrip()}…"
+    return (
+        line
+        if len(line) <= MAX_LABEL_CHARACTERS
+        else f"{line[: MAX_LABEL_CHARACTERS - 1].rstrip()}…"
+    )
 
 
 def apply_labels(

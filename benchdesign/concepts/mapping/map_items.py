@@ -31,7 +31,12 @@ from benchdesign.concepts.maps.map_file import write_map
 from benchdesign.errors import Interrupted
 from benchdesign.foundation.progress import ProgressCallback, StopCheck, Ticker
 
-__all__ = ["map_items", "recall_items"]
+__all__ = [
+    "SHARD_CHARACTERS",
+    "SHARD_ITEMS",
+    "map_items",
+    "recall_items",
+]
 
 
 SHARD_ITEMS, SHARD_CHARACTERS = 1024, 1 << 16

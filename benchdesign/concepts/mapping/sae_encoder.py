@@ -24,7 +24,7 @@ CHUNK_NUMBERS = 1 << 20
 
 CHUNK_NUMBERS_GPU = 1 << 27
 
-LEAST_ROWS = 256
+MIN_ROWS = 256
 """Minimum number of states in a chunk, even for a wide SAE.
 
 With fewer, reading the weights dominates on a CPU and a state takes twice as long.
@@ -240,7 +240,7 @@ class SequenceEncoder(LensEncoder):
 def _chunk_rows(width: int, device: torch.device) -> int:
     """Return the number of states in a chunk."""
     numbers = CHUNK_NUMBERS if device.type == "cpu" else CHUNK_NUMBERS_GPU
-    return max(numbers // width, LEAST_ROWS)
+    return max(numbers // width, MIN_ROWS)
 
 
 def _active_hits(dense: torch.Tensor, active: torch.Tensor, first_row: int) -> Hits:

@@ -10,7 +10,12 @@ import numpy as np
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
-__all__ = ["count_entries", "find_peak_span"]
+__all__ = [
+    "MAP_COLUMNS",
+    "count_entries",
+    "count_row_entries",
+    "find_peak_span",
+]
 
 
 def count_entries(path: Path) -> int:
@@ -52,6 +57,7 @@ MAP_COLUMNS: dict[str, type[np.generic]] = {
 
 
 def count_row_entries(file: pq.ParquetFile) -> int:
+    """Return the number of entries of an open map file; an empty item counts as one."""
     names = [file.schema.column(index).path.partition(".")[0] for index in range(len(file.schema))]
     column = names.index("concept")
     metadata = file.metadata

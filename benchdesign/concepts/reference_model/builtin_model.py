@@ -8,7 +8,13 @@ from pathlib import Path
 
 from benchdesign.errors import PackagingError
 
-__all__ = ["builtin_model_folder"]
+__all__ = [
+    "BUILTIN",
+    "BUILTIN_LAYERS",
+    "BUILTIN_WINDOW",
+    "builtin_model_folder",
+    "is_builtin_model",
+]
 
 
 BUILTIN = "builtin"

@@ -15,7 +15,11 @@ from jinja2 import TemplateError
 
 from benchdesign.errors import ModelError
 
-__all__ = ["ChatFrame", "chat_frame"]
+__all__ = [
+    "EDGE",
+    "ChatFrame",
+    "chat_frame",
+]
 
 EDGE = "\ufdd0"
 """Placeholder for the control token before a text (a Unicode noncharacter)."""

@@ -12,7 +12,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = []
+__all__ = [
+    "add_flags",
+]
 
 
 def add_flags(

@@ -50,7 +50,7 @@ def measure_level(
 
     chosen = rules or StatisticsRules()
     width, bank = active.width, active.bank
-    frame = CorpusFrame.of(collected, bank, chosen)
+    frame = CorpusFrame.from_activations(collected, bank, chosen)
     ticker = Ticker("measuring concepts", width, progress=progress)
     parts: list[dict[str, Any]] = []
     level_contexts: list[ConceptContexts] = []

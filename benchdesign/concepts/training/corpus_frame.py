@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-__all__ = []
+__all__ = [
+    "CorpusFrame",
+]
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,9 +38,10 @@ class CorpusFrame:
     n_sources: int
 
     @classmethod
-    def of(
+    def from_activations(
         cls, collected: CorpusActivations, bank: ActivationBank, rules: StatisticsRules
     ) -> CorpusFrame:
+        """Describe the rows of a bank: token marks, length bins, sources and chunks of texts."""
         import numpy as np
         import torch
 

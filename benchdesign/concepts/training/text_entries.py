@@ -9,7 +9,9 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = []
+__all__ = [
+    "TextEntries",
+]
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,6 +18,7 @@ from benchdesign.concepts.training.activation_bank import ActivationBank
 from benchdesign.concepts.training.checkpoints import load_checkpoint, save_checkpoint
 from benchdesign.concepts.training.recipe import LevelReport, LevelSpec, TrainSettings
 from benchdesign.concepts.training.sparse_batchtopk import sparse_batchtopk
+from benchdesign.concepts.training.training_batches import TrainingBatches
 from benchdesign.errors import Interrupted, ModelError, UsageError
 from benchdesign.foundation.progress import ProgressCallback, StopCheck, Ticker
 
@@ -26,46 +27,14 @@ if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
 
-__all__ = ["LevelReport", "LevelSpec", "TrainSettings", "encode", "measure_sae", "train_sae"]
+__all__ = [
+    "encode",
+    "measure_sae",
+    "train_sae",
+]
 
 L0_MARGIN = 0.985
 """Factor of k for the L0 at the saved threshold on training text, so that L0 is k elsewhere."""
-
-
-class _Batches:
-    """Shuffled training batches; the rows of a batch depend on seed and position only."""
-
-    def __init__(
-        self,
-        bank: ActivationBank,
-        rows: torch.Tensor,
-        *,
-        size: int,
-        seed: int,
-        device: torch.device,
-    ) -> None:
-        self._bank, self._rows, self._size, self._seed = bank, rows, size, seed
-        self._device = device
-        self._epoch = -1
-        self._order = rows
-        self.position = 0
-        self.per_epoch = len(rows) // size
-
-    def __iter__(self) -> _Batches:
-        return self
-
-    def __next__(self) -> torch.Tensor:
-        import torch
-
-        epoch, index = divmod(self.position, self.per_epoch)
-        if epoch != self._epoch:
-            generator = torch.Generator().manual_seed(self._seed * 1_000_003 + epoch)
-            order = torch.randperm(len(self._rows), generator=generator)
-            self._order = self._rows[order.to(self._rows.device)]
-            self._epoch = epoch
-        self.position += 1
-        chosen = self._order[index * self._size : (index + 1) * self._size]
-        return self._bank.rows[chosen].to(self._device).float()
 
 
 def train_sae(
@@ -98,7 +67,7 @@ def train_sae(
             f"{spec.width:,} concepts; use more text or a smaller width."
         )
     size = min(spec.batch_size, len(train_rows))
-    batches = _Batches(bank, train_rows, size=size, seed=chosen.seed, device=device)
+    batches = TrainingBatches(bank, train_rows, size=size, seed=chosen.seed, device=device)
     n_steps = max(1, round(batches.per_epoch * spec.passes))
     trainer = _make_trainer(bank, spec, batches, n_steps, size, device, chosen.seed)
     label = json.dumps([asdict(spec), chosen.seed, n_steps, identity], sort_keys=True)
@@ -205,7 +174,7 @@ def _split_rows(
 def _make_trainer(
     bank: ActivationBank,
     spec: LevelSpec,
-    batches: _Batches,
+    batches: TrainingBatches,
     n_steps: int,
     size: int,
     device: torch.device,
@@ -304,7 +273,7 @@ def _init_from_data(sae: Any, rows: torch.Tensor, k: float, seed: int) -> None:
 
 def _run(
     trainer: Any,
-    batches: _Batches,
+    batches: TrainingBatches,
     n_steps: int,
     spec: LevelSpec,
     settings: TrainSettings,
