@@ -87,12 +87,13 @@ def do_decide(folder: Path, seed: int, n_steps: int, told: int | None = None) ->
 
 def do_export(folder: Path, n_taken: int) -> None:
     """Write the revision with the first so many proposals."""
+    from benchdesign.pipeline.load_analysis import load_analysis
     from benchdesign.pipeline.write_revision import write_revision
     from benchdesign.revision.choice import Choice
     from benchdesign.workspace.workspace import Workspace
 
     with quick_reading(), Workspace.open(folder / "ws", access="read", clock=now) as workspace:
-        analysis = workspace.load_analysis()
+        analysis = load_analysis(workspace)
     everything = Choice.all_proposals(analysis)
     choice = Choice(everything.added[:n_taken], everything.removed, made_by=everything.made_by)
     (folder / "ready").touch()
@@ -127,11 +128,12 @@ def digest(value: Any) -> str:
 
 def result_of(folder: Path) -> str:
     """Fingerprint everything the workspace computed."""
+    from benchdesign.pipeline.load_analysis import load_analysis
     from benchdesign.workspace.workspace import Workspace
 
     with quick_reading(), Workspace.open(folder / "ws", access="read", clock=now) as workspace:
         assert not workspace.stale_stages()
-        found = workspace.load_analysis()
+        found = load_analysis(workspace)
     return digest(
         [found.benchmark_map, found.pool_map, found.gaps.status_codes, found.gaps.q_value]
         + [(one.id, one.gain, one.gaps) for one in (*found.proposals, *found.removals)]

@@ -49,6 +49,7 @@ from benchdesign.concepts.maps.map_file import read_map
 from benchdesign.coverage.coverage import measure_coverage
 from benchdesign.coverage.find_gaps import find_gaps
 from benchdesign.coverage.reference import Reference
+from benchdesign.pipeline.load_analysis import load_analysis
 
 HERE = Path(__file__).resolve().parent
 STAGES = ("load", "coverage", "gaps", "proposals")
@@ -317,7 +318,7 @@ def run_workspace(folder: Path, stage: str) -> dict[str, float]:
         n = N_PROPOSALS
     else:
         with Workspace.open(place, access="read") as workspace:
-            n = len(workspace.load_analysis().proposals)
+            n = len(load_analysis(workspace).proposals)
     return {
         "seconds": time.perf_counter() - started,
         "cpu": time.process_time() - used,

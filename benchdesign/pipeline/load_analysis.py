@@ -15,10 +15,11 @@ __all__ = ["judged_again", "load_analysis"]
 def load_analysis(
     workspace: Workspace, *, on_summary: Callable[[Summary], None] | None = None
 ) -> Analysis:
-    """Load all results; requires the gaps stage.
+    """Load all results; requires the gaps stage and includes proposals if there are any.
 
     `on_summary` receives the summary as soon as it is loaded, before items and maps are read.
     """
+    workspace.refresh()
     run = StageRunner(workspace, None, None)
     run.trust_dictionary()
     summary = run.summary()

@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from benchdesign.benchmarks.load import load_benchmark
 from benchdesign.concepts.mapping.item_mapper import ItemMapper
 from benchdesign.concepts.maps.concept_map import ConceptMap
 from benchdesign.coverage.areas import group_areas
@@ -15,6 +14,7 @@ from benchdesign.coverage.coverage import measure_coverage
 from benchdesign.coverage.find_gaps import find_gaps
 from benchdesign.coverage.reference import reference_of
 from benchdesign.foundation.preferences import cache_folder, load_preferences
+from benchdesign.workspace.load_sets import read_set
 from benchdesign.workspace.open_item_mapper import model_settings
 from benchdesign.workspace.settings import Settings
 
@@ -61,18 +61,8 @@ def measure_sets(
     """Read and map benchmarks and a pool; the maps are cached."""
     preferences, _ = load_preferences({"device": settings.device})
     settings = replace(settings, device=preferences.device)
-
-    def read(path: str, *, is_pool: bool = False) -> Benchmark:
-        return load_benchmark(
-            path,
-            fields=None if is_pool else (dict(settings.fields) or None),
-            template=settings.template_of_pool if is_pool else settings.template,
-            split=None if is_pool else settings.split,
-            limit=None if is_pool else settings.limit,
-        )
-
-    benchmarks = tuple(read(path) for path in paths)
-    pool_items = None if pool is None else read(pool, is_pool=True)
+    benchmarks = tuple(read_set(path, settings, "benchmark") for path in paths)
+    pool_items = None if pool is None else read_set(pool, settings, "pool")
     mapper = ItemMapper(
         model_settings(settings), cache=cache_folder(preferences), progress=progress, stop=stop
     )

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from benchdesign.concepts.maps.concept_map import ConceptMap
 from benchdesign.coverage.coverage import measure_coverage
 from benchdesign.coverage.find_gaps import find_gaps
-from benchdesign.coverage.reference import Reference
+from benchdesign.coverage.reference import reference_of
 from benchdesign.coverage.status import Status
 from benchdesign.foundation.serialization import from_json, read_json, to_json, write_json
 
@@ -30,7 +30,6 @@ __all__ = [
     "summarise_partial_map",
 ]
 
-_MIN_POOL_ITEMS = 50
 _MAX_SUMMARY_CONCEPTS = 8
 _PAUSE_FACTOR = 20.0
 """Pause between summaries, in multiples of the time the last one took, to keep mapping fast."""
@@ -75,11 +74,8 @@ def summarise_partial_map(
         if len(benchmark_shards) > 1
         else benchmark_shards[0]
     )
-    n_pool = sum(len(shard) for shard in pool_shards)
-    if n_pool >= _MIN_POOL_ITEMS:
-        reference = Reference.from_map(ConceptMap.concatenate(pool_shards), dictionary)
-    else:
-        reference = Reference.from_dictionary(dictionary)
+    pool_map = ConceptMap.concatenate(pool_shards) if pool_shards else None
+    reference = reference_of(pool_map, dictionary)
     coverage = measure_coverage(concept_map, dictionary, reference=reference)
     gaps = find_gaps(coverage, dictionary)
     counts = gaps.counts()
@@ -87,7 +83,7 @@ def summarise_partial_map(
     most_frequent = np.argsort(-scoped_counts, kind="stable")[:_MAX_SUMMARY_CONCEPTS]
     return PartialSummary(
         n_items=len(concept_map),
-        n_pool=n_pool,
+        n_pool=0 if pool_map is None else len(pool_map),
         n_concepts=int(gaps.in_scope.sum()),
         n_touched=int((scoped_counts > 0).sum()),
         n_missing=counts[Status.MISSING],

@@ -3,34 +3,31 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
+from benchdesign.benchmarks.load import load_benchmark
 from benchdesign.errors import TemplateError
 from benchdesign.workspace.settings import Settings
 
 if TYPE_CHECKING:
     from benchdesign.benchmarks.items import Benchmark
 
-__all__ = ["read_benchmark", "read_pool"]
+__all__ = ["SetRole", "read_set"]
 
 
-def read_benchmark(path: str | Path, settings: Settings) -> Benchmark:
-    """Read the items of the benchmark."""
-    from benchdesign.benchmarks.load import load_benchmark
-
-    return load_benchmark(
-        path,
-        fields=dict(settings.fields) or None,
-        template=settings.template,
-        split=settings.split,
-        limit=settings.limit,
-    )
+SetRole = Literal["benchmark", "pool"]
 
 
-def read_pool(path: str | Path, settings: Settings) -> Benchmark:
-    """Read the pool, whose items can be added."""
-    from benchdesign.benchmarks.load import load_benchmark
-
+def read_set(path: str | Path, settings: Settings, role: SetRole) -> Benchmark:
+    """Read the items of the benchmark, or of the pool, whose items can be added."""
+    if role == "benchmark":
+        return load_benchmark(
+            path,
+            fields=dict(settings.fields) or None,
+            template=settings.template,
+            split=settings.split,
+            limit=settings.limit,
+        )
     try:
         return load_benchmark(
             path,

@@ -46,7 +46,7 @@ from benchdesign.foundation.serialization import (
 )
 from benchdesign.workspace.decision_log import DecisionLog
 from benchdesign.workspace.decisions import Subject, Verdict
-from benchdesign.workspace.load_sets import read_benchmark, read_pool
+from benchdesign.workspace.load_sets import read_set
 from benchdesign.workspace.set_file import (
     SetFile,
     file_identity,
@@ -62,7 +62,6 @@ if TYPE_CHECKING:
     from benchdesign.benchmarks.items import Benchmark
     from benchdesign.concepts.dictionaries.dictionary import Dictionary
     from benchdesign.concepts.maps.concept_map import ConceptMap
-    from benchdesign.workspace.analysis import Analysis, Summary
 
 __all__ = ["Access", "Workspace", "utc_now"]
 
@@ -250,12 +249,12 @@ class Workspace:
 
     def load_benchmark(self) -> Benchmark:
         """Read the benchmark with the workspace's settings."""
-        return read_benchmark(self._content.benchmark.path, self.settings)
+        return read_set(self._content.benchmark.path, self.settings, "benchmark")
 
     def load_pool(self) -> Benchmark | None:
         """Read the pool with the workspace's settings; None without a pool."""
         pool = self._content.pool
-        return None if pool is None else read_pool(pool.path, self.settings)
+        return None if pool is None else read_set(pool.path, self.settings, "pool")
 
     def load_dictionary(self) -> Dictionary:
         """Open the concept dictionary of the settings, without its weights."""
@@ -284,16 +283,6 @@ class Workspace:
         self._check_writable()
         with self._writing():
             write_map(concept_map, self.folder / "maps" / f"{which}.parquet")
-
-    def load_analysis(self, *, on_summary: Callable[[Summary], None] | None = None) -> Analysis:
-        """Load the results; requires the gaps stage and includes proposals if there are any.
-
-        `on_summary` is called with a summary before the items and the maps are read.
-        """
-        from benchdesign.pipeline.load_analysis import load_analysis
-
-        self.refresh()
-        return load_analysis(self, on_summary=on_summary)
 
     def refresh(self) -> None:
         """Reload what a child process has written."""

@@ -14,6 +14,7 @@ from benchdesign.coverage.gap_settings import GapSettings
 from benchdesign.coverage.status import Status
 from benchdesign.errors import Interrupted, WorkspaceError
 from benchdesign.foundation.progress import Progress
+from benchdesign.pipeline.load_analysis import load_analysis
 from benchdesign.pipeline.run import run_pipeline, run_workspace
 from benchdesign.selection.constraints import Constraints
 from benchdesign.selection.eligibility import required_parts
@@ -58,7 +59,7 @@ def test_evidence_points_at_the_word(workspace: Workspace) -> None:
 
 def test_an_analysis_loads_as_it_was_computed(workspace: Workspace) -> None:
     made = run_pipeline(workspace)
-    loaded = workspace.load_analysis()
+    loaded = load_analysis(workspace)
     assert made is not None
     assert loaded.proposals == made.proposals
     assert loaded.evidence == made.evidence
@@ -75,7 +76,7 @@ def test_gaps_are_loaded_and_not_judged_again(
         patch.setattr(
             "benchdesign.pipeline.stages.find_gaps", lambda *_, **__: pytest.fail("judged")
         )
-        loaded = workspace.load_analysis()
+        loaded = load_analysis(workspace)
     assert list(loaded.gaps.rows()) == list(made.gaps.rows())
     for one in ("q_value", "lift_low", "deficit", "items_needed", "p_over", "reason_codes"):
         kept, fresh = getattr(loaded.gaps, one), getattr(made.gaps, one)
@@ -86,7 +87,7 @@ def test_gaps_are_loaded_and_not_judged_again(
 def test_changed_settings_are_judged_on_loading(workspace: Workspace) -> None:
     run_pipeline(workspace)
     workspace.change_settings(replace(workspace.settings, gaps=GapSettings(min_effect=100.0)))
-    assert workspace.load_analysis().gaps.counts()[Status.MISSING] == 0
+    assert load_analysis(workspace).gaps.counts()[Status.MISSING] == 0
 
 
 def test_a_second_run_computes_nothing(workspace: Workspace, mapper: KeywordMapper) -> None:
@@ -129,7 +130,7 @@ def test_stages_can_be_run_up_to_one(workspace: Workspace) -> None:
     assert run_pipeline(workspace, until="map") is None
     assert workspace.stale_stages() == ("gaps", "propose", "evidence")
     with pytest.raises(WorkspaceError, match="coverage not computed yet"):
-        workspace.load_analysis()
+        load_analysis(workspace)
     analysis = run_pipeline(workspace, until="gaps")
     assert analysis is not None
     assert analysis.proposals == ()
@@ -232,7 +233,7 @@ def test_what_was_passed_over_is_counted_by_reason(workspace: Workspace) -> None
     analysis = run_pipeline(workspace)
     assert analysis is not None
     assert (len(analysis.proposals), dict(analysis.left_out)) == (3, {"quota of category": 37})
-    assert workspace.load_analysis().left_out == analysis.left_out
+    assert load_analysis(workspace).left_out == analysis.left_out
 
 
 def write_mixed(folder: Path, *, n_whole: int) -> tuple[Path, Path]:

@@ -13,6 +13,7 @@ from benchdesign.cli import run_command
 from benchdesign.concepts.dictionaries.dictionary import Dictionary
 from benchdesign.concepts.maps.token_evidence import TokenEvidence
 from benchdesign.coverage.status import STATUSES, Status
+from benchdesign.pipeline.load_analysis import load_analysis
 from benchdesign.pipeline.stage_results import ProposeResult
 from benchdesign.report.collect_coverage import collect_report
 from benchdesign.report.coverage_report import render_markdown
@@ -107,7 +108,7 @@ async def test_the_gain_is_the_same_number_here_in_the_list_of_proposals_and_in_
     assert run_command(["proposals", str(bench.work)]) == 0
     listed = [line.split()[4] for line in capsys.readouterr().out.splitlines()[1:4]]
     with Workspace.open(bench.work, access="read") as workspace:
-        analysis = workspace.load_analysis()
+        analysis = load_analysis(workspace)
     revision = plan_revision(analysis, Choice.all_proposals(analysis))
     report = render_markdown(collect_report(analysis, revision))
     async with bench.opened() as (app, pilot):

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from textual.pilot import Pilot
 
+from benchdesign.pipeline.load_analysis import load_analysis
 from benchdesign.pipeline.run import run_pipeline
 from benchdesign.tui.app import BenchdesignApp
 from benchdesign.tui.keys import KEYS, SCREEN_KEYS, TABLE_KEYS
@@ -42,7 +43,7 @@ def no_gaps(folder: Path) -> Bench:
 def all_judged(folder: Path) -> Bench:
     bench = plain(folder)
     with Workspace.open(bench.work, who="ann") as workspace:
-        analysis = workspace.load_analysis()
+        analysis = load_analysis(workspace)
         for one in (*analysis.proposals, *analysis.removals):
             workspace.decisions.record(Decision(Subject(one.kind), one.id, Verdict.ACCEPT))
     return bench

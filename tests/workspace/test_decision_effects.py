@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchdesign.coverage.status import Status
-from benchdesign.pipeline.load_analysis import judged_again
+from benchdesign.pipeline.load_analysis import judged_again, load_analysis
 from benchdesign.pipeline.run import run_pipeline
 from benchdesign.pipeline.write_revision import write_revision
 from benchdesign.workspace.decisions import BY_RULE, Decision, Subject
@@ -36,7 +36,7 @@ def concept(concept_id: int, *, want: int | None = None, merge: str | None = Non
 def test_a_wanted_count_is_judged_at_once_and_proposed_for_when_run_again(
     workspace: Workspace,
 ) -> None:
-    before = workspace.load_analysis()
+    before = load_analysis(workspace)
     assert before.gaps.status(FOX) is Status.MISSING
     assert before.gaps.status(OWL) is Status.ADEQUATE
     n_owls = int(before.gaps.count[OWL])
@@ -56,7 +56,7 @@ def test_giving_a_count_back_to_the_rule_is_as_if_nothing_was_said(workspace: Wo
     workspace.decisions.record(concept(FOX, want=3))
     workspace.decisions.record(concept(FOX, want=BY_RULE))
     assert not workspace.is_stale
-    assert workspace.load_analysis().gaps.wanted is None
+    assert load_analysis(workspace).gaps.wanted is None
 
 
 def test_a_revision_closes_a_wanted_gap_when_that_many_items_show_it(
@@ -74,7 +74,7 @@ def test_a_revision_closes_a_wanted_gap_when_that_many_items_show_it(
 def test_merged_concepts_are_counted_as_one_and_apart_again_after_undo(
     workspace: Workspace,
 ) -> None:
-    before = workspace.load_analysis()
+    before = load_analysis(workspace)
     workspace.decisions.record(concept(FOX, merge=str(OWL)))
     now = judged_again(workspace, before)
     assert now.gaps.status(FOX) is Status.KEPT_OUT
@@ -83,7 +83,7 @@ def test_merged_concepts_are_counted_as_one_and_apart_again_after_undo(
     assert now.gaps.count[OWL] == before.gaps.count[OWL] + before.gaps.count[FOX]
     assert now.gaps.base_rate[OWL] > before.gaps.base_rate[OWL]
     run_pipeline(workspace)
-    assert workspace.load_analysis().gaps.reason(FOX) == "merged"
+    assert load_analysis(workspace).gaps.reason(FOX) == "merged"
     workspace.decisions.undo()
     again = judged_again(workspace, now)
     assert again.gaps.status_codes.tolist() == before.gaps.status_codes.tolist()
@@ -107,5 +107,5 @@ def test_merges_of_concepts_that_the_dictionary_does_not_have_are_ignored(
     workspace: Workspace,
 ) -> None:
     workspace.decisions.record(concept(FOX, merge="4000000"), concept(9_000_000, want=3))
-    analysis = judged_again(workspace, workspace.load_analysis())
+    analysis = judged_again(workspace, load_analysis(workspace))
     assert analysis.gaps.status(FOX) is Status.MISSING

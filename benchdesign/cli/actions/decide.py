@@ -16,6 +16,7 @@ from benchdesign.errors import UsageError, WorkspaceError
 from benchdesign.foundation.preferences import load_preferences
 from benchdesign.foundation.serialization import to_json
 from benchdesign.foundation.text import display
+from benchdesign.pipeline.load_analysis import load_analysis
 from benchdesign.revision.rewritten_items import apply_edits
 from benchdesign.workspace.decisions import Decision, LogStep, Subject
 from benchdesign.workspace.workspace import Workspace
@@ -56,7 +57,7 @@ def decide_job(
     options = decision.options
     preferences, _ = load_preferences()
     with Workspace.open(folder, who=preferences.who) as workspace:
-        analysis = workspace.load_analysis()
+        analysis = load_analysis(workspace)
         subject = _find_subject(analysis, item_id, folder)
         edits = _parse_edits(analysis, subject, item_id, options.edit or ())
         workspace.decisions.record(

@@ -13,6 +13,7 @@ from benchdesign.cli.output import Messages
 from benchdesign.cli.revision_options import RevisionOptions
 from benchdesign.foundation.paths import expand_home
 from benchdesign.foundation.preferences import cache_folder, load_preferences
+from benchdesign.pipeline.load_analysis import load_analysis
 from benchdesign.pipeline.write_revision import check_targets, planned_files, write_revision
 from benchdesign.revision.choice import Choice
 from benchdesign.revision.map_rewritten import map_rewritten_items
@@ -28,7 +29,7 @@ def export_job(folder: Path, options: RevisionOptions, output: OutputOptions) ->
     check_format(options.format)
     preferences, _ = load_preferences()
     with Workspace.open(folder, access="read") as workspace:
-        analysis = workspace.load_analysis()
+        analysis = load_analysis(workspace)
         log, is_stale = workspace.decisions, workspace.is_stale
         choice = Choice.from_decisions(log)
         out = expand_home(options.out or f"{benchmark_stem(workspace.benchmark_file.path)}-revised")

@@ -9,6 +9,7 @@ from benchdesign.cli.output import TRUST_NOTE, print_json, print_lines, print_ta
 from benchdesign.concepts.maps.highlights import find_marks, marked_words
 from benchdesign.errors import UsageError, WorkspaceError
 from benchdesign.foundation.text import display
+from benchdesign.pipeline.load_analysis import load_analysis
 from benchdesign.revision.rewritten_items import apply_edits
 from benchdesign.workspace.decisions import Subject, Verdict
 from benchdesign.workspace.workspace import Workspace
@@ -43,7 +44,7 @@ def proposals_job(folder: Path, *, only: str | None, as_json: bool) -> None:
     if only is not None and only not in STATES.values():
         raise UsageError(f"--only {only}: unknown state; known: {', '.join(STATES.values())}.")
     with Workspace.open(folder, access="read") as workspace:
-        analysis = workspace.load_analysis()
+        analysis = load_analysis(workspace)
         log = workspace.decisions
         is_stale = "propose" in workspace.stale_stages()
     if is_stale:

@@ -8,7 +8,7 @@ from benchdesign.benchmarks.formats.export_formats import EXPORTS
 from benchdesign.cli.revision_options import RunOutputOptions
 from benchdesign.errors import InputError, UsageError
 from benchdesign.foundation.paths import path_exists, resolve_path
-from benchdesign.workspace.load_sets import read_benchmark, read_pool
+from benchdesign.workspace.load_sets import read_set
 from benchdesign.workspace.settings import Settings
 from benchdesign.workspace.settings_checks import check_settings
 
@@ -40,9 +40,9 @@ def check_request(request: RunRequest) -> None:
 
 def read_sets(request: RunRequest) -> None:
     """Read benchmark and pool, only to raise their errors."""
-    read_benchmark(request.benchmark, request.settings)
+    read_set(request.benchmark, request.settings, "benchmark")
     if request.pool is not None:
-        read_pool(request.pool, request.settings)
+        read_set(request.pool, request.settings, "pool")
 
 
 def check_format(format: str | None) -> None:

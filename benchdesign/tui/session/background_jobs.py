@@ -15,6 +15,7 @@ from benchdesign.foundation.child_process import ChildProcess as ChildJob
 from benchdesign.foundation.child_process import Failed, Finished, Stopped
 from benchdesign.foundation.preferences import cache_folder, load_preferences
 from benchdesign.foundation.progress import Progress, ProgressCallback
+from benchdesign.pipeline.load_analysis import load_analysis
 from benchdesign.pipeline.partial_summary import PartialSummaryWriter, delete_partial_summary
 from benchdesign.pipeline.run import run_workspace
 from benchdesign.revision.choice import Choice
@@ -57,7 +58,7 @@ def map_edited_items(folder: str, *, progress: ProgressCallback, output: str) ->
     _print_to(output)
     preferences, _ = load_preferences()
     with Workspace.open(Path(folder), access="read") as workspace:
-        analysis = workspace.load_analysis()
+        analysis = load_analysis(workspace)
         choice = Choice.from_decisions(workspace.decisions)
         cache = cache_folder(preferences)
         map_rewritten_items(workspace, analysis, choice, cache=cache, progress=progress)

@@ -14,7 +14,7 @@ from benchdesign.benchmarks.items import Benchmark, Item
 from benchdesign.concepts.maps.token_evidence import TokenEvidence
 from benchdesign.coverage.area_gaps import AreaGaps, find_area_gaps
 from benchdesign.coverage.gaps import Gaps
-from benchdesign.pipeline.load_analysis import judged_again
+from benchdesign.pipeline.load_analysis import judged_again, load_analysis
 from benchdesign.selection.proposal import Proposal
 from benchdesign.tui.session.items_by_concept import ItemsByConcept
 from benchdesign.workspace.analysis import Analysis, Summary
@@ -135,7 +135,7 @@ def load_session(
 
     `on_summary` is called with the summary before the items are read.
     """
-    return derive(workspace.load_analysis(on_summary=on_summary), log=workspace.decisions)
+    return derive(load_analysis(workspace, on_summary=on_summary), log=workspace.decisions)
 
 
 def judge_session(workspace: Workspace, analysis: Analysis) -> Loaded:
