@@ -421,7 +421,7 @@ def test_additions_without_certain_gaps_are_explained(analysis: Analysis) -> Non
     report = report_of(unsure)
     assert report.n_gaps == 0
     assert report.n_added > 0
-    assert "though none of these by itself" in Page(render_html(report)).text
+    assert "though none of them by itself" in Page(render_html(report)).text
 
 
 def test_removed_items_are_listed_with_the_item_that_stays(analysis: Analysis) -> None:
@@ -580,11 +580,11 @@ def test_strongest_rows_come_by_peak_and_absent_concepts_have_none() -> None:
 def test_report_says_how_sure_the_covered_share_is(analysis: Analysis) -> None:
     found = ShareInterval(analysis.gaps.covered_share, 0.612, 0.808, 0.95, 200)
     known = replace(analysis, share_interval=found)
-    said = "If the items were drawn again, the covered share before would lie in 61.2% to 80.8%"
+    said = "The covered share before is uncertain: 61.2% to 80.8%"
     assert said in Page(render_html(report_of(known))).text
     assert said in render_markdown(report_of(known))
     other = replace(analysis, share_interval=replace(found, share=found.share - 0.01))
-    assert "drawn again" not in render_markdown(report_of(other))
+    assert "is uncertain" not in render_markdown(report_of(other))
 
 
 def test_report_reference_is_named_for_dictionary_base_rates(analysis: Analysis) -> None:
@@ -605,7 +605,7 @@ def test_report_reference_is_named_for_dictionary_base_rates(analysis: Analysis)
     )
     text = Page(render_html(report_of(alone))).text
     assert "Compared with text at large" in text
-    assert "Base rates rest on a whole corpus" in text
+    assert "Base rates come from a whole corpus" in text
 
 
 @pytest.mark.browser
