@@ -146,7 +146,7 @@ async def test_leaving_and_coming_back_is_the_exact_place(bench: Bench) -> None:
         screen = app.screen
         assert isinstance(screen, ListScreen)
         place = (screen.table.cursor_id, screen.filter_bar.value, screen.facet)
-        order = (screen.table.sort_key, screen.table.reverse)
+        order = (screen.table.view.sort_key, screen.table.view.reverse)
         await app.switch_mode("gaps")
         await pilot.press("right", "down", "tab", "z")
         assert isinstance(app.screen, ListScreen)
@@ -160,7 +160,7 @@ async def test_leaving_and_coming_back_is_the_exact_place(bench: Bench) -> None:
         screen = app.screen
         assert isinstance(screen, ListScreen)
         assert (screen.table.cursor_id, screen.filter_bar.value, screen.facet) == place
-        assert (screen.table.sort_key, screen.table.reverse) == order
+        assert (screen.table.view.sort_key, screen.table.view.reverse) == order
         await app.switch_mode("gaps")
         await pilot.pause()
         assert isinstance(app.screen, ListScreen)

@@ -383,13 +383,13 @@ async def test_next_time_everything_is_where_it_was(bench: Bench) -> None:
         await go(pilot, app, "items")
         await pilot.press("slash", *"owl", "enter", "down", "down", "s")
         table = app.screen.query_one(LineTable)
-        cursor, key = table.cursor_id, table.sort_key
+        cursor, key = table.cursor_id, table.view.sort_key
         await pilot.press("q")
     async with bench.opened() as (app, pilot):
         assert app.current_mode == "items"
         await pilot.pause(0.1)
         table = app.screen.query_one(LineTable)
-        assert (table.cursor_id, table.sort_key) == (cursor, key)
+        assert (table.cursor_id, table.view.sort_key) == (cursor, key)
         assert len(table.view) == 26
 
 

@@ -20,7 +20,7 @@ from benchdesign.tui.widgets.detail import Line
 from benchdesign.tui.widgets.evidence import literal
 from benchdesign.tui.widgets.filter_bar import parse_filter
 from benchdesign.tui.widgets.line_table import LineTable
-from benchdesign.tui.widgets.table_rows import Column, TableCell
+from benchdesign.tui.widgets.table_rows import Column, SearchableRows, TableCell
 from benchdesign.workspace.decision_log import DecisionLog
 from benchdesign.workspace.decisions import Decision, Subject, Verdict
 
@@ -66,7 +66,7 @@ def scope_overrides(log: DecisionLog, labels: Sequence[str | None]) -> tuple[Sco
     return tuple(sorted(entries, key=lambda entry: entry.verdict is not Verdict.PIN))
 
 
-class _ScopeRows:
+class _ScopeRows(SearchableRows):
     """Pins and exclusions, then example texts that are no items, then the items."""
 
     def __init__(

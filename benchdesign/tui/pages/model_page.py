@@ -14,7 +14,8 @@ from benchdesign.foundation.text import display, fit
 from benchdesign.model_gaps.scores import MIN_ITEMS_FOR_SHARES, ScoreRow, Scores
 from benchdesign.model_gaps.study import Example, ModelStudy
 from benchdesign.tui.marks import Marks
-from benchdesign.tui.rows.model_rows import PairRows, SpotRow, region_score, score_text
+from benchdesign.tui.rows.model_rows import PairRows, region_score, score_text
+from benchdesign.tui.rows.weak_spot_rows import SpotRow
 from benchdesign.tui.widgets.bars import interval
 from benchdesign.tui.widgets.detail import heading
 from benchdesign.tui.widgets.evidence import literal
@@ -251,14 +252,12 @@ def _power_lines(rows: Sequence[ScoreRow]) -> list[Content | str]:
     if not testable:
         return []
     hardest = max(testable, key=lambda row: row.detectable)
-    needed = [
-        max((getattr(row, name) or 0 for row in testable), default=0)
-        for name in ("needed_10", "needed_5")
-    ]
+    needed_10 = max(row.needed_10 or 0 for row in testable)
+    needed_5 = max(row.needed_5 or 0 for row in testable)
     return [
         literal(
             f"Detects a gap of {100 * hardest.detectable:.0f} points today; 10 points need "
-            f"{needed[0]:,} items, 5 points {needed[1]:,} (80 % power).",
+            f"{needed_10:,} items, 5 points {needed_5:,} (80 % power).",
             "$foreground-muted",
         )
     ]

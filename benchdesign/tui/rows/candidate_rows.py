@@ -9,13 +9,13 @@ from benchdesign.tui.concept_states import state_style
 from benchdesign.tui.marks import Marks
 from benchdesign.tui.session.session import Session
 from benchdesign.tui.session.session_data import Candidate
-from benchdesign.tui.widgets.table_rows import TableCell
+from benchdesign.tui.widgets.table_rows import SearchableRows, TableCell
 from benchdesign.workspace.decisions import Subject
 
 __all__ = ["CandidateRows"]
 
 
-class CandidateRows:
+class CandidateRows(SearchableRows):
     """Candidates, in the order of the proposals."""
 
     FIELDS = (
@@ -54,8 +54,10 @@ class CandidateRows:
         if name == "state":
             return self._marks.word(self._verdicts[row].value)
         if name in ("reason", "note"):
-            standing = self._session.standing(self.candidates[row])
-            return getattr(standing, name) if standing else ""
+            decision = self._session.standing(self.candidates[row])
+            if decision is None:
+                return ""
+            return decision.reason if name == "reason" else decision.note
         return self.sort_value(row, name)
 
     def members(self, name: str, query: str) -> Container[int] | None:

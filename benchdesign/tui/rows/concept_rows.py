@@ -8,7 +8,7 @@ from typing import Any
 from benchdesign.tui.concept_states import concept_label, state_style
 from benchdesign.tui.marks import Marks
 from benchdesign.tui.session.session import Session
-from benchdesign.tui.widgets.table_rows import TableCell
+from benchdesign.tui.widgets.table_rows import SearchableRows, TableCell
 
 __all__ = ["ConceptRows"]
 
@@ -16,7 +16,7 @@ __all__ = ["ConceptRows"]
 _RANK = {"missing": 0, "under": 1, "over": 2, "adequate": 3, "untestable": 4, "kept_out": 5}
 
 
-class ConceptRows:
+class ConceptRows(SearchableRows):
     """Every concept of the dictionary, by id."""
 
     FIELDS = ("id", "items", "want", "state", "level", "area")
@@ -47,10 +47,6 @@ class ConceptRows:
     def lowered(self) -> Sequence[str]:
         """The searched text of every row, in lower case."""
         return self._texts
-
-    def value(self, row: int, name: str) -> object:
-        """Return the value of a filter field."""
-        return self.sort_value(row, name)
 
     def cell(self, row: int, key: str) -> TableCell:
         """Return one cell."""

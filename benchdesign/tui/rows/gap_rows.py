@@ -12,7 +12,7 @@ from benchdesign.foundation.number_words import signed
 from benchdesign.tui.concept_states import concept_label, state_style
 from benchdesign.tui.marks import Marks
 from benchdesign.tui.session.session import Session
-from benchdesign.tui.widgets.table_rows import TableCell
+from benchdesign.tui.widgets.table_rows import SearchableRows, TableCell
 from benchdesign.workspace.decisions import Verdict
 
 __all__ = ["GapRows"]
@@ -26,7 +26,7 @@ class _GapLine:
     concept_id: int | None
 
 
-class GapRows:
+class GapRows(SearchableRows):
     """Areas with gaps, worst first; an unfolded area is followed by its gaps.
 
     An area's mark is the state of all its concepts together; its figures count only its gaps.

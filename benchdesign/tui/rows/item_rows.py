@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+from collections.abc import Callable, Container, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ from benchdesign.benchmarks.items import Item
 from benchdesign.tui.marks import Marks
 from benchdesign.tui.session.items_showing import rows_showing
 from benchdesign.tui.session.session import Session
-from benchdesign.tui.widgets.table_rows import TableCell
+from benchdesign.tui.widgets.table_rows import SearchableRows, TableCell
 
 __all__ = ["BenchmarkItemRows", "ItemRow", "answer_key"]
 
@@ -26,7 +26,14 @@ class ItemRow:
     in_pool: bool
 
 
-class BenchmarkItemRows:
+_TEXT_FIELDS: dict[str, Callable[[Item], str]] = {
+    "id": lambda item: item.id,
+    "category": lambda item: item.category or "",
+    "source": lambda item: item.source or "",
+}
+
+
+class BenchmarkItemRows(SearchableRows):
     """The revised benchmark: the original items, then the accepted ones."""
 
     FIELDS = (
@@ -109,10 +116,6 @@ class BenchmarkItemRows:
     def _added_texts(self) -> list[str]:
         return [self.text(row).lower() for row in range(self._n_benchmark, len(self))]
 
-    def value(self, row: int, name: str) -> object:
-        """Return the value of a filter field."""
-        return self.sort_value(row, name)
-
     def members(self, name: str, query: str) -> Container[int] | None:
         """Return the rows that show a concept, named by its id or a part of its label."""
         if name != "concept":
@@ -171,8 +174,9 @@ class BenchmarkItemRows:
             return [*self._loaded.item_occurrences.n_concepts.tolist(), *added]
         if key == "tokens":
             return [*self._analysis.benchmark_map.n_tokens.tolist(), *added]
-        if key in ("id", "category", "source"):
-            return [getattr(item, key) or "" for item in items] + added
+        if key in _TEXT_FIELDS:
+            field = _TEXT_FIELDS[key]
+            return [field(item) for item in items] + added
         if key == "question":
             return [item.prompt.lower() for item in items] + added
         if key == "key":
@@ -189,8 +193,8 @@ class BenchmarkItemRows:
             return item.row + 1
         if key == "question":
             return item.prompt.lower()
-        if key in ("id", "category", "source"):
-            return getattr(item, key) or ""
+        if key in _TEXT_FIELDS:
+            return _TEXT_FIELDS[key](item)
         if key == "concepts":
             return self._n_concepts(item_row)
         if key == "tokens":

@@ -1,27 +1,25 @@
-"""Rows of the Models screen: scores, weak spots, two models side by side, items."""
+"""Rows of the Models screen: scores, and two models side by side."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from benchdesign.foundation.number_words import percent, points, signed
+from benchdesign.foundation.number_words import percent, points
 from benchdesign.foundation.text import display
 from benchdesign.model_gaps.scores import MIN_ITEMS_FOR_SHARES, Rating, ScoreRow, Scores
 from benchdesign.tui.marks import Marks
 from benchdesign.tui.widgets.bars import signed_bar
-from benchdesign.tui.widgets.table_rows import Column, TableCell
+from benchdesign.tui.widgets.table_rows import Column, ColumnRows, TableCell
 
 if TYPE_CHECKING:
-    from benchdesign.benchmarks.items import Item
     from benchdesign.model_gaps.compare_models import PairedComparison
     from benchdesign.model_gaps.study import ModelStudy
     from benchdesign.model_gaps.weak_regions import WeakRegion
 
-__all__ = ["ModelItemRows", "PairRows", "ScoreRows", "SpotRow", "WeakSpotRows"]
+__all__ = ["PairRows", "ScoreRows", "region_score", "score_text", "style_of"]
 
 MAX_MODEL_COLUMNS = 4
 """Maximum number of models with a column."""
@@ -49,7 +47,7 @@ def region_score(region: WeakRegion) -> str:
     return percent(region.score, gap=" ")
 
 
-class ScoreRows:
+class ScoreRows(ColumnRows):
     """Areas or concepts with one score per model; lowest score of any model first."""
 
     def __init__(
@@ -97,10 +95,6 @@ class ScoreRows:
         """Return the text that the filter searches."""
         return self.names[int(self.units[row])]
 
-    def value(self, row: int, name: str) -> object:
-        """Return the value of a filter field."""
-        return self.sort_value(row, name)
-
     def cell(self, row: int, key: str) -> TableCell:
         """Return one cell."""
         unit = int(self.units[row])
@@ -145,121 +139,7 @@ class ScoreRows:
         return -1.0 if np.isnan(value) else value
 
 
-@dataclass(frozen=True, slots=True)
-class SpotRow:
-    """A weak spot of one model: an area, a group of concepts, or similar items."""
-
-    model: str
-    key: str
-    kind: str
-    """`area`, `concept` or `alike items`."""
-
-    name: str
-    n_items: int
-    score: str
-    value: float
-    gap: float
-    chance: float
-    """q-value, or p-value for similar items."""
-
-    row: ScoreRow | None
-    nested: tuple[ScoreRow, ...] = ()
-    region: WeakRegion | None = None
-
-    @classmethod
-    def of_row(cls, model: str, kind: str, row: ScoreRow, nested: tuple[ScoreRow, ...]) -> SpotRow:
-        """Return the spot of an area or a concept."""
-        text, key = score_text(row), f"{kind[0]}{row.unit}:{model}"
-        figures = (row.n_items, text, row.chi_model, row.gap, row.q_value)
-        return cls(model, key, kind, row.name, *figures, row, nested)
-
-    @classmethod
-    def of_region(cls, model: str, region: WeakRegion) -> SpotRow:
-        """Return the spot of a group of similar items."""
-        figures = (region.n_items, region_score(region), region.score, region.gap, region.p_value)
-        key = f"r{region.rows[0]}:{model}"
-        return cls(model, key, "alike items", region.name, *figures, None, (), region)
-
-
-class WeakSpotRows:
-    """Weak spots of every model: areas, groups of similar items, groups of concepts."""
-
-    columns = (
-        Column("where", "WEAK IN", 0),
-        Column("model", "MODEL", 16),
-        Column("n", "N", 6, "right"),
-        Column("score", "SCORE", 9, "right"),
-        Column("points", "POINTS", 7, "right"),
-        Column("q", "Q", 8, "right", narrow=False),
-        Column("kind", "WHAT", 11, narrow=False),
-    )
-
-    def __init__(self, study: ModelStudy) -> None:
-        self.study = study
-        self.spots: list[SpotRow] = []
-        for result in study.models:
-            for row, nested in result.profile():
-                self.spots.append(SpotRow.of_row(result.model, "area", row, nested))
-            self.spots += [SpotRow.of_region(result.model, region) for region in result.regions]
-            for head, *rest in result.other_groups():
-                self.spots.append(SpotRow.of_row(result.model, "concept", head, tuple(rest)))
-
-    def __len__(self) -> int:
-        return len(self.spots)
-
-    def row_id(self, row: int) -> str:
-        """Return the unique key of the spot."""
-        return self.spots[row].key
-
-    def spot_of(self, row_id: str) -> SpotRow | None:
-        """Return the spot with a row id; None if there is none."""
-        return next(
-            (spot for position, spot in enumerate(self.spots) if self.row_id(position) == row_id),
-            None,
-        )
-
-    def text(self, row: int) -> str:
-        """Return the text that the filter searches."""
-        spot = self.spots[row]
-        return " ".join((spot.model, spot.name, *(nested.name for nested in spot.nested)))
-
-    def value(self, row: int, name: str) -> object:
-        """Return the value of a filter field."""
-        return self.sort_value(row, name)
-
-    def cell(self, row: int, key: str) -> TableCell:
-        """Return one cell."""
-        spot = self.spots[row]
-        if key == "where":
-            return TableCell(spot.name)
-        if key == "model":
-            return TableCell(spot.model)
-        if key == "n":
-            return TableCell(f"{spot.n_items:,}")
-        if key == "score":
-            return TableCell(spot.score)
-        if key == "points":
-            return TableCell(points(spot.gap), "warn")
-        if key == "q":
-            return TableCell(f"{spot.chance:.2g}")
-        return TableCell(spot.kind, "muted")
-
-    def sort_value(self, row: int, key: str) -> Any:
-        """Return the sort key of a row in a column."""
-        spot = self.spots[row]
-        values: dict[str, Any] = {
-            "where": spot.name.lower(),
-            "model": spot.model,
-            "n": spot.n_items,
-            "score": spot.value,
-            "points": spot.gap,
-            "q": spot.chance,
-            "kind": spot.kind,
-        }
-        return values.get(key, 0)
-
-
-class PairRows:
+class PairRows(ColumnRows):
     """Two models side by side: areas first, largest difference first."""
 
     def __init__(self, study: ModelStudy, pair: PairedComparison, *, marks: Marks) -> None:
@@ -314,10 +194,6 @@ class PairRows:
         """Return the text that the filter searches."""
         return self.rows[row][1].name
 
-    def value(self, row: int, name: str) -> object:
-        """Return the value of a filter field."""
-        return self.sort_value(row, name)
-
     def cell(self, row: int, key: str) -> TableCell:
         """Return one cell."""
         kind, score_row = self.rows[row]
@@ -345,72 +221,3 @@ class PairRows:
             "q": score_row.q_value,
         }
         return values.get(key, 0)
-
-
-class ModelItemRows:
-    """Items with the models' results; suspect keys come first."""
-
-    columns = (
-        Column("question", "QUESTION", 0),
-        Column("id", "ID", 16, narrow=False, cut="start"),
-        Column("solved", "SOLVED BY", 10, "right"),
-        Column("discrimination", "TELLS APART", 12, "right", narrow=False),
-        Column("notes", "NOTE", 12),
-    )
-    _WORDS = {"all-miss": "none solves", "all-pass": "all solve", "check-key": "check key"}  # noqa: RUF012
-
-    def __init__(self, study: ModelStudy, items: tuple[Item, ...]) -> None:
-        assert study.items is not None
-        self.study, self.analysis, self._items = study, study.items, items
-        tested = np.flatnonzero(self.analysis.n_models > 0)
-        first = [suspect.row for suspect in self.analysis.suspects()]
-        difficulty = np.nan_to_num(self.analysis.difficulty)
-        rest = np.setdiff1d(tested, first)
-        rest = rest[np.argsort(-difficulty[rest], kind="stable")]
-        self.order = [*first, *rest.tolist()]
-
-    def __len__(self) -> int:
-        return len(self.order)
-
-    def row_id(self, row: int) -> str:
-        """Return the item's id."""
-        return str(self._items[self.order[row]].id)
-
-    def text(self, row: int) -> str:
-        """Return the text that the filter searches."""
-        item = self._items[self.order[row]]
-        return f"{item.id} {item.prompt} {self.cell(row, 'notes').text}"
-
-    def value(self, row: int, name: str) -> object:
-        """Return the value of a filter field."""
-        return self.sort_value(row, name)
-
-    def cell(self, row: int, key: str) -> TableCell:
-        """Return one cell."""
-        item_row = self.order[row]
-        result = self.analysis.row(item_row)
-        if key == "question":
-            return TableCell(self._items[item_row].prompt)
-        if key == "id":
-            return TableCell(self._items[item_row].id, "muted")
-        if key == "solved":
-            return TableCell(f"{result.n_passed} of {result.n_models}")
-        if key == "discrimination":
-            value = result.discrimination
-            return TableCell(
-                "" if np.isnan(value) else signed(value, 2), "warn" if value < 0 else ""
-            )
-        notes = [
-            note for note in result.notes if note != "all-miss" or "check-key" not in result.notes
-        ]
-        style = "warn" if "check-key" in notes else "muted"
-        return TableCell(", ".join(self._WORDS[note] for note in notes), style)
-
-    def sort_value(self, row: int, key: str) -> Any:
-        """Return the sort key of a row in a column."""
-        item_row = self.order[row]
-        if key == "solved":
-            return -float(np.nan_to_num(self.analysis.difficulty[item_row]))
-        if key == "discrimination":
-            return float(np.nan_to_num(self.analysis.discrimination[item_row], nan=9.0))
-        return self.cell(row, key).text.lower()

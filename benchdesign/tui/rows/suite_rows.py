@@ -14,7 +14,7 @@ from benchdesign.foundation.text import display, fit
 from benchdesign.tui.marks import Marks
 from benchdesign.tui.widgets.detail import heading
 from benchdesign.tui.widgets.evidence import literal
-from benchdesign.tui.widgets.table_rows import Column, TableCell
+from benchdesign.tui.widgets.table_rows import Column, ColumnRows, TableCell
 
 if TYPE_CHECKING:
     from benchdesign.concepts.dictionaries.dictionary import Dictionary
@@ -30,7 +30,7 @@ _SHADE_LOG2_WIDTH = 0.8
 _MAX_CONCEPTS_NAMED = 10
 
 
-class HeatRows:
+class HeatRows(ColumnRows):
     """Areas by benchmark: frequency as a multiple of the reference."""
 
     def __init__(self, suite: Suite, area_gaps: Sequence[AreaGaps], *, marks: Marks) -> None:
@@ -68,10 +68,6 @@ class HeatRows:
     def text(self, row: int) -> str:
         """Return the text that the filter searches."""
         return self.lines[row][0].name
-
-    def value(self, row: int, name: str) -> object:
-        """Return the value of a filter field."""
-        return self.sort_value(row, name)
 
     def cell(self, row: int, key: str) -> TableCell:
         """Return one cell: shade, ratio, and a mark if the difference is significant."""
@@ -121,7 +117,7 @@ class HeatRows:
         return Content("\n").join(lines)
 
 
-class OverlapRows:
+class OverlapRows(ColumnRows):
     """Benchmarks by benchmark: overlap, and what each adds to the others."""
 
     def __init__(self, suite: Suite, dictionary: Dictionary) -> None:
@@ -154,10 +150,6 @@ class OverlapRows:
     def text(self, row: int) -> str:
         """Return the text that the filter searches."""
         return self._suite_rows[row].name
-
-    def value(self, row: int, name: str) -> object:
-        """Return the value of a filter field."""
-        return self.sort_value(row, name)
 
     def cell(self, row: int, key: str) -> TableCell:
         """Return one cell."""

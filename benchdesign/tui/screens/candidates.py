@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 from textual.binding import BindingType
@@ -19,7 +19,7 @@ from benchdesign.tui.rows.candidate_rows import CandidateRows
 from benchdesign.tui.screens.list_screen import Facet, ListScreen
 from benchdesign.tui.session.session_data import Candidate
 from benchdesign.tui.widgets.evidence import literal
-from benchdesign.tui.widgets.table_rows import Column, Rows
+from benchdesign.tui.widgets.table_rows import Column, SearchableRows
 from benchdesign.workspace.decisions import Decision, Subject, Verdict
 
 __all__ = ["REASONS", "CandidatesScreen"]
@@ -61,6 +61,9 @@ class CandidatesScreen(ListScreen):
     is_blind = False
     """Whether answers are hidden, so that the reviewer has to find them first."""
 
+    _last: Sequence[tuple[Subject, str]] = ()
+    """Subjects of the last decision, for which a reason can be chosen."""
+
     _list_is_lent = False
     """Whether a narrow screen shows the list only while the filter is typed."""
 
@@ -88,7 +91,7 @@ class CandidatesScreen(ListScreen):
             return [loaded.candidates[position] for position in sorted(positions)]
         return list(loaded.candidates)
 
-    def make_rows(self) -> Rows:
+    def make_rows(self) -> SearchableRows:
         """Return the candidates of the gap in focus, or all."""
         assert self.session is not None
         self._shown = self._candidates()
@@ -312,7 +315,7 @@ class CandidatesScreen(ListScreen):
     def action_choose(self) -> None:
         """Choose the reason for the decided candidate under the cursor, or for the last one."""
         session, candidate = self.session, self._by_key(self.table.cursor_id or "")
-        last = getattr(self, "_last", [])
+        last = self._last
         if session is None:
             return
         if candidate is not None and (not last or session.verdict(candidate) is not Verdict.OPEN):

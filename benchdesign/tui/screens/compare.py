@@ -6,12 +6,9 @@ mapped with the same dictionary.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
-import numpy as np
-from numpy.typing import NDArray
 from textual import work
 from textual.binding import BindingType
 from textual.content import Content
@@ -21,20 +18,18 @@ from benchdesign.coverage.coverage import count_items
 from benchdesign.coverage.reference import reference_of
 from benchdesign.coverage.suite import compare_areas, compare_suite
 from benchdesign.errors import BenchdesignError
-from benchdesign.foundation.number_words import percent, signed
 from benchdesign.foundation.paths import expand_home
 from benchdesign.foundation.text import display
 from benchdesign.tui.dialogs.dialogs import AskChoice, AskText
 from benchdesign.tui.keys import SCREEN_KEYS, bindings
-from benchdesign.tui.marks import Marks
+from benchdesign.tui.rows.compare_rows import ComparedSet, CompareRows
 from benchdesign.tui.rows.suite_rows import HeatRows, OverlapRows
 from benchdesign.tui.screens.list_screen import Facet, ListScreen
 from benchdesign.tui.session.session import Session
-from benchdesign.tui.widgets.bars import signed_bar
 from benchdesign.tui.widgets.detail import heading
 from benchdesign.tui.widgets.evidence import literal
 from benchdesign.tui.widgets.path_suggester import PathSuggester
-from benchdesign.tui.widgets.table_rows import Column, Rows, TableCell
+from benchdesign.tui.widgets.table_rows import Column, SearchableRows
 from benchdesign.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -43,66 +38,6 @@ if TYPE_CHECKING:
     from benchdesign.coverage.suite import Suite
 
 __all__ = ["CompareScreen"]
-
-
-@dataclass(frozen=True, eq=False)
-class _Side:
-    name: str
-    n_items: int
-    count: NDArray[np.int64]
-
-
-class _CompareRows:
-    """Concepts by difference in share of items."""
-
-    def __init__(self, session: Session, a: _Side, b: _Side, *, marks: Marks) -> None:
-        assert session.analysis is not None
-        self._dictionary = session.analysis.dictionary
-        self._marks = marks
-        self.rate_a = a.count / max(a.n_items, 1)
-        self.rate_b = b.count / max(b.n_items, 1)
-        self.difference = 100 * (self.rate_b - self.rate_a)
-        judged = session.analysis.gaps.in_scope & ((a.count > 0) | (b.count > 0))
-        ids = np.flatnonzero(judged)
-        self.ids = ids[np.argsort(-np.abs(self.difference[ids]), kind="stable")]
-        self._top = float(np.abs(self.difference[ids]).max(initial=0.0))
-
-    def __len__(self) -> int:
-        return len(self.ids)
-
-    def row_id(self, row: int) -> str:
-        """Return the concept id."""
-        return str(int(self.ids[row]))
-
-    def text(self, row: int) -> str:
-        """Return the text that the filter searches."""
-        return f"{int(self.ids[row]):05d} {self._dictionary.bare_label(int(self.ids[row]))}"
-
-    def value(self, row: int, name: str) -> object:
-        """Return the value of a filter field."""
-        return self.sort_value(row, name)
-
-    def cell(self, row: int, key: str) -> TableCell:
-        """Return one cell."""
-        concept_id = int(self.ids[row])
-        if key == "concept":
-            return TableCell(self._dictionary.label(concept_id))
-        difference = float(self.difference[concept_id])
-        style = "good" if difference > 0 else "warn"
-        if key == "bar":
-            return TableCell(signed_bar(difference, self._top, marks=self._marks), style)
-        if key == "difference":
-            return TableCell(signed(difference), style)
-        return TableCell(percent(self.sort_value(row, key), 1, gap=" "))
-
-    def sort_value(self, row: int, key: str) -> Any:
-        """Return the sort key of a row in a column."""
-        concept_id = int(self.ids[row])
-        if key == "concept":
-            return self._dictionary.label(concept_id).lower()
-        if key in ("a", "b"):
-            return float((self.rate_a if key == "a" else self.rate_b)[concept_id])
-        return abs(float(self.difference[concept_id]))
 
 
 class CompareScreen(ListScreen):
@@ -124,10 +59,10 @@ class CompareScreen(ListScreen):
     other = ""
     suite: Suite | None = None
     _area_gaps: tuple[AreaGaps, ...] = ()
-    _sides: tuple[_Side, _Side] | None = None
+    _sides: tuple[ComparedSet, ComparedSet] | None = None
     _suite_folder = ""
 
-    def make_rows(self) -> Rows:
+    def make_rows(self) -> SearchableRows:
         """Return concepts by difference, or several benchmarks side by side."""
         session = self.session
         assert session is not None and session.analysis is not None
@@ -135,20 +70,16 @@ class CompareScreen(ListScreen):
             self._suite_folder, self.suite = str(session.folder), None
             if self._members():
                 self.measure_suite(self._members())
-        rows: Any = self._rows_of(self._list, session)
-        self.table.columns = getattr(rows, "columns", self.COLUMNS)
-        if self.table.sort_key not in {column.key for column in self.table.columns}:
-            self.table.sort_key = None
-        table_rows: Rows = rows
-        return table_rows
+        rows = self._rows_of(self._list, session)
+        self.show_columns_of(rows)
+        return rows
 
     @property
     def _list(self) -> str:
         names = [name for name, _ in self.facets()]
         return names[min(self.facet, len(names) - 1)]
 
-    def _rows_of(self, name: str, session: Session) -> object:
-
+    def _rows_of(self, name: str, session: Session) -> SearchableRows:
         assert session.analysis is not None
         if name == "suite" and self.suite is not None:
             return HeatRows(self.suite, self._area_gaps, marks=self.marks)
@@ -156,20 +87,20 @@ class CompareScreen(ListScreen):
             return OverlapRows(self.suite, session.analysis.dictionary)
         return self._two_sides(session)
 
-    def _two_sides(self, session: Session) -> _CompareRows:
+    def _two_sides(self, session: Session) -> CompareRows:
         assert session.analysis is not None
         if not self.other:
             self.other = "pool" if session.analysis.pool_map is not None else "revision"
-        a = _Side("benchmark", session.analysis.gaps.n_items, session.analysis.gaps.count)
+        a = ComparedSet("benchmark", session.analysis.gaps.n_items, session.analysis.gaps.count)
         b = self._other_side(session)
         self._sides = (a, b)
-        return _CompareRows(session, a, b, marks=self.marks)
+        return CompareRows(session, a, b, marks=self.marks)
 
-    def _other_side(self, session: Session) -> _Side:
+    def _other_side(self, session: Session) -> ComparedSet:
         analysis, loaded = session.analysis, session.loaded
         assert analysis is not None and loaded is not None
         if self.other == "pool" and loaded.pool_count is not None and analysis.pool is not None:
-            return _Side("pool", len(analysis.pool), loaded.pool_count)
+            return ComparedSet("pool", len(analysis.pool), loaded.pool_count)
         if self.other not in ("pool", "revision"):
             try:
                 return _read_side(Path(self.other), session)
@@ -182,7 +113,7 @@ class CompareScreen(ListScreen):
         for row in dropped:
             count[session.shown_concepts(row, in_pool=False)] -= 1
         n = len(analysis.benchmark) + len(session.log.accepted) - len(dropped)
-        return _Side("revision", n, count)
+        return ComparedSet("revision", n, count)
 
     def facets(self) -> tuple[Facet, ...]:
         """Return the facets: all, more in A, more in B, and the suite if there is one."""
@@ -195,7 +126,7 @@ class CompareScreen(ListScreen):
 
     def _sign(self, row: int) -> float:
         rows = self.table.rows
-        if not isinstance(rows, _CompareRows):
+        if not isinstance(rows, CompareRows):
             return 0.0
         return float(rows.difference[rows.ids[row]])
 
@@ -257,7 +188,7 @@ class CompareScreen(ListScreen):
 
     def open_row(self, row_id: str) -> None:
         """List the items that show the concept; a narrow screen shows the summary first."""
-        if self.shows_page and isinstance(self.table.rows, _CompareRows):
+        if self.shows_page and isinstance(self.table.rows, CompareRows):
             self.show_items_of(int(row_id))
         else:
             super().open_row(row_id)
@@ -360,13 +291,13 @@ def _ask_folder() -> AskText:
     return AskText("Folder of the workspace", suggester=PathSuggester())
 
 
-def _read_side(folder: Path, session: Session) -> _Side:
+def _read_side(folder: Path, session: Session) -> ComparedSet:
     """Count the items of another workspace's benchmark that show each concept."""
     analysis = session.analysis
     assert analysis is not None
     name, concept_map = _read_map(folder, session)
     count = count_items(concept_map, analysis.gaps.coverage.thresholds)
-    return _Side(name, len(concept_map), count)
+    return ComparedSet(name, len(concept_map), count)
 
 
 def _read_map(folder: Path, session: Session) -> tuple[str, ConceptMap]:

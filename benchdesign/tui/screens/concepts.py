@@ -13,7 +13,7 @@ from benchdesign.tui.pages.concept_page import concept_page
 from benchdesign.tui.rows.concept_rows import ConceptRows
 from benchdesign.tui.screens.concept_decisions import ConceptDecisionScreen
 from benchdesign.tui.screens.list_screen import Facet
-from benchdesign.tui.widgets.table_rows import Column, Rows
+from benchdesign.tui.widgets.table_rows import Column, SearchableRows
 from benchdesign.workspace.decisions import Verdict
 
 __all__ = ["ConceptsScreen"]
@@ -37,7 +37,7 @@ class ConceptsScreen(ConceptDecisionScreen):
     ORDER = ("items", True)
     EMPTY = "No matching concepts. esc clears the filter, f shows other states."
 
-    def make_rows(self) -> Rows:
+    def make_rows(self) -> SearchableRows:
         """Return all concepts."""
         assert self.session is not None
         return ConceptRows(self.session, marks=self.marks)

@@ -16,7 +16,7 @@ from benchdesign.tui.pages.concept_page import area_page, concept_page
 from benchdesign.tui.rows.gap_rows import GapRows
 from benchdesign.tui.screens.concept_decisions import ConceptDecisionScreen
 from benchdesign.tui.screens.list_screen import Facet
-from benchdesign.tui.widgets.table_rows import Column, Rows
+from benchdesign.tui.widgets.table_rows import Column, SearchableRows
 from benchdesign.workspace.decisions import Verdict
 
 __all__ = ["GapsScreen"]
@@ -48,7 +48,7 @@ class GapsScreen(ConceptDecisionScreen):
     FIELDS = GapRows.FIELDS
     EMPTY = "No gaps with this rule. T changes the rule, 3 shows all concepts."
 
-    def make_rows(self) -> Rows:
+    def make_rows(self) -> SearchableRows:
         """Return areas, and the gaps of unfolded areas."""
         session = self.session
         assert session is not None

@@ -14,7 +14,7 @@ from benchdesign.tui.keys import SCREEN_KEYS, bindings
 from benchdesign.tui.pages.item_page import item_page
 from benchdesign.tui.rows.item_rows import BenchmarkItemRows
 from benchdesign.tui.screens.list_screen import Facet, ListScreen
-from benchdesign.tui.widgets.table_rows import Column, Rows
+from benchdesign.tui.widgets.table_rows import Column, SearchableRows
 from benchdesign.workspace.decisions import Decision, Subject, Verdict
 
 __all__ = ["ItemsScreen"]
@@ -48,7 +48,7 @@ class ItemsScreen(ListScreen):
 
     _rows: BenchmarkItemRows
 
-    def make_rows(self) -> Rows:
+    def make_rows(self) -> SearchableRows:
         """Return the benchmark's items, then the accepted candidates."""
         assert self.session is not None
         self._rows = BenchmarkItemRows(self.session, marks=self.marks)
@@ -85,8 +85,8 @@ class ItemsScreen(ListScreen):
             keys = [*chosen_keys, *fixed]
             self.workspaces.ui.screen_state(self.MODE)["columns"] = keys
             self.workspaces.save_ui()
-            if self.table.sort_key not in keys:
-                self.table.sort_key = None
+            if self.table.view.sort_key not in keys:
+                self.table.view.sort_key = None
             self.refresh_session()
 
         self.app.push_screen(AskMultiple("Columns besides the question", choices), on_answer)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, NamedTuple
+from typing import ClassVar, NamedTuple
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
@@ -18,7 +18,7 @@ from benchdesign.tui.screens.base_screen import ActionLine, BaseScreen, LinePart
 from benchdesign.tui.widgets.detail import Detail, Line
 from benchdesign.tui.widgets.filter_bar import FilterBar, RowFilter, parse_filter
 from benchdesign.tui.widgets.line_table import LineTable
-from benchdesign.tui.widgets.table_rows import Column, Rows
+from benchdesign.tui.widgets.table_rows import Column, ColumnRows, ListRows, SearchableRows
 from benchdesign.workspace.decisions import Decision
 
 __all__ = ["Facet", "ListScreen"]
@@ -35,7 +35,7 @@ _DETAIL_DELAY = 0.04
 class _FilterCache(NamedTuple):
     """The last filter result: the facet changes less often than the filter, so both are cached."""
 
-    rows: Rows
+    rows: SearchableRows
     facet: int
     in_facet: Sequence[bool] | None
     """Whether each row is in the facet; None for all rows."""
@@ -68,6 +68,9 @@ class ListScreen(BaseScreen):
     _page_key: object = None
     """Row, page of evidence and version that the detail page shows."""
 
+    rows: SearchableRows = ListRows((), ())
+    """All rows of the list, visible or not."""
+
     facet = 0
     part = 0
     """Which page of evidence is shown."""
@@ -89,27 +92,17 @@ class ListScreen(BaseScreen):
 
     # to implement in each screen
 
-    def make_rows(self) -> Rows:
-        """Return the current rows."""
-        raise NotImplementedError
+    def make_rows(self) -> SearchableRows:
+        """Return the current rows; none by default."""
+        return ListRows((), ())
 
     def facets(self) -> tuple[Facet, ...]:
         """Return the facets that `f` steps through."""
         return (("all", None),)
 
     def detail_of(self, row_id: str) -> Content:
-        """Return the page about a row."""
-        raise NotImplementedError
-
-    def filter_text(self, row: int) -> str:
-        """Return the text of a row that filter words search."""
-        rows: Any = self.table.rows
-        return str(rows.text(row))
-
-    def filter_value(self, row: int, name: str) -> object:
-        """Return a named field of a row."""
-        rows: Any = self.table.rows
-        return rows.value(row, name)
+        """Return the page about a row; empty by default."""
+        return Content("")
 
     # shared by all screens
 
@@ -154,8 +147,8 @@ class ListScreen(BaseScreen):
         self._saved_pane = "detail" if state.get("pane") == "detail" else "table"
         self.filter_bar.restore(str(state.get("filter", "")))
         key = state.get("sort", self.ORDER[0])
-        self.table.sort_key = key if key in {column.key for column in self.COLUMNS} else None
-        self.table.reverse = bool(state.get("reverse", self.ORDER[1]))
+        self.table.view.sort_key = key if key in {column.key for column in self.COLUMNS} else None
+        self.table.view.reverse = bool(state.get("reverse", self.ORDER[1]))
         self._saved_cursor = state.get("cursor")
 
     def remember(self) -> None:
@@ -165,8 +158,8 @@ class ListScreen(BaseScreen):
         self.workspaces.ui.screen_state(self.MODE).update(
             facet=self.facet,
             filter=self.filter_bar.value,
-            sort=self.table.sort_key,
-            reverse=self.table.reverse,
+            sort=self.table.view.sort_key,
+            reverse=self.table.view.reverse,
             cursor=self.table.cursor_id,
             pane="detail" if self.detail.has_focus else "table",
             zoom=next(
@@ -179,9 +172,9 @@ class ListScreen(BaseScreen):
         if self.restored_from is not self.workspaces.ui:
             self._restore()
         row_id, self._saved_cursor = self._saved_cursor, None
-        rows = self.make_rows()
-        self.table.rows = rows
-        self.table.kept = self._visible_rows(rows)
+        rows = self.rows = self.make_rows()
+        self.table.view.rows = rows
+        self.table.view.row_mask = self._visible_rows()
         self.table.show(rows)
         if row_id is not None and self.table.move_to(str(row_id)):
             self.table.show(rows)
@@ -191,9 +184,9 @@ class ListScreen(BaseScreen):
             self.set_focus(self.detail)
         self._saved_pane = "table"
 
-    def _visible_rows(self, rows: Rows) -> Sequence[bool] | None:
+    def _visible_rows(self) -> Sequence[bool] | None:
         """Return whether facet and filter show each row; None for all rows."""
-        facets = self.facets()
+        rows, facets = self.rows, self.facets()
         self.facet = self.facet if self.facet < len(facets) else 0
         new_filter = parse_filter(self.filter_bar.value, fields=self.FIELDS)
         cache = self._filter_cache
@@ -203,17 +196,23 @@ class ListScreen(BaseScreen):
             cache = _FilterCache(rows, self.facet, in_facet, RowFilter(), in_facet)
         # A filter that only narrows the last one needs to test visible rows only.
         among = cache.visible if new_filter.narrows(cache.filter) else cache.in_facet
-        source: Any = rows
         visible = new_filter.keep(
             len(rows),
-            getattr(source, "text", self.filter_text),
-            getattr(source, "value", self.filter_value),
-            lowered=getattr(source, "lowered", None),
-            members=getattr(source, "members", lambda _name, _value: None),
+            rows.text,
+            rows.value,
+            # Making the texts of all rows takes long; only words need them.
+            lowered=rows.lowered if new_filter.words else None,
+            members=rows.members,
             among=among,
         )
         self._filter_cache = cache._replace(filter=new_filter, visible=visible)
         return visible
+
+    def show_columns_of(self, rows: SearchableRows) -> None:
+        """Show the columns that rows bring; drop the sort order if its column is not among them."""
+        self.table.columns = rows.columns if isinstance(rows, ColumnRows) else self.COLUMNS
+        if self.table.view.sort_key not in {column.key for column in self.table.columns}:
+            self.table.view.sort_key = None
 
     def reveal(self, row_id: str) -> None:
         """Move the cursor to a row; clear the filter or change the facet if they hide it."""
@@ -266,7 +265,8 @@ class ListScreen(BaseScreen):
         if table.marked:
             text += f" · {len(table.marked):,} marked"
         # A narrow screen has no room for the order; the column header shows it.
-        return f"{text} · {table.order}" if table.order and not self.is_narrow else text
+        order = table.view.order_text(table.columns)
+        return f"{text} · {order}" if order and not self.is_narrow else text
 
     def on_line_table_highlighted(self, event: LineTable.Highlighted) -> None:
         """Draw the page once the cursor rests."""
@@ -336,7 +336,7 @@ class ListScreen(BaseScreen):
     def on_input_changed(self, event: Input.Changed) -> None:
         """Filter while typing."""
         if event.input is self.filter_bar and self.seen_version >= 0:
-            self.table.narrow_to(self._visible_rows(self.table.rows))
+            self.table.narrow_to(self._visible_rows())
 
     def on_filter_bar_left(self) -> None:
         """Move focus to the list."""
@@ -369,7 +369,7 @@ class ListScreen(BaseScreen):
     def action_facet(self, index: int) -> None:
         """Show a facet."""
         self.facet = index
-        self.table.narrow_to(self._visible_rows(self.table.rows))
+        self.table.narrow_to(self._visible_rows())
         self._draw_facets()
 
     def action_sort(self) -> None:
@@ -378,7 +378,7 @@ class ListScreen(BaseScreen):
 
     def action_sort_reverse(self) -> None:
         """Reverse the sort order."""
-        self.table.sort_by(self.table.sort_key, reverse=not self.table.reverse)
+        self.table.sort_by(self.table.view.sort_key, reverse=not self.table.view.reverse)
 
     def action_back(self) -> None:
         """Undo one step: leave the page, then the zoom, then clear the marks, then the filter."""
@@ -433,7 +433,9 @@ class ListScreen(BaseScreen):
         marked = [
             row for row in all_rows if table.marked and table.rows.row_id(row) in table.marked
         ]
-        choices = [("shown", f"the {len(table.view):,} visible rows", table.view)]
+        choices: list[tuple[str, str, Sequence[int]]] = [
+            ("shown", f"the {len(table.view):,} visible rows", table.view)
+        ]
         if len(table.view) < len(all_rows):
             choices.append(("all", f"all {len(all_rows):,} rows", all_rows))
         if marked:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from textual import work
@@ -22,10 +22,12 @@ from benchdesign.model_gaps.study import study_models
 from benchdesign.tui.dialogs.dialogs import AskChoice, AskText
 from benchdesign.tui.keys import SCREEN_KEYS, bindings
 from benchdesign.tui.pages import model_page as model_pages
-from benchdesign.tui.rows.model_rows import ModelItemRows, PairRows, ScoreRows, WeakSpotRows
+from benchdesign.tui.rows.model_item_rows import ModelItemRows
+from benchdesign.tui.rows.model_rows import PairRows, ScoreRows
+from benchdesign.tui.rows.weak_spot_rows import WeakSpotRows
 from benchdesign.tui.screens.list_screen import Facet, ListScreen
 from benchdesign.tui.widgets.path_suggester import PathSuggester
-from benchdesign.tui.widgets.table_rows import Column, ListRows, Rows
+from benchdesign.tui.widgets.table_rows import Column, ListRows, SearchableRows
 
 if TYPE_CHECKING:
     from benchdesign.benchmarks.results.join import JoinedResults
@@ -61,7 +63,7 @@ class ModelsScreen(ListScreen):
     baseline = False
     _folder = ""
 
-    def make_rows(self) -> Rows:
+    def make_rows(self) -> SearchableRows:
         """Return the rows of the active list."""
         session = self.session
         assert session is not None
@@ -69,11 +71,8 @@ class ModelsScreen(ListScreen):
             self._folder, self.study, self.joined = str(session.folder), None, None
             if self._paths():
                 self.read_results(self._paths(), self._metrics())
-        source: Any = self._rows_of(self._list)
-        self.table.columns = getattr(source, "columns", self.COLUMNS)
-        if self.table.sort_key not in {column.key for column in self.table.columns}:
-            self.table.sort_key = None
-        rows: Rows = source
+        rows = self._rows_of(self._list)
+        self.show_columns_of(rows)
         return rows
 
     @property
@@ -81,8 +80,7 @@ class ModelsScreen(ListScreen):
         names = [name for name, _ in self.facets()]
         return names[min(self.facet, len(names) - 1)]
 
-    def _rows_of(self, name: str) -> object:
-
+    def _rows_of(self, name: str) -> SearchableRows:
         study, session = self.study, self.session
         if study is None or session is None or session.analysis is None:
             return ListRows((), ())
@@ -112,7 +110,7 @@ class ModelsScreen(ListScreen):
     def action_facet(self, index: int) -> None:
         """Show another list."""
         self.facet = index
-        self.table.sort_key = None
+        self.table.view.sort_key = None
         self.refresh_session()
 
     def count_text(self) -> str:

@@ -1,13 +1,12 @@
 """A table that draws only its visible lines: a million rows open as fast as ten.
 
 Filter and sort order are a view of row numbers; the rows themselves never move. Text reaches the
-terminal only through `benchdesign.text.display`, as literal segments.
+terminal only through `benchdesign.foundation.text`, as literal segments.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import compress
 from textwrap import wrap
 from typing import ClassVar
 
@@ -25,7 +24,8 @@ from textual.strip import Strip
 from benchdesign.foundation.text import fit
 from benchdesign.tui.keys import TABLE_KEYS, bindings
 from benchdesign.tui.marks import Marks
-from benchdesign.tui.widgets.table_rows import Column, ListRows, Rows
+from benchdesign.tui.widgets.table_rows import Column, Rows
+from benchdesign.tui.widgets.table_view import TableView
 
 __all__ = ["LineTable"]
 
@@ -113,29 +113,27 @@ class LineTable(ScrollView, can_focus=True):
         self.columns = tuple(columns)
         self.empty = empty
         self.marks = marks or Marks()
-        self.rows: Rows = ListRows((), ())
-        self.view: Sequence[int] = ()
+        self.view = TableView()
+        """The visible rows; a change of it takes effect with the next `show`."""
+
         self.marked: set[str] = set()
-        self.sort_key: str | None = None
-        self.reverse = False
-        self.kept: Sequence[bool] | None = None
-        """Whether each row is visible; None for all rows. Takes effect with the next `show`."""
-
-        self._order: tuple[object, bool, list[int]] | None = None
-        """Cached order of all rows with its key and direction; a new filter reuses it."""
-
         self._narrow = False
         self._notified_id: str | None = None
         self._styles: dict[tuple[str, ...], Style] = {}
 
     # rows and view
 
+    @property
+    def rows(self) -> Rows:
+        """All rows, visible or not."""
+        return self.view.rows
+
     def show(self, rows: Rows, *, keep_cursor: bool = True) -> None:
         """Show new rows; cursor and marks stay on the same ids."""
         row_id, row = (self.cursor_id, self.cursor_row) if keep_cursor else (None, None)
         position = self.cursor
-        self.rows = rows
-        self._arrange()
+        self.view.rows = rows
+        self.view.arrange()
         if row is not None and row < len(rows) and rows.row_id(row) == row_id:
             # A row usually keeps its number, and a search by number is much faster.
             is_visible = row in self.view
@@ -150,58 +148,22 @@ class LineTable(ScrollView, can_focus=True):
     def narrow_to(self, visible: Sequence[bool] | None) -> None:
         """Show only the rows that are True in `visible`; None shows all rows."""
         row = self.cursor_row
-        self.kept = visible
-        self._arrange()
+        self.view.row_mask = visible
+        self.view.arrange()
         self._move_to_row(row)
         self._after_change()
 
     def sort_by(self, key: str | None, *, reverse: bool = False) -> None:
         """Sort by a column; None restores the original order."""
         row = self.cursor_row
-        self.sort_key, self.reverse = key, reverse
-        self._arrange()
+        self.view.sort_key, self.view.reverse = key, reverse
+        self.view.arrange()
         self._move_to_row(row)
         self._after_change()
 
     def sort_next(self) -> None:
         """Sort by the next column; after the last column, restore the original order."""
-        keys = [None, *(column.key for column in self.columns if column.sortable)]
-        index = keys.index(self.sort_key) if self.sort_key in keys else 0
-        self.sort_by(keys[(index + 1) % len(keys)])
-
-    @property
-    def order(self) -> str:
-        """The sort order in words; empty for the original order."""
-        column = next((column for column in self.columns if column.key == self.sort_key), None)
-        if column is None:
-            return "reversed" if self.reverse else ""
-        name = column.title.lower() or column.key
-        return f"by {name}, {'descending' if self.reverse else 'ascending'}"
-
-    def _arrange(self) -> None:
-        order: Sequence[int] = range(len(self.rows))
-        if self.sort_key is not None:
-            order = self._sorted(self.sort_key)
-        elif self.reverse:
-            order = order[::-1]
-        visible = self.kept
-        if visible is not None:
-            is_same_order = order == range(len(visible))
-            in_order = visible if is_same_order else map(visible.__getitem__, order)
-            order = list(compress(order, in_order))
-        self.view = order
-
-    def _sorted(self, key: str) -> list[int]:
-        rows = self.rows
-        if self._order is not None and self._order[:2] == ((rows, key), self.reverse):
-            return self._order[2]
-        # `sort_values` returns a whole column, which avoids a call for each row.
-        column = getattr(rows, "sort_values", lambda _key: None)(key)
-        if column is None:
-            column = [rows.sort_value(row, key) for row in range(len(rows))]
-        order = sorted(range(len(rows)), key=column.__getitem__, reverse=self.reverse)
-        self._order = ((rows, key), self.reverse, order)
-        return order
+        self.sort_by(self.view.next_sort_key(self.columns))
 
     def _after_change(self) -> None:
         self.virtual_size = Size(0, len(self.view) + 1)
@@ -225,25 +187,22 @@ class LineTable(ScrollView, can_focus=True):
     @property
     def cursor_id(self) -> str | None:
         """Id of the row under the cursor; None if the view is empty."""
-        row = self.cursor_row
-        return None if row is None or row >= len(self.rows) else self.rows.row_id(row)
+        return self.view.row_id(self.cursor)
 
     @property
     def chosen_ids(self) -> tuple[str, ...]:
         """Ids of the rows an action applies to: the marked rows, else the row at the cursor."""
         if self.marked:
-            return tuple(
-                row_id for row in self.view if (row_id := self.rows.row_id(row)) in self.marked
-            ) or tuple(self.marked)
+            return self.view.ids_among(self.marked)
         return () if self.cursor_id is None else (self.cursor_id,)
 
     def move_to(self, row_id: str) -> bool:
         """Move the cursor to a row; False if the row is not in the view."""
-        for position, row in enumerate(self.view):
-            if self.rows.row_id(row) == row_id:
-                self.cursor = position
-                return True
-        return False
+        position = self.view.position_of(row_id)
+        if position is None:
+            return False
+        self.cursor = position
+        return True
 
     def _move_to_row(self, row: int | None) -> None:
         try:
@@ -353,7 +312,8 @@ class LineTable(ScrollView, can_focus=True):
         left = 3
         for column, width in self._widths():
             if left <= x < left + width + 1 and column.sortable:
-                self.sort_by(column.key, reverse=self.sort_key == column.key and not self.reverse)
+                is_sorted = self.view.sort_key == column.key
+                self.sort_by(column.key, reverse=is_sorted and not self.view.reverse)
                 return
             left += width + 1
 
@@ -404,8 +364,8 @@ class LineTable(ScrollView, can_focus=True):
         parts = ["   "]
         for column, size in self._widths():
             title = column.title
-            if column.key == self.sort_key and title:
-                title += self.marks.glyph("descending" if self.reverse else "ascending")
+            if column.key == self.view.sort_key and title:
+                title += self.marks.glyph("descending" if self.view.reverse else "ascending")
             parts.append(fit(title, size, align=column.align) + " ")
         return Strip([Segment(fit("".join(parts), width), self._style("header"))], width)
 
