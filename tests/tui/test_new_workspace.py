@@ -60,7 +60,7 @@ async def test_a_field_set_by_hand_is_read_at_once_and_kept(
         await until(pilot, lambda: "key  A  fish" in visible_text(app))
 
         def is_read_so() -> bool:
-            found = form.found.benchmark
+            found = form.input_files.benchmark
             return isinstance(found, Benchmark) and found.items[0].prompt == "cat"
 
         await until(pilot, is_read_so)
@@ -77,7 +77,7 @@ async def test_a_field_that_is_not_there_is_said_and_nothing_is_made(bench: Benc
         form = await form_of(app, pilot)
         await until(pilot, lambda: "every row has a question" in visible_text(app))
         form.query_one("#field-prompt", Input).value = "nothing"
-        await until(pilot, lambda: isinstance(form.found.benchmark, str))
+        await until(pilot, lambda: isinstance(form.input_files.benchmark, str))
         await pilot.press("ctrl+n")
         await until(pilot, lambda: "nothing" in app.messages.text and app.messages.is_error)
         assert app.session is None
@@ -221,9 +221,9 @@ async def test_the_first_item_is_shown_with_its_passage_as_it_is_read(bench: Ben
     app = app_on(bench, benchmark="read.jsonl")
     async with app.run_test(size=SIZE) as pilot:
         form = await form_of(app, pilot)
-        await until(pilot, lambda: isinstance(form.found.benchmark, Benchmark))
-        assert isinstance(form.found.benchmark, Benchmark)
-        assert form.found.benchmark.mapping.context == "context"
+        await until(pilot, lambda: isinstance(form.input_files.benchmark, Benchmark))
+        assert isinstance(form.input_files.benchmark, Benchmark)
+        assert form.input_files.benchmark.mapping.context == "context"
         await until(pilot, lambda: "A passage of row 0" in visible_text(app))
         shown = str(form.query_one("#first-item", Line).render())
         assert "Who ate number 0?\nA. a fox\nB. an owl" in shown and " ... " in shown

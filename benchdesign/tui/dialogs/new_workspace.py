@@ -72,7 +72,7 @@ class NewWorkspaceForm(VerticalScroll, can_focus=False):
         self._marks = marks
         self._timer: Timer | None = None
         self._create_after_load = False
-        self.found = InputFiles()
+        self.input_files = InputFiles()
 
     def compose(self) -> ComposeResult:
         """Compose the rows of the form."""
@@ -120,7 +120,7 @@ class NewWorkspaceForm(VerticalScroll, can_focus=False):
         self.query_one("#benchmark", Input).value = benchmark
         self.query_one("#pool", Input).value = pool
 
-    def wanted(self) -> FormValues:
+    def form_values(self) -> FormValues:
         """Return the values of the form."""
         return FormValues(
             benchmark=self.value("benchmark"),
@@ -136,9 +136,9 @@ class NewWorkspaceForm(VerticalScroll, can_focus=False):
     @property
     def is_reading(self) -> bool:
         """Whether files are still being loaded for the typed values."""
-        return self.found.inputs != self._inputs()
+        return self.input_files.inputs != self._inputs()
 
-    def create_when_read(self) -> None:
+    def create_after_load(self) -> None:
         """Post `Filled` as soon as the files are loaded."""
         self._create_after_load = True
         self.read_files()
@@ -148,10 +148,10 @@ class NewWorkspaceForm(VerticalScroll, can_focus=False):
 
     def problem(self) -> str:
         """Return what prevents the creation of the workspace; empty if nothing does."""
-        for benchmark in (self.found.benchmark, self.found.pool):
+        for benchmark in (self.input_files.benchmark, self.input_files.pool):
             if isinstance(benchmark, str):
                 return benchmark
-        return self.wanted().problem
+        return self.form_values().problem
 
     def _fields(self) -> dict[str, str]:
         fields = {role: self.value(f"field-{role}") for role in _ROLES}
@@ -174,8 +174,8 @@ class NewWorkspaceForm(VerticalScroll, can_focus=False):
         """Load the files again."""
         path = self.value("benchmark")
         folder = self.query_one("#folder", Input)
-        if path and folder.value in ("", self.found.folder):
-            folder.value = self.found.folder = free_folder(path)
+        if path and folder.value in ("", self.input_files.folder):
+            folder.value = self.input_files.folder = free_folder(path)
         self._load_files(path, self.value("pool"), self._fields(), self._inputs())
 
     @work(thread=True, exclusive=True, group="read", exit_on_error=False)
@@ -199,7 +199,7 @@ class NewWorkspaceForm(VerticalScroll, can_focus=False):
     ) -> None:
         if not self.is_mounted:
             return
-        files = self.found
+        files = self.input_files
         files.benchmark, files.pool, files.inputs = benchmark, pool, inputs
         if benchmark is not None and not isinstance(benchmark, str):
             record = benchmark.record(benchmark.items[0]) if len(benchmark) else {}
@@ -242,7 +242,7 @@ class NewWorkspaceForm(VerticalScroll, can_focus=False):
         button.label = f"All findings ({n})" if n else "All findings"
         # Textual keeps the width of the old label unless the layout is refreshed.
         button.refresh(layout=True)
-        benchmark = self.found.benchmark
+        benchmark = self.input_files.benchmark
         preview: list[Content] = []
         if benchmark is not None and not isinstance(benchmark, str) and len(benchmark):
             preview = [
@@ -260,7 +260,7 @@ class NewWorkspaceForm(VerticalScroll, can_focus=False):
 
         n_characters = 0
         for name in ("benchmark", "pool"):
-            benchmark = getattr(self.found, name)
+            benchmark = getattr(self.input_files, name)
             if isinstance(benchmark, str):
                 check("fail", benchmark)
             elif benchmark is not None:
@@ -288,7 +288,7 @@ class NewWorkspaceForm(VerticalScroll, can_focus=False):
                 "estimate",
                 f"first run: at most {duration(seconds)} on a CPU; later runs are faster",
             )
-        if problem := self.wanted().problem_of_n_add:
+        if problem := self.form_values().problem_of_n_add:
             check("fail", problem)
         if not self.value("benchmark"):
             check("open", "enter a benchmark file; its fields and rows are shown here")
@@ -302,7 +302,7 @@ class NewWorkspaceForm(VerticalScroll, can_focus=False):
 
     def findings(self) -> list[str]:
         """Return all findings in the files."""
-        benchmarks = (self.found.benchmark, self.found.pool)
+        benchmarks = (self.input_files.benchmark, self.input_files.pool)
         return [
             finding.message
             for benchmark in benchmarks

@@ -38,7 +38,7 @@ class ScopeResult:
     cutoff: float
     """Relevance threshold for a concept to be in scope, 0 to 1."""
 
-    lifted: tuple[Decision, ...]
+    removed_overrides: tuple[Decision, ...]
     """Decisions that undo a pin or an exclusion."""
 
 
@@ -177,11 +177,11 @@ class ScopeScreen(ModalScreen[ScopeResult | None]):
 
     def on_line_table_view_changed(self) -> None:
         """Count the selected items and the remaining pins and exclusions."""
-        examples, lifted = self._result()
+        examples, removed_overrides = self._result()
         n_overrides = len(self._rows.overrides)
         words = [plural(len(examples), "example item")]
         if n_overrides:
-            n_left = n_overrides - len(lifted)
+            n_left = n_overrides - len(removed_overrides)
             words.append(f"{n_left} of {n_overrides} pins and exclusions stay")
         self.query_one("#tally", Line).show(literal("   ".join(words)))
 
@@ -207,7 +207,7 @@ class ScopeScreen(ModalScreen[ScopeResult | None]):
         self.dismiss(None)
 
     def _save(self) -> None:
-        examples, lifted = self._result()
+        examples, removed_overrides = self._result()
         sentence = self.query_one("#said", Input).value.strip()
         field = self.query_one("#cutoff", Input)
         try:
@@ -219,22 +219,22 @@ class ScopeScreen(ModalScreen[ScopeResult | None]):
             self.query_one("#tally", Line).show(literal(problem, "$text-warning"))
             self.set_focus(field)
             return
-        self.dismiss(ScopeResult(sentence, examples, cutoff, lifted))
+        self.dismiss(ScopeResult(sentence, examples, cutoff, removed_overrides))
 
     def _result(self) -> tuple[tuple[str, ...], tuple[Decision, ...]]:
         marked = self.query_one(LineTable).marked
         examples: list[str] = []
-        lifted: list[Decision] = []
+        removed_overrides: list[Decision] = []
         for row, override in enumerate(self._rows.overrides):
             if str(row) not in marked:
-                lifted.append(Decision(override.subject, override.subject_id, Verdict.OPEN))
+                removed_overrides.append(Decision(override.subject, override.subject_id, Verdict.OPEN))
         for row in sorted(int(row_id) for row_id in marked):
             entry = self._rows.at(row)
             if isinstance(entry, str):
                 examples.append(entry)
             elif isinstance(entry, Item):
                 examples.append(entry.text)
-        return tuple(dict.fromkeys(examples)), tuple(lifted)
+        return tuple(dict.fromkeys(examples)), tuple(removed_overrides)
 
 
 def scope_summary(

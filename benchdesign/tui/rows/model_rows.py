@@ -51,7 +51,7 @@ class ScoreRows(ColumnRows):
     """Areas or concepts with one score per model; lowest score of any model first."""
 
     def __init__(
-        self, study: ModelStudy, *, use_areas: bool, baseline: bool, marks: Marks, narrow: bool
+        self, study: ModelStudy, *, use_areas: bool, is_relative: bool, marks: Marks, narrow: bool
     ) -> None:
         self.study = study
         self.use_areas = use_areas
@@ -59,7 +59,7 @@ class ScoreRows(ColumnRows):
             result.areas if use_areas and result.areas is not None else result.concepts
             for result in study.models
         ]
-        self._marks, self._baseline, self._narrow = marks, baseline, narrow
+        self._marks, self._is_relative, self._narrow = marks, is_relative, narrow
         self.support: NDArray[np.int64] = np.max([table.n_items for table in self.tables], axis=0)
         tested = np.stack([~np.isnan(table.p_value) for table in self.tables])
         gaps = np.stack([np.nan_to_num(table.gap) for table in self.tables])
@@ -112,7 +112,7 @@ class ScoreRows(ColumnRows):
         if score_row.n_items < MIN_ITEMS_FOR_SHARES:
             return TableCell(score_text(score_row), "muted")
         style = style_of(score_row.standing)
-        if self._baseline:
+        if self._is_relative:
             return TableCell(f"{points(score_row.gap)} pt", style)
         mark = "!" if score_row.standing in _WEAK else "+" if score_row.standing in _STRONG else " "
         bar = "" if self._narrow else f"{self._marks.bar(score_row.chi_model, 5)} "

@@ -54,7 +54,7 @@ class CandidatesScreen(ListScreen):
     FIELDS = CandidateRows.FIELDS
     EMPTY = "No matching candidates. f shows other states, esc clears filter and gap."
 
-    shows_all_of_closest = False
+    shows_closest_in_full = False
     _is_old = False
     """Whether the candidates are out of date."""
 
@@ -177,7 +177,7 @@ class CandidatesScreen(ListScreen):
             candidate,
             part=self.part,
             marks=self.marks,
-            closest=self.shows_all_of_closest,
+            closest=self.shows_closest_in_full,
             width=self.page_width,
             is_short=self.is_short,
             is_blind=self.is_blind,
@@ -397,9 +397,9 @@ class CandidatesScreen(ListScreen):
 
     def action_duplicates(self) -> None:
         """Show the closest item in full, or shortened again."""
-        self.shows_all_of_closest = not self.shows_all_of_closest
+        self.shows_closest_in_full = not self.shows_closest_in_full
         self.show_detail()
-        if self.shows_all_of_closest:
+        if self.shows_closest_in_full:
             self.set_focus(self.detail)
             self.detail.scroll_to_line(CLOSEST_HEADING)
         else:

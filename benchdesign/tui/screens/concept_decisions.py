@@ -38,7 +38,7 @@ class ConceptDecisionScreen(ListScreen):
         self.workspaces.refresh_screens()
         return True
 
-    def flip_verdict(self, verdict: Verdict, word: str, *, reason: str | None = None) -> None:
+    def toggle_verdict(self, verdict: Verdict, word: str, *, reason: str | None = None) -> None:
         """Set a verdict on the chosen rows; clear it if all of them have it already."""
         session, ids = self.session, self.table.chosen_ids
         if session is None or not ids:
@@ -52,11 +52,11 @@ class ConceptDecisionScreen(ListScreen):
 
     def action_pin(self) -> None:
         """Pin the chosen rows into scope."""
-        self.flip_verdict(Verdict.PIN, "pinned into scope")
+        self.toggle_verdict(Verdict.PIN, "pinned into scope")
 
     def action_exclude(self) -> None:
         """Exclude the chosen rows from scope."""
-        self.flip_verdict(Verdict.EXCLUDE, "out of scope")
+        self.toggle_verdict(Verdict.EXCLUDE, "out of scope")
 
     def action_note(self) -> None:
         """Write a note about the row."""

@@ -81,7 +81,7 @@ class ConceptsScreen(ConceptDecisionScreen):
 
     def action_ignore(self) -> None:
         """Ignore the chosen concepts in every count, or count them again."""
-        self.flip_verdict(Verdict.IGNORE, "ignored")
+        self.toggle_verdict(Verdict.IGNORE, "ignored")
 
     def action_why(self) -> None:
         """Show the page of the concept under the cursor."""

@@ -165,7 +165,7 @@ class GapsScreen(ConceptDecisionScreen):
 
         def on_answer(reason: str | None) -> None:
             if reason is not None:
-                self.flip_verdict(Verdict.IGNORE, "not a gap", reason=reason or None)
+                self.toggle_verdict(Verdict.IGNORE, "not a gap", reason=reason or None)
 
         self.app.push_screen(
             AskText("Why is this not a gap?", hint="One line, shown in the report."), on_answer

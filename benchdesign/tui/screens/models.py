@@ -54,13 +54,13 @@ class ModelsScreen(ListScreen):
     FIELDS = ("n", "spread", "model")
     EMPTY = "Nothing to list. c adds model results."
 
-    doing = ""
+    activity = ""
     """What the running import is doing; empty if none runs."""
 
     study: ModelStudy | None = None
     joined: JoinedResults | None = None
     pair: PairedComparison | None = None
-    baseline = False
+    is_relative = False
     _folder = ""
 
     def make_rows(self) -> SearchableRows:
@@ -93,7 +93,7 @@ class ModelsScreen(ListScreen):
         return ScoreRows(
             study,
             use_areas=name == "areas" and study.models[0].areas is not None,
-            baseline=self.baseline,
+            is_relative=self.is_relative,
             marks=self.marks,
             narrow=self.is_narrow,
         )
@@ -117,7 +117,7 @@ class ModelsScreen(ListScreen):
         """Return a summary of the active list."""
         study, joined = self.study, self.joined
         if study is None or joined is None:
-            return self.doing or "no results"
+            return self.activity or "no results"
         if self._list == "pair" and self.pair is not None:
             pair = self.pair
             names = [display(model, width=20) for model in (pair.model_a, pair.model_b)]
@@ -138,14 +138,14 @@ class ModelsScreen(ListScreen):
             text += f" · {n_unmatched:,} results match no item"
         if self._list == "weak":
             return f"{text} · at most {percent(study.settings.fdr, gap=' ')} expected by chance"
-        return text + (" · points relative to overall" if self.baseline else "")
+        return text + (" · points relative to overall" if self.is_relative else "")
 
     def show_detail(self) -> None:
         """Show the page about the row, or how to add results."""
         # A narrow screen shows only the instructions, not the empty list.
         self.set_class(self.study is None and self.is_narrow, "-how")
         if self.study is None:
-            self.detail.show(self.doing or _HELP_CONTENT)
+            self.detail.show(self.activity or _HELP_CONTENT)
         elif not len(self.table.rows) and self._list == "weak":
             self.detail.show("No model has a significant weak spot in these results.")
         else:
@@ -277,7 +277,7 @@ class ModelsScreen(ListScreen):
 
     def _show_activity(self, text: str) -> None:
         """Show what the import is doing, in place of the results; empty if it has ended."""
-        self.doing = text
+        self.activity = text
         if text:
             self.say(text)
         self.table.empty = text or self.EMPTY
@@ -303,7 +303,7 @@ class ModelsScreen(ListScreen):
         self, paths: list[str], metrics: list[str], joined: JoinedResults, study: ModelStudy
     ) -> None:
         self._save_paths(paths, metrics)
-        self.joined, self.study, self.doing = joined, study, ""
+        self.joined, self.study, self.activity = joined, study, ""
         self.table.empty = self.EMPTY
         self.pair = study.comparisons[0] if study.comparisons else None
         n_problems = len(joined.problems)
@@ -347,7 +347,7 @@ class ModelsScreen(ListScreen):
         if self._list not in ("areas", "concepts"):
             self.say("The baseline applies to areas and concepts; f shows them.")
             return
-        self.baseline = not self.baseline
+        self.is_relative = not self.is_relative
         self.refresh_session()
 
     def help_lines(self) -> tuple[str, ...]:

@@ -213,13 +213,13 @@ class OpenScreen(BaseScreen):
         """Create the workspace from the form and open it."""
         if self.form.is_reading:
             self.say("Reading the files first ...")
-            self.form.create_when_read()
+            self.form.create_after_load()
             return
         problem = self.form.problem()
         if problem:
             self.say(problem, is_error=True)
             return
-        values = self.form.wanted()
+        values = self.form.form_values()
         settings = Settings(
             n_add=int(values.n_add) if values.pool else 0,
             fields=values.fields,

@@ -93,13 +93,13 @@ class OverviewScreen(BaseScreen):
             self._since_session, self.since_export = session, None
         self.query_one("#below", Line).show(self._below(session))
         self.set_focus(self.query_one("#overview"))
-        self.look_at_export()
+        self.compute_changes()
         if self._open_scope_after_load and session.analysis is not None:
             self._open_scope_after_load = False
             self.action_choose()
 
     @work(thread=True, exclusive=True, group="since", exit_on_error=False)
-    def look_at_export(self) -> None:
+    def compute_changes(self) -> None:
         """Compute in a thread what the decisions change, also since the last export."""
         session = self.session
         if session is None or session.analysis is None:
@@ -422,15 +422,15 @@ class OverviewScreen(BaseScreen):
             cutoff=answer.cutoff,
         )
         is_same = scope == settings.scope
-        if is_same and not answer.lifted:
+        if is_same and not answer.removed_overrides:
             self.say("The scope is unchanged.")
             return
         try:
             if not is_same:
                 explicit = settings.explicit | {"scope.sentence", "scope.examples", "scope.cutoff"}
                 session.workspace.change_settings(replace(settings, scope=scope, explicit=explicit))
-            if answer.lifted:
-                session.record(*answer.lifted)
+            if answer.removed_overrides:
+                session.record(*answer.removed_overrides)
         except BenchdesignError as error:
             self.say(str(error), is_error=True)
             return
