@@ -12,6 +12,7 @@ import pytest
 from benchdesign.coverage.scope import Scope
 from benchdesign.revision.choice import Choice
 from benchdesign.revision.plan import plan_revision
+from benchdesign.tui.pages.overview_page import next_step
 from benchdesign.tui.screens.overview import OverviewScreen
 from benchdesign.tui.widgets.detail import Line
 from benchdesign.workspace.decisions import Decision, Subject, Verdict
@@ -129,7 +130,7 @@ async def test_next_step_says_how_many_gaps_the_open_candidates_would_fill(bench
         assert session.view.unfilled_counts == (1, 1)
         screen = app.screen
         assert isinstance(screen, OverviewScreen)
-        assert "out of date" in screen.next_step()[0]
+        assert "out of date" in next_step(session)[0]
         session.workspace.record_stage("gaps", figures={})
         session.workspace.record_stage("propose", figures={})
         session.workspace.record_stage("evidence", figures={})

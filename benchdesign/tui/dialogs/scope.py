@@ -14,17 +14,16 @@ from textual.widgets import Input, Label
 
 from benchdesign.benchmarks.items import Item
 from benchdesign.foundation.number_words import plural
-from benchdesign.foundation.text import display
 from benchdesign.tui.marks import Marks
+from benchdesign.tui.rows.scope_rows import ScopeOverride, ScopeRows
 from benchdesign.tui.widgets.detail import Line
 from benchdesign.tui.widgets.evidence import literal
 from benchdesign.tui.widgets.filter_bar import parse_filter
 from benchdesign.tui.widgets.line_table import LineTable
-from benchdesign.tui.widgets.table_rows import Column, SearchableRows, TableCell
-from benchdesign.workspace.decision_log import DecisionLog
-from benchdesign.workspace.decisions import Decision, Subject, Verdict
+from benchdesign.tui.widgets.table_rows import Column
+from benchdesign.workspace.decisions import Decision, Verdict
 
-__all__ = ["ScopeOverride", "ScopeResult", "ScopeScreen", "scope_overrides", "scope_summary"]
+__all__ = ["ScopeResult", "ScopeScreen"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,76 +39,6 @@ class ScopeResult:
 
     removed_overrides: tuple[Decision, ...]
     """Decisions that undo a pin or an exclusion."""
-
-
-@dataclass(frozen=True, slots=True)
-class ScopeOverride:
-    """A concept or area that was pinned into scope or excluded from it."""
-
-    subject: Subject
-    subject_id: str
-    verdict: Verdict
-    label: str
-
-
-def scope_overrides(log: DecisionLog, labels: Sequence[str | None]) -> tuple[ScopeOverride, ...]:
-    """Return the pinned and excluded concepts and areas, pins first."""
-    entries = []
-    for subject in (Subject.AREA, Subject.CONCEPT):
-        for decision in log.standings(subject).values():
-            if decision.verdict not in (Verdict.PIN, Verdict.EXCLUDE):
-                continue
-            label = decision.subject_id
-            if subject is Subject.CONCEPT:
-                label = labels[int(decision.subject_id)] or f"concept {decision.subject_id}"
-            entries.append(ScopeOverride(subject, decision.subject_id, decision.verdict, label))
-    return tuple(sorted(entries, key=lambda entry: entry.verdict is not Verdict.PIN))
-
-
-class _ScopeRows(SearchableRows):
-    """Pins and exclusions, then example texts that are no items, then the items."""
-
-    def __init__(
-        self, overrides: Sequence[ScopeOverride], texts: Sequence[str], items: Sequence[Item]
-    ) -> None:
-        self.overrides, self.texts, self.items = overrides, texts, items
-
-    def __len__(self) -> int:
-        return len(self.overrides) + len(self.texts) + len(self.items)
-
-    def at(self, row: int) -> ScopeOverride | str | Item:
-        """Return the entry of a row."""
-        if row < len(self.overrides):
-            return self.overrides[row]
-        row -= len(self.overrides)
-        return self.texts[row] if row < len(self.texts) else self.items[row - len(self.texts)]
-
-    def row_id(self, row: int) -> str:
-        """Return the row's number: the rows of the dialog never change."""
-        return str(row)
-
-    def cell(self, row: int, key: str) -> TableCell:
-        """Return one cell."""
-        entry = self.at(row)
-        if isinstance(entry, ScopeOverride):
-            if key != "what":
-                return TableCell(entry.label)
-            is_pinned = entry.verdict is Verdict.PIN
-            area = " area" if entry.subject is Subject.AREA else ""
-            if is_pinned:
-                return TableCell(f"pinned{area}", "good")
-            return TableCell(f"excluded{area}", "warn")
-        if key == "what":
-            return TableCell("text" if isinstance(entry, str) else entry.id, "muted")
-        return TableCell(entry if isinstance(entry, str) else entry.prompt)
-
-    def sort_value(self, row: int, key: str) -> str:
-        """Return the cell's text."""
-        return self.cell(row, key).text
-
-    def text(self, row: int) -> str:
-        """Return what the filter searches."""
-        return f"{self.cell(row, 'what').text} {self.cell(row, 'text').text}"
 
 
 class ScopeScreen(ModalScreen[ScopeResult | None]):
@@ -140,7 +69,7 @@ class ScopeScreen(ModalScreen[ScopeResult | None]):
         texts = {item.text for item in items}
         example_texts = set(examples)
         others = [text for text in examples if text not in texts]
-        self._rows = _ScopeRows(overrides, others, items)
+        self._rows = ScopeRows(overrides, others, items)
         n_before = len(overrides) + len(others)
         self._marked = {str(row) for row in range(n_before)}
         self._marked |= {
@@ -227,7 +156,9 @@ class ScopeScreen(ModalScreen[ScopeResult | None]):
         removed_overrides: list[Decision] = []
         for row, override in enumerate(self._rows.overrides):
             if str(row) not in marked:
-                removed_overrides.append(Decision(override.subject, override.subject_id, Verdict.OPEN))
+                removed_overrides.append(
+                    Decision(override.subject, override.subject_id, Verdict.OPEN)
+                )
         for row in sorted(int(row_id) for row_id in marked):
             entry = self._rows.at(row)
             if isinstance(entry, str):
@@ -235,17 +166,3 @@ class ScopeScreen(ModalScreen[ScopeResult | None]):
             elif isinstance(entry, Item):
                 examples.append(entry.text)
         return tuple(dict.fromkeys(examples)), tuple(removed_overrides)
-
-
-def scope_summary(
-    sentence: str, n_examples: int, overrides: Sequence[ScopeOverride]
-) -> tuple[str, str]:
-    """Return the sentence, and counts of examples, pins and exclusions."""
-    n_pinned = sum(override.verdict is Verdict.PIN for override in overrides)
-    counts = (
-        (n_examples, "example items" if n_examples != 1 else "example item"),
-        (n_pinned, "pinned"),
-        (len(overrides) - n_pinned, "excluded"),
-    )
-    more = " · ".join(f"{n} {word}" for n, word in counts if n)
-    return display(sentence, width=200), more
