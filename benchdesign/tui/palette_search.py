@@ -12,7 +12,7 @@ from textual.command import Hit, Hits, Provider
 from textual.content import Content
 
 from benchdesign.foundation.text import display
-from benchdesign.tui.concept_states import is_gap_state
+from benchdesign.tui.rows.concept_states import is_gap_state
 from benchdesign.tui.screens.base_screen import BaseScreen
 from benchdesign.tui.screens.list_screen import ListScreen
 

@@ -16,7 +16,7 @@ BEFORE_EDIT = "Concepts and evidence refer to the text before the edit."
 
 def types(monkeypatch: pytest.MonkeyPatch, edits: dict[str, Any]) -> None:
     monkeypatch.setattr(
-        "benchdesign.tui.dialogs.external_editor.edit_record", lambda *_, **__: edits
+        "benchdesign.tui.dialogs.candidate_edit.edit_record", lambda *_, **__: edits
     )
 
 

@@ -82,7 +82,7 @@ async def press_everything(
 async def opened(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[tuple[BenchdesignApp, Pilot[None]]]:
-    monkeypatch.setattr("benchdesign.tui.dialogs.external_editor.edit_record", lambda *_, **__: {})
+    monkeypatch.setattr("benchdesign.tui.dialogs.candidate_edit.edit_record", lambda *_, **__: {})
     async with bench.opened() as (app, pilot):
         yield app, pilot
 

@@ -10,7 +10,6 @@ from textual.content import Content
 from benchdesign.benchmarks.items import Item
 from benchdesign.foundation.number_words import percent, rate_percent, signed
 from benchdesign.foundation.text import display
-from benchdesign.tui.concept_states import is_gap_state
 from benchdesign.tui.marks import Marks
 from benchdesign.tui.pages.neighbours import closest_row, neighbours
 from benchdesign.tui.pages.page_parts import (
@@ -22,6 +21,7 @@ from benchdesign.tui.pages.page_parts import (
     shortened_id,
     without_blank_lines,
 )
+from benchdesign.tui.rows.concept_states import is_gap_state
 from benchdesign.tui.session.session import Session
 from benchdesign.tui.session.session_data import token_evidence
 from benchdesign.tui.widgets.detail import heading

@@ -7,7 +7,6 @@ from textual.content import Content
 
 from benchdesign.foundation.text import display, fit
 from benchdesign.selection.proposal import GapFilled
-from benchdesign.tui.concept_states import UNCOUNTED_STATES
 from benchdesign.tui.marks import Marks
 from benchdesign.tui.pages.page_parts import (
     PagePart,
@@ -20,6 +19,7 @@ from benchdesign.tui.pages.page_parts import (
     shortened_id,
     without_blank_lines,
 )
+from benchdesign.tui.rows.concept_states import UNCOUNTED_STATES
 from benchdesign.tui.rows.item_rows import ItemRow, answer_key
 from benchdesign.tui.session.session import Session
 from benchdesign.tui.session.session_data import Candidate, token_evidence

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from benchdesign.tui.concept_states import UNCOUNTED_STATES
+from benchdesign.tui.rows.concept_states import UNCOUNTED_STATES
 from benchdesign.tui.session.session import Session
 
 __all__ = ["closest_row", "neighbours"]

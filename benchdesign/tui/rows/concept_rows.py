@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from benchdesign.tui.concept_states import concept_label, state_style
 from benchdesign.tui.marks import Marks
+from benchdesign.tui.rows.concept_states import concept_label, state_style
 from benchdesign.tui.session.session import Session
 from benchdesign.tui.widgets.table_rows import SearchableRows, TableCell
 

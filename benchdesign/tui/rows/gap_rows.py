@@ -9,8 +9,8 @@ from typing import Any
 
 from benchdesign.coverage.status import STATUSES
 from benchdesign.foundation.number_words import signed
-from benchdesign.tui.concept_states import concept_label, state_style
 from benchdesign.tui.marks import Marks
+from benchdesign.tui.rows.concept_states import concept_label, state_style
 from benchdesign.tui.session.session import Session
 from benchdesign.tui.widgets.table_rows import SearchableRows, TableCell
 from benchdesign.workspace.decisions import Verdict

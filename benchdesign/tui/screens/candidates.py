@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from textual.binding import BindingType
 from textual.content import Content
 
-from benchdesign.errors import WorkspaceError
-from benchdesign.foundation.text import display
-from benchdesign.tui.dialogs.dialogs import AskChoice, AskText
-from benchdesign.tui.dialogs.external_editor import edit_record
+from benchdesign.tui.dialogs.candidate_edit import (
+    ask_note,
+    ask_reason,
+    edit_candidate,
+    field_names_text,
+)
 from benchdesign.tui.keys import SCREEN_KEYS, bindings
 from benchdesign.tui.pages.item_page import CLOSEST_HEADING, candidate_page
 from benchdesign.tui.pages.page_parts import shortened_id
@@ -22,19 +24,7 @@ from benchdesign.tui.widgets.evidence import literal
 from benchdesign.tui.widgets.table_rows import Column, SearchableRows
 from benchdesign.workspace.decisions import Decision, Subject, Verdict
 
-__all__ = ["REASONS", "CandidatesScreen"]
-
-REASONS = (
-    "wrong key",
-    "unclear",
-    "too easy",
-    "too hard",
-    "duplicate",
-    "leak",
-    "off topic",
-    "format",
-)
-
+__all__ = ["CandidatesScreen"]
 
 _OUT_OF_DATE = "out of date; R proposes again, decisions are kept"
 
@@ -263,7 +253,7 @@ class CandidatesScreen(ListScreen):
         decisions = [
             Decision(candidate.subject, candidate.item.id, verdict) for candidate in chosen
         ]
-        if not self._record(decisions):
+        if not self.record(decisions):
             return
         self._last = [(candidate.subject, candidate.item.id) for candidate in chosen]
         if next_key is not None:
@@ -276,20 +266,6 @@ class CandidatesScreen(ListScreen):
         )
         if next_key is None:
             self.say(f"{name} {word}. No open candidates left; 9 exports.")
-
-    def _record(self, decisions: list[Decision]) -> bool:
-        session = self.session
-        if session is None or not session.can_write:
-            self.say("Read-only: decisions cannot be made.", is_error=True)
-            return False
-        try:
-            session.record(*decisions)
-        except WorkspaceError as problem:
-            self.say(str(problem), is_error=True)
-            return False
-        self.table.marked.clear()
-        self.workspaces.refresh_screens()
-        return True
 
     def _next_open_after(self, key: str, *, skip: set[str]) -> str | None:
         session, table = self.session, self.table
@@ -323,59 +299,46 @@ class CandidatesScreen(ListScreen):
         if not last:
             return
 
-        def take(reason: str | None) -> None:
-            if reason is not None and self._record(
-                [Decision(kind, subject_id, reason=reason) for kind, subject_id in last]
+        def on_answer(reason: str | None) -> None:
+            if reason is not None and self.record(
+                [Decision(subject, item_id, reason=reason) for subject, item_id in last]
             ):
                 self.say(f"Reason for {last[0][1]}: {reason}.")
 
-        title = (
-            f"Reason for {last[0][1]}" if len(last) == 1 else f"Reason for {len(last)} candidates"
-        )
-        self.app.push_screen(AskChoice(title, [(reason, reason) for reason in REASONS]), take)
+        self.app.push_screen(ask_reason([item_id for _, item_id in last]), on_answer)
 
     def action_note(self) -> None:
         """Write a note about the candidate."""
         candidate = self._by_key(self.table.cursor_id or "")
         if candidate is None or self.session is None:
             return
-        standing = self.session.standing(candidate)
+        decision = self.session.standing(candidate)
 
-        def take(text: str | None) -> None:
-            if text is not None and self._record(
+        def on_answer(text: str | None) -> None:
+            if text is not None and self.record(
                 [Decision(candidate.subject, candidate.item.id, note=text)]
             ):
                 self.say("Note saved.")
 
-        self.app.push_screen(
-            AskText(f"Note on {candidate.item.id}", value=standing.note if standing else ""), take
-        )
+        self.app.push_screen(ask_note(candidate, decision.note if decision else ""), on_answer)
 
     def action_edit(self) -> None:
         """Edit the record in $EDITOR; the source stays as it is."""
         session, candidate = self.session, self._by_key(self.table.cursor_id or "")
         if session is None or session.analysis is None or candidate is None:
             return
-        analysis = session.analysis
-        source = analysis.pool if candidate.subject is Subject.ADD else analysis.benchmark
-        if source is None or candidate.subject is not Subject.ADD:
+        if candidate.subject is not Subject.ADD:
             self.say("Only candidates to add can be edited; benchmark items stay as they are.")
             return
-        standing = session.standing(candidate)
         try:
-            edits = edit_record(
-                self.app,
-                source.record(candidate.item),
-                standing.edits if standing else {},
-                editor=self.launch.editor,
-            )
+            edits = edit_candidate(self.app, session, candidate, editor=self.launch.editor)
         except (OSError, ValueError) as problem:
             self.say(f"Nothing changed: {problem}.", is_error=True)
             return
         if not edits:
             self.say("Nothing changed.")
-        elif self._record([Decision(candidate.subject, candidate.item.id, edits=edits)]):
-            self.say(f"Edited {_field_names_text(edits)}. u undoes.")
+        elif self.record([Decision(candidate.subject, candidate.item.id, edits=edits)]):
+            self.say(f"Edited {field_names_text(edits)}. u undoes.")
 
     def show_list(self) -> None:
         """Show the list; on a narrow screen, in place of the page."""
@@ -417,15 +380,3 @@ class CandidatesScreen(ListScreen):
         super().on_screen_resume()
         if self.is_mounted:
             self.set_focus(self.table)
-
-
-_MAX_FIELDS_NAMED = 3
-
-
-def _field_names_text(names: Iterable[str]) -> str:
-    """Return `the question`, `the question and the answer`, `the a, the b, the c and 2 more`."""
-    fields = [f"the {display(name, width=24)}" for name in names]
-    listed, n_more = fields[:_MAX_FIELDS_NAMED], len(fields) - _MAX_FIELDS_NAMED
-    if n_more > 0:
-        listed.append(f"{n_more} more")
-    return " and ".join(filter(None, [", ".join(listed[:-1]), listed[-1]]))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from benchdesign.errors import WorkspaceError
 from benchdesign.foundation.text import display, is_whole_number
 from benchdesign.tui.dialogs.dialogs import AskChoice, AskText
 from benchdesign.tui.screens.list_screen import ListScreen
@@ -22,21 +21,12 @@ def subject_of(row_id: str) -> tuple[Subject, str]:
 class ConceptDecisionScreen(ListScreen):
     """A list with the actions ignore, pin, exclude, note, want and merge."""
 
-    def record(self, decisions: list[Decision], message: str) -> bool:
-        """Record decisions as one step and redraw; False if they could not be written."""
+    def record_step(self, decisions: list[Decision], message: str) -> None:
+        """Record decisions as one step and show a message."""
         session = self.session
-        if session is None or not session.can_write:
-            self.say("Read-only workspace: decisions cannot be saved.", is_error=True)
-            return False
-        try:
-            session.record(*decisions)
-        except WorkspaceError as error:
-            self.say(str(error), is_error=True)
-            return False
-        self.table.marked.clear()
-        self.say(f"{message}. u undoes ({session.log.n_undoable} to undo). R recomputes.")
-        self.workspaces.refresh_screens()
-        return True
+        if session is not None and self.record(decisions):
+            undo = f"u undoes ({session.log.n_undoable} to undo)"
+            self.say(f"{message}. {undo}. R recomputes.")
 
     def toggle_verdict(self, verdict: Verdict, word: str, *, reason: str | None = None) -> None:
         """Set a verdict on the chosen rows; clear it if all of them have it already."""
@@ -48,7 +38,7 @@ class ConceptDecisionScreen(ListScreen):
         new_verdict = Verdict.OPEN if is_set else verdict
         decisions = [Decision(*subject, new_verdict, reason=reason) for subject in subjects]
         noun = subjects[0][1] if len(ids) == 1 else f"{len(ids)} rows"
-        self.record(decisions, f"{noun} {'no longer ' if is_set else ''}{word}")
+        self.record_step(decisions, f"{noun} {'no longer ' if is_set else ''}{word}")
 
     def action_pin(self) -> None:
         """Pin the chosen rows into scope."""
@@ -69,7 +59,7 @@ class ConceptDecisionScreen(ListScreen):
 
         def on_answer(text: str | None) -> None:
             if text is not None:
-                self.record([Decision(subject, subject_id, note=text)], "Note saved")
+                self.record_step([Decision(subject, subject_id, note=text)], "Note saved")
 
         self.app.push_screen(AskText("Note", value=note), on_answer)
 
@@ -99,7 +89,7 @@ class ConceptDecisionScreen(ListScreen):
             ]
             is_reset = count == BY_RULE
             message = f"{subject}: want reset" if is_reset else f"{subject}: want {count:,}"
-            self.record(decisions, message)
+            self.record_step(decisions, message)
 
         targets = {session.target(concept_id) for concept_id in ids}
         is_own = all(gaps.has_target_by_hand(concept_id) for concept_id in ids)
@@ -156,7 +146,7 @@ class ConceptDecisionScreen(ListScreen):
                 for concept_id in ids
                 if str(concept_id) != target or concept_id in loaded.merged
             ]
-            self.record(decisions, f"{len(ids)} concepts merged into {int(target):05d}")
+            self.record_step(decisions, f"{len(ids)} concepts merged into {int(target):05d}")
 
         self.app.push_screen(AskChoice("Merge these concepts into which one?", choices), on_answer)
 
@@ -166,7 +156,7 @@ class ConceptDecisionScreen(ListScreen):
             return
         decisions = [Decision(Subject.CONCEPT, str(concept_id), merge="") for concept_id in ids]
         noun = f"{ids[0]:05d}" if len(ids) == 1 else f"{len(ids)} concepts"
-        self.record(decisions, f"{noun} no longer merged")
+        self.record_step(decisions, f"{noun} no longer merged")
 
     def _subject_text(self, session: Session, ids: list[int]) -> str:
         assert session.summary is not None

@@ -7,10 +7,10 @@ from typing import ClassVar
 from textual.binding import BindingType
 from textual.content import Content
 
-from benchdesign.tui.concept_states import UNCOUNTED_STATES, is_gap_state
 from benchdesign.tui.keys import SCREEN_KEYS, bindings
 from benchdesign.tui.pages.concept_page import concept_page
 from benchdesign.tui.rows.concept_rows import ConceptRows
+from benchdesign.tui.rows.concept_states import UNCOUNTED_STATES, is_gap_state
 from benchdesign.tui.screens.concept_decisions import ConceptDecisionScreen
 from benchdesign.tui.screens.list_screen import Facet
 from benchdesign.tui.widgets.table_rows import Column, SearchableRows

@@ -8,7 +8,6 @@ from typing import ClassVar
 from textual.binding import BindingType
 from textual.content import Content
 
-from benchdesign.errors import WorkspaceError
 from benchdesign.tui.dialogs.dialogs import AskChoice, AskMultiple, AskText
 from benchdesign.tui.keys import SCREEN_KEYS, bindings
 from benchdesign.tui.pages.item_page import item_page
@@ -146,25 +145,11 @@ class ItemsScreen(ListScreen):
                 is_out = item_id in self._rows.dropped
                 verdict = Verdict.OPEN if is_out else Verdict.ACCEPT
                 decisions.append(Decision(Subject.REMOVE, item_id, verdict))
-        if self._record(decisions):
+        if self.record(decisions):
             is_restored = all(decision.verdict is Verdict.OPEN for decision in decisions)
             subject = decisions[0].subject_id if len(decisions) == 1 else f"{len(decisions)} items"
             change = "restored" if is_restored else "dropped from the revision"
             self.say(f"{subject} {change}. u undoes.")
-
-    def _record(self, decisions: list[Decision]) -> bool:
-        session = self.session
-        if session is None or not session.can_write:
-            self.say("Read-only workspace: decisions cannot be saved.", is_error=True)
-            return False
-        try:
-            session.record(*decisions)
-        except WorkspaceError as error:
-            self.say(str(error), is_error=True)
-            return False
-        self.table.marked.clear()
-        self.workspaces.refresh_screens()
-        return True
 
     def action_note(self) -> None:
         """Write a note about the item."""
@@ -177,7 +162,7 @@ class ItemsScreen(ListScreen):
         note = decision.note if decision else ""
 
         def on_answer(text: str | None) -> None:
-            if text is not None and self._record([Decision(subject, item_id, note=text)]):
+            if text is not None and self.record([Decision(subject, item_id, note=text)]):
                 self.say("Note saved.")
 
         self.app.push_screen(AskText(f"Note on {item_id}", value=note), on_answer)

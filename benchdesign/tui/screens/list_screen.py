@@ -8,13 +8,14 @@ from typing import ClassVar, NamedTuple
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
-from textual.timer import Timer
 from textual.widgets import Input
 
+from benchdesign.errors import WorkspaceError
 from benchdesign.foundation.text import display
 from benchdesign.tui.dialogs.dialogs import AskChoice
 from benchdesign.tui.rows.csv_export import write_table
-from benchdesign.tui.screens.base_screen import ActionLine, BaseScreen, LinePart
+from benchdesign.tui.screens.base_screen import ActionLine, LinePart
+from benchdesign.tui.screens.list_detail import ZOOM_CLASSES, ListDetailScreen
 from benchdesign.tui.widgets.detail import Detail, Line
 from benchdesign.tui.widgets.filter_bar import FilterBar, RowFilter, parse_filter
 from benchdesign.tui.widgets.line_table import LineTable
@@ -25,11 +26,6 @@ __all__ = ["Facet", "ListScreen"]
 
 Facet = tuple[str, Callable[[int], bool] | None]
 """Name, and the predicate of a row number; None shows all rows."""
-
-_ZOOM_CLASSES = ("-zoom-list", "-zoom-detail")
-
-_DETAIL_DELAY = 0.04
-"""Seconds the cursor must rest before the page is drawn: holding an arrow key stays fast."""
 
 
 class _FilterCache(NamedTuple):
@@ -45,7 +41,7 @@ class _FilterCache(NamedTuple):
     """Whether each row is in the facet and passes the filter; None for all rows."""
 
 
-class ListScreen(BaseScreen):
+class ListScreen(ListDetailScreen):
     """A list with filter, facets, sort order and a detail page."""
 
     COLUMNS: ClassVar[tuple[Column, ...]] = ()
@@ -56,24 +52,17 @@ class ListScreen(BaseScreen):
     """Initial sort column and direction; None for the order of the rows."""
 
     EMPTY: ClassVar[str] = "Nothing here."
-    SIDE_BY_SIDE: ClassVar[bool] = True
 
-    _timer: Timer | None = None
     _saved_cursor: object = None
     """Id of the row to restore the cursor to, once the rows exist."""
 
     _saved_pane = "table"
     _filter_cache: _FilterCache | None = None
 
-    _page_key: object = None
-    """Row, page of evidence and version that the detail page shows."""
-
     rows: SearchableRows = ListRows((), ())
     """All rows of the list, visible or not."""
 
     facet = 0
-    part = 0
-    """Which page of evidence is shown."""
 
     def compose_body(self) -> ComposeResult:
         """Compose the list and the detail page."""
@@ -100,32 +89,6 @@ class ListScreen(BaseScreen):
         """Return the facets that `f` steps through."""
         return (("all", None),)
 
-    def detail_of(self, row_id: str) -> Content:
-        """Return the page about a row; empty by default."""
-        return Content("")
-
-    # shared by all screens
-
-    @property
-    def table(self) -> LineTable:
-        """The list."""
-        return self.query_one("#table", LineTable)
-
-    @property
-    def detail(self) -> Detail:
-        """The detail page."""
-        return self.query_one("#detail", Detail)
-
-    @property
-    def page_width(self) -> int:
-        """Width of the page in cells; an estimate before it is laid out."""
-        return self.detail.scrollable_content_region.width or self.app.size.width * 2 // 5
-
-    @property
-    def is_short(self) -> bool:
-        """Whether the screen has few lines."""
-        return self.app.size.height < 30
-
     @property
     def filter_bar(self) -> FilterBar:
         """The filter."""
@@ -142,7 +105,7 @@ class ListScreen(BaseScreen):
         state = self.workspaces.ui.screen_state(self.MODE)
         facet, zoom = state.get("facet", 0), state.get("zoom")
         self.facet = facet if isinstance(facet, int) and facet >= 0 else 0
-        for css_class in _ZOOM_CLASSES:
+        for css_class in ZOOM_CLASSES:
             self.set_class(zoom == css_class, css_class)
         self._saved_pane = "detail" if state.get("pane") == "detail" else "table"
         self.filter_bar.restore(str(state.get("filter", "")))
@@ -153,7 +116,7 @@ class ListScreen(BaseScreen):
 
     def remember(self) -> None:
         """Save the state of the screen; do nothing while the application shuts down."""
-        if not self.query("#detail"):
+        if len(self.query("#table, #filter, #detail")) < 3:
             return
         self.workspaces.ui.screen_state(self.MODE).update(
             facet=self.facet,
@@ -162,9 +125,7 @@ class ListScreen(BaseScreen):
             reverse=self.table.view.reverse,
             cursor=self.table.cursor_id,
             pane="detail" if self.detail.has_focus else "table",
-            zoom=next(
-                (css_class for css_class in _ZOOM_CLASSES if self.has_class(css_class)), None
-            ),
+            zoom=next((css_class for css_class in ZOOM_CLASSES if self.has_class(css_class)), None),
         )
 
     def refresh_session(self) -> None:
@@ -268,58 +229,9 @@ class ListScreen(BaseScreen):
         order = table.view.order_text(table.columns)
         return f"{text} · {order}" if order and not self.is_narrow else text
 
-    def on_line_table_highlighted(self, event: LineTable.Highlighted) -> None:
-        """Draw the page once the cursor rests."""
-        self.part = 0
-        if self._timer is not None:
-            self._timer.stop()
-        self._timer = self.set_timer(_DETAIL_DELAY, self._show_resting)
-
-    def _show_resting(self) -> None:
-        # After a decision `refresh_session` has drawn the page already.
-        if self._page_key != (self.table.cursor_id, self.part, self.workspaces.version):
-            self.show_detail()
-
     def on_line_table_view_changed(self) -> None:
         """Redraw the facets and the count."""
         self._draw_facets()
-
-    def on_detail_resized(self) -> None:
-        """Redraw the page for its new width."""
-        if self.seen_version >= 0:
-            self.show_detail()
-
-    def show_detail(self) -> None:
-        """Draw the page about the row under the cursor."""
-        session = self.session
-        if session is None:
-            return
-        if session.loaded is None:
-            self.detail.show(Content.styled("Reading items ...", "$foreground-muted"))
-            return
-        row_id = self.table.cursor_id
-        self._page_key = (row_id, self.part, self.workspaces.version)
-        self.detail.show(Content("") if row_id is None else self.detail_of(row_id))
-
-    def on_line_table_opened(self, event: LineTable.Opened) -> None:
-        """Open the row."""
-        self.open_row(event.row_id)
-
-    def open_row(self, row_id: str) -> None:
-        """Focus the page; show it instead of the list if there is no room for both."""
-        if self.is_narrow or not self.SIDE_BY_SIDE:
-            self.add_class("-detail")
-        self.set_focus(self.detail)
-
-    def action_open_row(self) -> None:
-        """Open the row under the cursor."""
-        if self.table.cursor_id is not None:
-            self.open_row(self.table.cursor_id)
-
-    @property
-    def shows_page(self) -> bool:
-        """Whether the page is visible, beside the list or instead of it."""
-        return self.detail.display
 
     def show_items_of(self, concept_id: int) -> None:
         """Go to the Items screen, filtered by a concept."""
@@ -347,9 +259,20 @@ class ListScreen(BaseScreen):
         self.show_list()
         self.filter_bar.open()
 
-    def show_list(self) -> None:
-        """Show the list if the page covers it."""
-        self.remove_class("-detail", "-zoom-detail")
+    def record(self, decisions: Sequence[Decision]) -> bool:
+        """Record decisions as one step and redraw; False if they could not be written."""
+        session = self.session
+        if session is None or not session.can_write:
+            self.say("Read-only workspace: decisions cannot be saved.", is_error=True)
+            return False
+        try:
+            session.record(*decisions)
+        except WorkspaceError as error:
+            self.say(str(error), is_error=True)
+            return False
+        self.table.marked.clear()
+        self.workspaces.refresh_screens()
+        return True
 
     def go_to_decision(self, decision: Decision) -> None:
         """Move the cursor to the row that a decision is about, if it is in this list."""
@@ -385,8 +308,8 @@ class ListScreen(BaseScreen):
         if self.has_class("-detail"):
             self.remove_class("-detail")
             self.set_focus(self.table)
-        elif any(self.has_class(css_class) for css_class in _ZOOM_CLASSES):
-            self.remove_class(*_ZOOM_CLASSES)
+        elif any(self.has_class(css_class) for css_class in ZOOM_CLASSES):
+            self.remove_class(*ZOOM_CLASSES)
         elif self.detail.has_focus:
             self.set_focus(self.table)
         elif self.table.marked:
@@ -398,25 +321,6 @@ class ListScreen(BaseScreen):
 
     def go_back(self) -> None:
         """Handle `esc` when there is nothing left to clear."""
-
-    def action_zoom(self) -> None:
-        """Zoom the focused pane, or restore both panes."""
-        if self.has_class("-zoom-list") or self.has_class("-zoom-detail"):
-            self.remove_class(*_ZOOM_CLASSES)
-        elif self.detail.has_focus:
-            self.add_class("-zoom-detail")
-        else:
-            self.add_class("-zoom-list")
-
-    def action_next_part(self) -> None:
-        """Show the next page of evidence."""
-        self.part += 1
-        self.show_detail()
-
-    def action_previous_part(self) -> None:
-        """Show the previous page of evidence."""
-        self.part = max(self.part - 1, 0)
-        self.show_detail()
 
     def action_copy(self) -> None:
         """Copy the id of the row to the clipboard."""
