@@ -121,7 +121,7 @@ async def test_items_show_what_each_model_said(bench: Bench) -> None:
     async with bench.opened() as (app, pilot):
         await read(pilot, app, write_results(bench.folder))
         await show(pilot, app, "items")
-        assert "do not separate any models" in visible_text(app)
+        assert "do not distinguish any models" in visible_text(app)
         await pilot.press("enter")
         page = app.screen.detail.text
         assert "key" in page and all(name in page for name in NAMES)

@@ -218,7 +218,7 @@ async def test_the_first_time_enter_fills_the_form_with_the_example(
     monkeypatch.chdir(bench.folder)
     app = bench.app(LaunchOptions())
     async with app.run_test(size=(120, 36)) as pilot:
-        await until(pilot, lambda: "enter from the example" in visible_text(app))
+        await until(pilot, lambda: "enter uses the example" in visible_text(app))
         await pilot.press("enter")
         await until(pilot, lambda: bool(app.screen.query(NewWorkspaceForm)))
         form = app.screen.query_one(NewWorkspaceForm)
@@ -323,8 +323,8 @@ async def test_an_area_is_marked_by_its_own_judgement_and_its_figures_are_of_its
         assert rows.sort_value(0, "lift") == pytest.approx(float(gaps.lift[2]))
         assert rows.sort_value(0, "lift") < float(area_gaps.lift[0]) - 1
         page = app.screen.detail.text
-        assert "mark       adequate: all 4 concepts together" in page
-        assert "figures    of the gaps: have 0, want 20" in page
+        assert "state      adequate, all 4 concepts taken together" in page
+        assert "gaps have  0, want 20" in page
         codes = np.full(len(area_gaps), STATUSES.index(Status.UNDER), dtype=np.int8)
         lacking = replace(area_gaps, status_codes=codes)
         session.replace(replace(session.loaded, area_gaps=lacking))

@@ -17,24 +17,28 @@ from benchdesign.tui.widgets.detail import Line, heading
 __all__ = ["HelpScreen", "help_content"]
 
 _SCREEN_TEXTS = {
-    "open": "Recent workspaces, and a form for a new one. Nothing is written before Create.",
-    "overview": "Coverage, the worst gaps, over-covered concepts, progress of the review, and the "
-    "scope. enter does the step on the Next line; c edits the scope.",
-    "concepts": "Every concept of the dictionary with the number of items that show it. The page "
-    "on the right explains the verdict and lists the items that show the concept most strongly.",
-    "gaps": "Gaps by area, worst first. right opens an area, enter reviews the candidates that "
-    "fill the gap. + and - put concepts or areas in and out of scope.",
-    "candidates": "One proposal at a time. a, r, d decide and go to the next open one; c chooses "
-    "a reason; u undoes. Decisions are saved at once. f switches between states and to removals. "
-    "B hides the answers until you have answered. The filter accepts words, /patterns/, "
-    "concept:, reason:, note: and tokens>200.",
-    "items": "The revised benchmark in its current state. The filter accepts words, /patterns/, "
-    "field:value and tokens>200. x drops or restores an item.",
-    "models": "Per-concept results of models, read from their result files.",
-    "compare": "How often concepts occur here and in another set of items, both mapped with the "
-    "same dictionary. c chooses the other set.",
-    "export": "The files to write, and checks. ^e writes the files; existing files are not "
-    "overwritten without asking.",
+    "open": "Recent workspaces, and a form for a new one. Nothing is written until you choose "
+    "Create.",
+    "overview": "Coverage, the worst gaps, over-covered concepts, progress of the review, and "
+    "the scope. enter performs the next step; c edits the scope.",
+    "concepts": "Every concept of the dictionary with the number of items that show it. The "
+    "page on the right explains the verdict and lists the items that show the concept most "
+    "strongly.",
+    "gaps": "Gaps by area, worst first. right opens an area, enter reviews the candidates "
+    "that fill the gap. + and - put concepts or areas in and out of scope.",
+    "candidates": "One proposal at a time. a accepts, r rejects, d defers, and the next open "
+    "one follows; c chooses a reason; u undoes. Decisions are saved at once. f switches between "
+    "states and to removals. B hides the answers until you have answered. The filter accepts "
+    "words, /patterns/, concept:, reason:, note: and tokens>200.",
+    "items": "The revised benchmark in its current state. The filter accepts words, "
+    "/patterns/, field:value and tokens>200. x drops or restores an item.",
+    "models": "Per-concept results of models, read from their result files. f shows areas, "
+    "concepts, weak spots, two models compared, and items. ! and + mark scores significantly "
+    "below or above the model's other scores; with fewer than ten items, counts are shown.",
+    "compare": "How often concepts occur here and in another set of items, both mapped with "
+    "the same dictionary. c chooses the other set.",
+    "export": "The files that will be written, and checks. ^e writes the files; existing "
+    "files are not overwritten without asking.",
 }
 
 

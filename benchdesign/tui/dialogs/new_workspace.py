@@ -86,7 +86,9 @@ class NewWorkspaceForm(VerticalScroll, can_focus=False):
         )
         for role in _ROLES:
             yield from form_row(f"  {_ROLE_LABELS[role]} field", f"field-{role}", "")
-        yield from form_row("Meant to test", "scope", "one sentence; empty for all concepts")
+        yield from form_row(
+            "Scope", "scope", "what it is meant to test, in one sentence; empty for all"
+        )
         yield from form_row("Items to propose", "n-add", "0 to find gaps only", value="50")
         yield from form_row("Reference model", "model", "builtin   (or a folder, or hf:owner/name)")
         yield from form_row(

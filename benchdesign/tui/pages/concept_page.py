@@ -61,14 +61,18 @@ def concept_page(
     state = session.view.concept_states[concept_id]
     source = table.label_source[concept_id] or "none"
     score = float(table.label_score[concept_id])
-    trust = " · fit not measured" if math.isnan(score) else f" · fit {score:.2f}, chance 0.5"
+    trust = (
+        " · label fit not measured"
+        if math.isnan(score)
+        else f" · label fit {score:.2f} (chance 0.50)"
+    )
     if table.label[concept_id] is None:
         trust = ""
     added = int(session.view.added_counts[concept_id])
     target = session.target(concept_id)
     area = analysis.areas.name_of(concept_id)
     more = f" + {added} accepted" if added else " items"
-    by_hand = " by hand" if analysis.gaps.has_target_by_hand(concept_id) else ""
+    by_hand = " (set by you)" if analysis.gaps.has_target_by_hand(concept_id) else ""
     against = "the pool" if session.loaded and session.loaded.pool_count is not None else "text"
     parts: list[PagePart] = [
         Content.assemble((f"{concept_id:05d} ", "$foreground-muted"), literal(row.label, "bold")),
@@ -118,7 +122,7 @@ def _merged_lines(session: Session, concept_id: int) -> list[HangingLine]:
         keeper = merged[concept_id]
         return [field_line("counted as", f"{keeper:05d} {label(keeper)}   m separates them again")]
     names = [f"{member:05d} {label(member)}" for member in session.members(concept_id)]
-    heads = ["with", *[""] * len(names)]
+    heads = ["includes", *[""] * len(names)]
     return [field_line(head, name) for head, name in zip(heads, names, strict=False)]
 
 
@@ -204,7 +208,7 @@ def _examples(
             "",
         ]
     if len(ranked) > 2:
-        hint = "right shows the next, left the previous"
+        hint = "right shows the next evidence, left the previous one"
         parts.append(literal(hint, "$foreground-muted"))
     return parts
 
@@ -222,10 +226,10 @@ def area_page(
         n_members = len(analysis.areas.members(area.area))
         parts.append(
             HangingLine(
-                Content.styled(f"{'mark':<11}", "$foreground-muted"),
+                Content.styled(f"{'state':<11}", "$foreground-muted"),
                 Content.assemble(
                     (f"{marks.glyph(state)} {marks.word(state)}".strip(), marks.style(state)),
-                    f": all {n_members:,} concepts together, "
+                    f", all {n_members:,} concepts taken together: "
                     f"lift {signed(area.lift)}, {_q_text(area.q_value)}",
                 ),
             )
@@ -237,9 +241,7 @@ def area_page(
         count = int(gaps.count[list(ids)].sum())
         want = sum(session.target(concept_id) for concept_id in ids)
         lift = signed(gaps.coverage.joint_lift(ids, prior=gaps.settings.prior))
-        parts.append(
-            field_line("figures", f"of the gaps: have {count:,}, want {want:,}, lift {lift}")
-        )
+        parts.append(field_line("gaps have", f"{count:,}, want {want:,}, lift {lift}"))
     standing = session.log.standing(Subject.AREA, name)
     if standing is not None:
         parts += decision_lines(standing)

@@ -136,7 +136,7 @@ def _filled_gap_lines(
     title = "Adds to" if is_add else "Removes from"
     gaps = gap_order(session, candidate)
     if not gaps:
-        nothing = "no gap" if is_add else "no concept: it repeats others"
+        nothing = "no gap" if is_add else "no concept: other items show the same"
         return [field_line(title.lower(), nothing, indent=17)]
     hint = "   → highlights the next" if len(gaps) > 1 and not marks.use_ascii else ""
     parts: list[PagePart] = ["", Content.assemble(heading(title), (hint, "$foreground-muted"))]

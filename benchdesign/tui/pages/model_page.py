@@ -93,7 +93,11 @@ def spot_page(study: ModelStudy, spot: SpotRow, *, items: Sequence[Item], width:
         ),
     ]
     if spot.nested:
-        title = "Inside it, from broad to narrow" if kind == "area" else "The same items show"
+        title = (
+            "Within it, from broad to narrow"
+            if kind == "area"
+            else "Concepts that the same items show"
+        )
         lines += ["", heading(title)]
         lines += [
             Content(
@@ -144,11 +148,11 @@ def _region_page(study: ModelStudy, spot: SpotRow, *, items: Sequence[Item], wid
             f"p {region.p_value:.2g}"
         ),
         "",
-        heading("Concepts they show more often"),
+        heading("Concepts that these items show more often"),
     ]
     lines += [literal(f"  {study.dictionary.label(concept)}") for concept in region.concept_ids[:6]]
     if region.parts:
-        lines += ["", heading("Narrower groups inside it, each weak on its own")]
+        lines += ["", heading("Narrower groups within it, each weak on its own")]
         lines += [
             Content(
                 f"  {fit(part.name, 44)}  {part.n_items:>6,} items  "
@@ -256,8 +260,8 @@ def _power_lines(rows: Sequence[ScoreRow]) -> list[Content | str]:
     needed_5 = max(row.needed_5 or 0 for row in testable)
     return [
         literal(
-            f"Detects a gap of {100 * hardest.detectable:.0f} points today; 10 points need "
-            f"{needed_10:,} items, 5 points {needed_5:,} (80 % power).",
+            f"These items can reveal a gap of {100 * hardest.detectable:.0f} points; "
+            f"10 points need {needed_10:,} items, 5 points {needed_5:,} (80 % power).",
             "$foreground-muted",
         )
     ]

@@ -24,10 +24,10 @@ class ModelItemRows(ColumnRows):
         Column("question", "QUESTION", 0),
         Column("id", "ID", 16, narrow=False, cut="start"),
         Column("solved", "SOLVED BY", 10, "right"),
-        Column("discrimination", "TELLS APART", 12, "right", narrow=False),
+        Column("discrimination", "DISCRIMINATION", 14, "right", narrow=False),
         Column("notes", "NOTE", 12),
     )
-    _WORDS = {"all-miss": "none solves", "all-pass": "all solve", "check-key": "check key"}  # noqa: RUF012
+    _WORDS = {"all-miss": "all miss it", "all-pass": "all solve it", "check-key": "check key"}  # noqa: RUF012
 
     def __init__(self, study: ModelStudy, items: tuple[Item, ...]) -> None:
         assert study.items is not None

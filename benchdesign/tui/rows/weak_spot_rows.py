@@ -25,7 +25,7 @@ class SpotRow:
     model: str
     key: str
     kind: str
-    """`area`, `concept` or `alike items`."""
+    """`area`, `concept` or `similar items`."""
 
     name: str
     n_items: int
@@ -51,7 +51,7 @@ class SpotRow:
         """Return the spot of a group of similar items."""
         figures = (region.n_items, region_score(region), region.score, region.gap, region.p_value)
         key = f"r{region.rows[0]}:{model}"
-        return cls(model, key, "alike items", region.name, *figures, None, (), region)
+        return cls(model, key, "similar items", region.name, *figures, None, (), region)
 
 
 class WeakSpotRows(ColumnRows):
@@ -64,7 +64,7 @@ class WeakSpotRows(ColumnRows):
         Column("score", "SCORE", 9, "right"),
         Column("points", "POINTS", 7, "right"),
         Column("q", "Q", 8, "right", narrow=False),
-        Column("kind", "WHAT", 11, narrow=False),
+        Column("kind", "WHAT", 13, narrow=False),
     )
 
     def __init__(self, study: ModelStudy) -> None:

@@ -289,7 +289,3 @@ class BaseScreen(Screen[None]):
     def say(self, text: str, *, is_error: bool = False) -> None:
         """Show a message on the status line."""
         self.messages.say(text, is_error=is_error)
-
-    def help_lines(self) -> tuple[str, ...]:
-        """Return the lines that the help shows in addition to the keys."""
-        return ()

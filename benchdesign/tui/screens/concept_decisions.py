@@ -46,7 +46,7 @@ class ConceptDecisionScreen(ListScreen):
 
     def action_exclude(self) -> None:
         """Exclude the chosen rows from scope."""
-        self.toggle_verdict(Verdict.EXCLUDE, "out of scope")
+        self.toggle_verdict(Verdict.EXCLUDE, "excluded from scope")
 
     def action_note(self) -> None:
         """Write a note about the row."""
@@ -98,7 +98,7 @@ class ConceptDecisionScreen(ListScreen):
             AskText(
                 f"How many items should show {subject}?",
                 value=str(targets.pop()) if is_own and len(targets) == 1 else "",
-                hint=f"Empty: from the reference{default}.",
+                hint=f"Leave empty for the reference{default}.",
             ),
             on_answer,
         )
@@ -152,7 +152,7 @@ class ConceptDecisionScreen(ListScreen):
 
     def _split(self, ids: list[int]) -> None:
         if not ids:
-            self.say("Mark the concepts to merge with space, then press m.")
+            self.say("Press space to mark the concepts to merge, then m.")
             return
         decisions = [Decision(Subject.CONCEPT, str(concept_id), merge="") for concept_id in ids]
         noun = f"{ids[0]:05d}" if len(ids) == 1 else f"{len(ids)} concepts"

@@ -1,4 +1,4 @@
-"""The Gaps screen (key 4): what is missing, how certain is it, can the pool fix it?"""
+"""The Gaps screen (key 4): what is missing, how certain is it, and can the pool fix it?"""
 
 from __future__ import annotations
 
@@ -116,7 +116,11 @@ class GapsScreen(ConceptDecisionScreen):
             return
         if not any(concept_id in session.loaded.by_concept for concept_id in ids):
             is_old = "propose" in session.workspace.stale_stages()
-            more = "R proposes candidates again." if is_old else "POOL shows the pool's items."
+            more = (
+                "R proposes candidates again."
+                if is_old
+                else "The POOL column counts pool items that show it."
+            )
             self.say(f"No candidate fills this gap. {more}")
             super().open_row(row_id)
             return
@@ -165,7 +169,7 @@ class GapsScreen(ConceptDecisionScreen):
 
         def on_answer(reason: str | None) -> None:
             if reason is not None:
-                self.toggle_verdict(Verdict.IGNORE, "not a gap", reason=reason or None)
+                self.toggle_verdict(Verdict.IGNORE, "ignored", reason=reason or None)
 
         self.app.push_screen(
             AskText("Why is this not a gap?", hint="One line, shown in the report."), on_answer

@@ -128,7 +128,7 @@ class ModelsScreen(ListScreen):
             n_same = int(items.uninformative.sum())
             n_keys = int(items.check_key.sum())
             return (
-                f"{n:,} items · {n_same:,} do not separate any models · {n_keys} "
+                f"{n:,} items · {n_same:,} do not distinguish any models · {n_keys} "
                 f"keys to check, about {items.expected_suspects:.0f} expected by chance"
             )
         n_items, n_unmatched = joined.n_items, joined.n_unmatched + joined.n_ambiguous
@@ -349,14 +349,6 @@ class ModelsScreen(ListScreen):
             return
         self.is_relative = not self.is_relative
         self.refresh_session()
-
-    def help_lines(self) -> tuple[str, ...]:
-        """Return the lines of the help below the keys."""
-        return (
-            "f steps through areas, concepts, weak spots, two models compared, and items.",
-            "! and + mark scores significantly below or above the model's other scores.",
-            "With fewer than ten items, counts are shown. Same as text: benchdesign models.",
-        )
 
 
 def _absolute_result_path(path: str) -> str:

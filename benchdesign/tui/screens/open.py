@@ -55,7 +55,7 @@ class OpenScreen(BaseScreen):
             yield FilterBar(placeholder="words", id="filter")
             yield LineTable(
                 self.COLUMNS,
-                empty="None yet. ^n creates one from a benchmark file, enter from the example.",
+                empty="None yet. ^n creates one from a benchmark file, enter uses the example.",
                 marks=self.marks,
                 id="table",
             )
