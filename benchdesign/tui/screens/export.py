@@ -17,36 +17,24 @@ from textual.worker import get_current_worker
 
 from benchdesign.benchmarks.formats.export_formats import EXPORTS
 from benchdesign.errors import BenchdesignError, OutputExistsError
-from benchdesign.foundation.number_words import percent, plural
+from benchdesign.foundation.number_words import plural
 from benchdesign.foundation.paths import expand_home
-from benchdesign.foundation.text import display, fit
-from benchdesign.pipeline.write_revision import planned_files, write_revision
+from benchdesign.pipeline.write_revision import write_revision
 from benchdesign.revision.choice import Choice
 from benchdesign.revision.plan import plan_revision
-from benchdesign.revision.publish_checks import publish_checks
 from benchdesign.tui.dialogs.dialogs import AskChoice, TextDialog
 from benchdesign.tui.keys import SCREEN_KEYS, bindings
-from benchdesign.tui.pages.page_parts import marked_line, page_lines
+from benchdesign.tui.pages.export_page import ExportPage
 from benchdesign.tui.screens.base_screen import BaseScreen
 from benchdesign.tui.session.background_jobs import edited_items_map
 from benchdesign.tui.session.session import Session
-from benchdesign.tui.widgets.detail import Line, heading
-from benchdesign.tui.widgets.evidence import literal
+from benchdesign.tui.widgets.detail import Line
 
 if TYPE_CHECKING:
     from benchdesign.revision.plan import Revision
     from benchdesign.tui.session.ui_state import UiState
 
 __all__ = ["ExportScreen", "export_folders", "open_report"]
-
-_FILE_DESCRIPTIONS = {
-    "revision.json": "manifest and decisions",
-    "concepts.parquet": "concepts, before and after",
-    "report.html": "one file, works offline",
-    "report.md": "plain text for diffs",
-}
-_CHECK_KEYS = {"duplicates": ": 6, f shows repeats", "stale": "; R recomputes them"}
-"""Keys that help with a check, by its name."""
 
 
 def default_folder(session: Session) -> Path:
@@ -147,8 +135,18 @@ class ExportScreen(BaseScreen):
         session = self.session
         if session is None or session.analysis is None:
             return
-        files, checks = self._files(session), self._checks(session)
-        below = self._below(session)
+        page = ExportPage(
+            session,
+            self.marks,
+            screen_width=self.app.size.width,
+            screen_height=self.app.size.height,
+            is_narrow=self.is_narrow,
+            format=self.format,
+            plan=self.plan,
+            problem=self.plan_problem,
+        )
+        files, checks = page.files(), page.checks()
+        below = page.changes(self._command(session))
         # On a narrow screen the checks come first.
         left, right = (checks, Content("")) if self.is_narrow else (files, checks)
         self.query_one("#left", Line).show(left)
@@ -156,103 +154,6 @@ class ExportScreen(BaseScreen):
         if self.is_narrow:
             below = Content("\n").join([files, below])
         self.query_one("#below", Line).show(below)
-
-    @property
-    def _space(self) -> list[Content]:
-        """An empty line if the screen is high enough."""
-        return [Content("")] if self.app.size.height >= 30 else []
-
-    def _files(self, session: Session) -> Content:
-
-        analysis = session.analysis
-        assert analysis is not None
-        own = analysis.benchmark.source.format
-        kind = f"as {self.format}" if self.format else f"in the benchmark's own format, {own}"
-        lines = [
-            Content.assemble(heading("Files to write"), (f"   {kind}", "$foreground-muted")),
-            *self._space,
-        ]
-        for name in planned_files(analysis.benchmark, format=self.format):
-            description = _FILE_DESCRIPTIONS.get(name, "")
-            if not description:
-                description = (
-                    f"{self.plan.n_items:,} items" if self.plan else "the revised benchmark"
-                )
-            lines.append(
-                Content.assemble(
-                    "  ", literal(fit(name, 28), "bold"), literal(description, "$foreground-muted")
-                )
-            )
-        n = len(analysis.benchmark)
-        n_out, n_new = len(session.log.dropped), len(session.log.accepted)
-        lines += [
-            *self._space,
-            Content.assemble(
-                f"  Items   {n:,}  - {n_out} dropped  + {n_new} accepted  = ",
-                (f"{n - n_out + n_new:,}", "bold"),
-            ),
-        ]
-        return Content("\n").join(lines)
-
-    def _checks(self, session: Session) -> Content:
-        marks = self.marks
-        assert session.analysis is not None
-        checks = publish_checks(
-            session.analysis,
-            session.log,
-            self.plan,
-            is_stale=session.workspace.is_stale,
-            problem=self.plan_problem,
-        )
-        width = self.app.size.width if self.is_narrow else self.app.size.width // 2
-        return page_lines(
-            [
-                heading("Before you publish"),
-                *self._space,
-                *(
-                    marked_line(
-                        check.state,
-                        literal(check.text + _CHECK_KEYS.get(check.name, "")),
-                        marks=marks,
-                    )
-                    for check in checks
-                ),
-            ],
-            width=width - 4,
-        )
-
-    def _below(self, session: Session) -> Content:
-        lines = [*self._space, heading("Changes")]
-        if self.plan is None:
-            lines.append(literal("  computing ..." if not self.plan_problem else "  unknown"))
-        else:
-            before, after = self.plan.figures_before, self.plan.figures_after
-            gaps = before.n_missing + before.n_under
-            arrow = self.marks.arrow
-            shares = [
-                percent(figures.covered_share, 1, unknown="unknown", gap=" ")
-                for figures in (before, after)
-            ]
-            lines += [
-                Content(
-                    f"  well covered    {shares[0]} {arrow} "
-                    f"{shares[1]} of the concepts that can be judged"
-                ),
-                Content(f"  gaps closed     {self.plan.n_gaps_closed} of {gaps}"),
-                Content(f"  missing         {before.n_missing} {arrow} {after.n_missing}"),
-                *self._named_gaps(session, self.plan),
-            ]
-        lines += [
-            Content(""),
-            heading("Command that writes the same files (y copies it)"),
-            literal(f"  {self._command(session)}"),
-            *self._space,
-            literal(
-                "^e writes the files. Existing files are not overwritten without asking.",
-                "$foreground-muted",
-            ),
-        ]
-        return Content("\n").join(lines)
 
     def _command(self, session: Session) -> str:
         folder = self.query_one("#folder", Input).value
@@ -282,23 +183,6 @@ class ExportScreen(BaseScreen):
                 self.draw_page()
 
         self.app.push_screen(AskChoice("Write the revised benchmark as", choices), on_answer)
-
-    def _named_gaps(self, session: Session, plan: Revision) -> list[Content]:
-        """List the worst gaps that are closed and the worst that stay open."""
-        assert session.analysis is not None
-        is_open, label = plan.gaps_after.is_gap, session.analysis.dictionary.label
-        ids = session.analysis.gaps.ranked().tolist()
-        width = self.app.size.width - 24
-        lines = []
-        for word, gap_ids in (
-            ("closes", [concept_id for concept_id in ids if not is_open[concept_id]]),
-            ("leaves", [concept_id for concept_id in ids if is_open[concept_id]]),
-        ):
-            if gap_ids:
-                labels = "; ".join(label(concept_id) for concept_id in gap_ids[:8])
-                names = display(labels, width=width)
-                lines.append(Content.assemble(f"  {word:<16}", literal(names)))
-        return [*lines, literal("                  p lists all", "$foreground-muted")]
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Update the command with the typed folder."""
