@@ -52,7 +52,7 @@ async def test_a_wanted_count_is_on_disk_shown_at_once_and_undone(bench: Bench) 
         assert (entry["kind"], entry["id"], entry["want"]) == ("concept", str(OWL), 60)
         assert session.view.concept_states[OWL] == "under"
         assert screen.table.rows.cell(OWL, "want").text == "60"
-        assert "want 60 (set by you)" in screen.query_one(Detail).text
+        assert "want 60 (manual)" in screen.query_one(Detail).text
         assert OWL in session.gap_ids()
         assert session.workspace.is_stale
         await pilot.press("u")
@@ -151,7 +151,7 @@ async def test_a_merged_concept_is_taken_apart_with_the_same_key(bench: Bench) -
         assert session is not None
         await to_concept(pilot, app, OWL)
         await pilot.press("m")
-        assert "Mark the concepts" in app.messages.text
+        assert "mark the concepts to merge" in app.messages.text
         await pilot.press("space")
         await to_concept(pilot, app, FOX)
         await pilot.press("space")
@@ -162,7 +162,7 @@ async def test_a_merged_concept_is_taken_apart_with_the_same_key(bench: Bench) -
         await pilot.pause()
         screen = await to_concept(pilot, app, keeper)
         await pilot.pause(0.1)
-        assert "with" in screen.query_one(Detail).text
+        assert "includes" in screen.query_one(Detail).text
         await pilot.press("m")
         await until(pilot, lambda: session.loaded is not None and not session.loaded.merged)
 

@@ -72,7 +72,7 @@ def concept_page(
     target = session.target(concept_id)
     area = analysis.areas.name_of(concept_id)
     more = f" + {added} accepted" if added else " items"
-    by_hand = " (set by you)" if analysis.gaps.has_target_by_hand(concept_id) else ""
+    by_hand = " (manual)" if analysis.gaps.has_target_by_hand(concept_id) else ""
     against = "the pool" if session.loaded and session.loaded.pool_count is not None else "text"
     parts: list[PagePart] = [
         Content.assemble((f"{concept_id:05d} ", "$foreground-muted"), literal(row.label, "bold")),
