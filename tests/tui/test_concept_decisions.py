@@ -53,7 +53,7 @@ async def test_a_wanted_count_is_on_disk_shown_at_once_and_undone(bench: Bench) 
         assert session.view.concept_states[OWL] == "under"
         assert screen.table.rows.cell(OWL, "want").text == "60"
         assert "want 60 (manual)" in screen.query_one(Detail).text
-        assert OWL in session.gap_ids()
+        assert OWL in session.view.gap_ids
         assert session.workspace.is_stale
         await pilot.press("u")
         assert session.view.concept_states[OWL] == "adequate"

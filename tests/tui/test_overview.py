@@ -144,7 +144,8 @@ async def test_next_step_says_how_many_gaps_the_open_candidates_would_fill(bench
         session.record(*(Decision(Subject.ADD, one, Verdict.ACCEPT) for one in adds))
         assert session.view.unfilled_counts == (0, 0)
         app.workspaces.refresh_screens()
-        await until(pilot, lambda: "   0  +12 / 12 " in visible_text(app).partition("Worst areas")[2])
+        below = "Worst areas"
+        await until(pilot, lambda: "   0  +12 / 12 " in visible_text(app).partition(below)[2])
 
 
 @pytest.mark.parametrize("size", [(120, 36), (80, 24)])

@@ -88,7 +88,7 @@ class OverviewPage:
         lines = [self._coverage_heading(), *self._space, *self._scope_lines(), *self._gap_lines()]
         lines += [*self._space, heading("Concepts by number of items")]
         width = 14 if self.screen_width < 120 else 26
-        lines.append(histogram(self.session.figures.histogram, marks=self.marks, width=width))
+        lines.append(histogram(self.session.view.figures.histogram, marks=self.marks, width=width))
         return Content("\n").join([*lines, *([] if self._is_short else self._area_lines())])
 
     @property
@@ -106,7 +106,7 @@ class OverviewPage:
         return Content.assemble(f"  {name:<22}", (f"{value:>8,}", style), (f"  {more}", _MUTED))
 
     def _scope_lines(self) -> list[Content]:
-        figures = self.session.figures
+        figures = self.session.view.figures
         n_in_scope = figures.n_in_scope
         return [
             self._figure("concepts in scope", n_in_scope, f"{figures.n_kept_out:,} excluded"),
@@ -144,12 +144,12 @@ class OverviewPage:
         ]
 
     def _gap_lines(self) -> list[Content]:
-        session, figures = self.session, self.session.figures
+        session, figures = self.session, self.session.view.figures
         n_missing, n_under = figures.n_missing, figures.n_under
         lines = [
             self._figure("gaps", n_missing + n_under, f"{n_missing:,} missing, {n_under:,} under")
         ]
-        n_filled = session.n_closed(session.gap_ids()) if session.log.accepted else 0
+        n_filled = session.view.n_closed(session.view.gap_ids) if session.log.accepted else 0
         if n_filled:
             lines.append(self._figure("filled", n_filled, "by accepted candidates"))
         n_over, n_rare, n_both = figures.n_over, figures.n_rare, figures.n_rare_over
@@ -222,19 +222,19 @@ class OverviewPage:
 
     def _worst_gap_lines(self) -> list[Content]:
         session, added = self.session, self._added_header
-        ids = session.gap_ids()
+        ids = session.view.gap_ids
         width = self._label_width - len(added)
         lines = [heading(f"{'Worst gaps':<{width + 7}}have{added} / want")]
         n_listed = 7 if self.screen_height < 40 else 12
         for concept_id in ids[:n_listed]:
-            n_new = int(session.added_counts[concept_id])
+            n_new = int(session.view.added_counts[concept_id])
             new = f"{f'+{n_new}' if n_new else '':>{len(added)}}" if added else ""
             value = Content.assemble(
                 (f"{int(self._summary.gaps.count[concept_id]):>4}", "bold"),
                 (new, self.marks.style("new")),
                 (f" / {session.target(concept_id):<4}", "bold"),
             )
-            state = session.concept_states[concept_id]
+            state = session.view.concept_states[concept_id]
             lines.append(self._concept_line(state, concept_id, value, width=width))
         if len(ids) > n_listed:
             lines.append(literal(f"   ... {len(ids) - n_listed} more, key 4", _MUTED))
@@ -245,7 +245,7 @@ class OverviewPage:
     def _over_covered_lines(self) -> list[Content]:
         gaps, width = self._summary.gaps, self._label_width
         lines = [heading(f"{'Most over-covered':<{width + 6}}items  share")]
-        over = self.session.most_over(_MAX_OVER_COVERED)
+        over = self.session.view.top_over_covered(_MAX_OVER_COVERED)
         for concept_id in over:
             share = percent(float(gaps.rate[concept_id]), gap=" ")
             value = Content.styled(f"{int(gaps.count[concept_id]):>4}  {share:>5}", "bold")
@@ -321,13 +321,13 @@ def next_step(session: Session | None) -> tuple[str, str]:
         return ("Some numbers are out of date.   enter recomputes", "recompute")
     n_open = session.verdict_counts()[Verdict.OPEN]
     if n_open:
-        n_gaps, n_filled = session.n_to_fill
+        n_gaps, n_filled = session.view.unfilled_counts
         fills = f"; accepting all fills {n_filled:,} of {n_gaps:,} gaps" if n_filled else ""
         step = f"{plural(n_open, 'candidate')} to review{fills}.   enter reviews"
         return (step, "go('candidates')")
     if session.log.accepted or session.log.dropped:
         return ("Review complete.   enter exports the revision", "go('export')")
-    if session.gap_ids():
+    if session.view.gap_ids:
         return ("Inspect the gaps.   enter lists them", "go('gaps')")
     return ("No gaps with this rule.   enter shows all concepts", "go('concepts')")
 
