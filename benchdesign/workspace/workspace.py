@@ -15,15 +15,10 @@ All files except the log and the lock are written atomically. This module comput
 from __future__ import annotations
 
 import contextlib
-import errno
-import fcntl
-import hashlib
-import json
 import os
-import socket
 import weakref
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -32,31 +27,31 @@ from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 from benchdesign.errors import (
     InputError,
     WorkspaceError,
-    WorkspaceLockedError,
-    WorkspaceMissingError,
 )
 from benchdesign.foundation.paths import expand_home, is_folder, path_exists
 from benchdesign.foundation.serialization import (
-    from_json,
     load_bundle,
     read_json,
     save_bundle,
-    to_json,
     write_json,
 )
 from benchdesign.workspace.decision_log import DecisionLog
-from benchdesign.workspace.decisions import Subject, Verdict
 from benchdesign.workspace.load_sets import read_set
+from benchdesign.workspace.lock import acquire_lock
 from benchdesign.workspace.set_file import (
     SetFile,
-    file_identity,
-    file_stamp,
     remember_set,
     set_exists,
     with_read_state,
 )
-from benchdesign.workspace.settings import Settings, settings_from_json, settings_to_json
-from benchdesign.workspace.stage_record import STAGES, StageRun
+from benchdesign.workspace.settings import Settings
+from benchdesign.workspace.stage_record import STAGES, StageRun, digest_inputs, read_stage_runs
+from benchdesign.workspace.workspace_file import (
+    FORMAT_VERSION,
+    WorkspaceContent,
+    read_content,
+    write_content,
+)
 
 if TYPE_CHECKING:
     from benchdesign.benchmarks.items import Benchmark
@@ -76,12 +71,6 @@ Clock = Callable[[], datetime]
 T = TypeVar("T")
 
 
-_VERSION = 1
-
-
-_MISSING_ERRNOS = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.ELOOP)
-
-
 _MAX_FULL_MAP_ENTRIES = 100_000_000
 """Most entries of a map that are loaded completely: 2 GB."""
 
@@ -91,20 +80,12 @@ def utc_now() -> datetime:
     return datetime.now().astimezone()
 
 
-@dataclass(frozen=True, slots=True)
-class _Content:
-    version: int
-    name: str
-    created: str
-    benchmark: SetFile
-    pool: SetFile | None
-    settings: Settings
-
-
 class Workspace:
     """One curation project on disk."""
 
-    def __init__(self, folder: Path, content: _Content, *, access: Access, clock: Clock) -> None:
+    def __init__(
+        self, folder: Path, content: WorkspaceContent, *, access: Access, clock: Clock
+    ) -> None:
         self.folder = folder
         self.access: Access = access
         self.clock = clock
@@ -137,8 +118,8 @@ class Workspace:
             if path is not None and not set_exists(path):
                 raise InputError(f"{path}: no such file or folder. Check the path.")
         settings = settings or Settings()
-        content = _Content(
-            version=_VERSION,
+        content = WorkspaceContent(
+            version=FORMAT_VERSION,
             name=name or Path(str(benchmark)).name.split(".")[0] or "benchmark",
             created=clock().isoformat(timespec="seconds"),
             benchmark=remember_set(benchmark),
@@ -151,7 +132,7 @@ class Workspace:
             workspace = cls(folder, content, access="write", clock=clock)
             workspace._who = who
             workspace._acquire_lock()
-            workspace._write_content()
+            write_content(folder, content)
         except OSError as problem:
             raise _workspace_write_error(folder, problem) from None
         return workspace
@@ -162,7 +143,7 @@ class Workspace:
     ) -> Self:
         """Open a workspace; with `write` access, lock it until `close`."""
         folder = expand_home(folder)
-        content = _read_content(folder)
+        content = read_content(folder)
         workspace = cls(folder, content, access=access, clock=clock)
         workspace._who = who
         if access == "write":
@@ -286,7 +267,7 @@ class Workspace:
 
     def refresh(self) -> None:
         """Reload what a child process has written."""
-        self._content = _read_content(self.folder)
+        self._content = read_content(self.folder)
 
     def save_result(self, name: str, value: object) -> None:
         """Save a data class, including arrays, under a name."""
@@ -316,17 +297,7 @@ class Workspace:
 
     def stage_runs(self) -> dict[str, StageRun]:
         """Return the finished stages by name."""
-        try:
-            return {
-                name: from_json(StageRun, run)
-                for name, run in read_json(self.folder / "stages.json").items()
-            }
-        except FileNotFoundError:
-            return {}
-        except (OSError, ValueError, TypeError, AttributeError) as problem:
-            raise WorkspaceError(
-                f"{self.folder / 'stages.json'}: damaged ({problem}); delete it and run again."
-            ) from None
+        return read_stage_runs(self.folder / "stages.json")
 
     def record_stage(self, stage: str, *, figures: Mapping[str, Any] | None = None) -> None:
         """Mark a stage as finished with the present inputs."""
@@ -358,55 +329,14 @@ class Workspace:
 
     def stage_key(self, stage: str) -> str:
         """Return the digest of all inputs of a stage."""
-        settings = self.settings
-        parts: dict[str, object] = {
-            "benchmark": file_identity(self._content.benchmark),
-            "pool": None if self._content.pool is None else file_identity(self._content.pool),
-            "read": [
-                settings.fields,
-                settings.pool_fields,
-                settings.template,
-                settings.split,
-                settings.pool_split,
-                settings.limit,
-                settings.pool_limit,
-                *([] if settings.pool_template is None else [settings.pool_template]),
-            ],
-        }
-        if stage != "read":
-            parts["map"] = [
-                settings.model,
-                settings.dictionary,
-                settings.dtype,
-                settings.hook_module,
-                *(["chat"] if settings.chat else []),
-            ]
-        if stage in ("gaps", "propose", "evidence"):
-            parts["gaps"] = [
-                settings.chosen("gaps"),
-                settings.chosen("scope"),
-                self._concept_verdicts(),
-            ]
-        if stage in ("propose", "evidence"):
-            parts["propose"] = [
-                settings.n_add,
-                settings.n_remove,
-                settings.chosen("constraints"),
-                settings.keep_out,
-                settings.seed,
-                *([] if settings.min_items == 1 else [settings.min_items]),
-            ]
-            if settings.weight != "gaps":
-                # A result file may be given as `MODEL=FILE`; the stamp detects a changed file.
-                files = [Path(result.partition("=")[2] or result) for result in settings.results]
-                parts["weight"] = [
-                    settings.weight,
-                    settings.results,
-                    settings.metrics,
-                    [file_stamp(path) for path in files],
-                ]
-        text = json.dumps(to_json(parts), sort_keys=True)
-        return hashlib.sha256(text.encode("utf-8")).hexdigest()
+        content = self._content
+        return digest_inputs(
+            stage,
+            settings=content.settings,
+            benchmark=content.benchmark,
+            pool=content.pool,
+            log=self.decisions,
+        )
 
     def load_ui(self) -> dict[str, Any]:
         """Load the saved state of the interface; empty if missing or unreadable."""
@@ -421,26 +351,11 @@ class Workspace:
         if self.access != "read":
             write_json(self.folder / "ui.json", dict(state))
 
-    def _concept_verdicts(self) -> list[list[object]]:
-        verdicts: list[list[object]] = sorted(
-            [subject.value, standing.subject_id, standing.verdict.value]
-            for subject in (Subject.CONCEPT, Subject.AREA)
-            for standing in self.decisions.standings(subject).values()
-            if standing.verdict is not Verdict.OPEN
-        )
-        log = self.decisions
-        wants: list[list[object]] = [["want", *target] for target in sorted(log.wanted.items())]
-        return verdicts + wants + [["merge", *merge] for merge in sorted(log.merged.items())]
-
     def _replace(self, **changes: Any) -> None:
         self._check_writable()
         self._content = replace(self._content, **changes)
         with self._writing():
-            self._write_content()
-
-    def _write_content(self) -> None:
-        content = {**to_json(self._content), "settings": settings_to_json(self.settings)}
-        write_json(self.folder / "workspace.json", content)
+            write_content(self.folder, self._content)
 
     @contextlib.contextmanager
     def _writing(self) -> Iterator[None]:
@@ -454,57 +369,12 @@ class Workspace:
             raise WorkspaceError(f"{self.folder}: opened read-only; it cannot be changed.")
 
     def _acquire_lock(self) -> None:
-        path = self.folder / "lock"
         try:
-            handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+            handle = acquire_lock(self.folder, who=self._who)
         except OSError as problem:
             raise _workspace_write_error(self.folder, problem) from None
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            holder = os.read(handle, 200).decode("utf-8", "replace").strip()
-            os.close(handle)
-            raise WorkspaceLockedError(
-                f"{self.folder}: in use by {holder or 'another process'}. "
-                "Close it there and try again."
-            ) from None
-        with contextlib.suppress(OSError):
-            os.ftruncate(handle, 0)
-            who = f" ({self._who})" if self._who else ""
-            os.write(handle, f"process {os.getpid()} on {socket.gethostname()}{who}".encode())
         # Also release the lock when an unclosed workspace is garbage-collected.
         self._unlock = weakref.finalize(self, os.close, handle)
-
-
-def _read_content(folder: Path) -> _Content:
-    path = folder / "workspace.json"
-    try:
-        data = _check_format_version(read_json(path), path)
-        settings = settings_from_json(data["settings"])
-        return replace(from_json(_Content, {**data, "settings": {}}), settings=settings)
-    except OSError as problem:
-        if problem.errno in _MISSING_ERRNOS:
-            raise WorkspaceMissingError(
-                f"{folder}: not a workspace (no workspace.json). "
-                "Create one with `benchdesign run` or `benchdesign open BENCHMARK`."
-            ) from None
-        raise WorkspaceError(f"{path}: cannot be read ({problem.strerror}).") from None
-    except (ValueError, KeyError, TypeError, OverflowError) as problem:
-        raise WorkspaceError(
-            f"{path}: damaged ({problem}). Restore it from a backup; decisions.jsonl and maps/ "
-            "beside it are not affected."
-        ) from None
-
-
-def _check_format_version(data: Any, path: Path) -> Any:
-    if not isinstance(data, dict):
-        raise ValueError("not an object")
-    if int(data.get("version", 0)) > _VERSION:
-        raise WorkspaceError(
-            f"{path}: made by a newer version of benchdesign (format {data['version']}); "
-            "upgrade benchdesign to open it."
-        )
-    return data
 
 
 def _workspace_write_error(folder: Path, problem: OSError) -> WorkspaceError:
