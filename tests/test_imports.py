@@ -44,5 +44,20 @@ def test_the_library_loads_no_model_and_no_interface() -> None:
     assert not loaded & {"torch", "textual", "transformers", "sae_lens", "sentence_transformers"}
 
 
+def test_the_first_screen_loads_nothing_heavy() -> None:
+    code = """
+import asyncio, pathlib
+from benchdesign.tui.app import BenchdesignApp
+from benchdesign.tui.session.controllers import LaunchOptions
+from benchdesign.tui.session.ui_state import RecentList
+app = BenchdesignApp(LaunchOptions(), recents=RecentList(pathlib.Path("/nonexistent/recent.json")))
+async def main():
+    async with app.run_test(size=(120, 36)):
+        assert app.screen.query_one("#table").has_focus
+asyncio.run(main())
+"""
+    assert not loaded_after(code) & ({*HEAVY, "jinja2"} - {"textual"})
+
+
 def test_the_interface_loads_no_model() -> None:
     assert not loaded_after("import benchdesign.tui.app") & {"torch", "transformers", "sae_lens"}

@@ -22,7 +22,19 @@ HEAVY = {
 }  # fmt: skip
 """Libraries whose import is felt; a function may import them late."""
 
-STARTED = ("benchdesign", "benchdesign.cli", "benchdesign.cli.app", "benchdesign.tui.app")
+STARTED = (
+    "benchdesign",
+    "benchdesign.cli",
+    "benchdesign.cli.app",
+    "benchdesign.tui.app",
+    "benchdesign.tui.screens.open",
+)
+    "benchdesign",
+    "benchdesign.cli",
+    "benchdesign.cli.app",
+    "benchdesign.tui.app",
+    "benchdesign.tui.screens.open",
+)
 """What is imported before the first line of help or the first screen is shown."""
 
 RUN = "benchdesign.pipeline.run"

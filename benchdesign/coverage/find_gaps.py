@@ -21,7 +21,7 @@ from benchdesign.foundation.statistics import (
 )
 
 if TYPE_CHECKING:
-    from benchdesign.coverage.scope import Relevance
+    from benchdesign.coverage.relevance import Relevance
 
 __all__ = ["find_gaps", "rejudge", "retarget"]
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-
-import numpy as np
 
 from benchdesign.errors import UsageError
 
@@ -38,10 +37,10 @@ class GapSettings:
         for name, low, high in (
             ("fdr", 0.0, 1.0),
             ("gap_share", 0.0, 1.0),
-            ("min_effect", 0.0, np.inf),
-            ("prior", 0.0, np.inf),
+            ("min_effect", 0.0, math.inf),
+            ("prior", 0.0, math.inf),
             ("level", 0.0, 1.0),
-            ("max_density", 0.0, np.inf),
+            ("max_density", 0.0, math.inf),
         ):
             value = getattr(self, name)
             inside = low < value < high if name != "min_effect" else low <= value < high

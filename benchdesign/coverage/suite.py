@@ -20,7 +20,7 @@ from benchdesign.coverage.find_gaps import find_gaps
 from benchdesign.coverage.gap_settings import GapSettings
 from benchdesign.coverage.gaps import Gaps
 from benchdesign.coverage.reference import Reference
-from benchdesign.coverage.scope import Relevance
+from benchdesign.coverage.relevance import Relevance
 from benchdesign.coverage.status import Status
 from benchdesign.errors import UsageError
 from benchdesign.foundation.arrays import Floats

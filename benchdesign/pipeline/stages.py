@@ -20,7 +20,7 @@ from benchdesign.coverage.coverage import Coverage, measure_coverage
 from benchdesign.coverage.find_gaps import find_gaps
 from benchdesign.coverage.gaps import Gaps
 from benchdesign.coverage.reference import Reference, reference_of
-from benchdesign.coverage.scope import Relevance, measure_relevance, top_items
+from benchdesign.coverage.relevance import Relevance, measure_relevance, top_items
 from benchdesign.coverage.share_interval import ShareInterval, measure_interval
 from benchdesign.errors import Interrupted, UsageError, WorkspaceError
 from benchdesign.foundation.progress import Progress, ProgressCallback, StopCheck, Ticker

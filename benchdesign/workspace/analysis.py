@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from benchdesign.coverage.areas import Areas
     from benchdesign.coverage.coverage import Coverage
     from benchdesign.coverage.gaps import Gaps
-    from benchdesign.coverage.scope import Relevance
+    from benchdesign.coverage.relevance import Relevance
     from benchdesign.coverage.share_interval import ShareInterval
     from benchdesign.selection.contamination import ContaminationMatch
     from benchdesign.selection.duplicates import DuplicatePair

@@ -9,7 +9,8 @@ from numpy.typing import NDArray
 from benchdesign.concepts.maps import concept_map as conceptmap
 from benchdesign.coverage.coverage import measure_coverage
 from benchdesign.coverage.find_gaps import find_gaps
-from benchdesign.coverage.scope import Scope, measure_relevance, top_items
+from benchdesign.coverage.relevance import measure_relevance, top_items
+from benchdesign.coverage.scope import Scope
 from benchdesign.coverage.status import Status
 from benchdesign.errors import UsageError
 from tests.helpers import make_dictionary, make_map

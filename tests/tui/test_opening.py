@@ -213,7 +213,9 @@ async def test_columns_known_at_once_sort_as_row_by_row(bench: Bench) -> None:
 def test_many_loaded_objects_are_left_out_of_later_searches_for_garbage(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("benchdesign.tui.session.pause_garbage_collection._MANY", 1_000)
+    monkeypatch.setattr(
+        "benchdesign.tui.session.pause_garbage_collection._MIN_FROZEN_OBJECTS", 1_000
+    )
     before = gc.get_freeze_count()
     try:
         with pause_collection():

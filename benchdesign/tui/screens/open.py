@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -16,10 +16,8 @@ from benchdesign.benchmarks.example_data import example_folder
 from benchdesign.coverage.scope import Scope
 from benchdesign.errors import BenchdesignError
 from benchdesign.foundation.paths import expand_home, path_exists
-from benchdesign.tui.dialogs.new_workspace import NewWorkspaceForm
 from benchdesign.tui.keys import SCREEN_KEYS, bindings, key_label
 from benchdesign.tui.screens.base_screen import BaseScreen, LinePart
-from benchdesign.tui.session.session import Session
 from benchdesign.tui.session.ui_state import Recent
 from benchdesign.tui.widgets.detail import Line
 from benchdesign.tui.widgets.filter_bar import FilterBar, parse_filter
@@ -27,6 +25,9 @@ from benchdesign.tui.widgets.line_table import LineTable
 from benchdesign.tui.widgets.table_rows import Column, ListRows, TableCell
 from benchdesign.workspace.settings import Settings
 from benchdesign.workspace.workspace import Workspace
+
+if TYPE_CHECKING:
+    from benchdesign.tui.dialogs.new_workspace import NewWorkspaceForm
 
 __all__ = ["OpenScreen"]
 
@@ -75,6 +76,8 @@ class OpenScreen(BaseScreen):
     @property
     def form(self) -> NewWorkspaceForm:
         """The form for a new workspace; it must be mounted."""
+        from benchdesign.tui.dialogs.new_workspace import NewWorkspaceForm
+
         return self.query_one(NewWorkspaceForm)
 
     @property
@@ -161,6 +164,8 @@ class OpenScreen(BaseScreen):
 
     async def show_form(self) -> None:
         """Show the form; mount it on first use, so that the first frame stays fast."""
+        from benchdesign.tui.dialogs.new_workspace import NewWorkspaceForm
+
         if not self.query(NewWorkspaceForm):
             await self.query_one("#body").mount(NewWorkspaceForm(self.marks, id="new"))
         self.add_class("-form")
@@ -242,7 +247,7 @@ class OpenScreen(BaseScreen):
             self.say(str(error), is_error=True)
             return
         self.remove_class("-form")
-        self.workspaces.start_session(Session(workspace))
+        self.workspaces.start_session(workspace)
 
 
 def _opened_text(opened: str) -> str:

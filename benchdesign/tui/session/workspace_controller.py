@@ -58,8 +58,6 @@ class WorkspaceController:
 
     def open(self, folder: Path) -> None:
         """Open a workspace and show it; show an error on the status line."""
-        from benchdesign.tui.session.session import Session
-
         self.close()
         try:
             workspace = Workspace.open(folder, who=self._who)
@@ -69,12 +67,14 @@ class WorkspaceController:
         except BenchdesignError as problem:
             self._messages.say(str(problem), is_error=True)
             return
-        self.start_session(Session(workspace))
+        self.start_session(workspace)
 
-    def start_session(self, session: Session) -> None:
+    def start_session(self, workspace: Workspace) -> None:
         """Show a workspace that was just opened or created."""
-        self.session = session
-        self.ui = UiState.from_workspace(session.workspace)
+        from benchdesign.tui.session.session import Session
+
+        session = self.session = Session(workspace)
+        self.ui = UiState.from_workspace(workspace)
         self.problem = ""
         self.refresh_screens()
         mode = str(self.ui.values.get("mode", "overview"))
