@@ -29,12 +29,6 @@ STARTED = (
     "benchdesign.tui.app",
     "benchdesign.tui.screens.open",
 )
-    "benchdesign",
-    "benchdesign.cli",
-    "benchdesign.cli.app",
-    "benchdesign.tui.app",
-    "benchdesign.tui.screens.open",
-)
 """What is imported before the first line of help or the first screen is shown."""
 
 RUN = "benchdesign.pipeline.run"
