@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from benchdesign.pipeline.stages import StageRunner
+from benchdesign.pipeline.workspace_results import WorkspaceResults
 from benchdesign.workspace.analysis import Analysis, Summary
+from benchdesign.workspace.open_item_mapper import open_item_mapper
 from benchdesign.workspace.workspace import Workspace
 
 __all__ = ["judged_again", "load_analysis"]
@@ -20,20 +21,20 @@ def load_analysis(
     `on_summary` receives the summary as soon as it is loaded, before items and maps are read.
     """
     workspace.refresh()
-    run = StageRunner(workspace, None, None)
-    run.trust_dictionary()
-    summary = run.summary()
+    results = WorkspaceResults(workspace, open_item_mapper(workspace))
+    results.trust_dictionary()
+    summary = results.summary()
     if on_summary is not None:
         on_summary(summary)
-    return run.analysis(summary)
+    return results.analysis(summary)
 
 
 def judged_again(workspace: Workspace, analysis: Analysis) -> Analysis:
     """Return an analysis with its gaps recomputed from the current decisions; proposals stay."""
-    run = StageRunner(workspace, None, None)
-    run.benchmark, run.pool = analysis.benchmark, analysis.pool
-    run.trust_dictionary()
-    current = run.analysis(with_proposals=False)
+    results = WorkspaceResults(workspace, open_item_mapper(workspace))
+    results.benchmark, results.pool = analysis.benchmark, analysis.pool
+    results.trust_dictionary()
+    current = results.analysis(with_proposals=False)
     return replace(
         analysis,
         dictionary=current.dictionary,

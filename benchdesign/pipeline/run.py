@@ -74,4 +74,4 @@ def run_pipeline(
         if stage in workspace.stale_stages():
             run.check_stop()
             workspace.record_stage(stage, figures=steps[stage]())
-    return run.analysis() if last >= STAGES.index("gaps") else None
+    return run.results.analysis() if last >= STAGES.index("gaps") else None

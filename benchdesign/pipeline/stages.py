@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import fields, replace
-from functools import cached_property, partial
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,41 +13,34 @@ import numpy as np
 from benchdesign.benchmarks.items import Benchmark, Item
 from benchdesign.benchmarks.load import load_benchmark
 from benchdesign.concepts.maps.concept_map import ConceptMap
-from benchdesign.concepts.maps.merged_concepts import merge_concepts, merged_dictionary
 from benchdesign.concepts.maps.token_evidence import TokenEvidence
 from benchdesign.coverage.areas import Areas, group_areas
-from benchdesign.coverage.coverage import Coverage, measure_coverage
-from benchdesign.coverage.find_gaps import find_gaps
-from benchdesign.coverage.gaps import Gaps
-from benchdesign.coverage.reference import Reference, reference_of
-from benchdesign.coverage.relevance import Relevance, measure_relevance, top_items
-from benchdesign.coverage.share_interval import ShareInterval, measure_interval
-from benchdesign.errors import Interrupted, UsageError, WorkspaceError
+from benchdesign.coverage.coverage import measure_coverage
+from benchdesign.coverage.relevance import measure_relevance, top_items
+from benchdesign.coverage.share_interval import measure_interval
+from benchdesign.errors import Interrupted, UsageError
 from benchdesign.foundation.progress import Progress, ProgressCallback, StopCheck, Ticker
 from benchdesign.foundation.text import display
 from benchdesign.pipeline.stage_results import ItemEvidence, ProposeResult, StoredGaps
+from benchdesign.pipeline.workspace_results import WorkspaceResults
 from benchdesign.selection.additions import plan_additions
 from benchdesign.selection.contamination import ContaminationMatch, KnownList, find_contamination
 from benchdesign.selection.duplicates import find_duplicates
 from benchdesign.selection.eligibility import required_parts
 from benchdesign.selection.model_emphasis import ModelWeighting, weight_by_models
-from benchdesign.selection.proposal import Proposal
 from benchdesign.selection.removals import propose_removals
-from benchdesign.workspace.analysis import Analysis, Summary
+from benchdesign.workspace.analysis import Analysis
 from benchdesign.workspace.decision_effects import (
-    ConceptMerges,
     scope_with_decisions,
-    target_counts,
 )
+from benchdesign.workspace.load_sets import SetRole
 from benchdesign.workspace.open_item_mapper import open_item_mapper
-from benchdesign.workspace.stage_record import STAGES
 from benchdesign.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
-    from benchdesign.concepts.dictionaries.dictionary import Dictionary
     from benchdesign.pipeline.partial_summary import PartialSummaryWriter
 
-__all__ = []
+__all__ = ["StageRunner"]
 
 
 _GAPS_SHOWN = 30
@@ -71,48 +64,28 @@ class StageRunner:
     ) -> None:
         self.workspace = workspace
         self.settings = workspace.settings
-        self.reader = open_item_mapper(workspace, cache=cache, progress=progress, stop=stop)
+        self.mapper = open_item_mapper(workspace, cache=cache, progress=progress, stop=stop)
+        self.results = WorkspaceResults(workspace, self.mapper)
         self._progress = progress
         self._stop = stop
         self._so_far = so_far
 
     def check_stop(self) -> None:
+        """Raise Interrupted if the run was asked to stop."""
         if self._stop is not None and self._stop():
             raise Interrupted(
                 "Stopped. Finished work is kept; run the same command again to continue."
             )
 
     def report_stage(self, stage: str) -> None:
+        """Report the start of a part of the work."""
         if self._progress is not None:
             self._progress(Progress(stage, 0, None))
 
-    @cached_property
-    def benchmark(self) -> Benchmark:
-        return self.workspace.load_benchmark()
-
-    @cached_property
-    def pool(self) -> Benchmark | None:
-        return self.workspace.load_pool()
-
-    @cached_property
-    def merged(self) -> ConceptMerges:
-        return ConceptMerges.from_log(self.workspace.decisions, self.reader.dictionary.n_concepts)
-
-    @cached_property
-    def dictionary(self) -> Dictionary:
-        return merged_dictionary(self.reader.dictionary, self.merged.concepts)
-
-    @cached_property
-    def benchmark_map(self) -> ConceptMap:
-        return self._finished_map("benchmark", self.benchmark)
-
-    @cached_property
-    def pool_map(self) -> ConceptMap | None:
-        return None if self.pool is None else self._finished_map("pool", self.pool)
-
     def read(self) -> dict[str, Any]:
+        """Read benchmark and pool."""
         self.report_stage("reading items")
-        benchmark, pool = self.benchmark, self.pool
+        benchmark, pool = self.results.benchmark, self.results.pool
         if not len(benchmark):
             raise UsageError(f"{benchmark.path}: no items to analyse; check the file and --split.")
         for item_set in (benchmark, pool):
@@ -126,30 +99,37 @@ class StageRunner:
         }
 
     def map(self) -> dict[str, Any]:
-        self._map_one("benchmark", self.benchmark)
-        if self.pool is not None:
-            self._map_one("pool", self.pool)
-        return {"dictionary": self.dictionary.name, "n_concepts": self.dictionary.n_concepts}
+        """Map benchmark and pool to concepts."""
+        results = self.results
+        results.benchmark_map = self._map_set("benchmark", results.benchmark)
+        if results.pool is not None:
+            results.pool_map = self._map_set("pool", results.pool)
+        dictionary = results.dictionary
+        return {"dictionary": dictionary.name, "n_concepts": dictionary.n_concepts}
 
     def find_gaps(self) -> dict[str, Any]:
+        """Measure coverage, areas and relevance, and find the gaps."""
         self.report_stage("finding gaps")
-        coverage = measure_coverage(self.benchmark_map, self.dictionary, reference=self.reference())
-        maps = [part for part in (self.benchmark_map, self.pool_map) if part is not None]
-        areas = group_areas(self.dictionary, concept_map=maps)
+        results = self.results
+        coverage = measure_coverage(
+            results.benchmark_map, results.dictionary, reference=results.reference()
+        )
+        maps = [part for part in (results.benchmark_map, results.pool_map) if part is not None]
+        areas = group_areas(results.dictionary, concept_map=maps)
         scope = scope_with_decisions(self.settings.scope, self.workspace.decisions, areas)
         relevance = None
         if not scope.is_empty:
             self.report_stage("measuring relevance to the scope")
             relevance = measure_relevance(
-                scope, self.dictionary, mapper=self.reader, concept_map=maps
+                scope, results.dictionary, mapper=self.mapper, concept_map=maps
             )
-        gaps = self.judge(coverage, relevance)
+        gaps = results.judge(coverage, relevance)
         self.workspace.save_result("coverage", coverage)
-        self.workspace.save_result("merged", self.merged)
+        self.workspace.save_result("merged", results.merged)
         self.workspace.save_result("areas", areas)
         self.workspace.save_result("gaps", StoredGaps.of(gaps))
         # A fixed seed: changing the seed of the proposals must not outdate the gaps.
-        interval = measure_interval(self.benchmark_map, gaps, rng=np.random.default_rng(0))
+        interval = measure_interval(results.benchmark_map, gaps, rng=np.random.default_rng(0))
         self.workspace.drop_result("interval")
         if interval is not None:
             self.workspace.save_result("interval", interval)
@@ -159,70 +139,79 @@ class StageRunner:
         return {status.value: n for status, n in gaps.counts().items()}
 
     def propose(self) -> dict[str, Any]:
-        analysis = self.analysis(with_proposals=False)
-        settings, rng = self.settings, np.random.default_rng(self.settings.seed)
-        benchmark, pool = self.benchmark, self.pool
+        """Find duplicates and propose additions and removals."""
+        results, settings = self.results, self.settings
+        analysis = results.analysis(with_proposals=False)
         self.report_stage("finding duplicates")
-        duplicates = find_duplicates(benchmark.items, embeddings_a=self.benchmark_map.embeddings)
+        duplicates = find_duplicates(
+            results.benchmark.items, embeddings_a=results.benchmark_map.embeddings
+        )
         self.check_stop()
-        additions: tuple[Proposal, ...] = ()
-        left_out: Mapping[str, int] = {}
-        required: tuple[str, ...] = ()
-        near_duplicate: float | None = None
-        contamination: tuple[ContaminationMatch, ...] = ()
+        proposed = ProposeResult((), (), duplicates)
         weighting: ModelWeighting | None = None
-        if pool is not None and self.pool_map is not None and settings.n_add:
-            contamination = self._contamination(pool, self.pool_map)
+        if results.pool is not None and results.pool_map is not None and settings.n_add:
+            contamination = self._contamination(results.pool, results.pool_map)
             self.check_stop()
-            if settings.constraints.required_fields is None:
-                required = required_parts(benchmark.items, pool.items, n=settings.n_add)
-            else:
-                required = settings.constraints.required_fields
             weighting = self.weigh_by_models(analysis.areas)
-            self.report_stage("choosing items to add")
-            plan = plan_additions(
-                self.benchmark_map,
-                self.pool_map,
-                analysis.gaps,
-                self.dictionary,
-                n=settings.n_add,
-                pool_items=pool.items,
-                benchmark_items=benchmark.items,
-                constraints=replace(settings.constraints, required_fields=required),
-                rng=rng,
-                record_of=pool.record,
-                contaminated=frozenset(match.item_id for match in contamination),
-                emphasis=None if weighting is None else weighting.emphasis,
+            proposed = self._add_items(
+                replace(proposed, contamination=contamination),
+                analysis,
+                results.pool,
+                results.pool_map,
+                weighting,
             )
-            additions, left_out = plan.proposals, plan.left_out
-            near_duplicate = plan.near_duplicate
         self.workspace.drop_result("model_gaps")
         if weighting is not None:
             self.workspace.save_result("model_gaps", weighting)
-        removals: tuple[Proposal, ...] = ()
         if settings.n_remove:
             self.report_stage("choosing items to remove")
             removals = propose_removals(
-                self.benchmark_map,
+                results.benchmark_map,
                 analysis.gaps,
-                self.dictionary,
+                results.dictionary,
                 n=settings.n_remove,
-                benchmark_items=benchmark.items,
+                benchmark_items=results.benchmark.items,
                 min_items=settings.min_items,
             )
-        self.workspace.save_result(
-            "proposals",
-            ProposeResult(
-                additions,
-                removals,
-                duplicates,
-                left_out,
-                required,
-                near_duplicate,
-                contamination,
-            ),
+            proposed = replace(proposed, removals=removals)
+        self.workspace.save_result("proposals", proposed)
+        return {"n_additions": len(proposed.additions), "n_removals": len(proposed.removals)}
+
+    def _add_items(
+        self,
+        proposed: ProposeResult,
+        analysis: Analysis,
+        pool: Benchmark,
+        pool_map: ConceptMap,
+        weighting: ModelWeighting | None,
+    ) -> ProposeResult:
+        """Return the result with the items of the pool that close the gaps."""
+        results, settings = self.results, self.settings
+        required = settings.constraints.required_fields
+        if required is None:
+            required = required_parts(results.benchmark.items, pool.items, n=settings.n_add)
+        self.report_stage("choosing items to add")
+        plan = plan_additions(
+            results.benchmark_map,
+            pool_map,
+            analysis.gaps,
+            results.dictionary,
+            n=settings.n_add,
+            pool_items=pool.items,
+            benchmark_items=results.benchmark.items,
+            constraints=replace(settings.constraints, required_fields=required),
+            rng=np.random.default_rng(settings.seed),
+            record_of=pool.record,
+            contaminated=frozenset(match.item_id for match in proposed.contamination),
+            emphasis=None if weighting is None else weighting.emphasis,
         )
-        return {"n_additions": len(additions), "n_removals": len(removals)}
+        return replace(
+            proposed,
+            additions=plan.proposals,
+            left_out=plan.left_out,
+            required=required,
+            near_duplicate=plan.near_duplicate,
+        )
 
     def weigh_by_models(self, areas: Areas) -> ModelWeighting | None:
         """Return the weighting by model gaps; None if it is not requested."""
@@ -236,16 +225,17 @@ class StageRunner:
         self.report_stage("reading model results")
         return weight_by_models(
             settings.results,
-            self.benchmark,
-            self.benchmark_map,
-            self.dictionary,
+            self.results.benchmark,
+            self.results.benchmark_map,
+            self.results.dictionary,
             areas=areas,
             metrics=settings.metrics,
             seed=settings.seed,
         )
 
     def show_evidence(self) -> dict[str, Any]:
-        analysis = self.analysis()
+        """Find the characters that show concepts in the items that will be displayed."""
+        analysis = self.results.analysis()
         requests = list(_evidence_requests(analysis))
         ticker = Ticker("marking evidence", len(requests), progress=self._progress)
         evidence: dict[str, Mapping[int, tuple[TokenEvidence, ...]]] = {}
@@ -256,143 +246,37 @@ class StageRunner:
         self.workspace.save_result("evidence", ItemEvidence(evidence))
         return {"n_items": len(evidence)}
 
-    def summary(self, *, with_proposals: bool = True) -> Summary:
-        """Return the results without items and maps; read these only if the merges changed."""
-        workspace = self.workspace
-        coverage = self.coverage()
-        areas = workspace.load_result("areas", Areas)
-        relevance = None
-        if workspace.has_result("relevance"):
-            relevance = workspace.load_result("relevance", Relevance)
-        proposed = ProposeResult((), (), ())
-        weighting: ModelWeighting | None = None
-        share_interval: ShareInterval | None = None
-        fresh = self._fresh()
-        if "gaps" in fresh and workspace.has_result("gaps"):
-            gaps = workspace.load_result("gaps", StoredGaps).gaps(coverage, self.dictionary)
-            if workspace.has_result("interval"):
-                share_interval = workspace.load_result("interval", ShareInterval)
-        else:
-            # Settings have changed: recompute the gaps, which is fast and needs no mapping.
-            gaps = self.judge(coverage, relevance)
-        # Proposals from earlier settings or verdicts can still be reviewed. Proposals from an
-        # outdated map are dropped, because items or concepts may differ.
-        if with_proposals and "map" in fresh and workspace.has_result("proposals"):
-            proposed = workspace.load_result("proposals", ProposeResult)
-            if workspace.has_result("model_gaps"):
-                weighting = workspace.load_result("model_gaps", ModelWeighting)
-        given_paths = {"benchmark": workspace.benchmark_file.given}
-        if workspace.pool_file is not None:
-            given_paths["pool"] = workspace.pool_file.given
-        return Summary(
-            dictionary=self.dictionary,
-            coverage_before=coverage,
-            gaps=gaps,
-            areas=areas,
-            relevance=relevance,
-            share_interval=share_interval,
-            proposals=proposed.additions,
-            removals=proposed.removals,
-            duplicates=proposed.duplicates,
-            left_out=proposed.left_out,
-            required=proposed.required,
-            near_duplicate=proposed.near_duplicate,
-            contamination=proposed.contamination,
-            weighting=weighting,
-            settings=self.settings,
-            given_paths=given_paths,
-        )
-
-    def analysis(self, summary: Summary | None = None, *, with_proposals: bool = True) -> Analysis:
-        """Return the analysis: a summary (by default the current one) with items and maps."""
-        summary = summary or self.summary(with_proposals=with_proposals)
-        evidence, pool = ItemEvidence(), self.pool
-        if with_proposals and "map" in self._fresh() and self.workspace.has_result("evidence"):
-            evidence = self.workspace.load_result("evidence", ItemEvidence)
-        values: dict[str, Any] = {
-            field.name: getattr(summary, field.name) for field in fields(Summary)
-        }
-        return Analysis(
-            **values,
-            benchmark=self.benchmark,
-            pool=pool,
-            benchmark_map=self.benchmark_map,
-            pool_map=self.pool_map,
-            findings=self.benchmark.findings + (() if pool is None else pool.findings),
-            evidence=evidence.items,
-        )
-
-    def _fresh(self) -> set[str]:
-        return set(STAGES) - set(self.workspace.stale_stages())
-
-    def trust_dictionary(self) -> None:
-        """Skip the check of the dictionary's fingerprint if the map stage is up to date."""
-        if "map" in self._fresh():
-            coverage = self.workspace.load_result("coverage", Coverage)
-            self.reader.trust_dictionary(coverage.dictionary)
-
-    def judge(self, coverage: Coverage, relevance: Relevance | None) -> Gaps:
-        return find_gaps(
-            coverage,
-            self.dictionary,
-            relevance=relevance,
-            settings=self.settings.gaps,
-            wanted=target_counts(self.workspace.decisions, self.dictionary.n_concepts),
-        )
-
-    def coverage(self) -> Coverage:
-        """Return the saved coverage, or measure it again if the merges have changed."""
-        saved = ConceptMerges({})
-        if self.workspace.has_result("merged"):
-            saved = self.workspace.load_result("merged", ConceptMerges)
-        if saved == self.merged:
-            return self.workspace.load_result("coverage", Coverage)
-        return measure_coverage(self.benchmark_map, self.dictionary, reference=self.reference())
-
     def evidence(
         self, item: Item, concept_ids: set[int]
     ) -> Mapping[int, tuple[TokenEvidence, ...]]:
         """Return an item's evidence for concepts, including those merged into them."""
         parts = {
             concept_id: target
-            for concept_id, target in self.merged.concepts.items()
+            for concept_id, target in self.results.merged.concepts.items()
             if target in concept_ids
         }
-        evidence = dict(self.reader.evidence(item, sorted(concept_ids | set(parts))))
+        evidence = dict(self.mapper.evidence(item, sorted(concept_ids | set(parts))))
         for concept_id, target in parts.items():
             evidence[target] = evidence.get(target, ()) + evidence.pop(concept_id, ())
         return evidence
 
-    def reference(self) -> Reference:
-        """Return the pool's rates, or the dictionary's if the pool is missing or too small."""
-        return reference_of(self.pool_map, self.dictionary)
-
-    def _map_one(self, which: str, benchmark: Benchmark) -> None:
-        of_pool = " of the pool" if which == "pool" else ""
-        concept_map = self.reader.map(
-            benchmark.items, stage=f"mapping items{of_pool}", on_shard=self._so_far_callback(which)
+    def _map_set(self, role: SetRole, item_set: Benchmark) -> ConceptMap:
+        """Map a set, save its map, and return it with merged concepts."""
+        of_pool = " of the pool" if role == "pool" else ""
+        concept_map = self.mapper.map(
+            item_set.items, stage=f"mapping items{of_pool}", on_shard=self._so_far_callback(role)
         )
-        if (on_finish := self._so_far_callback(which, is_whole=True)) is not None:
+        if (on_finish := self._so_far_callback(role, is_whole=True)) is not None:
             on_finish(concept_map)
-        self.workspace.save_map(which, concept_map)
-        concept_map = merge_concepts(concept_map, self.dictionary, self.merged.concepts)
-        setattr(self, f"{which}_map", concept_map)
+        self.workspace.save_map(role, concept_map)
+        return self.results.merge(concept_map)
 
     def _so_far_callback(
         self, which: str, *, is_whole: bool = False
     ) -> Callable[[ConceptMap], None] | None:
         if self._so_far is None:
             return None
-        return partial(self._so_far.add, which, self.reader.dictionary, is_whole=is_whole)
-
-    def _finished_map(self, which: Any, benchmark: Benchmark) -> ConceptMap:
-        concept_map = self.workspace.load_map(which)
-        if list(concept_map.digests) != list(benchmark.digests):
-            raise WorkspaceError(
-                f"{benchmark.path}: changed since it was mapped. "
-                f"Run again: benchdesign open {self.workspace.folder}"
-            )
-        return merge_concepts(concept_map, self.dictionary, self.merged.concepts)
+        return partial(self._so_far.add, which, self.mapper.dictionary, is_whole=is_whole)
 
     def _contamination(
         self, pool: Benchmark, pool_map: ConceptMap
@@ -404,7 +288,7 @@ class StageRunner:
         lists = []
         for path in self.settings.keep_out:
             items = load_benchmark(path).items
-            vectors = None if pool_map.embeddings is None else self.reader.embeddings(items)
+            vectors = None if pool_map.embeddings is None else self.mapper.embeddings(items)
             name = path.rstrip("/").rpartition("/")[2] or path
             lists.append(KnownList(name, [item.text for item in items], vectors))
         return find_contamination(pool.items, lists, embeddings=pool_map.embeddings)

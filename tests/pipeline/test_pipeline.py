@@ -74,7 +74,8 @@ def test_gaps_are_loaded_and_not_judged_again(
     assert made is not None
     with monkeypatch.context() as patch:
         patch.setattr(
-            "benchdesign.pipeline.stages.find_gaps", lambda *_, **__: pytest.fail("judged")
+            "benchdesign.pipeline.workspace_results.find_gaps",
+            lambda *_, **__: pytest.fail("judged"),
         )
         loaded = load_analysis(workspace)
     assert list(loaded.gaps.rows()) == list(made.gaps.rows())
