@@ -12,6 +12,6 @@ from tests.keywords import use_keywords
 use_keywords(pytest.MonkeyPatch())
 
 if __name__ == "__main__":
-    from benchdesign.tui import run
+    from benchdesign.tui.launch import run_interface
 
-    run(sys.argv[1])
+    run_interface(sys.argv[1])

@@ -11,8 +11,8 @@ from pathlib import Path
 from benchdesign.cli.output import Messages
 from benchdesign.errors import MissingExtraError, UsageError
 from benchdesign.foundation.paths import path_exists
-from benchdesign.tui import run
 from benchdesign.tui.browser_server import LocalServer, free_port
+from benchdesign.tui.launch import run_interface
 from benchdesign.workspace.workspace import Workspace
 
 __all__ = ["open_job", "serve_job"]
@@ -35,7 +35,7 @@ def open_job(path: str | None, *, pool: str | None, chat: bool = False) -> None:
         )
     if is_workspace and chat:
         raise UsageError(f"{path}: is a workspace with its own reading; leave --chat out.")
-    run(path, pool=pool, chat=chat)
+    run_interface(path, pool=pool, chat=chat)
 
 
 def serve_job(folder: Path, *, port: int) -> None:
