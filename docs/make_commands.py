@@ -13,15 +13,17 @@ from benchdesign.cli.app import app
 
 def all_commands() -> list[tuple[str, Any]]:
     """Return every command with its full name, in the order `--help` lists them."""
-    found: list[tuple[str, Any]] = []
+    commands: list[tuple[str, Any]] = []
     top: Any = typer.main.get_command(app)
     for name, command in top.commands.items():
-        inside = getattr(command, "commands", None)
-        if inside:
-            found += [(f"{name} {sub}", one) for sub, one in inside.items()]
+        subcommands = getattr(command, "commands", None)
+        if subcommands:
+            commands += [
+                (f"{name} {sub_name}", subcommand) for sub_name, subcommand in subcommands.items()
+            ]
         else:
-            found.append((name, command))
-    return found
+            commands.append((name, command))
+    return commands
 
 
 def render() -> str:
@@ -34,11 +36,11 @@ def render() -> str:
     for name, command in all_commands():
         lines = [f"## benchdesign {name}", ""]
         text = (command.help or "").replace("\b\n", "")
-        about, *shown = re.split(r"Examples?:\n", text)
-        lines += [" ".join(about.split()), ""]
-        for example in shown:
-            lines += [*(f"    {one}" for one in _examples(example)), ""]
-        rows = [_row(one) for one in command.params if one.name != "help"]
+        summary, *examples = re.split(r"Examples?:\n", text)
+        lines += [" ".join(summary.split()), ""]
+        for example in examples:
+            lines += [*(f"    {line}" for line in _examples(example)), ""]
+        rows = [_row(parameter) for parameter in command.params if parameter.name != "help"]
         lines += ["| | |", "|---|---|", *rows]
         parts.append("\n".join(lines))
     return "\n\n".join(parts) + "\n"
@@ -46,14 +48,14 @@ def render() -> str:
 
 def _examples(text: str) -> list[str]:
     """Return the commands of an example, each on one line."""
-    found: list[str] = []
+    commands: list[str] = []
     for line in text.split("\n"):
         words = " ".join(line.rstrip("\\").split())
-        if words.startswith("benchdesign ") or not found:
-            found.append(words)
+        if words.startswith("benchdesign ") or not commands:
+            commands.append(words)
         elif words:
-            found[-1] += f" {words}"
-    return [one for one in found if one]
+            commands[-1] += f" {words}"
+    return [command for command in commands if command]
 
 
 def _row(parameter: Any) -> str:
@@ -61,7 +63,7 @@ def _row(parameter: Any) -> str:
         name = f"`{_argument_name(parameter)}`"
     else:
         metavar = f" {parameter.metavar}" if parameter.metavar else ""
-        name = ", ".join(f"`{one}{metavar}`" for one in parameter.opts)
+        name = ", ".join(f"`{option}{metavar}`" for option in parameter.opts)
     help_text = (parameter.help or "").replace("|", "\\|")
     default = parameter.default
     if (

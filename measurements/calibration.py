@@ -1,9 +1,9 @@
-"""Whether the gaps that are called are real: null runs, and how stable the figures are.
+"""Measure whether reported gaps are real: null runs, and the stability of the figures.
 
-null        one set split at random into benchmark and reference; whatever concept or area is
-            called missing or under is false. At most 5% of the tested may be.
+null        one set is split at random into benchmark and reference; every concept or area that is
+            reported missing or under is a false positive. At most 5% of those tested may be.
 stability   100 subsamples of 80% of the items against the same reference: spread of the paper's
-            score and of the lift, and how many concepts keep their status
+            score and of the lift, and the share of concepts that keep their status
 
 python measurements/calibration.py                      4,000 pool items, built-in dictionary
 python measurements/calibration.py --items 2000 --dictionary FOLDER
@@ -55,12 +55,12 @@ def read_items(path: Path, n: int) -> list[Item]:
 
 
 def sizes(concept_map: ConceptMap) -> list[int]:
-    """Sizes of benchmark to try, none above half of the items."""
+    """Return the benchmark sizes to measure, none above half of the items."""
     return [*(size for size in SIZES if size < len(concept_map) // 2), len(concept_map) // 2]
 
 
 def concept_null(concept_map: ConceptMap, dictionary: Dictionary) -> list[str]:
-    """Rows of the table of null runs over concepts."""
+    """Return the rows of the table of null runs over concepts."""
     rows = []
     for size in sizes(concept_map):
         for effect in (GapSettings().min_effect, 0.0):
@@ -82,7 +82,7 @@ def concept_null(concept_map: ConceptMap, dictionary: Dictionary) -> list[str]:
 
 
 def area_null(concept_map: ConceptMap, dictionary: Dictionary) -> list[str]:
-    """Rows of the table of null runs over areas."""
+    """Return the rows of the table of null runs over areas."""
     areas = group_areas(dictionary, concept_map=concept_map)
     rows = []
     for size in sizes(concept_map):
@@ -94,8 +94,8 @@ def area_null(concept_map: ConceptMap, dictionary: Dictionary) -> list[str]:
             rest = concept_map.take(np.sort(order[size:]))
             reference = Reference.from_map(rest, dictionary, kind="sample")
             gaps = find_gaps(measure_coverage(half, dictionary, reference=reference), dictionary)
-            found = find_area_gaps(areas, gaps, concept_map=half, reference_map=rest)
-            for row in found.rows():
+            area_gaps = find_area_gaps(areas, gaps, concept_map=half, reference_map=rest)
+            for row in area_gaps.rows():
                 tested += row.status not in (Status.UNTESTABLE, Status.KEPT_OUT)
                 under += row.status in (Status.MISSING, Status.UNDER)
                 over += row.status == Status.OVER
@@ -107,7 +107,7 @@ def area_null(concept_map: ConceptMap, dictionary: Dictionary) -> list[str]:
 
 
 def stability(concept_map: ConceptMap, dictionary: Dictionary) -> list[str]:
-    """Lines on how much the figures move when a fifth of the items is left out."""
+    """Return lines on how much the figures change when a fifth of the items is left out."""
     rng = np.random.default_rng(3)
     order = rng.permutation(len(concept_map))
     n = min(1000, len(concept_map) // 3)
@@ -120,8 +120,8 @@ def stability(concept_map: ConceptMap, dictionary: Dictionary) -> list[str]:
         gaps = find_gaps(measure_coverage(part, dictionary, reference=reference), dictionary)
         scores.append(gaps.coverage.chi_bench)
         lifts.append(gaps.lift)
-        both = whole.is_tested & gaps.is_tested
-        same.append((gaps.status_codes == whole.status_codes)[both].mean())
+        tested_twice = whole.is_tested & gaps.is_tested
+        same.append((gaps.status_codes == whole.status_codes)[tested_twice].mean())
     tested = whole.is_tested
     score_spread, lift_spread = np.std(scores, axis=0), np.std(lifts, axis=0)[tested]
     return [
@@ -139,7 +139,7 @@ def stability(concept_map: ConceptMap, dictionary: Dictionary) -> list[str]:
 
 
 def spread_row(name: str, values: np.ndarray) -> str:
-    """One row of the table of spreads."""
+    """Return a row of the table of spreads."""
     return (
         f"| {name} | {values.mean():.4f} | {np.median(values):.4f} "
         f"| {np.quantile(values, 0.95):.4f} |"
@@ -152,11 +152,11 @@ def main() -> int:
     parser.add_argument("--model", default="builtin")
     parser.add_argument("--dictionary", default="builtin")
     parser.add_argument("--pool", type=Path, default=POOL)
-    parser.add_argument("--cache", type=Path, help="folder that keeps the maps for another run")
+    parser.add_argument("--cache", type=Path, help="folder in which maps are cached between runs")
     parser.add_argument("--out", type=Path, default=HERE / "results" / "calibration.md")
     arguments = parser.parse_args()
     if not arguments.pool.exists():
-        print(f"{arguments.pool} is not here; give a pool with --pool.", file=sys.stderr)
+        print(f"{arguments.pool} does not exist. Name a pool with --pool.", file=sys.stderr)
         return 2
     started = time.perf_counter()
     mapper = open_mapper(arguments.model, arguments.dictionary)

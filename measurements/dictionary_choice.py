@@ -1,10 +1,10 @@
-"""Which layers, widths and k the built-in dictionary should have: do planted gaps come back?
+"""Compare layers, widths and k for the built-in dictionary by recovery of planted gaps.
 
-Candidate levels are trained by one `benchdesign dictionary train`, joined with the levels that
-ship, and every categorised set is mapped once with all of them. Then each level alone, and each
-pair of a level of tokens with one of passages that has a shipped level in it, proposes additions
-with a category taken out of the benchmark (see planted_gaps.py, whose sets, fresh draws and
-rankings these are). Nothing was tuned on these draws.
+Candidate levels are trained by one `benchdesign dictionary train` and joined with the shipped
+levels. Every categorised set is mapped once with all of them. A category is then removed from the
+benchmark, and each level proposes additions: alone, and in each pair of a token level and a
+passage level of which at least one is shipped. Sets, fresh draws and rankings are those of
+planted_gaps.py. Nothing was tuned on these draws.
 
     benchdesign dictionary join --level terms=builtin --level themes=builtin \
         --level l3=candidates --level wide=candidates --out all
@@ -48,31 +48,31 @@ Means = dict[str, float]
 def narrow(
     concept_map: ConceptMap, dictionary: Dictionary, names: Sequence[str]
 ) -> tuple[ConceptMap, Dictionary]:
-    """Return a map and a dictionary that have some levels only."""
+    """Return the map and the dictionary restricted to the named levels."""
     levels, old_ids, offset = [], [], 0
     for level in dictionary.levels:
         if level.name in names:
             levels.append(replace(level, offset=offset))
             old_ids.append(np.arange(level.offset, level.offset + level.width))
             offset += level.width
-    kept = np.concatenate(old_ids)
+    concepts = np.concatenate(old_ids)
     columns: dict[str, Any] = {}
-    for one in fields(ConceptTable):
-        values = getattr(dictionary.table, one.name)
-        columns[one.name] = (
-            tuple(values[concept] for concept in kept)
+    for column in fields(ConceptTable):
+        values = getattr(dictionary.table, column.name)
+        columns[column.name] = (
+            tuple(values[concept] for concept in concepts)
             if isinstance(values, tuple)
-            else values[kept]
+            else values[concepts]
         )
     columns["level"] = np.repeat(np.arange(len(levels), dtype=np.int8), [x.width for x in levels])
     new_id = np.full(dictionary.n_concepts, -1, dtype=np.int32)
-    new_id[kept] = np.arange(len(kept), dtype=np.int32)
+    new_id[concepts] = np.arange(len(concepts), dtype=np.int32)
     entries = new_id[concept_map.indices] >= 0
     fingerprint = f"{dictionary.fingerprint}/{'+'.join(names)}"
     return (
         replace(
             concept_map,
-            n_concepts=len(kept),
+            n_concepts=len(concepts),
             dictionary=fingerprint,
             indptr=np.concatenate([[0], np.cumsum(entries)])[concept_map.indptr].astype(np.int64),
             indices=new_id[concept_map.indices[entries]],
@@ -97,25 +97,25 @@ def score_levels(
     names: Sequence[str],
     seeds: Sequence[int],
 ) -> Means:
-    """Return the precision of our proposals where only these levels are there."""
+    """Return the precision of our proposals with the named levels only."""
     means = {}
-    for one in sets:
-        part, small = narrow(maps[one.name], dictionary, names)
-        side = Side(one.items, part, part)
-        found = []
+    for item_set in sets:
+        part, small = narrow(maps[item_set.name], dictionary, names)
+        side = Side(item_set.items, part, part)
+        precisions = []
         for seed in seeds:
-            draw = make_draw(one.labels, seed, n_removed=1)
+            draw = make_draw(item_set.labels, seed, n_removed=1)
             benchmark, pool = side.take(draw.benchmark), side.take(draw.pool)
             ranking = rank_by_concepts(benchmark, pool, draw.n_top, dictionary=small, seed=seed)
-            found.append(precision(draw, ranking))
-        means[one.name] = float(np.mean(found))
+            precisions.append(precision(draw, ranking))
+        means[item_set.name] = float(np.mean(precisions))
     return means
 
 
 def score_dense(
     sets: Sequence[PlantedSet], maps: Mapping[str, ConceptMap], seeds: Sequence[int]
 ) -> dict[str, Means]:
-    """Return the precision of rankings of embeddings; ridge as it is best on tuning seeds."""
+    """Return the precision of embedding rankings; ridge is tuned on the tuning seeds."""
     best = max(
         RIDGES,
         key=lambda ridge: np.mean(list(_score(sets, maps, TUNING_SEEDS[:5], ridge=ridge).values())),
@@ -136,19 +136,19 @@ def _score(
     **settings: float,
 ) -> Means:
     means = {}
-    for one in sets:
-        side = Side(one.items, maps[one.name], maps[one.name])
-        found = []
+    for item_set in sets:
+        side = Side(item_set.items, maps[item_set.name], maps[item_set.name])
+        precisions = []
         for seed in seeds:
-            draw = make_draw(one.labels, seed, n_removed=1)
+            draw = make_draw(item_set.labels, seed, n_removed=1)
             benchmark, pool = side.take(draw.benchmark), side.take(draw.pool)
-            found.append(precision(draw, rank(benchmark, pool, draw.n_top, **settings)))
-        means[one.name] = float(np.mean(found))
+            precisions.append(precision(draw, rank(benchmark, pool, draw.n_top, **settings)))
+        means[item_set.name] = float(np.mean(precisions))
     return means
 
 
 def combinations(dictionary: Dictionary, shipped: Sequence[str]) -> list[tuple[str, ...]]:
-    """Return every level alone, and pairs of a term and a theme level with a shipped one in it."""
+    """Return each level alone, and each pair of token and passage level with a shipped level."""
     alone = [(level.name,) for level in dictionary.levels]
     terms = [level.name for level in dictionary.levels if level.unit == "token"]
     themes = [level.name for level in dictionary.levels if level.unit == "passage"]
@@ -157,14 +157,14 @@ def combinations(dictionary: Dictionary, shipped: Sequence[str]) -> list[tuple[s
 
 
 def facts(dictionary: Dictionary, folder: Path) -> dict[str, list[str]]:
-    """Return what was trained and how it did on held-out text, per level, for the table."""
+    """Return the table cells of each level: its recipe and its figures on held-out text."""
     recipe = json.loads((folder / "dictionary.json").read_text(encoding="utf-8"))["recipe"]
-    told = {}
+    cells = {}
     for level in dictionary.levels:
-        own = recipe["joined"][level.name]
-        spec, report = own["levels"][0], own["report"]["levels"][0]
-        texts = own["report"]["corpus"]
-        told[level.name] = [
+        level_recipe = recipe["joined"][level.name]
+        spec, report = level_recipe["levels"][0], level_recipe["report"]["levels"][0]
+        texts = level_recipe["report"]["corpus"]
+        cells[level.name] = [
             level.hook_point.removesuffix(".hook_resid_post").replace("blocks.", "layer "),
             f"{level.width:,}",
             f"{spec['k']:g}",
@@ -175,7 +175,7 @@ def facts(dictionary: Dictionary, folder: Path) -> dict[str, list[str]]:
             f"{report['dead_share']:.1%}",
             f"{report['dense_share']:.1%}",
         ]
-    return told
+    return cells
 
 
 def main() -> None:
@@ -189,15 +189,19 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=HERE / "results" / "dictionary_choice.md")
     options = parser.parse_args()
     started = time.monotonic()
-    sets = [one for one in load_sets() if options.sets is None or one.name in options.sets]
+    sets = [
+        item_set
+        for item_set in load_sets()
+        if options.sets is None or item_set.name in options.sets
+    ]
     maps, dictionary = map_sets(sets, options.dictionary, options.cache)
     print(f"mapped in {time.monotonic() - started:.0f} s", flush=True)
     seeds = FRESH_SEEDS[: options.draws]
-    head = [one.name for one in sets]
+    head = [item_set.name for item_set in sets]
     rows: list[str] = []
 
     def record(name: str, means: Means) -> None:
-        cells = " | ".join(f"{means[one]:.3f}" for one in head)
+        cells = " | ".join(f"{means[set_name]:.3f}" for set_name in head)
         rows.append(f"| {name} | {cells} | {np.mean(list(means.values())):.3f} |")
         print(f"{time.monotonic() - started:6.0f} s  {rows[-1]}", flush=True)
 
@@ -205,11 +209,11 @@ def main() -> None:
         record(name, means)
     for names in combinations(dictionary, options.shipped):
         record(" + ".join(names), score_levels(sets, maps, dictionary, names, seeds))
-    shown = [Path(word).name if "/" in word else word for word in sys.argv[1:]]
+    words = [Path(word).name if "/" in word else word for word in sys.argv[1:]]
     lines = [
         "# The comparison behind the built-in dictionary",
         "",
-        f"`python measurements/dictionary_choice.py {shlex.join(shown)}`",
+        f"`python measurements/dictionary_choice.py {shlex.join(words)}`",
         "",
         "Precision at 50 of our proposals (at as many as there were, where fewer were taken out): "
         "the share that belongs to the category taken out of the benchmark. "

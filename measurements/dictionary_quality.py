@@ -1,9 +1,9 @@
-"""How good a dictionary is on text it never saw: corpus text held out of training, and benchmarks.
+"""Measure a dictionary on text outside its training set: held-out corpus text, and benchmarks.
 
-Measured per level and set: explained variance, mean number of active concepts (L0), and concepts on
-more than a tenth of tokens or passages. Dead concepts are those that never fired in up to two
-million rows of training text and all held-out text (recorded by training). Benchmarks were never
-in the corpus. Every file that loads counts; files of one folder are one set.
+Measured per level and set: explained variance, mean number of active concepts (L0), and concepts
+that fire on more than a tenth of tokens or passages. Dead concepts never fired in up to two million
+rows of training text and all held-out text (recorded by training). Benchmarks were never in the
+corpus. Every file that loads counts; the files of a folder are one set.
 
     python measurements/dictionary_quality.py CORPUS BENCHMARK_FILE ... --dictionary builtin
 """
@@ -40,7 +40,7 @@ MOST_MEGABYTES = 16
 
 
 def measure(collected: CorpusActivations, level: Level) -> LevelReport:
-    """Measure one level on everything collected."""
+    """Measure one level on the collected activations."""
     import torch
     from safetensors.torch import load_file
 
@@ -61,15 +61,15 @@ def measure(collected: CorpusActivations, level: Level) -> LevelReport:
 
 
 def read_sets(corpus: Path, benchmarks: Sequence[Path]) -> dict[str, list[CorpusText]]:
-    """Return texts by set, shuffled: what training held out, and each folder of benchmarks."""
+    """Return shuffled texts by set: the held-out corpus text, and each folder of benchmarks."""
     random = np.random.default_rng(0)
-    held = [text for text in CorpusReader.open(corpus) if text.held_out]
-    sets = {HELD_OUT: held}
+    held_out = [text for text in CorpusReader.open(corpus) if text.held_out]
+    sets = {HELD_OUT: held_out}
     for path in benchmarks:
         try:
             items = load_benchmark(path).items
         except BenchdesignError as problem:
-            print(f"left out: {problem}", file=sys.stderr)
+            print(f"skipped: {problem}", file=sys.stderr)
             continue
         sets.setdefault(path.parent.name, []).extend(
             CorpusText(item.text, "", True) for item in items
@@ -79,8 +79,10 @@ def read_sets(corpus: Path, benchmarks: Sequence[Path]) -> dict[str, list[Corpus
     }
 
 
-def describe(found: Mapping[str, Sequence[LevelReport]], levels: Sequence[Level]) -> list[str]:
-    """Return one table a level: every set, and the mean over benchmarks."""
+def describe(
+    reports_by_set: Mapping[str, Sequence[LevelReport]], levels: Sequence[Level]
+) -> list[str]:
+    """Return a table for each level: every set, and the mean over benchmarks."""
     lines = []
     for place, level in enumerate(levels):
         unit = {"token": "tokens", "passage": "passages"}[level.unit]
@@ -90,18 +92,19 @@ def describe(found: Mapping[str, Sequence[LevelReport]], levels: Sequence[Level]
             f"| text | {unit} | explained | L0 | on over 10% |",
             "|---|---:|---:|---:|---:|",
         ]
-        reports = {name: each[place] for name, each in found.items()}
-        for name, one in reports.items():
+        reports = {name: set_reports[place] for name, set_reports in reports_by_set.items()}
+        for name, report in reports.items():
             lines.append(
-                f"| {name} | {one.n_held_out:,} | {one.explained_variance:.3f} | {one.l0:.1f} | "
-                f"{one.dense_share:.1%} |"
+                f"| {name} | {report.n_held_out:,} | {report.explained_variance:.3f} | {report.l0:.1f} | "
+                f"{report.dense_share:.1%} |"
             )
-        unseen = [one for name, one in reports.items() if name != HELD_OUT]
+        unseen = [report for name, report in reports.items() if name != HELD_OUT]
         if unseen:
             explained, l0, dense = np.mean(
-                [[one.explained_variance, one.l0, one.dense_share] for one in unseen], axis=0
+                [[report.explained_variance, report.l0, report.dense_share] for report in unseen],
+                axis=0,
             )
-            n = sum(one.n_held_out for one in unseen)
+            n = sum(report.n_held_out for report in unseen)
             lines.append(
                 f"| mean of benchmarks | {n:,} | {explained:.3f} | {l0:.1f} | {dense:.1%} |"
             )
@@ -110,36 +113,38 @@ def describe(found: Mapping[str, Sequence[LevelReport]], levels: Sequence[Level]
 
 
 def compare(
-    dictionary: Dictionary, folder: Path, found: Mapping[str, Sequence[LevelReport]]
+    dictionary: Dictionary, folder: Path, reports_by_set: Mapping[str, Sequence[LevelReport]]
 ) -> list[str]:
-    """Return the table of targets and what was measured."""
+    """Return the table of targets and measured values."""
     dead = {level.name: _recorded(folder, level.name)["dead_share"] for level in dictionary.levels}
     lines = ["| what | target | measured | met |", "|---|---:|---:|---|"]
 
-    def row(what: str, target: str, value: str, met: bool) -> None:
-        lines.append(f"| {what} | {target} | {value} | {'yes' if met else 'no'} |")
+    def row(quantity: str, target: str, value: str, met: bool) -> None:
+        lines.append(f"| {quantity} | {target} | {value} | {'yes' if met else 'no'} |")
 
     for place, level in enumerate(dictionary.levels):
         flags = dictionary.table.flags[level.offset : level.offset + level.width]
-        held = found[HELD_OUT][place]
+        held_out = reports_by_set[HELD_OUT][place]
         if level.unit == "passage":
             row(f"{level.name}: dead", "0", f"{dead[level.name]:.1%}", dead[level.name] == 0)
-            n = sum("structural:template" in one for one in flags)
+            n = sum("structural:template" in concept_flags for concept_flags in flags)
             lines.append(f"| {level.name}: flagged as template detectors | flagged | {n} | yes |")
             continue
         unseen = [
-            each[place].explained_variance for name, each in found.items() if name != HELD_OUT
+            set_reports[place].explained_variance
+            for name, set_reports in reports_by_set.items()
+            if name != HELD_OUT
         ]
-        explained, mean = held.explained_variance, float(np.mean(unseen))
+        explained, mean = held_out.explained_variance, float(np.mean(unseen))
         row(f"{level.name}: explained, held-out", "≥ 0.88", f"{explained:.4f}", explained >= 0.88)
         row(f"{level.name}: explained, benchmarks", "≥ 0.84", f"{mean:.4f}", mean >= 0.84)
-        row(f"{level.name}: mean L0, held-out", "≤ 32", f"{held.l0:.2f}", held.l0 <= 32)
+        row(f"{level.name}: mean L0, held-out", "≤ 32", f"{held_out.l0:.2f}", held_out.l0 <= 32)
         row(f"{level.name}: dead", "< 5%", f"{dead[level.name]:.2%}", dead[level.name] < 0.05)
         row(
             f"{level.name}: on over 10% of tokens",
             "< 1.5%",
-            f"{held.dense_share:.2%}",
-            held.dense_share < 0.015,
+            f"{held_out.dense_share:.2%}",
+            held_out.dense_share < 0.015,
         )
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file()) / 2**20
     row("size", f"≤ {MOST_MEGABYTES} MB", f"{size:.1f} MB", size <= MOST_MEGABYTES)
@@ -149,11 +154,13 @@ def compare(
 def _recorded(folder: Path, level: str) -> dict[str, Any]:
     """Return the training report of a level."""
     recipe = json.loads((folder / "dictionary.json").read_text(encoding="utf-8"))["recipe"]
-    own = recipe["joined"][level] if "joined" in recipe else recipe
-    found: dict[str, Any] = next(
-        one for one in own["report"]["levels"] if len(own["levels"]) == 1 or one["level"] == level
+    level_recipe = recipe["joined"][level] if "joined" in recipe else recipe
+    report: dict[str, Any] = next(
+        entry
+        for entry in level_recipe["report"]["levels"]
+        if len(level_recipe["levels"]) == 1 or entry["level"] == level
     )
-    return found
+    return report
 
 
 def flag_counts(dictionary: Dictionary) -> list[str]:
@@ -189,12 +196,14 @@ def main() -> None:
     hooks = tuple(dict.fromkeys(level.hook_point for level in levels))
     reference = ReferenceModel.from_spec(dictionary.model, hook_points=hooks, dtype=options.dtype)
     keys = [BankKey(level.hook_point, level.unit) for level in levels]
-    found: dict[str, list[LevelReport]] = {}
+    reports_by_set: dict[str, list[LevelReport]] = {}
     for name, texts in read_sets(options.corpus, options.benchmarks).items():
         collected = collect_activations(texts, reference, keys=keys, max_tokens=options.max_tokens)
-        found[name] = [measure(collected, level) for level in levels]
-        told = "  ".join(f"{one.explained_variance:.3f} L0 {one.l0:.1f}" for one in found[name])
-        print(f"{name:24s} {told}", flush=True)
+        reports_by_set[name] = [measure(collected, level) for level in levels]
+        summary = "  ".join(
+            f"{report.explained_variance:.3f} L0 {report.l0:.1f}" for report in reports_by_set[name]
+        )
+        print(f"{name:24s} {summary}", flush=True)
     if levels[0].folder is None:
         raise SystemExit("The dictionary has no weights.")
     page = [
@@ -209,9 +218,9 @@ def main() -> None:
         "",
         "## Targets",
         "",
-        *compare(dictionary, levels[0].folder.parent, found),
+        *compare(dictionary, levels[0].folder.parent, reports_by_set),
         "",
-        *describe(found, levels),
+        *describe(reports_by_set, levels),
         "## Flags",
         "",
         "Concepts kept out of every count, by the rules in `dictionary.json`.",
@@ -222,13 +231,13 @@ def main() -> None:
 
 
 def _command() -> str:
-    """Return the command without places; the many files of the benchmarks become one pattern."""
+    """Return the command without folders; the benchmark files become one pattern."""
     words = [Path(word).name if "/" in word else word for word in sys.argv[1:]]
     files = {Path(word).name for word in sys.argv[2:] if "/benchmarks/" in word}
-    kept = [word for word in words if word not in files]
+    arguments = [word for word in words if word not in files]
     pattern = " benchmarks/*/*" if files else ""
-    return f"python measurements/dictionary_quality.py {shlex.join(kept[:1])}{pattern} " + (
-        shlex.join(kept[1:])
+    return f"python measurements/dictionary_quality.py {shlex.join(arguments[:1])}{pattern} " + (
+        shlex.join(arguments[1:])
     )
 
 

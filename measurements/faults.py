@@ -1,11 +1,11 @@
-"""Kill the program at random moments, 200 times, and see what is left.
+"""Kill the program at random moments, 200 times, and check what is left on disk.
 
     python -m measurements.faults [--kills 200] [--seed 0]
 
-Mapping, deciding and exporting run in processes of their own over the real code, with words in
-place of a reference model, and get SIGKILL after a random time. After each kill everything on disk
-is read; what was acknowledged must be there, and going on must give what an uninterrupted run
-gives, bit for bit. Figures go to measurements/results/faults.md.
+Mapping, deciding and exporting run the real code in child processes, with words instead of a
+reference model, and get SIGKILL after a random time. After each kill every file on disk is read.
+Acknowledged writes must be present, and resuming must give the result of an uninterrupted run, bit
+for bit. Figures are written to measurements/results/faults.md.
 """
 
 from __future__ import annotations
@@ -38,9 +38,9 @@ def now() -> datetime:
     return datetime(2026, 1, 1, tzinfo=UTC)
 
 
-# What is done.
+# The work that is killed.
 def make(folder: Path) -> None:
-    """Write the sets and make the workspace."""
+    """Write the sets and create the workspace."""
     from benchdesign.workspace.settings import Settings
     from benchdesign.workspace.workspace import Workspace
 
@@ -62,8 +62,8 @@ def do_map(folder: Path) -> None:
         run_pipeline(workspace)
 
 
-def do_decide(folder: Path, seed: int, n_steps: int, told: int | None = None) -> None:
-    """Say what a seed says to say; write a byte for each step once it is acknowledged."""
+def do_decide(folder: Path, seed: int, n_steps: int, pipe: int | None = None) -> None:
+    """Record the decisions of a seed; write a byte to `pipe` after each acknowledged step."""
     from benchdesign.workspace.decisions import Decision, Subject, Verdict
     from benchdesign.workspace.workspace import Workspace
 
@@ -78,15 +78,17 @@ def do_decide(folder: Path, seed: int, n_steps: int, told: int | None = None) ->
             elif kind < 0.2:
                 log.redo()
             elif kind < 0.4:
-                log.record(*(Decision(Subject.ADD, one, Verdict.REJECT, note="x") for one in ids))
+                log.record(
+                    *(Decision(Subject.ADD, item_id, Verdict.REJECT, note="x") for item_id in ids)
+                )
             else:
                 log.decide(Subject.ADD, ids[0], draw.choice((Verdict.ACCEPT, Verdict.DEFER)))
-            if told is not None:
-                os.write(told, b".")
+            if pipe is not None:
+                os.write(pipe, b".")
 
 
 def do_export(folder: Path, n_taken: int) -> None:
-    """Write the revision with the first so many proposals."""
+    """Write the revision with the first `n_taken` proposals."""
     from benchdesign.pipeline.load_analysis import load_analysis
     from benchdesign.pipeline.write_revision import write_revision
     from benchdesign.revision.choice import Choice
@@ -94,54 +96,64 @@ def do_export(folder: Path, n_taken: int) -> None:
 
     with quick_reading(), Workspace.open(folder / "ws", access="read", clock=now) as workspace:
         analysis = load_analysis(workspace)
-    everything = Choice.all_proposals(analysis)
-    choice = Choice(everything.added[:n_taken], everything.removed, made_by=everything.made_by)
+    all_proposals = Choice.all_proposals(analysis)
+    choice = Choice(
+        all_proposals.added[:n_taken], all_proposals.removed, made_by=all_proposals.made_by
+    )
     (folder / "ready").touch()
     with quick_reading():
         write_revision(analysis, folder / "out", choice=choice, force=True)
 
 
-# What must hold.
+# The checks.
 def digest(value: Any) -> str:
-    """Fingerprint arrays, data classes and what they hold."""
+    """Return the fingerprint of arrays, data classes and their members."""
     hasher = hashlib.sha256()
 
-    def add(one: Any) -> None:
-        if is_dataclass(one) and not isinstance(one, type):
-            for part in fields(one):
+    def add(node: Any) -> None:
+        if is_dataclass(node) and not isinstance(node, type):
+            for part in fields(node):
                 add(part.name)
-                add(getattr(one, part.name, None))
-        elif hasattr(one, "tobytes"):
-            hasher.update(one.tobytes())
-        elif isinstance(one, dict):
-            for key in sorted(one, key=str):
-                add((str(key), one[key]))
-        elif isinstance(one, list | tuple | set | frozenset):
-            for inner in one:
+                add(getattr(node, part.name, None))
+        elif hasattr(node, "tobytes"):
+            hasher.update(node.tobytes())
+        elif isinstance(node, dict):
+            for key in sorted(node, key=str):
+                add((str(key), node[key]))
+        elif isinstance(node, list | tuple | set | frozenset):
+            for inner in node:
                 add(inner)
         else:
-            hasher.update(repr(one).encode("utf-8", "surrogatepass"))
+            hasher.update(repr(node).encode("utf-8", "surrogatepass"))
 
     add(value)
     return hasher.hexdigest()
 
 
 def result_of(folder: Path) -> str:
-    """Fingerprint everything the workspace computed."""
+    """Return the fingerprint of every result in the workspace."""
     from benchdesign.pipeline.load_analysis import load_analysis
     from benchdesign.workspace.workspace import Workspace
 
     with quick_reading(), Workspace.open(folder / "ws", access="read", clock=now) as workspace:
         assert not workspace.stale_stages()
-        found = load_analysis(workspace)
+        analysis = load_analysis(workspace)
     return digest(
-        [found.benchmark_map, found.pool_map, found.gaps.status_codes, found.gaps.q_value]
-        + [(one.id, one.gain, one.gaps) for one in (*found.proposals, *found.removals)]
+        [
+            analysis.benchmark_map,
+            analysis.pool_map,
+            analysis.gaps.status_codes,
+            analysis.gaps.q_value,
+        ]
+        + [
+            (proposal.id, proposal.gain, proposal.gaps)
+            for proposal in (*analysis.proposals, *analysis.removals)
+        ]
     )
 
 
 def check_files(folder: Path) -> None:
-    """Read every file that is not somebody's temporary one."""
+    """Read every file that is not temporary."""
     import pyarrow.parquet as pq
 
     for path in folder.rglob("*"):
@@ -159,36 +171,36 @@ def check_files(folder: Path) -> None:
 
 
 def contents(folder: Path) -> dict[str, str]:
-    """Fingerprint the files of a folder; none where there is none."""
+    """Return the fingerprints of the files of a folder; empty if it does not exist."""
     if not folder.is_dir():
         return {}
-    return {one.name: digest(one.read_bytes()) for one in sorted(folder.iterdir())}
+    return {path.name: digest(path.read_bytes()) for path in sorted(folder.iterdir())}
 
 
 class Trials:
-    """Kills one kind of work again and again."""
+    """Repeated kills of one kind of work."""
 
-    def __init__(self, draw: random.Random, place: Path) -> None:
+    def __init__(self, draw: random.Random, folder: Path) -> None:
         self.draw = draw
-        self.place = place
+        self.folder = folder
         self.counts: Counter[str] = Counter()
         self.problems: list[str] = []
 
-    def must(self, what: str, ended: Ended) -> bool:
-        """Note a process that should have ended well and did not."""
+    def must(self, task: str, ended: Ended) -> bool:
+        """Record a process that failed; whether it succeeded."""
         if ended.code:
-            self.problems.append(f"{what}: {ended.err.strip().splitlines()[-1:]}")
+            self.problems.append(f"{task}: {ended.err.strip().splitlines()[-1:]}")
         return not ended.code
 
-    def fresh(self, start_from: Path) -> Path:
-        """Copy a folder to where every trial happens."""
-        folder = self.place / "trial"
+    def fresh(self, source: Path) -> Path:
+        """Copy a folder to the folder of the next trial."""
+        folder = self.folder / "trial"
         shutil.rmtree(folder, ignore_errors=True)
-        shutil.copytree(start_from, folder)
+        shutil.copytree(source, folder)
         return folder
 
     def kill_after(self, work: Callable[[], None], limit: float) -> bool:
-        """Start work and kill it after a random part of the limit; say whether it was running."""
+        """Start work and kill it after a random share of the limit; whether it was still running."""
         child = start(work)
         time.sleep(self.draw.uniform(0, limit))
         child.kill()
@@ -196,19 +208,19 @@ class Trials:
 
 
 def timed(work: Callable[[], None]) -> float:
-    begun = time.monotonic()
+    started = time.monotonic()
     ended = run(work)
     assert not ended.code, ended.err
-    return time.monotonic() - begun
+    return time.monotonic() - started
 
 
 def kill_mapping(trials: Trials, n_kills: int) -> str:
-    """Kill one to three times in a row, then go on to the end."""
-    trial, blank = trials.place / "trial", trials.place / "blank"
+    """Kill one to three times in a row, then resume to the end."""
+    trial, blank = trials.folder / "trial", trials.folder / "blank"
     make(trial)
     shutil.copytree(trial, blank)
     limit = timed(partial(do_map, trial))
-    expected = trials.place / "expected"
+    expected = trials.folder / "expected"
     assert not run(lambda: expected.write_text(result_of(trial)) and 0).code
     while trials.counts["kills"] < n_kills:
         folder = trials.fresh(blank)
@@ -217,21 +229,21 @@ def kill_mapping(trials: Trials, n_kills: int) -> str:
                 trials.counts["kills"] += 1
             trials.must("files after a kill", run(partial(check_files, folder)))
         trials.counts["trials"] += 1
-        if trials.must("going on", run(partial(resume, folder, expected.read_text()))):
+        if trials.must("resuming", run(partial(resume, folder, expected.read_text()))):
             trials.counts["resumed"] += 1
     counts = trials.counts
     return f"{counts['resumed']} of {counts['trials']} resumed runs gave the uninterrupted result"
 
 
 def resume(folder: Path, expected: str) -> None:
-    """Go on to the end."""
+    """Run to the end and compare the result."""
     do_map(folder)
-    assert result_of(folder) == expected, "another result"
+    assert result_of(folder) == expected, "the result differs"
 
 
 def kill_deciding(trials: Trials, n_kills: int) -> str:
     """Compare the log with what was acknowledged before the kill."""
-    finished = trials.place / "finished"
+    finished = trials.folder / "finished"
     make(finished)
     n_acknowledged = 0
     for trial in range(n_kills):
@@ -244,7 +256,7 @@ def kill_deciding(trials: Trials, n_kills: int) -> str:
             time.sleep(trials.draw.uniform(0.005, 0.25))
             child.kill()
             if child.wait().code >= 0:
-                trials.problems.append("deciding ended by itself")
+                trials.problems.append("deciding ended before the kill")
             os.set_blocking(reading, False)
             try:
                 n_done = len(os.read(reading, 1 << 20))
@@ -260,18 +272,18 @@ def kill_deciding(trials: Trials, n_kills: int) -> str:
         )
         if trials.counts["kills"] >= n_kills:
             break
-    return f"{n_acknowledged:,} acknowledged steps, all there"
+    return f"{n_acknowledged:,} acknowledged steps, all present"
 
 
 def check_log(folder: Path, finished: Path, trial: int, acknowledged: list[int]) -> None:
-    """Replay; every round holds what it acknowledged, and at most the one step in hand besides."""
+    """Check the log: each round has its acknowledged steps and at most one unacknowledged step."""
     from benchdesign.workspace.workspace import Workspace
 
     with Workspace.open(folder / "ws", who="ann", clock=now) as workspace:
-        found = workspace.decisions.steps
-    os.fsync = lambda _: None  # the model need not survive anything
-    with tempfile.TemporaryDirectory() as place:
-        model = Path(place) / "model"
+        logged = workspace.decisions.steps
+    os.fsync = lambda _: None  # the model needs no durability
+    with tempfile.TemporaryDirectory() as temporary:
+        model = Path(temporary) / "model"
         shutil.copytree(finished, model)
         log = model / "ws" / "decisions.jsonl"
         possible = [b""]
@@ -283,23 +295,23 @@ def check_log(folder: Path, finished: Path, trial: int, acknowledged: list[int])
                     do_decide(model, trial * 10 + attempt, n_done + n_extra)
                     with Workspace.open(model / "ws", access="read", clock=now) as workspace:
                         steps = workspace.decisions.steps
-                    if found[: len(steps)] == steps:
+                    if logged[: len(steps)] == steps:
                         longer.append(log.read_bytes())
             possible = longer
         log.write_bytes(max(possible, key=len, default=b""))
         with Workspace.open(model / "ws", access="read", clock=now) as workspace:
             steps = workspace.decisions.steps
-    assert possible and found == steps, f"{len(found)} steps, {sum(acknowledged)} acknowledged"
+    assert possible and logged == steps, f"{len(logged)} steps, {sum(acknowledged)} acknowledged"
 
 
 def kill_exporting(trials: Trials, n_kills: int) -> str:
-    """Kill while a revision is written, into a new folder or over an older revision."""
-    trial = trials.place / "trial"
+    """Kill while a revision is written to a new folder or over an older revision."""
+    trial = trials.folder / "trial"
     make(trial)
     assert not run(partial(do_map, trial)).code
-    ready = trials.place / "ready"
+    ready = trials.folder / "ready"
     shutil.move(trial, ready)
-    wanted: dict[int, dict[str, str]] = {}
+    expected: dict[int, dict[str, str]] = {}
     limit = 0.0
     for n_taken in (3, 12):
         folder = trials.fresh(ready)
@@ -307,8 +319,8 @@ def kill_exporting(trials: Trials, n_kills: int) -> str:
         (folder / "ready").unlink()
         timed(partial(do_export, folder, n_taken))
         limit = max(limit, time.time() - (folder / "ready").stat().st_mtime)
-        wanted[n_taken] = contents(folder / "out")
-    wholes = Counter[str]()
+        expected[n_taken] = contents(folder / "out")
+    outcomes = Counter[str]()
     while trials.counts["kills"] < n_kills:
         folder = trials.fresh(ready)
         over_older = trials.draw.random() < 0.5
@@ -323,73 +335,81 @@ def kill_exporting(trials: Trials, n_kills: int) -> str:
         if child.wait().code < 0:
             trials.counts["kills"] += 1
         trials.must("files after a kill", run(partial(check_files, folder)))
-        left = contents(folder / "out")
-        allowed = [{}, wanted[3]][over_older]
-        if left == allowed:
-            wholes["as before"] += 1
-        elif left == wanted[12]:
-            wholes["new"] += 1
+        files = contents(folder / "out")
+        allowed = [{}, expected[3]][over_older]
+        if files == allowed:
+            outcomes["as before"] += 1
+        elif files == expected[12]:
+            outcomes["new"] += 1
         else:
-            wholes["between"] += 1
+            outcomes["between"] += 1
             mixed = all(
-                left.get(name) in (wanted[3].get(name), new) for name, new in wanted[12].items()
+                files.get(name) in (expected[3].get(name), new)
+                for name, new in expected[12].items()
             )
-            if not (over_older and mixed and left["revision.json"] != wanted[12]["revision.json"]):
-                trials.problems.append(f"export: {sorted(left)} is neither old nor new")
+            if not (
+                over_older and mixed and files["revision.json"] != expected[12]["revision.json"]
+            ):
+                trials.problems.append(f"export: {sorted(files)} is neither old nor new")
         trials.must("exporting again", run(partial(do_export, folder, 12)))
-        if contents(folder / "out") != wanted[12]:
-            trials.problems.append("export: another result after a kill")
-    told = ", ".join(f"{n} {name}" for name, n in sorted(wholes.items()))
-    return f"every file whole; the set after the kill: {told}; exporting again gave the same bytes"
+        if contents(folder / "out") != expected[12]:
+            trials.problems.append("export: the result differs after a kill")
+    states = ", ".join(f"{n} {name}" for name, n in sorted(outcomes.items()))
+    return (
+        f"every file whole; the set after the kill: {states}; exporting again gave the same bytes"
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--seed", type=int, default=0)
-    given = parser.parse_args()
+    options = parser.parse_args()
     warm_up()
-    draw = random.Random(given.seed)
+    draw = random.Random(options.seed)
     shares = {"mapping": 0.35, "deciding": 0.35, "exporting": 0.3}
     work = {"mapping": kill_mapping, "deciding": kill_deciding, "exporting": kill_exporting}
     rows, problems = [], []
     for name, share in shares.items():
-        with tempfile.TemporaryDirectory(prefix="benchdesign-") as place:
-            trials = Trials(draw, Path(place))
-            begun = time.monotonic()
-            told = work[name](trials, round(given.kills * share))
-            rows.append((name, trials.counts["kills"], len(trials.problems), told))
-            problems += [f"{name}: {one}" for one in trials.problems]
+        with tempfile.TemporaryDirectory(prefix="benchdesign-") as folder:
+            trials = Trials(draw, Path(folder))
+            started = time.monotonic()
+            outcome = work[name](trials, round(options.kills * share))
+            rows.append((name, trials.counts["kills"], len(trials.problems), outcome))
+            problems += [f"{name}: {problem}" for problem in trials.problems]
             print(
                 name,
                 trials.counts["kills"],
                 trials.problems,
-                told,
-                f"{time.monotonic() - begun:.0f} s",
+                outcome,
+                f"{time.monotonic() - started:.0f} s",
                 flush=True,
             )
     text = [
         "# Faults",
         "",
-        f"Made by `python -m measurements.faults --kills {given.kills} --seed {given.seed}`.",
+        f"Made by `python -m measurements.faults --kills {options.kills} --seed {options.seed}`.",
         "",
         "## Killed at random moments (SIGKILL)",
         "",
-        "| while | kills | problems | what was found |",
+        "| while | kills | problems | outcome |",
         "|---|---|---|---|",
-        *(f"| {name} | {n} | {bad or 'none'} | {told} |" for name, n, bad, told in rows),
+        *(
+            f"| {name} | {n} | {n_problems or 'none'} | {outcome} |"
+            for name, n, n_problems, outcome in rows
+        ),
         "",
         f"Together {sum(row[1] for row in rows)} kills. After each, every file was read.",
-        *(f"- {one}" for one in problems),
+        *(f"- {problem}" for problem in problems),
         "",
         "## Other faults",
         "",
-        "| fault | what the program says | exit code |",
+        "| fault | message of the program | exit status |",
         "|---|---|---|",
     ]
-    for fault, said, code in faults.tell_all():
-        print(fault, said, code, flush=True)
-        text.append(f"| {fault} | {said} | {code} |")
+    for fault, message, code in faults.tell_all():
+        print(fault, message, code, flush=True)
+        text.append(f"| {fault} | {message} | {code} |")
     RESULTS.write_text("\n".join(text) + "\n", "utf-8")
     sys.exit(bool(problems))
 

@@ -1,11 +1,12 @@
-"""Feed mutated bytes to every place that parses bytes from outside, for minutes each.
+"""Fuzz every parser of external input, for some minutes each.
 
     pip install atheris
     python -m measurements.fuzz FOLDER [--minutes 10] [ENTRY ...]
 
-Guided by coverage (atheris over libFuzzer), one process an entry, one after the other. An input
-that raises anything but our own error in one line, takes over ten seconds of processor time or
-reads differently after being written back is kept in FOLDER, and the run goes on. Figures go to
+Fuzzing is guided by coverage (atheris over libFuzzer), with one process per entry, one at a time.
+An input is a failure if it raises anything but an error of ours in one line, takes over ten seconds
+of processor time, or reads differently after being written back. The first input of each kind of
+failure is saved in FOLDER, and the run continues. Figures are written to
 measurements/results/fuzzing.md.
 """
 
@@ -46,7 +47,7 @@ WORDS = (
 
 
 class HangError(BaseException):
-    """An input took too long."""
+    """An input exceeded the time limit."""
 
 
 def stop(_number: int, _frame: FrameType | None) -> None:
@@ -54,14 +55,14 @@ def stop(_number: int, _frame: FrameType | None) -> None:
 
 
 class Harness:
-    """Runs one entry on inputs and keeps count."""
+    """Runs one entry on inputs, and counts runs and failures."""
 
     def __init__(self, name: str, folder: Path) -> None:
         self.name = name
         self.folder = folder
         self.n_runs = 0
-        self.found: dict[str, str] = {}
-        self.started = self.told = time.monotonic()
+        self.failures: dict[str, str] = {}
+        self.started = self.reported = time.monotonic()
         shared = Path("/dev/shm")
         self.scratch = Path(tempfile.mkdtemp(dir=shared if shared.is_dir() else None))
         signal.signal(signal.SIGVTALRM, stop)
@@ -70,56 +71,58 @@ class Harness:
         """Run the entry on one input."""
         from tests.hostile.entries import run_entry
 
-        inside = self.scratch / "case"
-        shutil.rmtree(inside, ignore_errors=True)
-        inside.mkdir()
+        case = self.scratch / "case"
+        shutil.rmtree(case, ignore_errors=True)
+        case.mkdir()
         signal.setitimer(signal.ITIMER_VIRTUAL, SECONDS)
         try:
-            if said := run_entry(self.name, inside, data):
-                self.keep(said.partition(":")[0], said, data)
+            if failure := run_entry(self.name, case, data):
+                self.record(failure.partition(":")[0], failure, data)
         except HangError:
-            self.keep("took over ten seconds", traceback.format_exc(), data)
+            self.record("took over ten seconds", traceback.format_exc(), data)
         except Exception as error:
-            self.keep(place_of(error), traceback.format_exc(), data)
+            self.record(location_of(error), traceback.format_exc(), data)
         finally:
             signal.setitimer(signal.ITIMER_VIRTUAL, 0)
         self.n_runs += 1
-        if time.monotonic() - self.told > 2:
-            self.tell()
+        if time.monotonic() - self.reported > 2:
+            self.report()
 
-    def keep(self, kind: str, said: str, data: bytes) -> None:
-        """Write down the first input of each kind of failure."""
-        if kind in self.found:
+    def record(self, kind: str, message: str, data: bytes) -> None:
+        """Save the first input of each kind of failure."""
+        if kind in self.failures:
             return
         stem = f"{slug(self.name)}-{hashlib.sha256(data).hexdigest()[:12]}"
-        self.found[kind] = stem
+        self.failures[kind] = stem
         (self.folder / f"{stem}.bin").write_bytes(data)
-        (self.folder / f"{stem}.txt").write_text(f"{kind}\n{said}", "utf-8", "backslashreplace")
-        self.tell()
+        (self.folder / f"{stem}.txt").write_text(f"{kind}\n{message}", "utf-8", "backslashreplace")
+        self.report()
 
-    def tell(self) -> None:
-        """Write the figures so far; libFuzzer ends the process without asking."""
-        self.told = time.monotonic()
+    def report(self) -> None:
+        """Write the figures so far: libFuzzer exits without notice."""
+        self.reported = time.monotonic()
         use = resource.getrusage(resource.RUSAGE_SELF)
         figures = {
             "entry": self.name,
             "runs": self.n_runs,
-            "seconds": round(self.told - self.started),
+            "seconds": round(self.reported - self.started),
             "processor_seconds": round(use.ru_utime + use.ru_stime),
             "peak_mb": use.ru_maxrss // 1024,
-            "found": self.found,
+            "found": self.failures,
         }
         path = self.folder / f"{slug(self.name)}.json"
         path.with_suffix(".tmp").write_text(json.dumps(figures, indent=1), "utf-8")
         path.with_suffix(".tmp").replace(path)
 
 
-def place_of(error: BaseException) -> str:
-    """Name an error by its type and the last line of ours that it went through."""
-    ours = [
-        one for one in traceback.extract_tb(error.__traceback__) if "benchdesign" in one.filename
+def location_of(error: BaseException) -> str:
+    """Return the type of an error and the last line of our code in its traceback."""
+    own_frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if "benchdesign" in frame.filename
     ]
-    last = ours[-1] if ours else traceback.extract_tb(error.__traceback__)[-1]
+    last = own_frames[-1] if own_frames else traceback.extract_tb(error.__traceback__)[-1]
     return f"{type(error).__name__} at {Path(last.filename).name}:{last.lineno}"
 
 
@@ -128,7 +131,7 @@ def slug(name: str) -> str:
 
 
 def seeds(name: str) -> Iterator[bytes]:
-    """Yield small inputs to start from: the bad files of the tests and good ones of each kind."""
+    """Yield small seed inputs: the hostile files of the tests, and valid files of each kind."""
     from tests.hostile.corpus import CASES
 
     suffixes = {
@@ -139,13 +142,13 @@ def seeds(name: str) -> Iterator[bytes]:
         "Arrow": (".arrow",),
         "task file": (".yaml",),
     }.get(name, ())
-    for one in CASES if suffixes else ():
+    for case in CASES if suffixes else ():
         with tempfile.TemporaryDirectory() as folder, contextlib.suppress(OSError):
-            path = one.build(Path(folder))
+            path = case.build(Path(folder))
             is_plain = path.is_file() and not path.is_symlink()
             fits = is_plain and 0 < path.stat().st_size <= LARGEST_SEED
-            # A bomb as a seed would leave time for little else.
-            if fits and path.name.endswith(suffixes) and "bomb" not in one.name:
+            # A decompression bomb as a seed would use most of the time.
+            if fits and path.name.endswith(suffixes) and "bomb" not in case.name:
                 yield path.read_bytes()
     yield from other_seeds(name)
 
@@ -157,10 +160,10 @@ def other_seeds(name: str) -> Iterator[bytes]:
 
 
 def fuzz(name: str, folder: Path, minutes: float) -> None:
-    """Fuzz one entry in this process; libFuzzer ends the process."""
+    """Fuzz one entry in this process; libFuzzer exits at the end."""
     import atheris
 
-    # A run of the entries imports what it needs, so that only the code of ours is instrumented.
+    # The entries import what they need here, so that only our code is instrumented.
     with atheris.instrument_imports(include=["benchdesign"], enable_loader_override=False):
         from tests.hostile import entries  # noqa: F401
     start = folder / f"corpus-{slug(name)}"
@@ -169,7 +172,7 @@ def fuzz(name: str, folder: Path, minutes: float) -> None:
     for data in seeds(name):
         (start / hashlib.sha256(data).hexdigest()[:16]).write_bytes(data)
     words = folder / "words.txt"
-    words.write_text("".join(f"{json.dumps(one)}\n" for one in WORDS), "ascii")
+    words.write_text("".join(f"{json.dumps(word)}\n" for word in WORDS), "ascii")
     options = [
         *(f"-dict={words}", f"-artifact_prefix={folder}/"),
         f"-max_total_time={round(minutes * 60)}",
@@ -180,26 +183,26 @@ def fuzz(name: str, folder: Path, minutes: float) -> None:
 
 
 def write_results(folder: Path, command: str) -> None:
-    """Write what the processes told."""
+    """Write the figures of all processes."""
     import atheris
 
-    rows = [json.loads(one.read_text("utf-8")) for one in sorted(folder.glob("*.json"))]
+    rows = [json.loads(path.read_text("utf-8")) for path in sorted(folder.glob("*.json"))]
     version = getattr(atheris, "__version__", "") or installed("atheris")
     text = [
         "# Fuzzing",
         "",
         f"Made by `{command}` with atheris {version}, Python {sys.version.split()[0]}. Each entry",
-        "parses bytes from outside; anything but our own error in one line, over ten seconds of",
-        "processor time, or a file that reads differently once written back, counts as found.",
+        "parses external input. Anything but an error of ours in one line, over ten seconds of",
+        "processor time, or a file that reads differently after being written back is a failure.",
         "",
-        "| entry | inputs run | wall time | processor time | peak memory | found |",
+        "| entry | inputs run | wall time | processor time | peak memory | failures |",
         "|---|---|---|---|---|---|",
     ]
     for row in rows:
         times = f"{row['seconds']} s | {row['processor_seconds']} s"
-        found = len(row["found"]) or "nothing"
+        n_failures = len(row["found"]) or "none"
         text.append(
-            f"| {row['entry']} | {row['runs']:,} | {times} | {row['peak_mb']:,} MB | {found} |"
+            f"| {row['entry']} | {row['runs']:,} | {times} | {row['peak_mb']:,} MB | {n_failures} |"
         )
     total = sum(row["runs"] for row in rows)
     text += [
@@ -223,24 +226,26 @@ def main() -> None:
     parser.add_argument("entries", nargs="*")
     parser.add_argument("--minutes", type=float, default=10.0)
     parser.add_argument("--here", action="store_true", help=argparse.SUPPRESS)
-    given: Any = parser.parse_intermixed_args()
-    given.folder.mkdir(parents=True, exist_ok=True)
-    if given.here:
-        fuzz(given.entries[0], given.folder, given.minutes)
+    options: Any = parser.parse_intermixed_args()
+    options.folder.mkdir(parents=True, exist_ok=True)
+    if options.here:
+        fuzz(options.entries[0], options.folder, options.minutes)
         return
     from tests.hostile.entries import ENTRIES
 
-    for name in given.entries or ENTRIES:
-        print(f"{name}: {given.minutes:g} min", flush=True)
-        mine = [sys.executable, "-m", "measurements.fuzz", str(given.folder), name, "--here"]
+    for name in options.entries or ENTRIES:
+        print(f"{name}: {options.minutes:g} min", flush=True)
+        command = [sys.executable, "-m", "measurements.fuzz", str(options.folder), name, "--here"]
         subprocess.run(
-            [*mine, "--minutes", str(given.minutes)],
+            [*command, "--minutes", str(options.minutes)],
             stdout=subprocess.DEVNULL,
-            stderr=(given.folder / f"{slug(name)}.log").open("wb"),
+            stderr=(options.folder / f"{slug(name)}.log").open("wb"),
             env={**os.environ, "OMP_NUM_THREADS": "1"},
             check=False,
         )
-    write_results(given.folder, f"python -m measurements.fuzz FOLDER --minutes {given.minutes:g}")
+    write_results(
+        options.folder, f"python -m measurements.fuzz FOLDER --minutes {options.minutes:g}"
+    )
 
 
 if __name__ == "__main__":

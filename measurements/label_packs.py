@@ -1,10 +1,10 @@
-"""Random concepts with their contexts, for a reader who judges the labels; and the verdicts' page.
+"""Write random concepts with contexts for a reader who judges labels, and the page of verdicts.
 
 A pack shows concepts without a flag: the label, eight of the strongest contexts across sources and
-four middling ones; the strongest token stands in [[brackets]], a passage fires as a whole. Packs
-hold corpus text and stay outside the repository. The reader writes one line a concept (CSV:
-concept_id, verdict, note; verdict is right, partly or wrong; optionally broader, yes or no: is it
-more than a word), and only labels and verdicts become a page of results.
+four middling ones. The strongest token is in [[brackets]]; a passage fires as a whole. Packs
+contain corpus text and stay outside the repository. The reader writes a CSV row for each concept
+(concept_id, verdict, note; verdict is right, partly or wrong; optionally broader, yes or no:
+whether it is more than a word). The page of results has only labels and verdicts.
 
     python measurements/label_packs.py FOLDER --contexts contexts.jsonl.gz --seed 1 \
         --take terms=30 --take themes=10 --pack pack.md
@@ -34,7 +34,7 @@ VERDICTS = ("right", "partly", "wrong")
 
 
 def draw(dictionary: Dictionary, take: Mapping[str, int], seed: int) -> list[int]:
-    """Draw so many live concepts of each level at random."""
+    """Draw `take[level]` random concepts without a flag from each level."""
     random = np.random.default_rng(seed)
     chosen: list[int] = []
     for level in dictionary.levels:
@@ -63,46 +63,53 @@ def write_pack(
     for concept in concepts:
         level = dictionary.level_of(concept)
         lines += [f"## {concept} ({level.name}): {dictionary.label(concept)}", ""]
-        found = contexts[concept]
-        for name, shown in (
-            ("strongest", found.strong[:N_STRONG]),
-            ("middling", found.middle[:N_MIDDLE]),
+        concept_contexts = contexts[concept]
+        for name, group in (
+            ("strongest", concept_contexts.strong[:N_STRONG]),
+            ("middling", concept_contexts.middle[:N_MIDDLE]),
         ):
-            lines += [f"{name}:", "", *(f"- ({one.source}) {show(one)}" for one in shown), ""]
+            lines += [
+                f"{name}:",
+                "",
+                *(f"- ({context.source}) {show(context)}" for context in group),
+                "",
+            ]
     return "\n".join(lines)
 
 
 def write_verdicts(
-    dictionary: Dictionary, concepts: Sequence[int], path: Path, *, command: str, drawn: str
+    dictionary: Dictionary, concepts: Sequence[int], path: Path, *, command: str, sampling: str
 ) -> str:
-    """Return the page of verdicts; every concept drawn must have one."""
+    """Return the page of verdicts; every drawn concept must have a verdict."""
     with path.open(encoding="utf-8", newline="") as file:
-        judged = {int(row["concept_id"]): row for row in csv.DictReader(file)}
-    missing = [concept for concept in concepts if concept not in judged]
-    odd = [judged[c]["verdict"] for c in judged if judged[c]["verdict"] not in VERDICTS]
-    if missing or odd:
-        raise SystemExit(f"{path}: no verdict for {missing}; unknown verdicts {odd}.")
+        judgements = {int(row["concept_id"]): row for row in csv.DictReader(file)}
+    missing = [concept for concept in concepts if concept not in judgements]
+    unknown = [
+        judgements[c]["verdict"] for c in judgements if judgements[c]["verdict"] not in VERDICTS
+    ]
+    if missing or unknown:
+        raise SystemExit(f"{path}: verdict missing for {missing}; unknown verdicts: {unknown}.")
     rows, counts, n_broader = [], Counter[str](), 0
     labelled = [concept for concept in concepts if dictionary.table.label[concept]]
-    n_right = sum(judged[concept]["verdict"] == "right" for concept in labelled)
+    n_right = sum(judgements[concept]["verdict"] == "right" for concept in labelled)
     by_level: dict[str, Counter[str]] = {}
     for concept in concepts:
-        level, verdict = dictionary.level_of(concept).name, judged[concept]["verdict"]
+        level, verdict = dictionary.level_of(concept).name, judgements[concept]["verdict"]
         counts[verdict] += 1
         by_level.setdefault(level, Counter())[verdict] += 1
         score = dictionary.table.label_score[concept]
-        note = (judged[concept].get("note") or "").replace("|", "/")
+        note = (judgements[concept].get("note") or "").replace("|", "/")
         trust = "" if np.isnan(score) else f"{score:.2f}"
-        broader = judged[concept].get("broader") or ""
+        broader = judgements[concept].get("broader") or ""
         n_broader += broader == "yes"
         rows.append(
             f"| {concept} | {level} | {dictionary.label(concept)} | {trust} | {verdict} "
             f"| {broader} | {note} |"
         )
-    n_asked = sum(bool(one.get("broader")) for one in judged.values())
+    n_answered = sum(bool(judgement.get("broader")) for judgement in judgements.values())
     tally = [
-        f"- {name}: " + ", ".join(f"{found[verdict]} {verdict}" for verdict in VERDICTS)
-        for name, found in by_level.items()
+        f"- {name}: " + ", ".join(f"{level_counts[verdict]} {verdict}" for verdict in VERDICTS)
+        for name, level_counts in by_level.items()
     ]
     return "\n".join(
         [
@@ -110,18 +117,18 @@ def write_verdicts(
             "",
             f"`{command}`",
             "",
-            f"{drawn} The reader saw the label, {N_STRONG} of the strongest contexts across "
+            f"{sampling} The reader saw the label, {N_STRONG} of the strongest contexts across "
             f"sources and {N_MIDDLE} middling ones.",
             "",
             f"**{counts['right']} of {len(concepts)} right "
             f"({counts['right'] / len(concepts):.0%}).**",
             "",
-            # A concept that nobody named can be judged right too: rightly left without a label.
+            # A concept without a label can be judged right as well.
             f"Of those that have a label, {n_right} of {len(labelled)} "
             f"({n_right / max(len(labelled), 1):.0%}).",
             "",
             *tally,
-            *([f"- {n_broader} of {n_asked} are broader than a word"] if n_asked else []),
+            *([f"- {n_broader} of {n_answered} are broader than a word"] if n_answered else []),
             "",
             "| concept | level | label | trust | verdict | broader | note |",
             "|---:|---|---|---:|---|---|---|",
@@ -143,18 +150,18 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=HERE / "results" / "label_verdicts.md")
     options = parser.parse_args()
     dictionary = load_dictionary(options.dictionary)
-    take = {name: int(n) for name, n in (one.split("=") for one in options.take)}
+    take = {name: int(n) for name, n in (entry.split("=") for entry in options.take)}
     concepts = draw(dictionary, take, options.seed)
     if options.pack is not None:
-        placed = {
-            one.concept_id: one
+        contexts = {
+            entry.concept_id: entry
             for path in options.contexts
-            for one in assign_concept_ids(read_contexts(path), dictionary, path=path)
+            for entry in assign_concept_ids(read_contexts(path), dictionary, path=path)
         }
-        options.pack.write_text(write_pack(dictionary, concepts, placed), encoding="utf-8")
+        options.pack.write_text(write_pack(dictionary, concepts, contexts), encoding="utf-8")
     if options.verdicts is not None:
-        shown = [Path(word).name if "/" in word else word for word in sys.argv[1:]]
-        drawn = (
+        words = [Path(word).name if "/" in word else word for word in sys.argv[1:]]
+        sampling = (
             f"Drawn at random among concepts without a flag (seed {options.seed}): "
             + ", ".join(f"{n} {name}" for name, n in take.items())
             + "."
@@ -163,8 +170,8 @@ def main() -> None:
             dictionary,
             concepts,
             options.verdicts,
-            command=f"python measurements/label_packs.py {' '.join(shown)}",
-            drawn=drawn,
+            command=f"python measurements/label_packs.py {' '.join(words)}",
+            sampling=sampling,
         )
         options.out.write_text(page, encoding="utf-8")
 

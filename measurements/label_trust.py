@@ -1,10 +1,10 @@
-"""How far the labels of a dictionary can be trusted, beside what chance would give.
+"""Measure how far the labels of a dictionary can be trusted, compared with chance.
 
-A label's score is the area under the curve with which its likeness to held-out contexts (of
-sentence embeddings, and of the words it names) tells those where its concept fires from those where
-it does not (`benchdesign dictionary label --score`). The contexts were not shown to whoever wrote
-the label. The baseline gives every concept of a random sample the label of another concept of its
-level.
+A label's score is an area under the curve: its similarity to held-out contexts (of sentence
+embeddings, and of the words it names) separates contexts where its concept fires from contexts
+where it does not (`benchdesign dictionary label --score`). The writer of the label did not see
+these contexts. The baseline assigns each concept of a random sample the label of another concept of
+its level.
 
     benchdesign dictionary label FOLDER --score --contexts contexts.jsonl.gz
     python measurements/label_trust.py FOLDER --contexts contexts.jsonl.gz
@@ -38,7 +38,7 @@ EDGES = (0.0, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 1.0001)
 
 
 def labelled(dictionary: Dictionary, level: Level) -> list[int]:
-    """Return the concepts of a level that anyone will see and that have a label."""
+    """Return the concepts of a level that have a label and no flag."""
     table = dictionary.table
     return [
         concept
@@ -55,16 +55,16 @@ def shuffled_scores(
     n: int,
     embed: Embedder,
 ) -> NDArray[np.float64]:
-    """Return the scores of a sample of concepts that were given another concept's label."""
+    """Return the scores of a sample of concepts under another concept's label."""
     random = np.random.default_rng(0)
     sample = random.permutation(concepts)[:n]
-    # Everyone gets a neighbour's label in a random circle, so nobody keeps their own.
+    # Labels rotate by one place in the random order, so that no concept keeps its own.
     labels = [
         ConceptLabel(int(concept), dictionary.table.label[other], "written")
         for concept, other in zip(sample, np.roll(sample, 1), strict=True)
     ]
     scored = score_labels(labels, contexts, embed=embed)
-    return np.asarray([one.score for one in scored if one.score is not None])
+    return np.asarray([label.score for label in scored if label.score is not None])
 
 
 def row(name: str, scores: NDArray[np.float64]) -> str:
@@ -81,18 +81,20 @@ def row(name: str, scores: NDArray[np.float64]) -> str:
 def without_score(
     dictionary: Dictionary, concepts: Sequence[int], scorable: Collection[int]
 ) -> tuple[int, int]:
-    """Count the labels without a score: for want of held-out contexts, and others."""
-    unscored = [one for one in concepts if not np.isfinite(dictionary.table.label_score[one])]
-    n_lacking = sum(one not in scorable for one in unscored)
+    """Count labels without a score: too few held-out contexts, and other reasons."""
+    unscored = [
+        concept for concept in concepts if not np.isfinite(dictionary.table.label_score[concept])
+    ]
+    n_lacking = sum(concept not in scorable for concept in unscored)
     return n_lacking, len(unscored) - n_lacking
 
 
 def doubtful(dictionary: Dictionary) -> dict[int, str]:
-    """Return live concepts whose label should be written again, and why."""
+    """Return concepts without a flag whose label should be rewritten, with the reasons."""
     table = dictionary.table
     live = [concept for concept, flags in enumerate(table.flags) if not flags]
     shared = shared_labels(dictionary)
-    found = {}
+    doubts = {}
     for concept in live:
         label, score = table.label[concept], float(table.label_score[concept])
         reasons = []
@@ -104,10 +106,10 @@ def doubtful(dictionary: Dictionary) -> dict[int, str]:
             if len(label.split()) == 1:
                 reasons.append("one word")
             if concept in shared:
-                reasons.append(f"{shared[concept]} concepts are called this")
+                reasons.append(f"{shared[concept]} concepts share this label")
         if reasons:
-            found[concept] = "; ".join(reasons)
-    return found
+            doubts[concept] = "; ".join(reasons)
+    return doubts
 
 
 def main() -> None:
@@ -116,20 +118,22 @@ def main() -> None:
     parser.add_argument("dictionary")
     parser.add_argument("--contexts", type=Path, action="append", required=True)
     parser.add_argument(
-        "--sample", type=int, default=400, help="concepts for the baseline, a level"
+        "--sample", type=int, default=400, help="concepts for the baseline, per level"
     )
     parser.add_argument("--dtype", default=None, help="precision of the embeddings")
-    parser.add_argument("--doubtful", type=Path, help="also write ids, reasons and labels there")
+    parser.add_argument("--doubtful", type=Path, help="file for ids, reasons and labels of doubtful concepts")
     parser.add_argument("--out", type=Path, default=HERE / "results" / "label_trust.md")
     options = parser.parse_args()
     dictionary = load_dictionary(options.dictionary)
     contexts: list[ConceptContexts] = []
     for path in options.contexts:
         contexts += assign_concept_ids(read_contexts(path), dictionary, path=path)
-    # Only what scoring looks at is kept: a file of contexts is large.
-    contexts = [replace(one, strong=(), middle=(), absent=()) for one in contexts]
+    # Keep only what scoring reads: a file of contexts is large.
+    contexts = [replace(entry, strong=(), middle=(), absent=()) for entry in contexts]
     embed = builtin_embedder(dtype=options.dtype)
-    scorable = {one.concept_id for one in contexts if one.scored_present and one.scored_absent}
+    scorable = {
+        entry.concept_id for entry in contexts if entry.scored_present and entry.scored_absent
+    }
     rows, bars, unscored = [], [], []
     for level in dictionary.levels:
         concepts = labelled(dictionary, level)
@@ -137,19 +141,19 @@ def main() -> None:
         unscored.append(
             f"- {level.name}: {n_lacking + n_other:,} of {len(concepts):,} labels; {n_lacking:,} "
             "for too few held-out contexts"
-            + (f", {n_other:,} not measured though they could be" if n_other else "")
+            + (f", {n_other:,} unscored for other reasons" if n_other else "")
         )
         scores = dictionary.table.label_score[concepts].astype(np.float64)
         scores = scores[np.isfinite(scores)]
         chance = shuffled_scores(dictionary, contexts, concepts, n=options.sample, embed=embed)
         rows += [row(level.name, scores), row(f"{level.name}, labels shuffled", chance)]
         bars.append((level.name, np.histogram(scores, EDGES)[0], np.histogram(chance, EDGES)[0]))
-    found = doubtful(dictionary)
-    shown = [Path(word).name if "/" in word else word for word in sys.argv[1:]]
+    doubts = doubtful(dictionary)
+    words = [Path(word).name if "/" in word else word for word in sys.argv[1:]]
     page = [
         "# Trust in the labels of the built-in dictionary",
         "",
-        f"`python measurements/label_trust.py {shlex.join(shown)}`",
+        f"`python measurements/label_trust.py {shlex.join(words)}`",
         "",
         (__doc__ or "").split("\n\n")[1],
         "",
@@ -157,8 +161,8 @@ def main() -> None:
         "|---|---:|---:|---:|---:|---:|---:|",
         *rows,
         "",
-        "Without a score, and in none of these rows: a label is scored on contexts that its writer "
-        "did not see, and a concept that fires in few texts has none left over.",
+        "Labels without a score, which are in none of these rows: a label is scored on contexts that "
+        "its writer did not see, and a concept that fires in few texts has none left.",
         "",
         *unscored,
         "",
@@ -179,8 +183,8 @@ def main() -> None:
         ),
         "",
         f"Live concepts without a label: "
-        f"{sum('no label' in reason for reason in found.values()):,}. Labels that score below "
-        f"{CHANCE}: {sum('score' in reason for reason in found.values()):,}.",
+        f"{sum('no label' in reason for reason in doubts.values()):,}. Labels that score below "
+        f"{CHANCE}: {sum('score' in reason for reason in doubts.values()):,}.",
     ]
     print("\n".join(page))
     options.out.write_text("\n".join(page) + "\n", encoding="utf-8")
@@ -189,7 +193,7 @@ def main() -> None:
             "".join(
                 f"{concept}\t{dictionary.level_of(concept).name}\t{reason}\t"
                 f"{dictionary.table.label[concept] or ''}\n"
-                for concept, reason in found.items()
+                for concept, reason in doubts.items()
             ),
             encoding="utf-8",
         )

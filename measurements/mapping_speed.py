@@ -135,14 +135,14 @@ class Rows:
         sparse.save_npz(path.with_suffix(".peaks.npz"), sparse.csr_array(peaks))
 
 
-def save_map(made: ConceptMap, path: Path) -> None:
+def save_map(concept_map: ConceptMap, path: Path) -> None:
     """Write a concept map the way `Rows` does."""
     from scipy import sparse
 
-    shape = (len(made), made.n_concepts)
-    totals = made.saliency * np.repeat(made.n_tokens, np.diff(made.indptr))
-    for name, values in (("sums", totals), ("peaks", made.peak)):
-        rows = sparse.csr_array((values, made.indices, made.indptr), shape=shape)
+    shape = (len(concept_map), concept_map.n_concepts)
+    totals = concept_map.saliency * np.repeat(concept_map.n_tokens, np.diff(concept_map.indptr))
+    for name, values in (("sums", totals), ("peaks", concept_map.peak)):
+        rows = sparse.csr_array((values, concept_map.indices, concept_map.indptr), shape=shape)
         sparse.save_npz(path.with_suffix(f".{name}.npz"), rows)
 
 
@@ -150,25 +150,27 @@ def compare(ours: Path, other: Path) -> dict[str, float]:
     """Say how far two ways differ, over the concepts that both know (terms)."""
     from scipy import sparse
 
-    found: dict[str, float] = {}
+    agreement: dict[str, float] = {}
     for name in ("sums", "peaks"):
         right = sparse.load_npz(other.with_suffix(f".{name}.npz")).tocsr()
         left = sparse.load_npz(ours.with_suffix(f".{name}.npz")).tocsr()[:, : right.shape[1]]
-        found[f"{name}_error"] = float(abs(left - right).sum() / abs(right).sum())
-        both = (left > 0).multiply(right > 0).nnz
-        found["n_pairs"] = right.nnz
-        found["pairs_in_both"] = both / max(left.nnz, right.nnz)
-    return found
+        agreement[f"{name}_error"] = float(abs(left - right).sum() / abs(right).sum())
+        n_shared = (left > 0).multiply(right > 0).nnz
+        agreement["n_pairs"] = right.nnz
+        agreement["pairs_in_both"] = n_shared / max(left.nnz, right.nnz)
+    return agreement
 
 
 def run_ours(items: list[Item], mapper: SaeMapper, results: Path | None) -> dict[str, Any]:
     mapper.map_batch(items[:8])
     clock = Clock()
-    made = map_items(items, mapper)
-    found = clock.report(len(items), n_entries=len(made.indices), n_tokens=int(made.n_tokens.sum()))
+    concept_map = map_items(items, mapper)
+    report = clock.report(
+        len(items), n_entries=len(concept_map.indices), n_tokens=int(concept_map.n_tokens.sum())
+    )
     if results is not None:
-        save_map(made, results)
-    return found
+        save_map(concept_map, results)
+    return report
 
 
 def run_bound(items: list[Item], mapper: SaeMapper) -> dict[str, Any]:
@@ -189,20 +191,24 @@ def run_bound(items: list[Item], mapper: SaeMapper) -> dict[str, Any]:
     mapper.model.model = None
 
     def forward(chosen: Sequence[Window]) -> int:
-        ids, mask = (one.to(device) for one in _padded(chosen, mapper.model.pad_id))
+        ids, mask = (tensor.to(device) for tensor in _padded(chosen, mapper.model.pad_id))
         states = model(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
         content = np.flatnonzero(mask.cpu().numpy())[: _n_tokens(chosen)]
-        kept = states.flatten(0, 1)[torch.from_numpy(content).to(device)].float()
-        multiply(kept, chosen)
-        return len(kept)
+        content_states = states.flatten(0, 1)[torch.from_numpy(content).to(device)].float()
+        multiply(content_states, chosen)
+        return len(content_states)
 
-    def multiply(kept: Any, chosen: Sequence[Window]) -> None:
+    def multiply(content_states: Any, chosen: Sequence[Window]) -> None:
         for _, unit, encoder in encoders:
-            n = len(kept) if unit == "token" else sum(len(window.passages) for window in chosen)
+            n = (
+                len(content_states)
+                if unit == "token"
+                else sum(len(window.passages) for window in chosen)
+            )
             rows = 256 if device.type == "cpu" else 4096
             buffer = torch.empty(min(rows, n), encoder.d_sae, device=device)
             for low in range(0, n, rows):
-                part = kept[low : min(low + rows, n)]
+                part = content_states[low : min(low + rows, n)]
                 torch.addmm(encoder.bias, part, encoder.weight, out=buffer[: len(part)])
 
     with torch.inference_mode():
@@ -214,7 +220,7 @@ def run_bound(items: list[Item], mapper: SaeMapper) -> dict[str, Any]:
             for batch in iterate_batches(lengths, mapper.runner.batch_tokens)
         ]
         n_tokens = sum(forward(batch) for batch in batches)
-        found = clock.report(len(items), n_tokens=n_tokens)
+        report = clock.report(len(items), n_tokens=n_tokens)
         # Their time depends on how many states there are, never on what is in them.
         states = torch.randn(max(map(_n_tokens, batches)), encoders[0][2].d_in, device=device)
         clock = Clock()
@@ -222,7 +228,7 @@ def run_bound(items: list[Item], mapper: SaeMapper) -> dict[str, Any]:
             multiply(states[: _n_tokens(batch)], batch)
         alone = clock.report(len(items))
     rate = "items_per_cpu_second" if device.type == "cpu" else "items_per_second"
-    return {**found, "product_share": found[rate] / alone[rate]}
+    return {**report, "product_share": report[rate] / alone[rate]}
 
 
 def run_plain(items: list[Item], mapper: SaeMapper, results: Path) -> dict[str, Any]:
@@ -243,7 +249,7 @@ def run_plain(items: list[Item], mapper: SaeMapper, results: Path) -> dict[str, 
     clock = Clock()
     for low in range(0, len(windows), PLAIN_BATCH):
         chosen = windows[low : low + PLAIN_BATCH]
-        ids, mask = (one.to(device) for one in _padded(chosen, pad))
+        ids, mask = (tensor.to(device) for tensor in _padded(chosen, pad))
         with torch.inference_mode():
             states = model(
                 input_ids=ids, attention_mask=mask, output_hidden_states=True
@@ -251,9 +257,9 @@ def run_plain(items: list[Item], mapper: SaeMapper, results: Path) -> dict[str, 
             activations = sae.encode(states[layer]).cpu().numpy().copy()
         for row, window in enumerate(chosen):
             rows.add(window.item, activations[row, : len(window)][window.content])
-    found = clock.report(len(items), n_tokens=_n_tokens(windows))
+    report = clock.report(len(items), n_tokens=_n_tokens(windows))
     rows.save(results, len(items))
-    return found
+    return report
 
 
 def run_lens(items: list[Item], mapper: SaeMapper, results: Path, at_once: int) -> dict[str, Any]:
@@ -286,9 +292,9 @@ def run_lens(items: list[Item], mapper: SaeMapper, results: Path, at_once: int) 
             activations = cache[name].cpu().numpy()
         for row, window in enumerate(chosen):
             rows.add(window.item, activations[row, : len(window)][window.content])
-    found = clock.report(len(items), n_tokens=_n_tokens(windows))
+    report = clock.report(len(items), n_tokens=_n_tokens(windows))
     rows.save(results, len(items))
-    return found
+    return report
 
 
 def model_folder(mapper: SaeMapper) -> str:
@@ -374,7 +380,7 @@ def make_sae(folder: Path, *, model: str, hook_point: str, d_in: int, d_sae: int
 
     reference = ReferenceModel.from_spec(model, hook_points=[hook_point], device="cpu")
     windows = reference.windows(read_items(POOL, 64))
-    states = torch.cat([reference.activations([one])[hook_point] for one in windows])[:4000]
+    states = torch.cat([reference.activations([window])[hook_point] for window in windows])[:4000]
     torch.manual_seed(0)
     mean = states.mean(0)
     weight = torch.randn(d_in, d_sae) / (states - mean).std() / d_in**0.5
@@ -417,40 +423,40 @@ def measure(arguments: argparse.Namespace, scratch: Path) -> tuple[dict[str, Any
         for name in ("dtype", "device"):
             if getattr(arguments, name):
                 command += [f"--{name}", getattr(arguments, name)]
-        done = subprocess.run(command, check=False, capture_output=True, text=True)
-        if done.returncode:
-            sys.exit(f"{way}: {done.stderr[-3000:]}")
-        runs.setdefault(way, []).append(json.loads(done.stdout.splitlines()[-1]))
+        process = subprocess.run(command, check=False, capture_output=True, text=True)
+        if process.returncode:
+            sys.exit(f"{way}: {process.stderr[-3000:]}")
+        runs.setdefault(way, []).append(json.loads(process.stdout.splitlines()[-1]))
         print(f"{way:6s} {describe(runs[way][-1])}", flush=True)
         if way in slow:
             agreement[way] = compare(scratch / "same", scratch / way)
             print(f"       {agreement[way]}", flush=True)
-    return {way: middle(found) for way, found in runs.items()}, agreement
+    return {way: middle(reports) for way, reports in runs.items()}, agreement
 
 
 def middle(runs: list[dict[str, Any]]) -> dict[str, Any]:
     """Return the run of middle speed."""
-    return sorted(runs, key=lambda one: float(one["items_per_cpu_second"]))[(len(runs) - 1) // 2]
+    return sorted(runs, key=lambda run: float(run["items_per_cpu_second"]))[(len(runs) - 1) // 2]
 
 
-def describe(one: dict[str, Any]) -> str:
-    share = f", {one['product_share']:.0%} of it products" if "product_share" in one else ""
+def describe(run: dict[str, Any]) -> str:
+    share = f", {run['product_share']:.0%} of it products" if "product_share" in run else ""
     return (
-        f"{one['items_per_cpu_second']:8.1f} items/CPU-s {one['items_per_second']:8.1f} items/s "
-        f"{one['peak_mb']:7.0f} MB peak, {one['before_mb']:.0f} MB before  ({one['n_items']} items)"
+        f"{run['items_per_cpu_second']:8.1f} items/CPU-s {run['items_per_second']:8.1f} items/s "
+        f"{run['peak_mb']:7.0f} MB peak, {run['before_mb']:.0f} MB before  ({run['n_items']} items)"
         f"{share}"
     )
 
 
 def lines_of(
     name: str,
-    found: dict[str, Any],
+    runs: dict[str, Any],
     agreement: dict[str, Any],
     *,
     command: str,
     arguments: argparse.Namespace,
 ) -> Iterator[str]:
-    on_gpu = bool(found["ours"]["device_mb"])
+    on_gpu = bool(runs["ours"]["device_mb"])
     rate = "items_per_second" if on_gpu else "items_per_cpu_second"
     versions = f"Python {platform.python_version()}, torch {version('torch')}"
     yield f"## {name}\n"
@@ -460,29 +466,29 @@ def lines_of(
     )
     yield "| way | items per CPU second | items per second | tokens | peak MB | before MB | items |"
     yield "|---|---|---|---|---|---|---|"
-    for way, one in found.items():
+    for way, run in runs.items():
         yield (
-            f"| {way} | {one['items_per_cpu_second']:.1f} | {one['items_per_second']:.1f} "
-            f"| {one['n_tokens']:,} | {one['peak_mb']:.0f} | {one['before_mb']:.0f} "
-            f"| {one['n_items']:,} |"
+            f"| {way} | {run['items_per_cpu_second']:.1f} | {run['items_per_second']:.1f} "
+            f"| {run['n_tokens']:,} | {run['peak_mb']:.0f} | {run['before_mb']:.0f} "
+            f"| {run['n_items']:,} |"
         )
     yield ""
-    ours, bound = found["ours"], found["bound"]
+    ours, bound = runs["ours"], runs["bound"]
     yield f"- ours reaches {ours[rate] / bound[rate]:.2f} of the bound"
     yield (
         f"- the encoder's product alone takes {bound['product_share']:.0%} of the bound, the "
         "model's forward pass the rest"
     )
-    for way, one in agreement.items():
-        same, other = found["same"], found[way]
+    for way, run in agreement.items():
+        same, other = runs["same"], runs[way]
         grown = max(same["peak_mb"] - same["before_mb"], 1.0)
         above = (other["peak_mb"] - other["before_mb"]) / grown
         yield (
             f"- {way}, the same {other['n_items']:,} items: ours is {same[rate] / other[rate]:.1f} "
             f"times as fast; {way} needs {other['peak_mb'] / same['peak_mb']:.2f} times the memory "
             f"({above:.1f} times counting only what is above imports and weights). Of "
-            f"{one['n_pairs']:,} pairs of item and concept {one['pairs_in_both']:.4%} are in both; "
-            f"sums differ by {one['sums_error']:.1e} and peaks by {one['peaks_error']:.1e} of "
+            f"{run['n_pairs']:,} pairs of item and concept {run['pairs_in_both']:.4%} are in both; "
+            f"sums differ by {run['sums_error']:.1e} and peaks by {run['peaks_error']:.1e} of "
             "their total"
         )
     yield ""
@@ -524,9 +530,9 @@ def main() -> None:
                     d_sae=SYNTHETIC_SAE,
                 )
             )
-        found, agreement = measure(arguments, scratch)
+        runs, agreement = measure(arguments, scratch)
     name = arguments.name or ("gpt2-small-24k" if arguments.synthetic else "builtin")
-    text = "\n".join(lines_of(name, found, agreement, command=command, arguments=arguments))
+    text = "\n".join(lines_of(name, runs, agreement, command=command, arguments=arguments))
     print(text)
     results = HERE / "results"
     results.mkdir(exist_ok=True)
@@ -548,14 +554,14 @@ def run_way(arguments: argparse.Namespace) -> None:
         device=arguments.device,
     )
     if way == "bound":
-        found = run_bound(items, mapper)
+        report = run_bound(items, mapper)
     elif way in {"ours", "same"}:
-        found = run_ours(items, mapper, scratch / way if way == "same" else None)
+        report = run_ours(items, mapper, scratch / way if way == "same" else None)
     elif way == "plain":
-        found = run_plain(items, mapper, scratch / way)
+        report = run_plain(items, mapper, scratch / way)
     else:
-        found = run_lens(items, mapper, scratch / way, int(way.removeprefix("lens-")))
-    print(json.dumps(found))
+        report = run_lens(items, mapper, scratch / way, int(way.removeprefix("lens-")))
+    print(json.dumps(report))
 
 
 if __name__ == "__main__":

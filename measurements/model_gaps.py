@@ -101,57 +101,68 @@ class Found:
 
 
 def planted(
-    one: Labelled, dictionary: Dictionary, areas: Areas, *, choices: Sequence[set[str]]
+    labelled: Labelled, dictionary: Dictionary, areas: Areas, *, choices: Sequence[set[str]]
 ) -> list[Found]:
     """Plant each choice of categories and recover them."""
-    likely = separability(one)
-    vectors = embeddings_of(one.concept_map)
+    likely = separability(labelled)
+    vectors = embeddings_of(labelled.concept_map)
     tree = SearchTree.from_items(vectors)
-    shares = item_shares(one.concept_map, dictionary, areas).tocsc()
-    saliency = one.concept_map.saliency_matrix().tocsc()
-    found = []
+    shares = item_shares(labelled.concept_map, dictionary, areas).tocsc()
+    saliency = labelled.concept_map.saliency_matrix().tocsc()
+    recoveries = []
     for seed, chosen in enumerate(choices, start=FIRST_SEED):
         rng = np.random.default_rng([seed, len(chosen)])
-        weak = np.isin(one.labels, list(chosen))
+        weak = np.isin(labelled.labels, list(chosen))
         scores = (rng.random(len(weak)) < np.where(weak, BASE - DROP, BASE)).astype(float)
-        result = measure(one.concept_map, scores, dictionary, areas, rng=rng)
-        basis = control_basis(one.concept_map.n_tokens, None)
+        result = measure(labelled.concept_map, scores, dictionary, areas, rng=rng)
+        basis = control_basis(labelled.concept_map.n_tokens, None)
         residuals = scores - basis @ (basis.T @ scores)
         groups = [part for whole in result.regions for part in (whole, *whole.parts)]
-        regions = [commonest(one.labels[list(group.rows)]) for group in groups]
-        named = [weighted(shares, area.unit, one.labels) for area, _ in result.profile()]
-        named += [weighted(saliency, head.unit, one.labels) for head, *_ in result.other_groups()]
+        regions = [commonest(labelled.labels[list(group.rows)]) for group in groups]
+        dictionary_names = [
+            weighted(shares, area.unit, labelled.labels) for area, _ in result.profile()
+        ]
+        dictionary_names += [
+            weighted(saliency, head.unit, labelled.labels) for head, *_ in result.other_groups()
+        ]
         clearest = find_weak_regions(tree, residuals, rng=rng, level=1.0, max_regions=len(chosen))
-        inside = np.zeros(len(weak), dtype=bool)
+        in_groups = np.zeros(len(weak), dtype=bool)
         for region in result.regions:
-            inside[list(region.rows)] = True
+            in_groups[list(region.rows)] = True
         n = int(weak.sum())
-        kept = tuple(Region(one.rows, one.gap, one.p_value) for one in result.regions)
-        places = [one.categories.index(category) for category in chosen]
-        found.append(
+        wholes = tuple(Region(region.rows, region.gap, region.p_value) for region in result.regions)
+        places = [labelled.categories.index(category) for category in chosen]
+        recoveries.append(
             Found(
-                precision_recall(regions + named, chosen),
+                precision_recall(regions + dictionary_names, chosen),
                 precision_recall(
-                    [commonest(one.labels[list(region.rows)]) for region in clearest], chosen
+                    [commonest(labelled.labels[list(region.rows)]) for region in clearest], chosen
                 ),
-                precision_recall(told(one, likely, residuals), chosen),
-                precision_recall(named, chosen),
-                (float(weak[inside].mean()) if inside.any() else 0.0, float(inside[weak].mean())),
-                float(weak[rank_weak_items(vectors, residuals, kept)[:n]].mean()),
+                precision_recall(told(labelled, likely, residuals), chosen),
+                precision_recall(dictionary_names, chosen),
+                (
+                    float(weak[in_groups].mean()) if in_groups.any() else 0.0,
+                    float(in_groups[weak].mean()),
+                ),
+                float(weak[rank_weak_items(vectors, residuals, wholes)[:n]].mean()),
                 float(weak[np.argsort(-likely[:, places].sum(axis=1))[:n]].mean()),
             )
         )
-    return found
+    return recoveries
 
 
-def told(one: Labelled, likely: NDArray[np.float64], residuals: NDArray[np.float64]) -> list[str]:
+def told(
+    labelled: Labelled, likely: NDArray[np.float64], residuals: NDArray[np.float64]
+) -> list[str]:
     """Name the categories that are weak by the items a classifier puts into each."""
     n, spread = len(residuals), residuals.std()
     size = np.bincount(likely.argmax(axis=1), minlength=likely.shape[1])
     gap = np.bincount(likely.argmax(axis=1), residuals, likely.shape[1]) / np.maximum(size, 1)
     error = spread * np.sqrt(1 / np.maximum(size, 1) - 1 / n)
     q_value = adjust_p_values(np.where(size > 1, ndtr(gap / error), np.nan))
-    return [one.categories[place] for place in np.flatnonzero((q_value <= 0.05) & (gap <= -0.05))]
+    return [
+        labelled.categories[place] for place in np.flatnonzero((q_value <= 0.05) & (gap <= -0.05))
+    ]
 
 
 def measure(
@@ -175,14 +186,14 @@ def measure(
     return result
 
 
-def separability(one: Labelled) -> NDArray[np.float64]:
+def separability(labelled: Labelled) -> NDArray[np.float64]:
     """Chance of each category for each item, by a classifier that was not shown the item."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import cross_val_predict
 
     model = LogisticRegression(C=10, max_iter=200)
     likely: NDArray[np.float64] = cross_val_predict(
-        model, embeddings_of(one.concept_map), one.labels, cv=5, method="predict_proba"
+        model, embeddings_of(labelled.concept_map), labelled.labels, cv=5, method="predict_proba"
     )
     return likely
 
@@ -207,10 +218,10 @@ def weighted(weights, unit: int, labels: NDArray[np.str_]) -> str:  # noqa: ANN0
     return str(names[np.bincount(place, weights=weights.data[part]).argmax()])
 
 
-def precision_recall(named: Sequence[str], chosen: set[str]) -> tuple[float, float]:
+def precision_recall(names: Sequence[str], chosen: set[str]) -> tuple[float, float]:
     """Share of names that were planted, and of planted ones that were named."""
-    right = [name in chosen for name in named]
-    return (float(np.mean(right)) if right else 0.0, len(chosen & set(named)) / len(chosen))
+    right = [name in chosen for name in names]
+    return (float(np.mean(right)) if right else 0.0, len(chosen & set(names)) / len(chosen))
 
 
 def f1(pairs: Sequence[tuple[float, float]]) -> float:
@@ -218,14 +229,14 @@ def f1(pairs: Sequence[tuple[float, float]]) -> float:
     return float(np.mean([2 * p * r / (p + r) if p + r else 0.0 for p, r in pairs]))
 
 
-def null(one: Labelled, dictionary: Dictionary, areas: Areas) -> tuple[int, ...]:
+def null(labelled: Labelled, dictionary: Dictionary, areas: Areas) -> tuple[int, ...]:
     """Tested and found concepts, tested and found areas, runs with a group of alike items."""
     rng = np.random.default_rng(1)
-    scores = (rng.random(len(one.labels)) < BASE).astype(float)
+    scores = (rng.random(len(labelled.labels)) < BASE).astype(float)
     total = np.zeros(5, dtype=np.int64)
     for _ in range(PERMUTATIONS):
         result = measure(
-            one.concept_map, rng.permutation(scores), dictionary, areas, rng=rng, poor=0.0
+            labelled.concept_map, rng.permutation(scores), dictionary, areas, rng=rng, poor=0.0
         )
         for place, table in ((0, result.concepts), (2, result.areas)):
             if table is not None:
@@ -235,32 +246,32 @@ def null(one: Labelled, dictionary: Dictionary, areas: Areas) -> tuple[int, ...]
     return tuple(total.tolist())
 
 
-def stability(everything: Labelled, n: int) -> tuple[float, ...]:
+def stability(labelled: Labelled, n: int) -> tuple[float, ...]:
     """Spread of chi_model and chi_bench over subsamples of n items.
 
     Over all concepts that every subsample shows, and over those with enough items in it. The
     subsamples are columns of one matrix, so that both scores are products with it.
     """
     rng = np.random.default_rng(2)
-    rows = np.sort(rng.permutation(len(everything.labels))[:n])
-    some = everything.concept_map.take(rows)
-    weak = everything.labels[rows] == everything.categories[0]
+    rows = np.sort(rng.permutation(len(labelled.labels))[:n])
+    sample = labelled.concept_map.take(rows)
+    weak = labelled.labels[rows] == labelled.categories[0]
     scores = (rng.random(n) < np.where(weak, BASE - DROP, BASE)).astype(float)
-    enough = np.bincount(some.indices, minlength=some.n_concepts) >= ENOUGH
-    kept = np.zeros((n, SUBSAMPLES), dtype=np.float32)
+    enough = np.bincount(sample.indices, minlength=sample.n_concepts) >= ENOUGH
+    included = np.zeros((n, SUBSAMPLES), dtype=np.float32)
     for place in range(SUBSAMPLES):
-        kept[rng.permutation(n)[: int(0.8 * n)], place] = 1
-    transposed = some.saliency_matrix().astype(np.float32).T.tocsr()
-    total = np.asarray(transposed @ kept, dtype=np.float64)
+        included[rng.permutation(n)[: int(0.8 * n)], place] = 1
+    transposed = sample.saliency_matrix().astype(np.float32).T.tocsr()
+    total = np.asarray(transposed @ included, dtype=np.float64)
     with np.errstate(invalid="ignore", divide="ignore"):
-        chi_model = np.asarray(transposed @ (kept * scores[:, None].astype(np.float32))) / total
+        chi_model = np.asarray(transposed @ (included * scores[:, None].astype(np.float32))) / total
     chi_bench = total / total.mean(axis=0)
-    shown = ~np.isnan(chi_model).any(axis=1)
-    everyone = np.ones(len(shown), dtype=bool)
+    defined = ~np.isnan(chi_model).any(axis=1)
+    all_concepts = np.ones(len(defined), dtype=bool)
     spreads = [
-        float(table[where].std(axis=1).mean())
-        for table, seen in ((chi_model, shown), (chi_bench, everyone))
-        for where in (seen, seen & enough)
+        float(table[mask].std(axis=1).mean())
+        for table, selected in ((chi_model, defined), (chi_bench, all_concepts))
+        for mask in (selected, selected & enough)
     ]
     return (*spreads, float(enough.sum()))
 
@@ -282,14 +293,18 @@ def main() -> int:
     dictionary = mapper.dictionary
     sets = [
         Labelled(
-            one.name, np.asarray(one.labels), map_items(one.items, mapper, cache=arguments.cache)
+            item_set.name,
+            np.asarray(item_set.labels),
+            map_items(item_set.items, mapper, cache=arguments.cache),
         )
-        for one in load_sets()
-        if arguments.sets is None or one.name in arguments.sets
+        for item_set in load_sets()
+        if arguments.sets is None or item_set.name in arguments.sets
     ]
-    lines = head(dictionary, arguments.draws, [one.name for one in sets], pool=arguments.pool)
-    rows = [set_lines(one, dictionary, draws=arguments.draws) for one in sets]
-    lines += [line for _, each, _ in rows for line in each]
+    lines = head(
+        dictionary, arguments.draws, [labelled.name for labelled in sets], pool=arguments.pool
+    )
+    rows = [set_lines(labelled, dictionary, draws=arguments.draws) for labelled in sets]
+    lines += [line for _, planted_rows, _ in rows for line in planted_rows]
     lines += mean_lines([figures for figures, _, _ in rows])
     lines += [
         "",
@@ -308,11 +323,11 @@ def main() -> int:
 
 def everything_else(sets: Sequence[Labelled], mapper: Mapper, *, cache: Path | None) -> Labelled:
     """Map the pool and the benchmarks of `real_runs.py`, less the items of the sets."""
-    seen = {digest for one in sets for digest in one.concept_map.digests}
+    used = {digest for labelled in sets for digest in labelled.concept_map.digests}
     paths = [DATA / "pool" / "pool.jsonl.gz"]
     paths += [DATA / "benchmarks" / name for name in BENCHMARKS]
     items = {item.digest: item for path in paths for item in load_benchmark(path).items}
-    rest = [item for digest, item in items.items() if digest not in seen]
+    rest = [item for digest, item in items.items() if digest not in used]
     return Labelled("rest", np.full(len(rest), "rest"), map_items(rest, mapper, cache=cache))
 
 
@@ -342,63 +357,83 @@ def head(dictionary: Dictionary, draws: int, names: Sequence[str], *, pool: bool
 
 
 def set_lines(
-    one: Labelled, dictionary: Dictionary, *, draws: int
+    labelled: Labelled, dictionary: Dictionary, *, draws: int
 ) -> tuple[dict[str, list[float]], list[str], str]:
     """The figures by what was planted, and the rows of one set: planted, null."""
-    areas = group_areas(dictionary, concept_map=[one.concept_map])
+    areas = group_areas(dictionary, concept_map=[labelled.concept_map])
     rng = np.random.default_rng(FIRST_SEED)
-    three = [set(rng.choice(one.categories, 3, replace=False).tolist()) for _ in range(draws)]
-    each = planted(one, dictionary, areas, choices=[{name} for name in one.categories])
-    known = [found for found in each if found.bound >= RECOGNISED]
-    several = planted(one, dictionary, areas, choices=three)
+    three = [set(rng.choice(labelled.categories, 3, replace=False).tolist()) for _ in range(draws)]
+    singles = planted(labelled, dictionary, areas, choices=[{name} for name in labelled.categories])
+    recognisable = [recovery for recovery in singles if recovery.bound >= RECOGNISED]
+    triples = planted(labelled, dictionary, areas, choices=three)
     lines, by_planted = [], {}
-    for what, found in (("1", each), (f"1 of {len(known)} recognisable", known), ("3", several)):
-        if not found:
+    for planting, recoveries in (
+        ("1", singles),
+        (f"1 of {len(recognisable)} recognisable", recognisable),
+        ("3", triples),
+    ):
+        if not recoveries:
             continue
         figures = [
-            float(np.mean([row.profile[0] for row in found])),
-            float(np.mean([row.profile[1] for row in found])),
+            float(np.mean([row.profile[0] for row in recoveries])),
+            float(np.mean([row.profile[1] for row in recoveries])),
             *(
-                f1([getattr(row, name) for row in found])
+                f1([getattr(row, name) for row in recoveries])
                 for name in ("profile", "fixed", "told", "by_dictionary", "items")
             ),
             *(
-                float(np.mean([getattr(row, name) for row in found]))
+                float(np.mean([getattr(row, name) for row in recoveries]))
                 for name in ("ranked", "bound")
             ),
         ]
-        lines.append(row_of(one.name, len(one.labels), len(one.categories), what, figures=figures))
-        by_planted[what.partition(" of ")[0] + (" recognisable" if " " in what else "")] = figures
+        lines.append(
+            row_of(
+                labelled.name,
+                len(labelled.labels),
+                len(labelled.categories),
+                planting,
+                figures=figures,
+            )
+        )
+        by_planted[planting.partition(" of ")[0] + (" recognisable" if " " in planting else "")] = (
+            figures
+        )
         print(lines[-1], flush=True)
-    tested, out, n_areas, areas_out, runs = null(one, dictionary, areas)
-    line = f"| {one.name} | {out} of {tested} | {areas_out} of {n_areas} "
+    tested, out, n_areas, areas_out, runs = null(labelled, dictionary, areas)
+    line = f"| {labelled.name} | {out} of {tested} | {areas_out} of {n_areas} "
     line += f"| {runs} of {PERMUTATIONS} |"
     print(line, flush=True)
     return by_planted, lines, line
 
 
 def row_of(
-    name: str, n_items: object, n_categories: object, what: str, figures: list[float]
+    name: str, n_items: object, n_categories: object, planting: str, figures: list[float]
 ) -> str:
     """One row of the table of planted weaknesses."""
-    told = " | ".join(f"{figure:.3f}" for figure in figures)
-    return f"| {name} | {n_items} | {n_categories} | {what} | {told} |"
+    cells = " | ".join(f"{figure:.3f}" for figure in figures)
+    return f"| {name} | {n_items} | {n_categories} | {planting} | {cells} |"
 
 
 def mean_lines(sets: Sequence[dict[str, list[float]]]) -> list[str]:
     """Means over the sets, by what was planted."""
     return [
-        row_of("mean", "", "", what, figures=np.mean([one[what] for one in sets], axis=0))
-        for what in sets[0]
+        row_of(
+            "mean",
+            "",
+            "",
+            planting,
+            figures=np.mean([figures[planting] for figures in sets], axis=0),
+        )
+        for planting in sets[0]
     ]
 
 
 def stability_lines(sets: Sequence[Labelled]) -> list[str]:
     """Spreads by number of items, of all sets together."""
-    everything = Labelled(
+    union = Labelled(
         "all",
-        np.concatenate([one.labels for one in sets]),
-        ConceptMap.concatenate([one.concept_map for one in sets]),
+        np.concatenate([labelled.labels for labelled in sets]),
+        ConceptMap.concatenate([labelled.concept_map for labelled in sets]),
     )
     lines = [
         "## Stability",
@@ -409,9 +444,9 @@ def stability_lines(sets: Sequence[Labelled]) -> list[str]:
         "| items | chi_model | chi_bench | concepts with enough items |",
         "|---|---|---|---|",
     ]
-    total = len(everything.labels)
-    for n in [one for one in SIZES if one < total] + [total]:
-        model, model_enough, bench, bench_enough, n_enough = stability(everything, n)
+    total = len(union.labels)
+    for n in [size for size in SIZES if size < total] + [total]:
+        model, model_enough, bench, bench_enough, n_enough = stability(union, n)
         lines.append(
             f"| {n} | {model:.4f} ({model_enough:.4f}) | {bench:.4f} ({bench_enough:.4f}) "
             f"| {n_enough:.0f} |"

@@ -1,11 +1,11 @@
-"""Write made-up results of three models with planted weaknesses, to look at the report on them.
+"""Write synthetic results of three models with planted weaknesses, as input for the report.
 
     python measurements/models_report.py OUT
     benchdesign models examples/benchmark.jsonl --results OUT --report OUT/report
 
-Every item has a difficulty that all models share. Where a weakness is planted the chance of solving
-an item is 0.5 lower, where a strength is planted 0.4 higher. The better two models miss three
-items whatever they say, as they would if the key were wrong.
+Every item has a difficulty that all models share. The chance of solving an item is 0.5 lower where
+a weakness is planted, and 0.4 higher where a strength is planted. The two better models always fail
+three items, as if their answer keys were wrong.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ PLANTED: dict[str, tuple[float, tuple[str, ...], tuple[str, ...]]] = {
         ("biology", "chemistry", "physics", "astronomy", "earth science"),
     ),
 }
-"""By model: its chance of solving an item, where it is weak, where it is strong."""
+"""By model: its chance of solving an item, its weak subjects, its strong subjects."""
 
 WRONG_KEYS = (20, 120, 220)
 SEED = 11
 
 
 def main() -> None:
-    """Write one table a model."""
+    """Write a table for each model."""
     folder = Path(sys.argv[1])
     folder.mkdir(parents=True, exist_ok=True)
     benchmark = load_benchmark(BENCHMARK)

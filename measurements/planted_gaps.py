@@ -88,16 +88,18 @@ def planted_precision(
     scores = {}
     for name, concept_map in map_by_set.items():
         side = Side(items[name], concept_map, words[name] if words else concept_map)
-        found = []
+        draw_scores = []
         for seed in seeds:
             draw = make_draw(labels[name], seed, n_removed=n_removed)
             ranking = method(side.take(draw.benchmark), side.take(draw.pool), draw.n_top, seed)
-            found.append(_judge(draw, ranking))
-        precisions, evennesses = np.asarray(found).T
+            draw_scores.append(_judge(draw, ranking))
+        precisions, evennesses = np.asarray(draw_scores).T
         scores[name] = Score(
             float(precisions.mean()),
             float(evennesses.mean()),
-            float(precisions.std(ddof=1) / np.sqrt(len(found))) if len(found) > 1 else 0.0,
+            float(precisions.std(ddof=1) / np.sqrt(len(draw_scores)))
+            if len(draw_scores) > 1
+            else 0.0,
         )
     return scores
 
@@ -157,18 +159,20 @@ class Measurement:
         self, sets: Sequence[PlantedSet], maps: Mapping[str, ConceptMap], dictionary: Dictionary
     ) -> None:
         self._maps = maps
-        self._labels = {one.name: one.labels for one in sets}
-        self._items = {one.name: one.items for one in sets}
+        self._labels = {item_set.name: item_set.labels for item_set in sets}
+        self._items = {item_set.name: item_set.items for item_set in sets}
         self._dictionary = dictionary
         bags = {
-            one.name: map_words([item.text for item in one.items], maps[one.name].embeddings)
-            for one in sets
+            item_set.name: map_words(
+                [item.text for item in item_set.items], maps[item_set.name].embeddings
+            )
+            for item_set in sets
         }
         self._words = {name: bag for name, (bag, _) in bags.items()}
         self._vocabularies = {name: vocabulary for name, (_, vocabulary) in bags.items()}
 
     def score(
-        self, method: Ranking | None, *, n_removed: int, seeds: Iterable[int], **more: object
+        self, method: Ranking | None, *, n_removed: int, seeds: Iterable[int], **options: object
     ) -> dict[str, Score]:
         """Score one ranking on all sets."""
         return planted_precision(
@@ -179,7 +183,7 @@ class Measurement:
             n_removed=n_removed,
             seeds=seeds,
             words=self._words,
-            **more,  # type: ignore[arg-type]
+            **options,  # type: ignore[arg-type]
         )
 
     def score_words(self, *, n_removed: int, seeds: Iterable[int]) -> dict[str, Score]:
@@ -199,12 +203,12 @@ class Measurement:
 
     def tuned_dense(self, *, n_removed: int) -> str:
         """Return the dense ranking that is best on average over the first five tuning seeds."""
-        found = {
+        means = {
             name: _mean(self.score(method, n_removed=n_removed, seeds=TUNING_SEEDS[:5]))
             for name, method in dense_rankings().items()
             if name.startswith("ridge")
         }
-        return max(found, key=lambda name: found[name])
+        return max(means, key=lambda name: means[name])
 
     def run(
         self, *, n_removed: int, seeds: Iterable[int], levels: bool
@@ -235,14 +239,14 @@ def describe(table: Mapping[str, Mapping[str, Score]], *, n_removed: int) -> lis
     ]
     for name, scores in table.items():
         cells = []
-        for one in sets:
-            score = scores[one]
-            shown = f"{score.precision:.3f}"
+        for set_name in sets:
+            score = scores[set_name]
+            cell = f"{score.precision:.3f}"
             if n_removed > 1:
-                shown += f" / {score.evenness:.2f}"
+                cell += f" / {score.evenness:.2f}"
             elif name == "ours":
-                shown += f" ±{score.deviation:.3f}"
-            cells.append(shown)
+                cell += f" ±{score.deviation:.3f}"
+            cells.append(cell)
         lines.append(f"| {name} | " + " | ".join(cells) + f" | {_mean(scores):.3f} |")
     return lines
 
@@ -277,7 +281,11 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=HERE / "results" / "planted_gaps.md")
     options = parser.parse_args()
     started = time.monotonic()
-    sets = [one for one in load_sets() if options.sets is None or one.name in options.sets]
+    sets = [
+        item_set
+        for item_set in load_sets()
+        if options.sets is None or item_set.name in options.sets
+    ]
     maps, dictionary = map_sets(sets, options.dictionary, options.cache)
     measurement = Measurement(sets, maps, dictionary)
     seeds = (TUNING_SEEDS if options.tune else FRESH_SEEDS)[: options.draws]

@@ -1,11 +1,10 @@
-"""`benchdesign run` on real benchmarks as a user would, and what came out of each.
+"""Run `benchdesign run` on real benchmarks as a user would, and tabulate the outcomes.
 
-Each run is a process of its own with nothing but the benchmark, the pool and a number of items to
-add. The table tells how the file was read, what was found, what was added, what it took, and
-whether the exported file is the original with rows added: line formats are compared byte for byte,
-the others value for value after reading both again. Time is processor time (the machine may be
-busy), memory the largest the process ever had. The pool is mapped once, in the first row that
-needs it.
+Each run is a separate process that gets the benchmark, the pool and the number of items to add. The
+table shows the detected fields, the findings, the added items, time and memory, and whether the
+exported file is the original with rows added: line formats are compared byte for byte, the others
+value for value after reading both again. Time is processor time (the machine may be busy); memory
+is the peak of the process. The pool is mapped once, in the first row that needs it.
 
 python measurements/real_runs.py POOL --benchmarks FOLDER [--add 20] [--only NAME ...]
 """
@@ -48,7 +47,7 @@ LINES = ("jsonl", "csv", "tsv")
 
 
 def run(benchmark: Path, pool: Path, folder: Path, *, add: int) -> dict[str, Any]:
-    """Run the command; returns its summary with what it took."""
+    """Return the summary of a run, with its time and memory."""
     name = benchmark.parent.name + "_" + benchmark.name.replace(".", "_")
     out = folder / name
     command = [sys.executable, "-m", "benchdesign", "run", str(benchmark), "--pool", str(pool)]
@@ -56,40 +55,40 @@ def run(benchmark: Path, pool: Path, folder: Path, *, add: int) -> dict[str, Any
     started = time.monotonic()
     with subprocess.Popen([*command, "--json", "--force"], stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
-        told = process.stdout.read()
+        output = process.stdout.read()
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)
     if process.returncode:
-        raise SystemExit(f"{benchmark}: exit code {process.returncode}")
+        raise SystemExit(f"{benchmark}: exit status {process.returncode}")
     return {
-        **json.loads(told),
+        **json.loads(output),
         "seconds": usage.ru_utime + usage.ru_stime,
         "wall": time.monotonic() - started,
         "megabytes": usage.ru_maxrss / 1024,
         "manifest": json.loads((out / "revision.json").read_text("utf-8")),
-        "revised_path": out / json.loads(told)["files"][0],
+        "revised_path": out / json.loads(output)["files"][0],
         "report_kilobytes": (out / "report.html").stat().st_size / 1000,
     }
 
 
 def compare(benchmark: Path, revised: Path) -> str:
-    """Say whether the revised file is the original with rows added at its end."""
+    """Return whether the revised file is the original with rows appended, in words."""
     before, after = load_benchmark(benchmark), load_benchmark(revised)
     if before.source.format in LINES and not before.source.suffix.endswith(".gz"):
         same = revised.read_bytes().startswith(benchmark.read_bytes())
-        how = "bytes"
+        unit = "bytes"
     else:
         same = all(
-            before.record(one) == after.record(other)
-            for one, other in zip(before.items, after.items, strict=False)
+            before.record(original) == after.record(exported)
+            for original, exported in zip(before.items, after.items, strict=False)
         )
-        how = "values"
-    return f"same {how}, {len(after) - len(before)} more" if same else f"DIFFERENT {how}"
+        unit = "values"
+    return f"same {unit}, {len(after) - len(before)} more" if same else f"DIFFERENT {unit}"
 
 
-def row(benchmark: Path, made: Mapping[str, Any]) -> list[str]:
+def row(benchmark: Path, outcome: Mapping[str, Any]) -> list[str]:
     """Return the table row of one run."""
-    manifest = made["manifest"]
+    manifest = outcome["manifest"]
     fields = manifest["benchmark"]["fields"]
     detected = ", ".join(
         f"{role} {fields[role]}"
@@ -98,26 +97,26 @@ def row(benchmark: Path, made: Mapping[str, Any]) -> list[str]:
     )
     before, after = manifest["coverage_before"], manifest["coverage_after"]
     left_out = manifest["left_out"]
-    repeats = sum(n for why, n in left_out.items() if "benchmark" in why)
+    repeats = sum(n for reason, n in left_out.items() if "benchmark" in reason)
     empty = ", ".join(f"{name} in {n}" for name, n in manifest["revised"]["empty_fields"].items())
-    found = ", ".join(f"{n} {kind}" for kind, n in manifest["benchmark"]["findings"].items())
+    findings = ", ".join(f"{n} {kind}" for kind, n in manifest["benchmark"]["findings"].items())
     n_gaps = before["n_missing"] + before["n_under"]
     return [
         f"{benchmark.parent.name}/{benchmark.name}",
         load_benchmark(benchmark, limit=1).source.format,
         f"{before['n_items']:,}",
         detected,
-        found or "none",
+        findings or "none",
         f"{before['n_tested']:,}",
         f"{before['n_missing']:,} / {before['n_under']:,}",
         f"{after['n_missing']:,} / {after['n_under']:,}",
-        f"{made['n_gaps_closed']:,} of {n_gaps:,}",
-        str(made["n_added"]),
+        f"{outcome['n_gaps_closed']:,} of {n_gaps:,}",
+        str(outcome["n_added"]),
         str(repeats),
         empty or "none",
-        compare(benchmark, made["revised_path"]),
-        f"{made['seconds']:.0f} s, {made['megabytes']:,.0f} MB",
-        f"{made['report_kilobytes']:,.0f} kB",
+        compare(benchmark, outcome["revised_path"]),
+        f"{outcome['seconds']:.0f} s, {outcome['megabytes']:,.0f} MB",
+        f"{outcome['report_kilobytes']:,.0f} kB",
     ]
 
 
@@ -138,33 +137,33 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("pool", type=Path)
     parser.add_argument("--benchmarks", type=Path, required=True)
-    parser.add_argument("--folder", type=Path, required=True, help="where the runs are kept")
+    parser.add_argument("--folder", type=Path, required=True, help="folder for outputs and workspaces of the runs")
     parser.add_argument("--add", type=int, default=20)
     parser.add_argument("--only", nargs="*", default=BENCHMARKS)
-    parser.add_argument("--pool-is", default="", help="what the pool is, in words")
+    parser.add_argument("--pool-is", default="", help="description of the pool, for the page")
     parser.add_argument("--results", type=Path, default=RESULTS)
-    given = parser.parse_args()
-    n_pool = len(load_benchmark(given.pool))
+    options = parser.parse_args()
+    n_pool = len(load_benchmark(options.pool))
     lines = ["| " + " | ".join(HEAD) + " |", "|" + "---|" * len(HEAD)]
-    for name in given.only:
-        benchmark = given.benchmarks / name
-        cells = row(benchmark, run(benchmark, given.pool, given.folder, add=given.add))
-        lines.append("| " + " | ".join(one.replace("|", "\\|") for one in cells) + " |")
+    for name in options.only:
+        benchmark = options.benchmarks / name
+        cells = row(benchmark, run(benchmark, options.pool, options.folder, add=options.add))
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
         print(lines[-1], flush=True)
         text = [
             "# Runs on real benchmarks",
             "",
-            f"Command of each row: `benchdesign run BENCHMARK --pool POOL --add {given.add}`; "
-            f"pool of {n_pool:,} items{f' ({given.pool_is})' if given.pool_is else ''}; "
+            f"Command of each row: `benchdesign run BENCHMARK --pool POOL --add {options.add}`; "
+            f"pool of {n_pool:,} items{f' ({options.pool_is})' if options.pool_is else ''}; "
             f"all rows: `python measurements/real_runs.py POOL --benchmarks FOLDER --folder RUNS "
-            f"--add {given.add}`. {os.cpu_count()} processors, Python "
+            f"--add {options.add}`. {os.cpu_count()} processors, Python "
             f"{platform.python_version()}. Processor time and memory are of the whole process; "
-            "maps made before are reused.",
+            "cached maps are reused.",
             "",
             *lines,
             "",
         ]
-        given.results.write_text("\n".join(text), "utf-8")
+        options.results.write_text("\n".join(text), "utf-8")
 
 
 if __name__ == "__main__":

@@ -134,20 +134,20 @@ class MapMaker:
         rate = -np.log1p(-np.minimum(rng.permutation(share), 0.999))
         self._rates = np.tile(rate, (N_SUBJECTS, 1)).astype(np.float32)
         for subject in range(N_SUBJECTS):
-            own = rng.permutation(np.flatnonzero(rate < 0.05))[:SUBJECT_CONCEPTS]
-            self._rates[subject, own] += 0.4
+            subject_concepts = rng.permutation(np.flatnonzero(rate < 0.05))[:SUBJECT_CONCEPTS]
+            self._rates[subject, subject_concepts] += 0.4
         centres = rng.standard_normal((N_SUBJECTS, 384)).astype(np.float32)
         self._centres = centres / np.linalg.norm(centres, axis=1, keepdims=True)
 
     def blocks(self, digests: list[str], *, subjects: int, seed: int) -> Iterator[ConceptMap]:
         """Yield the map of some items in parts."""
         rng = np.random.default_rng(seed)
-        made: list[ConceptMap] = []
+        blocks: list[ConceptMap] = []
         for place, start in enumerate(range(0, len(digests), BLOCK)):
             part = tuple(digests[start : start + BLOCK])
             if place < DISTINCT_BLOCKS:
-                made.append(self._block(part, subjects, rng))
-            block = made[place % DISTINCT_BLOCKS]
+                blocks.append(self._block(part, subjects, rng))
+            block = blocks[place % DISTINCT_BLOCKS]
             yield replace(block.slice(0, len(part)), digests=part)
 
     def _block(
@@ -207,15 +207,15 @@ def make_set(folder: Path, name: str, n: int, *, subjects: int, seed: int) -> in
 
 def make_pool(folder: Path, n: int) -> dict[str, Any]:
     """Make pool and benchmark, unless they are there."""
-    facts = folder / "facts.json"
-    if facts.exists():
-        return dict(json.loads(facts.read_text("utf-8")))
+    path = folder / "facts.json"
+    if path.exists():
+        return dict(json.loads(path.read_text("utf-8")))
     folder.mkdir(parents=True, exist_ok=True)
     entries = make_set(folder, "pool", n, subjects=N_SUBJECTS, seed=1)
     make_set(folder, "benchmark", N_BENCHMARK, subjects=N_SUBJECTS - LACKING, seed=2)
-    found = {"entries": entries, "megabytes": (folder / "pool.parquet").stat().st_size / 1e6}
-    facts.write_text(json.dumps(found), "utf-8")
-    return found
+    facts = {"entries": entries, "megabytes": (folder / "pool.parquet").stat().st_size / 1e6}
+    path.write_text(json.dumps(facts), "utf-8")
+    return facts
 
 
 def peak_gigabytes() -> float:
@@ -230,44 +230,44 @@ def run_stage(folder: Path, stage: str) -> dict[str, float]:
     from benchdesign.selection.additions import plan_additions
 
     dictionary = load_dictionary("builtin")
-    known: dict[str, Any] = {}
+    state: dict[str, Any] = {}
     if stage == "proposals":
         for name in ("pool", "benchmark"):
-            known[name] = read_items(folder / f"{name}.jsonl")
+            state[name] = read_items(folder / f"{name}.jsonl")
 
     def load() -> None:
-        known["pool map"] = read_map(folder / "pool.parquet", thresholds=dictionary.table.threshold)
-        known["benchmark map"] = read_map(folder / "benchmark.parquet")
+        state["pool map"] = read_map(folder / "pool.parquet", thresholds=dictionary.table.threshold)
+        state["benchmark map"] = read_map(folder / "benchmark.parquet")
 
     def coverage() -> None:
-        known["coverage"] = measure_coverage(
-            known["benchmark map"],
+        state["coverage"] = measure_coverage(
+            state["benchmark map"],
             dictionary,
-            reference=Reference.from_map(known["pool map"], dictionary),
+            reference=Reference.from_map(state["pool map"], dictionary),
         )
 
     def gaps() -> None:
-        known["gaps"] = find_gaps(known["coverage"], dictionary)
-        areas = group_areas(dictionary, concept_map=known["pool map"])
+        state["gaps"] = find_gaps(state["coverage"], dictionary)
+        areas = group_areas(dictionary, concept_map=state["pool map"])
         find_area_gaps(
             areas,
-            known["gaps"],
-            concept_map=known["benchmark map"],
-            reference_map=known["pool map"],
+            state["gaps"],
+            concept_map=state["benchmark map"],
+            reference_map=state["pool map"],
         )
 
     def proposals() -> None:
         plan = plan_additions(
-            known["benchmark map"],
-            known["pool map"],
-            known["gaps"],
+            state["benchmark map"],
+            state["pool map"],
+            state["gaps"],
             dictionary,
             n=N_PROPOSALS,
-            pool_items=known["pool"],
-            benchmark_items=known["benchmark"],
+            pool_items=state["pool"],
+            benchmark_items=state["benchmark"],
             rng=np.random.default_rng(0),
         )
-        known["n"] = len(plan.proposals)
+        state["n"] = len(plan.proposals)
 
     steps: dict[str, Callable[[], None]] = dict(
         zip(STAGES, (load, coverage, gaps, proposals), strict=True)
@@ -278,12 +278,12 @@ def run_stage(folder: Path, stage: str) -> dict[str, float]:
         steps[name]()
         seconds, processor = time.perf_counter() - started, time.process_time() - used
     if stage == "gaps":
-        known["n"] = int(known["gaps"].is_gap.sum())
+        state["n"] = int(state["gaps"].is_gap.sum())
     return {
         "seconds": seconds,
         "cpu": processor,
         "gigabytes": peak_gigabytes(),
-        "found": known.get("n", 0),
+        "found": state.get("n", 0),
     }
 
 
@@ -302,13 +302,13 @@ def run_workspace(folder: Path, stage: str) -> dict[str, float]:
     from benchdesign.workspace.settings import Settings
     from benchdesign.workspace.workspace import Workspace
 
-    place = folder / "workspace"
+    path = folder / "workspace"
     started, used = time.perf_counter(), time.process_time()
     if stage == "run":
-        shutil.rmtree(place, ignore_errors=True)
+        shutil.rmtree(path, ignore_errors=True)
         settings = Settings(n_add=N_PROPOSALS)
         with Workspace.create(
-            place, folder / "benchmark.jsonl", pool=folder / "pool.jsonl", settings=settings
+            path, folder / "benchmark.jsonl", pool=folder / "pool.jsonl", settings=settings
         ) as workspace:
             for name in ("benchmark", "pool"):
                 os.link(folder / f"{name}.parquet", workspace.folder / "maps" / f"{name}.parquet")
@@ -317,7 +317,7 @@ def run_workspace(folder: Path, stage: str) -> dict[str, float]:
             run_pipeline(workspace, until="propose")
         n = N_PROPOSALS
     else:
-        with Workspace.open(place, access="read") as workspace:
+        with Workspace.open(path, access="read") as workspace:
             n = len(load_analysis(workspace).proposals)
     return {
         "seconds": time.perf_counter() - started,
@@ -345,14 +345,14 @@ def run_file(path: Path) -> dict[str, float]:
 
 def measure(folder: Path, kind: str, stage: str) -> dict[str, float]:
     """Run one stage in a process of its own."""
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, __file__, "--folder", str(folder), f"--{kind}", stage],
         env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
         stdout=subprocess.PIPE,
         check=True,
         text=True,
     )
-    return dict(json.loads(done.stdout.splitlines()[-1]))
+    return dict(json.loads(process.stdout.splitlines()[-1]))
 
 
 def growth(values: NDArray[np.float64] | list[float], sizes: list[int]) -> str:
@@ -371,16 +371,16 @@ def describe(
         f"| stage | {header} | grows by power |",
         "|---" * (len(sizes) + 2) + "|",
         "| entries of the pool's map, millions | "
-        + " | ".join(f"{one['entries'] / 1e6:.1f}" for one in facts)
+        + " | ".join(f"{pool['entries'] / 1e6:.1f}" for pool in facts)
         + " | |",
-        "| its file, MB | " + " | ".join(f"{one['megabytes']:.0f}" for one in facts) + " | |",
+        "| its file, MB | " + " | ".join(f"{pool['megabytes']:.0f}" for pool in facts) + " | |",
     ]
-    for stage, found in results.items():
+    for stage, runs in results.items():
         cells = [
-            f"{one['seconds']:.1f} s ({one['cpu']:.1f} s), {one['gigabytes']:.2f} GB"
-            for one in found
+            f"{run['seconds']:.1f} s ({run['cpu']:.1f} s), {run['gigabytes']:.2f} GB"
+            for run in runs
         ]
-        power = growth([one["cpu"] for one in found], sizes)
+        power = growth([run["cpu"] for run in runs], sizes)
         lines.append(f"| {stage} | " + " | ".join(cells) + f" | {power} |")
     stages = [results[stage] for stage in STAGES if stage in results]
     total = [sum(stage[at]["seconds"] for stage in stages) for at in range(len(sizes))]
@@ -390,12 +390,12 @@ def describe(
     return lines
 
 
-def describe_file(found: dict[str, float]) -> str:
+def describe_file(figures: dict[str, float]) -> str:
     """Return what loading one large file took, in a sentence."""
     return (
-        f"A JSONL file of {found['file']:.2f} GB, {found['found']:,} items whose texts are "
-        f"{found['text']:.2f} GB, loads in {found['seconds']:.0f} s ({found['cpu']:.0f} s of "
-        f"processor) and {found['gigabytes']:.2f} GB."
+        f"A JSONL file of {figures['file']:.2f} GB, {figures['found']:,} items whose texts are "
+        f"{figures['text']:.2f} GB, loads in {figures['seconds']:.0f} s ({figures['cpu']:.0f} s of "
+        f"processor) and {figures['gigabytes']:.2f} GB."
     )
 
 
@@ -413,25 +413,25 @@ def main() -> None:
     options = parser.parse_args()
     if options.stage or options.command or options.file:
         if options.stage:
-            found = run_stage(options.folder, options.stage)
+            figures = run_stage(options.folder, options.stage)
         elif options.command:
-            found = run_workspace(options.folder, options.command)
+            figures = run_workspace(options.folder, options.command)
         else:
-            found = run_file(options.folder / options.file)
-        print(json.dumps(found))
+            figures = run_file(options.folder / options.file)
+        print(json.dumps(figures))
         return
     facts: list[dict[str, Any]] = []
     results: dict[str, list[dict[str, float]]] = {}
     for size in options.items:
         folder = options.folder / str(size)
         facts.append(make_pool(folder, size))
-        wanted = [("stage", stage) for stage in STAGES]
+        stages = [("stage", stage) for stage in STAGES]
         if options.workspace:
-            wanted += [("command", "run"), ("command", "open")]
-        for kind, stage in wanted:
-            found = measure(folder, kind, stage)
-            results.setdefault(stage, []).append(found)
-            print(size, stage, json.dumps(found), flush=True)
+            stages += [("command", "run"), ("command", "open")]
+        for kind, stage in stages:
+            figures = measure(folder, kind, stage)
+            results.setdefault(stage, []).append(figures)
+            print(size, stage, json.dumps(figures), flush=True)
     lines = [
         "# Scale",
         "",

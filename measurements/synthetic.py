@@ -51,7 +51,7 @@ LENGTH_EDGES = (8, 16, 32, 64, 128, 256, 512)
 def make_words(rng: np.random.Generator, n: int) -> list[str]:
     """Return words of three syllables."""
     syllables = np.asarray([a + b for a in "bdfgklmnprstvz" for b in "aeiou"])
-    return ["".join(one) for one in rng.choice(syllables, (n, 3))]
+    return ["".join(parts) for parts in rng.choice(syllables, (n, 3))]
 
 
 def make_set(path: Path, n: int, *, prefix: str, seed: int) -> None:
@@ -76,18 +76,18 @@ def make_set(path: Path, n: int, *, prefix: str, seed: int) -> None:
 def make_dictionary(folder: Path, n_concepts: int) -> None:
     """Write a dictionary with statistics, labels and areas, and weights that are all nothing."""
     rng = np.random.default_rng(0)
-    inside = folder / "terms"
-    inside.mkdir(parents=True)
+    level_folder = folder / "terms"
+    level_folder.mkdir(parents=True)
     config = {"d_in": MODEL_WIDTH, "d_sae": n_concepts, "architecture": "standard"}
-    (inside / "cfg.json").write_text(json.dumps(config), "utf-8")
+    (level_folder / "cfg.json").write_text(json.dumps(config), "utf-8")
     # Opening a dictionary reads its weights once: as many bytes as encoder and decoder have.
-    with (inside / "sae_weights.safetensors").open("wb") as stream:
+    with (level_folder / "sae_weights.safetensors").open("wb") as stream:
         stream.truncate(2 * 4 * MODEL_WIDTH * n_concepts)
-    level = Level("terms", "token", "blocks.4.hook_resid_post", 0, n_concepts, inside)
+    level = Level("terms", "token", "blocks.4.hook_resid_post", 0, n_concepts, level_folder)
     table = blank_table([level], n_bins=len(LENGTH_EDGES) + 1)
     rate = np.clip(shares(n_concepts) * DRAWS_AN_ITEM / 3, 1e-6, 0.9)
     words = make_words(rng, 5_000)
-    names = [f"area of {one}" for one in make_words(rng, N_AREAS)]
+    names = [f"area of {word}" for word in make_words(rng, N_AREAS)]
     table.threshold[:] = 1.0
     table.base_rates[:] = rate[:, None]
     table.mean_activation[:], table.max_activation[:], table.q90[:] = 0.8, 4.0, 0.5
@@ -95,15 +95,17 @@ def make_dictionary(folder: Path, n_concepts: int) -> None:
     table.label_score[:] = rng.uniform(0.6, 1.0, n_concepts)
     dead = frozenset({"dead"})
     columns = {
-        "flags": tuple(dead if one % 50 == 0 else frozenset() for one in range(n_concepts)),
-        "label": tuple(", ".join(one) for one in rng.choice(words, (n_concepts, 3)).tolist()),
+        "flags": tuple(dead if concept % 50 == 0 else frozenset() for concept in range(n_concepts)),
+        "label": tuple(
+            ", ".join(label_words) for label_words in rng.choice(words, (n_concepts, 3)).tolist()
+        ),
         "label_source": ("keywords",) * n_concepts,
-        "area": tuple(names[one] for one in rng.integers(0, N_AREAS, n_concepts).tolist()),
+        "area": tuple(names[area] for area in rng.integers(0, N_AREAS, n_concepts).tolist()),
     }
     for name, values in columns.items():
         object.__setattr__(table, name, values)
-    made = Dictionary(folder.name, "builtin", (level,), table, LENGTH_EDGES, "")
-    save_dictionary(made, folder)
+    dictionary = Dictionary(folder.name, "builtin", (level,), table, LENGTH_EDGES, "")
+    save_dictionary(dictionary, folder)
 
 
 def shares(n_concepts: int) -> NDArray[np.float64]:
@@ -122,12 +124,12 @@ def map_blocks(
         share[::LACKING] /= 1_000
         share[1::LACKING] *= 1.5
     edges = np.cumsum(share / share.sum())
-    made: list[ConceptMap] = []
+    blocks: list[ConceptMap] = []
     for place, start in enumerate(range(0, len(digests), BLOCK)):
         part = tuple(digests[start : start + BLOCK])
         if place < DISTINCT_BLOCKS:
-            made.append(map_block(part, dictionary, edges, rng))
-        block = made[place % DISTINCT_BLOCKS]
+            blocks.append(map_block(part, dictionary, edges, rng))
+        block = blocks[place % DISTINCT_BLOCKS]
         yield replace(block.slice(0, len(part)), digests=part)
 
 
@@ -139,9 +141,9 @@ def map_block(
 ) -> ConceptMap:
     """Return the map of some items; `edges` are the upper ends of the concepts' shares."""
     n, size = dictionary.n_concepts, len(digests)
-    drawn = np.searchsorted(edges, rng.random((size, DRAWS_AN_ITEM)) * edges[-1])
-    drawn = np.minimum(drawn, n - 1) + n * np.arange(size)[:, None]
-    rows, ids = np.divmod(np.unique(drawn), n)
+    draws = np.searchsorted(edges, rng.random((size, DRAWS_AN_ITEM)) * edges[-1])
+    draws = np.minimum(draws, n - 1) + n * np.arange(size)[:, None]
+    rows, ids = np.divmod(np.unique(draws), n)
     strength = np.exp(rng.normal(-0.26, 0.66, len(ids))).astype(np.float32)
     begin = rng.integers(0, WORDS_AN_ITEM * 6, len(ids), dtype=np.int32)
     vectors = rng.standard_normal((size, EMBEDDING)).astype(np.float32)
@@ -162,12 +164,12 @@ def map_block(
 
 
 def write_map(
-    workspace: Workspace, which: str, items: Benchmark, dictionary: Dictionary, *, seed: int
+    workspace: Workspace, name: str, items: Benchmark, dictionary: Dictionary, *, seed: int
 ) -> None:
     """Write the map of the benchmark or the pool where mapping would."""
-    with MapWriter(workspace.folder / "maps" / f"{which}.parquet") as writer:
+    with MapWriter(workspace.folder / "maps" / f"{name}.parquet") as writer:
         digests = list(items.digests)
-        for block in map_blocks(digests, dictionary, lacks=which == "benchmark", seed=seed):
+        for block in map_blocks(digests, dictionary, lacks=name == "benchmark", seed=seed):
             writer.write(block)
 
 
@@ -178,14 +180,14 @@ def make_workspace(folder: Path, *, n_items: int, n_pool: int, dictionary: str =
     make_set(benchmark, n_items, prefix="item", seed=2)
     make_set(pool, n_pool, prefix="pool", seed=3)
     settings = Settings(n_add=N_ADD, dictionary=dictionary)
-    place = folder / "workspace"
-    with Workspace.create(place, benchmark, pool=pool, settings=settings) as workspace:
+    path = folder / "workspace"
+    with Workspace.create(path, benchmark, pool=pool, settings=settings) as workspace:
         run_pipeline(workspace, until="read")
-        opened = load_dictionary(dictionary)
+        loaded_dictionary = load_dictionary(dictionary)
         sets = (("benchmark", workspace.load_benchmark()), ("pool", workspace.load_pool()))
-        for seed, (which, items) in enumerate(sets):
+        for seed, (name, items) in enumerate(sets):
             assert items is not None
-            write_map(workspace, which, items, opened, seed=seed)
+            write_map(workspace, name, items, loaded_dictionary, seed=seed)
         workspace.record_stage("map")
         analysis = run_pipeline(workspace, until="gaps")
         assert analysis is not None and analysis.pool is not None
@@ -202,13 +204,13 @@ def make_workspace(folder: Path, *, n_items: int, n_pool: int, dictionary: str =
         )
         workspace.save_result("proposals", ProposeResult(plan.proposals, (), (), plan.left_out))
         workspace.record_stage("propose")
-        found = {
-            analysis.pool.items[one.row].digest: {
+        evidence = {
+            analysis.pool.items[proposal.row].digest: {
                 gap.concept_id: tuple(TokenEvidence(start, start + 6, 2.0) for start in (7, 49, 91))
-                for gap in one.gaps
+                for gap in proposal.gaps
             }
-            for one in plan.proposals
+            for proposal in plan.proposals
         }
-        workspace.save_result("evidence", ItemEvidence(found))
+        workspace.save_result("evidence", ItemEvidence(evidence))
         workspace.record_stage("evidence")
-    return place
+    return path

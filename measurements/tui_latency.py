@@ -111,12 +111,12 @@ def median_ms(
     action: Callable[[], Any], *, times: int = 9, clock: Callable[[], float] = time.process_time
 ) -> float:
     """Median time of an action in milliseconds of the processor: neighbours do not count."""
-    spent = []
+    durations = []
     for _ in range(times):
         start = clock()
         action()
-        spent.append(1000 * (clock() - start))
-    return statistics.median(spent)
+        durations.append(1000 * (clock() - start))
+    return statistics.median(durations)
 
 
 def children_time() -> float:
@@ -127,23 +127,26 @@ def children_time() -> float:
 
 async def press_ms(pilot: Any, *keys: str, times: int = 15) -> list[float]:
     """Median processor time of key presses that take turns, drawing included."""
-    spent: list[list[float]] = [[] for _ in keys]
+    durations: list[list[float]] = [[] for _ in keys]
     for _ in range(times):
         for place, key in enumerate(keys):
             start = time.process_time()
             await pilot.press(key)
-            spent[place].append(1000 * (time.process_time() - start))
-    return [statistics.median(one) for one in spent]
+            durations[place].append(1000 * (time.process_time() - start))
+    return [statistics.median(key_durations) for key_durations in durations]
 
 
 async def measure_moves(pilot: Any, base: float) -> list[Row]:
     """Move about in a list as with keys that are held: the page waits until the cursor rests."""
-    found: list[Row] = []
+    results: list[Row] = []
     with page_waits():
         for keys in (("down",), ("pagedown",), ("end", "home")):
-            spent = await press_ms(pilot, *keys)
-            found += [(key, one - base, "ms", 30.0) for key, one in zip(keys, spent, strict=True)]
-    return found
+            durations = await press_ms(pilot, *keys)
+            results += [
+                (key, duration - base, "ms", 30.0)
+                for key, duration in zip(keys, durations, strict=True)
+            ]
+    return results
 
 
 @contextmanager
@@ -175,30 +178,30 @@ async def measure_lists() -> list[Row]:
     base = await empty_press_ms()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     app = Long()
-    found = []
+    results = []
     async with app.run_test(size=SIZE) as pilot:
         table = app.query_one(LineTable)
         table.focus()
         start = time.perf_counter()
         table.show(ManyRows())
         await pilot.pause()
-        found.append(("show 100,000 rows", 1000 * (time.perf_counter() - start), "ms", 100.0))
-        found += await measure_moves(pilot, base)
+        results.append(("show 100,000 rows", 1000 * (time.perf_counter() - start), "ms", 100.0))
+        results += await measure_moves(pilot, base)
         rows = ManyRows()
-        wanted = parse_filter("what 7")
-        found.append(
+        query = parse_filter("what 7")
+        results.append(
             (
                 "live filter",
-                median_ms(lambda: table.narrow_to(wanted.keep(len(rows), rows.text))),
+                median_ms(lambda: table.narrow_to(query.keep(len(rows), rows.text))),
                 "ms",
                 50.0,
             )
         )
         table.narrow_to(None)
-        found.append(("sort", median_ms(lambda: table.sort_by("c1"), times=3), "ms", 200.0))
-        grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-        found.append(("memory for the list, sorted and filtered", grown, "MB", 5.0 + 15.0))
-    return found
+        results.append(("sort", median_ms(lambda: table.sort_by("c1"), times=3), "ms", 200.0))
+        growth = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+        results.append(("memory for the list, sorted and filtered", growth, "MB", 5.0 + 15.0))
+    return results
 
 
 def measure_log() -> list[Row]:
@@ -214,13 +217,13 @@ def measure_log() -> list[Row]:
         def decide() -> None:
             log.decide(Subject.ADD, "pool-1", Verdict.ACCEPT)
 
-        one = median_ms(decide, times=50, clock=time.perf_counter)
+        decision_ms = median_ms(decide, times=50, clock=time.perf_counter)
         line = path.read_bytes().splitlines(keepends=True)[0]
         many = b"".join(line.replace(b'"step": 1,', b'"step": %d,' % n) for n in range(1, 20_001))
         path.write_bytes(many)
         replay = median_ms(lambda: DecisionLog.from_file(path, who="me", clock=clock), times=3)
     return [
-        ("a decision on disk", one, "ms", 10.0),
+        ("a decision on disk", decision_ms, "ms", 10.0),
         ("replay of 20,000 decisions", replay, "ms", 100.0),
     ]
 
@@ -242,21 +245,21 @@ def measure_start() -> list[Row]:
     )
 
     def start() -> None:
-        done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
-        if done.stdout.strip() != b"[]":
-            raise SystemExit(f"Open imports {done.stdout.decode()}")
+        process = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+        if process.stdout.strip() != b"[]":
+            raise SystemExit(f"Open imports {process.stdout.decode()}")
 
-    spent = median_ms(start, times=5, clock=children_time)
-    return [("process to Open shown and left", spent, "ms", 400.0)]
+    duration = median_ms(start, times=5, clock=children_time)
+    return [("process to Open shown and left", duration, "ms", 400.0)]
 
 
 def measure_help() -> list[Row]:
     """Measure the help of the command line, and see that it imports nothing heavy."""
     command = [sys.executable, "-m", "benchdesign", "--help"]
-    listed = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-X", "importtime", *command[1:]], check=True, capture_output=True
     )
-    names = {line.rpartition(b"|")[2].strip() for line in listed.stderr.splitlines()}
+    names = {line.rpartition(b"|")[2].strip() for line in process.stderr.splitlines()}
     heavy = {b"textual", b"numpy", b"torch"} & names
     if heavy:
         raise SystemExit(f"--help imports {sorted(heavy)}")
@@ -284,8 +287,8 @@ def measure_stop() -> list[Row]:
         job.stop()
         return 1000 * (time.perf_counter() - start)
 
-    spent = statistics.median(stop() for _ in range(3))
-    return [("stop a job that does not listen", spent, "ms", 1000.0)]
+    duration = statistics.median(stop() for _ in range(3))
+    return [("stop a job that does not listen", duration, "ms", 1000.0)]
 
 
 async def until(holds: Callable[[], bool]) -> None:
@@ -298,39 +301,39 @@ async def measure_workspace(folder: Path, name: str, budget: Budget) -> list[Row
     """Open a workspace and press the keys of its long lists."""
     base = await empty_press_ms()
     # Where an earlier run left off would be where this one begins.
-    for left in ("ui.json", "decisions.jsonl"):
-        (folder / left).unlink(missing_ok=True)
+    for state_file in ("ui.json", "decisions.jsonl"):
+        (folder / state_file).unlink(missing_ok=True)
     with tempfile.TemporaryDirectory() as recents:
         app = BenchdesignApp(LaunchOptions(), recents=RecentList(Path(recents) / "recent.json"))
         async with app.run_test(size=SIZE) as pilot:
             await pilot.pause()
-            found = named(name, await open_ms(app, folder, budget))
+            results = named(name, await open_ms(app, folder, budget))
             await pilot.pause()
             for mode, key, decide in SCREENS:
                 rows = await measure_screen(app, pilot, mode, key, decide, base=base)
-                found += named(f"{name}, {mode}", rows)
-    return found
+                results += named(f"{name}, {mode}", rows)
+    return results
 
 
 def named(name: str, rows: list[Row]) -> list[Row]:
     """Say where something was measured."""
-    return [(f"{name}: {what}", value, unit, budget) for what, value, unit, budget in rows]
+    return [(f"{name}: {label}", value, unit, budget) for label, value, unit, budget in rows]
 
 
 async def open_ms(app: BenchdesignApp, folder: Path, budget: Budget) -> list[Row]:
     """Open a workspace: its figures first, the items behind them."""
-    spent = time.process_time()
+    start = time.process_time()
     app.workspaces.open(folder)
     session = app.session
     assert session is not None
     # Not the pause of a pilot, which waits until the items are read as well.
     await until(lambda: session.summary is not None and not app.screen.has_class("-waiting"))
-    drawn = asyncio.Event()
-    app.screen.call_after_refresh(drawn.set)
-    await drawn.wait()
-    first = 1000 * (time.process_time() - spent)
+    refreshed = asyncio.Event()
+    app.screen.call_after_refresh(refreshed.set)
+    await refreshed.wait()
+    first = 1000 * (time.process_time() - start)
     stall = await longest_stall(lambda: session.loaded is not None)
-    whole = 1000 * (time.process_time() - spent)
+    whole = 1000 * (time.process_time() - start)
     return [
         ("open, to the first table", first, "ms", budget.first),
         ("open, to the last item read", whole, "ms", budget.whole),
@@ -352,7 +355,7 @@ async def measure_screen(
     app: BenchdesignApp, pilot: Any, mode: str, key: str, decide: str, *, base: float
 ) -> list[Row]:
     """Press the keys of one screen."""
-    shown = await one_press_ms(pilot, key) - base
+    opening = await one_press_ms(pilot, key) - base
     screen = app.screen
     assert isinstance(screen, ListScreen) and mode == screen.MODE
     if mode == "gaps":
@@ -360,48 +363,48 @@ async def measure_screen(
         await pilot.press("f")
         await pilot.pause()
     table = screen.table
-    found: list[Row] = [(f"shown first, {len(table.view):,} rows", shown, "ms", 500.0)]
-    found += await measure_moves(pilot, base)
+    results: list[Row] = [(f"shown first, {len(table.view):,} rows", opening, "ms", 500.0)]
+    results += await measure_moves(pilot, base)
     pages = []
-    for one in ("down", "down", "up", "down", "down"):
-        await pilot.press(one)
+    for move in ("down", "down", "up", "down", "down"):
+        await pilot.press(move)
         start = time.process_time()
         screen.show_detail()
         await pilot.pause()
         pages.append(1000 * (time.process_time() - start))
-    found.append(("the page about the row, drawn", statistics.median(pages), "ms", 50.0))
+    results.append(("the page about the row, drawn", statistics.median(pages), "ms", 50.0))
     await pilot.press("slash")
     with page_waits():
         first = await one_press_ms(pilot, "b") - base
         keys = ("a", "d", "backspace", "d", "o")
-        letters = [await one_press_ms(pilot, one) - base for one in keys]
-    found.append(("live filter, first letter", first, "ms", 50.0))
-    found.append(("live filter, a letter more", statistics.median(letters), "ms", 50.0))
+        letters = [await one_press_ms(pilot, letter) - base for letter in keys]
+    results.append(("live filter, first letter", first, "ms", 50.0))
+    results.append(("live filter, a letter more", statistics.median(letters), "ms", 50.0))
     await pilot.press("escape")
     await pilot.pause(0.1)
-    found.append(("sort, the slowest column", await sort_ms(pilot, table, base), "ms", 200.0))
+    results.append(("sort, the slowest column", await sort_ms(pilot, table, base), "ms", 200.0))
     decided, undone = [], []
     for _ in range(5):
         decided.append(await decide_ms(app, pilot, decide) - base)
         undone.append(await one_press_ms(pilot, "u") - base)
-    found.append(("a decision", statistics.median(decided), "ms", 150.0))
-    found.append(("undo", statistics.median(undone), "ms", 150.0))
-    return found
+    results.append(("a decision", statistics.median(decided), "ms", 150.0))
+    results.append(("undo", statistics.median(undone), "ms", 150.0))
+    return results
 
 
 async def sort_ms(pilot: Any, table: LineTable, base: float) -> float:
     """Time of sorting by the slowest column; the better of two tries each, to leave out chance."""
-    n = len([one for one in table.columns if one.sortable]) + 1
+    n = len([column for column in table.columns if column.sortable]) + 1
     first, second = [[await one_press_ms(pilot, "s") for _ in range(n)] for _ in range(2)]
     return max(map(min, first, second)) - base
 
 
 async def decide_ms(app: BenchdesignApp, pilot: Any, key: str) -> float:
     """Processor time of a decision; a reason that is asked for is left empty."""
-    spent = await one_press_ms(pilot, key)
+    duration = await one_press_ms(pilot, key)
     if len(app.screen_stack) > 1:
-        spent = await one_press_ms(pilot, "enter")
-    return spent
+        duration = await one_press_ms(pilot, "enter")
+    return duration
 
 
 def workspaces(folder: Path) -> dict[str, Path]:
@@ -420,11 +423,11 @@ def workspaces(folder: Path) -> dict[str, Path]:
 
 def measure_workspaces(folder: Path) -> list[Row]:
     """Measure both workspaces, each in a process of its own: what is imported counts."""
-    found: list[Row] = []
-    for name, place in workspaces(folder).items():
+    results: list[Row] = []
+    for name, path in workspaces(folder).items():
         with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as child:
-            found += child.submit(run_workspace, place, name).result()
-    return found
+            results += child.submit(run_workspace, path, name).result()
+    return results
 
 
 def run_workspace(folder: Path, name: str) -> list[Row]:
@@ -437,7 +440,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--folder", type=Path, help="where to make and keep the workspaces")
     options = parser.parse_args()
-    found = [
+    results = [
         *measure_help(),
         *measure_start(),
         *asyncio.run(measure_lists()),
@@ -445,7 +448,7 @@ def main() -> None:
         *measure_stop(),
     ]
     with tempfile.TemporaryDirectory() as temporary:
-        found += measure_workspaces(options.folder or Path(temporary))
+        results += measure_workspaces(options.folder or Path(temporary))
     lines = [
         "# Latency of the interface",
         "",
@@ -465,7 +468,7 @@ def main() -> None:
         "| what | measured | budget | share of budget |",
         "|---|---|---|---|",
     ]
-    for name, value, unit, budget in found:
+    for name, value, unit, budget in results:
         lines.append(
             f"| {name} | {value:.1f} {unit} | {budget:.0f} {unit} | {100 * value / budget:.0f} % |"
         )

@@ -73,8 +73,8 @@ def precision(draw: Draw, ranking: Sequence[int]) -> float:
 def evenness(draw: Draw, ranking: Sequence[int]) -> float:
     """Entropy of the found categories over that of an even split; 0 where nothing was found."""
     top = draw.hits[np.asarray(ranking[: draw.n_top], dtype=np.int64)]
-    found = np.bincount(top[top >= 0], minlength=len(draw.removed))
-    if not found.sum() or len(draw.removed) < 2:
+    counts = np.bincount(top[top >= 0], minlength=len(draw.removed))
+    if not counts.sum() or len(draw.removed) < 2:
         return 0.0
-    shares = found[found > 0] / found.sum()
+    shares = counts[counts > 0] / counts.sum()
     return float(-(shares * np.log(shares)).sum() / np.log(len(draw.removed)))

@@ -41,12 +41,12 @@ class PlantedSet:
         """Keep at most `MOST_ITEMS` random items of each category that is large enough."""
         rng = np.random.default_rng(0)
         array = np.asarray(labels, dtype=object)
-        kept = [
+        chosen = [
             rng.permutation(np.flatnonzero(array == label))[:MOST_ITEMS]
             for label, count in sorted(Counter(labels).items())
             if count >= FEWEST_ITEMS
         ]
-        rows = np.sort(np.concatenate(kept)).tolist()
+        rows = np.sort(np.concatenate(chosen)).tolist()
         return cls(name, tuple(items[row] for row in rows), tuple(labels[row] for row in rows))
 
 
@@ -83,15 +83,17 @@ def map_sets(
 ) -> tuple[dict[str, ConceptMap], Dictionary]:
     """Map every set with one dictionary; maps are kept in `cache` for the next time."""
     mapper = open_mapper(dictionary=dictionary)
-    maps = {one.name: map_items(one.items, mapper, cache=cache) for one in sets}
+    maps = {item_set.name: map_items(item_set.items, mapper, cache=cache) for item_set in sets}
     return maps, mapper.dictionary
 
 
 def only_level(dictionary: Dictionary, level: str) -> Dictionary:
     """Return a dictionary that keeps out the concepts of all other levels."""
-    kept = next(one for one in dictionary.levels if one.name == level)
+    chosen = next(candidate for candidate in dictionary.levels if candidate.name == level)
     flags = tuple(
-        found if kept.offset <= concept < kept.offset + kept.width else found | {"other level"}
-        for concept, found in enumerate(dictionary.table.flags)
+        concept_flags
+        if chosen.offset <= concept < chosen.offset + chosen.width
+        else concept_flags | {"other level"}
+        for concept, concept_flags in enumerate(dictionary.table.flags)
     )
     return replace(dictionary, table=replace(dictionary.table, flags=flags))
