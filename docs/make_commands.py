@@ -1,4 +1,4 @@
-"""Write docs/commands.md from the commands' own help: `python docs/make_commands.py`."""
+"""Write docs/commands.md from the help of the commands: `python docs/make_commands.py`."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Write docs/screenshots from the shipped example: `python docs/make_screenshots.py [WORKSPACE]`.
 
-Without a workspace the demonstration is run first, which takes a minute or two. A workspace that
-is named is copied; nothing is decided in it.
+Without a workspace, the example is run first, which takes a minute or two. A named workspace is
+copied and stays unchanged.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ SCREENS = (
     ("gaps", ("right", "down")),
     ("candidates", ("a", "a", "r", "a", "d", "a")),
 )
-"""Screens and the keys pressed there; candidates last, because the decisions show everywhere."""
+"""Screens and the keys to press; candidates are last because every screen shows decisions."""
 
 _FONT_FACE = re.compile(r"@font-face \{.*?\}\s*", re.DOTALL)
 _COMMENT = re.compile(r"<!--.*?-->\s*", re.DOTALL)
 
 
 def offline(svg: str) -> str:
-    """Return a screenshot that asks nobody for fonts."""
+    """Return a screenshot without web fonts."""
     svg = _COMMENT.sub("", _FONT_FACE.sub("", svg))
     families = "'Fira Code', 'DejaVu Sans Mono', Menlo, Consolas, monospace"
     return svg.replace("Fira Code, monospace", families).rstrip() + "\n"
 
 
 async def take(workspace: Path, folder: Path) -> None:
-    """Open a workspace, walk the screens and write one file each."""
+    """Open a workspace and write a screenshot of each screen."""
     app = BenchdesignApp(
         LaunchOptions(str(workspace), preferences=Preferences(who="ann")),
         recents=RecentList(workspace.parent / "recent.json"),
@@ -61,21 +61,22 @@ async def take(workspace: Path, folder: Path) -> None:
 
 
 async def _rest(pilot: Pilot[None]) -> None:
-    # The page beside a list is made once the cursor rests.
+    # The page beside a list is drawn once the cursor rests.
     await pilot.pause(0.3)
     await pilot.pause()
 
 
 def main() -> None:
-    """Make or copy a workspace, and take the screenshots."""
+    """Create or copy a workspace, and write the screenshots."""
     with tempfile.TemporaryDirectory(prefix="benchdesign-") as temporary:
         work = Path(temporary) / "demo"
         if len(sys.argv) > 1:
             shutil.copytree(sys.argv[1], work / "workspace")
         else:
             from benchdesign.cli.actions.run import demo_job
+            from benchdesign.cli.options import OutputOptions
 
-            demo_job(work, as_json=False, quiet=True)
+            demo_job(work, OutputOptions(quiet=True))
         workspace = work / "workspace"
         for name in ("decisions.jsonl", "ui.json", "lock"):
             (workspace / name).unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""The whole job as a library, on the shipped example: `python examples/quickstart.py`."""
+"""Run the whole workflow as a library, on the shipped data: `python examples/quickstart.py`."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ HERE = Path(__file__).parent
 
 
 def main() -> None:
-    # 1. Read. Fields are detected; `findings` says what is odd about the file.
+    # 1. Read. Fields are detected; `findings` lists problems of the file.
     benchmark = bd.load_benchmark(HERE / "benchmark.jsonl")
     pool = bd.load_benchmark(HERE / "pool.jsonl")
     print(f"{benchmark.name}: {len(benchmark)} items, {len(benchmark.findings)} findings")
 
-    # 2. Map. Each item is read through the reference model once; `cache=` would keep the result.
+    # 2. Map. The reference model reads each item once; `cache=` would cache the result.
     mapper = bd.open_mapper()
     benchmark_map = bd.map_items(benchmark.items, mapper)
     pool_map = bd.map_items(pool.items, mapper)

@@ -95,8 +95,8 @@ def describe(
         reports = {name: set_reports[place] for name, set_reports in reports_by_set.items()}
         for name, report in reports.items():
             lines.append(
-                f"| {name} | {report.n_held_out:,} | {report.explained_variance:.3f} | {report.l0:.1f} | "
-                f"{report.dense_share:.1%} |"
+                f"| {name} | {report.n_held_out:,} | {report.explained_variance:.3f} "
+                f"| {report.l0:.1f} | {report.dense_share:.1%} |"
             )
         unseen = [report for name, report in reports.items() if name != HELD_OUT]
         if unseen:
@@ -223,7 +223,7 @@ def main() -> None:
         *describe(reports_by_set, levels),
         "## Flags",
         "",
-        "Concepts kept out of every count, by the rules in `dictionary.json`.",
+        "Concepts excluded from every count, by the rules in `dictionary.json`.",
         "",
         *flag_counts(dictionary),
     ]

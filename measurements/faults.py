@@ -200,7 +200,7 @@ class Trials:
         return folder
 
     def kill_after(self, work: Callable[[], None], limit: float) -> bool:
-        """Start work and kill it after a random share of the limit; whether it was still running."""
+        """Start work and kill it after a random share of the limit; whether it was running."""
         child = start(work)
         time.sleep(self.draw.uniform(0, limit))
         child.kill()

@@ -121,7 +121,7 @@ def main() -> None:
         "--sample", type=int, default=400, help="concepts for the baseline, per level"
     )
     parser.add_argument("--dtype", default=None, help="precision of the embeddings")
-    parser.add_argument("--doubtful", type=Path, help="file for ids, reasons and labels of doubtful concepts")
+    parser.add_argument("--doubtful", type=Path, help="file for doubtful concepts")
     parser.add_argument("--out", type=Path, default=HERE / "results" / "label_trust.md")
     options = parser.parse_args()
     dictionary = load_dictionary(options.dictionary)
@@ -161,8 +161,8 @@ def main() -> None:
         "|---|---:|---:|---:|---:|---:|---:|",
         *rows,
         "",
-        "Labels without a score, which are in none of these rows: a label is scored on contexts that "
-        "its writer did not see, and a concept that fires in few texts has none left.",
+        "Labels without a score, in none of these rows: a label is scored on contexts that its "
+        "writer did not see, and a concept that fires in few texts has none left.",
         "",
         *unscored,
         "",

@@ -1,22 +1,22 @@
-"""How fast and how large mapping is, next to its bound and to the plain way.
+"""Measure speed and memory of mapping against its lower bound and simpler implementations.
 
-    bound   the bare model of transformers, cut above the highest hook point, forward over the same
-            length-sorted batches of windows, plus one encoder product a level; nothing is
-            tokenised, pooled or kept. The products are then timed alone over as many tokens: their
-            share says whether the SAE's width or the model decides how fast mapping can be
+    bound   the bare model of transformers, cut above the highest hook point: forward passes over
+            the same length-sorted batches of windows, plus one encoder product per level; nothing
+            is tokenised, pooled or stored. The products are then timed alone over as many tokens:
+            their share shows whether the width of the SAE or the model limits the speed of mapping
     ours    `map_items`, from text to concept map
     plain   right-padded batches of 32 in file order, all layers, hidden states of every layer,
-            sae-lens' SAE.encode on every position (terms only), dense activations copied and then
-            made sparse
-    lens    (--lens-batches N ...) sae-lens' own run_with_cache_with_saes, N windows at a time in
-            file order: more at a time pad more, and 8 of 1,024 tokens need more than 20 GB
+            sae-lens' SAE.encode on every position (terms only); dense activations are copied, then
+            converted to sparse
+    lens    (--lens-batches N ...) sae-lens' own run_with_cache_with_saes on N windows at a time in
+            file order: larger batches pad more, and 8 windows of 1,024 tokens need over 20 GB
 
-Every way runs in its own process, one after the other, with the same windows. `plain` and `lens`
-are given --slow-items of the items, spread over all of them; ours maps those once more (`same`), so
-that rates and results are compared over the same texts. Rates are items per CPU second, which other
-work on the machine disturbs less than the clock; on a GPU they are items per second. Memory is the
-peak of the whole process, and what it was before the first item (imports, weights). Bound and ours
-take turns --rounds times, and the middle one of each counts: a shared machine is not always fast.
+Each method runs in its own process, one at a time, on the same windows. `plain` and `lens` map
+--slow-items of the items, spread over all of them; ours maps those again (`same`), so that rates
+and results are compared over the same texts. Rates are items per CPU second, which other work on
+the machine affects less than wall time; on a GPU they are items per second. Memory is the peak of
+the whole process, and its peak before the first item (imports, weights). Bound and ours alternate
+--rounds times, and the median run of each counts, because the speed of a shared machine varies.
 
     python measurements/mapping_speed.py                 5,000 items, built-in dictionary
     python measurements/mapping_speed.py --synthetic     GPT-2-small shape, layer 8, 24k SAE
@@ -54,13 +54,13 @@ HERE = Path(__file__).resolve().parent
 POOL = HERE.parent.parent / "shared" / "data" / "pool" / "pool.jsonl.gz"
 SYNTHETIC_WIDTH, SYNTHETIC_SAE, SYNTHETIC_LAYER = 768, 24_576, 8
 ACTIVE = 48
-"""Mean number of active concepts a token in a made-up dictionary."""
+"""Mean number of active concepts per token in the synthetic dictionary."""
 
 PLAIN_BATCH = 32
 
 
 def read_items(path: Path, n: int) -> list[Item]:
-    """Draw n items of the pool: the prompt with its choices, all of it content."""
+    """Draw n items of the pool; prompt and choices are the content."""
     opener = gzip.open if path.suffix == ".gz" else open
     with opener(path, "rt", encoding="utf-8") as stream:
         n_lines = sum(1 for _ in stream)
@@ -78,12 +78,12 @@ def read_items(path: Path, n: int) -> list[Item]:
 
 
 def evenly(items: list[Item], n: int) -> list[Item]:
-    """Take n items spread over all of them: the pool is in order of its sources."""
+    """Return n items at even intervals, because the pool is sorted by source."""
     return [items[place] for place in np.linspace(0, len(items) - 1, min(n, len(items)), dtype=int)]
 
 
 class Clock:
-    """Wall and CPU seconds since it was made, and what memory peaked at before and since."""
+    """Wall and CPU seconds since creation, and the memory peaks before and since."""
 
     def __init__(self) -> None:
         _finish_device()
@@ -107,14 +107,14 @@ class Clock:
 
 @dataclass
 class Rows:
-    """Sums and peaks of the concepts of items, gathered window by window."""
+    """Sums and peaks of the concepts of items, collected window by window."""
 
     items: list[int] = field(default_factory=list)
     sums: list[Any] = field(default_factory=list)
     peaks: list[Any] = field(default_factory=list)
 
     def add(self, item: int, dense: Any) -> None:
-        """Keep the activations (n_tokens, n_concepts) of one window."""
+        """Add the activations (n_tokens, n_concepts) of a window."""
         from scipy import sparse
 
         self.items.append(item)
@@ -136,7 +136,7 @@ class Rows:
 
 
 def save_map(concept_map: ConceptMap, path: Path) -> None:
-    """Write a concept map the way `Rows` does."""
+    """Write a concept map in the format of `Rows.save`."""
     from scipy import sparse
 
     shape = (len(concept_map), concept_map.n_concepts)
@@ -147,7 +147,7 @@ def save_map(concept_map: ConceptMap, path: Path) -> None:
 
 
 def compare(ours: Path, other: Path) -> dict[str, float]:
-    """Say how far two ways differ, over the concepts that both know (terms)."""
+    """Measure how far two methods differ on the concepts that both have (terms)."""
     from scipy import sparse
 
     agreement: dict[str, float] = {}
@@ -174,7 +174,7 @@ def run_ours(items: list[Item], mapper: SaeMapper, results: Path | None) -> dict
 
 
 def run_bound(items: list[Item], mapper: SaeMapper) -> dict[str, Any]:
-    """Forward and product only, with the model as transformers makes it."""
+    """Measure forward passes and encoder products only, with the model of transformers."""
     import torch
     from transformers import AutoConfig, AutoModel
 
@@ -221,7 +221,7 @@ def run_bound(items: list[Item], mapper: SaeMapper) -> dict[str, Any]:
         ]
         n_tokens = sum(forward(batch) for batch in batches)
         report = clock.report(len(items), n_tokens=n_tokens)
-        # Their time depends on how many states there are, never on what is in them.
+        # The time of a product depends on the number of states, not on their values.
         states = torch.randn(max(map(_n_tokens, batches)), encoders[0][2].d_in, device=device)
         clock = Clock()
         for batch in batches:
@@ -232,7 +232,7 @@ def run_bound(items: list[Item], mapper: SaeMapper) -> dict[str, Any]:
 
 
 def run_plain(items: list[Item], mapper: SaeMapper, results: Path) -> dict[str, Any]:
-    """What one would write first: everything dense, in file order."""
+    """Measure the obvious implementation: everything dense, in file order."""
     import torch
     from sae_lens import SAE
     from transformers import AutoModel
@@ -263,7 +263,7 @@ def run_plain(items: list[Item], mapper: SaeMapper, results: Path) -> dict[str, 
 
 
 def run_lens(items: list[Item], mapper: SaeMapper, results: Path, at_once: int) -> dict[str, Any]:
-    """sae-lens' own way: its bridge, every hook cached, logits over the vocabulary."""
+    """Measure sae-lens' own method: its bridge, every hook cached, logits of the vocabulary."""
     import torch
     from sae_lens import SAE, SAETransformerBridge  # type: ignore[attr-defined]
     from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -279,7 +279,7 @@ def run_lens(items: list[Item], mapper: SaeMapper, results: Path, at_once: int) 
         tokenizer=AutoTokenizer.from_pretrained(folder),
         device=device,
     )
-    # Where an SAE is read from a folder, this version forgets where it belongs.
+    # sae-lens loses the hook name of an SAE that is loaded from a folder.
     sae.cfg.metadata.hook_name = level.hook_point
     rows = Rows()
     clock = Clock()
@@ -298,7 +298,7 @@ def run_lens(items: list[Item], mapper: SaeMapper, results: Path, at_once: int) 
 
 
 def model_folder(mapper: SaeMapper) -> str:
-    """Where the mapper's model lies, for whoever loads it anew."""
+    """Return the folder or name of the mapper's model, to load it again."""
     if not mapper.model.is_builtin:
         return mapper.model.spec
     from benchdesign.concepts.reference_model.builtin_model import builtin_model_folder
@@ -322,7 +322,7 @@ def _device_mb() -> float:
 
 
 def _finish_device() -> None:
-    """Wait for what a GPU still has to do."""
+    """Wait until the GPU has finished."""
     torch = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():
         torch.cuda.synchronize()
@@ -341,7 +341,7 @@ def _padded(windows: Sequence[Window], pad: int) -> tuple[Any, Any]:
 
 
 def make_gpt2(folder: Path) -> Path:
-    """A GPT-2-small-sized model of random weights with a byte-level tokenizer."""
+    """Save a model of the size of GPT-2 small with random weights and a byte-level tokenizer."""
     import torch
     from tokenizers import Tokenizer, models, pre_tokenizers
     from transformers import GPT2Config, GPT2LMHeadModel, PreTrainedTokenizerFast
@@ -351,8 +351,8 @@ def make_gpt2(folder: Path) -> Path:
     GPT2LMHeadModel(config).save_pretrained(folder)
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
     vocabulary = {letter: row for row, letter in enumerate(alphabet)} | {"<pad>": 256, "<bos>": 257}
-    # Words of the texts as single tokens, or a byte-level tokenizer would make items four times
-    # as long as GPT-2's own does.
+    # Words of the texts are single tokens: bytes alone would make items four times as long as they
+    # are with the tokenizer of GPT-2.
     for item in read_items(POOL, 2000):
         for word in item.text.split():
             spelled = pre_tokenizers.ByteLevel(add_prefix_space=True).pre_tokenize_str(word)
@@ -372,7 +372,7 @@ def make_gpt2(folder: Path) -> Path:
 
 
 def make_sae(folder: Path, *, model: str, hook_point: str, d_in: int, d_sae: int) -> Path:
-    """A JumpReLU SAE of random weights whose thresholds make about ACTIVE concepts fire a token."""
+    """Save a random JumpReLU SAE whose thresholds let about ACTIVE concepts fire per token."""
     import torch
     from safetensors.torch import save_file
 
@@ -411,12 +411,12 @@ def make_sae(folder: Path, *, model: str, hook_point: str, d_in: int, d_sae: int
 
 
 def measure(arguments: argparse.Namespace, scratch: Path) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Run each way in its own process; return what they measured and how far they agree."""
+    """Return the median run of each method, and the agreement of each slow method with ours."""
     slow = ["plain", *(f"lens-{n}" for n in arguments.lens_batches)]
     runs: dict[str, list[dict[str, Any]]] = {}
     agreement = {}
-    for way in [*["bound", "ours"] * arguments.rounds, "same", *slow]:
-        command = [sys.executable, __file__, "--way", way, "--scratch", str(scratch)]
+    for method in [*["bound", "ours"] * arguments.rounds, "same", *slow]:
+        command = [sys.executable, __file__, "--method", method, "--scratch", str(scratch)]
         command += ["--model", arguments.model, "--dictionary", arguments.dictionary]
         command += ["--items", str(arguments.items), "--slow-items", str(arguments.slow_items)]
         command += ["--threads", str(arguments.threads)]
@@ -425,22 +425,22 @@ def measure(arguments: argparse.Namespace, scratch: Path) -> tuple[dict[str, Any
                 command += [f"--{name}", getattr(arguments, name)]
         process = subprocess.run(command, check=False, capture_output=True, text=True)
         if process.returncode:
-            sys.exit(f"{way}: {process.stderr[-3000:]}")
-        runs.setdefault(way, []).append(json.loads(process.stdout.splitlines()[-1]))
-        print(f"{way:6s} {describe(runs[way][-1])}", flush=True)
-        if way in slow:
-            agreement[way] = compare(scratch / "same", scratch / way)
-            print(f"       {agreement[way]}", flush=True)
-    return {way: middle(reports) for way, reports in runs.items()}, agreement
+            sys.exit(f"{method}: {process.stderr[-3000:]}")
+        runs.setdefault(method, []).append(json.loads(process.stdout.splitlines()[-1]))
+        print(f"{method:6s} {describe(runs[method][-1])}", flush=True)
+        if method in slow:
+            agreement[method] = compare(scratch / "same", scratch / method)
+            print(f"       {agreement[method]}", flush=True)
+    return {method: middle(reports) for method, reports in runs.items()}, agreement
 
 
 def middle(runs: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the run of middle speed."""
+    """Return the run of median speed."""
     return sorted(runs, key=lambda run: float(run["items_per_cpu_second"]))[(len(runs) - 1) // 2]
 
 
 def describe(run: dict[str, Any]) -> str:
-    share = f", {run['product_share']:.0%} of it products" if "product_share" in run else ""
+    share = f", {run['product_share']:.0%} of it in products" if "product_share" in run else ""
     return (
         f"{run['items_per_cpu_second']:8.1f} items/CPU-s {run['items_per_second']:8.1f} items/s "
         f"{run['peak_mb']:7.0f} MB peak, {run['before_mb']:.0f} MB before  ({run['n_items']} items)"
@@ -464,11 +464,14 @@ def lines_of(
         f"`{command}` on {platform.machine()}, device {arguments.device or 'cpu'}, "
         f"{arguments.threads} thread(s), {versions}\n"
     )
-    yield "| way | items per CPU second | items per second | tokens | peak MB | before MB | items |"
+    yield (
+        "| method | items per CPU second | items per second | tokens | peak MB | before MB "
+        "| items |"
+    )
     yield "|---|---|---|---|---|---|---|"
-    for way, run in runs.items():
+    for method, run in runs.items():
         yield (
-            f"| {way} | {run['items_per_cpu_second']:.1f} | {run['items_per_second']:.1f} "
+            f"| {method} | {run['items_per_cpu_second']:.1f} | {run['items_per_second']:.1f} "
             f"| {run['n_tokens']:,} | {run['peak_mb']:.0f} | {run['before_mb']:.0f} "
             f"| {run['n_items']:,} |"
         )
@@ -479,17 +482,19 @@ def lines_of(
         f"- the encoder's product alone takes {bound['product_share']:.0%} of the bound, the "
         "model's forward pass the rest"
     )
-    for way, run in agreement.items():
-        same, other = runs["same"], runs[way]
+    for method, differences in agreement.items():
+        same, other = runs["same"], runs[method]
         grown = max(same["peak_mb"] - same["before_mb"], 1.0)
         above = (other["peak_mb"] - other["before_mb"]) / grown
         yield (
-            f"- {way}, the same {other['n_items']:,} items: ours is {same[rate] / other[rate]:.1f} "
-            f"times as fast; {way} needs {other['peak_mb'] / same['peak_mb']:.2f} times the memory "
-            f"({above:.1f} times counting only what is above imports and weights). Of "
-            f"{run['n_pairs']:,} pairs of item and concept {run['pairs_in_both']:.4%} are in both; "
-            f"sums differ by {run['sums_error']:.1e} and peaks by {run['peaks_error']:.1e} of "
-            "their total"
+            f"- {method}, the same {other['n_items']:,} items: ours is "
+            f"{same[rate] / other[rate]:.1f} times as fast; {method} needs "
+            f"{other['peak_mb'] / same['peak_mb']:.2f} times the memory "
+            f"({above:.1f} times without imports and weights). Of "
+            f"{differences['n_pairs']:,} pairs of item and concept "
+            f"{differences['pairs_in_both']:.4%} are in both; sums differ by "
+            f"{differences['sums_error']:.1e} and peaks by "
+            f"{differences['peaks_error']:.1e} of their total"
         )
     yield ""
 
@@ -497,22 +502,24 @@ def lines_of(
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--items", type=int, default=5000)
-    parser.add_argument("--slow-items", type=int, default=500, help="items for plain and lens")
+    parser.add_argument(
+        "--slow-items", type=int, default=500, help="number of items for plain and lens"
+    )
     parser.add_argument("--model", default="builtin")
     parser.add_argument("--dictionary", default="builtin")
     parser.add_argument("--synthetic", action="store_true")
     parser.add_argument("--lens-batches", type=int, nargs="*", default=[], metavar="N")
-    parser.add_argument("--rounds", type=int, default=3, help="runs of bound and ours, in turn")
+    parser.add_argument("--rounds", type=int, default=3, help="alternating runs of bound and ours")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--dtype")
     parser.add_argument("--device")
-    parser.add_argument("--way", help=argparse.SUPPRESS)
+    parser.add_argument("--method", help=argparse.SUPPRESS)
     parser.add_argument("--scratch", help=argparse.SUPPRESS)
-    parser.add_argument("--name", help="of the results file")
+    parser.add_argument("--name", help="name of the results file")
     arguments = parser.parse_args()
     if not POOL.is_file():
-        sys.exit(f"{POOL}: the texts to measure on are not here.")
-    if arguments.way:
+        sys.exit(f"{POOL}: the pool that is measured on does not exist.")
+    if arguments.method:
         run_way(arguments)
         return
     command = " ".join(["python", "measurements/mapping_speed.py", *sys.argv[1:]])
@@ -543,9 +550,9 @@ def run_way(arguments: argparse.Namespace) -> None:
     import torch
 
     torch.set_num_threads(arguments.threads)
-    way, scratch = arguments.way, Path(arguments.scratch)
+    method, scratch = arguments.method, Path(arguments.scratch)
     items = read_items(POOL, arguments.items)
-    if way not in {"bound", "ours"}:
+    if method not in {"bound", "ours"}:
         items = evenly(items, arguments.slow_items)
     mapper = SaeMapper.from_specs(
         arguments.model,
@@ -553,14 +560,14 @@ def run_way(arguments: argparse.Namespace) -> None:
         dtype=arguments.dtype,
         device=arguments.device,
     )
-    if way == "bound":
+    if method == "bound":
         report = run_bound(items, mapper)
-    elif way in {"ours", "same"}:
-        report = run_ours(items, mapper, scratch / way if way == "same" else None)
-    elif way == "plain":
-        report = run_plain(items, mapper, scratch / way)
+    elif method in {"ours", "same"}:
+        report = run_ours(items, mapper, scratch / method if method == "same" else None)
+    elif method == "plain":
+        report = run_plain(items, mapper, scratch / method)
     else:
-        report = run_lens(items, mapper, scratch / way, int(way.removeprefix("lens-")))
+        report = run_lens(items, mapper, scratch / method, int(method.removeprefix("lens-")))
     print(json.dumps(report))
 
 

@@ -1,21 +1,21 @@
-"""Whether model gaps are real: planted weaknesses, the null, stability.
+"""Measure whether model gaps are real: planted weaknesses, the null, stability.
 
-planted     scores are drawn at 0.7, and at 0.3 on the items of some categories, which are then to
-            be recovered: each category once by itself, and draws of three. Four ways to count:
-            what the profile names at its 5% (groups of alike items and their parts, areas,
-            concepts; each stands for the category most of its items have), the clearest groups,
-            as many as were planted and whether or not they are significant (the size is fixed in
-            advance), the items of the groups, and the items that rank first by weakness, as many
-            as were planted (so that precision, recall and F1 are one number)
-null        scores permuted over items: nothing may stand out (at most 5% of the tested)
+planted     scores are drawn at 0.7, and at 0.3 on the items of the planted categories, which are
+            then to be recovered: each category alone, and draws of three. Recovery is counted in
+            four ways: the categories that the profile names at its 5% (groups of similar items and
+            their parts, areas, concepts; each stands for its most common category); the clearest
+            groups, as many as were planted, significant or not (the size is fixed in advance); the
+            items of the groups; and the items ranked weakest, as many as were planted (so that
+            precision, recall and F1 are the same number)
+null        scores are permuted over items: at most 5% of the tests may be significant
 stability   100 subsamples of 80% of the items: spread of chi_model and chi_bench
 
-Two bounds come from a classifier (logistic regression on the same embeddings, five-fold) that was
-told the true category of the other items, which no one is who only has scores. "Told" tests the
-group of items it puts into each category at the same 5%: what a search that knew what to look for
-would find. "Bound" is the items it puts into the planted categories.
+Two bounds come from a classifier (logistic regression on the same embeddings, five-fold) that is
+trained on the true categories of the other items, which are not available to a user who has only
+scores. "Told" tests the items that it assigns to each category at the same 5%: the result of a
+search that knows the categories. "Bound" is the items that it assigns to the planted categories.
 
-Whatever could be tuned was tuned on seeds 5000 to 7023; these figures are of seeds 1000 and up.
+All tuning used seeds 5000 to 7023; these figures are of seeds 1000 and up.
 
 python measurements/model_gaps.py --cache FOLDER         the built-in dictionary, all sets
 python measurements/model_gaps.py --cache FOLDER --pool  the same, and the whole pool's stability
@@ -60,7 +60,7 @@ SIZES = (1_000, 2_000, 4_000, 8_000, 20_000, 40_000)
 ENOUGH = 30
 FIRST_SEED = 1_000
 RECOGNISED = 0.6
-"""Share of a category's items the classifier gets right from which it counts as recognisable."""
+"""Share of correctly classified items from which a category counts as recognisable."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,52 +78,52 @@ class Labelled:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class Recovery:
     """How well one planted weakness was recovered."""
 
     profile: tuple[float, float]
-    """Precision and recall of categories, by all that the profile names."""
+    """Precision and recall of categories by everything that the profile names."""
 
     fixed: tuple[float, float]
-    """The same by the clearest groups of alike items, as many as were planted."""
+    """The same by the clearest groups of similar items, as many as were planted."""
 
-    told: tuple[float, float]
-    """The same by a search that was told the categories."""
+    informed: tuple[float, float]
+    """The same by a search that knows the categories."""
 
     by_dictionary: tuple[float, float]
     """The same by areas and concepts of the dictionary alone."""
 
     items: tuple[float, float]
-    """Precision and recall of the items of the groups of alike items."""
+    """Precision and recall of the items of the groups of similar items."""
 
     ranked: float
     bound: float
 
 
 def planted(
-    labelled: Labelled, dictionary: Dictionary, areas: Areas, *, choices: Sequence[set[str]]
-) -> list[Found]:
+    mapped_set: Labelled, dictionary: Dictionary, areas: Areas, *, choices: Sequence[set[str]]
+) -> list[Recovery]:
     """Plant each choice of categories and recover them."""
-    likely = separability(labelled)
-    vectors = embeddings_of(labelled.concept_map)
+    likely = separability(mapped_set)
+    vectors = embeddings_of(mapped_set.concept_map)
     tree = SearchTree.from_items(vectors)
-    shares = item_shares(labelled.concept_map, dictionary, areas).tocsc()
-    saliency = labelled.concept_map.saliency_matrix().tocsc()
+    shares = item_shares(mapped_set.concept_map, dictionary, areas).tocsc()
+    saliency = mapped_set.concept_map.saliency_matrix().tocsc()
     recoveries = []
     for seed, chosen in enumerate(choices, start=FIRST_SEED):
         rng = np.random.default_rng([seed, len(chosen)])
-        weak = np.isin(labelled.labels, list(chosen))
+        weak = np.isin(mapped_set.labels, list(chosen))
         scores = (rng.random(len(weak)) < np.where(weak, BASE - DROP, BASE)).astype(float)
-        result = measure(labelled.concept_map, scores, dictionary, areas, rng=rng)
-        basis = control_basis(labelled.concept_map.n_tokens, None)
+        result = measure(mapped_set.concept_map, scores, dictionary, areas, rng=rng)
+        basis = control_basis(mapped_set.concept_map.n_tokens, None)
         residuals = scores - basis @ (basis.T @ scores)
         groups = [part for whole in result.regions for part in (whole, *whole.parts)]
-        regions = [commonest(labelled.labels[list(group.rows)]) for group in groups]
+        regions = [commonest(mapped_set.labels[list(group.rows)]) for group in groups]
         dictionary_names = [
-            weighted(shares, area.unit, labelled.labels) for area, _ in result.profile()
+            weighted(shares, area.unit, mapped_set.labels) for area, _ in result.profile()
         ]
         dictionary_names += [
-            weighted(saliency, head.unit, labelled.labels) for head, *_ in result.other_groups()
+            weighted(saliency, head.unit, mapped_set.labels) for head, *_ in result.other_groups()
         ]
         clearest = find_weak_regions(tree, residuals, rng=rng, level=1.0, max_regions=len(chosen))
         in_groups = np.zeros(len(weak), dtype=bool)
@@ -131,14 +131,14 @@ def planted(
             in_groups[list(region.rows)] = True
         n = int(weak.sum())
         wholes = tuple(Region(region.rows, region.gap, region.p_value) for region in result.regions)
-        places = [labelled.categories.index(category) for category in chosen]
+        places = [mapped_set.categories.index(category) for category in chosen]
         recoveries.append(
-            Found(
+            Recovery(
                 precision_recall(regions + dictionary_names, chosen),
                 precision_recall(
-                    [commonest(labelled.labels[list(region.rows)]) for region in clearest], chosen
+                    [commonest(mapped_set.labels[list(region.rows)]) for region in clearest], chosen
                 ),
-                precision_recall(told(labelled, likely, residuals), chosen),
+                precision_recall(informed_search(mapped_set, likely, residuals), chosen),
                 precision_recall(dictionary_names, chosen),
                 (
                     float(weak[in_groups].mean()) if in_groups.any() else 0.0,
@@ -151,17 +151,17 @@ def planted(
     return recoveries
 
 
-def told(
-    labelled: Labelled, likely: NDArray[np.float64], residuals: NDArray[np.float64]
+def informed_search(
+    mapped_set: Labelled, likely: NDArray[np.float64], residuals: NDArray[np.float64]
 ) -> list[str]:
-    """Name the categories that are weak by the items a classifier puts into each."""
+    """Return the categories that are weak on the items that a classifier assigns to them."""
     n, spread = len(residuals), residuals.std()
     size = np.bincount(likely.argmax(axis=1), minlength=likely.shape[1])
     gap = np.bincount(likely.argmax(axis=1), residuals, likely.shape[1]) / np.maximum(size, 1)
     error = spread * np.sqrt(1 / np.maximum(size, 1) - 1 / n)
     q_value = adjust_p_values(np.where(size > 1, ndtr(gap / error), np.nan))
     return [
-        labelled.categories[place] for place in np.flatnonzero((q_value <= 0.05) & (gap <= -0.05))
+        mapped_set.categories[place] for place in np.flatnonzero((q_value <= 0.05) & (gap <= -0.05))
     ]
 
 
@@ -186,40 +186,44 @@ def measure(
     return result
 
 
-def separability(labelled: Labelled) -> NDArray[np.float64]:
-    """Chance of each category for each item, by a classifier that was not shown the item."""
+def separability(mapped_set: Labelled) -> NDArray[np.float64]:
+    """Return the probability of each category for each item, by cross-validation."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.model_selection import cross_val_predict
 
     model = LogisticRegression(C=10, max_iter=200)
     likely: NDArray[np.float64] = cross_val_predict(
-        model, embeddings_of(labelled.concept_map), labelled.labels, cv=5, method="predict_proba"
+        model,
+        embeddings_of(mapped_set.concept_map),
+        mapped_set.labels,
+        cv=5,
+        method="predict_proba",
     )
     return likely
 
 
 def embeddings_of(concept_map: ConceptMap) -> NDArray[np.float64]:
-    """Return the embeddings in full precision."""
+    """Return the embeddings in double precision."""
     if concept_map.embeddings is None:
-        raise SystemExit("The map holds no embeddings; map with a mapper that makes them.")
+        raise SystemExit("The map has no embeddings. Use a mapper that stores them.")
     return concept_map.embeddings.astype(np.float64)
 
 
 def commonest(labels: NDArray[np.str_]) -> str:
-    """Return the label most items have."""
+    """Return the most common label."""
     names, counts = np.unique(labels, return_counts=True)
     return str(names[counts.argmax()])
 
 
 def weighted(weights, unit: int, labels: NDArray[np.str_]) -> str:  # noqa: ANN001 - csc_array
-    """Return the label with most of a column's weight."""
+    """Return the label with the largest share of a column's weight."""
     part = slice(int(weights.indptr[unit]), int(weights.indptr[unit + 1]))
     names, place = np.unique(labels[weights.indices[part]], return_inverse=True)
     return str(names[np.bincount(place, weights=weights.data[part]).argmax()])
 
 
 def precision_recall(names: Sequence[str], chosen: set[str]) -> tuple[float, float]:
-    """Share of names that were planted, and of planted ones that were named."""
+    """Return the share of names that were planted, and of planted categories that were named."""
     right = [name in chosen for name in names]
     return (float(np.mean(right)) if right else 0.0, len(chosen & set(names)) / len(chosen))
 
@@ -229,14 +233,14 @@ def f1(pairs: Sequence[tuple[float, float]]) -> float:
     return float(np.mean([2 * p * r / (p + r) if p + r else 0.0 for p, r in pairs]))
 
 
-def null(labelled: Labelled, dictionary: Dictionary, areas: Areas) -> tuple[int, ...]:
-    """Tested and found concepts, tested and found areas, runs with a group of alike items."""
+def null(mapped_set: Labelled, dictionary: Dictionary, areas: Areas) -> tuple[int, ...]:
+    """Count tested and significant concepts and areas, and runs with a group of similar items."""
     rng = np.random.default_rng(1)
-    scores = (rng.random(len(labelled.labels)) < BASE).astype(float)
+    scores = (rng.random(len(mapped_set.labels)) < BASE).astype(float)
     total = np.zeros(5, dtype=np.int64)
     for _ in range(PERMUTATIONS):
         result = measure(
-            labelled.concept_map, rng.permutation(scores), dictionary, areas, rng=rng, poor=0.0
+            mapped_set.concept_map, rng.permutation(scores), dictionary, areas, rng=rng, poor=0.0
         )
         for place, table in ((0, result.concepts), (2, result.areas)):
             if table is not None:
@@ -246,16 +250,16 @@ def null(labelled: Labelled, dictionary: Dictionary, areas: Areas) -> tuple[int,
     return tuple(total.tolist())
 
 
-def stability(labelled: Labelled, n: int) -> tuple[float, ...]:
-    """Spread of chi_model and chi_bench over subsamples of n items.
+def stability(mapped_set: Labelled, n: int) -> tuple[float, ...]:
+    """Measure the spread of chi_model and chi_bench over subsamples of n items.
 
-    Over all concepts that every subsample shows, and over those with enough items in it. The
-    subsamples are columns of one matrix, so that both scores are products with it.
+    Spreads are means over all concepts that every subsample has, and over those with enough items.
+    The subsamples are columns of one matrix, so that both scores are products with it.
     """
     rng = np.random.default_rng(2)
-    rows = np.sort(rng.permutation(len(labelled.labels))[:n])
-    sample = labelled.concept_map.take(rows)
-    weak = labelled.labels[rows] == labelled.categories[0]
+    rows = np.sort(rng.permutation(len(mapped_set.labels))[:n])
+    sample = mapped_set.concept_map.take(rows)
+    weak = mapped_set.labels[rows] == mapped_set.categories[0]
     scores = (rng.random(n) < np.where(weak, BASE - DROP, BASE)).astype(float)
     enough = np.bincount(sample.indices, minlength=sample.n_concepts) >= ENOUGH
     included = np.zeros((n, SUBSAMPLES), dtype=np.float32)
@@ -278,16 +282,16 @@ def stability(labelled: Labelled, n: int) -> tuple[float, ...]:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--sets", nargs="+", help="some of the sets; default: all")
-    parser.add_argument("--draws", type=int, default=12, help="of three categories at once")
+    parser.add_argument("--sets", nargs="+", help="names of sets; default: all")
+    parser.add_argument("--draws", type=int, default=12, help="number of draws of three categories")
     parser.add_argument(
-        "--pool", action="store_true", help="stability over the pool and the benchmarks as well"
+        "--pool", action="store_true", help="measure stability on the pool and the benchmarks too"
     )
-    parser.add_argument("--cache", type=Path, help="folder that keeps the maps for another run")
+    parser.add_argument("--cache", type=Path, help="folder in which maps are cached between runs")
     parser.add_argument("--out", type=Path, default=HERE / "results" / "model_gaps.md")
     arguments = parser.parse_args()
     if not DATA.exists():
-        print(f"{DATA} is not here; the sets come from there.", file=sys.stderr)
+        print(f"{DATA} does not exist; it has the sets.", file=sys.stderr)
         return 2
     mapper = open_mapper("builtin", "builtin")
     dictionary = mapper.dictionary
@@ -301,17 +305,22 @@ def main() -> int:
         if arguments.sets is None or item_set.name in arguments.sets
     ]
     lines = head(
-        dictionary, arguments.draws, [labelled.name for labelled in sets], pool=arguments.pool
+        dictionary, arguments.draws, [mapped_set.name for mapped_set in sets], pool=arguments.pool
     )
-    rows = [set_lines(labelled, dictionary, draws=arguments.draws) for labelled in sets]
+    rows = [set_lines(mapped_set, dictionary, draws=arguments.draws) for mapped_set in sets]
     lines += [line for _, planted_rows, _ in rows for line in planted_rows]
     lines += mean_lines([figures for figures, _, _ in rows])
     lines += [
         "",
-        "Aim: 0.80. What a search that was told the categories does not find (see told), for want "
-        "of items or because their texts are like those of others, scores alone do not show.",
+        "Target: 0.80. Weaknesses that a search with known categories misses (column told), for "
+        "lack of items or because their texts resemble those of others, are not visible in scores.",
     ]
-    lines += ["", "## Null", "", "| set | concepts found of tested | areas | runs with a group |"]
+    lines += [
+        "",
+        "## Null",
+        "",
+        "| set | concepts significant of tested | areas | runs with a group |",
+    ]
     lines += ["|---|---|---|---|", *(line for _, _, line in rows), ""]
     if arguments.pool:
         sets.append(everything_else(sets, mapper, cache=arguments.cache))
@@ -322,8 +331,8 @@ def main() -> int:
 
 
 def everything_else(sets: Sequence[Labelled], mapper: Mapper, *, cache: Path | None) -> Labelled:
-    """Map the pool and the benchmarks of `real_runs.py`, less the items of the sets."""
-    used = {digest for labelled in sets for digest in labelled.concept_map.digests}
+    """Map the pool and the benchmarks of `real_runs.py`, without the items of the sets."""
+    used = {digest for mapped_set in sets for digest in mapped_set.concept_map.digests}
     paths = [DATA / "pool" / "pool.jsonl.gz"]
     paths += [DATA / "benchmarks" / name for name in BENCHMARKS]
     items = {item.digest: item for path in paths for item in load_benchmark(path).items}
@@ -332,7 +341,7 @@ def everything_else(sets: Sequence[Labelled], mapper: Mapper, *, cache: Path | N
 
 
 def head(dictionary: Dictionary, draws: int, names: Sequence[str], *, pool: bool) -> list[str]:
-    """What was run."""
+    """Return the head of the page: the command and the settings."""
     return [
         "# Model gaps",
         "",
@@ -343,12 +352,12 @@ def head(dictionary: Dictionary, draws: int, names: Sequence[str], *, pool: bool
         "",
         "## Planted weaknesses",
         "",
-        f"Each category by itself, and {draws} draws of three. Precision, recall and F1 are means "
-        "over them of what the profile names (groups of alike items and their parts, areas, "
-        "concepts), each for the category most of its items have. The other columns are F1. Fixed "
-        "size: the clearest groups, as many as were planted; told: a search that was told the "
-        "categories; dictionary: areas and concepts alone; items: those in the groups; ranked: as "
-        "many items as were planted; bound: a classifier that was told the categories.",
+        f"Each category alone, and {draws} draws of three. Precision, recall and F1 are means over "
+        "them of what the profile names (groups of similar items and their parts, areas, "
+        "concepts), each standing for its most common category. The other columns are F1. Fixed "
+        "size: the clearest groups, as many as were planted; told: a search that knows the categories; "
+        "dictionary: areas and concepts alone; items: those in the groups; ranked: as many items "
+        "as were planted; bound: a classifier that knows the categories.",
         "",
         "| set | items | categories | planted | precision | recall | F1 | fixed size | told "
         "| dictionary | items | ranked | bound |",
@@ -357,15 +366,19 @@ def head(dictionary: Dictionary, draws: int, names: Sequence[str], *, pool: bool
 
 
 def set_lines(
-    labelled: Labelled, dictionary: Dictionary, *, draws: int
+    mapped_set: Labelled, dictionary: Dictionary, *, draws: int
 ) -> tuple[dict[str, list[float]], list[str], str]:
-    """The figures by what was planted, and the rows of one set: planted, null."""
-    areas = group_areas(dictionary, concept_map=[labelled.concept_map])
+    """Return the figures of a set by planting, its rows of the table, and its row of the null."""
+    areas = group_areas(dictionary, concept_map=[mapped_set.concept_map])
     rng = np.random.default_rng(FIRST_SEED)
-    three = [set(rng.choice(labelled.categories, 3, replace=False).tolist()) for _ in range(draws)]
-    singles = planted(labelled, dictionary, areas, choices=[{name} for name in labelled.categories])
+    three = [
+        set(rng.choice(mapped_set.categories, 3, replace=False).tolist()) for _ in range(draws)
+    ]
+    singles = planted(
+        mapped_set, dictionary, areas, choices=[{name} for name in mapped_set.categories]
+    )
     recognisable = [recovery for recovery in singles if recovery.bound >= RECOGNISED]
-    triples = planted(labelled, dictionary, areas, choices=three)
+    triples = planted(mapped_set, dictionary, areas, choices=three)
     lines, by_planted = [], {}
     for planting, recoveries in (
         ("1", singles),
@@ -379,7 +392,7 @@ def set_lines(
             float(np.mean([row.profile[1] for row in recoveries])),
             *(
                 f1([getattr(row, name) for row in recoveries])
-                for name in ("profile", "fixed", "told", "by_dictionary", "items")
+                for name in ("profile", "fixed", "informed", "by_dictionary", "items")
             ),
             *(
                 float(np.mean([getattr(row, name) for row in recoveries]))
@@ -388,9 +401,9 @@ def set_lines(
         ]
         lines.append(
             row_of(
-                labelled.name,
-                len(labelled.labels),
-                len(labelled.categories),
+                mapped_set.name,
+                len(mapped_set.labels),
+                len(mapped_set.categories),
                 planting,
                 figures=figures,
             )
@@ -399,8 +412,8 @@ def set_lines(
             figures
         )
         print(lines[-1], flush=True)
-    tested, out, n_areas, areas_out, runs = null(labelled, dictionary, areas)
-    line = f"| {labelled.name} | {out} of {tested} | {areas_out} of {n_areas} "
+    tested, out, n_areas, areas_out, runs = null(mapped_set, dictionary, areas)
+    line = f"| {mapped_set.name} | {out} of {tested} | {areas_out} of {n_areas} "
     line += f"| {runs} of {PERMUTATIONS} |"
     print(line, flush=True)
     return by_planted, lines, line
@@ -409,13 +422,13 @@ def set_lines(
 def row_of(
     name: str, n_items: object, n_categories: object, planting: str, figures: list[float]
 ) -> str:
-    """One row of the table of planted weaknesses."""
+    """Return a row of the table of planted weaknesses."""
     cells = " | ".join(f"{figure:.3f}" for figure in figures)
     return f"| {name} | {n_items} | {n_categories} | {planting} | {cells} |"
 
 
 def mean_lines(sets: Sequence[dict[str, list[float]]]) -> list[str]:
-    """Means over the sets, by what was planted."""
+    """Return rows of means over the sets, by planting."""
     return [
         row_of(
             "mean",
@@ -429,17 +442,17 @@ def mean_lines(sets: Sequence[dict[str, list[float]]]) -> list[str]:
 
 
 def stability_lines(sets: Sequence[Labelled]) -> list[str]:
-    """Spreads by number of items, of all sets together."""
+    """Return the table of spreads by number of items, over all sets together."""
     union = Labelled(
         "all",
-        np.concatenate([labelled.labels for labelled in sets]),
-        ConceptMap.concatenate([labelled.concept_map for labelled in sets]),
+        np.concatenate([mapped_set.labels for mapped_set in sets]),
+        ConceptMap.concatenate([mapped_set.concept_map for mapped_set in sets]),
     )
     lines = [
         "## Stability",
         "",
-        "Items of all sets together. Mean spread over concepts (in brackets: over those that "
-        f"{ENOUGH} items or more show). Aims: 0.014 for chi_model, 0.025 for chi_bench.",
+        "Items of all sets together. Mean spread over concepts (in brackets: over those with "
+        f"{ENOUGH} items or more). Targets: 0.014 for chi_model, 0.025 for chi_bench.",
         "",
         "| items | chi_model | chi_bench | concepts with enough items |",
         "|---|---|---|---|",
@@ -453,8 +466,8 @@ def stability_lines(sets: Sequence[Labelled]) -> list[str]:
         )
         print(lines[-1], flush=True)
     needed = [
-        f"{round(total * (spread / aim) ** 2, -3):,.0f} for {name}"
-        for name, spread, aim in (
+        f"{round(total * (spread / target) ** 2, -3):,.0f} for {name}"
+        for name, spread, target in (
             ("chi_model", model, 0.014),
             ("chi_model of concepts with enough items", model_enough, 0.014),
             ("chi_bench", bench, 0.025),
@@ -463,8 +476,8 @@ def stability_lines(sets: Sequence[Labelled]) -> list[str]:
     return [
         *lines,
         "",
-        "Spreads fall with about the root of the number of items, though more items bring rarer "
-        f"concepts; by that the aims take about {', '.join(needed)}.",
+        "Spreads fall roughly with the square root of the number of items, though more items add "
+        f"rarer concepts. At that rate the targets need about {', '.join(needed)}.",
     ]
 
 

@@ -1,11 +1,11 @@
-"""Whether a planted gap comes back: categories taken out of a benchmark and left in the pool.
+"""Measure recovery of planted gaps: categories removed from a benchmark but not from the pool.
 
-A categorised set is split into a benchmark and a pool, and one category (or three) is taken out
-of the benchmark. Precision is the share of the 50 first proposals that belong to what was taken
-out (of as many as there are, where a category has fewer); evenness is how equally three
-categories come back, 1 being equal shares.
+A categorised set is split into a benchmark and a pool, and one category (or three) is removed from
+the benchmark. Precision is the share of the first 50 proposals that belong to a removed category
+(of fewer, where the pool has fewer such items). Evenness is how equally three categories are
+recovered; 1 is equal shares.
 
-Everything that can be tuned was tuned on seeds 0 to 19; reported figures are of seeds 1000 to 1019.
+All tuning used seeds 0 to 19; reported figures are of seeds 1000 to 1019.
 
 python measurements/planted_gaps.py                               all sets, built-in dictionary
 python measurements/planted_gaps.py --dictionary FOLDER --sets trivia medicine --levels
@@ -53,7 +53,7 @@ from benchdesign.selection.additions import ProposalSettings
 
 HERE = Path(__file__).resolve().parent
 SATURATED = 2 / 3
-"""A set is saturated where novelty alone finds this share: 1.5 times as much is not to be had."""
+"""Precision of novelty from which a set is saturated: 1.5 times as much is impossible."""
 
 Ranking = Callable[[Side, Side, int, int], Sequence[int]]
 """(benchmark, pool, n, seed) to pool positions, best first."""
@@ -81,7 +81,7 @@ def planted_precision(
     seeds: Iterable[int] = TUNING_SEEDS,
     words: Mapping[str, ConceptMap] | None = None,
 ) -> dict[str, Score]:
-    """Score a ranking on every set; without a method, ours with the given dictionary."""
+    """Score a ranking on every set; without a method, our ranking with `dictionary`."""
     if method is None:
         assert dictionary is not None, "our own ranking needs a dictionary"
         method = concept_ranking(dictionary, settings)
@@ -105,7 +105,7 @@ def planted_precision(
 
 
 def concept_ranking(dictionary: Dictionary, settings: ProposalSettings | None = None) -> Ranking:
-    """Return our own ranking under some dictionary and settings."""
+    """Return our ranking with a dictionary and settings."""
 
     def rank(benchmark: Side, pool: Side, n: int, seed: int) -> Sequence[int]:
         return rank_by_concepts(
@@ -187,7 +187,7 @@ class Measurement:
         )
 
     def score_words(self, *, n_removed: int, seeds: Iterable[int]) -> dict[str, Score]:
-        """Score bags of words, whose vocabulary differs from set to set."""
+        """Score bags of words; every set has its own vocabulary."""
         scores: dict[str, Score] = {}
         for name in self._maps:
             scores |= planted_precision(
@@ -202,7 +202,7 @@ class Measurement:
         return scores
 
     def tuned_dense(self, *, n_removed: int) -> str:
-        """Return the dense ranking that is best on average over the first five tuning seeds."""
+        """Return the name of the best ridge ranking on average over the first five tuning seeds."""
         means = {
             name: _mean(self.score(method, n_removed=n_removed, seeds=TUNING_SEEDS[:5]))
             for name, method in dense_rankings().items()
@@ -231,10 +231,10 @@ class Measurement:
 
 
 def describe(table: Mapping[str, Mapping[str, Score]], *, n_removed: int) -> list[str]:
-    """Return a table in Markdown: precision, and evenness where several were taken out."""
+    """Return a Markdown table: precision, and evenness if several categories were removed."""
     sets = list(next(iter(table.values())))
     lines = [
-        f"| {n_removed} taken out | " + " | ".join(sets) + " | mean |",
+        f"| {n_removed} removed | " + " | ".join(sets) + " | mean |",
         "|---" * (len(sets) + 2) + "|",
     ]
     for name, scores in table.items():
@@ -252,7 +252,7 @@ def describe(table: Mapping[str, Mapping[str, Score]], *, n_removed: int) -> lis
 
 
 def verdicts(table: Mapping[str, Mapping[str, Score]]) -> list[str]:
-    """Return what the targets say: novelty, the best dense ranking, and the average."""
+    """Return our ranking compared with novelty, the best dense ranking, and the average."""
     ours, novelty = table["ours"], table["novelty"]
     dense = [table[name] for name in table if name.startswith(("mean", "ridge"))]
     lines = []
@@ -274,10 +274,14 @@ def main() -> None:
     parser.add_argument("--dictionary", default="builtin")
     parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "planted-maps")
     parser.add_argument("--sets", nargs="*", default=None)
-    parser.add_argument("--levels", action="store_true", help="also every level alone")
-    parser.add_argument("--draws", type=int, default=20, help="draws a set (default 20)")
-    parser.add_argument("--removed", type=int, nargs="+", default=[1, 3], help="categories")
-    parser.add_argument("--tune", action="store_true", help="tuning seeds, nothing is written")
+    parser.add_argument("--levels", action="store_true", help="also score every level alone")
+    parser.add_argument("--draws", type=int, default=20, help="draws per set (default 20)")
+    parser.add_argument(
+        "--removed", type=int, nargs="+", default=[1, 3], help="numbers of removed categories"
+    )
+    parser.add_argument(
+        "--tune", action="store_true", help="use the tuning seeds and write no page"
+    )
     parser.add_argument("--out", type=Path, default=HERE / "results" / "planted_gaps.md")
     options = parser.parse_args()
     started = time.monotonic()

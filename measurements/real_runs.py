@@ -137,7 +137,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("pool", type=Path)
     parser.add_argument("--benchmarks", type=Path, required=True)
-    parser.add_argument("--folder", type=Path, required=True, help="folder for outputs and workspaces of the runs")
+    parser.add_argument("--folder", type=Path, required=True, help="folder of the runs")
     parser.add_argument("--add", type=int, default=20)
     parser.add_argument("--only", nargs="*", default=BENCHMARKS)
     parser.add_argument("--pool-is", default="", help="description of the pool, for the page")

@@ -1,21 +1,21 @@
-"""How time and memory grow with the pool: 10,000, 100,000 and 1,000,000 items.
+"""Measure how time and memory grow with the pool: 10,000, 100,000 and 1,000,000 items.
 
-The maps are made up, with the sparsity that 500 items of a mixed pool of real benchmarks have
-under the built-in dictionary: 87 content tokens an item (median 50), 582 concepts an item of which
-206 are present, concepts as common as they are there. Items have one of 40 subjects; the benchmark
-lacks three of them. Rows of a map repeat after 65,536 items, under other ids and texts.
+The maps are synthetic. Their sparsity is that of 500 items of a mixed pool of real benchmarks under
+the built-in dictionary: 87 content tokens per item (median 50), and 582 concepts per item, of which
+206 are present; concepts are as common as in that pool. Items have one of 40 subjects; the
+benchmark lacks three of them. Rows of a map repeat after 65,536 items, with other ids and texts.
 
     load        the pool's map, from Parquet, and the benchmark's
     coverage    reference rates of the pool, coverage of the benchmark
     gaps        statuses of concepts, areas and their statuses
     proposals   500 items to add
     workspace   (--workspace) pool and benchmark as JSONL files in a workspace: `run` after mapping,
-                then what `proposals` and `open` load, the pool's items and their digests included
-    file        (--file-gigabytes) a JSONL file of that size is loaded: items of 80 words with
-                another 190 in a field that is no part of their text
+                then the data that `proposals` and `open` load, with the pool's items and digests
+    file        (--file-gigabytes) a JSONL file of that size is loaded: items of 80 words, with
+                another 190 words in a field that is not part of their text
 
-Every stage runs in a process of its own, which first does the stages before it; its time is its
-own, its memory the largest the process ever had. Time by the clock, one thread for arithmetic.
+Every stage runs in its own process, after the stages before it. Its time excludes them; its memory
+is the peak of the process. Times are wall times with one thread for arithmetic.
 
 python measurements/scale.py                              10,000 and 100,000 items
 python measurements/scale.py --items 10000 100000 1000000 --workspace --file-gigabytes 2
@@ -79,13 +79,13 @@ SHARE_BY_RANK = (
 
 
 def make_words(rng: np.random.Generator) -> list[str]:
-    """Return words to make texts of."""
+    """Return random words of three syllables."""
     syllables = np.asarray([a + b for a in "bdfgklmnprstvz" for b in "aeiou"])
     return ["".join(rng.choice(syllables, 3)) for _ in range(5_000)]
 
 
 def make_items(n: int, *, prefix: str, seed: int) -> Iterator[tuple[str, str]]:
-    """Yield ids and texts of made-up words; no two texts are alike."""
+    """Yield ids and texts of random words; no two texts are equal."""
     rng = np.random.default_rng(seed)
     words = make_words(rng)
     for start in range(0, n, BLOCK):
@@ -96,7 +96,7 @@ def make_items(n: int, *, prefix: str, seed: int) -> Iterator[tuple[str, str]]:
 
 
 def make_file(path: Path, gigabytes: float) -> None:
-    """Write a JSONL benchmark of a size, of made-up words, unless it is there."""
+    """Write a JSONL benchmark of random words of the given size, unless it exists."""
     if path.exists():
         return
     rng = np.random.default_rng(3)
@@ -118,12 +118,12 @@ def make_file(path: Path, gigabytes: float) -> None:
 
 
 def as_item(item_id: str, row: int, text: str) -> Item:
-    """Return what reading a JSONL line with one prompt gives."""
+    """Return the item of a JSONL line that has only a prompt."""
     return Item(item_id, row, text, ((0, len(text)),), text)
 
 
 class MapMaker:
-    """Makes maps with the sparsity of real ones, a block of items at a time."""
+    """Generator of maps with the sparsity of real maps, in blocks of items."""
 
     def __init__(self, dictionary: Dictionary) -> None:
         self._dictionary = dictionary
@@ -140,7 +140,7 @@ class MapMaker:
         self._centres = centres / np.linalg.norm(centres, axis=1, keepdims=True)
 
     def blocks(self, digests: list[str], *, subjects: int, seed: int) -> Iterator[ConceptMap]:
-        """Yield the map of some items in parts."""
+        """Yield the map of the items with these digests in blocks."""
         rng = np.random.default_rng(seed)
         blocks: list[ConceptMap] = []
         for place, start in enumerate(range(0, len(digests), BLOCK)):
@@ -156,7 +156,7 @@ class MapMaker:
         n, table = len(digests), self._dictionary.table
         tokens = np.clip(np.exp(rng.normal(3.93, 0.99, n)), 3, 2_000).astype(np.int32)
         subject = rng.integers(0, subjects, n)
-        # Longer items show more concepts, by the power that real ones have.
+        # Longer items have more concepts, with the exponent of real items.
         factor = ((tokens / 50) ** 0.7).astype(np.float32)[:, None]
         fires = rng.random((n, self._dictionary.n_concepts), dtype=np.float32) < -np.expm1(
             -self._rates[subject] * factor
@@ -188,7 +188,7 @@ class MapMaker:
 
 
 def make_set(folder: Path, name: str, n: int, *, subjects: int, seed: int) -> int:
-    """Write items as JSONL and their map as Parquet; returns the entries of the map."""
+    """Write items as JSONL and their map as Parquet; return the number of entries of the map."""
     from benchdesign.concepts.maps.map_file import MapWriter
 
     digests = []
@@ -206,7 +206,7 @@ def make_set(folder: Path, name: str, n: int, *, subjects: int, seed: int) -> in
 
 
 def make_pool(folder: Path, n: int) -> dict[str, Any]:
-    """Make pool and benchmark, unless they are there."""
+    """Write pool and benchmark unless they exist; return the size of the pool's map."""
     path = folder / "facts.json"
     if path.exists():
         return dict(json.loads(path.read_text("utf-8")))
@@ -219,12 +219,12 @@ def make_pool(folder: Path, n: int) -> dict[str, Any]:
 
 
 def peak_gigabytes() -> float:
-    """Largest memory this process ever had."""
+    """Return the peak memory of this process."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 
 
 def run_stage(folder: Path, stage: str) -> dict[str, float]:
-    """Do the stages up to one, and say how long that one took and how large the process got."""
+    """Run the stages up to `stage`; return the time of `stage` and the peak memory."""
     from benchdesign.coverage.area_gaps import find_area_gaps
     from benchdesign.coverage.areas import group_areas
     from benchdesign.selection.additions import plan_additions
@@ -283,7 +283,7 @@ def run_stage(folder: Path, stage: str) -> dict[str, float]:
         "seconds": seconds,
         "cpu": processor,
         "gigabytes": peak_gigabytes(),
-        "found": state.get("n", 0),
+        "n_results": state.get("n", 0),
     }
 
 
@@ -297,7 +297,7 @@ def read_items(path: Path) -> list[Item]:
 
 
 def run_workspace(folder: Path, stage: str) -> dict[str, float]:
-    """Do what a user's command does in a workspace whose maps are there."""
+    """Run or open a workspace whose maps exist, as a user's command would."""
     from benchdesign.pipeline.run import run_pipeline
     from benchdesign.workspace.settings import Settings
     from benchdesign.workspace.workspace import Workspace
@@ -323,12 +323,12 @@ def run_workspace(folder: Path, stage: str) -> dict[str, float]:
         "seconds": time.perf_counter() - started,
         "cpu": time.process_time() - used,
         "gigabytes": peak_gigabytes(),
-        "found": n,
+        "n_results": n,
     }
 
 
 def run_file(path: Path) -> dict[str, float]:
-    """Load a file, and say how much of it is the text of its items."""
+    """Load a file; return time, memory, and the size of the text of its items."""
     from benchdesign.benchmarks.load import load_benchmark
 
     started, used = time.perf_counter(), time.process_time()
@@ -337,14 +337,14 @@ def run_file(path: Path) -> dict[str, float]:
         "seconds": time.perf_counter() - started,
         "cpu": time.process_time() - used,
         "gigabytes": peak_gigabytes(),
-        "found": len(items),
+        "n_results": len(items),
         "text": sum(len(item.text) for item in items) / 1e9,
         "file": path.stat().st_size / 1e9,
     }
 
 
 def measure(folder: Path, kind: str, stage: str) -> dict[str, float]:
-    """Run one stage in a process of its own."""
+    """Run one stage in its own process."""
     process = subprocess.run(
         [sys.executable, __file__, "--folder", str(folder), f"--{kind}", stage],
         env={**os.environ, "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"},
@@ -356,7 +356,7 @@ def measure(folder: Path, kind: str, stage: str) -> dict[str, float]:
 
 
 def growth(values: NDArray[np.float64] | list[float], sizes: list[int]) -> str:
-    """Return the power of the number of items that the last step grew by."""
+    """Return the exponent of growth with the number of items over the last step."""
     if len(sizes) < 2 or not values[-2]:
         return "-"
     return f"{np.log(values[-1] / values[-2]) / np.log(sizes[-1] / sizes[-2]):.2f}"
@@ -368,12 +368,14 @@ def describe(
     """Return the tables in Markdown."""
     header = " | ".join(f"{size:,} items" for size in sizes)
     lines = [
-        f"| stage | {header} | grows by power |",
+        f"| stage | {header} | exponent of growth |",
         "|---" * (len(sizes) + 2) + "|",
         "| entries of the pool's map, millions | "
         + " | ".join(f"{pool['entries'] / 1e6:.1f}" for pool in facts)
         + " | |",
-        "| its file, MB | " + " | ".join(f"{pool['megabytes']:.0f}" for pool in facts) + " | |",
+        "| file of the map, MB | "
+        + " | ".join(f"{pool['megabytes']:.0f}" for pool in facts)
+        + " | |",
     ]
     for stage, runs in results.items():
         cells = [
@@ -391,9 +393,9 @@ def describe(
 
 
 def describe_file(figures: dict[str, float]) -> str:
-    """Return what loading one large file took, in a sentence."""
+    """Return a sentence on the time and memory of loading a large file."""
     return (
-        f"A JSONL file of {figures['file']:.2f} GB, {figures['found']:,} items whose texts are "
+        f"A JSONL file of {figures['file']:.2f} GB, {figures['n_results']:,} items whose texts are "
         f"{figures['text']:.2f} GB, loads in {figures['seconds']:.0f} s ({figures['cpu']:.0f} s of "
         f"processor) and {figures['gigabytes']:.2f} GB."
     )
@@ -404,7 +406,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--items", type=int, nargs="+", default=[10_000, 100_000])
     parser.add_argument("--folder", type=Path, default=Path(tempfile.gettempdir()) / "scale-maps")
-    parser.add_argument("--workspace", action="store_true", help="also what commands load")
+    parser.add_argument("--workspace", action="store_true", help="also measure the workspace")
     parser.add_argument("--out", type=Path, default=HERE / "results" / "scale.md")
     parser.add_argument("--stage", choices=STAGES, help=argparse.SUPPRESS)
     parser.add_argument("--file-gigabytes", type=float, help="also load a JSONL file of this size")
@@ -438,7 +440,7 @@ def main() -> None:
         f"Command: `python measurements/{Path(sys.argv[0]).name} {' '.join(sys.argv[1:])}`",
         "",
         f"Python {platform.python_version()}, numpy {np.__version__}, {os.cpu_count()} processors "
-        "shared with other work; seconds by the clock (of processor), peak memory of the process.",
+        "shared with other work; wall seconds (processor seconds), peak memory of the process.",
         "",
         *describe(options.items, facts, results),
         "",

@@ -1,9 +1,9 @@
-"""Whole workspaces made up without a model: what a person has after mapping, judging and choosing.
+"""Build complete synthetic workspaces without a model, with every stage up to date.
 
-Items are lines of made-up words under one of 40 categories. Their maps have the size of real ones:
-some 600 concepts an item, few of them common and most rare, a third strong enough to be present.
-The benchmark shows one concept in twelve hardly ever, so that there are gaps and items that fill
-them. Gaps and candidates are found as they always are; duplicates are not looked for.
+Items are lines of random words in one of 40 categories. Their maps are as large as real maps: about
+600 concepts per item, few of them common and most rare, a third strong enough to be present.
+One concept in twelve is very rare in the benchmark, so that there are gaps, and items that fill
+them. Gaps and candidates are computed as usual; duplicates are not searched.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ __all__ = ["make_dictionary", "make_workspace"]
 N_AREAS = 40
 N_ADD = 500
 LACKING = 12
-"""One concept in so many is hardly in the benchmark."""
+"""One concept in this many is very rare in the benchmark."""
 
 WORDS_AN_ITEM = 40
 DRAWS_AN_ITEM = 1_700
-"""Draws of a concept; those of one concept are one entry."""
+"""Draws of a concept per item; repeated draws of a concept are one entry."""
 
 STEEPNESS = 1.3
 EMBEDDING = 384
@@ -55,7 +55,7 @@ def make_words(rng: np.random.Generator, n: int) -> list[str]:
 
 
 def make_set(path: Path, n: int, *, prefix: str, seed: int) -> None:
-    """Write questions as JSONL; no two are alike."""
+    """Write questions as JSONL; no two are equal."""
     rng = np.random.default_rng(seed)
     words = make_words(rng, 5_000)
     with path.open("w", encoding="ascii") as stream:
@@ -74,13 +74,13 @@ def make_set(path: Path, n: int, *, prefix: str, seed: int) -> None:
 
 
 def make_dictionary(folder: Path, n_concepts: int) -> None:
-    """Write a dictionary with statistics, labels and areas, and weights that are all nothing."""
+    """Write a dictionary with statistics, labels and areas; its weights are all zero."""
     rng = np.random.default_rng(0)
     level_folder = folder / "terms"
     level_folder.mkdir(parents=True)
     config = {"d_in": MODEL_WIDTH, "d_sae": n_concepts, "architecture": "standard"}
     (level_folder / "cfg.json").write_text(json.dumps(config), "utf-8")
-    # Opening a dictionary reads its weights once: as many bytes as encoder and decoder have.
+    # Opening a dictionary reads its weights once; the file is as large as encoder and decoder.
     with (level_folder / "sae_weights.safetensors").open("wb") as stream:
         stream.truncate(2 * 4 * MODEL_WIDTH * n_concepts)
     level = Level("terms", "token", "blocks.4.hook_resid_post", 0, n_concepts, level_folder)
@@ -109,7 +109,7 @@ def make_dictionary(folder: Path, n_concepts: int) -> None:
 
 
 def shares(n_concepts: int) -> NDArray[np.float64]:
-    """Return how often each concept is drawn; the order is the same every time."""
+    """Return the share of draws of each concept; the order is fixed by a seed."""
     weight = 1.0 / (np.arange(n_concepts) + 20.0) ** STEEPNESS
     return np.random.default_rng(1).permutation(weight / weight.sum())
 
@@ -117,7 +117,7 @@ def shares(n_concepts: int) -> NDArray[np.float64]:
 def map_blocks(
     digests: list[str], dictionary: Dictionary, *, lacks: bool, seed: int
 ) -> Iterator[ConceptMap]:
-    """Yield the map of some items in parts."""
+    """Yield the map of the items with these digests in blocks."""
     rng = np.random.default_rng(seed)
     share = shares(dictionary.n_concepts)
     if lacks:
@@ -139,7 +139,7 @@ def map_block(
     edges: NDArray[np.float64],
     rng: np.random.Generator,
 ) -> ConceptMap:
-    """Return the map of some items; `edges` are the upper ends of the concepts' shares."""
+    """Return the map of a block of items; `edges` are cumulative shares of the concepts."""
     n, size = dictionary.n_concepts, len(digests)
     draws = np.searchsorted(edges, rng.random((size, DRAWS_AN_ITEM)) * edges[-1])
     draws = np.minimum(draws, n - 1) + n * np.arange(size)[:, None]
@@ -166,7 +166,7 @@ def map_block(
 def write_map(
     workspace: Workspace, name: str, items: Benchmark, dictionary: Dictionary, *, seed: int
 ) -> None:
-    """Write the map of the benchmark or the pool where mapping would."""
+    """Write the map of the benchmark or the pool to the file that mapping would write."""
     with MapWriter(workspace.folder / "maps" / f"{name}.parquet") as writer:
         digests = list(items.digests)
         for block in map_blocks(digests, dictionary, lacks=name == "benchmark", seed=seed):
@@ -174,7 +174,7 @@ def write_map(
 
 
 def make_workspace(folder: Path, *, n_items: int, n_pool: int, dictionary: str = "builtin") -> Path:
-    """Make a workspace in which every stage is up to date; returns its folder."""
+    """Create a workspace in which every stage is up to date; return its folder."""
     folder.mkdir(parents=True, exist_ok=True)
     benchmark, pool = folder / "benchmark.jsonl", folder / "pool.jsonl"
     make_set(benchmark, n_items, prefix="item", seed=2)

@@ -1,10 +1,11 @@
-"""How fast the interface is: opening, long lists, live filter, decisions, stopping a job.
+"""Measure the latency of the interface: opening, long lists, filter, decisions, stopping a job.
 
     python measurements/tui_latency.py
-    python measurements/tui_latency.py --folder FOLDER    keep the workspaces there for the next run
+    python measurements/tui_latency.py --folder FOLDER    keep the workspaces for the next run
 
-Makes two workspaces without a model (`synthetic.py`; minutes), opens each in the application and
-presses keys on its screens. Prints a table and writes it to measurements/results/tui_latency.md.
+Creates two workspaces without a model (`synthetic.py`; takes minutes), opens each in the
+application and presses keys on its screens. The table is printed, and written to
+measurements/results/tui_latency.md.
 """
 
 from __future__ import annotations
@@ -47,7 +48,7 @@ COLUMNS = tuple(Column(f"c{place}", f"C{place}", 0 if place == 1 else 9) for pla
 SIZE = (120, 36)
 N_POOL = 20_000
 Row = tuple[str, float, str, float]
-"""What was measured, how much, its unit, the budget."""
+"""Quantity, value, unit, budget."""
 
 SCREENS = (
     ("concepts", "3", "i"),
@@ -55,11 +56,11 @@ SCREENS = (
     ("candidates", "5", "a"),
     ("items", "6", "x"),
 )
-"""Mode, its key, and the key of a decision there."""
+"""Mode, its key, and the key of a decision on its screen."""
 
 
 class Budget(NamedTuple):
-    """What opening may take, in milliseconds."""
+    """Limits for opening, in milliseconds."""
 
     first: float
     whole: float
@@ -73,44 +74,44 @@ BUDGETS = {
 
 
 class ManyRows:
-    """Rows made when they are drawn."""
+    """Rows that are computed when they are drawn."""
 
     def __len__(self) -> int:
         return N_ROWS
 
     def row_id(self, row: int) -> str:
-        """The row number."""
+        """Return the row number."""
         return str(row)
 
     def cell(self, row: int, key: str) -> TableCell:
-        """A text made on the spot."""
+        """Return a computed text."""
         return TableCell(f"{key} of row {row}: what is {row * 7919 % 1000}?")
 
     def sort_value(self, row: int, key: str) -> int:
-        """Scrambled row numbers."""
+        """Return a scrambled row number."""
         return row * 7919 % N_ROWS
 
     def text(self, row: int) -> str:
-        """What the filter searches."""
+        """Return the text that the filter searches."""
         return f"row {row}: what is {row * 7919 % 1000}?"
 
 
 class Empty(App[None]):
-    """Nothing at all: what a key press costs by itself."""
+    """An empty application, for the cost of a key press alone."""
 
 
 class Long(App[None]):
     """One list of 100,000 rows."""
 
     def compose(self) -> ComposeResult:
-        """Hold the list."""
+        """Yield the list."""
         yield LineTable(COLUMNS, id="table")
 
 
 def median_ms(
     action: Callable[[], Any], *, times: int = 9, clock: Callable[[], float] = time.process_time
 ) -> float:
-    """Median time of an action in milliseconds of the processor: neighbours do not count."""
+    """Return the median processor time of an action: other processes do not count."""
     durations = []
     for _ in range(times):
         start = clock()
@@ -120,13 +121,13 @@ def median_ms(
 
 
 def children_time() -> float:
-    """Processor time of the child processes that have ended."""
+    """Return the processor time of child processes that have exited."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
 
 
 async def press_ms(pilot: Any, *keys: str, times: int = 15) -> list[float]:
-    """Median processor time of key presses that take turns, drawing included."""
+    """Return the median processor time of each of alternating keys, drawing included."""
     durations: list[list[float]] = [[] for _ in keys]
     for _ in range(times):
         for place, key in enumerate(keys):
@@ -137,7 +138,7 @@ async def press_ms(pilot: Any, *keys: str, times: int = 15) -> list[float]:
 
 
 async def measure_moves(pilot: Any, base: float) -> list[Row]:
-    """Move about in a list as with keys that are held: the page waits until the cursor rests."""
+    """Measure moves in a list under key repeat: the page waits until the cursor rests."""
     results: list[Row] = []
     with page_waits():
         for keys in (("down",), ("pagedown",), ("end", "home")):
@@ -151,7 +152,7 @@ async def measure_moves(pilot: Any, base: float) -> list[Row]:
 
 @contextmanager
 def page_waits() -> Iterator[None]:
-    """Keep the page about a row from being made: keys follow too quickly for it."""
+    """Delay the page of a row, as key repeat does."""
     rests, lists._DETAIL_DELAY = lists._DETAIL_DELAY, 60.0
     try:
         yield
@@ -160,7 +161,7 @@ def page_waits() -> Iterator[None]:
 
 
 async def one_press_ms(pilot: Any, *keys: str) -> float:
-    """Processor time of one key press and all that follows from it, drawing included."""
+    """Return the processor time of one key press with everything it causes, drawing included."""
     start = time.process_time()
     await pilot.press(*keys)
     await pilot.pause()
@@ -168,13 +169,13 @@ async def one_press_ms(pilot: Any, *keys: str) -> float:
 
 
 async def empty_press_ms() -> float:
-    """What a key press costs by itself."""
+    """Return the processor time of a key press in an empty application."""
     async with Empty().run_test(size=SIZE) as pilot:
         return (await press_ms(pilot, "down"))[0]
 
 
 async def measure_lists() -> list[Row]:
-    """Measure the long list against an empty application."""
+    """Measure the long list relative to an empty application."""
     base = await empty_press_ms()
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     app = Long()
@@ -205,7 +206,7 @@ async def measure_lists() -> list[Row]:
 
 
 def measure_log() -> list[Row]:
-    """Measure one decision to disk, and the replay of many."""
+    """Measure writing one decision to disk, and replaying many."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "decisions.jsonl"
 
@@ -229,7 +230,7 @@ def measure_log() -> list[Row]:
 
 
 def measure_start() -> list[Row]:
-    """Measure a fresh interpreter up to the first frame of Open."""
+    """Measure a new interpreter until the first frame of the Open screen."""
     code = (
         "import asyncio, sys, pathlib\n"
         "from benchdesign.tui.app import BenchdesignApp\n"
@@ -247,14 +248,14 @@ def measure_start() -> list[Row]:
     def start() -> None:
         process = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
         if process.stdout.strip() != b"[]":
-            raise SystemExit(f"Open imports {process.stdout.decode()}")
+            raise SystemExit(f"The Open screen imports {process.stdout.decode()}")
 
     duration = median_ms(start, times=5, clock=children_time)
-    return [("process to Open shown and left", duration, "ms", 400.0)]
+    return [("process to Open screen and exit", duration, "ms", 400.0)]
 
 
 def measure_help() -> list[Row]:
-    """Measure the help of the command line, and see that it imports nothing heavy."""
+    """Measure the help of the command line, and check that it imports no heavy library."""
     command = [sys.executable, "-m", "benchdesign", "--help"]
     process = subprocess.run(
         [sys.executable, "-X", "importtime", *command[1:]], check=True, capture_output=True
@@ -271,14 +272,14 @@ def measure_help() -> list[Row]:
 
 
 def hang(*, progress: Callable[[Any], None]) -> None:
-    """Never end, and ignore being asked to: a model call that cannot be interrupted."""
+    """Run forever and ignore SIGTERM, like a model call that cannot be interrupted."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     while True:
         time.sleep(0.1)
 
 
 def measure_stop() -> list[Row]:
-    """Measure stopping a job that does not listen."""
+    """Measure stopping a job that ignores signals."""
 
     def stop() -> float:
         job = ChildProcess.start(hang)
@@ -288,11 +289,11 @@ def measure_stop() -> list[Row]:
         return 1000 * (time.perf_counter() - start)
 
     duration = statistics.median(stop() for _ in range(3))
-    return [("stop a job that does not listen", duration, "ms", 1000.0)]
+    return [("stop a job that ignores signals", duration, "ms", 1000.0)]
 
 
-async def until(holds: Callable[[], bool]) -> None:
-    """Wait for a state."""
+async def wait_until(holds: Callable[[], bool]) -> None:
+    """Wait until a condition holds."""
     while not holds():
         await asyncio.sleep(0.005)
 
@@ -300,34 +301,34 @@ async def until(holds: Callable[[], bool]) -> None:
 async def measure_workspace(folder: Path, name: str, budget: Budget) -> list[Row]:
     """Open a workspace and press the keys of its long lists."""
     base = await empty_press_ms()
-    # Where an earlier run left off would be where this one begins.
+    # Otherwise this run would start in the state that an earlier run has saved.
     for state_file in ("ui.json", "decisions.jsonl"):
         (folder / state_file).unlink(missing_ok=True)
     with tempfile.TemporaryDirectory() as recents:
         app = BenchdesignApp(LaunchOptions(), recents=RecentList(Path(recents) / "recent.json"))
         async with app.run_test(size=SIZE) as pilot:
             await pilot.pause()
-            results = named(name, await open_ms(app, folder, budget))
+            results = prefixed(name, await open_ms(app, folder, budget))
             await pilot.pause()
             for mode, key, decide in SCREENS:
                 rows = await measure_screen(app, pilot, mode, key, decide, base=base)
-                results += named(f"{name}, {mode}", rows)
+                results += prefixed(f"{name}, {mode}", rows)
     return results
 
 
-def named(name: str, rows: list[Row]) -> list[Row]:
-    """Say where something was measured."""
+def prefixed(name: str, rows: list[Row]) -> list[Row]:
+    """Prefix each quantity with a name."""
     return [(f"{name}: {label}", value, unit, budget) for label, value, unit, budget in rows]
 
 
 async def open_ms(app: BenchdesignApp, folder: Path, budget: Budget) -> list[Row]:
-    """Open a workspace: its figures first, the items behind them."""
+    """Measure opening a workspace: to the first table, and to the last item."""
     start = time.process_time()
     app.workspaces.open(folder)
     session = app.session
     assert session is not None
-    # Not the pause of a pilot, which waits until the items are read as well.
-    await until(lambda: session.summary is not None and not app.screen.has_class("-waiting"))
+    # `pilot.pause` would also wait until the items are read.
+    await wait_until(lambda: session.summary is not None and not app.screen.has_class("-waiting"))
     refreshed = asyncio.Event()
     app.screen.call_after_refresh(refreshed.set)
     await refreshed.wait()
@@ -337,12 +338,12 @@ async def open_ms(app: BenchdesignApp, folder: Path, budget: Budget) -> list[Row
     return [
         ("open, to the first table", first, "ms", budget.first),
         ("open, to the last item read", whole, "ms", budget.whole),
-        ("open, longest wait of the interface", stall, "ms", budget.stall),
+        ("open, longest stall of the interface", stall, "ms", budget.stall),
     ]
 
 
 async def longest_stall(ends: Callable[[], bool]) -> float:
-    """Longest time in which nothing else of the interface could run, by the clock."""
+    """Return the longest wall time for which the event loop was blocked."""
     longest = 0.0
     while not ends():
         start = time.perf_counter()
@@ -354,12 +355,12 @@ async def longest_stall(ends: Callable[[], bool]) -> float:
 async def measure_screen(
     app: BenchdesignApp, pilot: Any, mode: str, key: str, decide: str, *, base: float
 ) -> list[Row]:
-    """Press the keys of one screen."""
+    """Measure the keys of one screen."""
     opening = await one_press_ms(pilot, key) - base
     screen = app.screen
     assert isinstance(screen, ListScreen) and mode == screen.MODE
     if mode == "gaps":
-        # One list of every gap is the longest this screen has.
+        # The list of all gaps is the longest of this screen.
         await pilot.press("f")
         await pilot.pause()
     table = screen.table
@@ -372,14 +373,14 @@ async def measure_screen(
         screen.show_detail()
         await pilot.pause()
         pages.append(1000 * (time.process_time() - start))
-    results.append(("the page about the row, drawn", statistics.median(pages), "ms", 50.0))
+    results.append(("the page of the row, drawn", statistics.median(pages), "ms", 50.0))
     await pilot.press("slash")
     with page_waits():
         first = await one_press_ms(pilot, "b") - base
         keys = ("a", "d", "backspace", "d", "o")
         letters = [await one_press_ms(pilot, letter) - base for letter in keys]
     results.append(("live filter, first letter", first, "ms", 50.0))
-    results.append(("live filter, a letter more", statistics.median(letters), "ms", 50.0))
+    results.append(("live filter, next letter", statistics.median(letters), "ms", 50.0))
     await pilot.press("escape")
     await pilot.pause(0.1)
     results.append(("sort, the slowest column", await sort_ms(pilot, table, base), "ms", 200.0))
@@ -393,14 +394,14 @@ async def measure_screen(
 
 
 async def sort_ms(pilot: Any, table: LineTable, base: float) -> float:
-    """Time of sorting by the slowest column; the better of two tries each, to leave out chance."""
+    """Return the time of sorting by the slowest column; each is the better of two tries."""
     n = len([column for column in table.columns if column.sortable]) + 1
     first, second = [[await one_press_ms(pilot, "s") for _ in range(n)] for _ in range(2)]
     return max(map(min, first, second)) - base
 
 
 async def decide_ms(app: BenchdesignApp, pilot: Any, key: str) -> float:
-    """Processor time of a decision; a reason that is asked for is left empty."""
+    """Return the processor time of a decision; a requested reason is left empty."""
     duration = await one_press_ms(pilot, key)
     if len(app.screen_stack) > 1:
         duration = await one_press_ms(pilot, "enter")
@@ -408,8 +409,8 @@ async def decide_ms(app: BenchdesignApp, pilot: Any, key: str) -> float:
 
 
 def workspaces(folder: Path) -> dict[str, Path]:
-    """Return the two workspaces, made if they are not there."""
-    # Here, so that the processes that measure find numpy as unread as a person's does.
+    """Return the two workspaces; create them if they do not exist."""
+    # Imported here, so that the measuring processes start without numpy, as a user's process does.
     from synthetic import make_dictionary, make_workspace
 
     small, large, concepts = folder / "a", folder / "b", folder / "dict"
@@ -422,7 +423,7 @@ def workspaces(folder: Path) -> dict[str, Path]:
 
 
 def measure_workspaces(folder: Path) -> list[Row]:
-    """Measure both workspaces, each in a process of its own: what is imported counts."""
+    """Measure each workspace in its own process, because imports count."""
     results: list[Row] = []
     for name, path in workspaces(folder).items():
         with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as child:
@@ -438,7 +439,9 @@ def run_workspace(folder: Path, name: str) -> list[Row]:
 def main() -> None:
     """Measure everything and write the table."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--folder", type=Path, help="where to make and keep the workspaces")
+    parser.add_argument(
+        "--folder", type=Path, help="folder for the workspaces, kept for the next run"
+    )
     options = parser.parse_args()
     results = [
         *measure_help(),
@@ -452,20 +455,20 @@ def main() -> None:
     lines = [
         "# Latency of the interface",
         "",
-        "Made by `python measurements/tui_latency.py`. Medians of processor time, and for keys what"
-        " they take above a press in an empty application; decisions on disk, stopping a job and "
-        "the longest wait of the interface by the clock. 2 processors shared with other work: "
-        "processor time leaves out waiting for them, but not that neighbours slow memory down.",
+        "Made by `python measurements/tui_latency.py`. Medians of processor time; for keys, the "
+        "time above that of a press in an empty application. Decisions on disk, stopping a job and "
+        "the longest stall of the interface are wall times. 2 processors shared with other work: "
+        "processor time excludes waiting for them, but not slower memory because of other work.",
         "",
-        "Arrow and page keys and the live filter are measured as with a key that is held: the page "
-        "about the row is made once the cursor rests, and has its own line. Decisions and undoing "
-        "are pressed one at a time, with the page and everything else that follows.",
+        "Arrow keys, page keys and the live filter are measured under key repeat: the page of the "
+        "row is drawn once the cursor rests, and has its own line. Decision and undo keys are "
+        "pressed one at a time, with the page and everything else that they cause.",
         "",
         f"10,000 items: the built-in dictionary (4,608 concepts) and a pool of {N_POOL:,}. "
         f"100,000 items: a dictionary of 65,536 concepts with 400 MB of weights and a pool of "
         f"{N_POOL:,}. Both 120x36.",
         "",
-        "| what | measured | budget | share of budget |",
+        "| quantity | measured | budget | share of budget |",
         "|---|---|---|---|",
     ]
     for name, value, unit, budget in results:

@@ -1,4 +1,4 @@
-"""Draws of the planted-gap test: a benchmark without some categories, a pool with all of them."""
+"""Draws of the planted-gap test: a benchmark without a few categories, a pool with all."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 N_TOP = 50
 MOST_CATEGORIES = 20
 MOST_ITEMS = 150
-"""Of a category, so that no category dominates a set."""
+"""Limit for a category, so that none dominates a set."""
 
 FEWEST_ITEMS = 20
 BENCHMARK_SHARE = 0.4
@@ -23,7 +23,7 @@ FRESH_SEEDS = range(1000, 1020)
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """Rows of a set that play the benchmark and the pool."""
+    """Rows of a set that form the benchmark and the pool."""
 
     benchmark: NDArray[np.int64]
     pool: NDArray[np.int64]
@@ -35,12 +35,12 @@ class Draw:
 
     @property
     def n_top(self) -> int:
-        """Length of the ranking that is judged: 50, or all there is to find."""
+        """Length of the ranking that is scored: 50, or the number of hits if smaller."""
         return min(N_TOP, int((self.hits >= 0).sum()))
 
 
 def make_draw(labels: Sequence[str], seed: int, *, n_removed: int) -> Draw:
-    """Split every category at random, then take some categories out of the benchmark."""
+    """Split every category at random, and remove `n_removed` categories from the benchmark."""
     rng = np.random.default_rng([seed, n_removed])
     counts = Counter(labels)
     usable = sorted(name for name, count in counts.items() if count >= FEWEST_ITEMS)
@@ -65,13 +65,13 @@ def make_draw(labels: Sequence[str], seed: int, *, n_removed: int) -> Draw:
 
 
 def precision(draw: Draw, ranking: Sequence[int]) -> float:
-    """Share of the top of a ranking that belongs to a removed category."""
+    """Return the share of the top of a ranking that belongs to a removed category."""
     top = draw.hits[np.asarray(ranking[: draw.n_top], dtype=np.int64)]
     return float((top >= 0).sum() / draw.n_top)
 
 
 def evenness(draw: Draw, ranking: Sequence[int]) -> float:
-    """Entropy of the found categories over that of an even split; 0 where nothing was found."""
+    """Return the entropy of the recovered categories over that of an even split; 0 if none."""
     top = draw.hits[np.asarray(ranking[: draw.n_top], dtype=np.int64)]
     counts = np.bincount(top[top >= 0], minlength=len(draw.removed))
     if not counts.sum() or len(draw.removed) < 2:

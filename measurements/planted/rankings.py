@@ -1,6 +1,6 @@
-"""Rankings of a pool against a benchmark: ours and those it is compared with.
+"""Rankings of a pool against a benchmark: ours and its baselines.
 
-Each takes the two sides of a draw and returns pool positions, best first.
+Each ranks the pool of a draw and returns pool positions, best first.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Side:
     """The same items as bags of words."""
 
     def take(self, rows: NDArray[np.int64]) -> Side:
-        """Return some rows."""
+        """Return the given rows."""
         return Side([self.items[row] for row in rows], self.map.take(rows), self.words.take(rows))
 
     @property
@@ -54,7 +54,7 @@ def rank_by_concepts(
     seed: int,
     settings: ProposalSettings | None = None,
 ) -> list[int]:
-    """Ours: the proposals of the library, duplicates control included."""
+    """Rank by the proposals of the library, duplicate control included."""
     gaps = find_gaps(
         measure_coverage(
             benchmark.map, dictionary, reference=Reference.from_map(pool.map, dictionary)
@@ -78,7 +78,7 @@ def rank_by_concepts(
 def rank_by_words(
     benchmark: Side, pool: Side, n: int, *, dictionary: Dictionary, seed: int
 ) -> list[int]:
-    """Bag of words with our scoring: words in the place of concepts."""
+    """Rank by bags of words with our scoring: words instead of concepts."""
     return rank_by_concepts(
         replace(benchmark, map=benchmark.words),
         replace(pool, map=pool.words),
@@ -89,18 +89,18 @@ def rank_by_words(
 
 
 def rank_at_random(pool: Side, n: int, *, seed: int) -> list[int]:
-    """Random order."""
+    """Return a random order."""
     return list(map(int, np.random.default_rng(seed).permutation(len(pool.items))[:n]))
 
 
 def rank_by_novelty(benchmark: Side, pool: Side, n: int) -> list[int]:
-    """Largest distance to the nearest benchmark item."""
+    """Rank by distance to the nearest benchmark item, largest first."""
     closest = (pool.vectors @ benchmark.vectors.T).max(axis=1)
     return _first(-closest, n)
 
 
 def rank_by_k_center(benchmark: Side, pool: Side, n: int) -> list[int]:
-    """Farthest first: largest distance to the benchmark and to what was chosen before."""
+    """Rank farthest first: by distance to the benchmark and to the items chosen before."""
     vectors = pool.vectors
     closest = (vectors @ benchmark.vectors.T).max(axis=1)
     chosen: list[int] = []
@@ -113,13 +113,13 @@ def rank_by_k_center(benchmark: Side, pool: Side, n: int) -> list[int]:
 
 
 def rank_by_mean_difference(benchmark: Side, pool: Side, n: int) -> list[int]:
-    """Projection on the difference between the two means."""
+    """Rank by projection on the difference between the two means."""
     direction = pool.vectors.mean(axis=0) - benchmark.vectors.mean(axis=0)
     return _first(pool.vectors @ direction, n)
 
 
 def rank_by_ridge(benchmark: Side, pool: Side, n: int, *, ridge: float) -> list[int]:
-    """Ridge regression of pool against benchmark, leave-one-out predictions of the pool items."""
+    """Rank by ridge regression of pool against benchmark, with leave-one-out predictions."""
     x = np.concatenate([benchmark.vectors, pool.vectors])
     y = np.concatenate([np.zeros(len(benchmark.items)), np.ones(len(pool.items))])
     x, y = x - x.mean(axis=0), y - y.mean()

@@ -25,7 +25,7 @@ FAMILIES = {
     "intents": "intent: ",
     "mathematics": "mathematics: ",
 }
-"""Sets inside the pool, by how their categories begin."""
+"""Sets within the pool: the prefix of their categories."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -56,7 +56,7 @@ def load_sets(data: Path = DATA) -> tuple[PlantedSet, ...]:
     sets = []
     for name, prefix in FAMILIES.items():
         items = tuple(item for item in pool if (item.category or "").startswith(prefix))
-        # The same topic is written in two cases by two sources of mathematics.
+        # Two sources of mathematics spell the same topic in different case.
         labels = tuple((item.category or "").removeprefix(prefix).casefold() for item in items)
         sets.append(PlantedSet.capped(name, items, labels))
     truthful = load_benchmark(
@@ -81,14 +81,14 @@ def load_sets(data: Path = DATA) -> tuple[PlantedSet, ...]:
 def map_sets(
     sets: Sequence[PlantedSet], dictionary: str | Path, cache: Path
 ) -> tuple[dict[str, ConceptMap], Dictionary]:
-    """Map every set with one dictionary; maps are kept in `cache` for the next time."""
+    """Map every set with one dictionary; `cache` is the folder of cached maps."""
     mapper = open_mapper(dictionary=dictionary)
     maps = {item_set.name: map_items(item_set.items, mapper, cache=cache) for item_set in sets}
     return maps, mapper.dictionary
 
 
 def only_level(dictionary: Dictionary, level: str) -> Dictionary:
-    """Return a dictionary that keeps out the concepts of all other levels."""
+    """Return a dictionary that excludes the concepts of all other levels."""
     chosen = next(candidate for candidate in dictionary.levels if candidate.name == level)
     flags = tuple(
         concept_flags
