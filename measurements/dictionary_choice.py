@@ -215,8 +215,8 @@ def main() -> None:
         "",
         f"`python measurements/dictionary_choice.py {shlex.join(words)}`",
         "",
-        "Precision at 50 of our proposals (at fewer, where fewer items were removed): the share that "
-        "belongs to the category removed from the benchmark. "
+        "Precision at 50 of our proposals (at fewer, where fewer items were removed): the share "
+        "that belongs to the category removed from the benchmark. "
         f"{options.draws} draws a set, seeds {seeds[0]} to {seeds[-1]}. "
         f"Shipped: {' and '.join(options.shipped)}.",
         "",

@@ -355,9 +355,9 @@ def head(dictionary: Dictionary, draws: int, names: Sequence[str], *, pool: bool
         f"Each category alone, and {draws} draws of three. Precision, recall and F1 are means over "
         "them of what the profile names (groups of similar items and their parts, areas, "
         "concepts), each standing for its most common category. The other columns are F1. Fixed "
-        "size: the clearest groups, as many as were planted; told: a search that knows the categories; "
-        "dictionary: areas and concepts alone; items: those in the groups; ranked: as many items "
-        "as were planted; bound: a classifier that knows the categories.",
+        "size: the clearest groups, as many as were planted; told: a search that knows the "
+        "categories; dictionary: areas and concepts alone; items: those in the groups; ranked: as "
+        "many items as were planted; bound: a classifier that knows the categories.",
         "",
         "| set | items | categories | planted | precision | recall | F1 | fixed size | told "
         "| dictionary | items | ranked | bound |",
