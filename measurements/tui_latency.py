@@ -31,13 +31,13 @@ from textual.app import App, ComposeResult
 
 from benchdesign.foundation.child_process import ChildProcess
 from benchdesign.tui.app import BenchdesignApp
-from benchdesign.tui.screens import list_screen as lists
+from benchdesign.tui.screens import list_detail
 from benchdesign.tui.screens.list_screen import ListScreen
 from benchdesign.tui.session.controllers import LaunchOptions
 from benchdesign.tui.session.ui_state import RecentList
 from benchdesign.tui.widgets.filter_bar import parse_filter
 from benchdesign.tui.widgets.line_table import LineTable
-from benchdesign.tui.widgets.table_rows import Column, TableCell
+from benchdesign.tui.widgets.table_rows import Column, SearchableRows, TableCell
 from benchdesign.workspace.decision_log import DecisionLog
 from benchdesign.workspace.decisions import Subject, Verdict
 
@@ -73,7 +73,7 @@ BUDGETS = {
 }
 
 
-class ManyRows:
+class ManyRows(SearchableRows):
     """Rows that are computed when they are drawn."""
 
     def __len__(self) -> int:
@@ -153,11 +153,11 @@ async def measure_moves(pilot: Any, base: float) -> list[Row]:
 @contextmanager
 def page_waits() -> Iterator[None]:
     """Delay the page of a row, as key repeat does."""
-    rests, lists._DETAIL_DELAY = lists._DETAIL_DELAY, 60.0
+    delay, list_detail._DETAIL_DELAY = list_detail._DETAIL_DELAY, 60.0
     try:
         yield
     finally:
-        lists._DETAIL_DELAY = rests
+        list_detail._DETAIL_DELAY = delay
 
 
 async def one_press_ms(pilot: Any, *keys: str) -> float:

@@ -1,4 +1,4 @@
-"""Every script outside the package compiles, and the names that it imports exist."""
+"""Every script outside the package compiles, and the names that it takes from it exist."""
 
 from __future__ import annotations
 
@@ -47,21 +47,32 @@ def bound_names(body: list[ast.stmt]) -> Iterator[str]:
                 yield (node.asname or node.name).partition(".")[0]
 
 
-def package_imports(tree: ast.Module) -> Iterator[tuple[str, str]]:
-    """Yield module and name of every `from` import of the repository's packages."""
+def package_names(tree: ast.Module) -> Iterator[tuple[str, str]]:
+    """Yield module and name of every `from` import and of the attributes of imported modules."""
+    modules: dict[str, str] = {}
     for node in ast.walk(tree):
         module = node.module if isinstance(node, ast.ImportFrom) else None
         if module is not None and module.partition(".")[0] in PACKAGES:
             yield from ((module, alias.name) for alias in node.names)
+            modules |= {
+                alias.asname or alias.name: f"{module}.{alias.name}"
+                for alias in node.names
+                if module_names(f"{module}.{alias.name}") is not None
+            }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            module = modules.get(ast.unparse(node.value))
+            if module is not None:
+                yield module, node.attr
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
-def test_script_compiles_and_imports_names_that_exist(script: str) -> None:
+def test_script_compiles_and_uses_names_that_exist(script: str) -> None:
     source = (ROOT / script).read_text("utf-8")
     compile(source, script, "exec")
     missing = [
         f"{module}: {name}"
-        for module, name in package_imports(ast.parse(source))
+        for module, name in package_names(ast.parse(source))
         if name not in (module_names(module) or ()) and module_names(f"{module}.{name}") is None
     ]
     assert missing == []
