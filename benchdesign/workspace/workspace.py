@@ -36,7 +36,6 @@ from benchdesign.foundation.serialization import (
     write_json,
 )
 from benchdesign.workspace.decision_log import DecisionLog
-from benchdesign.workspace.load_sets import read_set
 from benchdesign.workspace.lock import acquire_lock
 from benchdesign.workspace.set_file import (
     SetFile,
@@ -230,12 +229,18 @@ class Workspace:
 
     def load_benchmark(self) -> Benchmark:
         """Read the benchmark with the workspace's settings."""
+        from benchdesign.workspace.load_sets import read_set
+
         return read_set(self._content.benchmark.path, self.settings, "benchmark")
 
     def load_pool(self) -> Benchmark | None:
         """Read the pool with the workspace's settings; None without a pool."""
         pool = self._content.pool
-        return None if pool is None else read_set(pool.path, self.settings, "pool")
+        if pool is None:
+            return None
+        from benchdesign.workspace.load_sets import read_set
+
+        return read_set(pool.path, self.settings, "pool")
 
     def load_dictionary(self) -> Dictionary:
         """Open the concept dictionary of the settings, without its weights."""
