@@ -51,8 +51,10 @@ def package_names(tree: ast.Module) -> Iterator[tuple[str, str]]:
     """Yield module and name of every `from` import and of the attributes of imported modules."""
     modules: dict[str, str] = {}
     for node in ast.walk(tree):
-        module = node.module if isinstance(node, ast.ImportFrom) else None
-        if module is not None and module.partition(".")[0] in PACKAGES:
+        if not isinstance(node, ast.ImportFrom) or node.module is None:
+            continue
+        module = node.module
+        if module.partition(".")[0] in PACKAGES:
             yield from ((module, alias.name) for alias in node.names)
             modules |= {
                 alias.asname or alias.name: f"{module}.{alias.name}"
@@ -61,9 +63,9 @@ def package_names(tree: ast.Module) -> Iterator[tuple[str, str]]:
             }
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute):
-            module = modules.get(ast.unparse(node.value))
-            if module is not None:
-                yield module, node.attr
+            imported = modules.get(ast.unparse(node.value))
+            if imported is not None:
+                yield imported, node.attr
 
 
 @pytest.mark.parametrize("script", SCRIPTS)
