@@ -1,4 +1,4 @@
-"""`benchdesign dictionary`, by what it prints and the code it leaves with."""
+"""`benchdesign dictionary`, by its output and its exit status."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 from benchdesign.cli import run_command
+from benchdesign.cli.actions import dictionary_label
+from benchdesign.concepts.labels.score import Embedder
 from tests.concepts.test_labels import judge, label_all, serve
 from tests.helpers import make_tiny_bert, make_tiny_dictionary, make_tiny_sae
 
@@ -177,7 +179,7 @@ def test_train_prints_its_report_as_json(trained: Path, run: Run, tmp_path: Path
         (["--level", "more:hook=blocks.7.hook_resid_post,width=8,k=2"], "2 layers"),
         (["--level", "more:hook=nonsense,width=8,k=2"], "nonsense"),
         (["--level", "terms:hook=blocks.0.hook_resid_post,width=8,k=2"], "same name"),
-        (["--level", "more:width=8"], "give hook, k"),
+        (["--level", "more:width=8"], "missing hook, k"),
         (["--text-field", "body"], "corpus.jsonl:1: no text in field `body`"),
         (["--dtype", "float8"], "float8"),
         (["--precision", "int4"], "--precision"),
@@ -270,12 +272,11 @@ def test_key_words_label_a_copy_and_scores_come_along(
     trained: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from benchdesign.concepts.dictionaries.open import load_dictionary
-    from benchdesign.concepts.labels import score as label_score
 
     def embed(texts: list[str]) -> np.ndarray:
         return np.array([[float(word in one) for word in WORDS] for one in texts], dtype=np.float32)
 
-    monkeypatch.setattr(label_score, "builtin_embedder", lambda **_: embed)
+    monkeypatch.setattr(dictionary_label, "builtin_embedder", lambda **_: embed)
     code, out, _ = run(
         *(
             "label",
@@ -308,19 +309,18 @@ def test_labels_that_are_not_unique_are_counted(trained: Path, run: Run, tmp_pat
     _, out, _ = run(*command, tmp_path / "one", "--json")
     assert json.loads(out)["n_not_unique"] == 2
     _, out, _ = run(*command, tmp_path / "two")
-    assert "2 live concepts have a label that another of their level has too." in out
+    assert "2 live concepts share their label with another concept of their level." in out
 
 
 def test_labels_that_score_low_are_taken_away(
     trained: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from benchdesign.concepts.dictionaries.open import load_dictionary
-    from benchdesign.concepts.labels import score as label_score
 
-    def nothing(**_: object) -> label_score.Embedder:
+    def nothing(**_: object) -> Embedder:
         return lambda texts: np.zeros((len(texts), 2), dtype=np.float32)
 
-    monkeypatch.setattr(label_score, "builtin_embedder", nothing)
+    monkeypatch.setattr(dictionary_label, "builtin_embedder", nothing)
     rows = "".join(f"{concept},zebras\n" for concept in range(32))
     (tmp_path / "labels.csv").write_text(f"concept_id,label\n{rows}")
     code, out, _ = run(
@@ -329,7 +329,7 @@ def test_labels_that_score_low_are_taken_away(
         *("--score", "--drop-below", "0.55", "--out", tmp_path / "labelled"),
     )
     assert code == 0
-    assert "labels scored too low and were taken away" in out
+    assert "dropped for a low score." in out
     table = load_dictionary(tmp_path / "labelled").table
     assert not np.isfinite(table.label_score).any()
 
@@ -338,7 +338,6 @@ def test_only_new_labels_are_scored_again(
     trained: Path, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from benchdesign.concepts.dictionaries.open import load_dictionary
-    from benchdesign.concepts.labels import score as label_score
 
     asked: list[str] = []
 
@@ -346,7 +345,7 @@ def test_only_new_labels_are_scored_again(
         asked.extend(texts)
         return np.array([[float(word in one) for word in WORDS] for one in texts], dtype=np.float32)
 
-    monkeypatch.setattr(label_score, "builtin_embedder", lambda **_: embed)
+    monkeypatch.setattr(dictionary_label, "builtin_embedder", lambda **_: embed)
     folder = tmp_path / "labelled"
     contexts = ("--contexts", trained / "contexts.jsonl.gz")
     run("label", trained / "dictionary", "--keywords", *contexts, "--score", "--out", folder)
@@ -368,7 +367,7 @@ def test_only_new_labels_are_scored_again(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ([], "Say where labels come from"),
+        ([], "Give a source of labels"),
         (["--keywords"], "Give --contexts"),
         (["--keywords", "--neuronpedia", "auto"], "Give one of"),
         (["--endpoint", "http://localhost/v1"], "--endpoint and --llm go together"),
@@ -393,7 +392,7 @@ def test_a_model_is_not_asked_before_the_cost_is_agreed(trained: Path, run: Run)
     )
     assert code == 2
     assert "requests: about" in err
-    assert "at the prices given" in err
+    assert "at these prices" in err
     assert "Give --yes" in err
 
 
