@@ -26,7 +26,7 @@ class DecisionsSinceExport:
 
     n_accepted: int
     n_dropped: int
-    n_taken_back: int
+    n_withdrawn: int
     """Accepted or dropped in the export, but no longer."""
 
     has_same_items: bool
@@ -59,7 +59,7 @@ class LastExport:
     concepts_sha256: str | None
     """None in an export by an older version."""
 
-    is_same_rule: bool
+    has_same_rule: bool
     """Whether settings, scope and dictionary are the same as in the export."""
 
     def since(self, choice: Choice) -> DecisionsSinceExport:
@@ -68,7 +68,7 @@ class LastExport:
         return DecisionsSinceExport(
             n_accepted=len(added - self.added),
             n_dropped=len(removed - self.removed),
-            n_taken_back=len(self.added - added) + len(self.removed - removed),
+            n_withdrawn=len(self.added - added) + len(self.removed - removed),
             has_same_items=choice.decisions_sha256 == self.decisions_sha256,
             has_same_concepts=self.concepts_sha256 in (None, choice.concepts_sha256),
         )
@@ -100,7 +100,7 @@ def _read(folder: Path, analysis: Analysis) -> LastExport | None:
             covered_share=None if share is None else float(share),
             decisions_sha256=str(manifest["choice"]["decisions_sha256"]),
             concepts_sha256=manifest["choice"].get("concepts_sha256"),
-            is_same_rule=_rule(manifest) == _current_rule(analysis),
+            has_same_rule=_rule(manifest) == _current_rule(analysis),
         )
     except (OSError, ValueError, TypeError, KeyError, OverflowError):
         return None

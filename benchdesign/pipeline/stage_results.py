@@ -42,12 +42,12 @@ class StoredGaps:
     settings: GapSettings
 
     @classmethod
-    def of(cls, gaps: Gaps) -> StoredGaps:
+    def of_gaps(cls, gaps: Gaps) -> StoredGaps:
         """Extract the stored fields from gaps."""
         names = [item.name for item in fields(Gaps) if item.name not in _EXCLUDED_FIELDS]
         return cls({name: getattr(gaps, name) for name in names}, gaps.reasons, gaps.settings)
 
-    def gaps(self, coverage: Coverage, dictionary: Dictionary) -> Gaps:
+    def to_gaps(self, coverage: Coverage, dictionary: Dictionary) -> Gaps:
         """Rebuild the gaps with their coverage and dictionary."""
         shared = {name: getattr(coverage, name) for name in _COVERAGE_FIELDS}
         return Gaps(

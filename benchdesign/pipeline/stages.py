@@ -127,7 +127,7 @@ class StageRunner:
         self.workspace.save_result("coverage", coverage)
         self.workspace.save_result("merged", results.merged)
         self.workspace.save_result("areas", areas)
-        self.workspace.save_result("gaps", StoredGaps.of(gaps))
+        self.workspace.save_result("gaps", StoredGaps.of_gaps(gaps))
         # A fixed seed: changing the seed of the proposals must not outdate the gaps.
         interval = measure_interval(results.benchmark_map, gaps, rng=np.random.default_rng(0))
         self.workspace.drop_result("interval")

@@ -86,7 +86,7 @@ class WorkspaceResults:
         share_interval: ShareInterval | None = None
         fresh = self._fresh()
         if "gaps" in fresh and workspace.has_result("gaps"):
-            gaps = workspace.load_result("gaps", StoredGaps).gaps(coverage, self.dictionary)
+            gaps = workspace.load_result("gaps", StoredGaps).to_gaps(coverage, self.dictionary)
             if workspace.has_result("interval"):
                 share_interval = workspace.load_result("interval", ShareInterval)
         else:
@@ -98,9 +98,9 @@ class WorkspaceResults:
             proposed = workspace.load_result("proposals", ProposeResult)
             if workspace.has_result("model_gaps"):
                 weighting = workspace.load_result("model_gaps", ModelWeighting)
-        given_paths = {"benchmark": workspace.benchmark_file.given}
+        typed_paths = {"benchmark": workspace.benchmark_file.given}
         if workspace.pool_file is not None:
-            given_paths["pool"] = workspace.pool_file.given
+            typed_paths["pool"] = workspace.pool_file.given
         return Summary(
             dictionary=self.dictionary,
             coverage_before=coverage,
@@ -117,7 +117,7 @@ class WorkspaceResults:
             contamination=proposed.contamination,
             weighting=weighting,
             settings=self.settings,
-            given_paths=given_paths,
+            typed_paths=typed_paths,
         )
 
     def analysis(self, summary: Summary | None = None, *, with_proposals: bool = True) -> Analysis:

@@ -77,7 +77,7 @@ def collect_report(analysis: Analysis, revision: Revision) -> ReportData:
         reference=analysis.coverage_before.reference,
         before=revision.figures_before,
         after=revision.figures_after,
-        how_sure=analysis.how_sure,
+        how_sure=analysis.current_share_interval,
         n_gaps=int(before.is_gap.sum()),
         n_gaps_closed=revision.n_gaps_closed,
         n_gaps_lapsed=revision.n_gaps_lapsed,

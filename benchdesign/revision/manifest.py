@@ -42,7 +42,7 @@ def build_manifest(analysis: Analysis, revision: Revision, written: WriteReport)
         "schema_version": SCHEMA_VERSION,
         "program": {"name": "benchdesign", "version": __version__},
         "benchmark": {
-            "path": analysis.given_paths.get("benchmark") or str(benchmark.path),
+            "path": analysis.typed_paths.get("benchmark") or str(benchmark.path),
             "sha256": benchmark.sha256,
             "n_items": len(benchmark),
             **_input_facts(benchmark),
@@ -51,7 +51,7 @@ def build_manifest(analysis: Analysis, revision: Revision, written: WriteReport)
         "pool": None
         if pool is None
         else {
-            "path": analysis.given_paths.get("pool") or str(pool.path),
+            "path": analysis.typed_paths.get("pool") or str(pool.path),
             "sha256": pool.sha256,
             "n_items": len(pool),
             **_input_facts(pool),
@@ -86,7 +86,7 @@ def build_manifest(analysis: Analysis, revision: Revision, written: WriteReport)
             "concepts_sha256": choice.concepts_sha256,
         },
         "coverage_before": revision.figures_before.to_record(),
-        "covered_share_before_interval": to_json(analysis.how_sure),
+        "covered_share_before_interval": to_json(analysis.current_share_interval),
         "coverage_after": revision.figures_after.to_record(),
         "gaps": _gap_rows(analysis, revision),
         "kept_out": analysis.gaps.kept_out_counts(),

@@ -45,7 +45,8 @@ class Summary:
     """None without a scope: every concept is then in scope."""
 
     share_interval: ShareInterval | None = None
-    """Measured together with the gaps and possibly out of date; display `how_sure` instead."""
+    """Measured together with the gaps and possibly out of date; display `current_share_interval`
+    instead."""
 
     proposals: tuple[Proposal, ...] = ()
     """Proposed additions, in rank order; empty before the propose stage."""
@@ -70,11 +71,11 @@ class Summary:
     """Weaknesses of models; None unless they influenced the proposals."""
 
     settings: Settings = field(default_factory=Settings)
-    given_paths: Mapping[str, str] = field(default_factory=dict)
+    typed_paths: Mapping[str, str] = field(default_factory=dict)
     """`benchmark` and `pool` as the user typed them; a path that was not typed is absent."""
 
     @property
-    def how_sure(self) -> ShareInterval | None:
+    def current_share_interval(self) -> ShareInterval | None:
         """Interval of the covered share; None once concepts are judged differently."""
         interval = self.share_interval
         return interval if interval is not None and interval.matches_gaps(self.gaps) else None

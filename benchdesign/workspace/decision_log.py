@@ -46,7 +46,7 @@ class DecisionLog:
         self._undone: list[LogStep] = []
         self._history: dict[tuple[Subject, str], list[Decision]] = {}
         self._whole_bytes = 0
-        self.n_torn = 0
+        self.n_truncated = 0
         """Lines truncated by a crash and ignored: 0 or 1."""
 
     @classmethod
@@ -253,7 +253,7 @@ class DecisionLog:
                 "Check the permissions."
             ) from None
         whole = data.rfind(b"\n") + 1
-        self.n_torn = int(whole < len(data))
+        self.n_truncated = int(whole < len(data))
         self._whole_bytes = whole
         group: list[Decision] = []
         lines = data[:whole].split(b"\n")[:-1]
@@ -271,7 +271,7 @@ class DecisionLog:
                 ) from None
         if group:
             # A crash cut off the last lines of a step; discard the whole step.
-            self.n_torn = 1
+            self.n_truncated = 1
             self._whole_bytes = start_of_last_step(data[:whole], len(group))
 
     def _replay_entry(self, entry: Mapping[str, Any], group: list[Decision]) -> None:

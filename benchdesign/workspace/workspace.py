@@ -199,7 +199,7 @@ class Workspace:
             )
         return self._decisions
 
-    def is_of(self, benchmark: str | Path) -> bool:
+    def is_for_benchmark(self, benchmark: str | Path) -> bool:
         """Whether this is a workspace of that benchmark."""
         return self._content.benchmark.path == remember_set(benchmark).path
 

@@ -128,9 +128,12 @@ def test_summary_and_analysis_count_the_same(bench: Bench) -> None:
             int(session.view.added_counts[FOX]),
         )
         assert before == after
-        assert summary.how_sure is not None and summary.how_sure == loaded.analysis.how_sure
+        assert (
+            summary.current_share_interval is not None
+            and summary.current_share_interval == loaded.analysis.current_share_interval
+        )
         share = session.view.figures.n_covered / session.view.figures.n_judged
-        assert share == pytest.approx(summary.how_sure.share)
+        assert share == pytest.approx(summary.current_share_interval.share)
         assert session.view.accepted_rows == [proposal.row]
         assert list(session.concept_texts()) == [f"{n:05d} {one}" for n, one in enumerate(WORDS)]
 

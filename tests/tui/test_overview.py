@@ -37,7 +37,7 @@ async def test_how_sure_the_covered_share_is_stands_beside_it(
 ) -> None:
     async with bench.opened(size=size) as (app, pilot):
         assert app.session is not None and app.session.analysis is not None
-        found = app.session.analysis.how_sure
+        found = app.session.analysis.current_share_interval
         assert found is not None and found.low <= found.share <= found.high
         text = visible_text(app)
         assert "95 % interval" in text and "items resampled" in text.replace("are ", "")

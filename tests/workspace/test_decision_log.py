@@ -129,10 +129,10 @@ def test_a_line_cut_off_by_a_crash_is_left_out_and_then_replaced(tmp_path: Path)
     with log.path.open("ab") as file:
         file.write(b'{"action": "decide", "id": "p2"')
     again = open_log(tmp_path)
-    assert (again.accepted, again.n_torn) == (("p1",), 1)
+    assert (again.accepted, again.n_truncated) == (("p1",), 1)
     again.decide(Subject.ADD, "p3", Verdict.ACCEPT)
     last = open_log(tmp_path)
-    assert (last.accepted, last.n_torn) == (("p1", "p3"), 0)
+    assert (last.accepted, last.n_truncated) == (("p1", "p3"), 0)
 
 
 def test_a_step_of_several_lines_counts_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -142,7 +142,7 @@ def test_a_step_of_several_lines_counts_whole_or_not_at_all(tmp_path: Path) -> N
     lines = log.path.read_bytes().splitlines(keepends=True)
     log.path.write_bytes(b"".join(lines[:3]))
     again = open_log(tmp_path)
-    assert (again.accepted, again.n_torn) == (("p0",), 1)
+    assert (again.accepted, again.n_truncated) == (("p0",), 1)
     again.decide(Subject.ADD, "p9", Verdict.ACCEPT)
     assert open_log(tmp_path).accepted == ("p0", "p9")
 

@@ -66,7 +66,7 @@ def _is_workspace_of(folder: Path, benchmark: str) -> bool:
     if not path_exists(folder / "workspace.json"):
         return False
     with Workspace.open(folder, access="read") as workspace:
-        return workspace.is_of(benchmark)
+        return workspace.is_for_benchmark(benchmark)
 
 
 def _reason_to_leave_alone(folder: Path, settings: Settings) -> str | None:

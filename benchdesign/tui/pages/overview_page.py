@@ -131,7 +131,7 @@ class OverviewPage:
 
     def _interval_lines(self) -> list[Content]:
         """Return a line with the bootstrap interval of the covered share, if there is one."""
-        interval = self._summary.how_sure
+        interval = self._summary.current_share_interval
         if interval is None:
             return []
         note = "if the items are resampled" if self._column >= 72 else "items resampled"

@@ -64,7 +64,7 @@ def compare_with_export(
     if last is None:
         return None
     since = last.since(Choice.from_decisions(session.log))
-    if since.is_same and last.is_same_rule:
+    if since.is_same and last.has_same_rule:
         return ExportComparison(last, since, None)
     return ExportComparison(last, since, now or current_figures(session, analysis))
 
@@ -92,7 +92,7 @@ def comparison_content(comparison: ExportComparison, *, arrow: str, width: int) 
         f"gaps {last.n_gaps:,} {arrow} {now.n_missing + now.n_under:,}   "
         f"covered {before} {arrow} {after}"
     )
-    rule = "" if last.is_same_rule else "   with another rule"
+    rule = "" if last.has_same_rule else "   with another rule"
     fits = cell_len(title[0] + head + figures + rule) + 3 <= width
     space = "   " if fits else f"\n{'':<10}"
     return Content.assemble(title, f"{head}{space}", (figures, "bold"), (rule, "$foreground-muted"))
@@ -102,8 +102,8 @@ def _change_texts(since: DecisionsSinceExport) -> list[str]:
     parts = []
     if not since.has_same_items:
         parts += [f"+ {since.n_accepted:,} accepted", f"- {since.n_dropped:,} dropped"]
-    if since.n_taken_back:
-        parts.append(f"{since.n_taken_back:,} reverted")
+    if since.n_withdrawn:
+        parts.append(f"{since.n_withdrawn:,} reverted")
     if not since.has_same_concepts:
         parts.append("concept decisions")
     return parts
