@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import traceback
-from collections import deque
 from collections.abc import Callable, Iterable
 from functools import partial
 from importlib import import_module
@@ -11,11 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual import events
-from textual.app import App, ScreenStackError, SystemCommand
+from textual.app import App, SystemCommand
 from textual.binding import BindingType
 from textual.screen import Screen
 from textual.theme import Theme
-from textual.widget import Widget
 from textual.worker import Worker, WorkerState
 
 from benchdesign.foundation.paths import path_exists
@@ -30,6 +28,7 @@ from benchdesign.tui.session.job_controller import JobController
 from benchdesign.tui.session.status_messages import StatusMessages
 from benchdesign.tui.session.ui_state import RecentList, UiState, save_preference
 from benchdesign.tui.session.workspace_controller import WorkspaceController
+from benchdesign.tui.widgets.typed_keys import TypedKeys
 
 if TYPE_CHECKING:
     from textual.command import Provider
@@ -38,10 +37,6 @@ if TYPE_CHECKING:
     from benchdesign.workspace.decisions import LogStep
 
 __all__ = ["BenchdesignApp"]
-
-
-_KEY_RETRY_SECONDS = 0.01
-"""Seconds between retries of keys typed before the first screen exists."""
 
 
 def _finder() -> type[Provider]:
@@ -79,10 +74,7 @@ class BenchdesignApp(App[None]):
         for screen in SCREENS:
             self.add_mode(screen.mode, partial(self._make_screen, screen.mode))
         self._saved_theme = launch.preferences.theme
-        self._typed_into: deque[tuple[events.Key, Widget]] = deque(maxlen=256)
-        """The latest keys, each with the widget that had focus when it was typed."""
-
-        self._queued_keys: list[events.Key] = []
+        self._typed_keys = TypedKeys(self)
 
     @property
     def session(self) -> Session | None:
@@ -131,51 +123,17 @@ class BenchdesignApp(App[None]):
 
     async def on_event(self, event: events.Event) -> None:
         """Record the focused widget for each key; queue keys typed before the first screen."""
-        if isinstance(event, events.Key) and not event.is_forwarded:
-            if self._queued_keys or not self._has_screen:
-                self._queue_key(event)
-                return
-            self._typed_into.append((event, self.focused or self.screen))
-        await super().on_event(event)
-
-    @property
-    def _has_screen(self) -> bool:
-        """Whether the screen of the mode exists; Textual creates it after the start."""
-        try:
-            return self.screen is not None
-        except ScreenStackError:
-            return False
-
-    def _queue_key(self, key: events.Key) -> None:
-        self._queued_keys.append(key)
-        if len(self._queued_keys) == 1:
-            self.set_timer(_KEY_RETRY_SECONDS, self._post_queued_keys)
-
-    def _post_queued_keys(self) -> None:
-        if not self._has_screen:
-            self.set_timer(_KEY_RETRY_SECONDS, self._post_queued_keys)
-            return
-        keys, self._queued_keys = self._queued_keys, []
-        for key in keys:
-            self.post_message(key)
+        if (
+            not isinstance(event, events.Key)
+            or event.is_forwarded
+            or self._typed_keys.record(event)
+        ):
+            await super().on_event(event)
 
     async def on_key(self, event: events.Key) -> None:
-        """Forward an unhandled key to the widget with focus, if focus moved after it was typed.
-
-        Otherwise keys typed quickly after `/`, `e` or a screen number would still be commands of
-        the list that had focus: `/arithmetic` would accept and reject candidates.
-        """
-        forwarded = events.Key(event.key, event.character)
-        if not self._has_screen:
+        """Forward an unhandled key to the widget with focus, if focus moved after it was typed."""
+        if self._typed_keys.forward(event):
             event.prevent_default()
-            self._queue_key(forwarded)
-            return
-        typed_into = next((widget for key, widget in self._typed_into if key is event), None)
-        focus = self.focused or self.screen
-        if typed_into is not None and typed_into is not focus:
-            event.prevent_default()
-            self._typed_into.append((forwarded, focus))
-            focus._forward_event(forwarded)
 
     # what the controllers ask for
 

@@ -62,7 +62,7 @@ async def test_only_who_has_the_token_is_let_in(bench: Bench) -> None:
     with served(bench) as address:
         async with aiohttp.ClientSession() as session:
             answer = await get(session, address)
-            assert answer.status == 403 and "token" in await answer.text()
+            assert answer.status == 403 and "Token required" in await answer.text()
             assert (await get(session, f"{address}/?token=wrong")).status == 403
             assert (await get(session, f"{address}/static/js/textual.js")).status == 403
             assert (await get(session, f"{address}/ws?token=secret")).status == 403
@@ -93,7 +93,7 @@ def test_a_port_in_use_is_said_in_one_line() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        with pytest.raises(UsageError, match="give another with --port"):
+        with pytest.raises(UsageError, match="choose another with --port"):
             web.free_port(taken.getsockname()[1])
 
 

@@ -2,11 +2,13 @@
 # Annotations are not postponed: the parser would compile hundreds of them at every start.
 # ruff: noqa: D301 - the parser needs a real backspace to keep lines as they are
 
+from importlib.util import find_spec
 from typing import Annotated
 
 import typer
 
 from benchdesign.cli.options import Chat, PoolPath, WorkspacePath, check_name
+from benchdesign.errors import MissingExtraError
 
 __all__ = ["open_interface", "serve"]
 
@@ -46,6 +48,8 @@ def serve(
     Example:
       benchdesign serve my-workspace --port 8000
     """
-    from benchdesign.cli.actions.interface import serve_job
+    if find_spec("textual_serve") is None:
+        raise MissingExtraError("`serve` needs an extra: pip install 'benchdesign[web]'")
+    from benchdesign.cli.actions.serve import serve_job
 
     serve_job(workspace, port=port)
