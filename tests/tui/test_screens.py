@@ -399,7 +399,7 @@ async def test_a_second_visitor_reads_and_cannot_decide(bench: Bench) -> None:
         await go(other, second, "candidates")
         await other.press("a")
         assert second.session.log.accepted == ()
-        assert "Read-only" in second.status
+        assert "Read-only" in second.messages.text
         await pilot.pause()
 
 
