@@ -40,19 +40,13 @@ if TYPE_CHECKING:
 __all__ = ["NewWorkspaceForm"]
 
 
-_ROLES = ("prompt", "choices", "answer", "id")
-
-
 _ROLE_LABELS = {"prompt": "Question", "choices": "Choices", "answer": "Answer", "id": "Id"}
-
+_ROLES = tuple(_ROLE_LABELS)
 
 _CHARACTERS_PER_SECOND = 12_000
 """Speed of the built-in model on one core; see measurements/results/mapping_speed.md."""
 
-
 _MAX_FINDINGS_SHOWN = 4
-
-
 _MAX_FINDING_LINES = 3
 
 
@@ -211,8 +205,15 @@ class NewWorkspaceForm(VerticalScroll, can_focus=False):
                 for role in _ROLES:
                     box = self.query_one(f"#field-{role}", Input)
                     box.suggester = SuggestFromList(columns, case_sensitive=False)
+            mapping = benchmark.mapping
+            detected = {
+                "prompt": mapping.prompt,
+                "choices": mapping.choices,
+                "answer": mapping.answer,
+                "id": mapping.id,
+            }
             for role in _ROLES:
-                name = getattr(benchmark.mapping, role) or ""
+                name = detected[role] or ""
                 self.query_one(f"#field-{role}", Input).placeholder = (
                     f"{display(name, width=40)}  (detected)" if name else "not found"
                 )
@@ -261,8 +262,8 @@ class NewWorkspaceForm(VerticalScroll, can_focus=False):
             lines.append(marked_line(state, literal(text), marks=self._marks))
 
         n_characters = 0
-        for name in ("benchmark", "pool"):
-            benchmark = getattr(self.input_files, name)
+        files = {"benchmark": self.input_files.benchmark, "pool": self.input_files.pool}
+        for name, benchmark in files.items():
             if isinstance(benchmark, str):
                 check("fail", benchmark)
             elif benchmark is not None:

@@ -23,7 +23,16 @@ from benchdesign.tui.widgets.evidence import literal
 if TYPE_CHECKING:
     from benchdesign.benchmarks.items import Benchmark, Item
 
-__all__ = ["FormValues", "free_folder"]
+__all__ = [
+    "FormValues",
+    "InputFiles",
+    "field_example",
+    "file_summary",
+    "form_row",
+    "free_folder",
+    "item_preview",
+    "load_file",
+]
 
 
 _PREVIEW_CHARACTERS = 600
@@ -87,10 +96,8 @@ def free_folder(path: str) -> str:
 
 
 def load_file(path: str, fields: dict[str, str]) -> Benchmark | str | None:
-
-    if not path:
-        return None
-    if path.startswith("hf:"):
+    """Return the items of a file, or why they cannot be read; None for no path or the hub."""
+    if not path or path.startswith("hf:"):
         return None
     if not path_exists(path):
         return f"{path}: no such file"
@@ -103,6 +110,7 @@ def load_file(path: str, fields: dict[str, str]) -> Benchmark | str | None:
 def form_row(
     title: str, name: str, hint: str, *, value: str = "", suggester: Suggester | None = None
 ) -> ComposeResult:
+    """Compose one row of the form: its title, the input and a note."""
     with Horizontal(classes="form-row"):
         yield Label(title, markup=False)
         yield Input(value, id=name, placeholder=hint, suggester=suggester)
@@ -110,6 +118,7 @@ def form_row(
 
 
 def file_summary(benchmark: Benchmark | str | None) -> str:
+    """Return format and number of rows of a file; empty if it could not be read."""
     if benchmark is None or isinstance(benchmark, str):
         return ""
     skipped = [finding for finding in benchmark.findings if finding.kind == "skipped-row"]
@@ -126,6 +135,7 @@ def field_example(record: object, name: str) -> str:
 
 
 def item_preview(item: Item) -> Sequence[Content]:
+    """Return the text and the key of an item."""
     text, half = item.text, _PREVIEW_CHARACTERS // 2
     if len(text) > _PREVIEW_CHARACTERS:
         text = f"{text[:half]} ... {text[-half:]}"
