@@ -45,7 +45,7 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
         event.wait(30)
         return load_benchmark(*args, **options)  # type: ignore[arg-type]
 
-    monkeypatch.setattr("benchdesign.benchmarks.load.load_benchmark", wait)
+    monkeypatch.setattr("benchdesign.workspace.load_sets.load_benchmark", wait)
     yield event
     event.set()
 
@@ -234,6 +234,6 @@ async def test_scope_asked_for_too_early_opens_when_the_items_are_read(
 ) -> None:
     async with opening(bench) as (app, pilot):
         await pilot.press("c")
-        assert len(app.screen_stack) == 1 and "once the items are read" in app.messages.text
+        assert len(app.screen_stack) == 1 and "as soon as the items are loaded" in app.messages.text
         held.set()
         await until(pilot, lambda: isinstance(app.screen, ScopeScreen))
