@@ -78,7 +78,7 @@ async def test_figures_and_gaps_are_shown_before_the_items_are_read(
         session = app.session
         assert session is not None and session.loaded is None
         assert app.current_mode == "overview" and not is_waiting(app)
-        await until(pilot, lambda: "its 95 % interval" in visible_text(app))
+        await until(pilot, lambda: "95 % interval" in visible_text(app))
         await go(app, pilot, "3", "concepts")
         assert not is_waiting(app) and len(app.screen.query_one(LineTable).view)
         await go(app, pilot, "4", "gaps")
