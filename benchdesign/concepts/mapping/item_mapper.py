@@ -32,10 +32,10 @@ from benchdesign.foundation.atomic_files import write_atomically
 from benchdesign.foundation.progress import Progress, ProgressCallback, StopCheck
 from benchdesign.foundation.serialization import read_json
 
-__all__ = ["ItemMapper", "choose_cache_folder", "open_reference"]
+__all__ = ["ItemMapper", "choose_cache_folder"]
 
 
-def open_reference(settings: ModelSettings) -> Mapper:
+def _open_mapper(settings: ModelSettings) -> Mapper:
     """Open the reference model and the dictionary that the settings name."""
     return open_mapper(
         # `builtin` with another dictionary means the model that the dictionary was built for.
@@ -79,7 +79,7 @@ class ItemMapper:
         """The model; opened on first access."""
         if self._progress is not None:
             self._progress(Progress("opening the reference model", 0, None))
-        return open_reference(self.settings)
+        return _open_mapper(self.settings)
 
     @cached_property
     def dictionary(self) -> Dictionary:
