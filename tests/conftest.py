@@ -22,6 +22,7 @@ WITH_SAE_LENS = tuple(
     f"tests/{name}.py"
     for name in (
         "cli/test_dictionary",
+        "cli/test_every_command",
         "concepts/test_bridge_parity",
         "concepts/test_build_dictionary",
         "concepts/test_dictionary_folders",

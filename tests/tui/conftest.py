@@ -35,7 +35,7 @@ HOSTILE = (
 )
 
 
-GUARD_SECONDS = 120.0
+GUARD_SECONDS = 300.0
 """Ends a test that hangs; a busy machine stays far below."""
 
 
@@ -147,25 +147,39 @@ def bench(kept_bench: KeptFolder, monkeypatch: pytest.MonkeyPatch) -> Bench:
     return Bench(kept_bench.restore())
 
 
-@pytest.fixture
-def hostile_bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
+@pytest.fixture(scope="session")
+def kept_hostile_bench(tmp_path_factory: pytest.TempPathFactory) -> KeptFolder:
     """The same with text that attacks the terminal, everywhere text can be."""
-    mapper = use_keywords(monkeypatch)
-    table = mapper.dictionary.table
-    labels = (HOSTILE, *table.label[1:])
-    areas = tuple(HOSTILE if one else None for one in table.area)
-    object.__setattr__(table, "label", labels)
-    object.__setattr__(table, "area", areas)
-    benchmark, pool = write_sets(tmp_path)
-    for path in (benchmark, pool):
-        records = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
-        for record in records:
-            record["question"] = f"{HOSTILE} {record['question']}"
-            record["category"] = HOSTILE
-            record["id"] = f"{record['id']} {HOSTILE}"
-            record["choices"][0] = HOSTILE
-        path.write_text("".join(json.dumps(one) + "\n" for one in records), "ascii")
-    return make_bench(tmp_path, benchmark, pool)
+
+    def fill(folder: Path) -> None:
+        benchmark, pool = write_sets(folder)
+        for path in (benchmark, pool):
+            records = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
+            for record in records:
+                record["question"] = f"{HOSTILE} {record['question']}"
+                record["category"] = HOSTILE
+                record["id"] = f"{record['id']} {HOSTILE}"
+                record["choices"][0] = HOSTILE
+            path.write_text("".join(json.dumps(record) + "\n" for record in records), "ascii")
+        make_bench(folder, benchmark, pool)
+
+    with pytest.MonkeyPatch.context() as patch:
+        use_hostile_keywords(patch)
+        return KeptFolder(tmp_path_factory.mktemp("hostile-bench"), fill)
+
+
+@pytest.fixture
+def hostile_bench(kept_hostile_bench: KeptFolder, monkeypatch: pytest.MonkeyPatch) -> Bench:
+    """The hostile workspace, as it was before any test."""
+    use_hostile_keywords(monkeypatch)
+    return Bench(kept_hostile_bench.restore())
+
+
+def use_hostile_keywords(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Read items through words whose labels and areas attack the terminal."""
+    table = use_keywords(monkeypatch).dictionary.table
+    object.__setattr__(table, "label", (HOSTILE, *table.label[1:]))
+    object.__setattr__(table, "area", tuple(HOSTILE if area else None for area in table.area))
 
 
 def make_bench(folder: Path, benchmark: Path, pool: Path) -> Bench:

@@ -31,18 +31,18 @@ async def test_a_suite_has_a_heat_map_and_says_what_each_adds(
         await go(pilot, app, "compare")
         app.screen.measure_suite([str(bench.folder / "other")])
         await until(pilot, lambda: app.screen.suite is not None)
-        await pilot.pause(0.1)
+        await pilot.pause()
         table = app.screen.query_one(LineTable)
         assert [table.rows.cell(row, "name").text for row in table.view] == ["animals"]
         assert "times the reference" in app.screen.detail.text
         await pilot.press("f")
-        await pilot.pause(0.1)
+        await pilot.pause()
         assert [table.rows.cell(row, "name").text for row in table.view] == ["animals", "pool"]
         assert table.rows.cell(0, "set1").text == "0.75"
         await pilot.press("down", "enter")
         await until(pilot, lambda: "fox" in app.screen.detail.text)
         await pilot.press("escape", "f")
-        await pilot.pause(0.1)
+        await pilot.pause()
         assert size[0] < 100 or "c chooses" in visible_text(app)
         await pilot.press("q")
     # Next time the suite is there again.

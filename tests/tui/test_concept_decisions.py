@@ -161,7 +161,7 @@ async def test_a_merged_concept_is_taken_apart_with_the_same_key(bench: Bench) -
         keeper = session.log.merged.popitem()[1]
         await pilot.pause()
         screen = await to_concept(pilot, app, keeper)
-        await pilot.pause(0.1)
+        await pilot.pause()
         assert "includes" in screen.query_one(Detail).text
         await pilot.press("m")
         await until(pilot, lambda: session.loaded is not None and not session.loaded.merged)

@@ -109,7 +109,7 @@ async def test_no_colour_and_ascii_marks_change_nothing_about_that(
         texts = []
         for place in range(4):
             app.screen.table.cursor = place
-            await pilot.pause(0.1)
+            await pilot.pause()
             texts.append(check_frame(app, size))
         # The evidence of some lies below what fits on the screen.
         assert any("[[" in text for text in texts)

@@ -99,8 +99,10 @@ class SilentChild:
     def __init__(self) -> None:
         self.said: list[Progress] = []
         self.was_stopped = False
+        self.n_polls = 0
 
     def poll(self) -> Progress | None:
+        self.n_polls += 1
         return self.said.pop() if self.said else None
 
     def stop(self) -> None:
@@ -126,7 +128,8 @@ async def test_a_worker_that_stops_making_progress_is_told_until_it_goes_on(
         child.said.append(Progress("mapping items", 3, 10, 38.0, 16.0))
         await until(pilot, lambda: "3/10" in text())
         now[0] += 59.0
-        await pilot.pause(0.2)
+        n_polls = child.n_polls
+        await until(pilot, lambda: child.n_polls > n_polls + 1)
         assert "no progress" not in text()
         now[0] += 1.0
         await until(pilot, lambda: "no progress for 60 s" in text())

@@ -43,7 +43,7 @@ async def show(pilot, app: BenchdesignApp, name: str) -> None:  # noqa: ANN001
     while app.screen.facets()[app.screen.facet][0] != name:
         await pilot.press("f")
     assert name in names
-    await pilot.pause(0.1)
+    await pilot.pause()
 
 
 def cells(app: BenchdesignApp, key: str) -> list[str]:
@@ -108,7 +108,7 @@ async def test_two_models_stand_side_by_side(bench: Bench) -> None:
         await read(pilot, app, write_results(bench.folder))
         app.screen.compare("large", "weak-on-cats")
         await until(pilot, lambda: app.screen.facets()[app.screen.facet][0] == "pair")
-        await pilot.pause(0.1)
+        await pilot.pause()
         assert "large vs. weak-on-cats" in visible_text(app)
         names = cells(app, "name")
         assert any(name.startswith("cat") for name in names)
@@ -148,7 +148,7 @@ async def test_hostile_names_are_shown_literally(
         for name, _ in app.screen.facets():
             await show(pilot, app, name)
             await pilot.press("down", "enter")
-            await pilot.pause(0.1)
+            await pilot.pause()
             text = visible_text(app) + app.screen.detail.text
             assert "\x1b" not in text and "\u202e" not in text
             await pilot.press("escape")

@@ -35,7 +35,7 @@ async def choose(pilot: Pilot[None], app: BenchdesignApp, query: str, kind: str)
     await pilot.pause()
     await pilot.press("enter")
     await until(pilot, lambda: len(app.screen_stack) == 1)
-    await pilot.pause(0.1)
+    await pilot.pause()
 
 
 async def test_every_kind_is_found_by_words_of_its_text_or_id(bench: Bench) -> None:

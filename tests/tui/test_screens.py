@@ -29,7 +29,7 @@ async def go(pilot: Pilot[None], app: BenchdesignApp, mode: str) -> None:
     number = next(one.number for one in SCREENS if one.mode == mode)
     await pilot.press(str(number))
     await until(pilot, lambda: app.current_mode == mode)
-    await pilot.pause(0.1)
+    await pilot.pause()
 
 
 async def test_overview_tells_coverage_gaps_and_what_next(bench: Bench) -> None:
@@ -63,7 +63,7 @@ async def test_enter_on_a_gap_reviews_its_candidates_and_escape_shows_all(bench:
         await go(pilot, app, "gaps")
         await pilot.press("right", "down", "enter")
         await until(pilot, lambda: app.current_mode == "candidates")
-        await pilot.pause(0.1)
+        await pilot.pause()
         assert app.session.focus_name == "fox"
         assert "for fox" in app.screen.query_one(Detail).text
         await pilot.press("escape")
@@ -387,7 +387,7 @@ async def test_next_time_everything_is_where_it_was(bench: Bench) -> None:
         await pilot.press("q")
     async with bench.opened() as (app, pilot):
         assert app.current_mode == "items"
-        await pilot.pause(0.1)
+        await pilot.pause()
         table = app.screen.query_one(LineTable)
         assert (table.cursor_id, table.view.sort_key) == (cursor, key)
         assert len(table.view) == 26
@@ -444,7 +444,7 @@ async def test_hostile_text_is_shown_literally_on_every_screen(
     async with hostile_bench.opened(size=size) as (app, pilot):
         await go(pilot, app, mode)
         await pilot.press("right", "down")
-        await pilot.pause(0.1)
+        await pilot.pause()
         text = visible_text(app)
         for bad in ("\x1b", "\x07", "\u202e", "\u200b", "\ud800"):
             assert bad not in text

@@ -11,7 +11,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +18,7 @@ from typing import Any
 import pytest
 
 from benchdesign.errors import UsageError
-from tests.tui.conftest import Bench
+from tests.tui.conftest import GUARD_SECONDS, Bench
 
 aiohttp = pytest.importorskip("aiohttp", reason="needs the extra `web`")
 web = pytest.importorskip("benchdesign.tui.browser_server", reason="needs the extra `web`")
@@ -45,16 +44,16 @@ def served(bench: Bench) -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
     finally:
         server.send_signal(signal.SIGTERM)
-        server.wait(20)
+        server.wait(GUARD_SECONDS)
 
 
 async def get(session: Any, url: str, **options: Any) -> Any:
     """Get a page, once the server is up."""
-    for _ in range(1200):
-        with contextlib.suppress(aiohttp.ClientConnectorError):
-            return await session.get(url, **options)
-        await asyncio.sleep(0.05)
-    raise AssertionError("the server never answered")
+    async with asyncio.timeout(GUARD_SECONDS):
+        while True:
+            with contextlib.suppress(aiohttp.ClientConnectorError):
+                return await session.get(url, **options)
+            await asyncio.sleep(0.05)
 
 
 @pytest.mark.process
@@ -139,11 +138,10 @@ class Chromium:
             await self.call("Input.dispatchKeyEvent", type=kind, key=key, **text)
 
 
-async def wait_until(holds: Callable[[], bool], *, seconds: float = 120.0) -> None:
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, "the state was never reached"
-        await asyncio.sleep(0.02)
+async def wait_until(holds: Callable[[], bool]) -> None:
+    async with asyncio.timeout(GUARD_SECONDS):
+        while not holds():
+            await asyncio.sleep(0.02)
 
 
 @contextlib.asynccontextmanager
@@ -173,7 +171,7 @@ async def chromium(user: Path) -> AsyncIterator[Chromium]:
                 listening.cancel()
     finally:
         browser.terminate()
-        browser.wait(20)
+        browser.wait(GUARD_SECONDS)
 
 
 @pytest.mark.process
@@ -186,20 +184,18 @@ async def test_a_candidate_is_reviewed_in_a_browser_and_is_on_disk(bench: Bench)
             for domain in ("Page", "Network", "Log", "Runtime"):
                 await page.call(f"{domain}.enable")
             await page.call("Page.navigate", url=f"{address}/?token=secret")
-            for _ in range(2400):
-                if await page.evaluate("document.body.className.includes('-first-byte')"):
-                    break
-                await asyncio.sleep(0.05)
+            async with asyncio.timeout(GUARD_SECONDS):
+                while not await page.evaluate("document.body.className.includes('-first-byte')"):
+                    await asyncio.sleep(0.05)
             assert await page.evaluate("location.href") == f"{address}/"
             # The analysis may still be loading; a key on an empty list does nothing. The page takes
             # the focus where it likes while it starts.
-            for _ in range(600):
-                await page.evaluate("document.querySelector('.xterm-helper-textarea')?.focus()")
-                await page.press("5")
-                await page.press("a")
-                if log.is_file() and log.stat().st_size:
-                    break
-                await asyncio.sleep(0.1)
+            async with asyncio.timeout(GUARD_SECONDS):
+                while not (log.is_file() and log.stat().st_size):
+                    await page.evaluate("document.querySelector('.xterm-helper-textarea')?.focus()")
+                    await page.press("5")
+                    await page.press("a")
+                    await asyncio.sleep(0.1)
             entry = json.loads(log.read_text("ascii").splitlines()[0])
             assert entry["verdict"] == "accept" and entry["id"].startswith("p-")
             local = address.partition("//")[2]
