@@ -21,7 +21,9 @@ settings.load_profile("tests")
 WITH_SAE_LENS = tuple(
     f"tests/{name}.py"
     for name in (
-        "cli/test_dictionary",
+        "cli/test_dictionary_build",
+        "cli/test_dictionary_label",
+        "cli/test_dictionary_show",
         "cli/test_every_command",
         "concepts/test_bridge_parity",
         "concepts/test_build_dictionary",

@@ -16,9 +16,7 @@ from tests.benchmarks.logs import (
     write_inspect_json,
 )
 from tests.benchmarks.test_model_logs import EXAMPLES, REAL_RUN
-from tests.cli.test_commands import Command, command, one_line
-
-__all__ = ["command"]
+from tests.cli.conftest import Command, one_line
 
 HOSTILE = "</style><script>alert(1)</script> | `x` \x1b[31m"
 

@@ -17,7 +17,6 @@ import pytest
 
 from benchdesign.benchmarks.items import Finding
 from benchdesign.cli.actions.coverage import print_coverage
-from benchdesign.concepts.maps.highlights import Piece, TextMark, cut, marked_words, strongest_rows
 from benchdesign.coverage.area_gaps import find_area_gaps
 from benchdesign.coverage.coverage import measure_coverage
 from benchdesign.coverage.find_gaps import find_gaps, rejudge
@@ -25,7 +24,6 @@ from benchdesign.coverage.gap_settings import GapSettings
 from benchdesign.coverage.reference import Reference
 from benchdesign.coverage.share_interval import ShareInterval
 from benchdesign.coverage.status import Status
-from benchdesign.report.charts import histogram_of_lengths, histogram_of_lifts, stack
 from benchdesign.report.collect_coverage import collect_report
 from benchdesign.report.coverage_data import ReportData
 from benchdesign.report.coverage_report import render_html, render_markdown, write_report
@@ -33,7 +31,6 @@ from benchdesign.revision.choice import Choice
 from benchdesign.revision.plan import Revision, plan_revision
 from benchdesign.selection.proposal import GapFilled
 from benchdesign.workspace.analysis import Analysis
-from tests.helpers import make_map
 from tests.words import analyse_words, make_set
 
 HOSTILE = (
@@ -489,92 +486,6 @@ def test_long_list_of_additions_is_cut_with_a_pointer(analysis: Analysis) -> Non
     report = report_of(analysis)
     cut_short = replace(report, n_added=report.n_added + 5)
     assert "5 more items in" in render_html(cut_short)
-
-
-def test_stacked_bar_parts_fill_the_whole() -> None:
-    bar = stack("Before", {"missing": 1, "under": 0, "adequate": 3})
-    assert [(part.name, part.x, part.width) for part in bar.parts] == [
-        ("missing", 0.0, 250.0),
-        ("adequate", 250.0, 750.0),
-    ]
-    assert stack("Before", {"missing": 0}).parts == ()
-
-
-def test_lift_histogram_counts_extreme_and_unknown_values() -> None:
-    before = np.asarray([-9.0, -0.2, 0.2, np.nan])
-    chart = histogram_of_lifts(before, np.asarray([9.0]))
-    assert chart is not None
-    assert [one.before for one in chart.bins if one.before] == [1, 1, 1]
-    assert [one.after for one in chart.bins if one.after] == [1]
-    assert chart.bins[0].before == 1
-    assert chart.bins[-1].after == 1
-    assert chart.marker == chart.width / 2
-
-
-def test_lift_histogram_of_nothing_is_none() -> None:
-    assert histogram_of_lifts(np.zeros(0), np.asarray([np.nan])) is None
-
-
-def test_length_histogram_gives_shares_in_round_bins() -> None:
-    lengths = np.asarray([10, 11, 12, 300], dtype=np.int32)
-    chart = histogram_of_lengths(lengths, lengths[:2])
-    assert chart is not None
-    assert sum(one.before for one in chart.bins) == pytest.approx(1.0)
-    assert sum(one.after for one in chart.bins) == pytest.approx(1.0)
-    assert chart.bins[0].label == "0 to 19"
-
-
-def test_cut_marks_words_without_the_blanks_around_them() -> None:
-    pieces = cut("the red fox", [TextMark(3, 7, 1.0)])
-    assert pieces == (Piece("the ", 0), Piece("red", 3), Piece(" fox", 0))
-
-
-def test_mark_of_a_full_stop_alone_is_shown_and_of_a_blank_is_not() -> None:
-    assert cut("is it?", [TextMark(5, 6, 1.0)]) == (Piece("is it", 0), Piece("?", 3))
-    assert cut("is it?", [TextMark(2, 3, 1.0)]) == (Piece("is it?", 0),)
-
-
-def test_strongest_of_overlapping_marks_wins() -> None:
-    pieces = cut("ab cd ef", [TextMark(0, 5, 0.3), TextMark(3, 8, 0.9)])
-    assert pieces == (Piece("ab ", 1), Piece("cd ef", 3))
-
-
-def test_mark_on_a_piece_of_a_word_grows_to_the_word() -> None:
-    pieces = cut("left ventricle, then", [TextMark(8, 11, 1.0)])
-    assert [piece.text for piece in pieces if piece.strength] == ["ventricle"]
-
-
-def test_marked_words_are_whole_and_named_once_strongest_first() -> None:
-    marks = [TextMark(2, 5, 0.5), TextMark(0, 2, 1.0), TextMark(8, 11, 0.4), TextMark(16, 19, 0.3)]
-    assert marked_words("An owl, owls an owl", marks) == ("An", "owl", "owls")
-    assert marked_words("An owlet", [TextMark(3, 6, 1.0)]) == ("owlet",)
-
-
-def test_mark_in_a_script_without_spaces_stays_as_it_is() -> None:
-    pieces = cut("地球は青い", [TextMark(3, 4, 1.0)])
-    assert [piece.text for piece in pieces if piece.strength] == ["青"]
-
-
-def test_long_text_is_cut_around_the_first_mark() -> None:
-    text = "word " * 200 + "needle " + "word " * 200
-    pieces = cut(text, [TextMark(1000, 1006, 1.0)], limit=100)
-    assert "".join(piece.text for piece in pieces if piece.strength) == "needle"
-    assert pieces[0] == Piece("… ", 0)
-    assert pieces[-1] == Piece(" …", 0)
-    assert sum(len(piece.text) for piece in pieces) < 110
-
-
-def test_mark_beyond_the_text_is_harmless() -> None:
-    assert cut("a c", [TextMark(2, 99, 1.0), TextMark(50, 60, 1.0)]) == (
-        Piece("a ", 0),
-        Piece("c", 3),
-    )
-    assert cut("", [TextMark(0, 3, 1.0)]) == ()
-
-
-def test_strongest_rows_come_by_peak_and_absent_concepts_have_none() -> None:
-    concept_map = make_map([{0: 1.0}, {0: 3.0, 1: 2.0}, {0: 2.0}], n_concepts=3)
-    assert strongest_rows(concept_map, [0, 2], n=2) == {0: [1, 2], 2: []}
 
 
 def test_report_says_how_sure_the_covered_share_is(analysis: Analysis) -> None:

@@ -1,0 +1,41 @@
+"""Bars and histograms of a report."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from benchdesign.report.charts import histogram_of_lengths, histogram_of_lifts, stack
+
+
+def test_stacked_bar_parts_fill_the_whole() -> None:
+    bar = stack("Before", {"missing": 1, "under": 0, "adequate": 3})
+    assert [(part.name, part.x, part.width) for part in bar.parts] == [
+        ("missing", 0.0, 250.0),
+        ("adequate", 250.0, 750.0),
+    ]
+    assert stack("Before", {"missing": 0}).parts == ()
+
+
+def test_lift_histogram_counts_extreme_and_unknown_values() -> None:
+    before = np.asarray([-9.0, -0.2, 0.2, np.nan])
+    chart = histogram_of_lifts(before, np.asarray([9.0]))
+    assert chart is not None
+    assert [one.before for one in chart.bins if one.before] == [1, 1, 1]
+    assert [one.after for one in chart.bins if one.after] == [1]
+    assert chart.bins[0].before == 1
+    assert chart.bins[-1].after == 1
+    assert chart.marker == chart.width / 2
+
+
+def test_lift_histogram_of_nothing_is_none() -> None:
+    assert histogram_of_lifts(np.zeros(0), np.asarray([np.nan])) is None
+
+
+def test_length_histogram_gives_shares_in_round_bins() -> None:
+    lengths = np.asarray([10, 11, 12, 300], dtype=np.int32)
+    chart = histogram_of_lengths(lengths, lengths[:2])
+    assert chart is not None
+    assert sum(one.before for one in chart.bins) == pytest.approx(1.0)
+    assert sum(one.after for one in chart.bins) == pytest.approx(1.0)
+    assert chart.bins[0].label == "0 to 19"
