@@ -37,6 +37,10 @@ WITH_SAE_LENS = tuple(
 """Files that import sae-lens, which takes long: one worker runs them all."""
 
 
+FULL_WIDTH = 120
+"""Columns of the terminal that the quick loop draws; narrower ones are slow tests."""
+
+
 class FileScheduling(LoadScopeScheduling):
     """The tests of a file stay together, for their fixtures, and so do those with sae-lens."""
 
@@ -53,17 +57,27 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> FileSch
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what uses the trained dictionary."""
+    """Mark what uses the trained dictionary, and what draws a narrow terminal once more."""
     for item in items:
         if "trained" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.training)
+        if item.nodeid.startswith("tests/tui/") and terminal_width(item) < FULL_WIDTH:
+            item.add_marker(pytest.mark.slow)
+
+
+def terminal_width(item: pytest.Item) -> int:
+    """Return the columns that a test of the interface draws."""
+    parameters = item.callspec.params if hasattr(item, "callspec") else {}
+    return int(parameters.get("width") or parameters.get("size", (FULL_WIDTH, 36))[0])
 
 
 @pytest.fixture(scope="session", autouse=True)
-def session_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """A cache for what fixtures of a whole session or module run."""
+def fixed_conditions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A cache for what fixtures of a session or module run, and no limit of time."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BENCHDESIGN_CACHE", str(tmp_path_factory.mktemp("session-cache")))
+        # A template that only a slow machine takes long for is harmless.
+        patch.setattr("benchdesign.benchmarks.template_sandbox.MAX_SECONDS", float("inf"))
         # What is imported by now stays: the collector need not look at it again.
         gc.collect()
         gc.freeze()

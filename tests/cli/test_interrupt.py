@@ -65,7 +65,7 @@ def shards(folder: Path) -> dict[str, int]:
 
 
 def wait_for_shards(run: subprocess.Popen[str], folder: Path, n: int) -> None:
-    limit = time.monotonic() + 60
+    limit = time.monotonic() + 600
     while len(shards(folder)) < n:
         assert run.poll() is None, f"ended with {run.returncode}: {run.communicate()}"
         assert time.monotonic() < limit, "nothing was mapped"

@@ -15,6 +15,8 @@ from tests.concepts.tiny_models import FAMILIES, make_tiny_decoder
 from tests.helpers import make_tiny_bert, make_tiny_sae
 
 TEXT = "The quick brown fox, and the sea."
+pytestmark = pytest.mark.slow
+
 POINTS = (
     "hook_embed",
     "blocks.1.hook_resid_pre",

@@ -50,7 +50,7 @@ class Child:
         if self._ended is None:
             os.kill(self.pid, signal.SIGKILL)
 
-    def wait(self, *, seconds: float = 120.0) -> Ended:
+    def wait(self, *, seconds: float = 600.0) -> Ended:
         """Wait for the end; a process that hangs is killed and counts as killed."""
         limit = time.monotonic() + seconds
         while self._ended is None:
@@ -96,7 +96,7 @@ def start(function: Callable[[], int | None]) -> Child:
     return Child(pid, places[0][1], places[1][1])
 
 
-def run(function: Callable[[], int | None], *, seconds: float = 120.0) -> Ended:
+def run(function: Callable[[], int | None], *, seconds: float = 600.0) -> Ended:
     """Run a function in a fork to its end."""
     return start(function).wait(seconds=seconds)
 

@@ -228,7 +228,7 @@ def test_browser_runs_and_fetches_nothing_of_it(tmp_path: Path) -> None:
             ],
             capture_output=True,
             text=True,
-            timeout=180,
+            timeout=600,
             check=True,
         )
     assert seen == []

@@ -70,7 +70,7 @@ def run_without_network(folder: Path, *arguments: str) -> tuple[subprocess.Compl
         },
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=900,
         check=False,
     )
     return done, attempts.read_text()

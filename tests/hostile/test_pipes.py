@@ -16,7 +16,7 @@ from benchdesign.foundation.paths import read_regular
 from tests.hostile.faults import finished
 from tests.hostile.processes import Ended, command, warm_up
 
-SECONDS = 60.0
+SECONDS = 600.0
 TASK = "include: other.yaml\n"
 
 

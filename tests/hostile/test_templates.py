@@ -166,6 +166,12 @@ def test_class_of_what_is_mapped_is_nothing() -> None:
     assert Template(source).render(RECORD).text == "[Undefined]"
 
 
+def test_template_that_takes_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("benchdesign.benchmarks.template_sandbox.MAX_SECONDS", -1.0)
+    with pytest.raises(TemplateError, match="template: took more than -1 seconds"):
+        Template("{% for a in range(100) %}{% endfor %}").render(RECORD)
+
+
 def test_budget_is_for_each_record() -> None:
     template = Template("{% for a in range(20000) %}{% endfor %}{{ question }}")
     for _ in range(4):

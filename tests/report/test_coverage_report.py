@@ -539,7 +539,7 @@ def test_page_loads_in_a_browser_without_errors_or_requests(
         ],
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=600,
         check=True,
     )
     # The policy refuses every request, and each refusal would be told on the console.

@@ -17,6 +17,7 @@ from tests.keywords import use_keywords, write_sets
 from tests.tui.conftest import Bench, make_bench
 from tests.tui.test_screens import visible_text
 
+pytestmark = pytest.mark.slow
 MODES = ("concepts", "gaps", "candidates", "items")
 
 TEXTS = {

@@ -42,7 +42,7 @@ def held(monkeypatch: pytest.MonkeyPatch) -> Iterator[threading.Event]:
     event = threading.Event()
 
     def wait(*args: object, **options: object) -> object:
-        event.wait(30)
+        event.wait(600)
         return load_benchmark(*args, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr("benchdesign.workspace.load_sets.load_benchmark", wait)

@@ -22,6 +22,7 @@ from benchdesign.workspace.workspace import Workspace
 from tests.keywords import use_keywords, write_sets
 from tests.tui.conftest import Bench, until
 
+pytestmark = pytest.mark.slow
 MODES = ("concepts", "gaps", "candidates", "items")
 
 Opener = Callable[[Path], Bench]

@@ -460,6 +460,7 @@ async def test_brackets_of_an_item_survive(hostile_bench: Bench) -> None:
         assert "[/INST]" in visible_text(app)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
 async def test_a_tiny_terminal_says_so_and_recovers(bench: Bench, mode: str) -> None:
     async with bench.opened() as (app, pilot):

@@ -10,11 +10,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 from pathlib import Path
 
 import pytest
+
+from tests.tui.conftest import GUARD_SECONDS
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 TMUX = shutil.which("tmux")
@@ -34,7 +36,7 @@ class Terminal:
             [str(TMUX), "-L", self._socket, "-f", "/dev/null", *arguments],
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=GUARD_SECONDS,
             # A size in the environment would win over the terminal's own.
             env={name: one for name, one in os.environ.items() if name not in ("COLUMNS", "LINES")},
         )
@@ -74,31 +76,28 @@ class Terminal:
     def screen(self) -> str:
         return self.tmux("capture-pane", "-p", "-t", "main")
 
-    def until(self, *texts: str, seconds: float = 240.0) -> str:
-        """Wait until one of some texts is on screen; returns the screen."""
-        end = time.monotonic() + seconds
-        shown = ""
-        while time.monotonic() < end:
-            shown = self.screen()
-            if any(text in shown for text in texts):
-                return shown
-            time.sleep(0.05)
-        raise AssertionError(f"never saw {texts}; the screen was\n{shown}")
+    def styled_line(self, text: str) -> str:
+        """Return the line that holds a text, with its colours."""
+        lines = self.tmux("capture-pane", "-e", "-p", "-t", "main").splitlines()
+        return next((line for line in lines if text in line), "")
 
-    def until_without(self, text: str, *, seconds: float = 60.0) -> None:
+    def wait(self, holds: Callable[[], bool], *, what: str) -> None:
+        """Wait for a state; the limit only ends a test that hangs."""
+        end = time.monotonic() + GUARD_SECONDS
+        while not holds():
+            assert time.monotonic() < end, f"never: {what}; the screen was\n{self.screen()}"
+            time.sleep(0.05)
+
+    def until(self, *texts: str) -> None:
+        """Wait until one of some texts is on screen."""
+        self.wait(lambda: any(text in self.screen() for text in texts), what=f"{texts}")
+
+    def until_without(self, text: str) -> None:
         """Wait until a text has left the screen."""
-        end = time.monotonic() + seconds
-        while text in (shown := self.screen()):
-            assert time.monotonic() < end, f"{text} stayed; the screen was\n{shown}"
-            time.sleep(0.05)
+        self.wait(lambda: text not in self.screen(), what=f"no {text}")
 
-    def until_gone(self, *, seconds: float = 60.0) -> None:
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            if not self.tmux("list-sessions"):
-                return
-            time.sleep(0.05)
-        raise AssertionError(f"never left; the screen was\n{self.screen()}")
+    def until_gone(self) -> None:
+        self.wait(lambda: not self.tmux("list-sessions"), what="the end")
 
     def kill(self) -> None:
         """Kill the program and its terminal as a crash would."""
@@ -127,6 +126,12 @@ def decisions(folder: Path) -> list[dict[str, str]]:
     return [json.loads(line) for line in path.read_text("ascii").splitlines()]
 
 
+def saved_mode(folder: Path) -> str | None:
+    """Return the screen that is opened next time."""
+    path = folder / "ui.json"
+    return json.loads(path.read_text("utf-8"))["mode"] if path.is_file() else None
+
+
 def test_a_benchmark_becomes_a_revision_by_keys_alone(terminal: Terminal, tmp_path: Path) -> None:
     cut("benchmark.jsonl", 60, tmp_path)
     cut("pool.jsonl", 150, tmp_path)
@@ -137,12 +142,14 @@ def test_a_benchmark_becomes_a_revision_by_keys_alone(terminal: Terminal, tmp_pa
     terminal.until("150 rows")
     assert "question  (detected)" in terminal.screen()
     assert not work.exists()
+    # Textual hands a key to what has the focus when it comes, and focus follows a little later.
+    without_focus = terminal.styled_line("Items to propose")
     terminal.press(*["Tab"] * 7)
-    # The toolkit hands a key to whatever has the focus when it comes, and focus follows a little
-    # later: nobody types this fast.
-    time.sleep(1.5)
+    terminal.wait(
+        lambda: terminal.styled_line("Items to propose") != without_focus, what="focus on the field"
+    )
     terminal.type("12")
-    terminal.until("to propose  12", seconds=20)
+    terminal.until("to propose  12")
     terminal.press("C-n")
 
     # Mapping is stopped, which takes no time, and goes on.
@@ -151,7 +158,7 @@ def test_a_benchmark_becomes_a_revision_by_keys_alone(terminal: Terminal, tmp_pa
     terminal.until("Stopped")
     terminal.press("R")
     terminal.until("mapping items", "Computed in")
-    terminal.until("Coverage of the concept dictionary", seconds=400)
+    terminal.until("Coverage of the concept dictionary")
 
     # The scope panel opens, once the items are read, and is left as it was.
     terminal.press("c")
@@ -185,8 +192,11 @@ def test_a_benchmark_becomes_a_revision_by_keys_alone(terminal: Terminal, tmp_pa
     ]
     accepted = before[0]["id"]
 
-    # The terminal dies; what was decided is there, and so is the screen, kept every two seconds.
-    time.sleep(2.5)
+    # The terminal dies; what was decided is there, and so is the screen, saved now and then.
+    terminal.wait(
+        lambda: saved_mode(work) == "candidates",
+        what="the state of the interface on disk",
+    )
     terminal.kill()
     terminal.start("open", str(work))
     terminal.until("Adds to")
