@@ -63,9 +63,9 @@ def test_command_ends_well(name: str, folder: Path, monkeypatch: pytest.MonkeyPa
         item = json.loads((folder / "animals-revised/revision.json").read_text())["added"][0]
         assert run_command(["decide", "animals-workspace", item["pool_id"], "reject"]) == 0
     shown: list[str] = []
-    for starter in ("run", "LocalServer.serve"):
+    for starter in ("interface.run_interface", "serve.LocalServer.serve"):
         monkeypatch.setattr(
-            f"benchdesign.cli.actions.interface.{starter}", lambda *_, **__: shown.append(name)
+            f"benchdesign.cli.actions.{starter}", lambda *_, **__: shown.append(name)
         )
     assert run_command([*name.split(), *COMMANDS[name]]) == 0
     assert shown == ([name] if name in ("open", "serve") else [])
