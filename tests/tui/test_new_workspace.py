@@ -31,6 +31,11 @@ async def form_of(app: BenchdesignApp, pilot: Pilot[None]) -> NewWorkspaceForm:
     return app.screen.query_one(NewWorkspaceForm)
 
 
+def checks_of(form: NewWorkspaceForm) -> str:
+    """Return the checks of the form as one line, wherever they are wrapped."""
+    return " ".join(str(form.query_one("#checks", Line).content).split())
+
+
 async def test_fields_are_shown_with_what_the_first_row_has_in_them(bench: Bench) -> None:
     app = app_on(bench)
     async with app.run_test(size=SIZE) as pilot:
@@ -144,10 +149,8 @@ async def test_a_folder_that_is_in_use_is_refused(bench: Bench, fake_job: FakeJo
     async with app.run_test(size=SIZE) as pilot:
         form = await form_of(app, pilot)
         form.query_one("#folder", Input).value = str(bench.work)
-        checks = form.query_one("#checks", Line)
-        # A line breaks where the length of the folder has it.
         message = f"{bench.work} is already a workspace"
-        await until(pilot, lambda: message in " ".join(str(checks.content).split()))
+        await until(pilot, lambda: message in checks_of(form))
         await pilot.press("ctrl+n")
         await until(pilot, lambda: app.messages.is_error)
         assert app.session is None
@@ -184,9 +187,9 @@ async def test_a_number_of_items_that_is_none_is_said_at_once(bench: Bench) -> N
         box = form.query_one("#n-add", Input)
         said = "Items to propose: must be a whole number; 0 for none."
         box.value = "xx"
-        await until(pilot, lambda: said in visible_text(app))
+        await until(pilot, lambda: said in checks_of(form))
         box.value = "30"
-        await until(pilot, lambda: said not in visible_text(app))
+        await until(pilot, lambda: said not in checks_of(form))
 
 
 @pytest.mark.parametrize("size", [(120, 44), (80, 44)])
