@@ -19,7 +19,10 @@ FILES = sorted(
     for path in BENCHMARKS.glob("*/*")
     if path.suffix in {".jsonl", ".json", ".csv", ".tsv", ".gz"}
 )
-pytestmark = pytest.mark.skipif(not FILES, reason="no real benchmarks beside the checkout")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not FILES, reason="no real benchmarks beside the checkout"),
+]
 
 # file or folder: items, prompt, choices, kind of choices, answer, kind of answer, id, category
 EXPECTED = {
