@@ -15,6 +15,7 @@ from benchdesign.tui.app import BenchdesignApp
 from benchdesign.tui.keys import KEYS, SCREEN_KEYS, TABLE_KEYS
 from benchdesign.tui.screens.base_screen import BaseScreen
 from benchdesign.tui.screens.list_screen import ListScreen
+from benchdesign.tui.session.controllers import LaunchOptions
 from benchdesign.tui.widgets.detail import Detail
 from benchdesign.workspace.decisions import Decision, Subject, Verdict
 from benchdesign.workspace.settings import Settings
@@ -103,7 +104,7 @@ async def test_every_key_works(
 async def test_every_key_works_without_a_workspace(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    app = Bench(tmp_path).app(target="")
+    app = Bench(tmp_path).app(LaunchOptions(""))
     async with app.run_test(size=(120, 36)) as pilot:
         for mode in MODES:
             await app.switch_mode(mode)
