@@ -201,7 +201,6 @@ async def test_candidates_that_are_out_of_date_stay_and_are_said_to_be(
         assert "14 candidates were never reviewed" in text
 
 
-@pytest.mark.skip(reason="opening with another dictionary does not reach its state in this test")
 async def test_candidates_for_other_items_are_not_shown(bench: Bench) -> None:
     other = bench.folder / "other-dictionary"
     other.mkdir()
