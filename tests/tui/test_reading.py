@@ -333,7 +333,7 @@ async def test_an_area_is_marked_by_its_own_judgement_and_its_figures_are_of_its
         app.workspaces.refresh_screens()
         await pilot.pause()
         assert (app.screen.table.rows.cell(0, "mark").text) == "!"
-        await until(pilot, lambda: "mark       ! under" in app.screen.detail.text)
+        await until(pilot, lambda: "state      ! under" in app.screen.detail.text)
         await go(pilot, app, "overview")
         (line,) = [one for one in visible_text(app).splitlines() if "!  animals " in one]
         assert line.startswith("   !  animals")
