@@ -108,5 +108,5 @@ def test_folder_of_a_dictionary_or_model_may_be_named_anything() -> None:
 def test_library_does_not_take_an_empty_name_for_the_folder_it_is_in(folder: Path) -> None:
     from benchdesign.benchmarks.load import load_benchmark
 
-    with pytest.raises(FormatError, match="empty name"):
+    with pytest.raises(FormatError, match="name is empty"):
         load_benchmark("")

@@ -73,7 +73,7 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
     "tokenizer that is deep": (written(TOKENIZER, DEEP), "no usable tokenizer"),
     "tokenizer of no kind": (changed(TOKENIZER, model={"type": "x"}), "no usable tokenizer"),
     "tokenizer that is a pipe": (pipe(TOKENIZER), "not a regular file"),
-    "tokenizer that is missing": (without_tokenizer, "knows no words"),
+    "tokenizer that is missing": (without_tokenizer, "its vocabulary is empty"),
     "tokenizer settings that are a list": (
         written("tokenizer_config.json", "[]"),
         "no usable tokenizer",
