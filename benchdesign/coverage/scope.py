@@ -10,6 +10,8 @@ from benchdesign.foundation.text import display
 __all__ = ["Scope"]
 
 
+_ANY = "any"
+
 _EXAMPLE_CELLS = 80
 """Terminal cells of an example item in the one-line description of a scope."""
 
@@ -41,6 +43,11 @@ class Scope:
             raise UsageError(f"The scope cutoff is {self.cutoff}; use a value from 0 to 1.")
 
     @property
+    def takes_all(self) -> bool:
+        """Whether every item is in scope, however unlike the benchmark: the sentence is `any`."""
+        return self.sentence.strip().casefold() == _ANY
+
+    @property
     def is_empty(self) -> bool:
         """Whether no scope is set, so that everything is in scope."""
         return not (self.queries or self.pins or self.exclusions)
@@ -48,7 +55,8 @@ class Scope:
     @property
     def queries(self) -> tuple[str, ...]:
         """Texts against which relevance is measured."""
-        return tuple(text for text in (self.sentence.strip(), *self.examples) if text)
+        sentence = "" if self.takes_all else self.sentence.strip()
+        return tuple(text for text in (sentence, *self.examples) if text)
 
     def description_line(self) -> str:
         """Return the scope as a line of text; empty if no scope is set."""

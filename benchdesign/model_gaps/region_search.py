@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchdesign.foundation.arrays import Floats
+from benchdesign.foundation.item_tree import ItemTree, average_with_neighbours, unit_rows
 
-__all__ = ["Region", "SearchTree", "Tree", "find_weak_regions", "rank_weak_items"]
+__all__ = ["Region", "SearchTree", "find_weak_regions", "rank_weak_items"]
 
 
 _SHUFFLES = 199
@@ -30,9 +31,6 @@ _MAX_REGIONS = 12
 _PENALTY = 20.0
 """Ridge penalty of `rank_weak_items`: the best of 5, 20 and 50 on most sets of
 `measurements/model_gaps.py`."""
-
-_NEIGHBOURS = 20
-"""Neighbours in the average of an embedding: of 0, 10, 20 and 40, the purest branches."""
 
 _EDGE_PENALTY = 5.0
 """Penalty of the ridge regression that separates the items of a branch from the others."""
@@ -54,8 +52,6 @@ _MIN_PART_ITEMS = 10
 _MAX_PARTS = 4
 _MAX_TREE_ITEMS = 6_000
 """Most items in the tree, which needs all pairs; a larger benchmark is sampled evenly."""
-
-_ROWS_AT_ONCE = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,131 +75,6 @@ class Region:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Tree:
-    """A hierarchy of items; every branch is a contiguous range of `order`."""
-
-    order: NDArray[np.int64]
-    """(n,): items in the order of the leaves."""
-
-    first: NDArray[np.int64]
-    """(n_branches,): start of each branch in `order`."""
-
-    last: NDArray[np.int64]
-    """(n_branches,): end of each branch in `order`, exclusive."""
-
-    @classmethod
-    def from_vectors(cls, vectors: Floats, *, smallest: int, largest: int) -> Tree:
-        """Build the tree by Ward clustering; keep branches of `smallest` to `largest` items."""
-        from scipy.cluster.hierarchy import linkage
-
-        n = len(vectors)
-        merges = linkage(_distances(vectors), "ward")
-        sizes = np.concatenate([np.ones(n), merges[:, 3]]).astype(np.int64)
-        start = np.zeros(2 * n - 1, dtype=np.int64)
-        order = np.empty(n, dtype=np.int64)
-        waiting = [2 * n - 2]
-        while waiting:
-            branch = waiting.pop()
-            if branch < n:
-                order[start[branch]] = branch
-                continue
-            left, right = (int(child) for child in merges[branch - n, :2])
-            start[left] = start[branch]
-            start[right] = start[branch] + sizes[left]
-            waiting += [left, right]
-        has_valid_size = (sizes >= smallest) & (sizes <= largest)
-        return cls(order, start[has_valid_size], (start + sizes)[has_valid_size])
-
-    def deviations(self, residuals: Floats, counted: Floats) -> Floats:
-        """Return each branch's mean residual in standard errors; the lowest is the weakest.
-
-        Both arrays are (n_items, n_shuffles). `counted` is 1 for items that count and 0 for others.
-        """
-        n = counted.sum(axis=0)
-        variance = (counted * residuals**2).sum(axis=0) / np.maximum(n - 1, 1)
-        total = self._sums(residuals * counted)
-        size = self._sums(counted)
-        error = np.sqrt(np.maximum(variance * size * (1 - size / np.maximum(n, 1)), 1e-12))
-        deviations: Floats = np.where(size > 0, total / error, 0.0)
-        return deviations
-
-    def narrow(
-        self,
-        branch: int,
-        residuals: Floats,
-        counted: Floats,
-        deviations: Floats,
-        allowed: NDArray[np.bool_],
-    ) -> int:
-        """Return the part of a branch with its weakness if the rest of the branch is hardly weak.
-
-        Two distant weak groups make the branch that joins them deviate most, although it includes
-        everything between them.
-        """
-        total = self._sums((residuals * counted)[:, None])[:, 0]
-        size = self._sums(counted[:, None])[:, 0]
-        variance = float(residuals @ residuals) / max(float(counted.sum()) - 1, 1.0)
-        while True:
-            inside = (self.first >= self.first[branch]) & (self.last <= self.last[branch])
-            rest = size[branch] - size
-            gap = total / np.maximum(size, 1)
-            rest_gap = (total[branch] - total) / np.maximum(rest, 1)
-            is_part = inside & allowed & (size > 0) & (rest >= _MIN_PART_ITEMS)
-            share = np.clip(size / max(float(size[branch]), 1.0), 0.0, 1.0)
-            error = np.sqrt(np.maximum(variance / np.maximum(size, 1) * (1 - share), 1e-12))
-            is_part &= rest_gap > _REST_GAP_FRACTION * gap
-            is_part &= gap - gap[branch] < -_MIN_SEPARATION * error
-            is_part[branch] = False
-            if not is_part.any():
-                return branch
-            branch = int(np.where(is_part, deviations, np.inf).argmin())
-
-    def parts(self, branch: int, allowed: NDArray[np.bool_]) -> list[int]:
-        """Split a branch into disjoint `allowed` branches; return none or at least two.
-
-        The largest is split first, so that broad groups are split before narrow ones.
-        """
-        parts = [branch]
-        size = self.last - self.first
-        waiting = [branch]
-        while waiting:
-            largest = max(waiting, key=lambda part: int(size[part]))
-            waiting.remove(largest)
-            split = self._split(largest, allowed)
-            if split and len(parts) - 1 + len(split) <= _MAX_PARTS:
-                parts.remove(largest)
-                parts += split
-                waiting += split
-        return parts if len(parts) > 1 else []
-
-    def _split(self, branch: int, allowed: NDArray[np.bool_]) -> list[int]:
-        """Return the largest disjoint `allowed` branches inside a branch, if at least two."""
-        size = self.last - self.first
-        inside = allowed & (self.first >= self.first[branch]) & (self.last <= self.last[branch])
-        inner = np.flatnonzero(inside & (size < size[branch]))
-        widest: list[int] = []
-        for part in inner[np.argsort(-size[inner], kind="stable")].tolist():
-            # Two branches are either disjoint or nested.
-            if all(
-                self.first[part] >= self.last[other] or self.last[part] <= self.first[other]
-                for other in widest
-            ):
-                widest.append(part)
-        return self._split(widest[0], allowed) if len(widest) == 1 else widest
-
-    def members(self, branch: int) -> NDArray[np.int64]:
-        """Return the items of a branch."""
-        return self.order[self.first[branch] : self.last[branch]]
-
-    def _sums(self, values: Floats) -> Floats:
-        running = np.concatenate(
-            [np.zeros((1, values.shape[1])), values[self.order].cumsum(axis=0)]
-        )
-        sums: Floats = running[self.last] - running[self.first]
-        return sums
-
-
-@dataclass(frozen=True, slots=True, eq=False)
 class SearchTree:
     """The searched items and their tree; built once for all models that answered the same items."""
 
@@ -211,7 +82,7 @@ class SearchTree:
     vectors: Floats
     """(n_searched, d): embeddings less their mean, normalized to length 1."""
 
-    tree: Tree
+    tree: ItemTree
 
     @classmethod
     def from_items(
@@ -224,9 +95,9 @@ class SearchTree:
         if len(rows) < 4 * smallest:
             return None
         chosen = np.asarray(vectors, dtype=np.float64)[rows]
-        chosen = _unit(chosen - chosen.mean(axis=0))
-        tree = Tree.from_vectors(
-            _average_with_neighbours(chosen), smallest=smallest, largest=len(rows) // 2
+        chosen = unit_rows(chosen - chosen.mean(axis=0))
+        tree = ItemTree.from_vectors(
+            average_with_neighbours(chosen), smallest=smallest, largest=len(rows) // 2
         )
         return cls(rows, chosen, tree) if len(tree.first) else None
 
@@ -285,16 +156,16 @@ def find_weak_regions(
         visible_weight = (free & is_visible).astype(np.float64)
         inside = np.flatnonzero(visible_weight)
         centred = np.where(visible_weight > 0, scores - scores[inside].mean(), 0.0)
-        deviations = tree.deviations(centred[:, None], visible_weight[:, None])[:, 0]
+        deviations = _deviations(tree, centred[:, None], visible_weight[:, None])[:, 0]
         shuffled = np.zeros((len(scores), _SHUFFLES))
         shuffled[inside] = rng.permuted(np.repeat(centred[inside, None], _SHUFFLES, axis=1), axis=0)
-        lowest = tree.deviations(
-            shuffled, np.repeat(visible_weight[:, None], _SHUFFLES, axis=1)
+        lowest = _deviations(
+            tree, shuffled, np.repeat(visible_weight[:, None], _SHUFFLES, axis=1)
         ).min(axis=0)
         significant = deviations <= np.quantile(lowest, level)
         best = int(deviations.argmin())
         if significant[best]:
-            best = tree.narrow(best, centred, visible_weight, deviations, significant)
+            best = _narrow(tree, best, centred, visible_weight, deviations, significant)
         p_value = (1 + int((lowest <= deviations[best]).sum())) / (1 + _SHUFFLES)
         members = tree.members(best)
         members = members[free[members]]
@@ -306,7 +177,7 @@ def find_weak_regions(
         if gap > -min_gap:
             break
         parts = []
-        for part in tree.parts(best, significant):
+        for part in tree.parts(best, significant, n_most=_MAX_PARTS):
             rows = np.intersect1d(tree.members(part), visible)
             if len(rows) >= _MIN_PART_ITEMS and centred[rows].mean() <= -min_gap:
                 chance = (1 + int((lowest <= deviations[part]).sum())) / (1 + _SHUFFLES)
@@ -320,6 +191,52 @@ def find_weak_regions(
         )
         free[members] = False
     return tuple(regions)
+
+
+def _deviations(tree: ItemTree, residuals: Floats, counted: Floats) -> Floats:
+    """Return each branch's mean residual in standard errors; the lowest is the weakest.
+
+    Both arrays are (n_items, n_shuffles). `counted` is 1 for items that count and 0 for others.
+    """
+    n = counted.sum(axis=0)
+    variance = (counted * residuals**2).sum(axis=0) / np.maximum(n - 1, 1)
+    total = tree.sums(residuals * counted)
+    size = tree.sums(counted)
+    error = np.sqrt(np.maximum(variance * size * (1 - size / np.maximum(n, 1)), 1e-12))
+    deviations: Floats = np.where(size > 0, total / error, 0.0)
+    return deviations
+
+
+def _narrow(
+    tree: ItemTree,
+    branch: int,
+    residuals: Floats,
+    counted: Floats,
+    deviations: Floats,
+    allowed: NDArray[np.bool_],
+) -> int:
+    """Return the part of a branch with its weakness if the rest of the branch is hardly weak.
+
+    Two distant weak groups make the branch that joins them deviate most, although it includes
+    everything between them.
+    """
+    total = tree.sums((residuals * counted)[:, None])[:, 0]
+    size = tree.sums(counted[:, None])[:, 0]
+    variance = float(residuals @ residuals) / max(float(counted.sum()) - 1, 1.0)
+    while True:
+        inside = tree.inside(branch)
+        rest = size[branch] - size
+        gap = total / np.maximum(size, 1)
+        rest_gap = (total[branch] - total) / np.maximum(rest, 1)
+        is_part = inside & allowed & (size > 0) & (rest >= _MIN_PART_ITEMS)
+        share = np.clip(size / max(float(size[branch]), 1.0), 0.0, 1.0)
+        error = np.sqrt(np.maximum(variance / np.maximum(size, 1) * (1 - share), 1e-12))
+        is_part &= rest_gap > _REST_GAP_FRACTION * gap
+        is_part &= gap - gap[branch] < -_MIN_SEPARATION * error
+        is_part[branch] = False
+        if not is_part.any():
+            return branch
+        branch = int(np.where(is_part, deviations, np.inf).argmin())
 
 
 def rank_weak_items(
@@ -342,35 +259,3 @@ def rank_weak_items(
 
 def _ids(search_tree: SearchTree, places: NDArray[np.int64]) -> tuple[int, ...]:
     return tuple(search_tree.rows[places].tolist())
-
-
-def _unit(vectors: Floats) -> Floats:
-    unit: Floats = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
-    return unit
-
-
-def _average_with_neighbours(vectors: Floats) -> Floats:
-    """Return each vector's mean with its nearest neighbours, which smooths out peculiarities."""
-    n_near = max(min(_NEIGHBOURS, len(vectors) // 20), 1)
-    means = np.empty_like(vectors)
-    for start in range(0, len(vectors), _ROWS_AT_ONCE):
-        rows = slice(start, start + _ROWS_AT_ONCE)
-        near = np.argpartition(-(vectors[rows] @ vectors.T), n_near, axis=1)[:, :n_near]
-        means[rows] = vectors[near].mean(axis=1)
-    return _unit(means)
-
-
-def _distances(vectors: Floats) -> Floats:
-    """Return all pairwise distances in condensed form, computed block by block for speed."""
-    n = len(vectors)
-    squares = np.einsum("nd,nd->n", vectors, vectors)
-    squared = np.empty(n * (n - 1) // 2)
-    end = 0
-    for start in range(0, n, _ROWS_AT_ONCE):
-        block = vectors[start : start + _ROWS_AT_ONCE]
-        product = block @ vectors[start:].T
-        for place in range(len(block)):
-            row = start + place
-            begin, end = end, end + n - row - 1
-            squared[begin:end] = squares[row] + squares[row + 1 :] - 2 * product[place, place + 1 :]
-    return np.sqrt(np.maximum(squared, 0.0))

@@ -16,6 +16,7 @@ from benchdesign.concepts.maps.concept_map import ConceptMap
 from benchdesign.concepts.maps.token_evidence import TokenEvidence
 from benchdesign.coverage.areas import Areas, group_areas
 from benchdesign.coverage.coverage import measure_coverage
+from benchdesign.coverage.groups.find_groups import find_gap_groups
 from benchdesign.coverage.relevance import measure_relevance, top_items
 from benchdesign.coverage.share_interval import measure_interval
 from benchdesign.errors import Interrupted, UsageError
@@ -31,6 +32,7 @@ from benchdesign.selection.model_emphasis import ModelWeighting, weight_by_model
 from benchdesign.selection.removals import propose_removals
 from benchdesign.workspace.analysis import Analysis
 from benchdesign.workspace.decision_effects import (
+    judged_items,
     scope_with_decisions,
 )
 from benchdesign.workspace.load_sets import SetRole
@@ -38,6 +40,8 @@ from benchdesign.workspace.open_item_mapper import open_item_mapper
 from benchdesign.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
+    from benchdesign.coverage.groups.gap_group import GapGroups
+    from benchdesign.coverage.scope import Scope
     from benchdesign.pipeline.partial_summary import PartialSummaryWriter
 
 __all__ = ["StageRunner"]
@@ -128,6 +132,9 @@ class StageRunner:
         self.workspace.save_result("merged", results.merged)
         self.workspace.save_result("areas", areas)
         self.workspace.save_result("gaps", StoredGaps.of_gaps(gaps))
+        self.report_stage("finding groups of items that are lacking")
+        groups = self._find_groups(scope)
+        self.workspace.save_result("groups", groups)
         # A fixed seed: changing the seed of the proposals must not outdate the gaps.
         interval = measure_interval(results.benchmark_map, gaps, rng=np.random.default_rng(0))
         self.workspace.drop_result("interval")
@@ -136,7 +143,28 @@ class StageRunner:
         self.workspace.drop_result("relevance")
         if relevance is not None:
             self.workspace.save_result("relevance", relevance)
-        return {status.value: n for status, n in gaps.counts().items()}
+        return {
+            **{status.value: n for status, n in gaps.counts().items()},
+            "n_groups": len(groups.gaps),
+        }
+
+    def _find_groups(self, scope: Scope) -> GapGroups:
+        results = self.results
+        queries = None
+        if scope.queries and results.pool is not None:
+            queries = np.asarray(self.mapper.embed(scope.queries), dtype=np.float64)
+        pool_items = () if results.pool is None else results.pool.items
+        return find_gap_groups(
+            results.benchmark_map,
+            results.pool_map,
+            results.dictionary,
+            benchmark_items=results.benchmark.items,
+            pool_items=pool_items,
+            queries=queries,
+            takes_all=scope.takes_all,
+            judgements=judged_items(self.workspace.decisions, [item.id for item in pool_items]),
+            rng=np.random.default_rng(0),
+        )
 
     def propose(self) -> dict[str, Any]:
         """Find duplicates and propose additions and removals."""

@@ -14,6 +14,7 @@ from benchdesign.coverage.areas import Areas
 from benchdesign.coverage.coverage import Coverage, measure_coverage
 from benchdesign.coverage.find_gaps import find_gaps
 from benchdesign.coverage.gaps import Gaps
+from benchdesign.coverage.groups.gap_group import GapGroups
 from benchdesign.coverage.reference import Reference, reference_of
 from benchdesign.coverage.relevance import Relevance
 from benchdesign.coverage.share_interval import ShareInterval
@@ -81,6 +82,10 @@ class WorkspaceResults:
         relevance = None
         if workspace.has_result("relevance"):
             relevance = workspace.load_result("relevance", Relevance)
+        # Groups of earlier settings stay on view until the stage runs again.
+        groups = None
+        if workspace.has_result("groups"):
+            groups = workspace.load_result("groups", GapGroups)
         proposed = ProposeResult((), (), ())
         weighting: ModelWeighting | None = None
         share_interval: ShareInterval | None = None
@@ -107,6 +112,7 @@ class WorkspaceResults:
             gaps=gaps,
             areas=areas,
             relevance=relevance,
+            groups=groups,
             share_interval=share_interval,
             proposals=proposed.additions,
             removals=proposed.removals,

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from benchdesign.coverage.areas import Areas
     from benchdesign.coverage.coverage import Coverage
     from benchdesign.coverage.gaps import Gaps
+    from benchdesign.coverage.groups.gap_group import GapGroups
     from benchdesign.coverage.relevance import Relevance
     from benchdesign.coverage.share_interval import ShareInterval
     from benchdesign.selection.contamination import ContaminationMatch
@@ -43,6 +44,9 @@ class Summary:
     areas: Areas
     relevance: Relevance | None
     """None without a scope: every concept is then in scope."""
+
+    groups: GapGroups | None = None
+    """Groups of similar items that are lacking; None if they were not searched for yet."""
 
     share_interval: ShareInterval | None = None
     """Measured together with the gaps and possibly out of date; display `current_share_interval`

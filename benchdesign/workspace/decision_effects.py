@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from benchdesign.coverage.areas import Areas
+from benchdesign.coverage.groups.judgements import ItemJudgements
 from benchdesign.coverage.scope import Scope
 from benchdesign.workspace.decision_log import DecisionLog
 from benchdesign.workspace.decisions import Subject, Verdict
 
-__all__ = ["ConceptMerges", "scope_with_decisions", "target_counts"]
+__all__ = ["ConceptMerges", "judged_items", "scope_with_decisions", "target_counts"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,18 @@ def scope_with_decisions(scope: Scope, log: DecisionLog, areas: Areas) -> Scope:
             exclusions.add(concept_id)
             pins.discard(concept_id)
     return replace(scope, pins=tuple(sorted(pins)), exclusions=tuple(sorted(exclusions)))
+
+
+def judged_items(log: DecisionLog, pool_ids: Sequence[str]) -> ItemJudgements:
+    """Return the rows of the pool items judged as meant or not; unknown ids are ignored."""
+    standings = log.standings(Subject.POOL_ITEM)
+    rows: dict[Verdict, list[int]] = {Verdict.MEANT: [], Verdict.NOT_MEANT: []}
+    if standings:
+        for row, item_id in enumerate(pool_ids):
+            standing = standings.get(item_id)
+            if standing is not None and standing.verdict in rows:
+                rows[standing.verdict].append(row)
+    return ItemJudgements(tuple(rows[Verdict.MEANT]), tuple(rows[Verdict.NOT_MEANT]))
 
 
 def target_counts(log: DecisionLog, n_concepts: int) -> NDArray[np.int64] | None:

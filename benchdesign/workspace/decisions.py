@@ -28,6 +28,12 @@ class Subject(StrEnum):
     AREA = "area"
     """An area, by its name."""
 
+    GROUP = "group"
+    """A group of similar items, by its id; the same step judges its pool items."""
+
+    POOL_ITEM = "pool item"
+    """A pool item as an example of what the benchmark is about, by its ID."""
+
 
 class Verdict(StrEnum):
     """The verdict on a subject."""
@@ -46,6 +52,12 @@ class Verdict(StrEnum):
 
     EXCLUDE = "exclude"
     """A concept or area that is never in scope, whatever its measured relevance."""
+
+    MEANT = "meant"
+    """A group or pool item that belongs to what the benchmark is about."""
+
+    NOT_MEANT = "not meant"
+    """A group or pool item that does not belong to what the benchmark is about."""
 
 
 class Decision(NamedTuple):

@@ -109,7 +109,7 @@ def digest_inputs(
 def _concept_verdicts(log: DecisionLog) -> list[list[object]]:
     verdicts: list[list[object]] = sorted(
         [subject.value, standing.subject_id, standing.verdict.value]
-        for subject in (Subject.CONCEPT, Subject.AREA)
+        for subject in (Subject.CONCEPT, Subject.AREA, Subject.POOL_ITEM)
         for standing in log.standings(subject).values()
         if standing.verdict is not Verdict.OPEN
     )
