@@ -7,6 +7,7 @@ import re
 __all__ = [
     "EMPTY_LABEL_WORDS",
     "EMPTY_SUBJECT_WORDS",
+    "TASK_WORDS",
     "WORD",
     "are_forms",
     "is_form",
@@ -37,6 +38,20 @@ EMPTY_SUBJECT_WORDS = _FUNCTION_WORDS | frozenset(
     """.split()  # noqa: SIM905
 )
 """Words that never name a subject, though one of them may well be a concept by itself."""
+
+
+TASK_WORDS = frozenset(
+    """
+    according answer answers asked asks best choose choices complete correct correctly describe
+    describes did do does doing done don't example explain false find following get gets getting
+    give given gives go going got happen happened help i'm it's just know known let like likely
+    listed look make makes mean meaning means need needs new number option options people person
+    please question questions result right said say says seen select sentence statement statements
+    tell term text thing things think true type used uses using want way ways what's whats word
+    words work works write wrong yes
+    """.split()  # noqa: SIM905
+)
+"""Words of tasks and questions whatever their subject; a phrase may hold one."""
 
 
 def is_form(word: str, other: str) -> bool:

@@ -12,7 +12,7 @@ from benchdesign.concepts.dictionaries.dictionary import Dictionary
 from benchdesign.coverage.groups.gap_group import ConceptShare
 from benchdesign.coverage.kept_out import find_kept_out
 from benchdesign.foundation.arrays import Floats
-from benchdesign.foundation.words import EMPTY_SUBJECT_WORDS, are_forms
+from benchdesign.foundation.words import EMPTY_SUBJECT_WORDS, TASK_WORDS, are_forms
 
 if TYPE_CHECKING:
     from scipy.sparse import csr_array
@@ -80,7 +80,7 @@ class GroupNames:
         for place in order[:60]:
             word = str(self._vocabulary[place])
             parts = word.split()
-            if any(part in EMPTY_SUBJECT_WORDS for part in parts):
+            if any(part in EMPTY_SUBJECT_WORDS | TASK_WORDS for part in parts):
                 continue
             if not any(
                 are_forms(part, other)

@@ -1,9 +1,10 @@
 """How far every pool item belongs to what a benchmark is about.
 
-Two measurements on sentence embeddings: nearness to the benchmark's own items, and similarity to
-the scope sentence and example items. Both are read on the benchmark's own scale: an item counts
-fully if it lies as near as most of the benchmark's own items do, and less the fewer of them lie as
-far out. Judgements ("meant", "not meant") of items move it by a small regularised classifier.
+Nearness to the benchmark's own items, on sentence embeddings less their mean, as measured and as
+averaged over an item's neighbours; and, with a small weight, similarity to the scope sentence and
+example items. Each is read on the benchmark's own scale: an item counts fully if it lies as near as
+most of the benchmark's own items do, and less the fewer of them lie as far out. Judgements
+("meant", "not meant") of items move it by a small regularised classifier.
 """
 
 from __future__ import annotations
@@ -15,11 +16,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchdesign.foundation.arrays import Floats
+from benchdesign.foundation.item_tree import unit_rows
 
 __all__ = ["ItemRelevance", "measure_item_relevance"]
 
 _N_NEAR = 10
 """Own items whose mean similarity is the nearness."""
+
+_N_NEIGHBOURS = 10
+"""Neighbours over which nearness and similarity are averaged."""
+
+_MAX_ANCHORS = 6_000
+"""Items among which neighbours are looked for."""
+
+_QUERY_WEIGHT = 0.25
+"""Weight of the similarity to scope texts. On open pools of five domains a sentence alone tells
+items in the domain apart with an AUC of .77 to .91, nearness with .91 to .996; of 0.25, 0.5 and 1
+the smallest weight was the best."""
 
 _FULL_SHARE = 0.10
 """Share of the own items that lie farther out, from which an item counts fully."""
@@ -48,7 +61,7 @@ class ItemRelevance:
     """(n_pool,): mean cosine with the nearest own items."""
 
     similarity: Floats | None
-    """(n_pool,): cosine with the closest scope text, smoothed over neighbours; None without one."""
+    """(n_pool,): cosine with the closest scope text; None without one."""
 
     is_broader: bool
     """Whether the pool is much broader than the benchmark."""
@@ -72,13 +85,20 @@ def measure_item_relevance(
     `queries` (n, d) are embeddings of the scope sentence and example items. `meant` and
     `not_meant` are pool rows that were judged.
     """
-    nearness, own_nearness = _nearness(pool, own), _nearness(own, own, leave_out=True)
+    centre = np.concatenate([own, pool]).mean(axis=0)
+    own_centred, pool_centred = unit_rows(own - centre), unit_rows(pool - centre)
+    own_nearness = _nearness(own_centred, own_centred, leave_out=True)
+    nearness = _nearness(pool_centred, own_centred)
+    neighbours = _Neighbours(own_centred, pool_centred)
     score, own_score = _standardized(nearness, own_nearness)
+    smoothed = _standardized(*neighbours.means(nearness, own_nearness))
+    by_nearness = score, own_score = score + smoothed[0], own_score + smoothed[1]
     similarity: Floats | None = None
     if queries is not None and len(queries):
         similarity = (pool @ queries.T).max(axis=1)
-        by_query, own_by_query = _standardized(similarity, (own @ queries.T).max(axis=1))
-        score, own_score = score + by_query, own_score + own_by_query
+        by_query = _standardized(*neighbours.means(similarity, (own @ queries.T).max(axis=1)))
+        score = score + _QUERY_WEIGHT * by_query[0]
+        own_score = own_score + _QUERY_WEIGHT * by_query[1]
     if len(meant) or len(not_meant):
         shift, own_shift = _judged(own, pool, meant, not_meant)
         score, own_score = score + shift, own_score + own_shift
@@ -91,8 +111,7 @@ def measure_item_relevance(
         own_relevance,
         nearness,
         similarity,
-        float((_share_farther(*_standardized(nearness, own_nearness)) < _UNLIKE).mean())
-        > _BROAD_SHARE,
+        float((_share_farther(*by_nearness) < _UNLIKE).mean()) > _BROAD_SHARE,
     )
 
 
@@ -108,6 +127,33 @@ def _nearness(vectors: Floats, own: Floats, *, leave_out: bool = False) -> Float
         nearest = np.partition(cosines, -n_near, axis=1)[:, -n_near:]
         means[start : start + _ROWS_AT_ONCE] = nearest.mean(axis=1)
     return np.nan_to_num(means, neginf=0.0)
+
+
+class _Neighbours:
+    """The nearest items of every item, among the own and a sample of the pool's items."""
+
+    def __init__(self, own: Floats, pool: Floats) -> None:
+        n_pool = min(max(_MAX_ANCHORS - len(own), _MAX_ANCHORS // 2), len(pool))
+        n_own = min(len(own), _MAX_ANCHORS)
+        self._own_rows = np.linspace(0, len(own) - 1, n_own).astype(np.int64)
+        self._pool_rows = np.linspace(0, len(pool) - 1, n_pool).astype(np.int64)
+        anchors = np.concatenate([own[self._own_rows], pool[self._pool_rows]]).astype(np.float32)
+        self._own, self._pool = _nearest(own, anchors), _nearest(pool, anchors)
+
+    def means(self, pool_values: Floats, own_values: Floats) -> tuple[Floats, Floats]:
+        """Return the mean of a value over the neighbours of every item, pool and own."""
+        values = np.concatenate([own_values[self._own_rows], pool_values[self._pool_rows]])
+        return values[self._pool].mean(axis=1), values[self._own].mean(axis=1)
+
+
+def _nearest(vectors: Floats, anchors: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Return (n, k) positions of the nearest anchors; an anchor is near itself."""
+    k = min(_N_NEIGHBOURS, len(anchors))
+    nearest = np.empty((len(vectors), k), dtype=np.int64)
+    for start in range(0, len(vectors), _ROWS_AT_ONCE):
+        cosines = vectors[start : start + _ROWS_AT_ONCE].astype(np.float32) @ anchors.T
+        nearest[start : start + _ROWS_AT_ONCE] = np.argpartition(-cosines, k - 1, axis=1)[:, :k]
+    return nearest
 
 
 def _standardized(values: Floats, own_values: Floats) -> tuple[Floats, Floats]:
