@@ -18,8 +18,8 @@ from benchdesign.benchmarks.fields.answer_styles import (
     label_like,
     list_like,
 )
+from benchdesign.benchmarks.fields.field_statistics import FieldStatistics, measure_fields
 from benchdesign.benchmarks.fields.inline_choices import letter
-from benchdesign.benchmarks.fields.survey import FieldSurvey, survey_fields
 from benchdesign.benchmarks.fields.values import (
     LABEL_SIBLINGS,
     as_list,
@@ -133,8 +133,8 @@ class RecordBuilder:
             if path is not None and path not in filled and value not in (None, ""):
                 self._put(record, filled, path, self._like(path, value))
         self._copy_shared(record, filled, added)
-        for path, survey in self._sample.surveys.items():
-            is_missing = survey.values and path not in filled
+        for path, benchmark_field in self._sample.field_statistics.items():
+            is_missing = benchmark_field.values and path not in filled
             if is_missing and not any(path.startswith(f"{parent}.") for parent in filled):
                 self.empty[path] += 1
         return record, item_id
@@ -280,28 +280,28 @@ class RecordBuilder:
         if added.pool is None:
             return
         mapped = mapped_paths(added.pool)
-        pool_surveys = survey_fields([added.record])
-        for path, survey in self._sample.surveys.items():
-            pool_survey = pool_surveys.get(path)
+        pool_statistics = measure_fields([added.record])
+        for path, benchmark_field in self._sample.field_statistics.items():
+            pool_field = pool_statistics.get(path)
             is_used = path in filled or path in mapped or path in self._mapped
             if (
                 is_used
-                or pool_survey is None
-                or not pool_survey.values
-                or pool_survey.kind != survey.kind
+                or pool_field is None
+                or not pool_field.values
+                or pool_field.kind != benchmark_field.kind
             ):
                 continue
-            self._put(record, filled, path, pool_survey.values[0])
+            self._put(record, filled, path, pool_field.values[0])
 
     def _like(self, path: str, text: Any) -> Any:
         """Format a text as the field stores texts: plain, in a list, or as messages."""
-        survey: FieldSurvey | None = self._sample.surveys.get(path)
+        benchmark_field: FieldStatistics | None = self._sample.field_statistics.get(path)
         sample = self._sample.value(path)
-        if survey is None or isinstance(text, list):
+        if benchmark_field is None or isinstance(text, list):
             return text
-        if survey.kind == "messages":
+        if benchmark_field.kind == "messages":
             return list_like(sample, [{"role": "user", "content": text}])
-        if survey.kind == "texts":
+        if benchmark_field.kind == "texts":
             return list_like(sample, [text])
         return text
 

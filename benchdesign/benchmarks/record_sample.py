@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from benchdesign.benchmarks.fields.answer_styles import AnswerStyle, InlineStyle, first_present
-from benchdesign.benchmarks.fields.survey import FieldSurvey, survey_fields
+from benchdesign.benchmarks.fields.field_statistics import FieldStatistics, measure_fields
 from benchdesign.benchmarks.fields.values import (
     as_list,
     as_text,
@@ -41,9 +41,9 @@ class RecordSample:
         return self._values[path]
 
     @cached_property
-    def surveys(self) -> dict[str, FieldSurvey]:
-        """Survey of every field, by path."""
-        return survey_fields(self.records)
+    def field_statistics(self) -> dict[str, FieldStatistics]:
+        """Statistics of every field, by path."""
+        return measure_fields(self.records)
 
     @cached_property
     def skeleton(self) -> dict[str, Any]:

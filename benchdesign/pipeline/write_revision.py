@@ -29,18 +29,18 @@ def write_revision(
     folder: Path,
     *,
     choice: Choice | None = None,
-    rewritten: ConceptMap | None = None,
+    edited_map: ConceptMap | None = None,
     format: str | None = None,
     force: bool = False,
 ) -> Revision:
     """Write benchmark, manifest, concepts and report into `folder` atomically.
 
-    Without a choice every proposal is accepted. `rewritten` is the map from `map_rewritten_items`.
+    Without a choice every proposal is accepted. `edited_map` is the map from `map_edited_items`.
     Existing files are replaced only with `force`.
     """
     benchmark = analysis.benchmark
     choice = choice or Choice.all_proposals(analysis)
-    revision = plan_revision(analysis, choice, rewritten=rewritten)
+    revision = plan_revision(analysis, choice, edited_map=edited_map)
     check_targets(folder, planned_files(benchmark, format=format), force=force)
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)

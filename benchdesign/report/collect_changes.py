@@ -1,4 +1,4 @@
-"""What the coverage report says of added, removed and rewritten items."""
+"""What the coverage report says of added, removed and edited items."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from benchdesign.concepts.maps.concept_map import ConceptMap
 from benchdesign.coverage.gaps import round_up_items
 from benchdesign.errors import WorkspaceError
 from benchdesign.revision.choice import Choice
-from benchdesign.revision.rewritten_items import apply_edits
+from benchdesign.revision.edited_items import apply_edits
 from benchdesign.selection.concept_weights import targets_after
 from benchdesign.selection.nearest import nearest
 from benchdesign.selection.proposal import GapFilled
@@ -94,11 +94,11 @@ def make_additions(
     choice: Choice,
     *,
     kept_rows: Sequence[int],
-    rewritten: ConceptMap | None = None,
+    edited_map: ConceptMap | None = None,
 ) -> tuple[tuple[Addition, ...], ConceptMap | None]:
     """Return the additions with their reasons, and their concept map (None without additions).
 
-    `rewritten` is the map from `map_rewritten_items`; without it, edited items count with their old
+    `edited_map` is the map from `map_edited_items`; without it, edited items count with their old
     text.
     """
     pool, pool_map = analysis.pool, analysis.pool_map
@@ -118,7 +118,7 @@ def make_additions(
         apply_edits(pool, pool.items[row], standing)
         for row, standing in zip(rows, standings, strict=True)
     ]
-    added_map = _map_of([edit.item for edit in edited], pool_map.take(rows), rewritten)
+    added_map = _map_of([edit.item for edit in edited], pool_map.take(rows), edited_map)
     proposals = {proposal.id: proposal for proposal in analysis.proposals}
     reasons = _Reasons(analysis, kept_rows, added_map)
     additions = []
@@ -185,17 +185,17 @@ def make_removals(analysis: Analysis, choice: Choice) -> tuple[Removal, ...]:
 
 
 def _map_of(
-    items: Sequence[Item], original: ConceptMap, rewritten: ConceptMap | None
+    items: Sequence[Item], original: ConceptMap, edited_map: ConceptMap | None
 ) -> ConceptMap:
     """Return the map of the added items, with their current text if that was mapped."""
-    if rewritten is None:
+    if edited_map is None:
         return original
-    row_of = {digest: len(items) + row for row, digest in enumerate(rewritten.digests)}
+    row_of = {digest: len(items) + row for row, digest in enumerate(edited_map.digests)}
     rows = [
         row if item.digest == original.digests[row] else row_of.get(item.digest, row)
         for row, item in enumerate(items)
     ]
-    return ConceptMap.concatenate([original, rewritten]).take(rows)
+    return ConceptMap.concatenate([original, edited_map]).take(rows)
 
 
 class _Reasons:

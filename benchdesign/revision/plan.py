@@ -85,17 +85,17 @@ def revised_name(path: Path, suffix: str) -> str:
 
 
 def plan_revision(
-    analysis: Analysis, choice: Choice, *, rewritten: ConceptMap | None = None
+    analysis: Analysis, choice: Choice, *, edited_map: ConceptMap | None = None
 ) -> Revision:
     """Compute the revised benchmark, its coverage and its empty fields; write nothing.
 
-    `rewritten` is the map from `map_rewritten_items`; without it these items count with their
+    `edited_map` is the map from `map_edited_items`; without it these items count with their
     former text.
     """
     removed = make_removals(analysis, choice)
     dropped = {removal.row for removal in removed}
     kept_rows = tuple(row for row in range(len(analysis.benchmark)) if row not in dropped)
-    added, added_map = make_additions(analysis, choice, kept_rows=kept_rows, rewritten=rewritten)
+    added, added_map = make_additions(analysis, choice, kept_rows=kept_rows, edited_map=edited_map)
     if not kept_rows and not added:
         raise UsageError("The revision would have no items; keep or add at least one.")
     maps = [analysis.benchmark_map.take(kept_rows), *([] if added_map is None else [added_map])]

@@ -87,7 +87,7 @@ def test_list_shows_the_saes_of_one_release(run: Run) -> None:
 
 
 def test_list_knows_what_was_downloaded(run: Run, tmp_path: Path) -> None:
-    from benchdesign.concepts.dictionaries.registry import read_registry
+    from benchdesign.concepts.dictionaries.available_dictionaries import read_registry
 
     inside = tmp_path / "hub/models--jbloom--GPT2-Small-SAEs-Reformatted/snapshots/abc"
     (inside / "blocks.8.hook_resid_pre").mkdir(parents=True)
@@ -100,11 +100,11 @@ def test_list_knows_what_was_downloaded(run: Run, tmp_path: Path) -> None:
 def test_list_names_what_is_in_the_caches_as_it_is_given(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from benchdesign.concepts.dictionaries import registry
+    from benchdesign.concepts.dictionaries import available_dictionaries
     from benchdesign.concepts.dictionaries.open import converted_name
 
     hub = tmp_path / "hub"
-    monkeypatch.setattr(registry, "_hub_cache", lambda: hub)
+    monkeypatch.setattr(available_dictionaries, "_hub_cache", lambda: hub)
     make_tiny_dictionary(hub / "models--me--my-concepts/snapshots/abc", model=Path("m"))
     spec = "sae-lens:gpt2-small-res-jb/blocks.8.hook_resid_pre"
     store = tmp_path / "own-cache/dictionaries"

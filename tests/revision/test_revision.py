@@ -15,7 +15,7 @@ from benchdesign.errors import OutputExistsError, UsageError, WorkspaceError
 from benchdesign.pipeline.run import run_pipeline
 from benchdesign.pipeline.write_revision import planned_files, write_revision
 from benchdesign.revision.choice import Choice
-from benchdesign.revision.map_rewritten import map_rewritten_items
+from benchdesign.revision.map_edited import map_edited_items
 from benchdesign.revision.plan import plan_revision, revised_name
 from benchdesign.workspace.analysis import Analysis
 from benchdesign.workspace.decisions import Decision, Subject, Verdict
@@ -236,8 +236,8 @@ def test_a_rewritten_item_counts_as_it_reads_now(
     workspace: Workspace, analysis: Analysis, tmp_path: Path
 ) -> None:
     choice = rewrite(workspace, analysis.proposals[0].id, "Does an owl eat fish?")
-    rewritten = map_rewritten_items(workspace, analysis, choice)
-    revision = write_revision(analysis, tmp_path / "out", choice=choice, rewritten=rewritten)
+    edited_map = map_edited_items(workspace, analysis, choice)
+    revision = write_revision(analysis, tmp_path / "out", choice=choice, edited_map=edited_map)
     assert revision.gaps_after.count[[FOX, OWL]].tolist() == [0, analysis.gaps.count[OWL] + 1]
     rows = pq.read_table(tmp_path / "out" / "concepts.parquet").to_pylist()
     assert (rows[FOX]["count_after"], rows[OWL]["count_after"]) == (
@@ -257,7 +257,7 @@ def test_a_rewritten_item_is_credited_with_the_gaps_it_shows_now(
     plain = next(one for one in analysis.pool.items if one.category == "cat")  # type: ignore[union-attr]
     choice = rewrite(workspace, plain.id, "Does a fox eat fish?")
     revision = plan_revision(
-        analysis, choice, rewritten=map_rewritten_items(workspace, analysis, choice)
+        analysis, choice, edited_map=map_edited_items(workspace, analysis, choice)
     )
     (added,) = revision.added
     assert [(one.concept_id, one.before, one.after) for one in added.fills] == [(FOX, 0, 1)]

@@ -11,6 +11,11 @@ from dataclasses import replace
 from difflib import get_close_matches
 from typing import Any
 
+from benchdesign.benchmarks.fields.field_statistics import (
+    FieldStatistics,
+    measure_fields,
+    plain_name,
+)
 from benchdesign.benchmarks.fields.inline_choices import find_inline_choices, strip_letters
 from benchdesign.benchmarks.fields.names import (
     ANSWER_NAMES,
@@ -24,7 +29,6 @@ from benchdesign.benchmarks.fields.names import (
     PROMPT_NAMES,
     SOURCE_NAMES,
 )
-from benchdesign.benchmarks.fields.survey import FieldSurvey, plain_name, survey_fields
 from benchdesign.benchmarks.fields.values import (
     as_list,
     find_index,
@@ -57,20 +61,20 @@ def detect_fields(
     records: Records, *, fields: Mapping[str, str] | None = None, place: str = "the file"
 ) -> FieldMapping:
     """Return the field of each role; `fields` sets some, such as {'prompt': 'question'}."""
-    surveys = survey_fields(records)
-    chosen = _check_fields(fields or {}, surveys, place)
-    finder = _Finder(records, surveys, chosen)
+    statistics = measure_fields(records)
+    chosen = _check_fields(fields or {}, statistics, place)
+    finder = _Finder(records, statistics, chosen)
     mapping = finder.mapping()
     if mapping.prompt is None:
         raise FormatError(
-            f"{place}: no field looks like a prompt among {_list_names(surveys)}. "
+            f"{place}: no field looks like a prompt among {_list_names(statistics)}. "
             "Set one with --field prompt=FIELD, or use --template."
         )
     return mapping
 
 
 def _check_fields(
-    fields: Mapping[str, str], surveys: Mapping[str, FieldSurvey], place: str
+    fields: Mapping[str, str], statistics: Mapping[str, FieldStatistics], place: str
 ) -> dict[str, str]:
     names = {field.name for field in dataclass_fields(FieldMapping)} - {"origin"}
     for role, path in fields.items():
@@ -82,21 +86,23 @@ def _check_fields(
         if role in KINDS or role == "provenance":
             continue
         for column in path.split(",") if role == "choices" else [path]:
-            exists = column in surveys or any(name.startswith(f"{column}.") for name in surveys)
+            exists = column in statistics or any(
+                name.startswith(f"{column}.") for name in statistics
+            )
             if not exists:
-                similar = get_close_matches(column, list(surveys), n=1, cutoff=0.5)
+                similar = get_close_matches(column, list(statistics), n=1, cutoff=0.5)
                 hint = (
                     f"Did you mean {similar[0]!r}?"
                     if similar
-                    else f"Its fields are {_list_names(surveys)}."
+                    else f"Its fields are {_list_names(statistics)}."
                 )
                 raise FormatError(f"{place}: no field {column!r} for {role}. {hint}")
     return dict(fields)
 
 
-def _list_names(surveys: Mapping[str, FieldSurvey], n_shown: int = 12) -> str:
-    names = [repr(name) for name in list(surveys)[:n_shown]]
-    more = len(surveys) - len(names)
+def _list_names(statistics: Mapping[str, FieldStatistics], n_shown: int = 12) -> str:
+    names = [repr(name) for name in list(statistics)[:n_shown]]
+    more = len(statistics) - len(names)
     return ", ".join(names) + (f" and {more} more" if more > 0 else "")
 
 
@@ -104,10 +110,10 @@ class _Finder:
     """Finds the field of each role in turn; a field gets one role only."""
 
     def __init__(
-        self, records: Records, surveys: dict[str, FieldSurvey], chosen: dict[str, str]
+        self, records: Records, statistics: dict[str, FieldStatistics], chosen: dict[str, str]
     ) -> None:
         self.records = records
-        self.surveys = surveys
+        self.statistics = statistics
         self.chosen = chosen
         self.assigned: set[str] = {
             path for role, value in chosen.items() if role not in KINDS for path in value.split(",")
@@ -160,61 +166,61 @@ class _Finder:
             self.assigned.update(path.split(","))
             self.assigned.add(path)
 
-    def _free(self) -> list[FieldSurvey]:
-        return [survey for path, survey in self.surveys.items() if path not in self.assigned]
+    def _free(self) -> list[FieldStatistics]:
+        return [field for path, field in self.statistics.items() if path not in self.assigned]
 
     def _by_name(self, names: Sequence[str], *, kinds: set[str], share: float = 0.0) -> str | None:
         best: tuple[int, int, str] | None = None
-        for order, survey in enumerate(self._free()):
-            if survey.kind not in kinds or survey.share <= share:
+        for order, field in enumerate(self._free()):
+            if field.kind not in kinds or field.share <= share:
                 continue
-            rank = _rank(survey, names)
+            rank = _rank(field, names)
             if rank is not None and (best is None or (rank, order) < best[:2]):
-                best = (rank, order, survey.path)
+                best = (rank, order, field.path)
         return best[2] if best else None
 
     def _prompt(self) -> str | None:
         kinds = {"text", "texts", "messages"}
         path = self._by_name(PROMPT_NAMES, kinds=kinds, share=0.5)
         if path is not None:
-            survey = self.surveys[path]
+            field = self.statistics[path]
             # An instruction that most rows share is not the question of an item.
-            if survey.name == "instruction" and survey.distinct < 0.1 and len(self.records) > 10:
+            if field.name == "instruction" and field.distinct < 0.1 and len(self.records) > 10:
                 self.assigned.add(path)
                 other = self._by_name(PROMPT_NAMES, kinds=kinds, share=0.5)
                 self.assigned.discard(path)
                 return other or path
             return path
         named = [
-            survey
-            for survey in self._free()
-            if survey.kind == "text"
-            and survey.share > 0.5
-            and any(name in survey.name for name in ("question", "prompt", "input", "text"))
-            and survey.mean_length > 12
+            field
+            for field in self._free()
+            if field.kind == "text"
+            and field.share > 0.5
+            and any(name in field.name for name in ("question", "prompt", "input", "text"))
+            and field.mean_length > 12
         ]
         candidates = named or [
-            survey
-            for survey in self._free()
-            if survey.kind == "text" and survey.share > 0.5 and _reads_like_prose(survey)
+            field
+            for field in self._free()
+            if field.kind == "text" and field.share > 0.5 and _reads_like_prose(field)
         ]
-        return max(candidates, key=lambda survey: survey.mean_length).path if candidates else None
+        return max(candidates, key=lambda field: field.mean_length).path if candidates else None
 
     def _choices(self, prompt: str | None) -> tuple[str | None, str | None]:
         named = []
-        for order, survey in enumerate(self._free()):
-            rank = _rank(survey, CHOICES_NAMES)
+        for order, field in enumerate(self._free()):
+            rank = _rank(field, CHOICES_NAMES)
             # {"choices": {"text": [...], "label": [...]}}
-            parent = survey.path.rpartition(".")[0].rpartition(".")[2]
-            if rank is None and survey.name in {"text", "choices", "texts", "options"} and parent:
+            parent = field.path.rpartition(".")[0].rpartition(".")[2]
+            if rank is None and field.name in {"text", "choices", "texts", "options"} and parent:
                 nested = plain_name(parent)
                 rank = CHOICES_NAMES.index(nested) if nested in CHOICES_NAMES else None
-            if rank is not None and survey.share > 0.02:
-                named.append((rank, order, survey))
-        for _, _, survey in sorted(named, key=lambda entry: entry[:2]):
-            kind = self._choices_kind(survey.path)
-            if kind is not None and not (survey.name == "answers" and kind == "separated"):
-                return survey.path, kind
+            if rank is not None and field.share > 0.02:
+                named.append((rank, order, field))
+        for _, _, field in sorted(named, key=lambda entry: entry[:2]):
+            kind = self._choices_kind(field.path)
+            if kind is not None and not (field.name == "answers" and kind == "separated"):
+                return field.path, kind
         columns = self._choice_columns()
         if columns is not None:
             return columns
@@ -223,32 +229,32 @@ class _Finder:
         return None, None
 
     def _choices_kind(self, path: str) -> str | None:
-        if "," in path and path not in self.surveys:
+        if "," in path and path not in self.statistics:
             return "columns"
-        survey = self.surveys.get(path)
-        if survey is None or not survey.values:
+        field = self.statistics.get(path)
+        if field is None or not field.values:
             return None
-        is_distractors = bool(DISTRACTORS.search(survey.name))
-        if survey.kind == "targets":
+        is_distractors = bool(DISTRACTORS.search(field.name))
+        if field.kind == "targets":
             return "targets"
-        if survey.kind == "objects":
+        if field.kind == "objects":
             return "objects"
-        if survey.kind in {"texts", "numbers", "list"}:
-            lists = [as_list(value) or [] for value in survey.values]
+        if field.kind in {"texts", "numbers", "list"}:
+            lists = [as_list(value) or [] for value in field.values]
             if sum(len(values) > 1 for values in lists) < 0.5 * len(lists) and not is_distractors:
                 return None
             if is_distractors:
                 return "distractors"
             lettered = sum(strip_letters([str(v) for v in values]) is not None for values in lists)
             return "lettered" if lettered > 0.5 * len(lists) else "list"
-        if survey.kind != "text":
+        if field.kind != "text":
             return None
-        texts = [str(value) for value in survey.values]
+        texts = [str(value) for value in field.values]
         matches = [match for text in texts if (match := find_inline_choices(text))]
         if len(matches) >= 0.6 * len(texts):
             starts = sum(match.prompt_end == 0 for match in matches)
             return "lettered" if starts > 0.5 * len(matches) else "inline"
-        if _rank(survey, CHOICES_NAMES) is None and "choices" not in self.chosen:
+        if _rank(field, CHOICES_NAMES) is None and "choices" not in self.chosen:
             return None
         if is_distractors:
             return "distractors"
@@ -257,16 +263,16 @@ class _Finder:
 
     def _choice_columns(self) -> tuple[str, str] | None:
         families: dict[tuple[str, str], dict[str, str]] = {}
-        for survey in self._free():
-            match = COLUMN_FAMILY.match(survey.name)
-            if match and survey.kind in {"text", "number", "flag"}:
-                parent = survey.path.rpartition(".")[0]
+        for field in self._free():
+            match = COLUMN_FAMILY.match(field.name)
+            if match and field.kind in {"text", "number", "flag"}:
+                parent = field.path.rpartition(".")[0]
                 family = families.setdefault((parent, match["stem"]), {})
-                family.setdefault(match["tag"], survey.path)
+                family.setdefault(match["tag"], field.path)
         best: list[str] = []
         for (_, stem), tags in families.items():
             run = _run_of_tags(tags)
-            shares = [self.surveys[path].share for path in run]
+            shares = [self.statistics[path].share for path in run]
             if DISTRACTORS.search(stem) or len(run) < 2 or shares[1] < 0.5:
                 continue
             if len(run) > len(best) and not (stem == "" and run[0].lower() != "a"):
@@ -277,15 +283,15 @@ class _Finder:
         if mapping.choices_kind == "targets":
             return mapping.choices
         candidates = []
-        for order, survey in enumerate(self._free()):
-            rank = _rank(survey, ANSWER_NAMES)
-            if rank is None or not survey.values or survey.kind in {"record", "targets"}:
+        for order, field in enumerate(self._free()):
+            rank = _rank(field, ANSWER_NAMES)
+            if rank is None or not field.values or field.kind in {"record", "targets"}:
                 continue
-            fit = self._fit(replace(mapping, answer=survey.path)) if mapping.choices else 0.0
-            candidates.append((survey.share < 0.5, fit < 0.5, rank, order, survey.path))
+            fit = self._fit(replace(mapping, answer=field.path)) if mapping.choices else 0.0
+            candidates.append((field.share < 0.5, fit < 0.5, rank, order, field.path))
         if mapping.choices and mapping.choices.endswith(".choices"):
             labels = mapping.choices.removesuffix(".choices") + ".labels"
-            if labels in self.surveys:
+            if labels in self.statistics:
                 return labels
         return min(candidates)[-1] if candidates else None
 
@@ -298,12 +304,12 @@ class _Finder:
     def _answer_kind(self, mapping: FieldMapping) -> str | None:
         if mapping.answer is None:
             return None
-        survey = self.surveys.get(mapping.answer)
-        if survey is None:
+        field = self.statistics.get(mapping.answer)
+        if field is None:
             return "text"
-        if survey.kind in {"targets", "numbers"} and mapping.choices:
+        if field.kind in {"targets", "numbers"} and mapping.choices:
             return "targets"
-        if survey.kind in {"texts", "numbers", "list"}:
+        if field.kind in {"texts", "numbers", "list"}:
             return "list"
         if not mapping.choices or mapping.choices_kind == "distractors":
             return "text"
@@ -335,41 +341,41 @@ class _Finder:
 
     def _id(self) -> str | None:
         candidates = []
-        for order, survey in enumerate(self._free()):
-            rank = _rank(survey, ID_NAMES)
-            if survey.path == "":
+        for order, field in enumerate(self._free()):
+            rank = _rank(field, ID_NAMES)
+            if field.path == "":
                 rank = len(ID_NAMES)
-            if rank is None or survey.kind not in {"text", "number"} or survey.share < 0.9:
+            if rank is None or field.kind not in {"text", "number"} or field.share < 0.9:
                 continue
-            if survey.distinct >= 0.5:
-                candidates.append((survey.distinct < 0.95, rank, order, survey.path))
+            if field.distinct >= 0.5:
+                candidates.append((field.distinct < 0.95, rank, order, field.path))
         return min(candidates)[-1] if candidates else None
 
     def _category(self) -> str | None:
         candidates = []
-        for order, survey in enumerate(self._free()):
-            rank = _rank(survey, CATEGORY_NAMES)
-            if rank is None or survey.kind not in {"text", "texts"} or survey.share < 0.5:
+        for order, field in enumerate(self._free()):
+            rank = _rank(field, CATEGORY_NAMES)
+            if rank is None or field.kind not in {"text", "texts"} or field.share < 0.5:
                 continue
             # Long texts and labels that differ for most items are not categories.
-            if survey.mean_length > 80 or (survey.distinct > 0.6 and len(survey.values) > 20):
+            if field.mean_length > 80 or (field.distinct > 0.6 and len(field.values) > 20):
                 continue
-            candidates.append((rank, order, survey.path))
+            candidates.append((rank, order, field.path))
         return min(candidates)[-1] if candidates else None
 
 
 _INDEXED = ("text", "letter", "index", "number")
 
 
-def _rank(survey: FieldSurvey, names: Sequence[str]) -> int | None:
-    if survey.name in names:
-        return names.index(survey.name)
-    whole = plain_name(survey.path)
+def _rank(field: FieldStatistics, names: Sequence[str]) -> int | None:
+    if field.name in names:
+        return names.index(field.name)
+    whole = plain_name(field.path)
     return names.index(whole) if whole in names else None
 
 
-def _reads_like_prose(survey: FieldSurvey) -> bool:
-    texts = [str(value) for value in survey.values[:50]]
+def _reads_like_prose(field: FieldStatistics) -> bool:
+    texts = [str(value) for value in field.values[:50]]
     return sum(" " in text.strip() or not text.isascii() for text in texts) > 0.5 * len(texts)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from benchdesign.benchmarks.fields.survey import plain_name
+from benchdesign.benchmarks.fields.field_statistics import plain_name
 
 __all__ = [
     "Dialect",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from benchdesign.benchmarks.formats.format_registry import readers_of
 from benchdesign.benchmarks.formats.hub_dataset import HUB_PREFIX
-from benchdesign.benchmarks.formats.registry import readers_of
 from benchdesign.benchmarks.formats.source import Source
 from benchdesign.benchmarks.formats.source_candidate import SourceCandidate
 from benchdesign.errors import FormatError

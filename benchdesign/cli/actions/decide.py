@@ -17,7 +17,7 @@ from benchdesign.foundation.preferences import load_preferences
 from benchdesign.foundation.serialization import to_json
 from benchdesign.foundation.text import display
 from benchdesign.pipeline.load_analysis import load_analysis
-from benchdesign.revision.rewritten_items import apply_edits
+from benchdesign.revision.edited_items import apply_edits
 from benchdesign.workspace.decisions import Decision, LogStep, Subject
 from benchdesign.workspace.workspace import Workspace
 
@@ -155,7 +155,7 @@ def _parse_value(before: object, name: str, text: str) -> object:
 
 
 def _warn_of_key(pool: Benchmark, item_id: str, log: DecisionLog) -> None:
-    """Print a note if the key of a rewritten item is not among its choices."""
+    """Print a note if the key of an edited item is not among its choices."""
     before = next(item for item in pool.items if item.id == item_id)
     item = apply_edits(pool, before, log.standing(Subject.ADD, item_id)).item
     if item.choices and item.answer and item.answer_index is None:

@@ -13,8 +13,8 @@ from benchdesign.cli.dictionary_options import ConceptItemsOptions, ShownModelOp
 from benchdesign.cli.interrupt import stop_on_interrupt
 from benchdesign.cli.options import OutputOptions
 from benchdesign.cli.output import Messages, print_json, print_lines, print_table, share, trust
+from benchdesign.concepts.dictionaries.available_dictionaries import local_entries, read_registry
 from benchdesign.concepts.dictionaries.open import default_store, load_dictionary
-from benchdesign.concepts.dictionaries.registry import local_entries, read_registry
 from benchdesign.concepts.mapping.map_items import map_items
 from benchdesign.concepts.mapping.open_mapper import open_mapper
 from benchdesign.concepts.maps.highlights import cut, find_marks, strongest_rows

@@ -16,7 +16,7 @@ from benchdesign.foundation.preferences import cache_folder, load_preferences
 from benchdesign.pipeline.load_analysis import load_analysis
 from benchdesign.pipeline.write_revision import check_targets, planned_files, write_revision
 from benchdesign.revision.choice import Choice
-from benchdesign.revision.map_rewritten import map_rewritten_items
+from benchdesign.revision.map_edited import map_edited_items
 from benchdesign.revision.publish_checks import publish_checks
 from benchdesign.workspace.workspace import Workspace
 
@@ -42,7 +42,7 @@ def export_job(folder: Path, options: RevisionOptions, output: OutputOptions) ->
                 f"Decide first: benchdesign proposals {shlex.quote(str(folder))}"
             )
         with stop_on_interrupt(messages.say) as stop:
-            rewritten = map_rewritten_items(
+            edited_map = map_edited_items(
                 workspace,
                 analysis,
                 choice,
@@ -55,7 +55,7 @@ def export_job(folder: Path, options: RevisionOptions, output: OutputOptions) ->
         analysis,
         out,
         choice=choice,
-        rewritten=rewritten,
+        edited_map=edited_map,
         format=options.format,
         force=options.force,
     )

@@ -10,7 +10,7 @@ import numpy as np
 
 from benchdesign.benchmarks.results.join import join_results
 from benchdesign.benchmarks.results.read import read_results
-from benchdesign.cli.actions.models_figures import mean_figures, study_figures
+from benchdesign.cli.actions.models_json import mean_figures, study_figures
 from benchdesign.cli.actions.models_tables import print_across, print_joined, print_study
 from benchdesign.cli.actions.set_figures import map_sets
 from benchdesign.cli.options import ReportOptions, ResultsOptions

@@ -10,7 +10,7 @@ from benchdesign.concepts.maps.highlights import find_marks, marked_words
 from benchdesign.errors import UsageError, WorkspaceError
 from benchdesign.foundation.text import display
 from benchdesign.pipeline.load_analysis import load_analysis
-from benchdesign.revision.rewritten_items import apply_edits
+from benchdesign.revision.edited_items import apply_edits
 from benchdesign.workspace.decisions import Subject, Verdict
 from benchdesign.workspace.workspace import Workspace
 

@@ -17,7 +17,7 @@ from benchdesign.concepts.dictionaries.folder import (
     open_folder,
 )
 from benchdesign.concepts.dictionaries.hub import fetch_from_hub
-from benchdesign.concepts.dictionaries.registry_conversion import convert_registry_entry
+from benchdesign.concepts.dictionaries.sae_lens_conversion import convert_registry_entry
 from benchdesign.errors import DictionaryError
 from benchdesign.foundation.paths import expand_home, is_folder
 from benchdesign.foundation.preferences import cache_folder, load_preferences

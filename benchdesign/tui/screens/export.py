@@ -116,10 +116,10 @@ class ExportScreen(BaseScreen):
         plan, problem = None, ""
         choice = Choice.from_decisions(session.log)
         try:
-            rewritten = edited_items_map(
+            edited_map = edited_items_map(
                 session.workspace, session.analysis, choice, may_wait=False
             )
-            plan = plan_revision(session.analysis, choice, rewritten=rewritten)
+            plan = plan_revision(session.analysis, choice, edited_map=edited_map)
         except BenchdesignError as error:
             problem = str(error)
         if not worker.is_cancelled:
@@ -221,12 +221,14 @@ class ExportScreen(BaseScreen):
             return
         choice = Choice.from_decisions(session.log)
         try:
-            rewritten = edited_items_map(session.workspace, session.analysis, choice, may_wait=True)
+            edited_map = edited_items_map(
+                session.workspace, session.analysis, choice, may_wait=True
+            )
             revision = write_revision(
                 session.analysis,
                 folder,
                 choice=choice,
-                rewritten=rewritten,
+                edited_map=edited_map,
                 format=self.format,
                 force=force,
             )

@@ -19,8 +19,8 @@ from benchdesign.pipeline.load_analysis import load_analysis
 from benchdesign.pipeline.partial_summary import PartialSummaryWriter, delete_partial_summary
 from benchdesign.pipeline.run import run_workspace
 from benchdesign.revision.choice import Choice
-from benchdesign.revision.map_rewritten import map_rewritten_items
-from benchdesign.revision.rewritten_items import rewritten_items
+from benchdesign.revision.edited_items import edited_items
+from benchdesign.revision.map_edited import map_edited_items
 from benchdesign.workspace.open_item_mapper import open_item_mapper
 from benchdesign.workspace.workspace import Workspace
 
@@ -34,8 +34,8 @@ __all__ = [
     "Finished",
     "Stopped",
     "compute",
+    "compute_edited_items",
     "edited_items_map",
-    "map_edited_items",
 ]
 
 
@@ -53,7 +53,7 @@ def compute(folder: str, *, progress: ProgressCallback, output: str) -> None:
         delete_partial_summary(path)
 
 
-def map_edited_items(folder: str, *, progress: ProgressCallback, output: str) -> None:
+def compute_edited_items(folder: str, *, progress: ProgressCallback, output: str) -> None:
     """Map the accepted items that were edited into the cache, in the child process."""
     _print_to(output)
     preferences, _ = load_preferences()
@@ -61,7 +61,7 @@ def map_edited_items(folder: str, *, progress: ProgressCallback, output: str) ->
         analysis = load_analysis(workspace)
         choice = Choice.from_decisions(workspace.decisions)
         cache = cache_folder(preferences)
-        map_rewritten_items(workspace, analysis, choice, cache=cache, progress=progress)
+        map_edited_items(workspace, analysis, choice, cache=cache, progress=progress)
 
 
 def edited_items_map(
@@ -71,17 +71,17 @@ def edited_items_map(
 
     If they are not mapped yet, map them in a child process if `may_wait`, else return None.
     """
-    items = rewritten_items(analysis, choice)
+    items = edited_items(analysis, choice)
     if not items:
         return None
     preferences, _ = load_preferences()
-    reader = open_item_mapper(workspace, cache=cache_folder(preferences))
-    concept_map = reader.recall(items)
+    mapper = open_item_mapper(workspace, cache=cache_folder(preferences))
+    concept_map = mapper.recall(items)
     if concept_map is None and may_wait:
-        for event in _start(map_edited_items, workspace.folder).events():
+        for event in _start(compute_edited_items, workspace.folder).events():
             if isinstance(event, Failed):
                 raise ModelError(event.message)
-        concept_map = reader.recall(items)
+        concept_map = mapper.recall(items)
     return concept_map
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from benchdesign.benchmarks.items import Item
 from benchdesign.coverage.find_gaps import retarget
 from benchdesign.errors import BenchdesignError
-from benchdesign.revision.rewritten_items import apply_edits
+from benchdesign.revision.edited_items import apply_edits
 from benchdesign.tui.session.review_pace import ReviewPace, measure_review_pace
 from benchdesign.tui.session.session_data import Candidate, Loaded, PoolRows, texts_of_concepts
 from benchdesign.tui.session.session_view import SessionView

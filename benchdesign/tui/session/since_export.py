@@ -43,8 +43,8 @@ def current_figures(session: Session, analysis: Analysis) -> CoverageFigures | N
     """
     choice = Choice.from_decisions(session.log)
     try:
-        rewritten = edited_items_map(session.workspace, analysis, choice, may_wait=False)
-        return plan_revision(analysis, choice, rewritten=rewritten).figures_after
+        edited_map = edited_items_map(session.workspace, analysis, choice, may_wait=False)
+        return plan_revision(analysis, choice, edited_map=edited_map).figures_after
     except BenchdesignError:
         return None
 

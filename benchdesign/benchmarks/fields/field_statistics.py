@@ -1,4 +1,4 @@
-"""Survey of the fields in a sample of records, for detecting their roles."""
+"""Statistics of each field in a sample of records, for detecting the role of the field."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from benchdesign.benchmarks.fields.values import as_list
 
-__all__ = ["FieldSurvey", "plain_name", "survey_fields"]
+__all__ = ["FieldStatistics", "measure_fields", "plain_name"]
 
 MAX_DEPTH = 4
 MAX_PATHS = 2000
@@ -18,7 +18,7 @@ _TARGET_NAME = re.compile(r"target|score|choices|options", re.IGNORECASE)
 
 
 @dataclass
-class FieldSurvey:
+class FieldStatistics:
     """Values of one field in the sample."""
 
     path: str
@@ -66,22 +66,22 @@ def plain_name(name: str) -> str:
     return re.sub(r"[\W_]+", "", name).lower()
 
 
-def survey_fields(records: Sequence[Mapping[str, Any]]) -> dict[str, FieldSurvey]:
-    """Survey every field of the records, nested ones by dotted path, in order of appearance."""
-    surveys: dict[str, FieldSurvey] = {}
+def measure_fields(records: Sequence[Mapping[str, Any]]) -> dict[str, FieldStatistics]:
+    """Measure every field of the records, nested ones by dotted path, in order of appearance."""
+    statistics: dict[str, FieldStatistics] = {}
     for record in records:
         for path, kind, value in _leaves(record, "", 0):
-            survey = surveys.get(path)
-            if survey is None:
-                if len(surveys) >= MAX_PATHS:
+            entry = statistics.get(path)
+            if entry is None:
+                if len(statistics) >= MAX_PATHS:
                     continue
-                survey = surveys[path] = FieldSurvey(path)
+                entry = statistics[path] = FieldStatistics(path)
             if kind:
-                survey.kinds[kind] += 1
-                survey.values.append(value)
-    for survey in surveys.values():
-        survey.n_records = len(records)
-    return surveys
+                entry.kinds[kind] += 1
+                entry.values.append(value)
+    for entry in statistics.values():
+        entry.n_records = len(records)
+    return statistics
 
 
 def _leaves(record: Mapping[str, Any], prefix: str, depth: int) -> Iterable[tuple[str, str, Any]]:

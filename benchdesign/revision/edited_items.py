@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from benchdesign.workspace.analysis import Analysis
     from benchdesign.workspace.decisions import DecisionState
 
-__all__ = ["EditedItem", "apply_edits", "rewritten_items"]
+__all__ = ["EditedItem", "apply_edits", "edited_items"]
 
 
 class EditedItem(NamedTuple):
@@ -33,7 +33,7 @@ def apply_edits(pool: Benchmark, item: Item, standing: DecisionState | None) -> 
     return EditedItem(reread_item(pool, item, record), record)
 
 
-def rewritten_items(analysis: Analysis, choice: Choice) -> tuple[Item, ...]:
+def edited_items(analysis: Analysis, choice: Choice) -> tuple[Item, ...]:
     """Return the items to add whose text differs from the mapped text."""
     pool = analysis.pool
     if pool is None:

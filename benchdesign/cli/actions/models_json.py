@@ -1,4 +1,4 @@
-"""The figures of `models`, ready for JSON."""
+"""The JSON output of `models`."""
 
 from __future__ import annotations
 
