@@ -28,16 +28,18 @@ def make_dictionary(
     """A dictionary without weights; `levels` are (name, unit, width), by default one of terms."""
     n = len(labels)
     bins = len(length_edges) + 1
-    made, offset = [], 0
+    built_levels, offset = [], 0
     for name, unit, width in levels or [("terms", "token", n)]:
-        made.append(Level(name, unit, "blocks.0.hook_resid_post", offset, width))
+        built_levels.append(Level(name, unit, "blocks.0.hook_resid_post", offset, width))
         offset += width
     rates = np.full((n, bins), np.nan, dtype=np.float32)
     if base_rates is not None:
         rates[:] = np.asarray(base_rates, dtype=np.float32).reshape(n, -1)
     unknown = [float("nan")] * n
     table = ConceptTable(
-        level=np.repeat(np.arange(len(made)), [one.width for one in made]).astype(np.int8),
+        level=np.repeat(
+            np.arange(len(built_levels)), [level.width for level in built_levels]
+        ).astype(np.int8),
         threshold=np.asarray(thresholds or [0.0] * n, dtype=np.float32),
         base_rates=rates,
         mean_activation=np.asarray(unknown, dtype=np.float32),
@@ -50,7 +52,9 @@ def make_dictionary(
         label_score=np.asarray(unknown, dtype=np.float32),
         area=tuple(areas) if areas is not None else (None,) * n,
     )
-    return Dictionary("test", "builtin", tuple(made), table, tuple(length_edges), fingerprint)
+    return Dictionary(
+        "test", "builtin", tuple(built_levels), table, tuple(length_edges), fingerprint
+    )
 
 
 def make_map(
@@ -124,7 +128,7 @@ def make_tiny_bert(
     from transformers import AutoConfig, AutoModel, PreTrainedTokenizerFast
 
     letters = [chr(code) for code in range(33, 127) if not chr(code).isupper()]
-    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *letters, *(f"##{one}" for one in letters)]
+    pieces = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *letters, *(f"##{letter}" for letter in letters)]
     vocabulary = {
         word: row for row, word in enumerate(dict.fromkeys([*pieces, *_TINY_WORDS.split()]))
     }

@@ -60,7 +60,7 @@ class KeywordMapper:
             tokens = list(_TOKEN.finditer(item.text.lower()))
             lengths.append(len(tokens))
             for concept_id, word in enumerate(self.words):
-                places = [one for one in tokens if one.group() == word]
+                places = [match for match in tokens if match.group() == word]
                 if places:
                     ids.append(concept_id)
                     saliency.append(len(places) / len(tokens))
@@ -87,21 +87,21 @@ class KeywordMapper:
         tokens = list(_TOKEN.finditer(item.text.lower()))
         return {
             concept_id: tuple(
-                TokenEvidence(one.start(), one.end(), 1.0)
-                for one in tokens
-                if one.group() == self.words[concept_id]
+                TokenEvidence(match.start(), match.end(), 1.0)
+                for match in tokens
+                if match.group() == self.words[concept_id]
             )
             for concept_id in concept_ids
         }
 
     def embed(self, texts: Sequence[str]) -> NDArray[np.float16]:
         """Unit vectors that have nothing to do with each other, so that nothing is a duplicate."""
-        found = np.zeros((len(texts), 64), dtype=np.float32)
+        vectors = np.zeros((len(texts), 64), dtype=np.float32)
         for row, text in enumerate(texts):
             seed = int.from_bytes(hashlib.sha256(text.encode("utf-8", "replace")).digest()[:8])
-            found[row] = np.random.default_rng(seed).standard_normal(64)
-        found /= np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12)
-        return found.astype(np.float16)
+            vectors[row] = np.random.default_rng(seed).standard_normal(64)
+        vectors /= np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-12)
+        return vectors.astype(np.float16)
 
 
 def use_mapper(monkeypatch: pytest.MonkeyPatch, mapper: KeywordMapper) -> None:

@@ -22,7 +22,7 @@ def imported() -> set[str]:
     for path in (ROOT / "benchdesign").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Import):
-                names.update(one.name.split(".")[0] for one in node.names)
+                names.update(alias.name.split(".")[0] for alias in node.names)
             elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
                 names.add(node.module.split(".")[0])
     return names - set(sys.stdlib_module_names) - {"benchdesign"}
@@ -31,8 +31,10 @@ def imported() -> set[str]:
 def test_every_module_that_is_imported_comes_with_a_declared_dependency() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     extras = [project["optional-dependencies"]["web"]]
-    declared = {plain(one) for part in (project["dependencies"], *extras) for one in part}
+    declared = {
+        plain(requirement) for part in (project["dependencies"], *extras) for requirement in part
+    }
     homes = packages_distributions()
     needed = {plain(homes[name][0]) for name in imported() if name in homes}
     assert needed - declared == set()
-    assert {plain(one) for one in project["dependencies"]} - needed == set()
+    assert {plain(requirement) for requirement in project["dependencies"]} - needed == set()

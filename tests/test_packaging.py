@@ -50,7 +50,7 @@ def test_report_templates_are_found_from_an_unpacked_wheel_elsewhere(
     wheel: Path, tmp_path: Path
 ) -> None:
     zipfile.ZipFile(wheel).extractall(tmp_path / "site")
-    found = subprocess.run(
+    output = subprocess.run(
         [
             sys.executable,
             "-c",
@@ -63,4 +63,4 @@ def test_report_templates_are_found_from_an_unpacked_wheel_elsewhere(
         capture_output=True,
         text=True,
     ).stdout.split()
-    assert found == [str(tmp_path / "site" / "benchdesign" / "report" / "render.py"), "True"]
+    assert output == [str(tmp_path / "site" / "benchdesign" / "report" / "render.py"), "True"]

@@ -87,7 +87,7 @@ def make_word_dictionary(sets: Sequence[Benchmark], *, at_least: int = 3) -> Dic
     """One concept a word; its area is the category whose items show it most."""
     counts: Counter[str] = Counter()
     by_category: dict[str, Counter[str]] = {}
-    for item in (item for one in sets for item in one.items):
+    for item in (item for benchmark in sets for item in benchmark.items):
         for word in words_of(item):
             counts[word] += 1
             by_category.setdefault(word, Counter())[item.category or ""] += 1
@@ -101,20 +101,30 @@ def map_words(benchmark: Benchmark, dictionary: Dictionary) -> ConceptMap:
     place = {word: concept for concept, word in enumerate(dictionary.table.label)}
     rows, lengths = [], []
     for item in benchmark.items:
-        found = {place[word]: spans for word, spans in words_of(item).items() if word in place}
-        rows.append(dict(sorted(found.items())))
+        spans_by_concept = {
+            place[word]: spans for word, spans in words_of(item).items() if word in place
+        }
+        rows.append(dict(sorted(spans_by_concept.items())))
         lengths.append(max(len(item.text.split()), 1))
     embeddings = np.zeros((len(rows), len(place) + 1), dtype=np.float16)
-    for row, found in enumerate(rows):
-        embeddings[row, [*found]] = 1
+    for row, spans_by_concept in enumerate(rows):
+        embeddings[row, [*spans_by_concept]] = 1
         embeddings[row] /= max(float(np.linalg.norm(embeddings[row].astype(np.float32))), 1.0)
-    entries = [(spans, lengths[row]) for row, found in enumerate(rows) for spans in found.values()]
+    entries = [
+        (spans, lengths[row])
+        for row, spans_by_concept in enumerate(rows)
+        for spans in spans_by_concept.values()
+    ]
     return ConceptMap(
         digests=tuple(item.digest for item in benchmark.items),
         n_concepts=dictionary.n_concepts,
         dictionary=dictionary.fingerprint,
-        indptr=np.cumsum([0, *(len(found) for found in rows)]).astype(np.int64),
-        indices=np.asarray([concept for found in rows for concept in found], dtype=np.int32),
+        indptr=np.cumsum([0, *(len(spans_by_concept) for spans_by_concept in rows)]).astype(
+            np.int64
+        ),
+        indices=np.asarray(
+            [concept for spans_by_concept in rows for concept in spans_by_concept], dtype=np.int32
+        ),
         saliency=np.asarray([len(spans) / n for spans, n in entries], dtype=np.float32),
         peak=np.ones(len(entries), dtype=np.float32),
         start=np.asarray([spans[0][0] for spans, _ in entries], dtype=np.int32),

@@ -57,7 +57,7 @@ def inspect_sample(item_id: str | int, text: Any, value: Any, **fields: Any) -> 
 
 def inspect_log(samples: Sequence[Mapping[str, Any]], **fields: Any) -> dict[str, Any]:
     """A log as Inspect's JSON form has it."""
-    ids = list(dict.fromkeys(one["id"] for one in samples))
+    ids = list(dict.fromkeys(sample["id"] for sample in samples))
     dataset = {"samples": len(ids), "sample_ids": ids, "shuffled": False}
     spec = {
         "task": "animals",
@@ -76,7 +76,7 @@ def write_inspect_archive(path: Path, log: Mapping[str, Any], *, method: int = 9
     """The same log as an archive; method 93 is Zstandard, which zipfile cannot write."""
     head = {name: value for name, value in log.items() if name != "samples"}
     members = {"_journal/start.json": head} | {
-        f"samples/{one['id']}_epoch_{one['epoch']}.json": one for one in log["samples"]
+        f"samples/{sample['id']}_epoch_{sample['epoch']}.json": sample for sample in log["samples"]
     }
     write_archive(path, members | {"header.json": head}, method=method)
     return path

@@ -240,4 +240,4 @@ def test_existing_files_and_unknown_forms_and_rows_are_refused(tmp_path: Path) -
         write_benchmark(benchmark, tmp_path / "out.xlsx", keep=[0], format="xlsx")
     with pytest.raises(FormatError, match="no record 10"):
         write_benchmark(benchmark, tmp_path / "out.jsonl", keep=[9])
-    assert sorted(one.name for one in tmp_path.iterdir()) == ["quiz.jsonl"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["quiz.jsonl"]

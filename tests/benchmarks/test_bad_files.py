@@ -75,7 +75,7 @@ REFUSED: dict[str, tuple[str, bytes, str]] = {
 
 @pytest.mark.parametrize("case", REFUSED)
 def test_bad_file_is_refused_in_one_line_that_names_it(case: str, tmp_path: Path) -> None:
-    name, content, said = REFUSED[case]
+    name, content, expected = REFUSED[case]
     path = tmp_path / name
     path.write_bytes(content)
     with pytest.raises(InputError) as caught:
@@ -83,7 +83,7 @@ def test_bad_file_is_refused_in_one_line_that_names_it(case: str, tmp_path: Path
     message = str(caught.value)
     assert "\n" not in message
     assert str(path) in message or "b.jsonl" in message
-    assert said in message
+    assert expected in message
 
 
 def changed(position: int, line: bytes) -> bytes:
@@ -187,10 +187,10 @@ def test_bad_row_is_told_and_the_rest_loads_and_writes(case: str, tmp_path: Path
     path.write_bytes(content)
     benchmark = load_benchmark(path)
     assert len(benchmark) == n_items
-    told = [one for one in benchmark.findings if one.kind == kind]
-    assert len(told) == 1
-    assert f"{path}{'' if place.startswith(':') else ': '}{place}" in told[0].message
-    assert "\n" not in told[0].message
+    findings = [finding for finding in benchmark.findings if finding.kind == kind]
+    assert len(findings) == 1
+    assert f"{path}{'' if place.startswith(':') else ': '}{place}" in findings[0].message
+    assert "\n" not in findings[0].message
     out = tmp_path / f"out{benchmark.source.suffix}"
     write_benchmark(benchmark, out, keep=[item.row for item in benchmark])
     again = load_benchmark(out)
@@ -278,7 +278,7 @@ def test_line_without_end_is_skipped(tmp_path: Path, monkeypatch: pytest.MonkeyP
     path.write_bytes(lines(2) + b'{"question": "' + b"x" * 5000 + b'"}\n' + lines(1))
     benchmark = load_benchmark(path)
     assert len(benchmark) == 3
-    assert any("longer than" in one.message for one in benchmark.findings)
+    assert any("longer than" in finding.message for finding in benchmark.findings)
 
 
 @pytest.mark.parametrize("make", [Path.mkdir, lambda path: path.symlink_to(path)])
@@ -303,4 +303,4 @@ def test_path_in_an_id_writes_nowhere_else(tmp_path: Path) -> None:
     path.write_text('{"id": "../../x", "question": "Who?"}\n{"id": "/y", "question": "Why?"}\n')
     benchmark = load_benchmark(path)
     write_benchmark(benchmark, tmp_path / "sub" / "out.jsonl", keep=[0, 1])
-    assert sorted(one.name for one in tmp_path.rglob("*")) == ["a.jsonl", "out.jsonl", "sub"]
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["a.jsonl", "out.jsonl", "sub"]

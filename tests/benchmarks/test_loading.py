@@ -27,16 +27,16 @@ def test_fields_set_by_hand_win_and_are_recorded(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("fields", "said"),
+    ("fields", "message"),
     [
         ({"prompt": "qestion"}, "Did you mean 'question'"),
         ({"colour": "question"}, "not a role that a field can have"),
     ],
 )
 def test_unknown_field_or_role_is_refused_with_a_hint(
-    fields: dict[str, str], said: str, tmp_path: Path
+    fields: dict[str, str], message: str, tmp_path: Path
 ) -> None:
-    with pytest.raises(FormatError, match=said):
+    with pytest.raises(FormatError, match=message):
         load_rows(tmp_path, [{"question": "Who?"}], fields=fields)
 
 
@@ -77,12 +77,12 @@ def test_findings_name_kind_and_rows(tmp_path: Path) -> None:
         "choices": ["the green book", "that"],
         "answer": "A",
     }
-    found = {one.kind: one for one in load_rows(tmp_path, rows).findings}
-    assert found["duplicate-text"].rows == (3,)
-    assert found["answer-not-in-choices"].rows == (5,)
-    assert found["answer-in-prompt"].rows == (7,)
-    assert "A 39, B 0" in found["answer-imbalance"].message
-    assert all("set.jsonl" in one.message for one in found.values())
+    findings = {finding.kind: finding for finding in load_rows(tmp_path, rows).findings}
+    assert findings["duplicate-text"].rows == (3,)
+    assert findings["answer-not-in-choices"].rows == (5,)
+    assert findings["answer-in-prompt"].rows == (7,)
+    assert "A 39, B 0" in findings["answer-imbalance"].message
+    assert all("set.jsonl" in finding.message for finding in findings.values())
 
 
 def test_even_keys_are_not_called_uneven(tmp_path: Path) -> None:
@@ -114,8 +114,8 @@ def test_single_keys_among_lists_of_keys_are_found_among_the_choices(tmp_path: P
         {"prompt": f"Is {at} even?", "choices": ["yes", "no"], "answer": "no"} for at in (1, 3)
     ]
     benchmark = load_rows(tmp_path, [*lists, *single])
-    assert [(one.answer, one.answer_index) for one in benchmark.items[-2:]] == [("no", 1)] * 2
-    assert "answer-not-in-choices" not in {one.kind for one in benchmark.findings}
+    assert [(item.answer, item.answer_index) for item in benchmark.items[-2:]] == [("no", 1)] * 2
+    assert "answer-not-in-choices" not in {finding.kind for finding in benchmark.findings}
 
 
 def test_a_split_is_refused_where_a_file_has_none_and_is_not_named_after_it(tmp_path: Path) -> None:
@@ -149,10 +149,10 @@ def test_a_set_in_another_script_is_told_and_nothing_else_is(
 ) -> None:
     records = [{"question": f"{text} {n}"} for n, text in enumerate(texts)]
     benchmark = load_benchmark(write_jsonl(tmp_path / "set.jsonl", records))
-    told = [one.message for one in benchmark.findings if one.kind == "other-script"]
+    messages = [finding.message for finding in benchmark.findings if finding.kind == "other-script"]
     if share is None:
-        assert told == []
+        assert messages == []
         return
-    assert benchmark.findings[0].message == told[0]
-    assert f"{share} of the letters are not Latin" in told[0]
-    assert "--model and --dictionary" in told[0]
+    assert benchmark.findings[0].message == messages[0]
+    assert f"{share} of the letters are not Latin" in messages[0]
+    assert "--model and --dictionary" in messages[0]

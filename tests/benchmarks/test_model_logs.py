@@ -365,7 +365,7 @@ def test_logs_that_inspect_writes_are_read(tmp_path: Path, benchmark: Benchmark)
     )
     assert done.returncode == 0, done.stderr
     logs = sorted((tmp_path / "logs").iterdir())
-    assert {one.suffix for one in logs} == {".eval", ".json"}
+    assert {log.suffix for log in logs} == {".eval", ".json"}
     for path in logs:
         joined = load_results([path], benchmark, metrics=["match"])
         assert (joined.n_joined, joined.n_missing, joined.n_unmatched) == (18, 2, 0)
@@ -399,8 +399,13 @@ def outputs():
 
 records = [json.loads(line) for line in open(sys.argv[1])][:10]
 samples = [
-    Sample(input=one["question"], choices=one["choices"], target=one["answer"], metadata={"row": n})
-    for n, one in enumerate(records)
+    Sample(
+        input=record["question"],
+        choices=record["choices"],
+        target=record["answer"],
+        metadata={"row": n},
+    )
+    for n, record in enumerate(records)
 ]
 for form in ("eval", "json"):
     dataset = MemoryDataset(samples)
@@ -439,7 +444,7 @@ def test_helm_runs_average_trials_and_leave_perturbed_instances_out(
             "id": "id7",
             "split": "test",
             "input": {"text": item.prompt},
-            "references": [{"output": {"text": one}, "tags": []} for one in item.choices],
+            "references": [{"output": {"text": choice}, "tags": []} for choice in item.choices],
         }
     ]
     joined = load_results([write_helm(tmp_path / "run", entries, instances)], benchmark)

@@ -50,7 +50,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Install
 
     yield put
     load_plug_ins.cache_clear()
-    for added in {one for one in sys.modules if one.endswith("_format")} - modules:
+    for added in {module for module in sys.modules if module.endswith("_format")} - modules:
         del sys.modules[added]
 
 

@@ -117,25 +117,25 @@ def content_of(path: Path) -> bytes:
 @pytest.mark.parametrize("path", FILES, ids=name_of)
 def test_fields_of_a_real_benchmark_are_found(path: Path) -> None:
     benchmark = load_benchmark(path)
-    found = benchmark.mapping
+    mapping = benchmark.mapping
     expected = EXPECTED.get(name_of(path)) or EXPECTED[path.parent.name]
     assert (
-        found.prompt,
-        found.choices,
-        found.choices_kind,
-        found.answer,
-        found.answer_kind,
-        found.id,
-        found.category,
+        mapping.prompt,
+        mapping.choices,
+        mapping.choices_kind,
+        mapping.answer,
+        mapping.answer_kind,
+        mapping.id,
+        mapping.category,
     ) == expected[1:]
     if expected[0] is not None:
         assert len(benchmark) == expected[0]
     assert all(item.content for item in benchmark)
-    if found.choices is not None:
+    if mapping.choices is not None:
         n_keyed = sum(item.answer_index is not None for item in benchmark)
         assert n_keyed >= 0.99 * len(benchmark)
         assert all(len(item.choices) > 1 for item in benchmark)
-    assert not [one for one in benchmark.findings if one.kind == "skipped-row"]
+    assert not [finding for finding in benchmark.findings if finding.kind == "skipped-row"]
 
 
 @pytest.mark.parametrize("path", FILES, ids=name_of)

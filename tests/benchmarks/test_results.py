@@ -61,7 +61,7 @@ def test_what_cannot_be_joined_is_counted(tmp_path: Path, benchmark: Benchmark) 
         *(1, 1),
     )
     assert joined.scores["m"][1] == 0.5
-    assert [one.kind for one in joined.problems] == [
+    assert [problem.kind for problem in joined.problems] == [
         *("missing", "unmatched", "repeated", "conflicting")
     ]
 
@@ -75,11 +75,13 @@ def test_a_score_that_is_none_names_its_row(
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [("id,points\nb-0,1\n", "no score"), ("name,score\nb-0,1\n", "names no item")],
 )
-def test_a_table_without_items_or_scores_is_refused(tmp_path: Path, text: str, said: str) -> None:
-    with pytest.raises(FormatError, match=said):
+def test_a_table_without_items_or_scores_is_refused(
+    tmp_path: Path, text: str, message: str
+) -> None:
+    with pytest.raises(FormatError, match=message):
         read_results(results(tmp_path, text))
 
 

@@ -43,8 +43,8 @@ def command(
     def run(*arguments: str) -> Result:
         capsys.readouterr()
         code = run_command(arguments)
-        told = capsys.readouterr()
-        return Result(code, told.out, told.err)
+        captured = capsys.readouterr()
+        return Result(code, captured.out, captured.err)
 
     return run
 
@@ -78,7 +78,7 @@ def run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
 
     def run(*arguments: object) -> tuple[int, str, str]:
-        code = run_command(["dictionary", *(str(one) for one in arguments)])
+        code = run_command(["dictionary", *(str(argument) for argument in arguments)])
         captured = capsys.readouterr()
         return code, captured.out, captured.err
 

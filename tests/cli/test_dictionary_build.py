@@ -17,7 +17,7 @@ def test_train_writes_a_complete_dictionary(trained: Path) -> None:
     from benchdesign.concepts.dictionaries.open import load_dictionary
 
     dictionary = load_dictionary(trained / "dictionary")
-    assert [(one.name, one.unit, one.width) for one in dictionary.levels] == [
+    assert [(level.name, level.unit, level.width) for level in dictionary.levels] == [
         ("terms", "token", 24),
         ("themes", "passage", 8),
     ]

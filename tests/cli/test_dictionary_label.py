@@ -21,7 +21,9 @@ def test_key_words_label_a_copy_and_scores_come_along(
     from benchdesign.concepts.dictionaries.open import load_dictionary
 
     def embed(texts: list[str]) -> np.ndarray:
-        return np.array([[float(word in one) for word in WORDS] for one in texts], dtype=np.float32)
+        return np.array(
+            [[float(word in text) for word in WORDS] for text in texts], dtype=np.float32
+        )
 
     monkeypatch.setattr(dictionary_label, "builtin_embedder", lambda **_: embed)
     code, out, _ = run(
@@ -38,7 +40,7 @@ def test_key_words_label_a_copy_and_scores_come_along(
     assert code == 0
     assert summary["n_labelled"] > 0
     table = load_dictionary(tmp_path / "labelled").table
-    assert {one for one in table.label_source if one} == {"keywords"}
+    assert {source for source in table.label_source if source} == {"keywords"}
     assert np.isfinite(table.label_score).sum() == summary["scores"]["n"] > 0
     assert load_dictionary(trained / "dictionary").table.label[0] is None
     assert "keywords" in (tmp_path / "labels.csv").read_text()
@@ -90,7 +92,9 @@ def test_only_new_labels_are_scored_again(
 
     def embed(texts: list[str]) -> np.ndarray:
         asked.extend(texts)
-        return np.array([[float(word in one) for word in WORDS] for one in texts], dtype=np.float32)
+        return np.array(
+            [[float(word in text) for word in WORDS] for text in texts], dtype=np.float32
+        )
 
     monkeypatch.setattr(dictionary_label, "builtin_embedder", lambda **_: embed)
     folder = tmp_path / "labelled"
@@ -174,7 +178,7 @@ def test_a_stopped_run_of_a_model_pays_for_nothing_twice(
         assert run(*arguments, "--only-missing", "--force")[0] == 0
         assert len(asked) - n_asked == first
     table = load_dictionary(folder).table
-    assert {one for one in table.label_source if one} == {"model:tiny"}
+    assert {source for source in table.label_source if source} == {"model:tiny"}
     assert not list(tmp_path.glob("*.labels.jsonl"))
 
 

@@ -22,13 +22,13 @@ def test_info_shows_a_concept_and_its_strongest_items(trained: Path, run: Run) -
         code, out, _ = run(*arguments, concept, "--json", "--quiet", "--device", "cpu")
         assert code == 0
         facts.append(json.loads(out))
-    shown = [one for one in facts if one["items"]]
-    assert shown
-    best = shown[0]["items"]
-    assert [one["peak"] for one in best] == sorted((one["peak"] for one in best), reverse=True)
+    concepts = [concept for concept in facts if concept["items"]]
+    assert concepts
+    best = concepts[0]["items"]
+    assert [item["peak"] for item in best] == sorted((item["peak"] for item in best), reverse=True)
     assert "[" in best[0]["marked"]
-    assert all(one["present"] == (one["peak"] >= shown[0]["threshold"]) for one in best)
-    code, out, _ = run(*arguments, shown[0]["concept_id"], "--quiet", "--device", "cpu")
+    assert all(item["present"] == (item["peak"] >= concepts[0]["threshold"]) for item in best)
+    code, out, _ = run(*arguments, concepts[0]["concept_id"], "--quiet", "--device", "cpu")
     assert code == 0
     assert "Strongest items" in out
     assert best[0]["id"] in out
@@ -63,9 +63,9 @@ def test_list_shows_the_builtin_and_the_registry(run: Run) -> None:
     code, out, _ = run("list", "--json")
     entries = json.loads(out)["dictionaries"]
     assert code == 0
-    builtin = [one for one in entries if one["spec"] == "builtin"]
-    assert [one["on_disk"] for one in builtin] == [True, True]
-    jumbled = [one for one in entries if one["release"] == "gpt2-small-res-jb"]
+    builtin = [entry for entry in entries if entry["spec"] == "builtin"]
+    assert [entry["on_disk"] for entry in builtin] == [True, True]
+    jumbled = [entry for entry in entries if entry["release"] == "gpt2-small-res-jb"]
     assert jumbled[8]["hook_point"] == "blocks.8.hook_resid_pre"
     assert jumbled[8]["on_disk"] is False
 
@@ -73,7 +73,7 @@ def test_list_shows_the_builtin_and_the_registry(run: Run) -> None:
 def test_list_says_what_each_release_reads(run: Run) -> None:
     code, out, _ = run("list", "--model", "gpt2")
     assert code == 0
-    (line,) = [one.split() for one in out.split("\n") if one.startswith("gpt2-small-res-jb ")]
+    (line,) = [line.split() for line in out.split("\n") if line.startswith("gpt2-small-res-jb ")]
     assert line[:3] == ["gpt2-small-res-jb", "gpt2-small", "blocks.*.hook_resid_pre"]
 
 
@@ -92,9 +92,9 @@ def test_list_knows_what_was_downloaded(run: Run, tmp_path: Path) -> None:
     inside = tmp_path / "hub/models--jbloom--GPT2-Small-SAEs-Reformatted/snapshots/abc"
     (inside / "blocks.8.hook_resid_pre").mkdir(parents=True)
     entries = read_registry(hub_cache=tmp_path / "hub")
-    assert [one.spec for one in entries if one.on_disk and one.release == "gpt2-small-res-jb"] == [
-        "sae-lens:gpt2-small-res-jb/blocks.8.hook_resid_pre"
-    ]
+    assert [
+        entry.spec for entry in entries if entry.on_disk and entry.release == "gpt2-small-res-jb"
+    ] == ["sae-lens:gpt2-small-res-jb/blocks.8.hook_resid_pre"]
 
 
 def test_list_names_what_is_in_the_caches_as_it_is_given(
@@ -139,7 +139,7 @@ def test_what_list_says_is_on_disk_is_opened_from_there(run: Run, tmp_path: Path
     make_tiny_sae(tmp_path / "own-cache/dictionaries" / converted_name(spec))
     code, out, _ = run("list", "--on-disk", "--json")
     assert code == 0
-    assert spec in [one["spec"] for one in json.loads(out)["dictionaries"]]
+    assert spec in [entry["spec"] for entry in json.loads(out)["dictionaries"]]
     code, out, _ = run("info", "3", "--dictionary", spec, "--json")
     assert code == 0
     assert json.loads(out)["concept_id"] == 3

@@ -11,7 +11,7 @@ from tests.cli.conftest import Command, one_line
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("run",), "Missing argument"),
         (("run", "gone.jsonl"), "gone.jsonl: no such file"),
@@ -47,11 +47,11 @@ from tests.cli.conftest import Command, one_line
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(
-    command: Command, arguments: tuple[str, ...], said: str
+    command: Command, arguments: tuple[str, ...], message: str
 ) -> None:
     result = command(*arguments, *(["-q"] if arguments[0] in ("run", "coverage") else []))
     assert result.code == 2
-    assert said in result.err
+    assert message in result.err
     assert result.err.splitlines()[-1].startswith("benchdesign: ")
     assert result.out == ""
 
@@ -104,9 +104,9 @@ def test_a_full_disk_that_nobody_foresaw_is_one_line(
 
 def test_preferences_are_shown_with_their_origin(command: Command) -> None:
     Path("config.toml").write_text('theme = "nord"\n', "utf-8")
-    shown = command("config", "show", "--json").json
-    assert shown["who"] == {"value": "ann", "origin": "environment BENCHDESIGN_WHO"}
-    assert shown["theme"]["value"] == "nord"
+    preferences = command("config", "show", "--json").json
+    assert preferences["who"] == {"value": "ann", "origin": "environment BENCHDESIGN_WHO"}
+    assert preferences["theme"]["value"] == "nord"
     assert "nord" in command("config", "show").out
 
 

@@ -60,8 +60,8 @@ def start(folder: Path, *options: str, pause: float = 0.02) -> subprocess.Popen[
 
 def shards(folder: Path) -> dict[str, int]:
     """Finished shards in the cache, with the time each was written."""
-    found = (folder / "cache" / "maps").rglob("shard-*.parquet")
-    return {one.name: one.stat().st_mtime_ns for one in found}
+    paths = (folder / "cache" / "maps").rglob("shard-*.parquet")
+    return {shard.name: shard.stat().st_mtime_ns for shard in paths}
 
 
 def wait_for_shards(run: subprocess.Popen[str], folder: Path, n: int) -> None:
@@ -73,7 +73,9 @@ def wait_for_shards(run: subprocess.Popen[str], folder: Path, n: int) -> None:
 
 
 def maps(folder: Path) -> list[bytes]:
-    return [(folder / "animals-workspace" / "maps" / f"{one}.parquet").read_bytes() for one in MAPS]
+    return [
+        (folder / "animals-workspace" / "maps" / f"{name}.parquet").read_bytes() for name in MAPS
+    ]
 
 
 @pytest.fixture
@@ -122,7 +124,7 @@ def test_a_killed_run_keeps_what_was_mapped_and_goes_on_to_the_same_map(
         assert again.wait() == 0
     assert kept.items() <= shards(tmp_path).items()
     assert maps(tmp_path) == whole
-    left = [one.name for one in tmp_path.rglob("*") if one.name.endswith(".tmp")]
+    left = [path.name for path in tmp_path.rglob("*") if path.name.endswith(".tmp")]
     assert left == []
 
 

@@ -19,7 +19,7 @@ def test_coverage_of_one_lists_areas_and_gaps(command: Command) -> None:
 def test_coverage_of_several_shows_their_overlap(command: Command) -> None:
     assert "Overlap" in command("coverage", "animals.jsonl", "pool.jsonl").out
     figures = command("coverage", "animals.jsonl", "pool.jsonl", "--json").json
-    assert [one["n_only_here"] for one in figures["benchmarks"]] == [0, 1]
+    assert [benchmark["n_only_here"] for benchmark in figures["benchmarks"]] == [0, 1]
     assert figures["overlap"][0][1] == 0.75
 
 
@@ -49,4 +49,7 @@ def test_models_joins_results_and_counts_what_it_could_not(command: Command) -> 
     assert result.code == 0
     assert (result.json["results"]["n_joined"], result.json["results"]["n_unmatched"]) == (80, 1)
     (model,) = result.json["models"]
-    assert (model["model"], [one["name"] for one in model["weak_concepts"]]) == ("weak", ["cat"])
+    assert (model["model"], [concept["name"] for concept in model["weak_concepts"]]) == (
+        "weak",
+        ["cat"],
+    )

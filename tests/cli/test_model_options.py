@@ -21,7 +21,7 @@ COMMANDS = (
 
 
 @pytest.fixture
-def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def input_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The current folder, with a model, an SAE for it, items and results on them."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
@@ -35,7 +35,7 @@ def made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda one: " ".join(one[:2]))
+@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: " ".join(command[:2]))
 @pytest.mark.parametrize(
     ("option", "value", "message"),
     [
@@ -49,20 +49,22 @@ def test_a_value_the_model_lacks_is_one_line(
     option: str,
     value: str,
     message: str,
-    made: Path,
+    input_files: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     where = () if "measure" in command else ("--dictionary", "sae")
     code = run_command([*command, *where, "--quiet", option, value])
-    told = capsys.readouterr().err
-    assert (code, told.count("\n")) == (2, 1)
-    assert message in told
+    captured = capsys.readouterr().err
+    assert (code, captured.count("\n")) == (2, 1)
+    assert message in captured
 
 
-def test_a_module_named_by_hand_is_read(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    shown = []
+def test_a_module_named_by_hand_is_read(
+    input_files: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    items_by_module = []
     for more in ((), ("--hook-module", "encoder.layer.0"), ("--hook-module", "encoder.layer.1")):
         command = ("dictionary", "info", "3", "--items", "items.jsonl", "--dictionary", "sae")
         assert run_command([*command, "--json", "--quiet", *more]) == 0
-        shown.append(json.loads(capsys.readouterr().out)["items"])
-    assert shown[0] == shown[1] != shown[2]
+        items_by_module.append(json.loads(capsys.readouterr().out)["items"])
+    assert items_by_module[0] == items_by_module[1] != items_by_module[2]

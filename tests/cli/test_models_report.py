@@ -65,23 +65,24 @@ def test_what_is_strong_is_shown_with_the_items_that_drove_it(
 ) -> None:
     write_strong_on_owls(tmp_path)
     asked = ("models", "animals.jsonl", "--results", "owls.csv", "--report", "out")
-    shown = command(*asked).out
+    out = command(*asked).out
     figures = json.loads((tmp_path / "out" / "models.json").read_text())
     strong = figures["models"][0]["strong_concepts"][0]
     assert strong["name"] == "owl"
     best, worst = (strong["examples"][side][0] for side in ("solved", "missed"))
-    assert f"solved {best['item_id']} (strength {best['strength']:.2g}, score 1)" in shown
-    assert f"missed {worst['item_id']} (strength {worst['strength']:.2g}, score 0)" in shown
+    assert f"solved {best['item_id']} (strength {best['strength']:.2g}, score 1)" in out
+    assert f"missed {worst['item_id']} (strength {worst['strength']:.2g}, score 0)" in out
     page = (tmp_path / "out" / "models.html").read_text()
     strong_part = page.split("Strong areas and concepts</h4>")[1].split("Held-out check")[0]
     assert "<h4>owl</h4>" in strong_part and "very good" in strong_part
     text = (tmp_path / "out" / "models.md").read_text()
     listed = text.split("### Strong areas and concepts")[1]
     assert "- owl (concept)" in listed
-    for what, one in (("solved", best), ("missed", worst)):
-        told = f"{one['item_id']}, score {one['score']:.0f}, strength {one['strength']:.2f}"
-        assert told in strong_part
-        assert f"- {what} {one['item_id']} (score {one['score']:.0f}, strength" in listed
+    for what, example in (("solved", best), ("missed", worst)):
+        strength = f"strength {example['strength']:.2f}"
+        summary = f"{example['item_id']}, score {example['score']:.0f}, {strength}"
+        assert summary in strong_part
+        assert f"- {what} {example['item_id']} (score {example['score']:.0f}, strength" in listed
 
 
 def test_what_is_inside_a_weak_place_is_shown_with_its_items_and_both_halves(
@@ -92,22 +93,22 @@ def test_what_is_inside_a_weak_place_is_shown_with_its_items_and_both_halves(
     (tmp_path / "animals.jsonl").write_text(both.replace("cat or else", "cat or fox"))
     write_results(tmp_path)
     asked = ("models", "animals.jsonl", "--results", "results.jsonl", "--report", "out")
-    shown = command(*asked).out
+    out = command(*asked).out
     page = (tmp_path / "out" / "models.html").read_text()
     text = (tmp_path / "out" / "models.md").read_text()
     figures = json.loads((tmp_path / "out" / "models.json").read_text())["models"][0]
     head, inner = figures["weak_groups"][0][:2]
-    (line,) = {one for one in text.splitlines() if one.startswith("    - missed ")}
+    (line,) = {line for line in text.splitlines() if line.startswith("    - missed ")}
     item_id = line.split()[2]
     assert f"  - {inner['name']}: " in text and f"- {head['name']} (concept): " in text
     assert "(score 0, strength" in line
     assert "<b>Missed</b>" in page and f"({item_id}, score 0, strength" in page
-    assert f"    - {inner['name']}\n      missed {item_id} (strength" in shown
+    assert f"    - {inner['name']}\n      missed {item_id} (strength" in out
     # What was found on one half stands beside what the other half says of it.
-    found = figures["held_out"][0]
-    gaps = (f"{100 * found[gap]:.0f}".replace("-", "−") for gap in ("gap_found", "gap_held_out"))
-    row = f"| {found['name']} | {found['kind']} | {' | '.join(gaps)} | {found['n_held_out']} |"
-    assert row in text
+    held_out = figures["held_out"][0]
+    gaps = (f"{100 * held_out[gap]:.0f}".replace("-", "−") for gap in ("gap_found", "gap_held_out"))
+    cells = (held_out["name"], held_out["kind"], *gaps, held_out["n_held_out"])
+    assert f"| {' | '.join(map(str, cells))} |" in text
 
 
 def test_the_bar_of_a_pair_is_as_long_as_the_figure_beside_it(
@@ -197,10 +198,10 @@ def test_run_prefers_what_models_are_weak_at(command: Command, tmp_path: Path) -
     assert command(*asked).code == 0
     manifest = json.loads((tmp_path / "animals-revised" / "revision.json").read_text())
     assert manifest["model_gaps"] is None
-    assert {one["category"] for one in manifest["added"]} == {"fox"}
+    assert {addition["category"] for addition in manifest["added"]} == {"fox"}
     assert command(*asked, "--weight", "model-gaps", "--results", "owls.csv").code == 0
     manifest = json.loads((tmp_path / "animals-revised" / "revision.json").read_text())
-    assert sum(one["category"] == "owl" for one in manifest["added"]) >= 5
+    assert sum(addition["category"] == "owl" for addition in manifest["added"]) >= 5
     assert manifest["model_gaps"]["models"][0]["weak"] == ["owl"]
     assert manifest["model_gaps"]["concepts"][0] == "owl"
     report = (tmp_path / "animals-revised" / "report.html").read_text()
@@ -216,15 +217,15 @@ def test_proposals_are_made_anew_by_model_gaps_and_back(command: Command, tmp_pa
     command("run", "animals.jsonl", "--pool", "pool.jsonl", "--add", "12", "-q")
     assert command("decide", "animals-workspace", "p-3", "accept").code == 0
     weighed = ("proposals", "animals-workspace", "--weight", "model-gaps", "--results", "owls.csv")
-    found = command(*weighed, "--json").json["proposals"]
-    assert sum("owl" in one["prompt"] for one in found) >= 5
-    assert found == command("proposals", "animals-workspace", "--json").json["proposals"]
+    proposals = command(*weighed, "--json").json["proposals"]
+    assert sum("owl" in proposal["prompt"] for proposal in proposals) >= 5
+    assert proposals == command("proposals", "animals-workspace", "--json").json["proposals"]
     back = command("proposals", "animals-workspace", "--weight", "gaps", "--json").json
-    assert all("fox" in one["prompt"] for one in back["proposals"])
+    assert all("fox" in proposal["prompt"] for proposal in back["proposals"])
 
 
 @pytest.mark.parametrize(
-    ("options", "said"),
+    ("options", "message"),
     [
         (("--weight", "model-gaps"), "belong together"),
         (("--results", "owls.csv"), "belong together"),
@@ -233,10 +234,10 @@ def test_proposals_are_made_anew_by_model_gaps_and_back(command: Command, tmp_pa
     ],
 )
 def test_a_weight_that_cannot_be_used_is_one_line(
-    command: Command, options: tuple[str, ...], said: str
+    command: Command, options: tuple[str, ...], message: str
 ) -> None:
     result = command("run", "animals.jsonl", "--pool", "pool.jsonl", *options)
-    assert result.code == 2 and one_line(result.err) and said in result.err
+    assert result.code == 2 and one_line(result.err) and message in result.err
 
 
 def test_a_real_lm_eval_folder_goes_through_the_command(command: Command, tmp_path: Path) -> None:
@@ -248,13 +249,13 @@ def test_a_real_lm_eval_folder_goes_through_the_command(command: Command, tmp_pa
     figures = result.json
     assert (figures["results"]["n_joined"], figures["results"]["n_unmatched"]) == (5, 0)
     assert figures["models"][0]["model"] == "models/tiny-a"
-    assert all(one["detectable"] > 0.001 for one in figures["power"]["areas"])
+    assert all(area["detectable"] > 0.001 for area in figures["power"]["areas"])
 
 
 @pytest.mark.parametrize("suffix", ["json", "eval"])
 def test_inspect_logs_go_through_the_command(command: Command, tmp_path: Path, suffix: str) -> None:
     items = load_benchmark(tmp_path / "animals.jsonl").items
-    log = inspect_log([inspect_sample(one.id, one.prompt, "CI"[one.row % 2]) for one in items])
+    log = inspect_log([inspect_sample(item.id, item.prompt, "CI"[item.row % 2]) for item in items])
     path = tmp_path / f"log.{suffix}"
     (write_inspect_json if suffix == "json" else write_inspect_archive)(path, log)
     result = command("models", "animals.jsonl", "--results", path.name, "--json")

@@ -20,7 +20,7 @@ def test_proposals_are_listed_with_their_state(finished: Command) -> None:
     assert (first["state"], first["category"], first["gaps"][0]["label"]) == ("open", "fox", "fox")
     finished("decide", "animals-workspace", first["id"], "accept", "--note", "good")
     listed = finished("proposals", "animals-workspace", "--only", "accepted", "--json")
-    assert [one["id"] for one in listed.json["proposals"]] == [first["id"]]
+    assert [proposal["id"] for proposal in listed.json["proposals"]] == [first["id"]]
     assert first["id"] in finished("proposals", "animals-workspace").out
 
 
@@ -31,10 +31,10 @@ def test_proposals_say_what_they_fill_and_by_which_words(finished: Command) -> N
 
 
 @pytest.mark.parametrize(
-    ("score", "cell", "told"), [(0.875, "0.88", "0.88"), (float("nan"), "-", "not measured")]
+    ("score", "cell", "trust"), [(0.875, "0.88", "0.88"), (float("nan"), "-", "not measured")]
 )
 def test_a_labels_score_is_shown_wherever_the_label_is(
-    command: Command, monkeypatch: pytest.MonkeyPatch, score: float, cell: str, told: str
+    command: Command, monkeypatch: pytest.MonkeyPatch, score: float, cell: str, trust: str
 ) -> None:
     use_keywords(monkeypatch).dictionary.table.label_score[2] = score
     known = None if score != score else score
@@ -48,13 +48,14 @@ def test_a_labels_score_is_shown_wherever_the_label_is(
     assert first["gaps"][0]["label_score"] == known
     (gap,) = json.loads(Path("animals-revised/revision.json").read_text())["gaps"]
     assert gap["label_score"] == known
-    assert f"label trust {told}" in Path("animals-revised/report.md").read_text()
-    assert told in Path("animals-revised/report.html").read_text()
+    assert f"label trust {trust}" in Path("animals-revised/report.md").read_text()
+    assert trust in Path("animals-revised/report.html").read_text()
 
 
 def test_decide_undo_and_redo_are_on_disk_at_once(finished: Command) -> None:
     ids = [
-        one["id"] for one in finished("proposals", "animals-workspace", "--json").json["proposals"]
+        proposal["id"]
+        for proposal in finished("proposals", "animals-workspace", "--json").json["proposals"]
     ]
     finished("decide", "animals-workspace", ids[0], "accept")
     finished("decide", "animals-workspace", ids[1], "reject", "--reason", "leak")
@@ -97,7 +98,7 @@ def test_export_writes_what_was_accepted(finished: Command) -> None:
     finished("decide", "animals-workspace", "p-3", "accept")
     result = finished("export", "animals-workspace", "--out", "mine", "--json")
     assert (result.code, result.json["n_added"]) == (0, 1)
-    assert [one["pool_id"] for one in result.json["added"]] == ["p-3"]
+    assert [addition["pool_id"] for addition in result.json["added"]] == ["p-3"]
 
 
 def test_export_warns_of_what_to_check_before_publishing(command: Command) -> None:
@@ -129,8 +130,8 @@ def test_an_item_rewritten_by_hand_is_exported_and_counted_as_it_reads_now(
         "--edit",
         'choices=["yes", "no", "a", "b"]',
     )
-    said = finished("decide", "animals-workspace", first, "accept", *edits, "--json").json
-    assert (said["verdict"], said["edited"]) == ("accept", ["choices", "question"])
+    decision = finished("decide", "animals-workspace", first, "accept", *edits, "--json").json
+    assert (decision["verdict"], decision["edited"]) == ("accept", ["choices", "question"])
     (row,) = finished("proposals", "animals-workspace", "--only", "accepted", "--json").json[
         "proposals"
     ]
@@ -143,8 +144,10 @@ def test_an_item_rewritten_by_hand_is_exported_and_counted_as_it_reads_now(
 
 
 def test_an_edit_alone_leaves_the_verdict_and_can_be_undone(finished: Command) -> None:
-    said = finished("decide", "animals-workspace", "p-3", "--edit", "question=Any fox?", "--json")
-    assert said.json["verdict"] == "open"
+    decision = finished(
+        "decide", "animals-workspace", "p-3", "--edit", "question=Any fox?", "--json"
+    )
+    assert decision.json["verdict"] == "open"
     assert finished("decide", "animals-workspace", "--undo").code == 0
     again = finished("decide", "animals-workspace", "p-3", "accept", "--json")
     assert again.json["edited"] == []
@@ -158,7 +161,7 @@ def test_a_rewritten_key_that_is_no_choice_is_noted(finished: Command) -> None:
 
 
 @pytest.mark.parametrize(
-    ("item", "edit", "said"),
+    ("item", "edit", "message"),
     [
         ("p-3", "question", "FIELD=VALUE"),
         ("p-3", "stem=x", "no such field in the item; it has id, question, choices"),
@@ -167,9 +170,9 @@ def test_a_rewritten_key_that_is_no_choice_is_noted(finished: Command) -> None:
     ],
 )
 def test_an_edit_that_cannot_be_made_is_one_line(
-    finished: Command, item: str, edit: str, said: str
+    finished: Command, item: str, edit: str, message: str
 ) -> None:
     result = finished("decide", "animals-workspace", item, "--edit", edit)
     assert result.code == 2
     assert one_line(result.err)
-    assert said in result.err
+    assert message in result.err

@@ -21,7 +21,7 @@ def test_run_writes_the_revision_and_says_where(command: Command) -> None:
     assert "animals-revised/report.html" in result.out
     assert "benchdesign open animals-workspace" in result.out
     assert "mapping items" in result.err
-    assert sorted(one.name for one in Path("animals-revised").iterdir()) == [
+    assert sorted(path.name for path in Path("animals-revised").iterdir()) == [
         *("animals.revised.jsonl", "concepts.parquet", "report.html", "report.md"),
         "revision.json",
     ]
@@ -74,7 +74,7 @@ def test_run_never_replaces_files_without_force(finished: Command) -> None:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("--pool", "nofile.jsonl"), "nofile.jsonl: no such file"),
         (("--pool", "pool.jsonl", "--field", "prompt=nothing"), "nothing"),
@@ -82,11 +82,11 @@ def test_run_never_replaces_files_without_force(finished: Command) -> None:
     ],
 )
 def test_what_is_wrong_with_the_input_is_told_before_what_exists(
-    finished: Command, arguments: tuple[str, ...], said: str
+    finished: Command, arguments: tuple[str, ...], message: str
 ) -> None:
     refused = finished("run", "animals.jsonl", *arguments)
     assert (refused.code, one_line(refused.err)) == (2, True)
-    assert said in refused.err
+    assert message in refused.err
     assert "already exists" not in refused.err
 
 
@@ -95,8 +95,8 @@ def test_quiet_says_nothing_but_errors(finished: Command) -> None:
     assert finished(*run, "--force") == (0, "", "")
     assert finished("export", "animals-workspace", "--out", "mine", "-q") == (0, "", "")
     assert "already exists" in finished("export", "animals-workspace", "--out", "mine", "-q").err
-    told = finished("export", "animals-workspace", "--out", "mine", "-q", "--force", "--json")
-    assert told.json["n_added"] == 0
+    exported = finished("export", "animals-workspace", "--out", "mine", "-q", "--force", "--json")
+    assert exported.json["n_added"] == 0
 
 
 def test_a_second_run_maps_nothing_again(
@@ -198,14 +198,14 @@ def test_constraints_reach_the_proposals(command: Command) -> None:
 
 def test_pins_exclusions_and_quotas_by_source_reach_the_proposals(command: Command) -> None:
     lines = [json.loads(line) for line in Path("pool.jsonl").read_text("utf-8").splitlines()]
-    for row, one in enumerate(lines):
-        one["source"] = "left" if row % 8 == 3 else "right"
-    Path("pool.jsonl").write_text("".join(json.dumps(one) + "\n" for one in lines), "utf-8")
+    for row, line in enumerate(lines):
+        line["source"] = "left" if row % 8 == 3 else "right"
+    Path("pool.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
     run = ("run", "animals.jsonl", "--pool", "pool.jsonl", "--add", "8", "--json")
 
     def rows_added(*limits: str) -> list[int]:
         added = command(*run, *limits, "--force").json["added"]
-        return [int(one["pool_id"].removeprefix("p-")) for one in added]
+        return [int(addition["pool_id"].removeprefix("p-")) for addition in added]
 
     free = rows_added()
     assert sum(row % 8 == 3 for row in free) > 1
@@ -224,10 +224,10 @@ def test_what_is_wrong_with_the_settings_is_told_before_anything_is_read(command
 
 
 def test_fields_as_they_were_detected_are_shown_before_mapping(command: Command) -> None:
-    told = command("run", "animals.jsonl", "--pool", "pool.jsonl").err
+    messages = command("run", "animals.jsonl", "--pool", "pool.jsonl").err
     fields = "prompt question, choices choices, answer answer, id id, category category"
-    assert f"read animals.jsonl: 80 items; {fields}" in told
-    assert told.index("read pool.jsonl: 160 items") < told.index("mapping items")
+    assert f"read animals.jsonl: 80 items; {fields}" in messages
+    assert messages.index("read pool.jsonl: 160 items") < messages.index("mapping items")
 
 
 def test_a_scope_is_given_by_examples_and_concepts(command: Command) -> None:
@@ -239,11 +239,11 @@ def test_a_scope_is_given_by_examples_and_concepts(command: Command) -> None:
     run = command("run", "animals.jsonl", "--pool", "pool.jsonl", *scope, "-q")
     assert run.code == 0
     manifest = json.loads(Path("animals-revised/revision.json").read_text("utf-8"))
-    said = manifest["settings"]["scope"]
-    assert (said["pins"], said["exclusions"]) == ([2], [0])
-    assert said["examples"] == ["What does a fox eat?"]
-    assert said["cutoff"] == 0.6
-    (gap,) = [one for one in manifest["gaps"] if one["concept"] == 2]
+    scope_settings = manifest["settings"]["scope"]
+    assert (scope_settings["pins"], scope_settings["exclusions"]) == ([2], [0])
+    assert scope_settings["examples"] == ["What does a fox eat?"]
+    assert scope_settings["cutoff"] == 0.6
+    (gap,) = [gap for gap in manifest["gaps"] if gap["concept"] == 2]
     assert (gap["relevance"], gap["relevance_because"]["overridden"]) == (1.0, "pinned")
 
 
@@ -265,7 +265,7 @@ def test_removals_stop_at_the_size_that_was_stated(command: Command) -> None:
     run = ("run", "animals.jsonl", "--pool", "pool.jsonl", "--add", "0", "--remove", "9")
     result = command(*run, "--min-items", "77", "--json")
     assert result.json["n_removed"] == 3
-    assert all(one["lost"] == [] for one in result.json["removed"])
+    assert all(removal["lost"] == [] for removal in result.json["removed"])
 
 
 def test_items_of_a_known_list_are_named_with_what_they_share(command: Command) -> None:
@@ -274,7 +274,7 @@ def test_items_of_a_known_list_are_named_with_what_they_share(command: Command) 
     run = ("run", "animals.jsonl", "--pool", "pool.jsonl", "--keep-out", "known.jsonl", "-q")
     assert command(*run).code == 0
     manifest = json.loads(Path("animals-revised/revision.json").read_text("utf-8"))
-    (match,) = [one for one in manifest["contamination"] if one["pool_id"] == "p-3"]
+    (match,) = [match for match in manifest["contamination"] if match["pool_id"] == "p-3"]
     assert (match["list"], match["list_row"], match["kind"]) == ("known.jsonl", 1, "words")
     assert "fox number 3 of p eat" in match["text"]
     report = Path("animals-revised/report.md").read_text("utf-8")
@@ -308,12 +308,12 @@ def test_a_benchmark_in_another_script_is_told_on_reading_and_in_the_report(
 ) -> None:
     lines = [json.dumps({"question": f"下列哪一项最能支持上述结论？{n}"}) + "\n" for n in range(60)]
     Path("zh.jsonl").write_text("".join(lines), "utf-8")
-    told = "100% of the letters are not Latin"
+    warning = "100% of the letters are not Latin"
     for arguments in (("coverage", "zh.jsonl"), ("run", "zh.jsonl"), ("check", "zh.jsonl")):
         result = command(*arguments, "--pool", "pool.jsonl")
-        assert told in result.out + result.err
-    assert told in Path("zh-revised/report.html").read_text("utf-8")
-    assert told in command("run", "animals.jsonl", "--pool", "zh.jsonl").err
+        assert warning in result.out + result.err
+    assert warning in Path("zh-revised/report.html").read_text("utf-8")
+    assert warning in command("run", "animals.jsonl", "--pool", "zh.jsonl").err
 
 
 def test_an_interrupted_run_leaves_with_130_and_goes_on_later(

@@ -108,16 +108,16 @@ def test_concept_maps_equal_sae_lens_running_the_model_with_saes(
             metadata={"hook_name": point, "model_name": str(folder), "prepend_bos": True},
         )
         mapper = SaeMapper.from_specs(None, sae_folder)
-        made = mapper.map_batch([item])
+        mapped = mapper.map_batch([item])
         (window,) = mapper.model.windows([item])
         ids = torch.from_numpy(window.token_ids[None].astype(np.int64))
         acts = acts_of_sae_lens(bridge, ids, SAE.load_from_disk(str(sae_folder)), point)
         dense = acts.reshape(len(window), -1)[torch.from_numpy(window.content)].numpy()
         fired = np.flatnonzero((dense > 0).any(0))
         assert len(fired) > 3
-        assert made.indices.tolist() == fired.tolist(), point
-        np.testing.assert_allclose(made.saliency, dense.mean(0)[fired], atol=1e-4, err_msg=point)
-        np.testing.assert_allclose(made.peak, dense.max(0)[fired], atol=1e-4, err_msg=point)
+        assert mapped.indices.tolist() == fired.tolist(), point
+        np.testing.assert_allclose(mapped.saliency, dense.mean(0)[fired], atol=1e-4, err_msg=point)
+        np.testing.assert_allclose(mapped.peak, dense.max(0)[fired], atol=1e-4, err_msg=point)
 
 
 @pytest.mark.filterwarnings("ignore")

@@ -76,13 +76,13 @@ def test_a_run_stopped_at_any_stage_goes_on_to_the_same_bytes(corpus: Path, tmp_
     stopped = []
     for n in range(0, whole.n_asked, 14):
         # A run that is taken up again reads the corpus once more and goes on from its checkpoint.
-        with pytest.raises(Interrupted) as told:
+        with pytest.raises(Interrupted) as caught:
             build(corpus, tmp_path / "parts", stop=StopAfter(n))
-        stopped.append(str(told.value))
+        stopped.append(str(caught.value))
         assert not (tmp_path / "parts").exists()
         assert not (tmp_path / "parts.jsonl").exists()
-    assert any("training terms" in one for one in stopped)
-    assert any("training themes" in one for one in stopped)
+    assert any("training terms" in message for message in stopped)
+    assert any("training themes" in message for message in stopped)
     with pytest.raises(Interrupted):
         build(corpus, tmp_path / "parts", resume=True, stop=StopAfter(8))
     build(corpus, tmp_path / "parts", resume=True)

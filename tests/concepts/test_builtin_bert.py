@@ -34,7 +34,7 @@ def test_states_equal_those_of_transformers() -> None:
 
     model = ReferenceModel.from_spec("builtin", hook_points=tuple(POINTS))
     windows = model.windows(items())
-    found = model.activations(windows)
+    activations_by_point = model.activations(windows)
     whole = AutoModel.from_pretrained(builtin_model_folder()).eval()
     seen: dict[str, list[np.ndarray]] = {point: [] for point in POINTS}
     for point, (path, side) in POINTS.items():
@@ -52,9 +52,9 @@ def test_states_equal_those_of_transformers() -> None:
             whole(torch.from_numpy(window.token_ids[None].astype(np.int64)))
     for point, states in seen.items():
         expected = np.concatenate(
-            [one[window.content] for one, window in zip(states, windows, strict=True)]
+            [hidden[window.content] for hidden, window in zip(states, windows, strict=True)]
         )
-        np.testing.assert_allclose(found[point], expected, atol=2e-5, err_msg=point)
+        np.testing.assert_allclose(activations_by_point[point], expected, atol=2e-5, err_msg=point)
 
 
 def test_windows_equal_those_of_its_tokenizer_in_transformers() -> None:

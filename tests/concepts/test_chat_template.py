@@ -91,7 +91,7 @@ def test_item_cannot_write_control_tokens(template: str, tmp_path: Path) -> None
     ]
     # The template of words alone leaves the markers of others ordinary, as its tokenizer does.
     ordinary = {261, 262} if "<|User|>" not in template else set()
-    assert [one for one in control[0] if one not in ordinary] == control[1]
+    assert [token for token in control[0] if token not in ordinary] == control[1]
 
 
 def test_every_window_of_a_long_item_is_a_turn(tmp_path: Path) -> None:
@@ -101,13 +101,13 @@ def test_every_window_of_a_long_item_is_a_turn(tmp_path: Path) -> None:
     windows = maker.windows([item(text)])
     assert len(windows) > 3
     assert max(len(window) for window in windows) <= 48
-    said = ""
+    decoded = ""
     for window in windows:
         part = tokenizer.decode(window.token_ids[window.content])
-        said += part
+        decoded += part
         assert tokenizer.decode(window.token_ids) == f"<bos><turn>user\n{part}</turn>\n"
         assert [text[at] for at in window.starts] == list(part)
-    assert said == text
+    assert decoded == text
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_maps_differ_with_the_template_and_so_do_their_keys(tmp_path: Path) -> N
     model = add_chat_template(make_tiny_decoder(tmp_path / "model", "llama"), PLAIN)
     sae = make_tiny_sae(tmp_path / "sae", metadata={"hook_name": POINT, "model_name": str(model)})
     bare, turn = (SaeMapper.from_specs(None, sae, chat=chat) for chat in (False, True))
-    plain, chatted = (one.map_batch([item("The sea")]) for one in (bare, turn))
+    plain, chatted = (mapper.map_batch([item("The sea")]) for mapper in (bare, turn))
     assert plain.n_tokens.tolist() == chatted.n_tokens.tolist() == [7]
     assert not np.array_equal(plain.saliency, chatted.saliency)
     add_chat_template(model, TEMPLATES["no BOS"])

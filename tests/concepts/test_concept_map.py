@@ -22,12 +22,12 @@ FIELDS = ("indptr", "indices", "saliency", "peak", "start", "end", "n_tokens", "
 @pytest.mark.parametrize("n_items", [0, 1, 3])
 def test_a_map_is_read_as_it_was_written(tmp_path: Path, n_items: int) -> None:
     rows = [{0: 0.5, 3: 1.25}, {}, {1: 2.0}][:n_items]
-    made = make_map(rows, n_concepts=4, embeddings=np.ones((n_items, 2), dtype=np.float16))
-    write_map(made, tmp_path / "map.parquet")
+    concept_map = make_map(rows, n_concepts=4, embeddings=np.ones((n_items, 2), dtype=np.float16))
+    write_map(concept_map, tmp_path / "map.parquet")
     loaded = read_map(tmp_path / "map.parquet")
-    assert (loaded.digests, loaded.n_concepts) == (made.digests, made.n_concepts)
+    assert (loaded.digests, loaded.n_concepts) == (concept_map.digests, concept_map.n_concepts)
     for name in FIELDS:
-        kept, written = getattr(loaded, name), getattr(made, name)
+        kept, written = getattr(loaded, name), getattr(concept_map, name)
         assert kept.dtype == written.dtype, name
         assert np.array_equal(kept, written), name
 
@@ -37,11 +37,11 @@ def test_items_are_gathered_from_several_maps_in_any_order() -> None:
     first = make_map([{0: 0.5, 3: 1.25}, {}, {1: 2.0}], n_concepts=4, embeddings=vectors)
     second = make_map([{2: 1.0}, {0: 4.0, 1: 3.0}], n_concepts=4, embeddings=vectors[:2] + 9)
     places = [(1, 1), (0, 0), (0, 1), (1, 1), (0, 2)]
-    found = ConceptMap.gather([first, second], places)
+    gathered = ConceptMap.gather([first, second], places)
     expected = ConceptMap.concatenate([first, second]).take([4, 0, 1, 4, 2])
-    assert found.digests == expected.digests
+    assert gathered.digests == expected.digests
     for name in FIELDS:
-        got, wanted = getattr(found, name), getattr(expected, name)
+        got, wanted = getattr(gathered, name), getattr(expected, name)
         assert got.dtype == wanted.dtype, name
         assert np.array_equal(got, wanted), name
 
@@ -55,8 +55,8 @@ def test_another_parquet_file_is_no_map(tmp_path: Path) -> None:
 
 
 def test_what_is_unknown_in_a_column_is_no_number() -> None:
-    found = numbers(pa.chunked_array([pa.array([1.0, None]), pa.array([2.0])]))
-    assert np.array_equal(found, [1.0, np.nan, 2.0], equal_nan=True)
+    values = numbers(pa.chunked_array([pa.array([1.0, None]), pa.array([2.0])]))
+    assert np.array_equal(values, [1.0, np.nan, 2.0], equal_nan=True)
 
 
 @pytest.mark.process
@@ -73,14 +73,14 @@ def test_reading_a_map_and_a_dictionary_needs_no_pandas(tmp_path: Path) -> None:
 
 
 def test_a_large_map_is_read_without_what_is_not_present(tmp_path: Path) -> None:
-    made = make_map([{0: 0.5, 3: 1.25}, {}, {1: 2.0, 2: 0.1}], n_concepts=4)
-    write_map(made, tmp_path / "map.parquet")
+    concept_map = make_map([{0: 0.5, 3: 1.25}, {}, {1: 2.0, 2: 0.1}], n_concepts=4)
+    write_map(concept_map, tmp_path / "map.parquet")
     thresholds = np.asarray([0.6, 0.6, 0.1, 0.6], dtype=np.float32)
     slim = read_map(tmp_path / "map.parquet", thresholds=thresholds)
     assert slim.indices.tolist() == [3, 1, 2]
     assert slim.indptr.tolist() == [0, 1, 1, 3]
-    assert (slim.presence(thresholds) != made.presence(thresholds)).nnz == 0
-    assert slim.at(0, 3) == made.at(0, 3)
+    assert (slim.presence(thresholds) != concept_map.presence(thresholds)).nnz == 0
+    assert slim.at(0, 3) == concept_map.at(0, 3)
     assert slim.at(0, 0) is None
 
 
@@ -103,19 +103,19 @@ def test_a_map_of_several_row_groups_is_read_as_it_was_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(mapfile, "_GROUP", 2)
-    made = make_map(
+    concept_map = make_map(
         [{row: 1.0, 5: 0.5 + row} for row in range(5)],
         n_concepts=6,
         embeddings=np.arange(10, dtype=np.float16).reshape(5, 2),
     )
-    write_map(made, tmp_path / "map.parquet")
+    write_map(concept_map, tmp_path / "map.parquet")
     loaded = read_map(tmp_path / "map.parquet")
     assert peak_places.count_entries(tmp_path / "map.parquet") == 10
-    assert loaded.digests == made.digests
+    assert loaded.digests == concept_map.digests
     for name in FIELDS:
-        assert np.array_equal(getattr(loaded, name), getattr(made, name)), name
+        assert np.array_equal(getattr(loaded, name), getattr(concept_map, name)), name
     slim = read_map(tmp_path / "map.parquet", thresholds=np.zeros(6, dtype=np.float32))
-    assert slim.at(4, 5) == made.at(4, 5)
+    assert slim.at(4, 5) == concept_map.at(4, 5)
 
 
 def test_an_interrupted_write_leaves_nothing(tmp_path: Path) -> None:

@@ -77,7 +77,7 @@ def test_texts_of_one_source_that_begin_alike_are_capped(tmp_path: Path) -> None
     rows.append({"text": f"{start} number 1", "source": "another"})
     path = write_rows(tmp_path / "corpus.jsonl", rows)
     corpus = CorpusReader.open(path, settings=CorpusSettings(same_opening_cap=3))
-    assert [one.source for one in corpus] == ["template"] * 3
+    assert [source_text.source for source_text in corpus] == ["template"] * 3
     assert (corpus.counts.n_same_opening, corpus.counts.n_duplicate) == (6, 1)
 
 
@@ -96,8 +96,8 @@ def test_the_split_depends_on_the_text_alone(tmp_path: Path) -> None:
     rows = [{"text": f"text number {n}"} for n in range(400)]
     ahead = CorpusReader.open(write_rows(tmp_path / "a.jsonl", rows))
     back = CorpusReader.open(write_rows(tmp_path / "b.jsonl", rows[::-1]))
-    held = {one.text for one in ahead if one.held_out}
-    assert held == {one.text for one in back if one.held_out}
+    held = {text.text for text in ahead if text.held_out}
+    assert held == {text.text for text in back if text.held_out}
     assert 0 < len(held) < 24
 
 
@@ -111,8 +111,8 @@ def test_texts_beyond_what_is_needed_are_read_and_not_kept(tmp_path: Path) -> No
     alive: list[weakref.ref[Watched]] = []
 
     def watched() -> Iterator[CorpusText]:
-        for one in corpus:
-            text = Watched(one.text, one.source, one.held_out)
+        for source_text in corpus:
+            text = Watched(source_text.text, source_text.source, source_text.held_out)
             alive.append(weakref.ref(text))
             yield text
 
@@ -120,11 +120,11 @@ def test_texts_beyond_what_is_needed_are_read_and_not_kept(tmp_path: Path) -> No
     collected = collect_activations(watched(), model, keys=keys, max_tokens=40)
     everything = list(CorpusReader.open(path))
     assert 1 < len(collected.texts) < 40
-    assert [one.text for one in collected.texts] == [
-        one.text for one in everything[: len(collected.texts)]
+    assert [text.text for text in collected.texts] == [
+        text.text for text in everything[: len(collected.texts)]
     ]
     assert corpus.counts.n_taken == len(everything) == len(alive)
-    assert sum(one() is not None for one in alive) == len(collected.texts)
+    assert sum(reference() is not None for reference in alive) == len(collected.texts)
     # What is recorded of the corpus is of all of it, as it is without a limit.
     again = CorpusReader.open(path)
     assert len(collect_activations(again, model, keys=keys).texts) == len(everything)

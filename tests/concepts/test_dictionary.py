@@ -8,7 +8,7 @@ from tests.helpers import make_dictionary
 
 
 def labels_of(dictionary: Dictionary) -> list[str]:
-    return [dictionary.label(one) for one in range(dictionary.n_concepts)]
+    return [dictionary.label(concept_id) for concept_id in range(dictionary.n_concepts)]
 
 
 def test_concepts_called_alike_are_told_apart_by_their_ids() -> None:

@@ -91,7 +91,7 @@ def test_sae_lens_folder_is_a_dictionary_of_one_level(
     )
     opened = load_dictionary(sae)
     assert opened.model == model
-    assert [(one.name, one.unit, one.hook_point) for one in opened.levels] == [
+    assert [(level.name, level.unit, level.hook_point) for level in opened.levels] == [
         ("terms", "token", "blocks.3.hook_mlp_out")
     ]
     assert opened.n_concepts == 24
@@ -109,19 +109,22 @@ def change(folder: Path, edit: Any) -> None:
 @pytest.mark.parametrize(
     ("edit", "message"),
     [
-        (lambda one: one.pop("levels"), "damaged"),
-        (lambda one: one.update(levels=[]), "at least one level"),
-        (lambda one: one.update(length_edges=[5, 3]), "ascending length_edges"),
-        (lambda one: one["levels"][0].update(unit="word"), "not token or passage"),
-        (lambda one: one["levels"][0].update(width=7), "differs from its cfg.json"),
-        (lambda one: one["levels"][0].update(folder="../elsewhere"), "is outside the dictionary"),
-        (lambda one: one.update(length_edges=[5]), "must have 2 length bins"),
-        (lambda one: one.update(levels=[5]), "levels must be a list of objects"),
-        (lambda one: one.update(model=None), "model must be a string"),
-        (lambda one: one.update(model=["a"]), "model must be a string"),
-        (lambda one: one.update(schema_version=99), "schema_version 99 is not supported"),
-        (lambda one: one["levels"][0].update(hook_point=["a"]), "hook_point of a level"),
-        (lambda one: one["levels"][0].update(width=1e999), "damaged"),
+        (lambda summary: summary.pop("levels"), "damaged"),
+        (lambda summary: summary.update(levels=[]), "at least one level"),
+        (lambda summary: summary.update(length_edges=[5, 3]), "ascending length_edges"),
+        (lambda summary: summary["levels"][0].update(unit="word"), "not token or passage"),
+        (lambda summary: summary["levels"][0].update(width=7), "differs from its cfg.json"),
+        (
+            lambda summary: summary["levels"][0].update(folder="../elsewhere"),
+            "is outside the dictionary",
+        ),
+        (lambda summary: summary.update(length_edges=[5]), "must have 2 length bins"),
+        (lambda summary: summary.update(levels=[5]), "levels must be a list of objects"),
+        (lambda summary: summary.update(model=None), "model must be a string"),
+        (lambda summary: summary.update(model=["a"]), "model must be a string"),
+        (lambda summary: summary.update(schema_version=99), "schema_version 99 is not supported"),
+        (lambda summary: summary["levels"][0].update(hook_point=["a"]), "hook_point of a level"),
+        (lambda summary: summary["levels"][0].update(width=1e999), "damaged"),
     ],
 )
 def test_damaged_summary_is_refused(edit: Any, message: str, folder: Path) -> None:
@@ -252,7 +255,7 @@ def test_weights_that_are_a_pointer_are_named(folder: Path) -> None:
 def test_width_that_its_weights_cannot_have_is_refused(folder: Path) -> None:
     config = folder / "terms" / "cfg.json"
     config.write_text(json.dumps({**json.loads(config.read_text("utf-8")), "d_sae": 10**10}))
-    change(folder, lambda one: one["levels"][0].update(width=10**10))
+    change(folder, lambda summary: summary["levels"][0].update(width=10**10))
     with pytest.raises(DictionaryError, match="d_in and d_sae do not fit"):
         load_dictionary(folder)
 

@@ -187,13 +187,13 @@ def test_public_releases_in_the_cache_are_used_without_a_network(tmp_path: Path)
     specs = [LLAMA_SCOPE, *GEMMA_SCOPE]
     expected = [("meta-llama/Llama-3.1-8B", "blocks.1.hook_resid_post")]
     expected += [("google/gemma-3-270m", hook_point) for _, hook_point in GEMMA_SCOPE.values()]
-    found = run_offline(hub, store, *specs)
-    assert [(one["model"], one["hook_point"]) for one in found] == expected
-    assert all(one["fired"] and one["before"] == [257] for one in found)
+    results = run_offline(hub, store, *specs)
+    assert [(result["model"], result["hook_point"]) for result in results] == expected
+    assert all(result["fired"] and result["before"] == [257] for result in results)
     for name in ("models--fnlp--Llama3_1-8B-Base-LXR-8x", "models--google--gemma-scope-2-270m-pt"):
         shutil.rmtree(hub / name)
     # Once converted, an entry needs the hub's cache no more.
-    assert run_offline(hub, store, *specs) == found
+    assert run_offline(hub, store, *specs) == results
 
 
 @pytest.fixture
@@ -235,8 +235,8 @@ def test_repository_opens_its_root_or_the_folder_named_without_a_network(hub: Pa
             [
                 "own/concepts.parquet",
                 "own/dictionary.json",
-                *(f"own/{one}/cfg.json" for one in ("terms", "themes")),
-                *(f"own/{one}/sae_weights.safetensors" for one in ("terms", "themes")),
+                *(f"own/{name}/cfg.json" for name in ("terms", "themes")),
+                *(f"own/{name}/sae_weights.safetensors" for name in ("terms", "themes")),
             ],
         ),
     ],

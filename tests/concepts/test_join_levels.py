@@ -23,10 +23,10 @@ from tests.helpers import make_tiny_dictionary, make_tiny_sae
 def make_labelled(folder: Path, *, model: str = "m", edges: tuple[int, ...] = (16,)) -> Dictionary:
     """24 terms and 8 themes whose columns tell which concept of which folder they are."""
     make_tiny_dictionary(folder, model=Path(model))
-    made = load_dictionary(folder)
+    dictionary = load_dictionary(folder)
     rates = np.linspace(0, 1, 32 * (len(edges) + 1), dtype=np.float32).reshape(32, -1)
     table = replace(
-        blank_table(made.levels, n_bins=len(edges) + 1),
+        blank_table(dictionary.levels, n_bins=len(edges) + 1),
         base_rates=rates,
         label=tuple(f"{folder.name} {n}" for n in range(32)),
         label_source=("written",) * 32,
@@ -38,7 +38,7 @@ def make_labelled(folder: Path, *, model: str = "m", edges: tuple[int, ...] = (1
         "levels": [{"name": "terms"}, {"name": "themes"}],
         "report": {"corpus": {"n_texts": 5}, "levels": [{"level": "terms"}, {"level": "themes"}]},
     }
-    save_dictionary(replace(made, table=table, length_edges=edges), folder, recipe=recipe)
+    save_dictionary(replace(dictionary, table=table, length_edges=edges), folder, recipe=recipe)
     return load_dictionary(folder)
 
 
@@ -48,9 +48,9 @@ def test_columns_follow_their_level_into_the_order_given(tmp_path: Path) -> None
         LevelSource.parse(f"themes={tmp_path / 'a'}"),
         LevelSource.parse(f"terms={tmp_path / 'b'}"),
     ]
-    made = join_levels(parts, tmp_path / "c", name="both")
+    joined = join_levels(parts, tmp_path / "c", name="both")
     again = load_dictionary(tmp_path / "c")
-    assert [(one.name, one.unit, one.offset, one.width) for one in again.levels] == [
+    assert [(level.name, level.unit, level.offset, level.width) for level in again.levels] == [
         ("themes", "passage", 0, 8),
         ("terms", "token", 8, 24),
     ]
@@ -60,8 +60,8 @@ def test_columns_follow_their_level_into_the_order_given(tmp_path: Path) -> None
     expected = np.concatenate([a.table.base_rates[24:], b.table.base_rates[:24]])
     assert np.array_equal(again.table.base_rates, expected)
     assert again.table.level.tolist() == [0] * 8 + [1] * 24
-    assert made.fingerprint == again.fingerprint
-    assert made.fingerprint not in (a.fingerprint, b.fingerprint)
+    assert joined.fingerprint == again.fingerprint
+    assert joined.fingerprint not in (a.fingerprint, b.fingerprint)
     assert not list(tmp_path.glob(".*"))
 
 
@@ -98,12 +98,12 @@ def test_plain_sae_folders_become_levels_under_new_names(tmp_path: Path) -> None
             metadata={"model_name": "m", "hook_name": f"blocks.{layer}.hook_resid_post"},
         )
     parts = [LevelSource.parse(f"layer-{layer}={tmp_path / f'l{layer}'}") for layer in (4, 9)]
-    made = join_levels(parts, tmp_path / "c")
-    assert [(one.name, one.hook_point) for one in made.levels] == [
+    joined = join_levels(parts, tmp_path / "c")
+    assert [(level.name, level.hook_point) for level in joined.levels] == [
         ("layer-4", "blocks.4.hook_resid_post"),
         ("layer-9", "blocks.9.hook_resid_post"),
     ]
-    assert load_dictionary(tmp_path / "c").fingerprint == made.fingerprint
+    assert load_dictionary(tmp_path / "c").fingerprint == joined.fingerprint
 
 
 def test_statistics_to_fold_into_the_weights_come_along(tmp_path: Path) -> None:
@@ -119,9 +119,9 @@ def test_statistics_to_fold_into_the_weights_come_along(tmp_path: Path) -> None:
     )
     plain = load_dictionary(scaled)
     copied = save_changed_dictionary(plain, tmp_path / "copied", table=plain.table)
-    for made in (joined, copied):
-        assert made.levels[0].folder is not None
-        load_encoder(made.levels[0].folder)
+    for dictionary in (joined, copied):
+        assert dictionary.levels[0].folder is not None
+        load_encoder(dictionary.levels[0].folder)
     assert load_dictionary(tmp_path / "copied").fingerprint == plain.fingerprint
 
 
@@ -174,9 +174,11 @@ def test_join_prints_the_levels_of_the_new_dictionary(
     levels = [f"--level={level}={tmp_path / 'a'}" for level in ("themes", "terms")]
     arguments = ["dictionary", "join", *levels, "--out", str(tmp_path / "c"), "--json"]
     assert run_command(arguments) == 0
-    told = json.loads(capsys.readouterr().out)
-    assert told["fingerprint"] == load_dictionary(tmp_path / "c").fingerprint
-    assert [(one["level"], one["first_id"], one["n_labelled"]) for one in told["levels"]] == [
+    report = json.loads(capsys.readouterr().out)
+    assert report["fingerprint"] == load_dictionary(tmp_path / "c").fingerprint
+    assert [
+        (level["level"], level["first_id"], level["n_labelled"]) for level in report["levels"]
+    ] == [
         ("themes", 0, 8),
         ("terms", 8, 24),
     ]
@@ -186,25 +188,27 @@ def test_join_prints_the_levels_of_the_new_dictionary(
 
 def make_contexts(level: str, ids: range, *, weights: str = "") -> list[ConceptContexts]:
     """One context each."""
-    shown = (Context("a cat", 2, 5, 1.0, "s"),)
-    return [ConceptContexts(one, level, shown, (), (), (), (), weights) for one in ids]
+    examples = (Context("a cat", 2, 5, 1.0, "s"),)
+    return [
+        ConceptContexts(concept_id, level, examples, (), (), (), (), weights) for concept_id in ids
+    ]
 
 
 def test_contexts_get_the_ids_of_the_joined_dictionary(tmp_path: Path) -> None:
     make_labelled(tmp_path / "a")
     parts = [LevelSource.parse(f"{level}={tmp_path / 'a'}") for level in ("themes", "terms")]
-    made = join_levels(parts, tmp_path / "c")
-    placed = assign_concept_ids(make_contexts("terms", range(24)), made, path=tmp_path)
-    assert [one.concept_id for one in placed] == list(range(8, 32))
-    some = assign_concept_ids(make_contexts("terms", range(9, 12)), made, path=tmp_path)
-    assert [one.concept_id for one in some] == [9, 10, 11]
+    joined = join_levels(parts, tmp_path / "c")
+    placed = assign_concept_ids(make_contexts("terms", range(24)), joined, path=tmp_path)
+    assert [context.concept_id for context in placed] == list(range(8, 32))
+    some = assign_concept_ids(make_contexts("terms", range(9, 12)), joined, path=tmp_path)
+    assert [context.concept_id for context in some] == [9, 10, 11]
     for level, ids in (("terms", range(3)), ("terms", range(30)), ("notes", range(8))):
         with pytest.raises(InputError):
-            assign_concept_ids(make_contexts(level, ids), made, path=tmp_path)
-    own = make_contexts("terms", range(24), weights=digest_of(made.levels[1]))
-    assert len(assign_concept_ids(own, made, path=tmp_path)) == 24
+            assign_concept_ids(make_contexts(level, ids), joined, path=tmp_path)
+    own = make_contexts("terms", range(24), weights=digest_of(joined.levels[1]))
+    assert len(assign_concept_ids(own, joined, path=tmp_path)) == 24
     with pytest.raises(InputError, match="another dictionary"):
-        assign_concept_ids(make_contexts("terms", range(24), weights="0a1b"), made, path=tmp_path)
+        assign_concept_ids(make_contexts("terms", range(24), weights="0a1b"), joined, path=tmp_path)
 
 
 def test_a_level_without_weights_cannot_be_joined(tmp_path: Path) -> None:

@@ -64,8 +64,8 @@ def make_contexts(concept_id: int, word: str) -> ConceptContexts:
 )  # fmt: skip
 def test_labels_are_read_from_every_format(tmp_path: Path, name: str, content: str) -> None:
     (tmp_path / name).write_text(content, encoding="utf-8")
-    found = read_labels(tmp_path / name, TWO_LEVELS)
-    assert [(one.concept_id, one.label, one.source) for one in found] == [
+    labels = read_labels(tmp_path / name, TWO_LEVELS)
+    assert [(label.concept_id, label.label, label.source) for label in labels] == [
         (1, "cats", "file"),
         (4, "dogs", "file"),
     ]
@@ -248,8 +248,8 @@ def test_labels_that_are_there_can_be_left_alone(tmp_path: Path) -> None:
 
 
 def test_key_words_name_what_the_concept_fires_on() -> None:
-    made = label_by_keywords([make_contexts(0, "cat"), make_contexts(1, "harbour")], n_words=1)
-    assert [one.label for one in made] == ["cat", "harbour"]
+    labels = label_by_keywords([make_contexts(0, "cat"), make_contexts(1, "harbour")], n_words=1)
+    assert [label.label for label in labels] == ["cat", "harbour"]
 
 
 def test_a_word_of_one_context_does_not_become_the_label() -> None:
@@ -260,10 +260,10 @@ def test_a_word_of_one_context_does_not_become_the_label() -> None:
 
 
 def test_contexts_survive_being_written_and_read(tmp_path: Path) -> None:
-    made = [make_contexts(0, "cat"), make_contexts(1, "dog")]
+    contexts = [make_contexts(0, "cat"), make_contexts(1, "dog")]
     for name in ("a.jsonl", "a.jsonl.gz"):
-        write_contexts(made, tmp_path / name, n_present=[3, 4])
-        assert list(read_contexts(tmp_path / name)) == made
+        write_contexts(contexts, tmp_path / name, n_present=[3, 4])
+        assert list(read_contexts(tmp_path / name)) == contexts
     with pytest.raises(InputError, match=r"b\.jsonl:1: not a line of contexts"):
         (tmp_path / "b.jsonl").write_text("{}\n")
         list(read_contexts(tmp_path / "b.jsonl"))
@@ -271,7 +271,9 @@ def test_contexts_survive_being_written_and_read(tmp_path: Path) -> None:
 
 def by_word(texts: Sequence[str]) -> NDArray[np.float32]:
     """An embedder that knows two words."""
-    return np.array([[float("cat" in one), float("dog" in one)] for one in texts], dtype=np.float32)
+    return np.array(
+        [[float("cat" in text), float("dog" in text)] for text in texts], dtype=np.float32
+    )
 
 
 def test_a_right_label_scores_one_and_a_wrong_one_chance() -> None:
@@ -284,7 +286,7 @@ def test_a_right_label_scores_one_and_a_wrong_one_chance() -> None:
 def test_what_cannot_be_scored_has_no_score() -> None:
     labels = [ConceptLabel(0, None, None), ConceptLabel(7, "cats", "file")]
     scored = score_labels(labels, [make_contexts(0, "cat")], embed=by_word)
-    assert [one.score for one in scored] == [None, None]
+    assert [label.score for label in scored] == [None, None]
 
 
 @pytest.mark.parametrize(
@@ -360,8 +362,8 @@ def endpoint(url: str) -> Endpoint:
 def test_a_model_labels_concepts_in_batches_with_the_peak_marked(tmp_path: Path) -> None:
     contexts = [make_contexts(n, "cat") for n in range(5)]
     with serve(label_all) as (url, asked):
-        made = label_by_model(contexts, endpoint(url), journal=tmp_path / "j", per_request=2)
-    assert made[4] == ConceptLabel(4, "label 4", "model:tiny")
+        labels = label_by_model(contexts, endpoint(url), journal=tmp_path / "j", per_request=2)
+    assert labels[4] == ConceptLabel(4, "label 4", "model:tiny")
     assert len(asked) == 3
     assert asked[0]["path"] == "/v1/chat/completions"
     assert asked[0]["key"] == "Bearer secret"
@@ -382,8 +384,10 @@ def test_answers_before_a_stop_are_not_asked_for_again(tmp_path: Path) -> None:
                 stop=lambda: len(asked) >= 2,
             )
         journal.write_text(journal.read_text() + '{"concept_id": 3, "la')
-        made = label_by_model(contexts, endpoint(url), journal=journal, per_request=1, n_at_once=1)
-    assert [one.label for one in made] == [f"label {n}" for n in range(4)]
+        labels = label_by_model(
+            contexts, endpoint(url), journal=journal, per_request=1, n_at_once=1
+        )
+    assert [label.label for label in labels] == [f"label {n}" for n in range(4)]
     assert len(asked) == 4
 
 
@@ -392,8 +396,8 @@ def test_a_busy_endpoint_is_asked_again(tmp_path: Path) -> None:
     waits: list[float] = []
     with serve(lambda body: next(replies, None) or label_all(body)) as (url, asked):
         busy = Endpoint(url, "tiny", wait=waits.append)
-        made = label_by_model([make_contexts(0, "cat")], busy, journal=tmp_path / "j")
-    assert made[0].label == "label 0"
+        labels = label_by_model([make_contexts(0, "cat")], busy, journal=tmp_path / "j")
+    assert labels[0].label == "label 0"
     assert (len(asked), waits) == (3, [1.0, 2.0])
 
 
@@ -409,8 +413,8 @@ def test_a_refusal_is_one_line_without_the_key(tmp_path: Path) -> None:
 
 def test_an_answer_about_another_concept_is_dropped(tmp_path: Path) -> None:
     with serve(lambda _: says('{"7": "planted", "0": ["not", "text"]}')) as (url, _):
-        made = label_by_model([make_contexts(0, "cat")], endpoint(url), journal=tmp_path / "j")
-    assert made == (ConceptLabel(0, None, "model:tiny"),)
+        labels = label_by_model([make_contexts(0, "cat")], endpoint(url), journal=tmp_path / "j")
+    assert labels == (ConceptLabel(0, None, "model:tiny"),)
 
 
 def test_an_answer_without_json_is_an_error(tmp_path: Path) -> None:
@@ -442,7 +446,7 @@ def test_a_judge_sees_texts_and_not_which_of_them_fire(tmp_path: Path) -> None:
         scored = judge_labels(
             labels, contexts, endpoint(url), journal=tmp_path / "journal", n_at_once=1
         )
-    assert [one.score for one in scored] == [1.0, 0.5]
+    assert [label.score for label in scored] == [1.0, 0.5]
     assert "activation" not in asked[0]["messages"][1]["content"]
 
 
@@ -462,7 +466,7 @@ def test_a_stopped_judging_pays_for_nothing_twice(tmp_path: Path) -> None:
         # Another label for a concept is another question.
         changed = [replace(labels[0], label="kittens"), *labels[1:]]
         scored = judge_labels(changed, contexts, endpoint(url), **options)
-        assert [one.score for one in scored] == [1.0] * 4
+        assert [label.score for label in scored] == [1.0] * 4
         assert len(asked) == 5
         assert judge_labels(changed, contexts, endpoint(url), **options) == scored
         assert len(asked) == 5
@@ -488,8 +492,8 @@ def test_neuronpedia_labels_are_kept_for_the_next_time(tmp_path: Path) -> None:
     export = [{"modelId": "m", "layer": "l", "index": 1, "description": "cats"}]
     (tmp_path / "m_4-res.json").write_text(json.dumps(export))
     # The file is there, so nothing is fetched: this address answers nobody.
-    found = fetch_labels("m/4-res", TWO_LEVELS, store=tmp_path, url="http://127.0.0.1:9")
-    assert found == (ConceptLabel(1, "cats", "neuronpedia"),)
+    labels = fetch_labels("m/4-res", TWO_LEVELS, store=tmp_path, url="http://127.0.0.1:9")
+    assert labels == (ConceptLabel(1, "cats", "neuronpedia"),)
     with pytest.raises(EndpointError, match="Cannot reach Neuronpedia"):
         fetch_labels("m/5-res", TWO_LEVELS, store=tmp_path, url="http://127.0.0.1:9")
 

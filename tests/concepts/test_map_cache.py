@@ -73,8 +73,8 @@ def small_shards(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_map_is_in_the_order_of_the_items() -> None:
-    made = map_items(items_of(30, 10, 20), CountingMapper())
-    assert made.saliency.tolist() == [30, 10, 20]
+    mapped = map_items(items_of(30, 10, 20), CountingMapper())
+    assert mapped.saliency.tolist() == [30, 10, 20]
 
 
 class ExpectantCounter(CountingMapper):
@@ -84,24 +84,24 @@ class ExpectantCounter(CountingMapper):
 
     def __init__(self) -> None:
         super().__init__()
-        self.told: list[list[str]] = []
+        self.announced_ids: list[list[str]] = []
 
     def expect(self, items: Sequence[Item]) -> None:
-        self.told.append([item.id for item in items])
+        self.announced_ids.append([item.id for item in items])
 
     def run_batch(
         self, items: Sequence[Item], *, tick: Callable[[int], None] | None = None
     ) -> Callable[[], ConceptMap]:
-        made = self.map_batch(items, tick=tick)
-        return lambda: made
+        mapped = self.map_batch(items, tick=tick)
+        return lambda: mapped
 
 
 @pytest.mark.parametrize("kept", [True, False])
 def test_a_mapper_is_told_what_comes_next(tmp_path: Path, small_shards: None, kept: bool) -> None:
     mapper = ExpectantCounter()
-    made = map_items(items_of(1, 2, 3, 4, 5), mapper, cache=tmp_path if kept else None)
-    assert made.saliency.tolist() == [1, 2, 3, 4, 5]
-    first, *later = mapper.told
+    mapped = map_items(items_of(1, 2, 3, 4, 5), mapper, cache=tmp_path if kept else None)
+    assert mapped.saliency.tolist() == [1, 2, 3, 4, 5]
+    first, *later = mapper.announced_ids
     assert len(later) == 1
     assert mapper.asked[-len(first + later[0]) :] == first + later[0]
 
@@ -135,8 +135,8 @@ def test_a_shard_holds_as_much_as_the_mapper_wants_to_have_at_stake(
 
 def test_repeated_item_is_mapped_once() -> None:
     mapper = CountingMapper()
-    made = map_items(items_of(5, 7, 5, 5), mapper)
-    assert made.saliency.tolist() == [5, 7, 5, 5]
+    mapped = map_items(items_of(5, 7, 5, 5), mapper)
+    assert mapped.saliency.tolist() == [5, 7, 5, 5]
     assert len(mapper.asked) == 2
 
 
@@ -147,9 +147,9 @@ def test_no_items_make_an_empty_map(tmp_path: Path) -> None:
 def test_second_run_maps_only_new_items(tmp_path: Path) -> None:
     map_items(items_of(1, 2, 3), CountingMapper(), cache=tmp_path)
     mapper = CountingMapper()
-    made = map_items(items_of(1, 9, 3), mapper, cache=tmp_path)
+    mapped = map_items(items_of(1, 9, 3), mapper, cache=tmp_path)
     assert mapper.asked == ["1"]
-    assert made.saliency.tolist() == [1, 9, 3]
+    assert mapped.saliency.tolist() == [1, 9, 3]
 
 
 def test_other_mapper_does_not_see_the_cache(tmp_path: Path) -> None:
@@ -183,9 +183,9 @@ def test_damaged_shard_is_mapped_again(tmp_path: Path) -> None:
     damaged = next(tmp_path.rglob("shard-*.parquet"))
     damaged.write_bytes(damaged.read_bytes()[:40])
     mapper = CountingMapper()
-    made = map_items(items, mapper, cache=tmp_path)
+    mapped = map_items(items, mapper, cache=tmp_path)
     assert len(mapper.asked) == 2
-    assert made.saliency.tolist() == [1, 2, 3, 4]
+    assert mapped.saliency.tolist() == [1, 2, 3, 4]
 
 
 def test_progress_ends_at_the_total_and_skips_what_was_kept(tmp_path: Path) -> None:
@@ -236,9 +236,9 @@ def test_killed_run_loses_one_shard_and_leaves_nothing_behind(tmp_path: Path) ->
     with holding(tmp_path) as process_id:
         os.kill(process_id, signal.SIGKILL)
     mapper = CountingMapper()
-    made = map_items(items_of(1, 2, 3, 4), mapper, cache=tmp_path)
+    mapped = map_items(items_of(1, 2, 3, 4), mapper, cache=tmp_path)
     assert len(mapper.asked) == 2
-    assert made.saliency.tolist() == [1, 2, 3, 4]
+    assert mapped.saliency.tolist() == [1, 2, 3, 4]
     left = {path.name for path in tmp_path.rglob("*") if path.is_file()}
     assert {name for name in left if not name.startswith("shard-")} == {".lock"}
 
@@ -248,8 +248,8 @@ def test_killed_run_loses_one_shard_and_leaves_nothing_behind(tmp_path: Path) ->
 def test_two_runs_share_one_cache_and_neither_waits(tmp_path: Path) -> None:
     mapper = CountingMapper()
     with holding(tmp_path):
-        made = map_items(items_of(1, 2, 3, 4, 5, 6), mapper, cache=tmp_path)
-    assert made.saliency.tolist() == [1, 2, 3, 4, 5, 6]
+        mapped = map_items(items_of(1, 2, 3, 4, 5, 6), mapper, cache=tmp_path)
+    assert mapped.saliency.tolist() == [1, 2, 3, 4, 5, 6]
     assert len(mapper.asked) == 4
 
 
@@ -267,8 +267,8 @@ def test_shard_that_another_run_finished_meanwhile_is_not_mapped_again(tmp_path:
             return super().map_batch(items, tick=tick)
 
     mapper = Overtaken()
-    made = map_items(items, mapper, cache=tmp_path)
-    assert made.saliency.tolist() == [1, 2, 3, 4]
+    mapped = map_items(items, mapper, cache=tmp_path)
+    assert mapped.saliency.tolist() == [1, 2, 3, 4]
     assert (len(mapper.asked), len(other.asked)) == (2, 4)
 
 

@@ -37,14 +37,14 @@ TEXTS = [
 ]
 
 
-def dense_rows(mapper: SaeMapper, one: Item, encode: Any) -> tuple[np.ndarray, list[Span]]:
+def dense_rows(mapper: SaeMapper, item: Item, encode: Any) -> tuple[np.ndarray, list[Span]]:
     """Activations (n content tokens, n_concepts) of one item, one window a time."""
     import torch
     from transformers import AutoModel
 
     model = AutoModel.from_pretrained(mapper.model.spec).eval()
     rows, spans = [], []
-    for window in mapper.model.windows([one]):
+    for window in mapper.model.windows([item]):
         with torch.no_grad():
             ids = torch.from_numpy(window.token_ids[None].astype(np.int64))
             states = model(ids, output_hidden_states=True).hidden_states[2][0]
@@ -62,7 +62,7 @@ def assert_row_equals(concept_map: ConceptMap, row: int, dense: np.ndarray, span
     np.testing.assert_allclose(concept_map.peak[low:high], dense.max(0)[fired], atol=2e-4)
     for place, concept in zip(range(low, high), fired, strict=True):
         span = (int(concept_map.start[place]), int(concept_map.end[place]))
-        at = {token for token, one in enumerate(spans) if one == span}
+        at = {token for token, token_span in enumerate(spans) if token_span == span}
         assert max(dense[token, concept] for token in at) >= dense[:, concept].max() - 2e-4
     assert concept_map.n_tokens[row] == len(spans)
 
@@ -94,9 +94,9 @@ def test_map_of_every_family_equals_the_dense_computation(family: str, tmp_path:
     )
     mapper = SaeMapper.from_specs(None, sae)
     concept_map = mapper.map_batch(TEXTS)
-    for row, one in enumerate(TEXTS):
-        if one.text:
-            dense, spans = dense_rows(mapper, one, relu(sae))
+    for row, item in enumerate(TEXTS):
+        if item.text:
+            dense, spans = dense_rows(mapper, item, relu(sae))
             assert_row_equals(concept_map, row, dense, spans)
         else:
             assert concept_map.indptr[row] == concept_map.indptr[row + 1]
@@ -135,7 +135,7 @@ def test_themes_are_pooled_over_passages_of_unit_length(tmp_path: Path) -> None:
     concept_map = mapper.map_batch(TEXTS)
     _, themes = mapper.dictionary.levels
     windows = mapper.model.windows(TEXTS[2:3])
-    found = []
+    passages = []
     for window in windows:
         states = mapper.model.activations([window])[themes.hook_point]
         for low, high in window.passages:
@@ -143,8 +143,8 @@ def test_themes_are_pooled_over_passages_of_unit_length(tmp_path: Path) -> None:
             hits = mapper.encoders[1].encode((mean / mean.norm())[None])
             dense = torch.zeros(themes.width)
             dense[hits.concept] = hits.value
-            found.append(dense.numpy())
-    expected = np.stack(found)
+            passages.append(dense.numpy())
+    expected = np.stack(passages)
     low, high = concept_map.indptr[2:4]
     themes_of_row = concept_map.indices[low:high] >= themes.offset
     fired = np.flatnonzero(expected.max(0) > 0)
@@ -195,9 +195,9 @@ def test_running_out_of_memory_halves_the_batch_and_the_map_is_the_same(
 
     monkeypatch.setattr(owner, name, small)
     mapper.runner.may_grow = True
-    found = mapper.map_batch(TEXTS)
-    assert found.indices.tolist() == expected.indices.tolist()
-    np.testing.assert_allclose(found.saliency, expected.saliency, atol=1e-5)
+    mapped = mapper.map_batch(TEXTS)
+    assert mapped.indices.tolist() == expected.indices.tolist()
+    np.testing.assert_allclose(mapped.saliency, expected.saliency, atol=1e-5)
     assert max(sizes) > 2 >= sizes[-1]
     assert not mapper.runner.may_grow
 
@@ -220,19 +220,19 @@ def test_what_a_gpu_has_no_room_to_merge_is_merged_in_memory(
 
     monkeypatch.setattr("benchdesign.concepts.mapping.mapper.merge_windows", small)
     monkeypatch.setattr(ReferenceModel, "on_gpu", True)
-    found = mapper.map_batch(TEXTS)
+    mapped = mapper.map_batch(TEXTS)
     assert len(tries) == 2
-    assert found.indices.tolist() == expected.indices.tolist()
-    assert found.saliency.tolist() == expected.saliency.tolist()
+    assert mapped.indices.tolist() == expected.indices.tolist()
+    assert mapped.saliency.tolist() == expected.saliency.tolist()
 
 
 @pytest.mark.skipif("not __import__('torch').cuda.is_available()", reason="there is no GPU here")
 def test_map_made_on_a_gpu_is_the_one_made_without(tmp_path: Path) -> None:
-    made = {}
+    maps = {}
     for device in ("cpu", "cuda"):
         mapper = open_mapper(device=device)
-        made[device] = map_items(TEXTS * 40, mapper, cache=tmp_path / device)
-    ours, theirs = made["cuda"], made["cpu"]
+        maps[device] = map_items(TEXTS * 40, mapper, cache=tmp_path / device)
+    ours, theirs = maps["cuda"], maps["cpu"]
     # An activation that is zero but for rounding may be on one side only.
     assert abs(len(ours.indices) - len(theirs.indices)) <= len(theirs.indices) // 1000
     same = ours.saliency_matrix() - theirs.saliency_matrix()
@@ -282,9 +282,9 @@ def test_batches_grow_where_they_may(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
     monkeypatch.setattr(mapper.model, "activations", counted)
     mapper.runner.batch_tokens, mapper.runner.may_grow = 40, True
-    found = mapper.map_batch(TEXTS * 8)
+    mapped = mapper.map_batch(TEXTS * 8)
     assert sizes[0] <= 40 < sizes[1] <= 80 < sizes[2] <= 160
-    assert found.indices.tolist() == expected.indices.tolist()
+    assert mapped.indices.tolist() == expected.indices.tolist()
 
 
 def test_batches_of_unlike_lengths_are_not_padded_far(tmp_path: Path) -> None:
@@ -313,14 +313,14 @@ def test_windows_cut_while_a_gpu_works_give_the_same_map(
     mapper.map_batch(shards[0])
     monkeypatch.setattr(mapper.model, "windows", lambda _: pytest.fail("cut twice"))
     mapper.expect(shards[2])
-    found = mapper.map_batch(shards[1])
-    assert found.indices.tolist() == expected[1].indices.tolist()
+    mapped = mapper.map_batch(shards[1])
+    assert mapped.indices.tolist() == expected[1].indices.tolist()
     # A shard that another run took: what was cut ahead for it is dropped.
     mapper.expect(shards[0])
     mapper.expect(shards[1])
-    found = mapper.map_batch(shards[1])
-    assert found.indices.tolist() == expected[1].indices.tolist()
-    assert found.start.tolist() == expected[1].start.tolist()
+    mapped = mapper.map_batch(shards[1])
+    assert mapped.indices.tolist() == expected[1].indices.tolist()
+    assert mapped.start.tolist() == expected[1].start.tolist()
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -336,16 +336,16 @@ def test_map_of_a_temporal_sae_follows_the_whole_text(tmp_path: Path) -> None:
     config["metadata"] |= {"hook_name": point, "model_name": str(model), "prepend_bos": True}
     (tmp_path / "sae" / "cfg.json").write_text(json.dumps(config), "utf-8")
     mapper = SaeMapper.from_specs(None, tmp_path / "sae")
-    made = mapper.map_batch(TEXTS[:2])
-    for row, one in enumerate(TEXTS[:2]):
-        (window,) = mapper.model.windows([one])
+    mapped = mapper.map_batch(TEXTS[:2])
+    for row, item in enumerate(TEXTS[:2]):
+        (window,) = mapper.model.windows([item])
         states = mapper.model.activations([window])[point]
         assert len(states) == len(window)
         dense = sae.encode(states[None])[0].detach()[torch.from_numpy(window.content)].numpy()
         spans = list(zip(window.starts.tolist(), window.ends.tolist(), strict=True))
-        assert_row_equals(made, row, dense, spans)
-        concept = int(made.indices[made.indptr[row]])
-        evidence = mapper.evidence(one, [concept])[concept]
+        assert_row_equals(mapped, row, dense, spans)
+        concept = int(mapped.indices[mapped.indptr[row]])
+        evidence = mapper.evidence(item, [concept])[concept]
         assert [(place.start, place.end) for place in evidence] == [
             spans[token] for token in np.flatnonzero(dense[:, concept])
         ]
@@ -357,10 +357,12 @@ def test_term_evidence_is_each_tokens_activation(tmp_path: Path) -> None:
     concept_map = mapper.map_batch(TEXTS[:1])
     concept = int(concept_map.indices[0])
     evidence = mapper.evidence(TEXTS[0], [concept, 5])[concept]
-    assert max(one.activation for one in evidence) == pytest.approx(concept_map.peak[0], abs=1e-5)
-    strongest = max(evidence, key=lambda one: one.activation)
+    assert max(token.activation for token in evidence) == pytest.approx(
+        concept_map.peak[0], abs=1e-5
+    )
+    strongest = max(evidence, key=lambda token: token.activation)
     assert (strongest.start, strongest.end) == (concept_map.start[0], concept_map.end[0])
-    total = sum(one.activation for one in evidence)
+    total = sum(token.activation for token in evidence)
     n_tokens = int(concept_map.n_tokens[0])
     assert total / n_tokens == pytest.approx(concept_map.saliency[0], abs=1e-5)
 
@@ -387,7 +389,7 @@ def test_shares_of_tokens_in_a_theme_add_up_to_its_activation(
     for concept, peak in zip(
         concept_map.indices[themes].tolist(), concept_map.peak[themes].tolist(), strict=True
     ):
-        total = sum(one.activation for one in shares[concept])
+        total = sum(token.activation for token in shares[concept])
         assert total == pytest.approx(peak, abs=1e-4)
         assert len(shares[concept]) == concept_map.n_tokens[0]
 

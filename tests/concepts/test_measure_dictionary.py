@@ -50,12 +50,12 @@ def test_statistics_of_every_architecture_match_its_encoder(
     assert (acts > 0).any(0).sum() > 10
     check_by_brute_force(measured, acts)
     by_text = acts.reshape(-1, 8, d_sae).max(1)
-    for one in contexts:
-        peaks = by_text[:, one.concept_id]
-        for context in one.strong:
+    for concept in contexts:
+        peaks = by_text[:, concept.concept_id]
+        for context in concept.strong:
             assert np.abs(peaks - context.activation).min() < 1e-3
-        if one.strong:
-            best = max(context.activation for context in one.strong)
+        if concept.strong:
+            best = max(context.activation for context in concept.strong)
             assert best == pytest.approx(peaks.max(), abs=1e-3)
 
 
@@ -70,9 +70,11 @@ def test_keeping_hits_gives_what_computing_by_the_block_gives(tmp_path: Path) ->
     np.testing.assert_allclose(
         kept.of(pick).between(7, 300), computed.of(pick).between(7, 300), atol=1e-4
     )
-    one, other = (measure_level(collected, active, rules=RULES)[0] for active in (kept, computed))
-    np.testing.assert_allclose(one.threshold, other.threshold, rtol=1e-5)
-    assert one.flags == other.flags
+    from_kept, from_computed = (
+        measure_level(collected, active, rules=RULES)[0] for active in (kept, computed)
+    )
+    np.testing.assert_allclose(from_kept.threshold, from_computed.threshold, rtol=1e-5)
+    assert from_kept.flags == from_computed.flags
 
 
 def make_corpus(folder: Path) -> tuple[Path, Path]:

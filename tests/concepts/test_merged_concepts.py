@@ -14,7 +14,7 @@ from benchdesign.coverage.status import Status
 from tests.helpers import make_dictionary, make_map
 
 
-def shown(concept_map: ConceptMap) -> list[dict[int, float]]:
+def peaks_by_item(concept_map: ConceptMap) -> list[dict[int, float]]:
     rows = []
     for row in range(len(concept_map)):
         low, high = concept_map.indptr[row], concept_map.indptr[row + 1]
@@ -27,7 +27,7 @@ def test_a_merged_concept_is_present_where_either_is_and_the_other_nowhere() -> 
     dictionary = make_dictionary(["a", "b", "c"])
     before = make_map([{0: 1.0}, {1: 2.0, 2: 1.0}, {0: 1.0, 1: 3.0}, {2: 1.0}, {}], n_concepts=3)
     after = merge_concepts(before, dictionary, {1: 0})
-    assert shown(after) == [{0: 1.0}, {0: 2.0, 2: 1.0}, {0: 3.0}, {2: 1.0}, {}]
+    assert peaks_by_item(after) == [{0: 1.0}, {0: 2.0, 2: 1.0}, {0: 3.0}, {2: 1.0}, {}]
     assert after.indptr.tolist() == [0, 1, 3, 4, 5, 5]
     assert after.digests == before.digests
 
@@ -36,7 +36,7 @@ def test_merging_into_a_later_concept_keeps_ids_ascending() -> None:
     dictionary = make_dictionary(["a", "b", "c"])
     before = make_map([{0: 1.0, 1: 1.0, 2: 0.5}], n_concepts=3)
     after = merge_concepts(before, dictionary, {0: 2})
-    assert shown(after) == [{1: 1.0, 2: 1.0}]
+    assert peaks_by_item(after) == [{1: 1.0, 2: 1.0}]
     assert after.indices.tolist() == [1, 2]
 
 
@@ -55,7 +55,7 @@ def test_strengths_are_measured_by_the_threshold_of_what_they_become() -> None:
     after = merge_concepts(before, dictionary, {1: 0})
     thresholds = dictionary.table.threshold
     assert after.presence(thresholds).sum(axis=0).tolist() == [1.0, 0.0]
-    assert shown(after)[0][0] == pytest.approx(4.0)
+    assert peaks_by_item(after)[0][0] == pytest.approx(4.0)
 
 
 def test_nothing_merged_is_the_same_map() -> None:
@@ -71,12 +71,12 @@ def test_two_half_covered_synonyms_are_no_gap_together() -> None:
     benchmark = make_map([{0: 1.0}] * 100, n_concepts=2)
 
     def status(merged: dict[int, int]) -> list[Status]:
-        one = merged_dictionary(dictionary, merged)
-        reference = Reference.from_map(merge_concepts(pool, one, merged), one)
+        merged_table = merged_dictionary(dictionary, merged)
+        reference = Reference.from_map(merge_concepts(pool, merged_table, merged), merged_table)
         coverage = measure_coverage(
-            merge_concepts(benchmark, one, merged), one, reference=reference
+            merge_concepts(benchmark, merged_table, merged), merged_table, reference=reference
         )
-        gaps = find_gaps(coverage, one)
+        gaps = find_gaps(coverage, merged_table)
         assert not merged or gaps.kept_out_counts() == {"merged": 1}
         return [gaps.status(0), gaps.status(1)]
 

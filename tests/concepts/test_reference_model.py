@@ -31,19 +31,19 @@ def test_residual_of_the_last_layer_is_taken_before_the_final_norm(
     family: str, tmp_path: Path
 ) -> None:
     folder = make_tiny_decoder(tmp_path, family)
-    found = states_at(
+    states = states_at(
         folder,
         "blocks.2.hook_resid_pre",
         "blocks.2.hook_attn_out",
         "blocks.2.hook_mlp_out",
         "blocks.2.hook_resid_post",
     )
-    before, attention, mlp, after = found.values()
+    before, attention, mlp, after = states.values()
     # What a layer writes is what its two parts write, whatever the family does with norms.
     np.testing.assert_allclose(before + attention + mlp, after, atol=2e-5)
 
 
-@pytest.mark.parametrize("family", [one for one in FAMILIES if one != "gpt_neox"])
+@pytest.mark.parametrize("family", [family for family in FAMILIES if family != "gpt_neox"])
 def test_middle_of_a_layer_is_input_plus_attention(family: str, tmp_path: Path) -> None:
     folder = make_tiny_decoder(tmp_path, family)
     before, attention, middle = states_at(
@@ -55,9 +55,9 @@ def test_middle_of_a_layer_is_input_plus_attention(family: str, tmp_path: Path) 
 @pytest.mark.parametrize("family", ["gpt2", "llama", "gemma2"])
 def test_normalised_states_have_unit_scale_before_the_weight(family: str, tmp_path: Path) -> None:
     folder = make_tiny_decoder(tmp_path, family)
-    found = states_at(folder, "blocks.1.ln1.hook_normalized")["blocks.1.ln1.hook_normalized"]
-    np.testing.assert_allclose((found**2).mean(1), 1, atol=1e-3)
-    assert (np.abs(found.mean(1)).max() < 1e-5) == (family == "gpt2")
+    states = states_at(folder, "blocks.1.ln1.hook_normalized")["blocks.1.ln1.hook_normalized"]
+    np.testing.assert_allclose((states**2).mean(1), 1, atol=1e-3)
+    assert (np.abs(states.mean(1)).max() < 1e-5) == (family == "gpt2")
 
 
 def test_layers_above_the_hook_are_not_loaded(tmp_path: Path) -> None:
@@ -150,8 +150,8 @@ def test_paths_that_public_releases_give_name_the_same_states(
     path: str, family: str, point: str, tmp_path: Path
 ) -> None:
     folder = make_tiny_decoder(tmp_path, family)
-    found = states_at(folder, point, path)
-    np.testing.assert_array_equal(found[path], found[point])
+    states = states_at(folder, point, path)
+    np.testing.assert_array_equal(states[path], states[point])
 
 
 def test_device_auto_spreads_the_model_and_changes_no_state(tmp_path: Path) -> None:
@@ -169,7 +169,7 @@ def test_padding_does_not_change_states(tmp_path: Path) -> None:
     items = [Item(text, 0, text, ((0, len(text)),), text) for text in ("the cat", TEXT)]
     windows = model.windows(items)
     together = model.activations(windows)[point].numpy()
-    alone = np.concatenate([model.activations([one])[point].numpy() for one in windows])
+    alone = np.concatenate([model.activations([window])[point].numpy() for window in windows])
     np.testing.assert_allclose(together, alone, atol=1e-5)
 
 

@@ -93,11 +93,11 @@ def architectures_of_sae_lens() -> list[str]:
 def make_architecture(architecture: str, folder: Path, **settings: Any) -> Any:
     import sae_lens.registry
 
-    made, configured = sae_lens.registry.SAE_CLASS_REGISTRY[architecture]
+    sae_class, config_class = sae_lens.registry.SAE_CLASS_REGISTRY[architecture]
     settings = {"d_in": 16, "d_sae": 24} | EXTRA.get(architecture, {}) | settings
     if "transcoder" in architecture:
         settings |= {"d_out": 8, "apply_b_dec_to_input": False}
-    return save_random(made(configured(**settings)), folder)
+    return save_random(sae_class(config_class(**settings)), folder)
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -112,13 +112,13 @@ def test_every_architecture_that_sae_lens_has_is_encoded_as_it_encodes_it(tmp_pa
         if isinstance(encoder, SequenceEncoder):
             expected = sae.encode(states[None])[0].detach()
             hits = encoder.encode_windows(states, [torch.ones(9, dtype=torch.bool)])
-            found = torch.zeros(9, 24)
-            found[hits.state, hits.concept] = hits.value
+            activations = torch.zeros(9, 24)
+            activations[hits.state, hits.concept] = hits.value
         else:
             expected = sae.encode(states).detach().abs()
-            found = densely(encoder, states)
+            activations = densely(encoder, states)
         assert (expected > 0).sum() > 5, architecture
-        np.testing.assert_allclose(found, expected, atol=1e-5, err_msg=architecture)
+        np.testing.assert_allclose(activations, expected, atol=1e-5, err_msg=architecture)
         is_own = architecture not in {"matching_pursuit", "temporal"}
         assert isinstance(encoder, LightEncoder) == is_own, architecture
 
@@ -141,15 +141,15 @@ def test_temporal_sae_sees_whole_windows_and_counts_content(
     assert isinstance(encoder, SequenceEncoder)
     states = some_states(12)
     masks = [torch.tensor([False, True, True, False, True]), torch.arange(7) > 2]
-    rows = [sae.encode(one[None])[0].detach() for one in states.split([5, 7])]
+    rows = [sae.encode(part[None])[0].detach() for part in states.split([5, 7])]
     expected = torch.cat([row[mask] for row, mask in zip(rows, masks, strict=True)])
     for numbers in (1, 1 << 20):
         monkeypatch.setattr("benchdesign.concepts.mapping.sae_encoder.CHUNK_NUMBERS", numbers)
         monkeypatch.setattr("benchdesign.concepts.mapping.sae_encoder.MIN_ROWS", 1)
         hits = encoder.encode_windows(states, masks)
-        found = torch.zeros(len(expected), 24)
-        found[hits.state, hits.concept] = hits.value
-        np.testing.assert_allclose(found, expected, atol=1e-5)
+        activations = torch.zeros(len(expected), 24)
+        activations[hits.state, hits.concept] = hits.value
+        np.testing.assert_allclose(activations, expected, atol=1e-5)
     with pytest.raises(DictionaryError, match="cannot encode single states"):
         encoder.encode(states)
 
@@ -164,17 +164,17 @@ def test_batch_topk_in_training_is_read_as_sae_lens_exports_it(
     import sae_lens.registry
     import torch
 
-    made, configured = sae_lens.registry.SAE_TRAINING_CLASS_REGISTRY[kind]
+    sae_class, config_class = sae_lens.registry.SAE_TRAINING_CLASS_REGISTRY[kind]
     extra = {"matryoshka_widths": [8, 24]} if kind != "batchtopk" else {}
-    config = configured(d_in=16, d_sae=24, k=4, rescale_acts_by_decoder_norm=rescale, **extra)
-    training: Any = made(config)
+    config = config_class(d_in=16, d_sae=24, k=4, rescale_acts_by_decoder_norm=rescale, **extra)
+    training: Any = sae_class(config)
     training.topk_threshold = torch.tensor(0.7, dtype=torch.float64)
     save_random(training, tmp_path / "training")
     training.save_inference_model(str(tmp_path / "exported"))
     expected = sae_lens.SAE.load_from_disk(str(tmp_path / "exported")).encode(some_states())
     for folder in ("training", "exported"):
-        found = densely(load_encoder(tmp_path / folder), some_states())
-        np.testing.assert_allclose(found, expected.detach(), atol=1e-5, err_msg=folder)
+        activations = densely(load_encoder(tmp_path / folder), some_states())
+        np.testing.assert_allclose(activations, expected.detach(), atol=1e-5, err_msg=folder)
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -189,9 +189,9 @@ def test_statistics_of_a_training_run_are_folded_as_sae_lens_folds_them(
     import torch
     from sae_lens.training.activation_scaler import ActivationScaler, ActivationWhitening
 
-    made, configured = sae_lens.registry.SAE_TRAINING_CLASS_REGISTRY[kind]
-    training: Any = made(
-        configured(
+    sae_class, config_class = sae_lens.registry.SAE_TRAINING_CLASS_REGISTRY[kind]
+    training: Any = sae_class(
+        config_class(
             d_in=16,
             d_sae=24,
             normalize_activations=normalise,
@@ -215,8 +215,8 @@ def test_statistics_of_a_training_run_are_folded_as_sae_lens_folds_them(
     training.save_inference_model(str(tmp_path / "folded"))
     expected = sae_lens.SAE.load_from_disk(str(tmp_path / "folded")).encode(some_states())
     assert (expected > 0).any()
-    found = densely(load_encoder(tmp_path / "run"), some_states())
-    np.testing.assert_allclose(found, expected.detach(), atol=2e-4)
+    activations = densely(load_encoder(tmp_path / "run"), some_states())
+    np.testing.assert_allclose(activations, expected.detach(), atol=2e-4)
 
 
 def test_scale_is_applied_where_sae_lens_encodes(tmp_path: Path) -> None:
@@ -305,7 +305,7 @@ def damage(folder: Path, **changes: Any) -> None:
 
     path = folder / "sae_weights.safetensors"
     tensors = load_file(path) | changes
-    save_file({name: one for name, one in tensors.items() if one is not None}, path)
+    save_file({name: tensor for name, tensor in tensors.items() if tensor is not None}, path)
 
 
 @pytest.mark.parametrize(

@@ -58,16 +58,16 @@ def states_of(folder: Path) -> tuple[dict[str, Any], list[Any], Any]:
     with torch.no_grad():
         ids = torch.from_numpy(window.token_ids[None].astype(np.int64))
         hidden = whole(ids, output_hidden_states=True).hidden_states
-    layers = next(one for one in whole.modules() if isinstance(one, torch.nn.ModuleList))
+    layers = next(module for module in whole.modules() if isinstance(module, torch.nn.ModuleList))
     return (
         {point: ours[name] for point, name in names.items()},
-        [one[0] for one in hidden],
+        [states[0] for states in hidden],
         layers[1],
     )
 
 
-def assert_equal(found: Any, expected: Any) -> None:
-    np.testing.assert_allclose(found.detach(), expected.detach(), atol=2e-5)
+def assert_equal(states: Any, expected: Any) -> None:
+    np.testing.assert_allclose(states.detach(), expected.detach(), atol=2e-5)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -106,7 +106,7 @@ def test_concept_maps_of_encoders_equal_sae_lens_encoding_the_same_states(
     )
     mapper = SaeMapper.from_specs(None, sae_folder)
     item = Item("1", 0, TEXT, ((0, len(TEXT)),), TEXT)
-    made = mapper.map_batch([item])
+    mapped = mapper.map_batch([item])
     (window,) = mapper.model.windows([item])
     with torch.no_grad():
         ids = torch.from_numpy(window.token_ids[None].astype(np.int64))
@@ -115,5 +115,5 @@ def test_concept_maps_of_encoders_equal_sae_lens_encoding_the_same_states(
     counted = dense[torch.from_numpy(window.content)].numpy()
     fired = np.flatnonzero((counted > 0).any(0))
     assert len(fired) > 3
-    assert made.indices.tolist() == fired.tolist()
-    np.testing.assert_allclose(made.saliency, counted.mean(0)[fired], atol=1e-4)
+    assert mapped.indices.tolist() == fired.tolist()
+    np.testing.assert_allclose(mapped.saliency, counted.mean(0)[fired], atol=1e-4)

@@ -165,7 +165,7 @@ def test_the_sparse_step_has_the_gradients_of_the_dense_one(n_dead: int) -> None
 
     from benchdesign.concepts.training.sparse_batchtopk import sparse_batchtopk
 
-    made = []
+    results = []
     for kind in (BatchTopKTrainingSAE, sparse_batchtopk()):
         torch.manual_seed(0)
         config = BatchTopKTrainingSAEConfig(
@@ -179,8 +179,8 @@ def test_the_sparse_step_has_the_gradients_of_the_dense_one(n_dead: int) -> None
                 TrainStepInput(torch.randn(64, 16), {}, mask, 0, False)
             )
             output.loss.backward()
-        made.append((sae, output))
-    (dense, dense_output), (sparse, sparse_output) = made
+        results.append((sae, output))
+    (dense, dense_output), (sparse, sparse_output) = results
     torch.testing.assert_close(sparse_output.loss, dense_output.loss)
     assert torch.equal(sparse_output.feature_acts.to_dense(), dense_output.feature_acts)
     assert sparse.topk_threshold == dense.topk_threshold
@@ -209,9 +209,9 @@ def test_a_checkpoint_of_other_settings_is_refused(tmp_path: Path) -> None:
 def test_a_damaged_checkpoint_is_refused(file: str, content: str, tmp_path: Path) -> None:
     train(tmp_path / "one", settings=replace(CPU, checkpoint_every=10))
     (tmp_path / "checkpoint" / file).write_text(content, "utf-8")
-    with pytest.raises(UsageError, match=r"damaged checkpoint .* delete it") as one:
+    with pytest.raises(UsageError, match=r"damaged checkpoint .* delete it") as caught:
         train(tmp_path / "two", settings=replace(CPU, resume=True))
-    assert "\n" not in str(one.value)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.training

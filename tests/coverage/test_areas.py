@@ -121,11 +121,11 @@ def test_an_area_is_found_lacking_though_none_of_its_concepts_is() -> None:
         tuple(f"topic {topic}" for topic in range(TOPICS)),
         np.repeat(np.arange(TOPICS, dtype=np.int32), CONCEPTS),
     )
-    found = list(find_area_gaps(areas, gaps, concept_map=benchmark, reference_map=pool).rows())
+    area_gaps = list(find_area_gaps(areas, gaps, concept_map=benchmark, reference_map=pool).rows())
     assert gaps.is_gap.sum() == 0
-    assert found[0].name == "topic 0"
-    assert found[0].status in (Status.UNDER, Status.MISSING)
-    assert {row.status for row in found[1:]} == {Status.ADEQUATE}
+    assert area_gaps[0].name == "topic 0"
+    assert area_gaps[0].status in (Status.UNDER, Status.MISSING)
+    assert {row.status for row in area_gaps[1:]} == {Status.ADEQUATE}
 
 
 def test_no_area_is_lacking_between_two_halves_of_one_set() -> None:
@@ -140,8 +140,8 @@ def test_no_area_is_lacking_between_two_halves_of_one_set() -> None:
         pool, half = (make_topical_map(rng, 200, np.ones(TOPICS)) for _ in range(2))
         reference = Reference.from_map(pool, dictionary)
         gaps = find_gaps(measure_coverage(half, dictionary, reference=reference), dictionary)
-        found = find_area_gaps(areas, gaps, concept_map=half, reference_map=pool)
-        called += sum(row.status in (Status.UNDER, Status.MISSING) for row in found.rows())
+        area_gaps = find_area_gaps(areas, gaps, concept_map=half, reference_map=pool)
+        called += sum(row.status in (Status.UNDER, Status.MISSING) for row in area_gaps.rows())
     assert called <= 0.05 * 20 * TOPICS
 
 
@@ -171,8 +171,8 @@ def test_without_areas_there_is_nothing_to_judge() -> None:
     dictionary = make_dictionary(["a"], base_rates=[0.5])
     benchmark = make_map([{}] * 10, n_concepts=1)
     gaps = find_gaps(measure_coverage(benchmark, dictionary), dictionary)
-    found = find_area_gaps(group_areas(dictionary), gaps, concept_map=benchmark)
-    assert list(found.rows()) == []
+    area_gaps = find_area_gaps(group_areas(dictionary), gaps, concept_map=benchmark)
+    assert list(area_gaps.rows()) == []
 
 
 @pytest.mark.parametrize("rows", [[], [{}], [{}, {}, {}], [{0: 1.0}] * 3])
@@ -181,8 +181,8 @@ def test_sets_too_small_to_group_give_no_error(rows: list[dict[int, float]]) -> 
     items = make_map(rows, n_concepts=3)
     areas = group_areas(dictionary, concept_map=items)
     gaps = find_gaps(measure_coverage(items, dictionary), dictionary)
-    found = find_area_gaps(areas, gaps, concept_map=items)
-    assert {row.status for row in found.rows()} <= {Status.UNTESTABLE, Status.ADEQUATE}
+    area_gaps = find_area_gaps(areas, gaps, concept_map=items)
+    assert {row.status for row in area_gaps.rows()} <= {Status.UNTESTABLE, Status.ADEQUATE}
 
 
 def test_grouping_again_gives_the_same_areas() -> None:

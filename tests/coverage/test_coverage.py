@@ -13,17 +13,17 @@ from tests.helpers import make_dictionary, make_map
 
 def test_paper_score_is_the_mean_saliency_over_the_mean_of_all_concepts_and_items() -> None:
     dictionary = make_dictionary(["a", "b", "c"])
-    found = measure_coverage(make_map([{0: 3.0}, {0: 1.0, 1: 2.0}], n_concepts=3), dictionary)
+    coverage = measure_coverage(make_map([{0: 3.0}, {0: 1.0, 1: 2.0}], n_concepts=3), dictionary)
     # Mean saliencies 2, 1, 0; their mean is 1.
-    assert found.chi_bench.tolist() == [2.0, 1.0, 0.0]
-    assert found.chi_bench.mean() == 1.0
+    assert coverage.chi_bench.tolist() == [2.0, 1.0, 0.0]
+    assert coverage.chi_bench.mean() == 1.0
 
 
 def test_the_paper_calls_missing_what_never_fires_however_weakly() -> None:
     dictionary = make_dictionary(["a", "b"], thresholds=[1.0, 1.0])
-    found = measure_coverage(make_map([{0: 0.5}, {}], n_concepts=2), dictionary)
-    assert found.missing.tolist() == [False, True]
-    assert found.count.tolist() == [0, 0]
+    coverage = measure_coverage(make_map([{0: 0.5}, {}], n_concepts=2), dictionary)
+    assert coverage.missing.tolist() == [False, True]
+    assert coverage.count.tolist() == [0, 0]
 
 
 def test_an_item_shows_a_concept_from_the_threshold_on() -> None:
@@ -35,10 +35,12 @@ def test_an_item_shows_a_concept_from_the_threshold_on() -> None:
 
 def test_expected_count_follows_the_lengths_of_the_set() -> None:
     dictionary = make_dictionary(["a"], base_rates=[[0.1, 0.5]], length_edges=[10])
-    found = measure_coverage(make_map([{}] * 4, n_concepts=1, n_tokens=[5, 9, 10, 50]), dictionary)
-    assert found.expected.tolist() == pytest.approx([2 * 0.1 + 2 * 0.5])
-    assert found.base_rate.tolist() == pytest.approx([0.3])
-    assert found.n_reference == np.inf
+    coverage = measure_coverage(
+        make_map([{}] * 4, n_concepts=1, n_tokens=[5, 9, 10, 50]), dictionary
+    )
+    assert coverage.expected.tolist() == pytest.approx([2 * 0.1 + 2 * 0.5])
+    assert coverage.base_rate.tolist() == pytest.approx([0.3])
+    assert coverage.n_reference == np.inf
 
 
 def test_pool_rates_are_counted_by_length() -> None:
@@ -48,52 +50,52 @@ def test_pool_rates_are_counted_by_length() -> None:
     reference = Reference.from_map(pool, dictionary, n_bins=2)
     assert reference.edges == (50,)
     assert reference.rates.tolist() == [[0.1, 0.5]]
-    found = measure_coverage(
+    coverage = measure_coverage(
         make_map([{}] * 6, n_concepts=1, n_tokens=5), dictionary, reference=reference
     )
-    assert found.expected.tolist() == pytest.approx([0.6])
+    assert coverage.expected.tolist() == pytest.approx([0.6])
     # Only the ten short items of the pool speak about six short ones.
-    assert found.n_reference == 10
+    assert coverage.n_reference == 10
 
 
 def test_a_pool_of_the_same_lengths_counts_whole() -> None:
     dictionary = make_dictionary(["a"])
     pool = make_map([{}] * 20, n_concepts=1, n_tokens=[5, 50] * 10)
     reference = Reference.from_map(pool, dictionary, n_bins=2)
-    found = measure_coverage(
+    coverage = measure_coverage(
         make_map([{}] * 2, n_concepts=1, n_tokens=[5, 50]), dictionary, reference=reference
     )
-    assert found.n_reference == pytest.approx(20)
+    assert coverage.n_reference == pytest.approx(20)
 
 
 def test_lift_is_drawn_towards_the_base_rate_by_the_prior() -> None:
     dictionary = make_dictionary(["a"], base_rates=[0.5])
-    found = measure_coverage(make_map([{}] * 10, n_concepts=1), dictionary)
+    coverage = measure_coverage(make_map([{}] * 10, n_concepts=1), dictionary)
     # (0 + 10 * 0.5) / ((10 + 10) * 0.5) = 1/2
-    assert found.lift(prior=10).tolist() == [-1.0]
+    assert coverage.lift(prior=10).tolist() == [-1.0]
 
 
 def test_lift_interval_holds_the_lift() -> None:
     dictionary = make_dictionary(["a"], base_rates=[0.3])
-    found = measure_coverage(make_map([{0: 1.0}] * 5 + [{}] * 5, n_concepts=1), dictionary)
-    low, high = found.lift_interval()
-    assert low[0] < found.lift()[0] < high[0]
+    coverage = measure_coverage(make_map([{0: 1.0}] * 5 + [{}] * 5, n_concepts=1), dictionary)
+    low, high = coverage.lift_interval()
+    assert low[0] < coverage.lift()[0] < high[0]
 
 
 def test_a_set_without_items_has_no_rates() -> None:
     dictionary = make_dictionary(["a"], base_rates=[0.3])
-    found = measure_coverage(make_map([], n_concepts=1), dictionary)
-    assert found.chi_bench.tolist() == [0.0]
-    assert np.isnan(found.rate).all()
+    coverage = measure_coverage(make_map([], n_concepts=1), dictionary)
+    assert coverage.chi_bench.tolist() == [0.0]
+    assert np.isnan(coverage.rate).all()
 
 
 def test_base_rates_do_not_hold_at_another_threshold() -> None:
     dictionary = make_dictionary(["a", "b"], base_rates=[0.3, 0.3], thresholds=[1.0, 1.0])
-    found = measure_coverage(
+    coverage = measure_coverage(
         make_map([{0: 2.0}], n_concepts=2), dictionary, thresholds=np.asarray([1, 2], np.float32)
     )
-    assert found.expected[0] == pytest.approx(0.3)
-    assert np.isnan(found.expected[1])
+    assert coverage.expected[0] == pytest.approx(0.3)
+    assert np.isnan(coverage.expected[1])
 
 
 def test_a_reference_counted_at_other_thresholds_is_refused() -> None:

@@ -171,8 +171,8 @@ def simulate(
     n_tokens = rng.integers(*length, n_items)
     rows = []
     for tokens in n_tokens:
-        shown = np.flatnonzero(rng.random(len(rates)) < np.minimum(rates * tokens / 50, 1))
-        rows.append(dict.fromkeys(shown.tolist(), 1.0))
+        concept_ids = np.flatnonzero(rng.random(len(rates)) < np.minimum(rates * tokens / 50, 1))
+        rows.append(dict.fromkeys(concept_ids.tolist(), 1.0))
     return make_map(rows, n_concepts=len(rates), n_tokens=n_tokens.tolist())
 
 

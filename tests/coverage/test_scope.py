@@ -30,27 +30,27 @@ def embeddings(*names: str) -> NDArray[np.float16]:
 
 
 def test_a_concept_is_relevant_by_its_label() -> None:
-    found = measure_relevance(
+    relevance = measure_relevance(
         Scope("cooking"),
         make_dictionary(["soup", "engines"]),
         mapper=Embedder(),
         concept_map=make_map([], n_concepts=2),
     )
-    assert found.label_similarity.tolist() == pytest.approx([0.8, 0.0], abs=1e-3)
-    assert found.score.tolist() == [1.0, 0.0]
-    assert found.in_scope.tolist() == [True, False]
+    assert relevance.label_similarity.tolist() == pytest.approx([0.8, 0.0], abs=1e-3)
+    assert relevance.score.tolist() == [1.0, 0.0]
+    assert relevance.in_scope.tolist() == [True, False]
 
 
 def test_what_tells_labels_apart_for_readers_does_not_change_what_they_mean() -> None:
     dictionary = make_dictionary(["soup", "soup"])
-    found = measure_relevance(
+    relevance = measure_relevance(
         Scope("cooking"),
         dictionary,
         mapper=Embedder(),
         concept_map=make_map([], n_concepts=2),
     )
-    assert found.label_similarity.tolist() == pytest.approx([0.8, 0.8], abs=1e-3)
-    assert found.evidence(1, dictionary).label == "soup #1"
+    assert relevance.label_similarity.tolist() == pytest.approx([0.8, 0.8], abs=1e-3)
+    assert relevance.evidence(1, dictionary).label == "soup #1"
 
 
 def test_a_concept_without_label_is_relevant_by_its_items() -> None:
@@ -59,11 +59,11 @@ def test_a_concept_without_label_is_relevant_by_its_items() -> None:
         n_concepts=2,
         embeddings=embeddings("soup", "cooking", "engines"),
     )
-    found = measure_relevance(
+    relevance = measure_relevance(
         Scope("cooking"), make_dictionary([None, None]), mapper=Embedder(), concept_map=items
     )
-    assert found.in_scope.tolist() == [True, False]
-    evidence = found.evidence(0, make_dictionary([None, None]))
+    assert relevance.in_scope.tolist() == [True, False]
+    evidence = relevance.evidence(0, make_dictionary([None, None]))
     assert evidence.rows == (1, 0)
     assert evidence.query == "cooking"
     assert evidence.label == "concept 0"
@@ -74,48 +74,48 @@ def test_a_concept_without_label_is_relevant_by_its_items() -> None:
 
 def test_an_example_widens_the_scope_and_is_named_as_evidence() -> None:
     dictionary = make_dictionary(["engines"])
-    found = measure_relevance(
+    relevance = measure_relevance(
         Scope("cooking", examples=("engines",)),
         dictionary,
         mapper=Embedder(),
         concept_map=make_map([], n_concepts=1),
     )
-    assert found.in_scope.tolist() == [True]
-    assert found.evidence(0, dictionary).query == "engines"
+    assert relevance.in_scope.tolist() == [True]
+    assert relevance.evidence(0, dictionary).query == "engines"
 
 
 def test_pins_and_exclusions_overrule_the_measurement() -> None:
     dictionary = make_dictionary(["soup", "engines"])
-    found = measure_relevance(
+    relevance = measure_relevance(
         Scope("cooking", pins=(1,), exclusions=(0,)),
         dictionary,
         mapper=Embedder(),
         concept_map=make_map([], n_concepts=2),
     )
-    assert found.in_scope.tolist() == [False, True]
-    assert found.score.tolist() == [0.0, 1.0]
-    assert [found.evidence(c, dictionary).overridden for c in (0, 1)] == ["excluded", "pinned"]
+    assert relevance.in_scope.tolist() == [False, True]
+    assert relevance.score.tolist() == [0.0, 1.0]
+    assert [relevance.evidence(c, dictionary).overridden for c in (0, 1)] == ["excluded", "pinned"]
 
 
 def test_nothing_said_leaves_everything_in_scope() -> None:
     assert Scope().is_empty
-    found = measure_relevance(
+    relevance = measure_relevance(
         Scope(),
         make_dictionary(["soup", None]),
         mapper=Embedder(),
         concept_map=make_map([], n_concepts=2),
     )
-    assert found.in_scope.tolist() == [True, True]
+    assert relevance.in_scope.tolist() == [True, True]
 
 
 def test_what_nothing_is_known_about_is_out_of_scope() -> None:
-    found = measure_relevance(
+    relevance = measure_relevance(
         Scope("cooking"),
         make_dictionary([None]),
         mapper=Embedder(),
         concept_map=make_map([], n_concepts=1),
     )
-    assert found.in_scope.tolist() == [False]
+    assert relevance.in_scope.tolist() == [False]
 
 
 def test_concepts_out_of_scope_are_kept_out_of_the_gaps_and_counted() -> None:
@@ -168,12 +168,12 @@ def test_a_scope_is_told_in_words() -> None:
         Scope(sentence=" birds ", cutoff=0.5).description_line()
         == "“birds”; relevance threshold 0.5"
     )
-    said = Scope(
+    description = Scope(
         examples=("What\neats\x1b[31m\tit?", "b"), pins=(3,), exclusions=(1, 2)
     ).description_line()
-    assert said.startswith("2 example items, first “What eats")
-    assert said.endswith(
+    assert description.startswith("2 example items, first “What eats")
+    assert description.endswith(
         "it?”; 1 concept always in scope; 2 concepts excluded; relevance threshold 0.4"
     )
-    assert "\x1b" not in said and "\n" not in said
+    assert "\x1b" not in description and "\n" not in description
     assert Scope(pins=(3,)).description_line() == "1 concept always in scope"

@@ -30,7 +30,7 @@ def judge(
     wanted: NDArray[np.int64] | None = None,
 ) -> Gaps:
     dictionary = make_dictionary(
-        [f"c{one}" for one in range(len(base_rates))], base_rates=base_rates.tolist()
+        [f"c{place}" for place in range(len(base_rates))], base_rates=base_rates.tolist()
     )
     return find_gaps(measure_coverage(concept_map, dictionary), dictionary, wanted=wanted)
 
@@ -47,15 +47,15 @@ def test_the_interval_is_as_wide_as_what_new_draws_of_the_items_do() -> None:
     for _ in range(30):
         concept_map = draw(rng, rates)
         gaps = judge(concept_map, base)
-        found = measure_interval(concept_map, gaps, rng=rng)
-        assert found is not None and found.matches_gaps(gaps)
-        shares.append(found.share)
-        widths.append(found.high - found.low)
+        interval = measure_interval(concept_map, gaps, rng=rng)
+        assert interval is not None and interval.matches_gaps(gaps)
+        shares.append(interval.share)
+        widths.append(interval.high - interval.low)
     middle = float(np.mean(shares))
     reach = 1.96 * float(np.std(shares, ddof=1))
     assert 0.75 < np.mean(widths) / (2 * reach) < 1.35
     n_inside = sum(
-        abs(one - middle) <= width / 2 for one, width in zip(shares, widths, strict=True)
+        abs(share - middle) <= width / 2 for share, width in zip(shares, widths, strict=True)
     )
     assert n_inside >= 26
 
@@ -74,9 +74,9 @@ def test_a_number_asked_for_by_hand_is_its_own_bar() -> None:
     concept_map = make_map([{0: 1.0, 1: 1.0} for _ in range(100)], n_concepts=3)
     gaps = judge(concept_map, base, wanted=np.array([150, -1, -1]))
     assert gap_thresholds(gaps)[0] == 149
-    found = measure_interval(concept_map, gaps, rng=np.random.default_rng(0))
+    interval = measure_interval(concept_map, gaps, rng=np.random.default_rng(0))
     # Every item shows the same, so that no draw differs.
-    assert found is not None and found.high - found.low < 1e-9
+    assert interval is not None and interval.high - interval.low < 1e-9
 
 
 def test_nothing_is_said_where_nothing_was_judged() -> None:
@@ -90,12 +90,12 @@ def test_the_same_generator_gives_the_same_interval_within_0_and_1() -> None:
     base, rates = spread_rates(rng)
     concept_map = draw(rng, rates, n_items=60)
     gaps = judge(concept_map, base)
-    one, other = (
+    first, second = (
         measure_interval(concept_map, gaps, rng=np.random.default_rng(0), n_resamples=50)
         for _ in range(2)
     )
-    assert one == other and one is not None
-    assert 0 <= one.low <= one.share <= one.high <= 1 and one.n_resamples == 50
+    assert first == second and first is not None
+    assert 0 <= first.low <= first.share <= first.high <= 1 and first.n_resamples == 50
 
 
 def test_what_is_over_though_too_rare_to_lack_moves_no_end_of_the_interval() -> None:

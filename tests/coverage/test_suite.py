@@ -59,7 +59,10 @@ def test_joint_paper_score_is_the_mean_of_the_benchmarks_own() -> None:
 def test_joined_coverage_is_that_of_the_items_together() -> None:
     reference = Reference.from_dictionary(DICTIONARY)
     joined = join_coverages(
-        [measure_coverage(one, DICTIONARY, reference=reference) for one in (FIRST, SECOND)],
+        [
+            measure_coverage(concept_map, DICTIONARY, reference=reference)
+            for concept_map in (FIRST, SECOND)
+        ],
         reference,
         n_tokens=np.concatenate([FIRST.n_tokens, SECOND.n_tokens]),
     )

@@ -12,7 +12,7 @@ from benchdesign.foundation.atomic_files import whole_files, write_atomically
 
 
 def names(folder: Path) -> list[str]:
-    return sorted(one.name for one in folder.iterdir())
+    return sorted(path.name for path in folder.iterdir())
 
 
 def test_file_is_replaced_and_nothing_else_is_left(tmp_path: Path) -> None:
@@ -37,8 +37,8 @@ def test_failure_inside_the_block_leaves_every_file_as_it_was(tmp_path: Path) ->
         pytest.raises(ZeroDivisionError),
         whole_files(tmp_path / "a.txt", tmp_path / "b.txt") as fresh,
     ):
-        for one in fresh:
-            one.write_text("new")
+        for path in fresh:
+            path.write_text("new")
         raise ZeroDivisionError
     assert names(tmp_path) == ["a.txt"]
     assert (tmp_path / "a.txt").read_text() == "old"
@@ -62,9 +62,9 @@ def test_disk_that_turns_out_to_be_full_leaves_every_file_as_it_was(
 def test_long_names_that_begin_alike_are_files_of_their_own(tmp_path: Path) -> None:
     paths = [tmp_path / f"{'a' * 60}-{place}" for place in range(2)]
     with whole_files(*paths) as fresh:
-        for place, one in enumerate(fresh):
-            one.write_text(str(place))
-    assert [one.read_text() for one in paths] == ["0", "1"]
+        for place, path in enumerate(fresh):
+            path.write_text(str(place))
+    assert [path.read_text() for path in paths] == ["0", "1"]
 
 
 def test_synced_file_has_its_place_on_the_disk(
@@ -72,10 +72,10 @@ def test_synced_file_has_its_place_on_the_disk(
 ) -> None:
     synced: list[tuple[bool, list[str]]] = []
 
-    def told(handle: int) -> None:
+    def record_mode(handle: int) -> None:
         synced.append((stat.S_ISDIR(os.fstat(handle).st_mode), names(tmp_path)))
 
-    monkeypatch.setattr("benchdesign.foundation.atomic_files.os.fsync", told)
+    monkeypatch.setattr("benchdesign.foundation.atomic_files.os.fsync", record_mode)
     write_atomically(tmp_path / "a.txt", "text")
     assert not synced
     write_atomically(tmp_path / "b.txt", "text", synced=True)

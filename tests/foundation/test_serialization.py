@@ -60,13 +60,13 @@ def make_outer() -> Outer:
 
 def test_a_bundle_reads_back_as_it_was_written(tmp_path: Path) -> None:
     save_bundle(tmp_path / "one.npz", make_outer())
-    found = load_bundle(tmp_path / "one.npz", Outer)
-    assert found.inner == make_outer().inner
-    assert found.by_id[3][0] == 0.5
-    assert np.isnan(found.by_id[3][1])
-    assert found.size == float("inf")
-    assert found.folder == Path("here")
-    np.testing.assert_array_equal(found.rates, [0.1, np.nan])
+    bundle = load_bundle(tmp_path / "one.npz", Outer)
+    assert bundle.inner == make_outer().inner
+    assert bundle.by_id[3][0] == 0.5
+    assert np.isnan(bundle.by_id[3][1])
+    assert bundle.size == float("inf")
+    assert bundle.folder == Path("here")
+    np.testing.assert_array_equal(bundle.rates, [0.1, np.nan])
 
 
 def test_json_has_no_nan_or_infinity() -> None:
@@ -91,7 +91,7 @@ def test_json_is_written_whole_with_sorted_keys(tmp_path: Path) -> None:
     write_json(tmp_path / "one.json", {"b": 1, "a": "\ud800"})
     assert (tmp_path / "one.json").read_text("ascii").index('"a"') < 10
     assert read_json(tmp_path / "one.json") == {"a": "\ud800", "b": 1}
-    assert [one.name for one in tmp_path.iterdir()] == ["one.json"]
+    assert [path.name for path in tmp_path.iterdir()] == ["one.json"]
 
 
 def test_what_is_no_data_is_refused() -> None:

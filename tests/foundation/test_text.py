@@ -18,7 +18,7 @@ from benchdesign.foundation.text import (
 
 
 @pytest.mark.parametrize(
-    ("text", "shown"),
+    ("text", "displayed"),
     [
         ("plain", "plain"),
         ("[/INST] x[0] \x1b]0;hi\x07", "[/INST] x[0] ␛]0;hi␇"),
@@ -36,8 +36,8 @@ from benchdesign.foundation.text import (
         ("naïve 東京", "naïve 東京"),
     ],
 )
-def test_what_is_invisible_or_dangerous_becomes_visible(text: str, shown: str) -> None:
-    assert display(text) == shown
+def test_what_is_invisible_or_dangerous_becomes_visible(text: str, displayed: str) -> None:
+    assert display(text) == displayed
 
 
 def test_lines_stay_when_asked() -> None:
@@ -114,12 +114,12 @@ def test_fitted_text_takes_exactly_its_cells(text: str, cut: str, align: str) ->
 
 @pytest.mark.parametrize("text", MULTILINGUAL)
 def test_a_cut_leaves_every_grapheme_whole(text: str) -> None:
-    shown = display(text)
-    graphemes = [shown[start:end] for start, end, _ in split_graphemes(shown)[0]]
-    for width in range(2, cell_len(shown)):
-        start = ellipsis(shown, width).removesuffix("…")
+    displayed = display(text)
+    graphemes = [displayed[start:end] for start, end, _ in split_graphemes(displayed)[0]]
+    for width in range(2, cell_len(displayed)):
+        start = ellipsis(displayed, width).removesuffix("…")
         assert start in {"".join(graphemes[:n]) for n in range(len(graphemes) + 1)}
-        end = ellipsis_start(shown, width).removeprefix("…")
+        end = ellipsis_start(displayed, width).removeprefix("…")
         assert end in {"".join(graphemes[n:]) for n in range(len(graphemes) + 1)}
 
 

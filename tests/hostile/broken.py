@@ -337,7 +337,9 @@ plain(
 plain(
     "a thousand choices",
     "a.jsonl",
-    b"".join(record_line(id=at, choices=[f"c{one}" for one in range(1000)]) for at in range(3)),
+    b"".join(
+        record_line(id=at, choices=[f"c{number}" for number in range(1000)]) for at in range(3)
+    ),
     Loads(3),
 )
 plain("a million empty lines", "a.jsonl", b"\n" * 1_000_000 + lines(), Loads(N_ROWS))

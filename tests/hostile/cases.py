@@ -13,9 +13,9 @@ N_ROWS = 8
 
 @dataclass(frozen=True)
 class Refused:
-    """One line on standard error that holds `said`, and exit code 2."""
+    """One line on standard error that holds `message`, and exit code 2."""
 
-    said: str
+    message: str
 
 
 @dataclass(frozen=True)

@@ -14,17 +14,17 @@ from tests.hostile.cases import CASES, BadFile, Loads, Refused
 
 __all__ = ["BY_NAME", "CASES", "BadFile", "Loads", "Refused"]
 
-BY_NAME = {one.name: one for one in CASES}
+BY_NAME = {case.name: case for case in CASES}
 assert len(BY_NAME) == len(CASES), "two cases of one name"
 
 
 def main(folder: Path) -> None:
     """Write every case into a folder of its own."""
-    for number, one in enumerate(CASES):
+    for number, case in enumerate(CASES):
         place = folder / f"{number:03d}"
         place.mkdir(parents=True)
-        print(place, one.name, one.outcome, sep="\t")
-        one.build(place)
+        print(place, case.name, case.outcome, sep="\t")
+        case.build(place)
 
 
 if __name__ == "__main__":

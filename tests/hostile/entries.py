@@ -50,13 +50,13 @@ def load_and_write_back(path: Path) -> None:
     out = path.parent / f"out{benchmark.source.suffix}"
     write_benchmark(benchmark, out, keep=range(len(benchmark)))
     again = load_benchmark(out)
-    if any(one.kind == "skipped-row" for one in benchmark.findings):
+    if any(finding.kind == "skipped-row" for finding in benchmark.findings):
         # Without the rows that could not be read a file may look like another kind of table.
         return
     if [item.text for item in again] != [item.text for item in benchmark]:
         raise NotIdenticalError("texts")
-    if [repr(again.record(one)) for one in again] != [
-        repr(benchmark.record(one)) for one in benchmark
+    if [repr(again.record(item)) for item in again] != [
+        repr(benchmark.record(item)) for item in benchmark
     ]:
         raise NotIdenticalError("records")
 
@@ -137,8 +137,8 @@ def workspace(folder: Path, data: bytes) -> None:
     from benchdesign.workspace.workspace import Workspace
 
     name = _WORKSPACE_FILES[data[0] % len(_WORKSPACE_FILES)] if data else "ui.json"
-    for one in ("maps", "results"):
-        (folder / one).mkdir()
+    for subfolder in ("maps", "results"):
+        (folder / subfolder).mkdir()
     shutil.copy(_workspace() / "workspace.json", folder)
     (folder / name).write_bytes(data[1:])
     if name == "config.toml":
@@ -215,9 +215,9 @@ def run_entry(name: str, folder: Path, data: bytes) -> str:
     try:
         ENTRIES[name](folder, data)
     except BenchdesignError as error:
-        said = str(error)
-        if "\n" in said or "\r" in said:
-            return f"message of several lines: {said!r}"
+        message = str(error)
+        if "\n" in message or "\r" in message:
+            return f"message of several lines: {message!r}"
         if error.exit_code not in (1, 2):
             return f"exit code {error.exit_code}"
     return ""

@@ -35,9 +35,9 @@ def finished(folder: Path) -> Path:
 
 def files_of(folder: Path) -> dict[str, bytes]:
     return {
-        str(one.relative_to(folder)): one.read_bytes()
-        for one in sorted(folder.rglob("*"))
-        if one.is_file() and one.name != "lock"
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file() and path.name != "lock"
     }
 
 
@@ -126,7 +126,7 @@ def _read_only_for_a_report(folder: Path, *ask: str) -> Ended:
 def _write_results(folder: Path) -> None:
     lines = (folder / "animals.jsonl").read_bytes().splitlines()
     ids = [json.loads(line)["id"] for line in lines]
-    rows = "".join(f"{one},m,{place % 2}\n" for place, one in enumerate(ids))
+    rows = "".join(f"{item_id},m,{place % 2}\n" for place, item_id in enumerate(ids))
     (folder / "results.csv").write_text(f"item,model,score\n{rows}", "utf-8")
 
 
@@ -218,11 +218,13 @@ def two_deciders(folder: Path) -> tuple[int, int]:
     """Two processes decide at once; returns how many were told it is saved, and how many are."""
     finished(folder)
     ids = [f"p-{row}" for row in range(12)]
-    children = [command(folder, "decide", "animals-workspace", one, "accept") for one in ids]
-    ended = [one.wait() for one in children]
-    assert all(one.code == 0 or one.is_one_line for one in ended), ended
+    children = [
+        command(folder, "decide", "animals-workspace", item_id, "accept") for item_id in ids
+    ]
+    ended = [child.wait() for child in children]
+    assert all(ending.code == 0 or ending.is_one_line for ending in ended), ended
     with Workspace.open(folder / "animals-workspace", access="read") as workspace:
-        return sum(one.code == 0 for one in ended), len(workspace.decisions)
+        return sum(ending.code == 0 for ending in ended), len(workspace.decisions)
 
 
 def clock_going_backwards(folder: Path) -> list[str]:
@@ -301,12 +303,12 @@ def tell_all() -> Iterator[tuple[str, str, str]]:
             folder = Path(place) / "w"
             folder.mkdir()
             ended = stage(folder)
-            said = ended.err.strip().replace(f"{folder}/", "").replace("|", "\\|")
-            yield name, said, str(ended.code)
+            message = ended.err.strip().replace(f"{folder}/", "").replace("|", "\\|")
+            yield name, message, str(ended.code)
     with tempfile.TemporaryDirectory(prefix="benchdesign-") as place:
         saved, there = two_deciders(Path(place))
-        said = f"{saved} of 12 at once were told that they are saved, and {there} are in the log"
-        yield "twelve processes decide at once", said, "0 or 1"
+        message = f"{saved} of 12 at once were told that they are saved, and {there} are in the log"
+        yield "twelve processes decide at once", message, "0 or 1"
         order = ", ".join(clock_going_backwards(Path(place)))
         yield "clock going backwards", f"decisions stay in the order made ({order})", "0"
         (Path(place) / "one").mkdir()

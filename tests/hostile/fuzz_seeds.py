@@ -56,12 +56,12 @@ TASK = (
 
 def seeds(name: str) -> Iterator[bytes]:
     """Yield good inputs of one entry."""
-    made = {
+    makers = {
         "JSON Lines": _lines,
         "JSON": _json,
         "CSV": _csv,
         "results": _results,
-        "template": lambda: (one.encode() for one in TEMPLATES),
+        "template": lambda: (template.encode() for template in TEMPLATES),
         "workspace": _workspaces,
         "Parquet": _parquet,
         "Arrow": _arrow,
@@ -69,7 +69,7 @@ def seeds(name: str) -> Iterator[bytes]:
         "dictionary": _dictionaries,
         "saved dataset": _datasets,
     }
-    yield from made[name]()
+    yield from makers[name]()
 
 
 def _lines() -> Iterator[bytes]:
@@ -102,8 +102,8 @@ def _results() -> Iterator[bytes]:
         [inspect_sample("q0", "What is 0 plus 0?", "C"), inspect_sample("q1", "b", 0.5)]
     )
     stats = [{"instance_id": "q0", "split": "test", "stats": [helm_stat("exact_match", 1.0)]}]
-    samples = "\n".join(lm_eval_line(at, one, acc=1.0) for at, one in enumerate(records))
-    made = {
+    samples = "\n".join(lm_eval_line(at, record, acc=1.0) for at, record in enumerate(records))
+    contents = {
         "samples_task_2025-03-01T10-00-00.123456.jsonl": samples.encode(),
         "a.json": json.dumps(log).encode(),
         "per_instance_stats.json": json.dumps(stats).encode(),
@@ -113,7 +113,7 @@ def _results() -> Iterator[bytes]:
         b'"references": [{"output": {"text": "0"}, "tags": ["correct"]}]}]',
         "run_spec.json": b'{"name": "x", "adapter_spec": {"model": "lab/m"}}',
     }
-    for name, data in made.items():
+    for name, data in contents.items():
         for extra in (0, len(_RESULTS)):
             yield bytes([_RESULTS.index(name) + extra]) + data
     with tempfile.TemporaryDirectory() as folder:
@@ -167,21 +167,21 @@ def _tables() -> Iterator[object]:
 def _parquet() -> Iterator[bytes]:
     import pyarrow.parquet as pq
 
-    for one in _tables():
+    for arrow_table in _tables():
         for compression in ("none", "snappy", "zstd"):
             out = io.BytesIO()
-            pq.write_table(one, out, compression=compression)
+            pq.write_table(arrow_table, out, compression=compression)
             yield out.getvalue()
 
 
 def _arrow() -> Iterator[bytes]:
     import pyarrow as pa
 
-    for one in _tables():
+    for arrow_table in _tables():
         for opened in (pa.ipc.new_file, pa.ipc.new_stream):
             out = io.BytesIO()
-            with opened(out, one.schema) as writer:  # type: ignore[attr-defined]
-                writer.write_table(one)
+            with opened(out, arrow_table.schema) as writer:  # type: ignore[attr-defined]
+                writer.write_table(arrow_table)
             yield out.getvalue()
 
 

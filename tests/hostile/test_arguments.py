@@ -72,19 +72,19 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     return tmp_path
 
 
-@pytest.mark.parametrize(("arguments", "said"), REFUSED)
+@pytest.mark.parametrize(("arguments", "message"), REFUSED)
 def test_argument_that_can_be_nothing_is_refused(
-    arguments: tuple[str, ...], said: str, folder: Path, capsys: pytest.CaptureFixture[str]
+    arguments: tuple[str, ...], message: str, folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     quiet = ("-q",) if arguments[0] in ("run", "coverage", "check", "models") else ()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         code = run_command((*arguments, *quiet))
-    told = capsys.readouterr()
-    assert (code, told.out) == (2, ""), told.err
-    assert told.err.startswith("benchdesign: ")
-    assert told.err.count("\n") == 1
-    assert said in told.err
+    captured = capsys.readouterr()
+    assert (code, captured.out) == (2, ""), captured.err
+    assert captured.err.startswith("benchdesign: ")
+    assert captured.err.count("\n") == 1
+    assert message in captured.err
 
 
 def test_workspace_that_is_damaged_is_no_wrong_name(

@@ -54,7 +54,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     inner = tmp_path / "one" / "two" / "three"
     inner.mkdir(parents=True)
     yield inner
-    assert not [one for one in tmp_path.rglob("*") if one.name in {"hacked", "escape.jsonl"}]
+    assert not [path for path in tmp_path.rglob("*") if path.name in {"hacked", "escape.jsonl"}]
 
 
 def build(name: str, folder: Path) -> tuple[BadFile, Path]:
@@ -63,7 +63,9 @@ def build(name: str, folder: Path) -> tuple[BadFile, Path]:
 
 def is_clean(line: str) -> bool:
     """Say whether nothing in a line could move a cursor or change direction."""
-    return line.isprintable() or all(one.isprintable() or one == " " for one in line)
+    return line.isprintable() or all(
+        character.isprintable() or character == " " for character in line
+    )
 
 
 @pytest.mark.parametrize("name", REFUSALS)
@@ -73,7 +75,7 @@ def test_bad_file_is_refused_by_name(name: str, folder: Path) -> None:
     with time_limit(LIMIT_S), pytest.raises(InputError, match=r"\. ?\S|\.\Z") as caught:
         load_benchmark(path)
     assert caught.value.exit_code == 2
-    assert bad.outcome.said in str(caught.value)
+    assert bad.outcome.message in str(caught.value)
 
 
 @pytest.mark.parametrize("name", REFUSALS)
@@ -85,12 +87,12 @@ def test_command_refuses_a_bad_file_in_one_printable_line(
     use_keywords(monkeypatch)
     with time_limit(LIMIT_S):
         code = run_command(["coverage", str(path), "--quiet"])
-    told = capsys.readouterr()
-    assert (code, told.out) == (2, "")
-    assert told.err.startswith("benchdesign: ")
-    assert told.err.count("\n") == 1
-    assert is_clean(told.err[:-1])
-    assert bad.outcome.said in told.err
+    captured = capsys.readouterr()
+    assert (code, captured.out) == (2, "")
+    assert captured.err.startswith("benchdesign: ")
+    assert captured.err.count("\n") == 1
+    assert is_clean(captured.err[:-1])
+    assert bad.outcome.message in captured.err
 
 
 @pytest.mark.parametrize("name", LOADS)
@@ -102,18 +104,18 @@ def test_bad_rows_are_counted_and_named_and_the_rest_is_written_back(
     with time_limit(LIMIT_S):
         benchmark = load_benchmark(path)
         assert len(benchmark) == bad.outcome.n_items
-        told = [one.message for one in benchmark.findings][:20]
-        first = [one for one in benchmark.findings if one.kind == bad.outcome.kind][:1]
-        assert bool(first) == bool(bad.outcome.kind), told
-        assert all(bad.outcome.place in one.message for one in first), told
+        messages = [finding.message for finding in benchmark.findings][:20]
+        first = [finding for finding in benchmark.findings if finding.kind == bad.outcome.kind][:1]
+        assert bool(first) == bool(bad.outcome.kind), messages
+        assert all(bad.outcome.place in finding.message for finding in first), messages
         out = folder / f"out{benchmark.source.suffix}"
         write_benchmark(benchmark, out, keep=range(len(benchmark)))
         again = load_benchmark(out)
     assert [item.text for item in again] == [item.text for item in benchmark]
     assert [item.content for item in again] == [item.content for item in benchmark]
     # As text: not-a-number is not equal to itself.
-    assert [repr(again.record(one)) for one in again] == [
-        repr(benchmark.record(one)) for one in benchmark
+    assert [repr(again.record(item)) for item in again] == [
+        repr(benchmark.record(item)) for item in benchmark
     ]
 
 
@@ -125,11 +127,11 @@ def test_command_measures_what_loads(
     use_keywords(monkeypatch)
     with time_limit(LIMIT_S):
         code = run_command(["coverage", str(path)])
-    told = capsys.readouterr()
+    captured = capsys.readouterr()
     assert code == 0
-    assert "concepts that can be judged" in told.out
-    assert told.err.count("note: ") >= min(len(load_benchmark(path).findings), 5)
-    assert all(map(is_clean, (told.out + told.err).splitlines()))
+    assert "concepts that can be judged" in captured.out
+    assert captured.err.count("note: ") >= min(len(load_benchmark(path).findings), 5)
+    assert all(map(is_clean, (captured.out + captured.err).splitlines()))
 
 
 def test_corpus_is_as_large_as_promised() -> None:

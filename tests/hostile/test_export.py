@@ -83,20 +83,20 @@ def hostile_analysis(payloads: tuple[str, ...]) -> Analysis:
         return f"{payloads[at % len(payloads)]} {text}"
 
     def items(set_name: str) -> tuple[Item, ...]:
-        found = getattr(analysis, set_name)
+        item_set = getattr(analysis, set_name)
         return tuple(
             replace(
-                one,
-                text=spoilt(one.text, one.row),
-                content=((0, len(spoilt(one.text, one.row))),),
-                prompt=spoilt(one.prompt, one.row),
-                category=spoilt(one.category or "", one.row % 7),
-                source=spoilt("", one.row),
-                choices=(spoilt("a", one.row), spoilt("b", one.row)),
-                answer=spoilt("a", one.row),
+                item,
+                text=spoilt(item.text, item.row),
+                content=((0, len(spoilt(item.text, item.row))),),
+                prompt=spoilt(item.prompt, item.row),
+                category=spoilt(item.category or "", item.row % 7),
+                source=spoilt("", item.row),
+                choices=(spoilt("a", item.row), spoilt("b", item.row)),
+                answer=spoilt("a", item.row),
                 answer_index=0,
             )
-            for one in found.items
+            for item in item_set.items
         )
 
     table = analysis.dictionary.table
@@ -107,7 +107,9 @@ def hostile_analysis(payloads: tuple[str, ...]) -> Analysis:
         model=every,
         table=replace(table, label=labels, label_source=labels),
     )
-    places = [Path(one.replace("/", "_").replace("\0", "") + ".jsonl") for one in payloads[:2]]
+    places = [
+        Path(payload.replace("/", "_").replace("\0", "") + ".jsonl") for payload in payloads[:2]
+    ]
     return replace(
         analysis,
         benchmark=replace(analysis.benchmark, items=items("benchmark"), name=every, path=places[0]),
@@ -117,7 +119,7 @@ def hostile_analysis(payloads: tuple[str, ...]) -> Analysis:
             analysis.areas,
             names=tuple(spoilt(name, at) for at, name in enumerate(analysis.areas.names)),
         ),
-        findings=tuple(Finding("x", one, (0,)) for one in payloads),
+        findings=tuple(Finding("x", payload, (0,)) for payload in payloads),
     )
 
 
@@ -136,12 +138,12 @@ class Tags(HTMLParser):
 
     def __init__(self, html: str) -> None:
         super().__init__()
-        self.found: list[tuple[str, dict[str, str]]] = []
+        self.tags: list[tuple[str, dict[str, str]]] = []
         self.feed(html)
         self.close()
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, {name: value or "" for name, value in attrs}))
+        self.tags.append((tag, {name: value or "" for name, value in attrs}))
 
 
 ALIEN = {"script", "style", "img", "iframe", "object", "embed", "link", "base", "form", "input"}
@@ -149,7 +151,7 @@ ALIEN |= {"video", "audio", "animate", "meta", "title", "body"}
 
 
 def test_page_holds_only_the_tags_it_was_written_with(report: ReportData) -> None:
-    tags = Tags(render_html(report)).found
+    tags = Tags(render_html(report)).tags
     names = [tag for tag, _ in tags]
     assert names.count("script") == names.count("style") == names.count("body") == 1
     assert not set(names) & (ALIEN - {"script", "style", "meta", "title", "body", "input"})
@@ -174,10 +176,10 @@ def test_markdown_renders_to_no_link_picture_or_tag(report: ReportData) -> None:
     ]
     for reader in readers:
         html = reader.render(render_markdown(report))
-        tags = Tags(html).found
+        tags = Tags(html).tags
         names = {tag for tag, _ in tags}
         assert not names & (ALIEN | {"svg", "details", "a", "h4", "h5", "h6"}), names
-        assert not [one for one in tags if [name for name in one[1] if name.startswith("on")]]
+        assert not [tag for tag in tags if [name for name in tag[1] if name.startswith("on")]]
         assert names <= {*("h1", "h2", "h3", "p", "table", "thead", "tbody", "tr", "th", "td")} | {
             *("ul", "ol", "li", "strong", "em", "code", "blockquote", "hr", "br", "pre"),
         }, names
@@ -216,7 +218,7 @@ def test_browser_runs_and_fetches_nothing_of_it(tmp_path: Path) -> None:
     if browser is None:
         pytest.skip("needs Chromium")
     with listener() as (address, seen):
-        report = hostile_report(tuple(one.replace(ADDRESS, address) for one in PAYLOADS))
+        report = hostile_report(tuple(payload.replace(ADDRESS, address) for payload in PAYLOADS))
         page = tmp_path / "report.html"
         page.write_text(render_html(report), "utf-8")
         done = subprocess.run(
@@ -232,7 +234,7 @@ def test_browser_runs_and_fetches_nothing_of_it(tmp_path: Path) -> None:
             check=True,
         )
     assert seen == []
-    assert "data-owned" not in Tags(done.stdout).found[0][1]
+    assert "data-owned" not in Tags(done.stdout).tags[0][1]
     # Nothing of it is even refused by the policy: it never was more than text.
     assert "CONSOLE" not in done.stderr
     assert "&lt;script&gt;" in done.stdout
@@ -282,10 +284,10 @@ def test_no_command_lets_item_text_reach_the_terminal_raw(
     ]
     for command in commands:
         code = run_command(command)
-        told = capsys.readouterr()
+        captured = capsys.readouterr()
         assert code in (0, 1, 2), command
-        assert "Something went wrong" not in told.err, (command, told.err)
-        for line in (told.out + told.err).splitlines():
+        assert "Something went wrong" not in captured.err, (command, captured.err)
+        for line in (captured.out + captured.err).splitlines():
             assert is_clean(line), (command, line)
 
 
@@ -301,7 +303,7 @@ def test_json_of_every_command_is_ascii_and_says_the_same(
         assert run_command(command) == 0
         out = capsys.readouterr().out
         assert out.isascii()
-        assert all(one.isprintable() for one in out.splitlines())
+        assert all(line.isprintable() for line in out.splitlines())
         json.loads(out)
 
 
@@ -314,5 +316,5 @@ def test_revision_of_hostile_sets_is_whole_and_reads_back(hostile_files: Path) -
     pool = {item.prompt for item in load_benchmark("b.jsonl")}
     assert len(after) > len(before)
     assert {item.prompt for item in after.items[len(before) :]} <= pool
-    outside = [one for one in hostile_files.rglob("*") if one.name in {"passwd", "hacked", "x"}]
+    outside = [path for path in hostile_files.rglob("*") if path.name in {"passwd", "hacked", "x"}]
     assert outside == []

@@ -36,10 +36,10 @@ def imported() -> None:
 
 @pytest.mark.parametrize("name", faults.TOLD)
 def test_fault_of_the_files_is_one_clear_line(name: str, tmp_path: Path) -> None:
-    code, said = SAID[name]
+    code, message = SAID[name]
     ended = faults.TOLD[name](tmp_path)
     assert (ended.code, ended.out, ended.is_one_line) == (code, "", True), ended.err
-    assert said in ended.err
+    assert message in ended.err
 
 
 @needs_disk
@@ -47,10 +47,10 @@ def test_fault_of_the_files_is_one_clear_line(name: str, tmp_path: Path) -> None
 def test_fault_of_the_disk_is_one_clear_line_and_leaves_what_was_there(
     name: str, tmp_path: Path
 ) -> None:
-    code, said = SAID[name]
+    code, message = SAID[name]
     ended = faults.NEED_DISK[name](tmp_path)
     assert (ended.code, ended.out, ended.is_one_line) == (code, "", True), ended.err
-    assert said in ended.err
+    assert message in ended.err
 
 
 def test_every_decision_said_to_be_saved_is_there_when_many_decide_at_once(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ Damage = Callable[[Path], object]
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+def model_folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("made")
     return {
         "gpt2": make_tiny_decoder(folder / "gpt2", "gpt2"),
@@ -58,9 +58,9 @@ def pipe(name: str) -> Damage:
 
 
 def without_tokenizer(folder: Path) -> None:
-    for one in folder.iterdir():
-        if one.name not in (CONFIG, WEIGHTS):
-            one.unlink()
+    for path in folder.iterdir():
+        if path.name not in (CONFIG, WEIGHTS):
+            path.unlink()
 
 
 DAMAGES: dict[str, tuple[Damage, str]] = {
@@ -101,12 +101,12 @@ DAMAGES: dict[str, tuple[Damage, str]] = {
 @pytest.mark.parametrize("family", ["gpt2", "bert"])
 @pytest.mark.parametrize("name", DAMAGES)
 def test_damaged_folder_of_a_model_is_refused(
-    name: str, family: str, made: dict[str, Path], tmp_path: Path
+    name: str, family: str, model_folders: dict[str, Path], tmp_path: Path
 ) -> None:
-    damage, said = DAMAGES[name]
-    folder = shutil.copytree(made[family], tmp_path / "model")
+    damage, message = DAMAGES[name]
+    folder = shutil.copytree(model_folders[family], tmp_path / "model")
     damage(folder)
-    with pytest.raises(InputError, match=said) as caught:
+    with pytest.raises(InputError, match=message) as caught:
         ReferenceModel.from_spec(folder, hook_points=[POINT])
     assert str(folder) in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -81,10 +81,10 @@ def whole_job(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, str]
     """A run on a few items of the example: its folder, what it printed and what it tried."""
     folder, examples = tmp_path_factory.mktemp("job"), example_folder()
     for name, n_items in (("benchmark", 24), ("pool", 48)):
-        found = (examples / f"{name}.jsonl").read_bytes().splitlines(keepends=True)[:n_items]
-        (folder / f"{name}.jsonl").write_bytes(b"".join(found))
+        lines = (examples / f"{name}.jsonl").read_bytes().splitlines(keepends=True)[:n_items]
+        (folder / f"{name}.jsonl").write_bytes(b"".join(lines))
     ids = [json.loads(line)["id"] for line in (folder / "benchmark.jsonl").read_text().splitlines()]
-    scores = "".join(f"{one},m,{place % 2}\n" for place, one in enumerate(ids))
+    scores = "".join(f"{item_id},m,{place % 2}\n" for place, item_id in enumerate(ids))
     (folder / "results.csv").write_text(f"item,model,score\n{scores}")
     done, attempts = run_without_network(
         folder,
@@ -112,7 +112,7 @@ def test_whole_job_needs_no_network_and_tries_none(whole_job: tuple[Path, str, s
         ("export", "workspace", "--out", "again"),
         ("dictionary", "info", "1"),
     ],
-    ids=lambda one: one[0],
+    ids=lambda case: case[0],
 )
 def test_other_commands_need_no_network_and_try_none(
     arguments: tuple[str, ...], whole_job: tuple[Path, str, str]
@@ -123,19 +123,19 @@ def test_other_commands_need_no_network_and_try_none(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (("coverage", "hf:someone/something"), "hf:someone/something"),
         (("coverage", "a.jsonl", "--dictionary", "someone/something"), "someone/something"),
     ],
 )
 def test_hub_that_cannot_be_reached_is_one_line(
-    arguments: tuple[str, ...], said: str, tmp_path: Path
+    arguments: tuple[str, ...], message: str, tmp_path: Path
 ) -> None:
     (tmp_path / "a.jsonl").write_bytes(lines())
     done, attempts = run_without_network(tmp_path, *arguments, "--quiet")
     assert done.returncode == 2
     assert done.stderr.startswith("benchdesign: ")
     assert done.stderr.count("\n") == 1
-    assert said in done.stderr
+    assert message in done.stderr
     assert attempts

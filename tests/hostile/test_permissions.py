@@ -28,9 +28,9 @@ def folder() -> Iterator[Path]:
         path = Path(place)
         path.chmod(0o755)
         yield path
-        for one in (path, *path.rglob("*")):
-            if one.is_dir():
-                one.chmod(0o755)
+        for entry in (path, *path.rglob("*")):
+            if entry.is_dir():
+                entry.chmod(0o755)
 
 
 def as_somebody(folder: Path, *arguments: str) -> Child:
@@ -71,7 +71,7 @@ def file_in_an_unreadable_folder(folder: Path) -> str:
 @pytest.mark.parametrize(
     "build",
     [unreadable_file, unreadable_folder, unreadable_shard, file_in_an_unreadable_folder],
-    ids=lambda one: one.__name__,
+    ids=lambda case: case.__name__,
 )
 def test_what_may_not_be_read_is_named(build: Callable[[Path], str], folder: Path) -> None:
     name = build(folder)

@@ -21,14 +21,14 @@ TASK = "include: other.yaml\n"
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def finished_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     warm_up()
     return finished(tmp_path_factory.mktemp("made"))
 
 
 @pytest.fixture
-def folder(made: Path, tmp_path: Path) -> Path:
-    return shutil.copytree(made, tmp_path / "here")
+def folder(finished_folder: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(finished_folder, tmp_path / "here")
 
 
 @contextmanager
@@ -105,8 +105,8 @@ def test_results_file_of_lm_eval_that_is_a_pipe_is_passed_over(tmp_path: Path) -
 def test_corpus_that_is_a_pipe_is_refused(name: str, tmp_path: Path) -> None:
     from benchdesign.concepts.training.corpus import CorpusReader
 
-    said = rf"{name}: .*not a regular file"
-    with pipe(tmp_path / name) as path, pytest.raises(BenchdesignError, match=said):
+    message = rf"{name}: .*not a regular file"
+    with pipe(tmp_path / name) as path, pytest.raises(BenchdesignError, match=message):
         CorpusReader.open(path)
 
 
@@ -114,8 +114,8 @@ def test_corpus_that_is_a_pipe_is_refused(name: str, tmp_path: Path) -> None:
 def test_contexts_that_are_a_pipe_are_refused(name: str, tmp_path: Path) -> None:
     from benchdesign.concepts.training.context_files import read_contexts
 
-    said = rf"{name}: .*not a regular file"
-    with pipe(tmp_path / name) as path, pytest.raises(BenchdesignError, match=said):
+    message = rf"{name}: .*not a regular file"
+    with pipe(tmp_path / name) as path, pytest.raises(BenchdesignError, match=message):
         list(read_contexts(path))
 
 

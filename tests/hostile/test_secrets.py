@@ -36,8 +36,8 @@ def endpoint(answers: str) -> Iterator[tuple[str, list[str]]]:
 
         def label(self, body: bytes) -> None:
             asked = json.loads(json.loads(body)["messages"][1]["content"])
-            said = json.dumps({key: f"label {key}" for key in asked})
-            self.say({"choices": [{"message": {"content": said}}]})
+            answer = json.dumps({key: f"label {key}" for key in asked})
+            self.say({"choices": [{"message": {"content": answer}}]})
 
         def refuse(self, _: bytes) -> None:
             self.send_response(401, f"bad key {self.headers['Authorization']}\x1b[2J")
@@ -97,31 +97,40 @@ def test_key_is_sent_and_never_told_or_kept(
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     monkeypatch.setattr("time.sleep", lambda _: None)
     monkeypatch.setattr(Endpoint.__init__, "__defaults__", (None, 120.0, 2, lambda _: None))
-    made = make_tiny_dictionary(tmp_path / "dictionary", model=tmp_path / "model")
+    dictionary = make_tiny_dictionary(tmp_path / "dictionary", model=tmp_path / "model")
     write_contexts([make_contexts(number, "cat") for number in range(3)], tmp_path / "c.jsonl")
     with endpoint(answers) as (url, keys):
         code = run_command(
             [
-                *("dictionary", "label", str(made), "--endpoint", url, "--llm", "tiny", "--yes"),
+                *(
+                    "dictionary",
+                    "label",
+                    str(dictionary),
+                    "--endpoint",
+                    url,
+                    "--llm",
+                    "tiny",
+                    "--yes",
+                ),
                 *("--contexts", str(tmp_path / "c.jsonl"), "--out", str(tmp_path / "out"), "-q"),
             ]
         )
-    told = capsys.readouterr()
-    assert code == (0 if answers == "label" else 1), told.err
+    captured = capsys.readouterr()
+    assert code == (0 if answers == "label" else 1), captured.err
     assert keys[0] == f"Bearer {KEY}"
-    assert not [one for one in keys if one.startswith("elsewhere")]
-    assert KEY not in told.out + told.err
-    assert "\x1b" not in told.out + told.err
-    kept = [one for one in tmp_path.rglob("*") if one.is_file()]
-    assert [one for one in kept if KEY.encode() in one.read_bytes()] == []
+    assert not [key for key in keys if key.startswith("elsewhere")]
+    assert KEY not in captured.out + captured.err
+    assert "\x1b" not in captured.out + captured.err
+    kept = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert [path for path in kept if KEY.encode() in path.read_bytes()] == []
 
 
 def test_no_option_takes_a_key(capsys: pytest.CaptureFixture[str]) -> None:
     run_command(["dictionary", "label", "--help"])
-    told = capsys.readouterr().out
-    assert "--endpoint" in told
-    assert "key" not in [word.strip("-").lower() for word in told.split() if word[:2] == "--"]
-    assert "BENCHDESIGN_API_KEY" in told
+    captured = capsys.readouterr().out
+    assert "--endpoint" in captured
+    assert "key" not in [word.strip("-").lower() for word in captured.split() if word[:2] == "--"]
+    assert "BENCHDESIGN_API_KEY" in captured
 
 
 def test_preferences_show_no_key(
@@ -140,8 +149,10 @@ def test_password_in_an_address_is_refused_without_saying_it() -> None:
 
 
 def test_key_that_is_no_header_is_not_told() -> None:
-    one = Endpoint("http://127.0.0.1:9/v1", "tiny", key=f"{KEY}\nX: y", wait=lambda _: None)
+    chat_endpoint = Endpoint(
+        "http://127.0.0.1:9/v1", "tiny", key=f"{KEY}\nX: y", wait=lambda _: None
+    )
     with pytest.raises(EndpointError) as caught:
-        one.ask("a", "b")
+        chat_endpoint.ask("a", "b")
     assert KEY not in str(caught.value)
-    assert KEY not in repr(one)
+    assert KEY not in repr(chat_endpoint)

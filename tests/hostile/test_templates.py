@@ -121,12 +121,12 @@ def test_command_refuses_a_hostile_template_in_one_printable_line(
     Path("t.j2").write_text(HOSTILE[name])
     with time_limit(LIMIT_S):
         code = run_command(["run", "a.jsonl", "--template", "t.j2", "--out", "out", "--quiet"])
-    told = capsys.readouterr()
-    assert (code, told.out) == (2, "")
-    assert "a.jsonl:1: template: " in told.err
-    assert told.err.count("\n") == 1
-    assert is_clean(told.err[:-1])
-    assert {one.name for one in tmp_path.iterdir()} <= {"a.jsonl", "t.j2", "own-cache"}
+    captured = capsys.readouterr()
+    assert (code, captured.out) == (2, "")
+    assert "a.jsonl:1: template: " in captured.err
+    assert captured.err.count("\n") == 1
+    assert is_clean(captured.err[:-1])
+    assert {path.name for path in tmp_path.iterdir()} <= {"a.jsonl", "t.j2", "own-cache"}
 
 
 @pytest.mark.parametrize(
@@ -146,11 +146,11 @@ def test_template_that_is_no_text_is_refused_by_name(
     else:
         Path("t.j2").write_bytes(content)
     code = run_command(["run", "a.jsonl", "--template", "t.j2", "--out", "out", "--quiet"])
-    told = capsys.readouterr()
+    captured = capsys.readouterr()
     assert code in (0, 2)
     if code:
-        assert "t.j2" in told.err
-        assert told.err.count("\n") == 1
+        assert "t.j2" in captured.err
+        assert captured.err.count("\n") == 1
 
 
 def test_template_cannot_change_the_record() -> None:

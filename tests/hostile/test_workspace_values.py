@@ -17,14 +17,14 @@ OTHER_KINDS = (None, [1], "x", -5, {"a": [1]}, True, 1.5)
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def finished_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     warm_up()
     return finished(tmp_path_factory.mktemp("made"))
 
 
 @pytest.fixture
-def folder(made: Path, tmp_path: Path) -> Path:
-    return shutil.copytree(made, tmp_path / "here")
+def folder(finished_folder: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(finished_folder, tmp_path / "here")
 
 
 def change(folder: Path, file: str, where: str, value: Any) -> None:

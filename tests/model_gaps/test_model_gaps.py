@@ -27,8 +27,8 @@ def make_topical_map(rng: np.random.Generator, topics: NDArray[np.int64]) -> Con
     for topic in topics:
         chance = np.full(TOPICS * CONCEPTS, 0.01)
         chance[topic * CONCEPTS : (topic + 1) * CONCEPTS] = 0.3
-        shown = np.flatnonzero(rng.random(len(chance)) < chance)
-        rows.append({int(concept): float(rng.gamma(2.0)) for concept in shown})
+        concept_ids = np.flatnonzero(rng.random(len(chance)) < chance)
+        rows.append({int(concept): float(rng.gamma(2.0)) for concept in concept_ids})
     return make_map(
         rows, n_concepts=TOPICS * CONCEPTS, n_tokens=rng.integers(5, 90, len(topics)).tolist()
     )
@@ -40,28 +40,28 @@ def answer(rng: np.random.Generator, chance: NDArray[np.float64] | float, n: int
 
 def test_paper_score_is_the_mean_score_weighted_by_saliency() -> None:
     items = make_map([{0: 3.0}, {0: 1.0, 1: 2.0}, {}], n_concepts=3)
-    (found,) = measure_models(
+    (model_gaps,) = measure_models(
         items,
         {"m": np.asarray([1.0, 0.0, 1.0])},
         make_dictionary(["a", "b", "c"]),
         rng=np.random.default_rng(0),
     )
-    assert found.concepts.chi_model[:2].tolist() == [0.75, 0.0]
-    assert np.isnan(found.concepts.chi_model[2])
-    assert found.overall == pytest.approx(2 / 3)
+    assert model_gaps.concepts.chi_model[:2].tolist() == [0.75, 0.0]
+    assert np.isnan(model_gaps.concepts.chi_model[2])
+    assert model_gaps.overall == pytest.approx(2 / 3)
 
 
 def test_items_without_a_result_do_not_count() -> None:
     items = make_map([{0: 3.0}, {0: 1.0}], n_concepts=1)
-    (found,) = measure_models(
+    (model_gaps,) = measure_models(
         items,
         {"m": np.asarray([np.nan, 0.5])},
         make_dictionary(["a"]),
         rng=np.random.default_rng(0),
     )
-    assert found.n_items == 1
-    assert found.concepts.chi_model.tolist() == [0.5]
-    assert found.concepts.n_items.tolist() == [1]
+    assert model_gaps.n_items == 1
+    assert model_gaps.concepts.chi_model.tolist() == [0.5]
+    assert model_gaps.concepts.n_items.tolist() == [1]
 
 
 def test_joint_paper_score_is_the_mean_over_benchmarks_that_show_the_concept() -> None:
@@ -77,25 +77,25 @@ def test_joint_paper_score_is_the_mean_over_benchmarks_that_show_the_concept() -
 
 def test_a_concept_with_few_items_is_not_judged() -> None:
     items = make_map([{0: 1.0}] * 9 + [{}] * 30, n_concepts=1)
-    (found,) = measure_models(
+    (model_gaps,) = measure_models(
         items,
         {"m": np.asarray([0.0] * 9 + [1.0] * 30)},
         make_dictionary(["a"]),
         rng=np.random.default_rng(0),
     )
-    assert found.concepts.standing(0) == Rating.TOO_FEW
-    assert np.isnan(found.concepts.q_value[0])
+    assert model_gaps.concepts.standing(0) == Rating.TOO_FEW
+    assert np.isnan(model_gaps.concepts.q_value[0])
 
 
 def test_interval_holds_the_score_and_is_a_point_where_all_items_score_alike() -> None:
     items = make_map([{0: 1.0, 1: 1.0}] * 20 + [{0: 1.0}] * 20, n_concepts=2)
-    (found,) = measure_models(
+    (model_gaps,) = measure_models(
         items,
         {"m": np.asarray([1.0] * 20 + [0.0] * 20)},
         make_dictionary(["a", "b"]),
         rng=np.random.default_rng(0),
     )
-    scores = found.concepts
+    scores = model_gaps.concepts
     assert scores.low[0] < scores.chi_model[0] == 0.5 < scores.high[0]
     assert scores.low[1] == scores.chi_model[1] == scores.high[1] == 1.0
 
@@ -103,7 +103,7 @@ def test_interval_holds_the_score_and_is_a_point_where_all_items_score_alike() -
 def test_scores_that_have_nothing_to_do_with_concepts_give_no_findings() -> None:
     rng = np.random.default_rng(1)
     items = make_topical_map(rng, rng.integers(0, TOPICS, 600))
-    tested = found = area_found = 0
+    tested = n_weak = area_found = 0
     settings = ModelGapSettings(n_bootstrap=0, poor=0.0)
     for _ in range(20):
         scores = {"m": answer(rng, 0.8, 600)}
@@ -112,10 +112,10 @@ def test_scores_that_have_nothing_to_do_with_concepts_give_no_findings() -> None
         )
         assert result.areas is not None
         tested += int((~np.isnan(result.concepts.p_value)).sum())
-        found += int((result.concepts.q_value <= 0.05).sum())
+        n_weak += int((result.concepts.q_value <= 0.05).sum())
         area_found += int((result.areas.q_value <= 0.05).sum())
     assert tested == 20 * TOPICS * CONCEPTS
-    assert found <= 0.05 * tested
+    assert n_weak <= 0.05 * tested
     assert area_found <= 0.05 * 20 * TOPICS
 
 
@@ -124,12 +124,12 @@ def test_a_planted_weakness_is_found_as_an_area_and_holds_on_the_other_half() ->
     topics = rng.integers(0, TOPICS, 600)
     items = make_topical_map(rng, topics)
     scores = {"m": answer(rng, np.where(topics == 2, 0.3, 0.7), 600)}
-    (found,) = measure_models(items, scores, DICTIONARY, rng=rng, areas=AREAS)
-    ((area, concepts),) = found.profile()
+    (model_gaps,) = measure_models(items, scores, DICTIONARY, rng=rng, areas=AREAS)
+    ((area, concepts),) = model_gaps.profile()
     assert area.name == "topic 2"
     assert area.standing == Rating.VERY_POOR
     assert {concept.unit // CONCEPTS for concept in concepts} == {2}
-    (held_out,) = found.held_out
+    (held_out,) = model_gaps.held_out
     assert held_out.name == "topic 2"
     assert held_out.gap_held_out < -0.1
     assert held_out.p_held_out < 0.01
@@ -142,8 +142,8 @@ def test_long_items_being_hard_does_not_make_their_concepts_weak() -> None:
     rows = [row | {1: 1.0} for row in rows]
     items = make_map(rows, n_concepts=2, n_tokens=np.where(long, 80, 10).tolist())
     scores = {"m": answer(rng, np.where(long, 0.4, 0.9), 600)}
-    (found,) = measure_models(items, scores, make_dictionary(["long", "any"]), rng=rng)
-    assert found.concepts.standing(0) not in (Rating.POOR, Rating.VERY_POOR)
+    (model_gaps,) = measure_models(items, scores, make_dictionary(["long", "any"]), rng=rng)
+    assert model_gaps.concepts.standing(0) not in (Rating.POOR, Rating.VERY_POOR)
 
 
 def test_what_is_hard_for_every_model_is_not_the_weakness_of_one() -> None:
@@ -170,10 +170,10 @@ def test_a_paired_comparison_shows_where_one_model_is_better() -> None:
         "a": answer(rng, np.where(topics == 3, 0.2, 0.7), 600),
         "b": answer(rng, 0.7, 600),
     }
-    found = compare_models(items, scores, DICTIONARY, models=("a", "b"), rng=rng, areas=AREAS)
-    assert found.areas is not None
-    assert found.areas.weak().tolist() == [3]
-    assert found.overall == pytest.approx((scores["a"] - scores["b"]).mean())
+    comparison = compare_models(items, scores, DICTIONARY, models=("a", "b"), rng=rng, areas=AREAS)
+    assert comparison.areas is not None
+    assert comparison.areas.weak().tolist() == [3]
+    assert comparison.overall == pytest.approx((scores["a"] - scores["b"]).mean())
 
 
 def test_comparing_with_an_unknown_model_is_refused() -> None:
@@ -194,46 +194,48 @@ def test_weak_concepts_outside_weak_areas_are_grouped_by_the_items_that_show_the
     rows = [{0: 1.0, 1: 1.0, 2: 1.0, 4: 1.0}] * 60 + [{3: 1.0, 4: 1.0}] * 60 + [{4: 1.0}] * 200
     items = make_map(rows, n_concepts=5)
     scores = answer(rng, np.repeat([0.2, 0.2, 0.8], [60, 60, 200]), 320)
-    (found,) = measure_models(
+    (model_gaps,) = measure_models(
         items, {"m": scores}, make_dictionary(list("abcde")), rng=np.random.default_rng(0)
     )
-    assert sorted(sorted(group) for group in found.groups) == [[0, 1, 2], [3]]
-    assert [len(group) for group in found.other_groups()] == [len(one) for one in found.groups]
+    assert sorted(sorted(group) for group in model_gaps.groups) == [[0, 1, 2], [3]]
+    assert [len(group) for group in model_gaps.other_groups()] == [
+        len(group) for group in model_gaps.groups
+    ]
 
 
 def test_held_out_check_covers_single_concepts() -> None:
     rng = np.random.default_rng(9)
     items = make_map([{0: 1.0}] * 80 + [{1: 1.0}] * 240, n_concepts=2)
     scores = answer(rng, np.repeat([0.2, 0.8], [80, 240]), 320)
-    (found,) = measure_models(
+    (model_gaps,) = measure_models(
         items, {"m": scores}, make_dictionary(["a", "b"]), rng=np.random.default_rng(0)
     )
-    (held_out,) = found.held_out
+    (held_out,) = model_gaps.held_out
     assert (held_out.kind, held_out.name) == ("concept", "a")
     assert held_out.gap_found < -0.2 and held_out.gap_held_out < -0.2
 
 
 def test_items_that_show_no_concept_at_all_are_measured_overall() -> None:
-    (found,) = measure_models(
+    (model_gaps,) = measure_models(
         make_map([{}] * 6, n_concepts=2),
         {"m": np.asarray([1.0, 0.0] * 3)},
         make_dictionary(["a", "b"]),
         rng=np.random.default_rng(0),
     )
-    assert found.overall == 0.5
-    assert np.isnan(found.concepts.low).all()
+    assert model_gaps.overall == 0.5
+    assert np.isnan(model_gaps.concepts.low).all()
 
 
 def test_power_follows_the_number_of_items() -> None:
     rng = np.random.default_rng(6)
     rows = [{0: 1.0} if row % 4 == 0 else {} for row in range(400)]
-    (found,) = measure_models(
+    (model_gaps,) = measure_models(
         make_map(rows, n_concepts=1),
         {"m": answer(rng, 0.5, 400)},
         make_dictionary(["a"]),
         rng=rng,
     )
-    row = found.concepts.row(0)
+    row = model_gaps.concepts.row(0)
     # (1.96 + 0.84) ** 2 * 0.25 / 0.1 ** 2 = 196 items for 10 points, four times that for 5.
     assert row.needed_10 == pytest.approx(196, abs=4)
     assert row.needed_5 == pytest.approx(785, abs=12)
@@ -277,11 +279,11 @@ def test_scores_that_do_not_fit_are_refused(scores: dict[str, NDArray], message:
 
 def test_items_that_passed_are_counted_one_by_one() -> None:
     items = make_map([{0: 1.0}] * 12 + [{1: 1.0}] * 8, n_concepts=2)
-    (found,) = measure_models(
+    (model_gaps,) = measure_models(
         items,
         {"m": np.asarray([1.0] * 7 + [0.4] * 5 + [0.5] * 8)},
         make_dictionary(["a", "b"]),
         rng=np.random.default_rng(0),
     )
-    assert found.concepts.n_passed.tolist() == [7, 8]
-    assert found.concepts.n_items.tolist() == [12, 8]
+    assert model_gaps.concepts.n_passed.tolist() == [7, 8]
+    assert model_gaps.concepts.n_items.tolist() == [12, 8]

@@ -53,9 +53,12 @@ def test_two_weak_clusters_are_two_regions() -> None:
     vectors, labels = make_clusters(rng)
     weak = np.isin(labels, [1, 4])
     scores = (rng.random(len(labels)) < np.where(weak, 0.2, 0.9)).astype(float)
-    found = find_weak_regions(SearchTree.from_items(vectors), scores - scores.mean(), rng=rng)
-    assert len(found) == 2
-    assert sorted(int(np.bincount(labels[list(one.rows)]).argmax()) for one in found) == [1, 4]
+    regions = find_weak_regions(SearchTree.from_items(vectors), scores - scores.mean(), rng=rng)
+    assert len(regions) == 2
+    assert sorted(int(np.bincount(labels[list(region.rows)]).argmax()) for region in regions) == [
+        1,
+        4,
+    ]
 
 
 def test_a_weak_branch_that_falls_into_two_weak_groups_names_both() -> None:
@@ -66,11 +69,11 @@ def test_a_weak_branch_that_falls_into_two_weak_groups_names_both() -> None:
     labels = np.repeat(np.arange(8), 60)
     vectors = centres[labels] + 0.3 * rng.standard_normal((len(labels), 16))
     scores = (rng.random(len(labels)) < np.where(labels < 2, 0.2, 0.9)).astype(float)
-    (found,) = find_weak_regions(SearchTree.from_items(vectors), scores - scores.mean(), rng=rng)
-    assert {int(np.bincount(labels[list(one.rows)]).argmax()) for one in found.parts} == {0, 1}
-    assert 2 <= len(found.parts) <= 4
-    assert set().union(*(one.rows for one in found.parts)) <= set(found.rows)
-    assert not set(found.parts[0].rows) & set(found.parts[1].rows)
+    (region,) = find_weak_regions(SearchTree.from_items(vectors), scores - scores.mean(), rng=rng)
+    assert {int(np.bincount(labels[list(part.rows)]).argmax()) for part in region.parts} == {0, 1}
+    assert 2 <= len(region.parts) <= 4
+    assert set().union(*(part.rows for part in region.parts)) <= set(region.rows)
+    assert not set(region.parts[0].rows) & set(region.parts[1].rows)
 
 
 def test_scores_that_are_not_counted_do_not_matter() -> None:
@@ -80,26 +83,28 @@ def test_scores_that_are_not_counted_do_not_matter() -> None:
     counted = rng.permutation(len(labels)) < len(labels) // 2
     search_tree = SearchTree.from_items(vectors)
     spoilt = np.where(counted, scores, 1 - scores)
-    (one,) = find_weak_regions(
+    (region,) = find_weak_regions(
         search_tree, scores - 0.7, rng=np.random.default_rng(0), counted=counted
     )
-    (other,) = find_weak_regions(
+    (other_region,) = find_weak_regions(
         search_tree, spoilt - 0.7, rng=np.random.default_rng(0), counted=counted
     )
-    assert one == other
-    assert counted[list(one.rows)].all() and not counted[list(one.held_out_rows)].any()
-    assert (labels[list(one.held_out_rows)] == 2).mean() > 0.9 and len(one.held_out_rows) > 20
+    assert region == other_region
+    assert counted[list(region.rows)].all() and not counted[list(region.held_out_rows)].any()
+    assert (labels[list(region.held_out_rows)] == 2).mean() > 0.9 and len(region.held_out_rows) > 20
 
 
 def test_as_many_groups_as_asked_for_whether_significant_or_not() -> None:
     rng = np.random.default_rng(10)
     vectors, labels = make_clusters(rng)
     residuals = rng.standard_normal(len(labels))
-    found = find_weak_regions(
+    regions = find_weak_regions(
         SearchTree.from_items(vectors), residuals, rng=rng, level=1.0, max_regions=3
     )
-    assert len(found) == 3
-    assert len({row for one in found for row in one.rows}) == sum(len(one.rows) for one in found)
+    assert len(regions) == 3
+    assert len({row for region in regions for row in region.rows}) == sum(
+        len(region.rows) for region in regions
+    )
 
 
 def test_ragged_edges_of_a_branch_are_drawn_again() -> None:
@@ -150,8 +155,8 @@ def test_a_region_is_named_by_what_its_items_show_more() -> None:
     items = make_map(rows, n_concepts=5, embeddings=vectors.astype(np.float16))
     scores = (rng.random(len(labels)) < np.where(labels == 3, 0.2, 0.9)).astype(float)
     names = ["everywhere", "birds", "maps", "trains", "music"]
-    (found,) = measure_models(items, {"m": scores}, make_dictionary(names), rng=rng)
-    (region,) = found.regions
+    (model_gaps,) = measure_models(items, {"m": scores}, make_dictionary(names), rng=rng)
+    (region,) = model_gaps.regions
     assert region.name == "music"
     assert region.n_items == 60 and region.score < 0.4
 
@@ -162,8 +167,8 @@ def test_rows_of_a_region_are_those_of_the_benchmark() -> None:
     items = make_map([{0: 1.0}] * 240, n_concepts=1, embeddings=vectors.astype(np.float16))
     scores = (rng.random(240) < np.where(labels == 3, 0.1, 0.9)).astype(float)
     scores[:30] = np.nan
-    (found,) = measure_models(items, {"m": scores}, make_dictionary(["a"]), rng=rng)
-    assert min(found.regions[0].rows) >= 180
+    (model_gaps,) = measure_models(items, {"m": scores}, make_dictionary(["a"]), rng=rng)
+    assert min(model_gaps.regions[0].rows) >= 180
 
 
 def test_alike_items_found_on_one_half_are_measured_on_the_other() -> None:
@@ -171,7 +176,7 @@ def test_alike_items_found_on_one_half_are_measured_on_the_other() -> None:
     vectors, labels = make_clusters(rng, n_clusters=4, size=100)
     items = make_map([{0: 1.0}] * 400, n_concepts=1, embeddings=vectors.astype(np.float16))
     scores = (rng.random(400) < np.where(labels == 3, 0.2, 0.9)).astype(float)
-    (found,) = measure_models(items, {"m": scores}, make_dictionary(["a"]), rng=rng)
-    (held,) = (one for one in found.held_out if one.kind == "alike items")
+    (model_gaps,) = measure_models(items, {"m": scores}, make_dictionary(["a"]), rng=rng)
+    (held,) = (check for check in model_gaps.held_out if check.kind == "alike items")
     assert held.gap_found < -0.3 and held.gap_held_out < -0.3 and held.p_held_out < 0.001
     assert 30 <= held.n_held_out <= 60

@@ -20,23 +20,23 @@ from tests.keywords import KeywordMapper, use_keywords, write_sets
 
 def test_gaps_are_judged_against_the_part_of_the_pool_that_was_read(tmp_path: Path) -> None:
     mapper = KeywordMapper()
-    ours, theirs = (mapper.map_batch(load_benchmark(one).items) for one in write_sets(tmp_path))
+    ours, theirs = (mapper.map_batch(load_benchmark(path).items) for path in write_sets(tmp_path))
     first = theirs.take(range(100))
-    found = summarise_partial_map([ours], [first], mapper.dictionary)
-    assert found is not None
-    assert (found.n_items, found.n_pool, found.against) == (80, 100, "pool")
-    assert found.gaps == (("fox", 0, 20.0),) and found.n_missing == 1
-    assert dict(found.frequent) == {"cat": 27, "dog": 27, "owl": 26}
-    assert found.n_touched == 3
+    summary = summarise_partial_map([ours], [first], mapper.dictionary)
+    assert summary is not None
+    assert (summary.n_items, summary.n_pool, summary.against) == (80, 100, "pool")
+    assert summary.gaps == (("fox", 0, 20.0),) and summary.n_missing == 1
+    assert dict(summary.frequent) == {"cat": 27, "dog": 27, "owl": 26}
+    assert summary.n_touched == 3
 
 
 def test_a_few_pool_items_leave_the_dictionary_as_the_measure(tmp_path: Path) -> None:
     mapper = KeywordMapper()
-    ours, theirs = (mapper.map_batch(load_benchmark(one).items) for one in write_sets(tmp_path))
-    found = summarise_partial_map(
+    ours, theirs = (mapper.map_batch(load_benchmark(path).items) for path in write_sets(tmp_path))
+    summary = summarise_partial_map(
         [ours.take(range(40))], [theirs.take(range(10))], mapper.dictionary
     )
-    assert found is not None and (found.n_items, found.against) == (40, "dictionary")
+    assert summary is not None and (summary.n_items, summary.against) == (40, "dictionary")
     assert summarise_partial_map([], [theirs], mapper.dictionary) is None
 
 
@@ -73,6 +73,6 @@ def test_a_run_tells_of_shards_and_of_what_was_mapped_before(
         with Workspace.create(work, benchmark, pool=pool, settings=Settings(n_add=1)) as workspace:
             run_pipeline(workspace, cache=tmp_path / "cache", so_far=Listening(work))
         assert heard[-1] == ("pool", True)
-        found = read_partial_summary(work)
-        assert found is not None and (found.n_items, found.n_pool) == (80, 160)
+        summary = read_partial_summary(work)
+        assert summary is not None and (summary.n_items, summary.n_pool) == (80, 160)
     assert heard == [("benchmark", True), ("pool", True)]

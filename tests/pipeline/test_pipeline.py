@@ -44,7 +44,7 @@ def test_what_the_benchmark_lacks_is_found_and_proposed(workspace: Workspace) ->
     assert analysis is not None
     assert [row.label for row in analysis.gaps.rows()] == ["fox"]
     assert analysis.gaps.status(FOX) is Status.MISSING
-    assert {one.category for one in analysis.proposals} == {"fox"}
+    assert {proposal.category for proposal in analysis.proposals} == {"fox"}
     assert len(analysis.proposals) == 10
 
 
@@ -58,31 +58,31 @@ def test_evidence_points_at_the_word(workspace: Workspace) -> None:
 
 
 def test_an_analysis_loads_as_it_was_computed(workspace: Workspace) -> None:
-    made = run_pipeline(workspace)
+    finished_analysis = run_pipeline(workspace)
     loaded = load_analysis(workspace)
-    assert made is not None
-    assert loaded.proposals == made.proposals
-    assert loaded.evidence == made.evidence
-    assert loaded.gaps.counts() == made.gaps.counts()
-    assert loaded.areas.names == made.areas.names
+    assert finished_analysis is not None
+    assert loaded.proposals == finished_analysis.proposals
+    assert loaded.evidence == finished_analysis.evidence
+    assert loaded.gaps.counts() == finished_analysis.gaps.counts()
+    assert loaded.areas.names == finished_analysis.areas.names
 
 
 def test_gaps_are_loaded_and_not_judged_again(
     workspace: Workspace, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = run_pipeline(workspace)
-    assert made is not None
+    finished_analysis = run_pipeline(workspace)
+    assert finished_analysis is not None
     with monkeypatch.context() as patch:
         patch.setattr(
             "benchdesign.pipeline.workspace_results.find_gaps",
             lambda *_, **__: pytest.fail("judged"),
         )
         loaded = load_analysis(workspace)
-    assert list(loaded.gaps.rows()) == list(made.gaps.rows())
-    for one in ("q_value", "lift_low", "deficit", "items_needed", "p_over", "reason_codes"):
-        kept, fresh = getattr(loaded.gaps, one), getattr(made.gaps, one)
-        assert np.array_equal(kept, fresh, equal_nan=True), one
-    assert loaded.gaps.settings == made.gaps.settings
+    assert list(loaded.gaps.rows()) == list(finished_analysis.gaps.rows())
+    for name in ("q_value", "lift_low", "deficit", "items_needed", "p_over", "reason_codes"):
+        kept, fresh = getattr(loaded.gaps, name), getattr(finished_analysis.gaps, name)
+        assert np.array_equal(kept, fresh, equal_nan=True), name
+    assert loaded.gaps.settings == finished_analysis.gaps.settings
 
 
 def test_changed_settings_are_judged_on_loading(workspace: Workspace) -> None:
@@ -175,7 +175,7 @@ def test_a_known_list_keeps_its_items_out(workspace: Workspace, tmp_path: Path) 
     analysis = run_pipeline(workspace)
     assert analysis is not None
     assert len(analysis.proposals) == 20
-    assert min(one.row for one in analysis.proposals) >= 80
+    assert min(proposal.row for proposal in analysis.proposals) >= 80
 
 
 def test_a_known_list_is_matched_by_meaning_too(
@@ -186,11 +186,11 @@ def test_a_known_list_is_matched_by_meaning_too(
     embed = mapper.embed
 
     def embed_foxes_alike(texts: Sequence[str]) -> NDArray[np.float16]:
-        found = embed(texts)
+        embeddings = embed(texts)
         for row, text in enumerate(texts):
             if "fox number 3 " in text or "vixen" in text:
-                found[row] = alike
-        return found
+                embeddings[row] = alike
+        return embeddings
 
     monkeypatch.setattr(mapper, "embed", embed_foxes_alike)
     known = tmp_path / "known.jsonl"
@@ -201,7 +201,7 @@ def test_a_known_list_is_matched_by_meaning_too(
     (match,) = analysis.contamination
     assert (match.item_id, match.kind, match.list_name) == ("p-3", "near", "known.jsonl")
     assert match.matched_text.startswith("Name the food of a vixen")
-    assert "p-3" not in {one.id for one in analysis.proposals}
+    assert "p-3" not in {proposal.id for proposal in analysis.proposals}
     assert run_pipeline(workspace).contamination == (match,)  # type: ignore[union-attr]
 
 
@@ -272,5 +272,5 @@ def test_nothing_is_asked_for_where_too_few_candidates_have_it(tmp_path: Path) -
     benchmark, pool = write_mixed(tmp_path, n_whole=0)
     sets = load_benchmark(benchmark).items, load_benchmark(pool).items
     assert required_parts(*sets, n=5) == ("choices", "answer")
-    free = [replace(one, choices=()) for one in sets[1]]
+    free = [replace(item, choices=()) for item in sets[1]]
     assert required_parts(sets[0], free, n=5) == ("answer",)

@@ -21,8 +21,8 @@ def test_lift_histogram_counts_extreme_and_unknown_values() -> None:
     before = np.asarray([-9.0, -0.2, 0.2, np.nan])
     chart = histogram_of_lifts(before, np.asarray([9.0]))
     assert chart is not None
-    assert [one.before for one in chart.bins if one.before] == [1, 1, 1]
-    assert [one.after for one in chart.bins if one.after] == [1]
+    assert [bin.before for bin in chart.bins if bin.before] == [1, 1, 1]
+    assert [bin.after for bin in chart.bins if bin.after] == [1]
     assert chart.bins[0].before == 1
     assert chart.bins[-1].after == 1
     assert chart.marker == chart.width / 2
@@ -36,6 +36,6 @@ def test_length_histogram_gives_shares_in_round_bins() -> None:
     lengths = np.asarray([10, 11, 12, 300], dtype=np.int32)
     chart = histogram_of_lengths(lengths, lengths[:2])
     assert chart is not None
-    assert sum(one.before for one in chart.bins) == pytest.approx(1.0)
-    assert sum(one.after for one in chart.bins) == pytest.approx(1.0)
+    assert sum(bin.before for bin in chart.bins) == pytest.approx(1.0)
+    assert sum(bin.after for bin in chart.bins) == pytest.approx(1.0)
     assert chart.bins[0].label == "0 to 19"

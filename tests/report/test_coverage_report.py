@@ -116,7 +116,7 @@ def test_planted_hole_is_the_first_area_and_its_items_are_the_evidence(
     for gap in first.gaps:
         assert gap.status is Status.MISSING
         assert gap.count == 0
-        assert all("glacier" in "".join(p.text for p in one.pieces) for one in gap.evidence)
+        assert all("glacier" in "".join(p.text for p in example.pieces) for example in gap.evidence)
 
 
 def test_marked_piece_is_the_word_that_shows_the_concept(analysis: Analysis) -> None:
@@ -127,8 +127,8 @@ def test_marked_piece_is_the_word_that_shows_the_concept(analysis: Analysis) -> 
 
 def test_items_of_one_area_are_not_shown_twice_while_others_are_left(analysis: Analysis) -> None:
     for area in report_of(analysis).areas:
-        shown = [one.item_id for gap in area.gaps for one in gap.evidence]
-        assert len(shown) == len(set(shown))
+        item_ids = [example.item_id for gap in area.gaps for example in gap.evidence]
+        assert len(item_ids) == len(set(item_ids))
 
 
 def test_evidence_that_opens_alike_is_shown_once() -> None:
@@ -145,27 +145,27 @@ def test_evidence_that_opens_alike_is_shown_once() -> None:
 def test_added_items_carry_rank_reason_and_closest_item(analysis: Analysis) -> None:
     added = report_of(analysis).added
     assert len(added) == len(analysis.proposals) >= 3
-    assert [one.rank for one in added] == list(range(1, len(added) + 1))
-    assert {one.category for one in added} == {"glacier"}
-    assert all(one.fills and one.nearest_id is not None for one in added)
+    assert [addition.rank for addition in added] == list(range(1, len(added) + 1))
+    assert {addition.category for addition in added} == {"glacier"}
+    assert all(addition.fills and addition.nearest_id is not None for addition in added)
 
 
 def test_what_was_passed_over_is_said_in_words(analysis: Analysis) -> None:
     counts = {"near duplicate of the benchmark": 1200, "quota of category": 3, "no answer": 2}
     report = report_of(replace(analysis, left_out=counts))
-    said = (
+    reason = (
         "1\u202f200 nearly the same as a benchmark item, "
         "3 over the quota for their category, 2 without answer."
     )
-    assert said in Page(render_html(report)).text
-    assert said.replace("\u202f", "") in render_markdown(report)
+    assert reason in Page(render_html(report)).text
+    assert reason.replace("\u202f", "") in render_markdown(report)
 
 
 def test_findings_are_counted_by_row_and_name_no_folder(analysis: Analysis) -> None:
     path = Path("/home/ann/secret/b.jsonl")
     analysis = replace(analysis, benchmark=replace(analysis.benchmark, path=path))
-    found = Finding("duplicate-text", f"{path}:3 (also 4 and 5): same text.", (2, 3, 4))
-    report = report_of(replace(analysis, findings=(found,)))
+    finding = Finding("duplicate-text", f"{path}:3 (also 4 and 5): same text.", (2, 3, 4))
+    report = report_of(replace(analysis, findings=(finding,)))
     page = Page(render_html(report))
     assert "Duplicate text: 3" in page.text
     assert "b.jsonl:3 (also 4 and 5): same text." in page.text
@@ -174,8 +174,8 @@ def test_findings_are_counted_by_row_and_name_no_folder(analysis: Analysis) -> N
 
 def test_keys_have_no_position_where_the_format_names_them_apart(analysis: Analysis) -> None:
     items = [
-        replace(one, choices=("a", "b"), answer="a", answer_index=0)
-        for one in analysis.benchmark.items
+        replace(item, choices=("a", "b"), answer="a", answer_index=0)
+        for item in analysis.benchmark.items
     ]
     benchmark = replace(analysis.benchmark, items=tuple(items))
     assert report_of(replace(analysis, benchmark=benchmark)).worse.keys
@@ -200,8 +200,8 @@ def test_many_areas_are_folded_to_those_that_lack_something_as_a_whole(
 
 
 def test_what_was_called_a_gap_stands_first_among_what_an_item_fills(analysis: Analysis) -> None:
-    for one in report_of(analysis).added:
-        marks = [fill.is_gap for fill in one.fills]
+    for addition in report_of(analysis).added:
+        marks = [fill.is_gap for fill in addition.fills]
         assert marks == sorted(marks, reverse=True)
         assert marks[0]
 
@@ -213,9 +213,9 @@ def test_what_an_item_fills_beside_what_is_listed_is_counted(analysis: Analysis)
     longer = replace(first, n_fills=first.n_fills + 5)
     report = collect_report(analysis, replace(revision, added=(longer, *revision.added[1:])))
     assert report.added[0].n_more_fills == before.n_more_fills + 5
-    said = f"and {report.added[0].n_more_fills} more"
-    assert said in Page(render_html(report)).text
-    assert said in render_markdown(report)
+    remainder = f"and {report.added[0].n_more_fills} more"
+    assert remainder in Page(render_html(report)).text
+    assert remainder in render_markdown(report)
 
 
 def test_expected_items_are_the_whole_number_that_is_wanted_everywhere(
@@ -224,7 +224,7 @@ def test_expected_items_are_the_whole_number_that_is_wanted_everywhere(
     report = report_of(analysis)
     gaps = analysis.gaps
     lines = [gap for area in report.areas for gap in area.gaps]
-    fractional = next(one for one in lines if one.expected % 1 > 0.01)
+    fractional = next(gap for gap in lines if gap.expected % 1 > 0.01)
     target = int(gaps.target[fractional.concept_id])
     assert target == int(fractional.expected) + 1
     assert f" of {target} expected" in render_markdown(report)
@@ -260,7 +260,7 @@ def test_diluted_concepts_are_those_that_became_gaps() -> None:
     report = collect_report(analysis, revision)
     became = revision.gaps_after.is_gap & ~analysis.gaps.is_gap
     assert report.worse.n_diluted == int(became.sum())
-    assert {one.concept_id for one in report.worse.diluted} <= set(np.flatnonzero(became))
+    assert {concept.concept_id for concept in report.worse.diluted} <= set(np.flatnonzero(became))
 
 
 def test_labels_of_the_sets_are_counted_before_and_after(analysis: Analysis) -> None:
@@ -305,9 +305,9 @@ def test_page_allows_only_the_style_and_script_it_was_written_with(analysis: Ana
     assert policy[1].startswith("default-src 'none'; ")
     assert "unsafe" not in policy[1]
     for tag in ("style", "script"):
-        found = re.findall(rf"<{tag}>(.*?)</{tag}>", html, re.DOTALL)
-        assert len(found) == 1
-        digest = base64.b64encode(hashlib.sha256(found[0].encode()).digest()).decode()
+        matches = re.findall(rf"<{tag}>(.*?)</{tag}>", html, re.DOTALL)
+        assert len(matches) == 1
+        digest = base64.b64encode(hashlib.sha256(matches[0].encode()).digest()).decode()
         assert f"{tag}-src 'sha256-{digest}'" in policy[1]
 
 
@@ -377,7 +377,7 @@ def test_same_analysis_gives_the_same_bytes(analysis: Analysis, tmp_path: Path) 
         (tmp_path / name).mkdir()
         paths = write_report(analysis, revision, tmp_path / name)
         written.append((paths.html.read_bytes(), paths.markdown.read_bytes()))
-        assert sorted(one.name for one in (tmp_path / name).iterdir()) == [
+        assert sorted(path.name for path in (tmp_path / name).iterdir()) == [
             "report.html",
             "report.md",
         ]
@@ -435,7 +435,7 @@ def test_what_only_removed_items_showed_is_said_to_be_lost(analysis: Analysis) -
         analysis, plan_revision(analysis, Choice(added=(), removed=ids, made_by="decisions"))
     )
     assert report.n_lost == 4  # the word and its strands
-    assert all(one.lost[0] == "desert" for one in report.removed)
+    assert all(removal.lost[0] == "desert" for removal in report.removed)
     text = Page(render_html(report)).text
     assert "4 concepts are shown by no other item" in text
     assert "Lost with it: desert" in text
@@ -444,7 +444,7 @@ def test_what_only_removed_items_showed_is_said_to_be_lost(analysis: Analysis) -
 
 def test_area_that_lacks_as_a_whole_is_listed_without_single_gaps(analysis: Analysis) -> None:
     revision = revise(analysis)
-    names = {one.name for one in collect_report(analysis, revision).areas}
+    names = {area.name for area in collect_report(analysis, revision).areas}
     before = find_area_gaps(
         analysis.areas,
         analysis.gaps,
@@ -457,7 +457,7 @@ def test_area_that_lacks_as_a_whole_is_listed_without_single_gaps(analysis: Anal
     assert lacking <= names
     assert report.n_gaps == 0
     assert len(report.areas) >= report.n_areas_under
-    assert all(not one.gaps for one in report.areas)
+    assert all(not area.gaps for area in report.areas)
     if report.areas:
         assert "only together do they appear too rarely" in Page(render_html(report)).text
 
@@ -465,7 +465,11 @@ def test_area_that_lacks_as_a_whole_is_listed_without_single_gaps(analysis: Anal
 def test_what_had_enough_is_no_reason_to_add_an_item(analysis: Analysis) -> None:
     revision = revise(analysis)
     first = revision.added[0]
-    other = next(one for one in range(99) if one not in {fill.concept_id for fill in first.fills})
+    other = next(
+        concept_id
+        for concept_id in range(99)
+        if concept_id not in {fill.concept_id for fill in first.fills}
+    )
     enough = GapFilled(other, gain=9.0, before=5, after=6, target=3)
     more = replace(revision, added=(replace(first, fills=(enough, *first.fills)),))
     (line,) = collect_report(analysis, more).added
@@ -489,12 +493,12 @@ def test_long_list_of_additions_is_cut_with_a_pointer(analysis: Analysis) -> Non
 
 
 def test_report_says_how_sure_the_covered_share_is(analysis: Analysis) -> None:
-    found = ShareInterval(analysis.gaps.covered_share, 0.612, 0.808, 0.95, 200)
-    known = replace(analysis, share_interval=found)
-    said = "The covered share before is uncertain: 61.2% to 80.8%"
-    assert said in Page(render_html(report_of(known))).text
-    assert said in render_markdown(report_of(known))
-    other = replace(analysis, share_interval=replace(found, share=found.share - 0.01))
+    interval = ShareInterval(analysis.gaps.covered_share, 0.612, 0.808, 0.95, 200)
+    known = replace(analysis, share_interval=interval)
+    statement = "The covered share before is uncertain: 61.2% to 80.8%"
+    assert statement in Page(render_html(report_of(known))).text
+    assert statement in render_markdown(report_of(known))
+    other = replace(analysis, share_interval=replace(interval, share=interval.share - 0.01))
     assert "is uncertain" not in render_markdown(report_of(other))
 
 
@@ -554,23 +558,23 @@ def test_concepts_that_are_called_alike_are_listed_once_with_an_added_item(
     table = analysis.dictionary.table
     alike = replace(table, label=tuple("glacier" for _ in table.label))
     dictionary = replace(analysis.dictionary, table=alike)
-    for one in report_of(replace(analysis, dictionary=dictionary)).added:
-        (fill,) = one.fills
+    for addition in report_of(replace(analysis, dictionary=dictionary)).added:
+        (fill,) = addition.fills
         assert re.fullmatch(r"glacier #\d+", fill.label)
-        assert one.n_more_fills >= 1
+        assert addition.n_more_fills >= 1
 
 
 def test_a_set_too_small_to_judge_by_says_so(analysis: Analysis) -> None:
     report = report_of(analysis)
     few = replace(report, before=replace(report.before, n_judged=2, n_in_scope=3000))
     assert "with so few items" not in Page(render_html(report)).text
-    said = "Only 2 concepts of 3\u202f000 could be judged with so few items"
-    assert said in Page(render_html(few)).text
+    statement = "Only 2 concepts of 3\u202f000 could be judged with so few items"
+    assert statement in Page(render_html(few)).text
 
 
 def test_a_set_in_which_nothing_can_be_judged_is_not_called_complete(analysis: Analysis) -> None:
     report = report_of(analysis)
-    sides = {one: replace(getattr(report, one), n_judged=0) for one in ("before", "after")}
+    sides = {side: replace(getattr(report, side), n_judged=0) for side in ("before", "after")}
     text = Page(render_html(replace(report, n_gaps=0, areas=(), **sides))).text  # type: ignore[arg-type]
     assert "60 items are too few to judge any concept against the pool" in text
     assert "no concept is missing" not in text

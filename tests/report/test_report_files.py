@@ -13,7 +13,10 @@ from benchdesign.report.report_files import check_report_folder, write_report_fi
 def test_files_are_written_and_nothing_else(tmp_path: Path) -> None:
     paths = write_report_files(tmp_path / "new" / "place", {"a.html": "one", "a.md": "two"})
     assert [path.read_text("utf-8") for path in paths] == ["one", "two"]
-    assert sorted(one.name for one in (tmp_path / "new" / "place").iterdir()) == ["a.html", "a.md"]
+    assert sorted(path.name for path in (tmp_path / "new" / "place").iterdir()) == [
+        "a.html",
+        "a.md",
+    ]
 
 
 def test_a_disk_that_fills_up_leaves_what_was_there(
@@ -30,7 +33,7 @@ def test_a_disk_that_fills_up_leaves_what_was_there(
     monkeypatch.setattr("benchdesign.foundation.atomic_files.os.fsync", full)
     with pytest.raises(WorkspaceError, match=r"not written \(No space left on device\)\. Free"):
         write_report_files(tmp_path, {"a.html": "new", "a.md": "new"})
-    assert sorted(one.name for one in tmp_path.iterdir()) == ["a.html", "a.md"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.html", "a.md"]
     assert (tmp_path / "a.html").read_text("utf-8") == "old"
 
 

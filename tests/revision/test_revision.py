@@ -39,20 +39,21 @@ def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
 
 @pytest.fixture
 def analysis(workspace: Workspace) -> Analysis:
-    found = run_pipeline(workspace)
-    assert found is not None
-    return found
+    finished_analysis = run_pipeline(workspace)
+    assert finished_analysis is not None
+    return finished_analysis
 
 
 def digests(folder: Path) -> dict[str, str]:
     return {
-        one.name: hashlib.sha256(one.read_bytes()).hexdigest() for one in sorted(folder.iterdir())
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.iterdir())
     }
 
 
 def test_every_file_of_the_contract_is_written(analysis: Analysis, tmp_path: Path) -> None:
     revision = write_revision(analysis, tmp_path / "out")
-    assert sorted(one.name for one in (tmp_path / "out").iterdir()) == sorted(FILES)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(FILES)
     assert sorted(revision.files) == sorted(FILES)
     assert revision.files[0] == "animals.revised.jsonl"
 
@@ -109,11 +110,11 @@ def test_the_manifest_has_the_keys_of_the_contract(analysis: Analysis, tmp_path:
 def test_the_manifest_says_why_each_item_was_added(analysis: Analysis, tmp_path: Path) -> None:
     write_revision(analysis, tmp_path / "out")
     manifest = json.loads((tmp_path / "out" / "revision.json").read_text("utf-8"))
-    for place, one in enumerate(manifest["added"]):
-        (fill,) = [fill for fill in one["concepts"] if fill["concept"] == FOX]
+    for place, addition in enumerate(manifest["added"]):
+        (fill,) = [fill for fill in addition["concepts"] if fill["concept"] == FOX]
         assert (fill["before"], fill["after"], fill["words"]) == (place, place + 1, ["fox"])
-        assert one["closest"].startswith("b-")
-        assert -1 <= one["similarity"] <= 1
+        assert addition["closest"].startswith("b-")
+        assert -1 <= addition["similarity"] <= 1
 
 
 def test_the_digests_in_the_manifest_are_those_of_the_files(
@@ -121,8 +122,8 @@ def test_the_digests_in_the_manifest_are_those_of_the_files(
 ) -> None:
     write_revision(analysis, tmp_path / "out")
     manifest = json.loads((tmp_path / "out" / "revision.json").read_text("utf-8"))
-    found = digests(tmp_path / "out")
-    assert manifest["revised"]["sha256"] == found["animals.revised.jsonl"]
+    file_digests = digests(tmp_path / "out")
+    assert manifest["revised"]["sha256"] == file_digests["animals.revised.jsonl"]
     original = hashlib.sha256((tmp_path / "animals.jsonl").read_bytes()).hexdigest()
     assert manifest["benchmark"]["sha256"] == original
 
@@ -202,9 +203,9 @@ def test_decisions_make_the_revision(
     log.decide(Subject.REMOVE, "b-0", Verdict.ACCEPT)
     revision = write_revision(analysis, tmp_path / "out", choice=Choice.from_decisions(log))
     added = revision.manifest["added"]
-    assert [one["pool_id"] for one in added] == [first.id, second.id]
+    assert [addition["pool_id"] for addition in added] == [first.id, second.id]
     assert added[0]["decision"]["note"] == "good one"
-    assert [one["id"] for one in revision.manifest["removed"]] == ["b-0"]
+    assert [removal["id"] for removal in revision.manifest["removed"]] == ["b-0"]
     lines = (tmp_path / "out" / "animals.revised.jsonl").read_text("utf-8").splitlines()
     assert (len(lines), json.loads(lines[0])["id"]) == (81, "b-1")
 
@@ -254,13 +255,13 @@ def test_a_rewritten_item_counts_as_it_reads_now(
 def test_a_rewritten_item_is_credited_with_the_gaps_it_shows_now(
     workspace: Workspace, analysis: Analysis
 ) -> None:
-    plain = next(one for one in analysis.pool.items if one.category == "cat")  # type: ignore[union-attr]
+    plain = next(item for item in analysis.pool.items if item.category == "cat")  # type: ignore[union-attr]
     choice = rewrite(workspace, plain.id, "Does a fox eat fish?")
     revision = plan_revision(
         analysis, choice, edited_map=map_edited_items(workspace, analysis, choice)
     )
     (added,) = revision.added
-    assert [(one.concept_id, one.before, one.after) for one in added.fills] == [(FOX, 0, 1)]
+    assert [(fill.concept_id, fill.before, fill.after) for fill in added.fills] == [(FOX, 0, 1)]
     assert added.nearest_id is not None
 
 
@@ -281,8 +282,11 @@ def test_what_an_item_fills_is_counted_in_the_order_of_the_revision(
     for place in (4, 2):
         workspace.decisions.decide(Subject.ADD, analysis.proposals[place].id, Verdict.ACCEPT)
     revision = plan_revision(analysis, Choice.from_decisions(workspace.decisions))
-    fills = [one.fills[0] for one in revision.added]
-    assert [(one.concept_id, one.before, one.after) for one in fills] == [(FOX, 0, 1), (FOX, 1, 2)]
+    fills = [addition.fills[0] for addition in revision.added]
+    assert [(fill.concept_id, fill.before, fill.after) for fill in fills] == [
+        (FOX, 0, 1),
+        (FOX, 1, 2),
+    ]
 
 
 def test_a_decision_about_an_item_that_is_gone_is_named(analysis: Analysis) -> None:
@@ -315,9 +319,9 @@ def task(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Analysis:
     with Workspace.create(
         tmp_path / "zoo", tmp_path / "zoo.yaml", pool=pool, settings=Settings(n_add=3)
     ) as workspace:
-        found = run_pipeline(workspace)
-    assert found is not None
-    return found
+        finished_analysis = run_pipeline(workspace)
+    assert finished_analysis is not None
+    return finished_analysis
 
 
 def test_the_data_file_of_a_task_is_planned_and_written(task: Analysis, tmp_path: Path) -> None:
@@ -336,7 +340,7 @@ def test_neither_file_of_a_task_is_replaced_without_force(
     (tmp_path / "out" / name).write_text("mine", "utf-8")
     with pytest.raises(OutputExistsError, match=rf"{name}: already exists"):
         write_revision(task, tmp_path / "out")
-    assert [one.name for one in (tmp_path / "out").iterdir()] == [name]
+    assert [path.name for path in (tmp_path / "out").iterdir()] == [name]
     assert (tmp_path / "out" / name).read_text("utf-8") == "mine"
     write_revision(task, tmp_path / "out", force=True)
     assert (tmp_path / "out" / name).read_text("utf-8") != "mine"

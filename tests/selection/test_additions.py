@@ -90,8 +90,8 @@ def plan(
     )
 
 
-def concepts_of(made: AdditionPlan) -> list[int]:
-    return [proposal.gaps[0].concept_id for proposal in made.proposals]
+def concepts_of(additions: AdditionPlan) -> list[int]:
+    return [proposal.gaps[0].concept_id for proposal in additions.proposals]
 
 
 def axis(place: int, *, size: int = 64) -> np.ndarray:
@@ -105,11 +105,11 @@ def axes(n: int, *, start: int = 0) -> np.ndarray:
 
 
 def test_items_that_show_a_missing_concept_are_proposed_and_others_are_not() -> None:
-    made = plan(n=3)
-    assert concepts_of(made) == [RARE, RARE, RARE]
-    assert [proposal.rank for proposal in made.proposals] == [1, 2, 3]
-    assert made.proposals[0].kind == "add"
-    assert made.proposals[0].id == f"pool-{made.proposals[0].row}"
+    additions = plan(n=3)
+    assert concepts_of(additions) == [RARE, RARE, RARE]
+    assert [proposal.rank for proposal in additions.proposals] == [1, 2, 3]
+    assert additions.proposals[0].kind == "add"
+    assert additions.proposals[0].id == f"pool-{additions.proposals[0].row}"
 
 
 def test_a_proposal_says_before_after_and_target_of_every_gap() -> None:
@@ -154,7 +154,7 @@ def test_gaps_that_are_not_listed_are_counted() -> None:
     kept = from_json(Proposal, to_json(first))
     assert (kept, kept.n_filled) == (first, 2)
     # Kept before they were counted: what is listed is all that is known.
-    before = {name: one for name, one in to_json(first).items() if name != "n_gaps"}
+    before = {name: value for name, value in to_json(first).items() if name != "n_gaps"}
     assert from_json(Proposal, before).n_filled == 1
 
 
@@ -165,7 +165,7 @@ def test_lazy_choice_equals_looking_at_every_item_every_time() -> None:
         for _ in range(120)
     ]
     benchmark = [{int(c): 1.0 for c in rng.choice(6, 2, replace=False)} for _ in range(60)]
-    made = plan(n=25, pool=pool, benchmark=benchmark, n_concepts=12)
+    additions = plan(n=25, pool=pool, benchmark=benchmark, n_concepts=12)
     gaps = judge(benchmark, pool, n_concepts=12)
     table = GainTable.build(
         make_map(benchmark, n_concepts=12),
@@ -186,7 +186,7 @@ def test_lazy_choice_equals_looking_at_every_item_every_time() -> None:
         chosen.append(row)
         columns, presence = table.presences.row(row)
         left[columns] = np.maximum(left[columns] - presence, 0)
-    assert [proposal.row for proposal in made.proposals] == chosen
+    assert [proposal.row for proposal in additions.proposals] == chosen
 
 
 def test_nothing_is_proposed_where_nothing_is_missing() -> None:
@@ -194,8 +194,8 @@ def test_nothing_is_proposed_where_nothing_is_missing() -> None:
 
 
 def test_fewer_come_back_when_the_pool_has_no_more_to_give() -> None:
-    made = plan(n=30)
-    assert len(made.proposals) == 20
+    additions = plan(n=30)
+    assert len(additions.proposals) == 20
 
 
 def test_no_items_are_proposed_for_a_budget_of_none() -> None:
@@ -204,20 +204,20 @@ def test_no_items_are_proposed_for_a_budget_of_none() -> None:
 
 
 def test_excluded_items_are_never_proposed() -> None:
-    made = plan(n=2, constraints=Constraints(excluded=frozenset({"pool-20", "pool-21"})))
-    assert [proposal.row for proposal in made.proposals] == [22, 23]
-    assert made.left_out["excluded"] == 2
+    additions = plan(n=2, constraints=Constraints(excluded=frozenset({"pool-20", "pool-21"})))
+    assert [proposal.row for proposal in additions.proposals] == [22, 23]
+    assert additions.left_out["excluded"] == 2
 
 
 def test_contaminated_items_are_never_proposed() -> None:
-    made = plan(n=1, contaminated=frozenset({"pool-20"}))
-    assert made.proposals[0].row == 21
-    assert made.left_out["contaminated"] == 1
+    additions = plan(n=1, contaminated=frozenset({"pool-20"}))
+    assert additions.proposals[0].row == 21
+    assert additions.left_out["contaminated"] == 1
 
 
 def test_pinned_items_come_first_whatever_their_gain() -> None:
-    made = plan(n=2, constraints=Constraints(pinned=frozenset({"pool-3"})))
-    assert [(proposal.row, proposal.pinned) for proposal in made.proposals] == [
+    additions = plan(n=2, constraints=Constraints(pinned=frozenset({"pool-3"})))
+    assert [(proposal.row, proposal.pinned) for proposal in additions.proposals] == [
         (3, True),
         (20, False),
     ]
@@ -244,15 +244,15 @@ def test_constraints_that_cannot_be_met_are_refused(given: dict[str, Any]) -> No
 def test_a_quota_limits_its_category_and_a_star_limits_all_others() -> None:
     items = make_items("pool", 40, category=["x"] * 26 + ["y"] * 14)
     limits = Constraints(quotas_by_category={"x": 2, "*": 1})
-    made = plan(n=10, pool_items=items, constraints=limits)
-    assert sorted(proposal.category or "" for proposal in made.proposals) == ["x", "x", "y"]
-    assert made.left_out["quota of category"] > 0
+    additions = plan(n=10, pool_items=items, constraints=limits)
+    assert sorted(proposal.category or "" for proposal in additions.proposals) == ["x", "x", "y"]
+    assert additions.left_out["quota of category"] > 0
 
 
 def test_a_quota_can_be_by_source() -> None:
     items = make_items("pool", 40, source=["a"] * 40)
-    made = plan(n=10, pool_items=items, constraints=Constraints(quotas_by_source={"a": 3}))
-    assert len(made.proposals) == 3
+    additions = plan(n=10, pool_items=items, constraints=Constraints(quotas_by_source={"a": 3}))
+    assert len(additions.proposals) == 3
 
 
 def test_items_outside_the_length_range_are_left_out() -> None:
@@ -275,17 +275,17 @@ def test_items_outside_the_length_range_are_left_out() -> None:
 def test_a_required_field_of_the_item_must_not_be_empty() -> None:
     answers = [None] * 30 + ["yes"] * 10
     items = make_items("pool", 40, answer=answers)
-    made = plan(n=30, pool_items=items, constraints=Constraints(required_fields=("answer",)))
-    assert {proposal.row for proposal in made.proposals} == set(range(30, 40))
+    additions = plan(n=30, pool_items=items, constraints=Constraints(required_fields=("answer",)))
+    assert {proposal.row for proposal in additions.proposals} == set(range(30, 40))
 
 
 def test_a_required_field_of_the_record_is_looked_up_by_its_dotted_name() -> None:
-    made = plan(
+    additions = plan(
         n=2,
         constraints=Constraints(required_fields=("meta.year",)),
         record_of=lambda item: {"meta": {"year": 1999 if item.row > 30 else ""}},
     )
-    assert [proposal.row for proposal in made.proposals] == [31, 32]
+    assert [proposal.row for proposal in additions.proposals] == [31, 32]
 
 
 def test_a_required_field_of_the_record_needs_records() -> None:
@@ -297,9 +297,9 @@ def test_a_word_for_word_duplicate_of_the_benchmark_is_never_proposed() -> None:
     items = make_items("pool", 40)
     bench = make_items("bench", 39)
     bench.append(Item("twin", 39, "POOL, number 20!", (), ""))
-    made = plan(n=1, pool_items=items, benchmark_items=bench)
-    assert made.proposals[0].row == 21
-    assert made.left_out["duplicate of the benchmark"] == 1
+    additions = plan(n=1, pool_items=items, benchmark_items=bench)
+    assert additions.proposals[0].row == 21
+    assert additions.left_out["duplicate of the benchmark"] == 1
 
 
 def test_a_benchmark_question_wrapped_in_other_words_is_never_proposed() -> None:
@@ -308,26 +308,26 @@ def test_a_benchmark_question_wrapped_in_other_words_is_never_proposed() -> None
     items[20] = Item("wrapped", 20, f"Answer the question: {question.title()}?", (), "")
     bench = make_items("bench", 39)
     bench.append(Item("asked", 39, "", (), question))
-    made = plan(n=1, pool_items=items, benchmark_items=bench)
-    assert made.proposals[0].row == 21
-    assert made.left_out["repeats the words of a benchmark item"] == 1
+    additions = plan(n=1, pool_items=items, benchmark_items=bench)
+    assert additions.proposals[0].row == 21
+    assert additions.left_out["repeats the words of a benchmark item"] == 1
 
 
 def test_word_for_word_duplicates_among_candidates_are_proposed_once_and_counted() -> None:
     items = make_items("pool", 40)
     items[21] = Item("again", 21, items[20].text, (), "")
-    made = plan(n=2, pool_items=items)
-    assert [proposal.row for proposal in made.proposals] == [20, 22]
-    assert made.proposals[0].n_similar == 1
+    additions = plan(n=2, pool_items=items)
+    assert [proposal.row for proposal in additions.proposals] == [20, 22]
+    assert additions.proposals[0].n_similar == 1
 
 
 def test_a_near_duplicate_of_the_benchmark_is_never_proposed_and_the_closest_is_named() -> None:
     embeddings = axes(40)
     benchmark_embeddings = axes(40, start=40)
     benchmark_embeddings[7] = axis(20)
-    made = plan(n=1, embeddings=embeddings, benchmark_embeddings=benchmark_embeddings)
-    assert made.proposals[0].row == 21
-    assert made.left_out["near duplicate of the benchmark"] == 1
+    additions = plan(n=1, embeddings=embeddings, benchmark_embeddings=benchmark_embeddings)
+    assert additions.proposals[0].row == 21
+    assert additions.left_out["near duplicate of the benchmark"] == 1
     half = np.float16(0.5)
     benchmark_embeddings[7] = half * axis(20) + np.float16(0.866) * axis(50)
     (first,) = plan(n=1, embeddings=embeddings, benchmark_embeddings=benchmark_embeddings).proposals
@@ -338,12 +338,12 @@ def test_a_near_duplicate_of_the_benchmark_is_never_proposed_and_the_closest_is_
 def test_near_duplicates_among_proposals_are_proposed_once() -> None:
     embeddings = axes(40)
     embeddings[20:32] = axis(20)
-    made = plan(
+    additions = plan(
         n=12, embeddings=embeddings, benchmark_embeddings=axes(40, start=40), settings=PLAIN
     )
-    assert concepts_of(made).count(RARE) == 1
-    assert made.left_out["near duplicate of a proposal"] == 11
-    assert made.proposals[0].n_similar == 11
+    assert concepts_of(additions).count(RARE) == 1
+    assert additions.left_out["near duplicate of a proposal"] == 11
+    assert additions.proposals[0].n_similar == 11
 
 
 def test_checks_tell_what_was_looked_at() -> None:
@@ -367,14 +367,14 @@ def test_an_item_among_candidates_that_fill_the_same_gap_has_more_support() -> N
     settings = ProposalSettings(
         near_duplicate=1.5, gains=GainSettings(zmin=1.0, n_neighbours=5, own_share=0.2)
     )
-    made = plan(
+    additions = plan(
         n=6,
         pool=pool,
         embeddings=embeddings,
         benchmark_embeddings=benchmark_embeddings,
         settings=settings,
     )
-    assert {proposal.row for proposal in made.proposals} == set(range(26, 32))
+    assert {proposal.row for proposal in additions.proposals} == set(range(26, 32))
 
 
 @pytest.mark.parametrize("row", [0, 7, 39])
@@ -383,18 +383,20 @@ def test_what_is_said_of_an_item_is_what_would_be_said_had_it_been_left_out(row:
     own = rng.normal(0.3, 1.0, (40, 6)).astype(np.float16)
     others = rng.normal(0.0, 1.0, (30, 6)).astype(np.float16)
     every = np.arange(40)
-    found = _likeness(own, others, rows=every, sample=every)
+    similarities = _likeness(own, others, rows=every, sample=every)
     # The same regression without the item, its centre as it was.
     x = np.concatenate([own, others]).astype(np.float64)
     y = np.repeat([1.0, 0.0], [40, 30])
     alone = [
         Ridge(alpha=100.0, fit_intercept=False)
-        .fit(*(np.delete(one, place, axis=0) for one in (x - x.mean(axis=0), y - y.mean())))
+        .fit(*(np.delete(values, place, axis=0) for values in (x - x.mean(axis=0), y - y.mean())))
         .predict((x - x.mean(axis=0))[place : place + 1])[0]
         for place in range(40)
     ]
     # 1 / n of the intercept comes on top in the leverage.
-    assert found[row] == pytest.approx((alone[row] - np.mean(alone)) / np.std(alone), abs=0.05)
+    assert similarities[row] == pytest.approx(
+        (alone[row] - np.mean(alone)) / np.std(alone), abs=0.05
+    )
 
 
 def test_items_that_were_not_fitted_to_are_judged_on_the_same_scale() -> None:
@@ -458,13 +460,13 @@ def test_zmin_is_no_higher_for_many_small_gaps_than_for_few_large_ones() -> None
     few = np.full(60, 0.2)
     few[:3] = 0.0
     many = np.full(60, 0.13)
-    found = {}
+    zmin = {}
     for name, rates in (("few", few), ("many", many)):
         gaps = judge(draw(300, rates), pool, n_concepts=60)
-        found[name] = calibrate_zmin(
+        zmin[name] = calibrate_zmin(
             make_map(pool, n_concepts=60), gaps, gaps.dictionary, rng=np.random.default_rng(1)
         )
-    assert 0.5 <= found["many"] <= found["few"] <= 1.5
+    assert 0.5 <= zmin["many"] <= zmin["few"] <= 1.5
 
 
 def test_the_same_seed_gives_the_same_proposals() -> None:

@@ -37,7 +37,7 @@ def make_choice_item(prompt: str, choices: tuple[str, ...], row: int = 0) -> Ite
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("first", "second"),
     [
         ("What is gold?", "what  is\nGOLD"),
         ("the \ufb01rst caf\u00e9", "The first cafe\u0301".replace("e\u0301", "\u00e9")),
@@ -45,29 +45,29 @@ def make_choice_item(prompt: str, choices: tuple[str, ...], row: int = 0) -> Ite
     ],
 )
 def test_case_spacing_punctuation_and_compatibility_forms_do_not_make_a_difference(
-    one: str, other: str
+    first: str, second: str
 ) -> None:
-    assert duplicate_key(make_item(one)) == duplicate_key(make_item(other))
+    assert duplicate_key(make_item(first)) == duplicate_key(make_item(second))
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("first", "second"),
     [("2 + 3", "2 - 3"), ("3.5 apples", "35 apples"), ("a < b", "a > b"), ("?!", "...")],
 )
-def test_signs_and_numbers_do_make_a_difference(one: str, other: str) -> None:
-    assert duplicate_key(make_item(one)) != duplicate_key(make_item(other))
+def test_signs_and_numbers_do_make_a_difference(first: str, second: str) -> None:
+    assert duplicate_key(make_item(first)) != duplicate_key(make_item(second))
 
 
 def test_shuffled_choices_are_the_same_item() -> None:
-    one = make_choice_item("Which is a metal?", ("iron", "wood", "silk"))
-    other = make_choice_item("Which is a metal?", ("silk", "iron", "wood"))
-    assert duplicate_key(one) == duplicate_key(other)
+    first = make_choice_item("Which is a metal?", ("iron", "wood", "silk"))
+    second = make_choice_item("Which is a metal?", ("silk", "iron", "wood"))
+    assert duplicate_key(first) == duplicate_key(second)
 
 
 def test_other_choices_are_another_item() -> None:
-    one = make_choice_item("Which is a metal?", ("iron", "wood"))
-    other = make_choice_item("Which is a metal?", ("zinc", "wood"))
-    assert duplicate_key(one) != duplicate_key(other)
+    first = make_choice_item("Which is a metal?", ("iron", "wood"))
+    second = make_choice_item("Which is a metal?", ("zinc", "wood"))
+    assert duplicate_key(first) != duplicate_key(second)
 
 
 def test_exact_duplicates_within_a_set_point_at_the_first() -> None:
@@ -124,16 +124,16 @@ def test_nearest_gives_what_a_full_comparison_gives_whatever_the_blocks(
     queries, targets = unit(*rng.normal(size=(30, 6))), unit(*rng.normal(size=(50, 6)))
     monkeypatch.setattr(nearest_items, "_BLOCK_CELLS", cells)
     monkeypatch.setattr(nearest_items, "_TARGET_BLOCK", 16 if cells == 40 else 16_384)
-    found = nearest(queries, targets, k=4)
+    neighbours = nearest(queries, targets, k=4)
     full = queries.astype(np.float32) @ targets.astype(np.float32).T
-    assert np.array_equal(found.rows, np.argsort(-full, axis=1, kind="stable")[:, :4])
-    assert np.allclose(found.similarities, -np.sort(-full, axis=1)[:, :4])
+    assert np.array_equal(neighbours.rows, np.argsort(-full, axis=1, kind="stable")[:, :4])
+    assert np.allclose(neighbours.similarities, -np.sort(-full, axis=1)[:, :4])
 
 
 def test_nearest_says_where_there_are_too_few_targets() -> None:
-    found = nearest(unit((1, 0)), unit((0, 1)), k=3)
-    assert found.rows.tolist() == [[0, -1, -1]]
-    assert found.similarities.tolist() == [[0.0, -1.0, -1.0]]
+    neighbours = nearest(unit((1, 0)), unit((0, 1)), k=3)
+    assert neighbours.rows.tolist() == [[0, -1, -1]]
+    assert neighbours.similarities.tolist() == [[0.0, -1.0, -1.0]]
 
 
 def test_the_threshold_rises_with_a_templated_set_and_not_otherwise() -> None:

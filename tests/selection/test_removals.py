@@ -108,10 +108,12 @@ def test_an_item_without_concepts_is_not_called_redundant() -> None:
 
 def test_gaps_of_another_set_are_refused() -> None:
     dictionary = make_dictionary(["a"])
-    one = make_map([{0: 1.0}] * 4, n_concepts=1)
+    concept_map = make_map([{0: 1.0}] * 4, n_concepts=1)
     gaps = find_gaps(
-        measure_coverage(one, dictionary, reference=Reference.from_map(one, dictionary)),
+        measure_coverage(
+            concept_map, dictionary, reference=Reference.from_map(concept_map, dictionary)
+        ),
         dictionary,
     )
     with pytest.raises(UsageError, match="a different set of items"):
-        propose_removals(one, gaps, dictionary, n=1, benchmark_items=make_items(3))
+        propose_removals(concept_map, gaps, dictionary, n=1, benchmark_items=make_items(3))

@@ -28,22 +28,22 @@ def wanted(n: int, **of: int) -> NDArray[np.int64]:
 
 def test_a_wanted_count_makes_a_gap_and_ends_one() -> None:
     gaps = judge_counts([20, 0, 5, 0], [0.10, 0.10, 0.10, 0.001])
-    found = retarget(gaps, wanted(4, c0=30, c1=0, c3=2))
-    assert [found.status(c) for c in range(4)] == [
+    retargeted = retarget(gaps, wanted(4, c0=30, c1=0, c3=2))
+    assert [retargeted.status(c) for c in range(4)] == [
         Status.UNDER,
         Status.ADEQUATE,
         Status.UNDER,
         Status.MISSING,
     ]
-    assert found.target.tolist() == [30, 0, 20, 2]
-    assert found.has_target_by_hand(0) and not found.has_target_by_hand(2)
+    assert retargeted.target.tolist() == [30, 0, 20, 2]
+    assert retargeted.has_target_by_hand(0) and not retargeted.has_target_by_hand(2)
 
 
 def test_a_wanted_count_survives_another_rule_and_can_be_taken_back() -> None:
     gaps = judge_counts([20], [0.10])
-    found = rejudge(retarget(gaps, wanted(1, c0=30)), replace(gaps.settings, fdr=0.01))
-    assert (found.status(0), found.target[0]) == (Status.UNDER, 30)
-    again = retarget(found, None)
+    rejudged = rejudge(retarget(gaps, wanted(1, c0=30)), replace(gaps.settings, fdr=0.01))
+    assert (rejudged.status(0), rejudged.target[0]) == (Status.UNDER, 30)
+    again = retarget(rejudged, None)
     assert (again.status(0), again.target[0]) == (gaps.status(0), gaps.target[0])
 
 
@@ -70,7 +70,7 @@ def test_proposals_go_for_what_is_wanted_by_hand() -> None:
         benchmark_items=make_items("bench", 40),
         settings=PLAIN,
     )
-    filled = [gap for one in plan.proposals for gap in one.gaps]
+    filled = [gap for proposal in plan.proposals for gap in proposal.gaps]
     assert {gap.concept_id for gap in filled} == {OTHER}
     assert [(gap.before, gap.after, gap.target) for gap in filled] == [
         (0, 1, 3),
@@ -86,7 +86,7 @@ def test_an_item_that_is_wanted_is_not_proposed_for_removal() -> None:
     vectors[:6, 0] = vectors[6:, 1] = 1.0
     for counts, allowed in ((None, {0, 1}), (wanted(2, c0=6), {1})):
         gaps = retarget(judge(rows, pool, n_concepts=2), counts)
-        found = propose_removals(
+        removals = propose_removals(
             make_map(rows, n_concepts=2, embeddings=vectors),
             gaps,
             make_dictionary(["concept 0", "concept 1"]),
@@ -94,4 +94,4 @@ def test_an_item_that_is_wanted_is_not_proposed_for_removal() -> None:
             benchmark_items=make_items("bench", 12),
             min_items=1,
         )
-        assert {one.row // 6 for one in found} <= allowed and found
+        assert {proposal.row // 6 for proposal in removals} <= allowed and removals

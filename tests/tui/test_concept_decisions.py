@@ -132,8 +132,8 @@ async def test_merged_concepts_are_one_row_everywhere_and_two_again_after_undo(
         assert bench.log_lines()[-1]["merge"] == str(OWL)
         await until(pilot, lambda: session.members(OWL) == [FOX])
         await pilot.pause()
-        shown = [screen.table.rows.row_id(row) for row in screen.table.view]
-        assert str(FOX) not in shown
+        row_ids = [screen.table.rows.row_id(row) for row in screen.table.view]
+        assert str(FOX) not in row_ids
         assert screen.table.rows.cell(OWL, "concept").text == "owl +1 merged"
         assert session.analysis.gaps.count[OWL] == counts[OWL] + counts[FOX]
         assert session.loaded is not None and session.loaded.candidates

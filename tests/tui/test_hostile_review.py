@@ -55,7 +55,7 @@ def nasty_bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bench:
             record["category"] = text[:300]
             record["id"] = f"{record['id']} {text[:200]}"
             record["choices"][1] = text[:400]
-        path.write_text("".join(json.dumps(one) + "\n" for one in records), "ascii")
+        path.write_text("".join(json.dumps(record) + "\n" for record in records), "ascii")
     return make_bench(tmp_path, benchmark, pool)
 
 

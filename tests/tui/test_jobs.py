@@ -97,13 +97,13 @@ class SilentChild:
     """A worker that says nothing unless it is given something to say."""
 
     def __init__(self) -> None:
-        self.said: list[Progress] = []
+        self.reports: list[Progress] = []
         self.was_stopped = False
         self.n_polls = 0
 
     def poll(self) -> Progress | None:
         self.n_polls += 1
-        return self.said.pop() if self.said else None
+        return self.reports.pop() if self.reports else None
 
     def stop(self) -> None:
         self.was_stopped = True
@@ -125,7 +125,7 @@ async def test_a_worker_that_stops_making_progress_is_told_until_it_goes_on(
         def text() -> str:
             return str(line.content)
 
-        child.said.append(Progress("mapping items", 3, 10, 38.0, 16.0))
+        child.reports.append(Progress("mapping items", 3, 10, 38.0, 16.0))
         await until(pilot, lambda: "3/10" in text())
         now[0] += 59.0
         n_polls = child.n_polls
@@ -137,7 +137,7 @@ async def test_a_worker_that_stops_making_progress_is_told_until_it_goes_on(
         assert cell_len(text()) <= width - 2
         now[0] += 75.0
         await until(pilot, lambda: "no progress for 2 min 15 s" in text())
-        child.said.append(Progress("mapping items", 4, 10, 38.0, 16.0))
+        child.reports.append(Progress("mapping items", 4, 10, 38.0, 16.0))
         await until(pilot, lambda: "4/10" in text())
         assert "no progress" not in text()
         now[0] += 60.0

@@ -25,8 +25,8 @@ def write_results(folder: Path, *, names: tuple[str, str, str] = NAMES) -> Path:
         for row in range(80):
             is_cat = row % 3 == 0
             for model, score in ((small, row % 2), (large, row % 7), (no_cats, not is_cat)):
-                said = f"stones {row}" if not score else "fish"
-                line = {"id": f"b-{row}", "model": model, "score": bool(score), "prediction": said}
+                text = f"stones {row}" if not score else "fish"
+                line = {"id": f"b-{row}", "model": model, "score": bool(score), "prediction": text}
                 out.write(json.dumps(line, default=float) + "\n")
     return path
 
@@ -39,7 +39,7 @@ async def read(pilot, app: BenchdesignApp, path: Path) -> None:  # noqa: ANN001 
 
 
 async def show(pilot, app: BenchdesignApp, name: str) -> None:  # noqa: ANN001
-    names = [one for one, _ in app.screen.facets()]
+    names = [facet for facet, _ in app.screen.facets()]
     while app.screen.facets()[app.screen.facet][0] != name:
         await pilot.press("f")
     assert name in names
@@ -133,7 +133,7 @@ async def test_hostile_names_are_shown_literally(
 ) -> None:
     bench = hostile_bench
     names = tuple(f"{place} {HOSTILE}" for place in range(3))
-    items = [json.loads(one) for one in (bench.folder / "animals.jsonl").read_text().splitlines()]
+    items = [json.loads(line) for line in (bench.folder / "animals.jsonl").read_text().splitlines()]
     path = bench.folder / "results.jsonl"
     with path.open("w") as out:
         for row, item in enumerate(items):
@@ -190,5 +190,5 @@ async def test_page_of_an_area_keeps_each_model_on_one_line(bench: Bench) -> Non
         await read(pilot, app, write_results(bench.folder))
         await pilot.press("enter")
         await until(pilot, lambda: "pt, q " in visible_text(app))
-        lines = [one for one in visible_text(app).splitlines() if " pt, q " in one]
-        assert len(lines) == 3 and all("●" in one and " to " in one for one in lines)
+        lines = [line for line in visible_text(app).splitlines() if " pt, q " in line]
+        assert len(lines) == 3 and all("●" in line and " to " in line for line in lines)

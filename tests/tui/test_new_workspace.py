@@ -65,8 +65,8 @@ async def test_a_field_set_by_hand_is_read_at_once_and_kept(
         await until(pilot, lambda: "key  A  fish" in visible_text(app))
 
         def is_read_so() -> bool:
-            found = form.input_files.benchmark
-            return isinstance(found, Benchmark) and found.items[0].prompt == "cat"
+            loaded = form.input_files.benchmark
+            return isinstance(loaded, Benchmark) and loaded.items[0].prompt == "cat"
 
         await until(pilot, is_read_so)
         await pilot.press("ctrl+n")
@@ -186,11 +186,11 @@ async def test_a_number_of_items_that_is_none_is_said_at_once(bench: Bench) -> N
     async with app.run_test(size=SIZE) as pilot:
         form = await form_of(app, pilot)
         box = form.query_one("#n-add", Input)
-        said = "Items to propose: must be a whole number; 0 for none."
+        message = "Items to propose: must be a whole number; 0 for none."
         box.value = "xx"
-        await until(pilot, lambda: said in checks_of(form))
+        await until(pilot, lambda: message in checks_of(form))
         box.value = "30"
-        await until(pilot, lambda: said not in checks_of(form))
+        await until(pilot, lambda: message not in checks_of(form))
 
 
 @pytest.mark.parametrize("size", [(120, 44), (80, 44)])
@@ -201,15 +201,15 @@ async def test_checks_are_wrapped_below_their_beginning(
     records = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
     for record in records[:9]:
         record["id"] = "the very same identifier"
-    path.write_text("".join(json.dumps(one) + "\n" for one in records), "utf-8")
+    path.write_text("".join(json.dumps(record) + "\n" for record in records), "utf-8")
     app = app_on(bench)
     async with app.run_test(size=size) as pilot:
         form = await form_of(app, pilot)
         await until(pilot, lambda: bool(form.findings()))
         (message,) = form.findings()
-        shown = " ".join(str(form.query_one("#checks", Line).render()).split())
+        checks = " ".join(str(form.query_one("#checks", Line).render()).split())
         end = message.partition(": ")[2]
-        assert len(message) > 60 and end in shown
+        assert len(message) > 60 and end in checks
         await until(pilot, lambda: end.split()[-1] in visible_text(app))
 
 
@@ -224,7 +224,7 @@ async def test_the_first_item_is_shown_with_its_passage_as_it_is_read(bench: Ben
         for row in range(20)
     ]
     path = bench.folder / "read.jsonl"
-    path.write_text("".join(json.dumps(one) + "\n" for one in records), "utf-8")
+    path.write_text("".join(json.dumps(record) + "\n" for record in records), "utf-8")
     app = app_on(bench, benchmark="read.jsonl")
     async with app.run_test(size=SIZE) as pilot:
         form = await form_of(app, pilot)
@@ -232,6 +232,6 @@ async def test_the_first_item_is_shown_with_its_passage_as_it_is_read(bench: Ben
         assert isinstance(form.input_files.benchmark, Benchmark)
         assert form.input_files.benchmark.mapping.context == "context"
         await until(pilot, lambda: "A passage of row 0" in visible_text(app))
-        shown = str(form.query_one("#first-item", Line).render())
-        assert "Who ate number 0?\nA. a fox\nB. an owl" in shown and " ... " in shown
-        assert shown.endswith("key  A  a fox")
+        preview = str(form.query_one("#first-item", Line).render())
+        assert "Who ate number 0?\nA. a fox\nB. an owl" in preview and " ... " in preview
+        assert preview.endswith("key  A  a fox")

@@ -135,7 +135,7 @@ def test_summary_and_analysis_count_the_same(bench: Bench) -> None:
         share = session.view.figures.n_covered / session.view.figures.n_judged
         assert share == pytest.approx(summary.current_share_interval.share)
         assert session.view.accepted_rows == [proposal.row]
-        assert list(session.concept_texts()) == [f"{n:05d} {one}" for n, one in enumerate(WORDS)]
+        assert list(session.concept_texts()) == [f"{n:05d} {word}" for n, word in enumerate(WORDS)]
 
 
 def test_items_of_a_concept_are_those_that_reach_its_threshold(bench: Bench) -> None:
@@ -145,13 +145,13 @@ def test_items_of_a_concept_are_those_that_reach_its_threshold(bench: Bench) -> 
         loaded.analysis.benchmark_map,
         loaded.analysis.gaps.coverage.thresholds,
     )
-    shown = ItemsByConcept.from_map(concept_map, thresholds)
+    items_by_concept = ItemsByConcept.from_map(concept_map, thresholds)
     table = concept_map.presence(thresholds).toarray() > 0
-    assert np.array_equal(shown.counts, table.sum(axis=0))
-    assert np.array_equal(shown.n_concepts, table.sum(axis=1))
+    assert np.array_equal(items_by_concept.counts, table.sum(axis=0))
+    assert np.array_equal(items_by_concept.n_concepts, table.sum(axis=1))
     for concept_id in range(len(WORDS)):
-        assert np.array_equal(shown.of(concept_id), np.flatnonzero(table[:, concept_id]))
-        rows = [row for row, _ in shown.strongest(concept_id, 3)]
+        assert np.array_equal(items_by_concept.of(concept_id), np.flatnonzero(table[:, concept_id]))
+        rows = [row for row, _ in items_by_concept.strongest(concept_id, 3)]
         assert rows == np.flatnonzero(table[:, concept_id])[:3].tolist()
 
 
@@ -160,11 +160,11 @@ def test_filter_finds_the_same_in_kept_texts_as_row_by_row(typed: str) -> None:
     texts = [f"What does {animal} {n} eat?" for n, animal in enumerate(["owl", "fox"] * 10)]
     wanted = parse_filter(typed)
     slow = wanted.keep(20, texts.__getitem__)
-    lowered = [one.lower() for one in texts]
+    lowered = [text.lower() for text in texts]
     assert wanted.keep(20, texts.__getitem__, lowered=lowered) == slow
     among = [row % 3 > 0 for row in range(20)]
     assert slow is not None
-    expected = [one and other for one, other in zip(slow, among, strict=True)]
+    expected = [is_slow and is_among for is_slow, is_among in zip(slow, among, strict=True)]
     assert wanted.keep(20, texts.__getitem__, lowered=lowered, among=among) == expected
     assert wanted.keep(20, texts.__getitem__, among=among) == expected
 
@@ -223,7 +223,7 @@ def test_many_loaded_objects_are_left_out_of_later_searches_for_garbage(
     try:
         with pause_collection():
             assert not gc.isenabled()
-            many = [[one] for one in range(2_000)]
+            many = [[row] for row in range(2_000)]
         assert gc.isenabled() and gc.get_freeze_count() - before > len(many)
     finally:
         gc.unfreeze()

@@ -37,11 +37,11 @@ async def test_how_sure_the_covered_share_is_stands_beside_it(
 ) -> None:
     async with bench.opened(size=size) as (app, pilot):
         assert app.session is not None and app.session.analysis is not None
-        found = app.session.analysis.current_share_interval
-        assert found is not None and found.low <= found.share <= found.high
+        interval = app.session.analysis.current_share_interval
+        assert interval is not None and interval.low <= interval.share <= interval.high
         text = visible_text(app)
         assert "95 % interval" in text and "items resampled" in text.replace("are ", "")
-        assert f"{100 * found.low:.1f} - {100 * found.high:.1f} %" in text
+        assert f"{100 * interval.low:.1f} - {100 * interval.high:.1f} %" in text
         # Another number wanted by hand makes another share, of which it says nothing.
         app.session.record(Decision(Subject.CONCEPT, "2", want=0))
         app.workspaces.refresh_screens()
@@ -54,21 +54,29 @@ async def test_what_is_different_since_the_last_export(bench: Bench, size: tuple
         session = app.session
         assert session is not None and session.loaded is not None
         assert "Since " not in visible_text(app)
-        adds = [one for one in session.loaded.candidates if one.subject is Subject.ADD]
-        removes = [one for one in session.loaded.candidates if one.subject is Subject.REMOVE]
-        session.record(*(Decision(Subject.ADD, one.item.id, Verdict.ACCEPT) for one in adds[:2]))
+        adds = [
+            candidate for candidate in session.loaded.candidates if candidate.subject is Subject.ADD
+        ]
+        removes = [
+            candidate
+            for candidate in session.loaded.candidates
+            if candidate.subject is Subject.REMOVE
+        ]
+        session.record(
+            *(Decision(Subject.ADD, candidate.item.id, Verdict.ACCEPT) for candidate in adds[:2])
+        )
         manifest = await export(pilot, app)
 
         session.record(
             Decision(Subject.ADD, adds[0].item.id, Verdict.REJECT),
-            *(Decision(Subject.ADD, one.item.id, Verdict.ACCEPT) for one in adds[2:]),
+            *(Decision(Subject.ADD, candidate.item.id, Verdict.ACCEPT) for candidate in adds[2:]),
             Decision(Subject.REMOVE, removes[0].item.id, Verdict.ACCEPT),
         )
         app.workspaces.refresh_screens()
         n_more = len(adds) - 2
         gap = "   " if size[0] > 100 else "  "
-        said = gap.join([f"+ {n_more} accepted", "- 1 dropped", "1 reverted"])
-        await until(pilot, lambda: said in visible_text(app))
+        changes = gap.join([f"+ {n_more} accepted", "- 1 dropped", "1 reverted"])
+        await until(pilot, lambda: changes in visible_text(app))
         then = json.loads(manifest.read_text("utf-8"))["coverage_after"]
         assert app.screen.since_export.now.n_items == 80 + len(adds) - 2
         text = visible_text(app)
@@ -80,7 +88,7 @@ async def test_what_is_different_since_the_last_export(bench: Bench, size: tuple
     # It is found again after leaving, and a damaged one is none.
     async with bench.opened(size=size) as (app, pilot):
         await go(pilot, app, "overview")
-        await until(pilot, lambda: said in visible_text(app))
+        await until(pilot, lambda: changes in visible_text(app))
         manifest.write_text('{"choice": 3}', "utf-8")
         app.workspaces.refresh_screens()
         await until(pilot, lambda: "Since " not in visible_text(app))
@@ -105,16 +113,16 @@ async def test_what_was_decided_of_concepts_is_different_since_the_last_export(
         session.record(decision)
         app.workspaces.refresh_screens()
         await until(pilot, lambda: "concept decisions" in visible_text(app))
-        line = next(one for one in visible_text(app).splitlines() if "concept decisions" in one)
+        line = next(line for line in visible_text(app).splitlines() if "concept decisions" in line)
         assert "accepted" not in line
         app.screen.since_export = None
         session.undo()
         app.workspaces.refresh_screens()
         await until(pilot, lambda: "no decisions since" in visible_text(app))
         # An export of an older version says nothing of concepts.
-        told = json.loads(manifest.read_text("utf-8"))
-        assert told["choice"].pop("concepts_sha256")
-        manifest.write_text(json.dumps(told), "utf-8")
+        revision = json.loads(manifest.read_text("utf-8"))
+        assert revision["choice"].pop("concepts_sha256")
+        manifest.write_text(json.dumps(revision), "utf-8")
         session.record(decision)
         app.screen.since_export = None
         app.workspaces.refresh_screens()
@@ -137,11 +145,15 @@ async def test_next_step_says_how_many_gaps_the_open_candidates_would_fill(bench
         app.workspaces.refresh_screens()
         text = "15 candidates to review; accepting all fills 1 of 1 gaps.   enter reviews"
         await until(pilot, lambda: text in visible_text(app))
-        adds = [one.item.id for one in session.loaded.candidates if one.subject is Subject.ADD]
+        adds = [
+            candidate.item.id
+            for candidate in session.loaded.candidates
+            if candidate.subject is Subject.ADD
+        ]
         session.record(Decision(Subject.ADD, adds[0], Verdict.REJECT))
         assert session.view.unfilled_counts == (1, 0)
         session.undo()
-        session.record(*(Decision(Subject.ADD, one, Verdict.ACCEPT) for one in adds))
+        session.record(*(Decision(Subject.ADD, item_id, Verdict.ACCEPT) for item_id in adds))
         assert session.view.unfilled_counts == (0, 0)
         app.workspaces.refresh_screens()
         below = "Worst areas"
@@ -160,8 +172,8 @@ async def test_numbers_of_other_settings_are_said_to_be_out_of_date(
             replace(session.workspace.settings, scope=Scope(sentence="owls"))
         )
         app.workspaces.refresh_screens()
-        said = "Coverage of the concept dictionary   ! out of date"
-        await until(pilot, lambda: said in visible_text(app))
+        heading = "Coverage of the concept dictionary   ! out of date"
+        await until(pilot, lambda: heading in visible_text(app))
 
 
 @pytest.mark.parametrize("size", [(120, 36), (80, 24)])
@@ -174,14 +186,18 @@ async def test_what_was_and_what_is_accepted_stand_apart(
         assert isinstance(screen, OverviewScreen)
         await until(pilot, lambda: "have / want" in str(screen.query_one("#right", Line).render()))
         session.record(Decision(Subject.CONCEPT, "2", want=3))
-        adds = [one.item.id for one in session.loaded.candidates if one.subject is Subject.ADD]
-        session.record(*(Decision(Subject.ADD, one, Verdict.ACCEPT) for one in adds[:3]))
+        adds = [
+            candidate.item.id
+            for candidate in session.loaded.candidates
+            if candidate.subject is Subject.ADD
+        ]
+        session.record(*(Decision(Subject.ADD, item_id, Verdict.ACCEPT) for item_id in adds[:3]))
         app.workspaces.refresh_screens()
         await until(pilot, lambda: screen.figures_after is not None)
         plan = plan_revision(session.analysis, Choice.from_decisions(session.log))
         assert screen.figures_after == plan.figures_after
         right = str(screen.query_one("#right", Line).render()).splitlines()
-        head, fox = right[0], next(one for one in right if "fox" in one)
+        head, fox = right[0], next(line for line in right if "fox" in line)
         assert head.endswith("have  add / want") and fox.rstrip().endswith("  0   +3 / 3")
         # Every number ends where its head does.
         assert head.index("have") + 4 == fox.index("  0   +3") + 3

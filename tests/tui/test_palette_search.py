@@ -15,20 +15,20 @@ from tests.tui.conftest import HOSTILE, Bench, until
 from tests.tui.test_screens import go, visible_text
 
 
-async def found(app: BenchdesignApp, query: str) -> list[SearchMatch]:
+async def matches_of(app: BenchdesignApp, query: str) -> list[SearchMatch]:
     assert app.session is not None
-    return [one async for one in find_matches(app.session, query)]
+    return [match async for match in find_matches(app.session, query)]
 
 
 async def choose(pilot: Pilot[None], app: BenchdesignApp, query: str, kind: str) -> None:
     await pilot.press("ctrl+p")
     await until(pilot, lambda: isinstance(app.screen, CommandPalette))
-    await pilot.press(*("space" if one == " " else one for one in query))
+    await pilot.press(*("space" if character == " " else character for character in query))
     options = app.screen.query_one(OptionList)
 
     def place() -> int:
-        prompts = [str(one.prompt) for one in options.options]
-        return next((at for at, one in enumerate(prompts) if one.startswith(f"{kind}: ")), -1)
+        prompts = [str(option.prompt) for option in options.options]
+        return next((at for at, prompt in enumerate(prompts) if prompt.startswith(f"{kind}: ")), -1)
 
     await until(pilot, lambda: place() >= 0)
     options.highlighted = place()
@@ -40,12 +40,14 @@ async def choose(pilot: Pilot[None], app: BenchdesignApp, query: str, kind: str)
 
 async def test_every_kind_is_found_by_words_of_its_text_or_id(bench: Bench) -> None:
     async with bench.opened() as (app, _):
-        kinds = {one.kind for one in await found(app, "fox")}
+        kinds = {match.kind for match in await matches_of(app, "fox")}
         assert kinds == {"gap", "candidate"}
-        assert {one.row_id for one in await found(app, "CAT") if one.kind == "concept"} == {"0"}
-        assert [one.row_id for one in await found(app, "b-17 ")] == ["item:b-17"]
-        assert await found(app, "no such thing") == []
-        assert await found(app, "  ") == []
+        assert {
+            match.row_id for match in await matches_of(app, "CAT") if match.kind == "concept"
+        } == {"0"}
+        assert [match.row_id for match in await matches_of(app, "b-17 ")] == ["item:b-17"]
+        assert await matches_of(app, "no such thing") == []
+        assert await matches_of(app, "  ") == []
 
 
 @pytest.mark.parametrize(
@@ -86,7 +88,7 @@ async def test_a_candidate_is_found_though_only_those_of_another_gap_are_shown(
 
 async def test_hostile_text_is_literal_in_the_palette(hostile_bench: Bench) -> None:
     async with hostile_bench.opened() as (app, pilot):
-        assert {one.kind for one in await found(app, "[/inst]")} >= {"candidate", "item"}
+        assert {match.kind for match in await matches_of(app, "[/inst]")} >= {"candidate", "item"}
         await pilot.press("ctrl+p")
         await until(pilot, lambda: isinstance(app.screen, CommandPalette))
         await pilot.press(*"[/INST]")
@@ -108,6 +110,6 @@ async def test_without_a_workspace_there_are_commands_only(bench: Bench) -> None
 async def test_every_action_of_the_screen_is_in_the_palette(bench: Bench) -> None:
     async with bench.opened() as (app, pilot):
         await go(pilot, app, "gaps")
-        names = {one.title for one in app.get_system_commands(app.screen)}
+        names = {command.title for command in app.get_system_commands(app.screen)}
         wanted = {"review: want", "review: merge", "review: want rule", "view: filter", "go: Gaps"}
         assert wanted <= names

@@ -37,8 +37,8 @@ async def test_keys_offered_while_nothing_is_open_are_those_that_do_something(be
     app = bench.app(LaunchOptions())
     async with app.run_test(size=(120, 36)) as pilot:
         await go(pilot, app, "candidates")
-        shown = footer(visible_text(app))
-        assert " ".join(shown.split()) == "1 Open ? help ^p commands q quit"
+        footer_text = footer(visible_text(app))
+        assert " ".join(footer_text.split()) == "1 Open ? help ^p commands q quit"
 
 
 async def test_keys_offered_while_items_are_mapped_begin_with_stop(
@@ -114,12 +114,12 @@ async def test_the_gain_is_the_same_number_here_in_the_list_of_proposals_and_in_
     async with bench.opened() as (app, pilot):
         await go(pilot, app, "candidates")
         rows = app.screen.query_one(LineTable).rows
-        shown = [rows.cell(row, "gain").text for row in range(3)]
-    assert listed == shown
-    assert shown[0] == "1.00"
-    assert shown[2] != "1.00"
-    for rank, gain in enumerate(shown, start=1):
-        (line,) = [one for one in report.splitlines() if one.startswith(f"| {rank} |")]
+        gains = [rows.cell(row, "gain").text for row in range(3)]
+    assert listed == gains
+    assert gains[0] == "1.00"
+    assert gains[2] != "1.00"
+    for rank, gain in enumerate(gains, start=1):
+        (line,) = [line for line in report.splitlines() if line.startswith(f"| {rank} |")]
         assert f"| {gain} |" in line
 
 
@@ -153,8 +153,8 @@ async def test_a_reason_is_for_the_candidate_under_the_cursor_where_that_is_deci
         await until(pilot, lambda: len(app.screen_stack) == 2)
         await pilot.press("enter")
         await until(pilot, lambda: len(app.screen_stack) == 1)
-        said = bench.log_lines()[-1]
-        assert (f"add:{said['id']}", said["reason"]) == (first, "wrong key")
+        last_line = bench.log_lines()[-1]
+        assert (f"add:{last_line['id']}", last_line["reason"]) == (first, "wrong key")
 
 
 async def test_the_title_says_when_the_last_decision_was_saved_and_a_page_how_it_came_about(
@@ -242,7 +242,7 @@ async def test_a_results_file_is_completed_and_kept_with_its_whole_path(
         for model, shift in (("small", 0), ("large", 1))
         for row in range(80)
     ]
-    (bench.folder / "results.jsonl").write_text("".join(json.dumps(one) + "\n" for one in lines))
+    (bench.folder / "results.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     async with bench.opened() as (app, pilot):
         await go(pilot, app, "models")
         await pilot.press("c")
@@ -262,7 +262,7 @@ async def test_overview_names_the_areas_that_lack_most(bench: Bench) -> None:
     async with bench.opened() as (app, _pilot):
         text = visible_text(app)
         assert "Worst areas" in text
-        (line,) = [one for one in text.splitlines() if " animals " in one and "/" in one]
+        (line,) = [line for line in text.splitlines() if " animals " in line and "/" in line]
         assert "0 / 20" in line
 
 
@@ -333,7 +333,7 @@ async def test_an_area_is_marked_by_its_own_judgement_and_its_figures_are_of_its
         assert (app.screen.table.rows.cell(0, "mark").text) == "!"
         await until(pilot, lambda: "state      ! under" in app.screen.detail.text)
         await go(pilot, app, "overview")
-        (line,) = [one for one in visible_text(app).splitlines() if "!  animals " in one]
+        (line,) = [line for line in visible_text(app).splitlines() if "!  animals " in line]
         assert line.startswith("   !  animals")
 
 
@@ -347,7 +347,7 @@ async def test_the_closest_item_is_gone_to(
         records = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
         for record in records:
             record["question"] += " Say why, in many words of your own." * 80
-        path.write_text("".join(json.dumps(one) + "\n" for one in records), "utf-8")
+        path.write_text("".join(json.dumps(record) + "\n" for record in records), "utf-8")
     async with make_bench(tmp_path, benchmark, pool).opened(size=size) as (app, pilot):
         await go(pilot, app, "candidates")
         detail = app.screen.detail

@@ -19,20 +19,20 @@ START = datetime(2026, 1, 5, 9, 0, tzinfo=UTC)
 def step(
     seconds: float, *ids: str, action: str = "decide", verdict: Verdict | None = Verdict.ACCEPT
 ) -> LogStep:
-    decisions = tuple(Decision(Subject.ADD, one, verdict) for one in ids)
+    decisions = tuple(Decision(Subject.ADD, item_id, verdict) for item_id in ids)
     return LogStep(1, action, decisions, "ann", (START + timedelta(seconds=seconds)).isoformat())
 
 
 def test_time_for_one_decision_is_the_median_and_a_pause_is_not_thinking() -> None:
-    found = measure_review_pace(
+    pace = measure_review_pace(
         [step(0, "a"), step(8, "b"), step(18, "c"), step(3000, "d"), step(3060, "e")]
     )
-    assert (found.n_decided, found.seconds_each) == (5, 10.0)
-    assert found.text() == "this session 5 · 10 s each"
+    assert (pace.n_decided, pace.seconds_each) == (5, 10.0)
+    assert pace.text() == "this session 5 · 10 s each"
 
 
 def test_what_was_undone_does_not_count_and_what_was_redone_does() -> None:
-    undo, redo = (step(9, "b", action=one) for one in ("undo", "redo"))
+    undo, redo = (step(9, "b", action=action) for action in ("undo", "redo"))
     assert measure_review_pace([step(0, "a"), step(5, "b"), undo]).n_decided == 1
     assert measure_review_pace([step(0, "a"), step(5, "b"), undo, redo]).n_decided == 2
     assert measure_review_pace([undo, step(10, "a")]).n_decided == 1
@@ -95,7 +95,7 @@ async def test_answers_are_hidden_until_they_are_asked_for(
         await go(pilot, app, "candidates")
         screen = app.screen
         assert isinstance(screen, CandidatesScreen)
-        key = next(one for one in screen.detail.text.splitlines() if one.startswith("key "))
+        key = next(line for line in screen.detail.text.splitlines() if line.startswith("key "))
         await pilot.press("B")
         await until(pilot, lambda: "hidden   B shows it" in screen.detail.text)
         assert key not in screen.detail.text
@@ -128,9 +128,9 @@ async def test_candidates_are_filtered_by_concept_length_and_what_was_said(
     async with bench.opened() as (app, pilot):
         session = app.session
         assert session is not None and session.analysis is not None
-        one, other = (proposal.id for proposal in session.analysis.proposals[:2])
-        session.record(Decision(Subject.ADD, one, Verdict.REJECT, reason="unclear"))
-        session.record(Decision(Subject.ADD, other, note="check the year"))
+        first, second = (proposal.id for proposal in session.analysis.proposals[:2])
+        session.record(Decision(Subject.ADD, first, Verdict.REJECT, reason="unclear"))
+        session.record(Decision(Subject.ADD, second, note="check the year"))
         await go(pilot, app, "candidates")
         screen = app.screen
         assert isinstance(screen, CandidatesScreen)

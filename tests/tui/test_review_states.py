@@ -30,28 +30,30 @@ Opener = Callable[[Path], Bench]
 
 
 def plain(folder: Path) -> Bench:
-    return made(folder, *write_sets(folder))
+    return make_bench(folder, *write_sets(folder))
 
 
 def no_pool(folder: Path) -> Bench:
-    return made(folder, write_sets(folder)[0], None)
+    return make_bench(folder, write_sets(folder)[0], None)
 
 
 def no_gaps(folder: Path) -> Bench:
     pool = write_sets(folder)[1]
-    return made(folder, pool, pool)
+    return make_bench(folder, pool, pool)
 
 
 def all_judged(folder: Path) -> Bench:
     bench = plain(folder)
     with Workspace.open(bench.work, who="ann") as workspace:
         analysis = load_analysis(workspace)
-        for one in (*analysis.proposals, *analysis.removals):
-            workspace.decisions.record(Decision(Subject(one.kind), one.id, Verdict.ACCEPT))
+        for proposal in (*analysis.proposals, *analysis.removals):
+            workspace.decisions.record(
+                Decision(Subject(proposal.kind), proposal.id, Verdict.ACCEPT)
+            )
     return bench
 
 
-def made(folder: Path, benchmark: Path, pool: Path | None) -> Bench:
+def make_bench(folder: Path, benchmark: Path, pool: Path | None) -> Bench:
     bench = Bench(folder)
     settings = Settings(n_add=4, n_remove=2)
     with Workspace.create(bench.work, benchmark, pool=pool, settings=settings) as workspace:

@@ -22,7 +22,7 @@ async def test_example_items_are_picked_by_keys_and_make_the_gaps_stale(bench: B
         await until(pilot, lambda: len(app.screen_stack) == 1)
         scope = app.session.workspace.settings.scope
         assert scope.sentence == "farm"
-        assert [one.partition("\n")[0] for one in scope.examples] == [
+        assert [example.partition("\n")[0] for example in scope.examples] == [
             "What does dog number 1 of b eat?",
             "What does dog number 7 of b eat?",
         ]
@@ -53,9 +53,9 @@ async def test_pins_and_exclusions_are_listed_and_lifted(bench: Bench) -> None:
         await pilot.press("tab", "tab", "space", "enter")
         await until(pilot, lambda: len(app.screen_stack) == 1)
         standings = app.session.log.standings(Subject.CONCEPT).values()
-        assert [one.verdict for one in standings if one.verdict is not Verdict.OPEN] == [
-            Verdict.EXCLUDE
-        ]
+        assert [
+            standing.verdict for standing in standings if standing.verdict is not Verdict.OPEN
+        ] == [Verdict.EXCLUDE]
         await pilot.press("u")
         assert "1 pinned · 1 excluded" in visible_text(app)
 

@@ -16,17 +16,17 @@ from benchdesign.tui.widgets.line_table import LineTable
 from benchdesign.workspace.decisions import Verdict
 from tests.tui.conftest import Bench, until
 
-MODES = [one.mode for one in SCREENS]
+MODES = [screen.mode for screen in SCREENS]
 
 
 def visible_text(app: BenchdesignApp) -> str:
     # All lines there are: just after a resize they can be fewer than the terminal's.
     strips = app.screen._compositor.render_strips()
-    return "\n".join("".join(one.text for one in strip) for strip in strips)
+    return "\n".join("".join(segment.text for segment in strip) for strip in strips)
 
 
 async def go(pilot: Pilot[None], app: BenchdesignApp, mode: str) -> None:
-    number = next(one.number for one in SCREENS if one.mode == mode)
+    number = next(screen.number for screen in SCREENS if screen.mode == mode)
     await pilot.press(str(number))
     await until(pilot, lambda: app.current_mode == mode)
     await pilot.pause()
@@ -219,7 +219,7 @@ async def test_models_say_what_to_do_and_then_show_results(bench: Bench) -> None
         for model, shift in (("small", 0), ("large", 1))
         for row in range(80)
     ]
-    results.write_text("".join(json.dumps(one) + "\n" for one in lines), "utf-8")
+    results.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
     async with bench.opened() as (app, pilot):
         await go(pilot, app, "models")
         assert "Press c" in visible_text(app)
@@ -253,9 +253,9 @@ async def test_export_writes_the_revision_and_asks_before_replacing_it(bench: Be
 
 def burst(app: BenchdesignApp, text: str) -> None:
     """Type faster than anything is drawn, as a paste or a slow line does."""
-    for one in text:
-        key = {"/": "slash", "\r": "enter"}.get(one, one)
-        app.post_message(events.Key(key, one))
+    for character in text:
+        key = {"/": "slash", "\r": "enter"}.get(character, character)
+        app.post_message(events.Key(key, character))
 
 
 @pytest.mark.parametrize("size", [(120, 36), (80, 24)])
@@ -279,7 +279,7 @@ async def test_keys_typed_while_a_screen_comes_for_the_first_time_are_for_it(ben
     async with bench.opened() as (app, pilot):
         burst(app, "5/ar")
         await until(pilot, lambda: app.current_mode == "candidates")
-        await until(pilot, lambda: [one.value for one in app.screen.query(FilterBar)] == ["ar"])
+        await until(pilot, lambda: [bar.value for bar in app.screen.query(FilterBar)] == ["ar"])
         assert app.session.log.n_undoable == 0
 
 
@@ -351,12 +351,12 @@ async def test_columns_of_items_are_chosen_and_stay(bench: Bench) -> None:
     async with bench.opened() as (app, pilot):
         await go(pilot, app, "items")
         table = app.screen.query_one(LineTable)
-        before = [one.key for one in table.columns]
+        before = [column.key for column in table.columns]
         assert "source" not in before and "concepts" in before
         await pilot.press("c")
         await until(pilot, lambda: len(app.screen_stack) == 2)
         offered = app.screen.query_one(OptionList)
-        keys = [one.id for one in offered.options]
+        keys = [option.id for option in offered.options]
         assert "question" not in keys
         assert "[x] Concepts" in visible_text(app) and "[ ] Row" in visible_text(app)
         for key in ("concepts", "row"):
@@ -366,7 +366,7 @@ async def test_columns_of_items_are_chosen_and_stay(bench: Bench) -> None:
         await pilot.press("enter")
         await until(pilot, lambda: len(app.screen_stack) == 1)
         await pilot.pause()
-        assert {one.key for one in table.columns} == {*before, "row"} - {"concepts"}
+        assert {column.key for column in table.columns} == {*before, "row"} - {"concepts"}
         assert "ROW" in visible_text(app)
         await pilot.press("c")
         await until(pilot, lambda: len(app.screen_stack) == 2)
@@ -375,7 +375,7 @@ async def test_columns_of_items_are_chosen_and_stay(bench: Bench) -> None:
         await until(pilot, lambda: app.current_mode == "items")
         table = app.screen.query_one(LineTable)
         await until(pilot, lambda: len(table.view) == 80)
-        assert {one.key for one in table.columns} == {*before, "row"} - {"concepts"}
+        assert {column.key for column in table.columns} == {*before, "row"} - {"concepts"}
 
 
 async def test_next_time_everything_is_where_it_was(bench: Bench) -> None:

@@ -129,8 +129,8 @@ class Chromium:
 
     async def evaluate(self, expression: str) -> Any:
         # Between two pages there is nothing to evaluate in.
-        found = await self.call("Runtime.evaluate", expression=expression) or {}
-        return found.get("result", {}).get("value")
+        answer = await self.call("Runtime.evaluate", expression=expression) or {}
+        return answer.get("result", {}).get("value")
 
     async def press(self, key: str) -> None:
         for kind in ("keyDown", "keyUp"):
@@ -163,11 +163,11 @@ async def chromium(user: Path) -> AsyncIterator[Chromium]:
         port = where.read_text().split()[0]
         async with aiohttp.ClientSession() as session:
             answer = await get(session, f"http://127.0.0.1:{port}/json")
-            page = next(one for one in await answer.json() if one["type"] == "page")
+            page = next(target for target in await answer.json() if target["type"] == "page")
             async with session.ws_connect(page["webSocketDebuggerUrl"], max_msg_size=0) as socket:
-                found = Chromium(socket)
-                listening = asyncio.create_task(found.listen())
-                yield found
+                browser_page = Chromium(socket)
+                listening = asyncio.create_task(browser_page.listen())
+                yield browser_page
                 listening.cancel()
     finally:
         browser.terminate()
@@ -200,6 +200,6 @@ async def test_a_candidate_is_reviewed_in_a_browser_and_is_on_disk(bench: Bench)
             assert entry["verdict"] == "accept" and entry["id"].startswith("p-")
             local = address.partition("//")[2]
             allowed = (f"http://{local}/", f"ws://{local}/", "data:", "about:")
-            assert [one for one in page.requests if not one.startswith(allowed)] == []
-            assert any(one.startswith("ws:") for one in page.requests)
+            assert [request for request in page.requests if not request.startswith(allowed)] == []
+            assert any(request.startswith("ws:") for request in page.requests)
             assert page.errors == []

@@ -38,7 +38,11 @@ class Terminal:
             text=True,
             timeout=GUARD_SECONDS,
             # A size in the environment would win over the terminal's own.
-            env={name: one for name, one in os.environ.items() if name not in ("COLUMNS", "LINES")},
+            env={
+                name: value
+                for name, value in os.environ.items()
+                if name not in ("COLUMNS", "LINES")
+            },
         )
         return done.stdout
 
@@ -111,9 +115,9 @@ class Terminal:
 
 @pytest.fixture
 def terminal(tmp_path: Path) -> Iterator[Terminal]:
-    found = Terminal(tmp_path)
-    yield found
-    found.close()
+    terminal_under_test = Terminal(tmp_path)
+    yield terminal_under_test
+    terminal_under_test.close()
 
 
 def cut(name: str, n: int, folder: Path) -> None:
@@ -182,7 +186,10 @@ def test_a_benchmark_becomes_a_revision_by_keys_alone(terminal: Terminal, tmp_pa
     terminal.press("d", "a", "u")
     terminal.until("to undo.")
     before = decisions(work)
-    assert [one.get("verdict") or one.get("reason") or one["action"] for one in before] == [
+    assert [
+        decision.get("verdict") or decision.get("reason") or decision["action"]
+        for decision in before
+    ] == [
         "accept",
         "reject",
         "wrong key",

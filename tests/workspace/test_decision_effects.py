@@ -22,11 +22,11 @@ CAT, DOG, FOX, OWL = (WORDS.index(word) for word in ("cat", "dog", "fox", "owl")
 def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Workspace:
     use_keywords(monkeypatch)
     benchmark, pool = write_sets(tmp_path)
-    made = Workspace.create(
+    new_workspace = Workspace.create(
         tmp_path / "work", benchmark, pool=pool, settings=Settings(n_add=6, n_remove=2)
     )
-    run_pipeline(made)
-    return made
+    run_pipeline(new_workspace)
+    return new_workspace
 
 
 def concept(concept_id: int, *, want: int | None = None, merge: str | None = None) -> Decision:
@@ -48,7 +48,7 @@ def test_a_wanted_count_is_judged_at_once_and_proposed_for_when_run_again(
     assert now.proposals == before.proposals
     after = run_pipeline(workspace)
     assert after is not None
-    filled = {gap.concept_id for one in after.proposals for gap in one.gaps}
+    filled = {gap.concept_id for proposal in after.proposals for gap in proposal.gaps}
     assert filled == {OWL}
 
 
@@ -95,8 +95,8 @@ def test_evidence_of_a_merged_concept_shows_what_was_merged_into_it(workspace: W
     analysis = run_pipeline(workspace)
     assert analysis is not None and analysis.pool is not None
     marked = set()
-    for one in analysis.proposals:
-        item = analysis.pool.items[one.row]
+    for proposal in analysis.proposals:
+        item = analysis.pool.items[proposal.row]
         tokens = analysis.evidence_of(item)[CAT]
         marked |= {item.text[token.start : token.end].lower() for token in tokens}
         assert FOX not in analysis.evidence_of(item)

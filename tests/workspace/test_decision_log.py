@@ -227,8 +227,8 @@ def test_merged_concepts_are_counted_as_the_last_of_the_chain(tmp_path: Path) ->
 
 def test_a_circle_of_merges_ends_at_its_smallest_concept(tmp_path: Path) -> None:
     log = open_log(tmp_path)
-    for one, other in (("7", "9"), ("9", "4"), ("4", "7")):
-        log.record(Decision(Subject.CONCEPT, one, merge=other))
+    for concept, target in (("7", "9"), ("9", "4"), ("4", "7")):
+        log.record(Decision(Subject.CONCEPT, concept, merge=target))
     assert log.merged == {7: 4, 9: 4}
 
 
@@ -254,7 +254,7 @@ def test_the_line_that_is_wrong_is_named_among_many(tmp_path: Path, broken: byte
 
 
 def test_what_was_said_has_a_word() -> None:
-    said = [
+    events = [
         Decision(Subject.ADD, "p", Verdict.ACCEPT, note="good"),
         Decision(Subject.CONCEPT, "7", want=3),
         Decision(Subject.CONCEPT, "7", merge="9"),
@@ -263,4 +263,4 @@ def test_what_was_said_has_a_word() -> None:
         Decision(Subject.ADD, "p", note=""),
     ]
     words = ["accept", "wanted count", "merge", "edit", "reason", "note"]
-    assert [one.word for one in said] == words
+    assert [event.word for event in events] == words

@@ -27,7 +27,7 @@ def test_a_flag_wins_over_environment_over_file_over_default(tmp_path: Path) -> 
     environ = {"BENCHDESIGN_CONFIG": str(file), "BENCHDESIGN_MARKS": "unicode"}
     preferences, found = load_preferences({"who": "flag", "theme": None}, environ=environ)
     assert (preferences.who, preferences.marks, preferences.theme) == ("flag", "unicode", "nord")
-    origins = {one.name: one.origin for one in found}
+    origins = {setting.name: setting.origin for setting in found}
     assert origins["who"] == "flag"
     assert origins["marks"] == "environment BENCHDESIGN_MARKS"
     assert origins["theme"] == f"user {file}"
