@@ -11,8 +11,6 @@ for bit. Figures are written to measurements/results/faults.md.
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
 import os
 import random
 import shutil
@@ -21,160 +19,15 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import fields, is_dataclass
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
 
+from measurements.kills.checks import check_files, check_log, contents, result_of
+from measurements.kills.work import do_decide, do_export, do_map, make
 from tests.hostile import faults
-from tests.hostile.processes import Ended, quick_reading, run, start, warm_up
-from tests.keywords import write_sets
+from tests.hostile.processes import Ended, run, start, warm_up
 
 RESULTS = Path(__file__).resolve().parent / "results" / "faults.md"
-
-
-def now() -> datetime:
-    return datetime(2026, 1, 1, tzinfo=UTC)
-
-
-# The work that is killed.
-def make(folder: Path) -> None:
-    """Write the sets and create the workspace."""
-    from benchdesign.workspace.settings import Settings
-    from benchdesign.workspace.workspace import Workspace
-
-    folder.mkdir(parents=True)
-    benchmark, pool = write_sets(folder)
-    settings = Settings(n_add=20, n_remove=5)
-    Workspace.create(folder / "ws", benchmark, pool=pool, settings=settings, clock=now).close()
-
-
-def do_map(folder: Path) -> None:
-    """Run every stage; reading the items takes most of the time."""
-    from benchdesign.pipeline.run import run_pipeline
-    from benchdesign.workspace.workspace import Workspace
-
-    with (
-        quick_reading(pause=0.03, shard_items=12),
-        Workspace.open(folder / "ws", clock=now) as workspace,
-    ):
-        run_pipeline(workspace)
-
-
-def do_decide(folder: Path, seed: int, n_steps: int, pipe: int | None = None) -> None:
-    """Record the decisions of a seed; write a byte to `pipe` after each acknowledged step."""
-    from benchdesign.workspace.decisions import Decision, Subject, Verdict
-    from benchdesign.workspace.workspace import Workspace
-
-    draw = random.Random(seed)
-    with Workspace.open(folder / "ws", who="ann", clock=now) as workspace:
-        log = workspace.decisions
-        for _ in range(n_steps):
-            kind = draw.random()
-            ids = [f"p-{draw.randrange(160)}" for _ in range(3)]
-            if kind < 0.15:
-                log.undo()
-            elif kind < 0.2:
-                log.redo()
-            elif kind < 0.4:
-                log.record(
-                    *(Decision(Subject.ADD, item_id, Verdict.REJECT, note="x") for item_id in ids)
-                )
-            else:
-                log.decide(Subject.ADD, ids[0], draw.choice((Verdict.ACCEPT, Verdict.DEFER)))
-            if pipe is not None:
-                os.write(pipe, b".")
-
-
-def do_export(folder: Path, n_taken: int) -> None:
-    """Write the revision with the first `n_taken` proposals."""
-    from benchdesign.pipeline.load_analysis import load_analysis
-    from benchdesign.pipeline.write_revision import write_revision
-    from benchdesign.revision.choice import Choice
-    from benchdesign.workspace.workspace import Workspace
-
-    with quick_reading(), Workspace.open(folder / "ws", access="read", clock=now) as workspace:
-        analysis = load_analysis(workspace)
-    all_proposals = Choice.all_proposals(analysis)
-    choice = Choice(
-        all_proposals.added[:n_taken], all_proposals.removed, made_by=all_proposals.made_by
-    )
-    (folder / "ready").touch()
-    with quick_reading():
-        write_revision(analysis, folder / "out", choice=choice, force=True)
-
-
-# The checks.
-def digest(value: Any) -> str:
-    """Return the fingerprint of arrays, data classes and their members."""
-    hasher = hashlib.sha256()
-
-    def add(node: Any) -> None:
-        if is_dataclass(node) and not isinstance(node, type):
-            for part in fields(node):
-                add(part.name)
-                add(getattr(node, part.name, None))
-        elif hasattr(node, "tobytes"):
-            hasher.update(node.tobytes())
-        elif isinstance(node, dict):
-            for key in sorted(node, key=str):
-                add((str(key), node[key]))
-        elif isinstance(node, list | tuple | set | frozenset):
-            for inner in node:
-                add(inner)
-        else:
-            hasher.update(repr(node).encode("utf-8", "surrogatepass"))
-
-    add(value)
-    return hasher.hexdigest()
-
-
-def result_of(folder: Path) -> str:
-    """Return the fingerprint of every result in the workspace."""
-    from benchdesign.pipeline.load_analysis import load_analysis
-    from benchdesign.workspace.workspace import Workspace
-
-    with quick_reading(), Workspace.open(folder / "ws", access="read", clock=now) as workspace:
-        assert not workspace.stale_stages()
-        analysis = load_analysis(workspace)
-    return digest(
-        [
-            analysis.benchmark_map,
-            analysis.pool_map,
-            analysis.gaps.status_codes,
-            analysis.gaps.q_value,
-        ]
-        + [
-            (proposal.id, proposal.gain, proposal.gaps)
-            for proposal in (*analysis.proposals, *analysis.removals)
-        ]
-    )
-
-
-def check_files(folder: Path) -> None:
-    """Read every file that is not temporary."""
-    import pyarrow.parquet as pq
-
-    for path in folder.rglob("*"):
-        if not path.is_file() or any(part.startswith(".") for part in path.parts):
-            continue
-        if path.suffix == ".json":
-            json.loads(path.read_text("utf-8"))
-        elif path.suffix == ".parquet":
-            pq.read_table(path)
-        elif path.suffix == ".jsonl":
-            for line in path.read_text("utf-8").split("\n")[:-1]:
-                json.loads(line)
-        elif path.suffix == ".html":
-            assert path.read_text("utf-8").rstrip().endswith("</html>"), path
-
-
-def contents(folder: Path) -> dict[str, str]:
-    """Return the fingerprints of the files of a folder; empty if it does not exist."""
-    if not folder.is_dir():
-        return {}
-    return {path.name: digest(path.read_bytes()) for path in sorted(folder.iterdir())}
 
 
 class Trials:
@@ -273,35 +126,6 @@ def kill_deciding(trials: Trials, n_kills: int) -> str:
         if trials.counts["kills"] >= n_kills:
             break
     return f"{n_acknowledged:,} acknowledged steps, all present"
-
-
-def check_log(folder: Path, finished: Path, trial: int, acknowledged: list[int]) -> None:
-    """Check the log: each round has its acknowledged steps and at most one unacknowledged step."""
-    from benchdesign.workspace.workspace import Workspace
-
-    with Workspace.open(folder / "ws", who="ann", clock=now) as workspace:
-        logged = workspace.decisions.steps
-    os.fsync = lambda _: None  # the model needs no durability
-    with tempfile.TemporaryDirectory() as temporary:
-        model = Path(temporary) / "model"
-        shutil.copytree(finished, model)
-        log = model / "ws" / "decisions.jsonl"
-        possible = [b""]
-        for attempt, n_done in enumerate(acknowledged):
-            longer = []
-            for before in possible:
-                for n_extra in (0, 1):
-                    log.write_bytes(before)
-                    do_decide(model, trial * 10 + attempt, n_done + n_extra)
-                    with Workspace.open(model / "ws", access="read", clock=now) as workspace:
-                        steps = workspace.decisions.steps
-                    if logged[: len(steps)] == steps:
-                        longer.append(log.read_bytes())
-            possible = longer
-        log.write_bytes(max(possible, key=len, default=b""))
-        with Workspace.open(model / "ws", access="read", clock=now) as workspace:
-            steps = workspace.decisions.steps
-    assert possible and logged == steps, f"{len(logged)} steps, {sum(acknowledged)} acknowledged"
 
 
 def kill_exporting(trials: Trials, n_kills: int) -> str:

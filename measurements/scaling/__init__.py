@@ -1,0 +1,1 @@
+"""Parts of the measurement of scale: the sets, made without a model."""
