@@ -6,14 +6,20 @@ import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from benchdesign.cli.output import Messages
 
 __all__ = ["stop_on_interrupt"]
 
 
 @contextmanager
-def stop_on_interrupt(say: Callable[[str], None]) -> Iterator[Callable[[], bool]]:
-    """Yield a stop check that turns true on the first Ctrl-C; a second one interrupts at once."""
+def stop_on_interrupt(messages: Messages) -> Iterator[Callable[[], bool]]:
+    """Yield a stop check that turns true on the first Ctrl-C; a second one interrupts at once.
+
+    The line of progress is ended on the way out, also on an error.
+    """
     is_interrupted = False
 
     def handle(_number: int, _frame: FrameType | None) -> None:
@@ -21,7 +27,7 @@ def stop_on_interrupt(say: Callable[[str], None]) -> Iterator[Callable[[], bool]
         if is_interrupted:
             raise KeyboardInterrupt
         is_interrupted = True
-        say("Stopping after the current step; press Ctrl-C again to stop at once.")
+        messages.say("Stopping after the current step; press Ctrl-C again to stop at once.")
 
     handlers: dict[int, Any] = {
         number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)
@@ -29,5 +35,6 @@ def stop_on_interrupt(say: Callable[[str], None]) -> Iterator[Callable[[], bool]
     try:
         yield lambda: is_interrupted
     finally:
+        messages.end_progress()
         for number, handler in handlers.items():
             signal.signal(number, handler)

@@ -42,7 +42,7 @@ def train_job(
 ) -> None:
     """Train a dictionary and print its report."""
     messages = Messages(quiet=output.quiet)
-    with stop_on_interrupt(messages.say) as stop:
+    with stop_on_interrupt(messages) as stop:
         report = build_dictionary(
             corpus.corpus,
             folder.out,
@@ -64,7 +64,6 @@ def train_job(
             progress=messages.progress,
             stop=stop,
         )
-    messages.end_progress()
     if output.as_json:
         print_json(asdict(report))
     elif not output.quiet:
@@ -80,7 +79,7 @@ def measure_job(
 ) -> None:
     """Measure a dictionary on a corpus and print its figures."""
     messages = Messages(quiet=output.quiet)
-    with stop_on_interrupt(messages.say) as stop:
+    with stop_on_interrupt(messages) as stop:
         report = measure_dictionary(
             load_dictionary(spec),
             corpus.corpus,
@@ -96,7 +95,6 @@ def measure_job(
             progress=messages.progress,
             stop=stop,
         )
-    messages.end_progress()
     if output.as_json:
         print_json(asdict(report))
     elif not output.quiet:

@@ -128,11 +128,10 @@ def label_job(request: LabelRequest) -> None:
     dictionary = load_dictionary(request.dictionary)
     _check_target(request)
     contexts = _read_contexts(request, dictionary)
-    with stop_on_interrupt(messages.say) as stop:
+    with stop_on_interrupt(messages) as stop:
         labels = _get_labels(request, dictionary, contexts, messages, stop)
         if request.scoring.score:
             labels = _score(request, labels, contexts, messages, stop)
-    messages.end_progress()
     labels, n_dropped = _drop_low(labels, request.scoring.drop_below)
     labelled = apply_labels(
         dictionary,

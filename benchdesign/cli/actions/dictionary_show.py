@@ -261,9 +261,8 @@ def _strongest_items(
     items: Sequence[Item], mapper: Mapper, concept: int, top: int, messages: Messages
 ) -> list[dict[str, Any]]:
     """Return the items that show a concept most, ready for JSON."""
-    with stop_on_interrupt(messages.say) as stop:
+    with stop_on_interrupt(messages) as stop:
         concept_map = map_items(items, mapper, progress=messages.progress, stop=stop)
-    messages.end_progress()
     rows = []
     for row in strongest_rows(concept_map, [concept], n=top)[concept]:
         item, peak = items[row], concept_map.at(row, concept)

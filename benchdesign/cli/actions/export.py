@@ -41,7 +41,7 @@ def export_job(folder: Path, options: RevisionOptions, output: OutputOptions) ->
                 "Nothing has been accepted, so the revision equals the benchmark. "
                 f"Decide first: benchdesign proposals {shlex.quote(str(folder))}"
             )
-        with stop_on_interrupt(messages.say) as stop:
+        with stop_on_interrupt(messages) as stop:
             edited_map = map_edited_items(
                 workspace,
                 analysis,
@@ -50,7 +50,6 @@ def export_job(folder: Path, options: RevisionOptions, output: OutputOptions) ->
                 progress=messages.progress,
                 stop=stop,
             )
-    messages.end_progress()
     revision = write_revision(
         analysis,
         out,

@@ -49,7 +49,7 @@ def run_job(request: RunRequest) -> None:
     _check_output(request, out)
     with (
         run_workspace(request, out, who=preferences.who, messages=messages) as workspace,
-        stop_on_interrupt(messages.say) as stop,
+        stop_on_interrupt(messages) as stop,
     ):
         analysis = _run_stages(workspace, preferences, messages, stop)
         check_targets(
@@ -69,12 +69,11 @@ def weigh_job(folder: Path, options: WeightOptions, *, quiet: bool) -> None:
     """Change what proposals prefer and make them again; decisions are kept."""
     messages = Messages(quiet=quiet)
     preferences, _ = load_preferences()
-    with Workspace.open(folder) as workspace, stop_on_interrupt(messages.say) as stop:
+    with Workspace.open(folder) as workspace, stop_on_interrupt(messages) as stop:
         workspace.change_settings(weigh(workspace.settings, options))
         run_pipeline(
             workspace, cache=cache_folder(preferences), progress=messages.progress, stop=stop
         )
-    messages.end_progress()
 
 
 def demo_job(out: Path, output: OutputOptions) -> None:
@@ -127,7 +126,6 @@ def _run_stages(
         if not workspace.stage_runs():
             shutil.rmtree(workspace.folder, ignore_errors=True)
         raise
-    messages.end_progress()
     if analysis is None:
         raise WorkspaceError(f"{workspace.folder}: the run did not finish; run it again.")
     return analysis

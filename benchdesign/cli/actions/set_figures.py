@@ -24,10 +24,8 @@ def map_sets(
 ) -> Measured:
     """Read and map benchmarks and a pool, with progress, until Ctrl-C."""
     messages.say("reading items")
-    with stop_on_interrupt(messages.say) as stop:
-        measured = measure_sets(paths, pool, settings, progress=messages.progress, stop=stop)
-    messages.end_progress()
-    return measured
+    with stop_on_interrupt(messages) as stop:
+        return measure_sets(paths, pool, settings, progress=messages.progress, stop=stop)
 
 
 def find_set_area_gaps(measured: Measured, gaps: Gaps) -> AreaGaps:
