@@ -19,6 +19,7 @@ from benchdesign.concepts.dictionaries.dictionary import Dictionary
 from benchdesign.concepts.maps.concept_map import ConceptMap
 from benchdesign.coverage.gaps import Gaps
 from benchdesign.errors import UsageError
+from benchdesign.foundation.number_words import noun, plural
 from benchdesign.selection.duplicates import NEAR_DUPLICATE, duplicate_key
 from benchdesign.selection.nearest import nearest
 from benchdesign.selection.proposal import GapFilled, Proposal, ProposalCheck
@@ -202,14 +203,17 @@ class _RemovalSearch:
         item = self._items[row]
         nearest_row, similarity = self.closest(row)
         limit = self.settings.near_duplicate
+        n_concepts, n_lost = len(self.concepts(row)), len(lost)
+        coverage, shared = "no concept is lost", "show all its concepts"
+        if n_lost:
+            coverage = f"{plural(n_lost, 'concept')} {noun(n_lost, 'is', 'are')} lost"
+            shared = f"cover {n_concepts - n_lost} of its {plural(n_concepts, 'concept')}"
         if self._twins[self._keys[row]] > 1:
             message = "same wording as another kept item"
         elif similarity >= limit:
             message = f"similarity {similarity:.2f} to a kept item, limit {limit:.2f}"
         else:
-            message = "no near duplicate, but other items show all its concepts"
-        n_lost = len(lost)
-        coverage = "no concept is lost" if not n_lost else f"{n_lost} concepts are lost"
+            message = f"no near duplicate, but other items {shared}"
         return Proposal(
             id=item.id,
             row=row,

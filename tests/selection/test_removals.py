@@ -99,6 +99,10 @@ def test_a_loss_is_stated_where_one_is_allowed() -> None:
     (last,) = remove(rows, n=4, pinned=others, settings=RemovalSettings(max_lost=1))
     assert [(loss.concept_id, loss.before, loss.after) for loss in last.gaps] == [(1, 1, 0)]
     assert not last.checks[1].passed
+    assert [check.message for check in last.checks] == [
+        "no near duplicate, but other items cover 1 of its 2 concepts",
+        "1 concept is lost",
+    ]
 
 
 def test_an_item_without_concepts_is_not_called_redundant() -> None:
