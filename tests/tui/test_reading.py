@@ -309,6 +309,26 @@ def test_a_passage_is_lit_faintly_and_has_no_peak() -> None:
     ]
 
 
+def test_white_space_inside_a_phrase_is_lit_with_its_weaker_neighbour() -> None:
+    text = "a red fox ran\naway"
+    red, fox, ran = TokenEvidence(2, 5, 0.3), TokenEvidence(6, 9, 1.0), TokenEvidence(10, 13, 0.6)
+    away = TokenEvidence(14, 18, 0.3)
+    assert evidence_levels(text, [red, fox, ran, away]) == [
+        (0, 2, 0, False),
+        (2, 6, 2, False),
+        (6, 9, 4, True),
+        (9, 13, 3, False),
+        (13, 14, 0, False),
+        (14, 18, 2, False),
+    ]
+    assert evidence_levels("red fox", [TokenEvidence(0, 3, 0.9), TokenEvidence(4, 7, 0.9)]) == [
+        (0, 3, 4, True),
+        (3, 7, 4, False),
+    ]
+    weak = [TokenEvidence(0, 3, 0.3), TokenEvidence(4, 7, 0.3), TokenEvidence(9, 12, 1.0)]
+    assert evidence_levels("red fox: ran", weak)[0] == (0, 7, 2, False)
+
+
 async def test_an_area_is_marked_by_its_own_judgement_and_its_figures_are_of_its_gaps(
     bench: Bench,
 ) -> None:

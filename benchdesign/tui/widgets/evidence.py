@@ -39,7 +39,10 @@ def literal(text: str, style: str = "") -> Content:
 
 
 def evidence_levels(text: str, tokens: Sequence[TokenEvidence]) -> list[tuple[int, int, int, bool]]:
-    """Split text into runs (start, end, level 0 to 4, is the peak); merge runs of equal level."""
+    """Split text into runs (start, end, level 0 to 4, is the peak); merge runs of equal level.
+
+    White space between two highlighted tokens of a line is highlighted too.
+    """
     top = max((token.activation for token in tokens), default=0.0)
     if top <= 0:
         return [(0, len(text), 0, False)] if text else []
@@ -63,11 +66,18 @@ def evidence_levels(text: str, tokens: Sequence[TokenEvidence]) -> list[tuple[in
         start, end = max(token.start, position), min(token.end, len(text))
         if token.activation <= 0 or start >= end:
             continue
-        # Intended to include white space between two highlighted tokens in the run.
-        if runs and runs[-1][2] and text[position:start].isspace():
-            position = runs[-1][1]
-        add(position, start, 0)
-        add(start, end, 1 + min(int(token.activation / top * 4), 3), is_peak=token is peak)
+        level, is_peak = 1 + min(int(token.activation / top * 4), 3), token is peak
+        between = text[position:start]
+        if runs and runs[-1][2] and between.isspace() and "\n" not in between:
+            # A phrase reads as one: white space joins the weaker neighbour, and never the peak.
+            last_start, _, last_level, is_last_peak = runs[-1]
+            if not is_last_peak and (is_peak or last_level <= level):
+                runs[-1] = (last_start, start, last_level, False)
+            else:
+                start = position
+        else:
+            add(position, start, 0)
+        add(start, end, level, is_peak=is_peak)
         position = end
     add(position, len(text), 0)
     return runs
