@@ -193,6 +193,16 @@ async def test_a_number_of_items_that_is_none_is_said_at_once(bench: Bench) -> N
         await until(pilot, lambda: message not in checks_of(form))
 
 
+async def test_a_dataset_of_the_hub_is_said_to_be_read_later(bench: Bench) -> None:
+    app = app_on(bench)
+    async with app.run_test(size=SIZE) as pilot:
+        form = await form_of(app, pilot)
+        form.query_one("#benchmark", Input).value = "hf:owner/name"
+        line = "hf:owner/name: read from the hub when the workspace is made"
+        await until(pilot, lambda: line in " ".join(checks_of(form).split()))
+        assert "every row has a question" not in checks_of(form)
+
+
 @pytest.mark.parametrize("size", [(120, 44), (80, 44)])
 async def test_checks_are_wrapped_below_their_beginning(
     bench: Bench, size: tuple[int, int]

@@ -25,6 +25,7 @@ from benchdesign.tui.pages.new_workspace_page import (
     file_summary,
     form_row,
     free_folder,
+    is_hub_path,
     item_preview,
     load_file,
 )
@@ -264,7 +265,9 @@ class NewWorkspaceForm(VerticalScroll, can_focus=False):
         n_characters = 0
         files = {"benchmark": self.input_files.benchmark, "pool": self.input_files.pool}
         for name, benchmark in files.items():
-            if isinstance(benchmark, str):
+            if is_hub_path(self.value(name)):
+                check("open", f"{self.value(name)}: read from the hub when the workspace is made")
+            elif isinstance(benchmark, str):
                 check("fail", benchmark)
             elif benchmark is not None:
                 n_characters += sum(len(item.text) for item in benchmark.items)

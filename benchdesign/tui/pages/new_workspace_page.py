@@ -30,6 +30,7 @@ __all__ = [
     "file_summary",
     "form_row",
     "free_folder",
+    "is_hub_path",
     "item_preview",
     "load_file",
 ]
@@ -83,10 +84,15 @@ class InputFiles:
     """The form values that these files were loaded for."""
 
 
+def is_hub_path(path: str) -> bool:
+    """Whether a path names a dataset of the Hugging Face hub; the form does not read these."""
+    return path.startswith("hf:")
+
+
 def free_folder(path: str) -> str:
     """Return an unused folder name for the workspace of a benchmark."""
     name = path.rstrip("/").rpartition("/")[2]
-    stem = name if path.startswith("hf:") else name.lstrip(".").partition(".")[0]
+    stem = name if is_hub_path(path) else name.lstrip(".").partition(".")[0]
     base = f"{stem or 'benchmark'}-workspace"
     for number in range(1, 1000):
         folder = base if number == 1 else f"{base}-{number}"
@@ -97,7 +103,7 @@ def free_folder(path: str) -> str:
 
 def load_file(path: str, fields: dict[str, str]) -> Benchmark | str | None:
     """Return the items of a file, or why they cannot be read; None for no path or the hub."""
-    if not path or path.startswith("hf:"):
+    if not path or is_hub_path(path):
         return None
     if not path_exists(path):
         return f"{path}: no such file"
