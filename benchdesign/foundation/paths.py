@@ -1,9 +1,10 @@
 """Paths that users type, and safe opening of regular files.
 
-Opening a named pipe can block forever, and a device can be endless. Unchecked files (settings,
-templates, corpora, files of a workspace or a dictionary) are opened through this module;
-benchmarks and results are opened through `formats.files`. An invalid path (too long, a symlink
-loop, an unknown `~user`) raises only when it is opened.
+Opening a named pipe can block forever, and reading a device may never end. Settings, templates,
+corpora and the files of workspaces and dictionaries are therefore opened here, where anything but a
+regular file raises OSError. Benchmarks are opened in `benchmarks.formats.text_content`.
+
+An invalid path (too long, a symlink loop, an unknown `~user`) raises only when it is opened.
 """
 
 from __future__ import annotations
@@ -31,11 +32,11 @@ __all__ = [
 ]
 
 MAX_FILE_BYTES = 256 << 20
-"""Default maximum size in bytes of a file that is read at once."""
+"""Default maximum size, in bytes, of a file that is read at once."""
 
 
 def expand_home(path: str | Path) -> Path:
-    """Return a path with `~` expanded if the user exists."""
+    """Return the path with `~` expanded; unchanged if the user does not exist."""
     try:
         return Path(path).expanduser()
     except RuntimeError:
@@ -43,7 +44,7 @@ def expand_home(path: str | Path) -> Path:
 
 
 def resolve_path(path: str | Path) -> Path:
-    """Return the absolute path, with symlinks resolved unless they loop."""
+    """Return the absolute path with symlinks resolved; they stay if they form a loop."""
     full = expand_home(path)
     try:
         return full.resolve()
@@ -52,7 +53,7 @@ def resolve_path(path: str | Path) -> Path:
 
 
 def path_exists(path: str | Path) -> bool:
-    """Whether a path exists; False also for an invalid path."""
+    """Whether the path exists; False if it is invalid."""
     try:
         return expand_home(path).exists()
     except (OSError, ValueError):
@@ -60,7 +61,7 @@ def path_exists(path: str | Path) -> bool:
 
 
 def is_folder(path: str | Path) -> bool:
-    """Whether a path is a folder; False also for an invalid path."""
+    """Whether the path is a folder; False if it is invalid."""
     try:
         return expand_home(path).is_dir()
     except (OSError, ValueError):
@@ -68,9 +69,9 @@ def is_folder(path: str | Path) -> bool:
 
 
 def open_regular(path: Path) -> IO[bytes]:
-    """Open a file for reading; raises OSError for a pipe, a device or a folder."""
-    # O_NONBLOCK: a pipe must not block. Check the open descriptor, so that the file cannot be
-    # replaced between check and use.
+    """Open a file for reading; raise OSError for a pipe, a device or a folder."""
+    # With O_NONBLOCK, opening a pipe returns at once. The check uses the open descriptor, because
+    # the file at this path could be replaced between a check and the opening.
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     mode = os.fstat(descriptor).st_mode
     if not stat.S_ISREG(mode):
@@ -88,7 +89,7 @@ def is_gzip(path: Path) -> bool:
 
 @contextmanager
 def open_lines(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file of lines, gzipped or not, for reading; raises OSError like `open_regular`."""
+    """Open a plain or gzipped file of lines for reading; raise OSError like `open_regular`."""
     with open_regular(path) as raw:
         if is_gzip(path):
             with gzip.GzipFile(fileobj=raw, mode="rb") as unpacked:
@@ -98,7 +99,7 @@ def open_lines(path: Path) -> Iterator[IO[bytes]]:
 
 
 def read_regular(path: Path, *, max_bytes: int = MAX_FILE_BYTES) -> bytes:
-    """Return the content of a file; raises OSError if it is not regular or too large."""
+    """Return the content of a file; raise OSError if it is too large or not a regular file."""
     with open_regular(path) as stream:
         data = stream.read(max_bytes + 1)
     if len(data) > max_bytes:
@@ -107,6 +108,6 @@ def read_regular(path: Path, *, max_bytes: int = MAX_FILE_BYTES) -> bytes:
 
 
 def read_regular_text(path: Path, *, max_bytes: int = MAX_FILE_BYTES) -> str:
-    """Return a UTF-8 file as text with LF line endings; raises OSError or UnicodeDecodeError."""
+    """Return the text of a UTF-8 file with LF line endings; raise OSError or UnicodeDecodeError."""
     text = read_regular(path, max_bytes=max_bytes).decode("utf-8")
     return text.replace("\r\n", "\n").replace("\r", "\n")
