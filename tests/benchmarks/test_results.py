@@ -8,7 +8,7 @@ import pytest
 from benchdesign.benchmarks.items import Benchmark
 from benchdesign.benchmarks.load import load_benchmark
 from benchdesign.benchmarks.results.join import join_results, load_results
-from benchdesign.benchmarks.results.read import read_results
+from benchdesign.benchmarks.results.read_results import read_results
 from benchdesign.errors import FormatError
 from tests.keywords import write_sets
 

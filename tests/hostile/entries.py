@@ -91,7 +91,7 @@ _RESULTS = (
 def results(folder: Path, data: bytes) -> None:
     """A file of results; the first byte picks its kind."""
     from benchdesign.benchmarks.results.join import join_results
-    from benchdesign.benchmarks.results.read import read_results
+    from benchdesign.benchmarks.results.read_results import read_results
 
     name = _RESULTS[data[0] % len(_RESULTS)] if data else "a.csv"
     if name in {"instances.json", "run_spec.json"}:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from benchdesign.benchmarks.formats.text_content import open_content
-from benchdesign.benchmarks.results.log_reader import ChosenFiles
+from benchdesign.benchmarks.results.log_format import ChosenFiles
 from benchdesign.benchmarks.results.rows import ResultRow, ResultSet
 from benchdesign.errors import FormatError
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from benchdesign.benchmarks.formats.text_content import open_content, read_head
-from benchdesign.benchmarks.results.log_reader import ChosenFiles
+from benchdesign.benchmarks.results.log_format import ChosenFiles
 from benchdesign.benchmarks.results.rows import ResultRow, ResultSet
 from benchdesign.errors import FormatError
 

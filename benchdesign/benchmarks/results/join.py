@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from benchdesign.benchmarks.items import Benchmark
 from benchdesign.benchmarks.results.match_items import ItemIndex, Match
-from benchdesign.benchmarks.results.read import read_results
+from benchdesign.benchmarks.results.read_results import read_results
 from benchdesign.benchmarks.results.rows import ResultRow, ResultSet, parse_score, read_score
 from benchdesign.errors import FormatError
 

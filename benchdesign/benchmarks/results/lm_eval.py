@@ -10,7 +10,7 @@ from typing import Any
 
 from benchdesign.benchmarks.formats.json_lines import JsonLines
 from benchdesign.benchmarks.formats.text_content import open_content
-from benchdesign.benchmarks.results.log_reader import ChosenFiles
+from benchdesign.benchmarks.results.log_format import ChosenFiles
 from benchdesign.benchmarks.results.rows import ResultRow, ResultSet
 from benchdesign.errors import FormatError
 from benchdesign.foundation.paths import read_regular_text

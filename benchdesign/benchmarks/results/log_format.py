@@ -1,4 +1,4 @@
-"""What a format of logs has to offer: which files are its own, and how to read one."""
+"""Interface of a format of logs: which files are its own, and how to read one."""
 
 from __future__ import annotations
 

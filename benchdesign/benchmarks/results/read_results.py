@@ -1,4 +1,4 @@
-"""Per-item results of models: lm-eval, Inspect and HELM logs, or plain tables.
+"""Read per-item results of models: lm-eval, Inspect and HELM logs, or plain tables.
 
 Scores are numbers in [0, 1], booleans, or the letters C, I, P and N; any other value is an error.
 Of several scores in a log the user chooses one: they are never mixed.
@@ -12,7 +12,7 @@ from pathlib import Path
 from benchdesign.benchmarks.results.helm import HelmLogs
 from benchdesign.benchmarks.results.inspect_logs import InspectLogs
 from benchdesign.benchmarks.results.lm_eval import LmEvalLogs
-from benchdesign.benchmarks.results.log_reader import LogReader
+from benchdesign.benchmarks.results.log_format import LogReader
 from benchdesign.benchmarks.results.rows import ResultSet
 from benchdesign.benchmarks.results.tables import read_table
 from benchdesign.errors import FormatError

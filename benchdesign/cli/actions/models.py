@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from benchdesign.benchmarks.results.join import join_results
-from benchdesign.benchmarks.results.read import read_results
+from benchdesign.benchmarks.results.read_results import read_results
 from benchdesign.cli.actions.models_json import mean_figures, study_figures
 from benchdesign.cli.actions.models_tables import print_across, print_joined, print_study
 from benchdesign.cli.actions.set_figures import map_sets

@@ -1,8 +1,9 @@
-"""Map items through a cache of shards on disk, so that each item is mapped only once.
+"""The cache of mapped items: shards on disk, so that each item is mapped only once.
 
 A shard is a Parquet file, written atomically and named by a hash of its items. Items are sorted by
 length before they are split into shards, so that an interrupted run splits the remaining items into
-the same shards and ends with the same map as an uninterrupted run.
+the same shards and ends with the same map as an uninterrupted run. The module `map_items` fills the
+cache.
 
 Each mapper has one folder of shards, which any number of runs share. A run skips a shard that
 another run has locked.
