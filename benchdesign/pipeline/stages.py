@@ -232,6 +232,7 @@ class StageRunner:
             record_of=pool.record,
             contaminated=frozenset(match.item_id for match in proposed.contamination),
             emphasis=None if weighting is None else weighting.emphasis,
+            groups=analysis.groups,
         )
         return replace(
             proposed,

@@ -20,12 +20,14 @@ from benchdesign.benchmarks.items import Item
 from benchdesign.concepts.dictionaries.dictionary import Dictionary
 from benchdesign.concepts.maps.concept_map import ConceptMap
 from benchdesign.coverage.gaps import Gaps, round_up_items
+from benchdesign.coverage.groups.gap_group import GapGroups
 from benchdesign.selection.constraints import Constraints
 from benchdesign.selection.duplicates import duplicate_threshold
-from benchdesign.selection.eligibility import Gate, RecordOf
+from benchdesign.selection.eligibility import OFF_SCOPE, OTHER_FORM, Gate, RecordOf
 from benchdesign.selection.gain import GainTable
 from benchdesign.selection.gain_calibration import calibrate_zmin
 from benchdesign.selection.gain_settings import Emphasis, GainSettings
+from benchdesign.selection.group_needs import GroupNeeds
 from benchdesign.selection.proposal import GapFilled, Proposal, ProposalCheck
 from benchdesign.selection.removals import RemovalSettings, propose_removals
 
@@ -124,13 +126,15 @@ def plan_additions(
     record_of: RecordOf | None = None,
     contaminated: frozenset[str] = frozenset(),
     emphasis: Emphasis | None = None,
+    groups: GapGroups | None = None,
 ) -> AdditionPlan:
     """Choose at most `n` pool items to add; report what was left out and why.
 
     Returns fewer if no other item fills a gap within the constraints. `contaminated` contains the
     ids of pool items on a list to keep out. `record_of` is needed only if a required field is one
     of the original record. `rng` draws the splits that calibrate the weights. `emphasis` prefers
-    items that probe weaknesses of models.
+    items that probe weaknesses of models. Items of `groups` that are lacking come first, each
+    group in proportion to what it wants; items off its scope or of another form are left out.
     """
     limits = constraints or Constraints()
     chosen_settings = settings or ProposalSettings()
@@ -148,6 +152,7 @@ def plan_additions(
         settings=chosen_settings.gains,
         emphasis=emphasis,
     )
+    needs = None if groups is None else GroupNeeds.of(groups, n=n_wanted)
     threshold = chosen_settings.near_duplicate
     if threshold is None:
         threshold = duplicate_threshold(benchmark_map.embeddings)
@@ -160,8 +165,9 @@ def plan_additions(
         threshold=threshold,
         record_of=record_of,
         contaminated=contaminated,
+        unfit=None if needs is None else {OFF_SCOPE: needs.off_scope, OTHER_FORM: needs.other_form},
     )
-    ledger = _Ledger(gaps, table, max_gaps=chosen_settings.max_gaps)
+    ledger = _Ledger(gaps, table, max_gaps=chosen_settings.max_gaps, needs=needs)
     _choose(table, gate, ledger, n=n_wanted)
     # Express gains relative to the best; their unit is meaningless.
     best = max((entry.gain for entry in ledger.entries), default=0.0) or 1.0
@@ -190,7 +196,7 @@ def _choose(table: GainTable, gate: Gate, ledger: _Ledger, *, n: int) -> None:
     for row in gate.pinned_rows:
         if len(ledger.entries) < n and gate.admit(row, upcoming=None):
             ledger.take(row)
-    bounds = np.where(gate.candidates, table.bounds, 0.0)
+    bounds = np.where(gate.candidates, ledger.bounds, 0.0)
     order = np.argsort(-bounds, kind="stable")
     order = order[bounds[order] > 0]
     # Two queues instead of one heap over the pool: rows not yet evaluated, by upper bound, and the
@@ -208,7 +214,7 @@ def _choose(table: GainTable, gate: Gate, ledger: _Ledger, *, n: int) -> None:
         else:
             row = int(order[cursor])
             cursor += 1
-        gain = float(ledger.gains(row)[1].sum())
+        gain = ledger.gain(row)
         if gain > _NEGLIGIBLE:
             heapq.heappush(waiting, (-gain, row, n_chosen))
 
@@ -217,6 +223,8 @@ _LOOK_AHEAD = 511
 """Candidates that are compared with the benchmark in one matrix product."""
 
 _NEGLIGIBLE = 1e-9
+_FLOOR = 0.1
+"""Gain of an item for its group alone, relative to the median gain."""
 
 
 class _Entry(NamedTuple):
@@ -231,13 +239,34 @@ class _Entry(NamedTuple):
 class _Ledger:
     """The remaining needs, and the effect of each choice on them."""
 
-    def __init__(self, gaps: Gaps, table: GainTable, *, max_gaps: int) -> None:
+    def __init__(
+        self, gaps: Gaps, table: GainTable, *, max_gaps: int, needs: GroupNeeds | None
+    ) -> None:
         self.entries: list[_Entry] = []
         self._table = table
         self._needs = table.needs.copy()
         self._counts = gaps.count[table.concept_ids].copy()
         self._targets = round_up_items(table.targets)
         self._max_gaps = max_gaps
+        self._groups = needs
+        self._group_counts = np.zeros(0 if needs is None else len(needs.wanted), dtype=np.int64)
+        in_gain = table.bounds[table.bounds > 0]
+        # An item of a group counts a little even if none of its concepts has a weight.
+        self._floor = _FLOOR * float(np.median(in_gain)) if len(in_gain) else 1.0
+        self.bounds = table.bounds
+        if needs is not None:
+            floor = np.where(needs.group_of >= 0, self._floor, 0.0)
+            self.bounds = (table.bounds + floor) * needs.factor
+
+    def gain(self, row: int) -> float:
+        """Return the current gain of a pool item, with what its group still wants."""
+        gain = float(self.gains(row)[1].sum())
+        if self._groups is None:
+            return gain
+        group = int(self._groups.group_of[row])
+        if group >= 0 and self._group_counts[group] < self._groups.wanted[group]:
+            return (gain + self._floor) * float(self._groups.factor[row])
+        return gain * float(self._groups.rest[row])
 
     def gains(self, row: int) -> tuple[NDArray[np.int32], NDArray[np.float64]]:
         """Return the weighted concepts a pool item shows and its current gain in each."""
@@ -258,7 +287,9 @@ class _Ledger:
             )
             for place in order[: self._max_gaps]
         )
-        self.entries.append(_Entry(row, float(gains.sum()), gaps, len(order)))
+        self.entries.append(_Entry(row, self.gain(row), gaps, len(order)))
+        if self._groups is not None and (group := int(self._groups.group_of[row])) >= 0:
+            self._group_counts[group] += 1
         self._counts[columns] += 1
         presence = self._table.presences.row(row)[1]
         self._needs[columns] = np.maximum(self._needs[columns] - presence, 0.0)

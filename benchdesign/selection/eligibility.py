@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from benchdesign.benchmarks.item_templates import find_templates, is_templated
 from benchdesign.benchmarks.items import Item
 from benchdesign.concepts.maps.concept_map import ConceptMap
 from benchdesign.errors import UsageError
@@ -64,6 +65,9 @@ def _n_with(part: str, items: Sequence[Item]) -> int:
     return sum(bool(getattr(item, part)) for item in items)
 
 
+OFF_SCOPE, OTHER_FORM, TEMPLATE_REPEATED = "off scope", "other form", "repeats a template"
+
+
 def passed_over(reason: str) -> str:
     """Return the text that follows the number of candidates rejected for a reason."""
     texts = {
@@ -73,6 +77,9 @@ def passed_over(reason: str) -> str:
         "duplicate of the benchmark": "already in the benchmark",
         "near duplicate of the benchmark": "nearly the same as a benchmark item",
         "repeats the words of a benchmark item": "repeating the words of a benchmark item",
+        OFF_SCOPE: "unlike what the benchmark is about",
+        OTHER_FORM: "of a form that the benchmark has hardly any of",
+        TEMPLATE_REPEATED: "of a template already chosen from",
         "duplicate of a proposal": "already chosen",
         "near duplicate of a proposal": "nearly the same as an item already chosen",
     }
@@ -97,8 +104,17 @@ class Gate:
         threshold: float,
         record_of: RecordOf | None,
         contaminated: frozenset[str],
+        unfit: Mapping[str, NDArray[np.bool_]] | None = None,
     ) -> None:
+        """Prepare the checks; `unfit` masks pool items that may not be proposed, by reason."""
         self.left_out: Counter[str] = Counter()
+        self._unfit = unfit or {}
+        self._templates = (
+            np.full(len(pool_items), -1)
+            if is_templated(benchmark_items)
+            else find_templates(pool_items)
+        )
+        self._used_templates: set[int] = set()
         self._items = pool_items
         self._benchmark_items = benchmark_items
         self._constraints = constraints
@@ -133,6 +149,9 @@ class Gate:
         if limits.max_tokens is not None:
             allowed &= self._lengths <= limits.max_tokens
         self._count_rejected("length", ~allowed)
+        for reason, mask in self._unfit.items():
+            self._count_rejected(reason, allowed & mask)
+            allowed = allowed & ~mask
         for reason, ids in (("excluded", limits.excluded), ("contaminated", self._contaminated)):
             if ids:
                 rejected = np.fromiter((item.id in ids for item in self._items), dtype=bool)
@@ -155,11 +174,15 @@ class Gate:
         reason = None if pinned else self._over_quota(item) or self._lacks_field(item)
         if reason is None:
             reason = self._repeats(row, upcoming)
+        if reason is None and self._templates[row] >= 0:
+            is_used = int(self._templates[row]) in self._used_templates
+            reason = TEMPLATE_REPEATED if is_used else None
         if reason is not None and not pinned:
             self.left_out[reason] += 1
             return False
         self._keys.setdefault(duplicate_key(item), row)
         self._admitted.append(row)
+        self._used_templates.add(int(self._templates[row]))
         self._used["category"][item.category or ""] += 1
         self._used["source"][item.source or ""] += 1
         return True

@@ -8,8 +8,6 @@ from numpy.typing import NDArray
 from benchdesign.model_gaps.model_gaps import measure_models
 from benchdesign.model_gaps.region_search import (
     SearchTree,
-    Tree,
-    _distances,
     find_weak_regions,
     rank_weak_items,
 )
@@ -24,16 +22,6 @@ def make_clusters(
     labels = np.repeat(np.arange(n_clusters), size)
     vectors = centres[labels] + 0.4 * rng.standard_normal((len(labels), 16))
     return vectors / np.linalg.norm(vectors, axis=1, keepdims=True), labels
-
-
-def test_every_branch_is_a_run_of_the_order() -> None:
-    vectors = np.asarray([[0.0], [10.0], [0.1], [10.1], [0.2]])
-    tree = Tree.from_vectors(vectors, smallest=2, largest=3)
-    branches = {
-        frozenset(tree.order[first:last].tolist())
-        for first, last in zip(tree.first, tree.last, strict=True)
-    }
-    assert frozenset({0, 2, 4}) in branches and frozenset({1, 3}) in branches
 
 
 def test_a_weak_cluster_is_found_and_ranked_first() -> None:
@@ -119,13 +107,6 @@ def test_ragged_edges_of_a_branch_are_drawn_again() -> None:
         ragged, scores, np.ones(len(labels)), np.ones(len(labels), dtype=bool)
     )
     assert weak[drawn].mean() > 0.95 and weak[drawn].sum() >= 55
-
-
-def test_distances_by_blocks_are_the_distances() -> None:
-    from scipy.spatial.distance import pdist
-
-    vectors = np.random.default_rng(12).standard_normal((1_203, 4))
-    assert np.allclose(_distances(vectors), pdist(vectors), atol=1e-6)
 
 
 def test_scores_without_a_pattern_rarely_give_a_region() -> None:

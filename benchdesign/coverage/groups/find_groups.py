@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from benchdesign.benchmarks.item_templates import find_templates, is_templated
 from benchdesign.benchmarks.items import Item
 from benchdesign.concepts.dictionaries.dictionary import Dictionary
 from benchdesign.concepts.maps.concept_map import ConceptMap
@@ -45,6 +46,9 @@ _POWER_TRIALS = 20
 _POWER_AT = 0.8
 _SAME_TEXT = 0.9
 """Share of pool texts that the benchmark has too, from which both are nearly the same set."""
+
+_ITEMS_OF_TEMPLATE = 3.0
+"""Items that all items of one template together count as."""
 
 _MIN_OF_FORM = 0.2
 _FORM_FITS = 0.1
@@ -88,11 +92,12 @@ def find_gap_groups(
     own_relevance = measured.own if scope != "any" else np.ones(len(own))
     own_form, pool_form = form_of_items(benchmark_items), form_of_items(pool_items)
     own_fit, pool_fit = form_rates(own_form, pool_form, relevance)
+    own_part, pool_part = _template_parts(benchmark_items, pool_items)
     search = _Search(
         own=own,
         pool=pool,
-        own_rate=np.maximum(own_relevance, 0.05) * own_fit,
-        pool_rate=relevance * pool_fit,
+        own_rate=np.maximum(own_relevance, 0.05) * own_fit * own_part,
+        pool_rate=relevance * pool_fit * pool_part,
         maps=(benchmark_map, pool_map),
         items=(benchmark_items, pool_items),
         dictionary=dictionary,
@@ -115,6 +120,7 @@ def find_gap_groups(
         search.power(),
         reference,
         relevance.astype(np.float32),
+        pool_fit >= _FORM_FITS,
         len(own),
         tuple(_warnings(reference, own, benchmark_items, pool_items)),
     )
@@ -159,6 +165,7 @@ def _nothing(benchmark_map: ConceptMap, pool_map: ConceptMap | None, reason: str
         GroupPower(None, _POWER_AT),
         GroupReference("pool" if n_pool else "none", n_pool, n_pool, n_pool, "any"),
         np.ones(n_pool, dtype=np.float32),
+        np.ones(n_pool, dtype=bool),
         len(benchmark_map),
         could_not_tell=reason,
     )
@@ -233,14 +240,14 @@ class _Search:
 
     def groups(self) -> tuple[tuple[GapGroup, ...], tuple[GapGroup, ...]]:
         """Return the groups that lack items, then suspicions; and those with too many."""
-        lacking, free = self._scan.find(-1)
+        lacking, excessive, free = self._scan.find()
         groups: list[GapGroup] = []
         for found in lacking:
             whole = self._describe(found, -1)
             groups.append(whole)
             groups += [self._describe(part, -1, parent=whole.id) for part in found.parts]
         groups += [self._describe(found, -1) for found in self._scan.suspect(free)]
-        over = [self._describe(found, 1) for found in self._scan.find(1)[0]]
+        over = [self._describe(found, 1) for found in excessive]
         return tuple(groups), tuple(over)
 
     def power(self) -> GroupPower:
@@ -283,9 +290,9 @@ class _Search:
         pool_rows = self._pool_rows[places - int(self._is_own.sum())]
         scale = self._n_own_all / max(int(self._is_own.sum()), 1)
         count = round(len(own_places) * scale)
-        expected = self._scan.expected_in(rows) * scale
         weight = np.where(self._is_own, 0.0, self._rate)
         share = float(weight[rows].sum() / weight.sum())
+        expected = share * self._n_own_all
         others = np.setdiff1d(np.arange(len(self._vectors)), rows)
         inside = places if len(places) else rows
         concepts = self._names.concepts(inside, others)
@@ -311,6 +318,7 @@ class _Search:
             lift_low=low,
             lift_high=high,
             p_value=found.p_value,
+            statistic=abs(found.statistic),
             relevance=float(self._relevance.pool[pool_rows].mean()) if len(pool_rows) else 1.0,
             pool_rows=tuple(pool_rows.tolist()),
             own_rows=tuple(self._own_rows[own_places].tolist()),
@@ -319,6 +327,19 @@ class _Search:
             concepts=concepts,
             words=words,
         )
+
+
+def _template_parts(
+    benchmark_items: Sequence[Item], pool_items: Sequence[Item]
+) -> tuple[Floats, Floats]:
+    """Return how much each item counts, own and pool: all items of a template count as a few."""
+    n_own = len(benchmark_items)
+    if is_templated(benchmark_items):
+        return np.ones(n_own), np.ones(len(pool_items))
+    templates = find_templates((*benchmark_items, *pool_items))
+    sizes = np.bincount(templates + 1)[templates + 1]
+    parts = np.where(templates >= 0, np.minimum(_ITEMS_OF_TEMPLATE / sizes, 1.0), 1.0)
+    return parts[:n_own], parts[n_own:]
 
 
 def _null(rate: Floats, is_own: NDArray[np.bool_]) -> Floats:

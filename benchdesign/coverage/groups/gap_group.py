@@ -83,6 +83,9 @@ class GapGroup:
     p_value: float
     """Probability that any group of the search deviates as far by chance."""
 
+    statistic: float
+    """Signed root of the likelihood ratio, without sign: how far the count deviates."""
+
     relevance: float
     """Mean relevance of its pool items, 0 to 1."""
 
@@ -165,6 +168,9 @@ class GapGroups:
     reference: GroupReference
     relevance: NDArray[np.float32]
     """(n_pool,): relevance of every pool item, 0 to 1."""
+
+    fits_form: NDArray[np.bool_]
+    """(n_pool,): whether the benchmark has items of each pool item's form."""
 
     n_items: int
     """Benchmark items."""

@@ -69,6 +69,24 @@ class FoundGroup:
     parts: tuple[FoundGroup, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _Deviations:
+    """The statistic of every branch in one direction, and what chance brings."""
+
+    observed: Floats
+    """(n_branches,)"""
+
+    extremes: Floats
+    """(n_shuffles,): the largest of all branches under the null hypothesis."""
+
+    threshold: float
+
+    @property
+    def clearness(self) -> float:
+        """How far the largest deviation lies above the threshold."""
+        return float(self.observed.max(initial=-np.inf)) - self.threshold
+
+
 class GroupScan:
     """The tree of benchmark and pool items, their labels and the null hypothesis."""
 
@@ -123,49 +141,66 @@ class GroupScan:
         )
         return signed_root(counts, sizes[:, None], null[:, None] * scale)
 
-    def find(self, sign: int) -> tuple[list[FoundGroup], NDArray[np.bool_]]:
-        """Find groups that lack items (`sign` -1) or have too many (1), most significant first.
+    def find(self) -> tuple[list[FoundGroup], list[FoundGroup], NDArray[np.bool_]]:
+        """Find groups that lack items, groups with too many, and which items are in neither.
 
-        Also returns which items are in none of them.
+        The clearer direction comes first at every step: a subject with far too many items makes all
+        others look as if they lacked some.
         """
-        limits = self.limits
         free = np.ones(len(self._own), dtype=bool)
-        groups: list[FoundGroup] = []
-        while len(groups) < limits.max_groups and free.sum() >= 4 * limits.smallest:
-            observed = sign * self.statistics(self._own[:, None], free)[:, 0]
-            extremes = self._extremes(sign, free)
-            threshold = float(np.quantile(extremes, 1 - limits.level, method="higher"))
-            best = int(observed.argmax())
-            if observed[best] <= threshold:
-                break
-            significant = observed > threshold
-            best = self._narrow(best, observed, significant, free, sign)
-            members = self._refined(best, free, sign)
-            if not self._is_large_enough(members, sign):
-                # Nothing else is more significant; what is left deviates too little to matter.
-                break
-            parts = [
-                FoundGroup(
-                    tuple(np.sort(rows).tolist()),
-                    float(observed[part]),
-                    _p_value(extremes, observed[part]),
-                    True,
-                )
-                for part in self.tree.parts(best, significant, n_most=_MAX_PARTS)
-                if len(rows := np.intersect1d(self.tree.members(part), members)) >= _MIN_PART_ITEMS
-                and self._is_large_enough(rows, sign)
-            ]
-            groups.append(
-                FoundGroup(
-                    tuple(np.sort(members).tolist()),
-                    float(observed[best]),
-                    _p_value(extremes, observed[best]),
-                    True,
-                    tuple(parts) if len(parts) > 1 else (),
-                )
+        groups: dict[int, list[FoundGroup]] = {-1: [], 1: []}
+        is_done = {-1: False, 1: False}
+        while not all(is_done.values()) and free.sum() >= 4 * self.limits.smallest:
+            both = {sign: self._deviations(sign, free) for sign in (-1, 1) if not is_done[sign]}
+            sign = max(both, key=lambda sign: both[sign].clearness)
+            found = None
+            if len(groups[sign]) < self.limits.max_groups:
+                found = self._clearest(sign, free, both[sign])
+            if found is None:
+                is_done[sign] = True
+                continue
+            groups[sign].append(found)
+            free[list(found.rows)] = False
+        return groups[-1], groups[1], free
+
+    def _deviations(self, sign: int, free: NDArray[np.bool_]) -> _Deviations:
+        extremes = self._extremes(sign, free)
+        threshold = float(np.quantile(extremes, 1 - self.limits.level, method="higher"))
+        observed = sign * self.statistics(self._own[:, None], free)[:, 0]
+        return _Deviations(observed, extremes, threshold)
+
+    def _clearest(
+        self, sign: int, free: NDArray[np.bool_], deviations: _Deviations
+    ) -> FoundGroup | None:
+        """Return the group that deviates most; None if none does for certain."""
+        observed, extremes = deviations.observed, deviations.extremes
+        best = int(observed.argmax())
+        significant = observed > deviations.threshold
+        if not significant[best]:
+            return None
+        best = self._narrow(best, observed, significant, free, sign)
+        members = self._refined(best, free, sign)
+        if not self._is_large_enough(members, sign):
+            # Nothing else is more significant; what is left deviates too little to matter.
+            return None
+        parts = [
+            FoundGroup(
+                tuple(np.sort(rows).tolist()),
+                float(observed[part]),
+                _p_value(extremes, observed[part]),
+                True,
             )
-            free[members] = False
-        return groups, free
+            for part in self.tree.parts(best, significant, n_most=_MAX_PARTS)
+            if len(rows := np.intersect1d(self.tree.members(part), members)) >= _MIN_PART_ITEMS
+            and self._is_large_enough(rows, sign)
+        ]
+        return FoundGroup(
+            tuple(np.sort(members).tolist()),
+            float(observed[best]),
+            _p_value(extremes, observed[best]),
+            True,
+            tuple(parts) if len(parts) > 1 else (),
+        )
 
     def suspect(self, free: NDArray[np.bool_]) -> list[FoundGroup]:
         """Return the groups that lack most among the `free` items, though chance explains it."""

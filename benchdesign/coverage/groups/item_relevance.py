@@ -4,7 +4,8 @@ Nearness to the benchmark's own items, on sentence embeddings less their mean, a
 averaged over an item's neighbours; and, with a small weight, similarity to the scope sentence and
 example items. Each is read on the benchmark's own scale: an item counts fully if it lies as near as
 most of the benchmark's own items do, and less the fewer of them lie as far out. Judgements
-("meant", "not meant") of items move it by a small regularised classifier.
+("meant", "not meant") of items act by nearest neighbours: what is meant counts like the benchmark's
+own items, and an item that lies nearer to what is not meant loses.
 """
 
 from __future__ import annotations
@@ -43,7 +44,10 @@ _BROAD_SHARE = 0.5
 _UNLIKE = 0.25
 """Relevance below which an item is unlike the benchmark."""
 
-_JUDGEMENT_PENALTY = 1.0
+_REJECTION = 5.0
+"""Standard deviations of the score per one of nearness by which an item loses that is nearer to
+what was not meant."""
+
 _ROWS_AT_ONCE = 2_000
 
 
@@ -87,8 +91,11 @@ def measure_item_relevance(
     """
     centre = np.concatenate([own, pool]).mean(axis=0)
     own_centred, pool_centred = unit_rows(own - centre), unit_rows(pool - centre)
-    own_nearness = _nearness(own_centred, own_centred, leave_out=True)
-    nearness = _nearness(pool_centred, own_centred)
+    # An item that is meant counts like one of the benchmark's own.
+    meant_rows = np.asarray(meant, dtype=np.int64)
+    positive = np.concatenate([own_centred, pool_centred[meant_rows]])
+    nearness = _nearness(pool_centred, positive, itself=_positions(meant_rows, len(pool), len(own)))
+    own_nearness = _nearness(own_centred, positive, itself=np.arange(len(own)))
     neighbours = _Neighbours(own_centred, pool_centred)
     score, own_score = _standardized(nearness, own_nearness)
     smoothed = _standardized(*neighbours.means(nearness, own_nearness))
@@ -99,9 +106,12 @@ def measure_item_relevance(
         by_query = _standardized(*neighbours.means(similarity, (own @ queries.T).max(axis=1)))
         score = score + _QUERY_WEIGHT * by_query[0]
         own_score = own_score + _QUERY_WEIGHT * by_query[1]
-    if len(meant) or len(not_meant):
-        shift, own_shift = _judged(own, pool, meant, not_meant)
-        score, own_score = score + shift, own_score + own_shift
+    if len(not_meant):
+        rejected = pool_centred[list(not_meant)]
+        spread = float(own_nearness.std()) or 1.0
+        score = score - _REJECTION * _excess(_nearness(pool_centred, rejected), nearness) / spread
+        excess = _excess(_nearness(own_centred, rejected), own_nearness)
+        own_score = own_score - _REJECTION * excess / spread
     relevance = _share_farther(score, own_score)
     own_relevance = _share_farther(own_score, own_score)
     relevance[list(meant)] = 1.0
@@ -115,18 +125,36 @@ def measure_item_relevance(
     )
 
 
-def _nearness(vectors: Floats, own: Floats, *, leave_out: bool = False) -> Floats:
-    """Return the mean cosine of each row with its nearest own items, itself left out."""
-    n_near = max(min(_N_NEAR, len(own) - leave_out), 1)
+def _nearness(
+    vectors: Floats, positive: Floats, *, itself: NDArray[np.int64] | None = None
+) -> Floats:
+    """Return the mean cosine of each row with the nearest positive items.
+
+    `itself` is each row's own position among them, which does not count; -1 where it has none.
+    """
+    itself = np.full(len(vectors), -1) if itself is None else itself
+    n_near = max(min(_N_NEAR, len(positive) - bool((itself >= 0).any())), 1)
     means = np.empty(len(vectors))
     for start in range(0, len(vectors), _ROWS_AT_ONCE):
-        cosines = vectors[start : start + _ROWS_AT_ONCE] @ own.T
-        if leave_out:
-            block = np.arange(len(cosines))
-            cosines[block, start + block] = -np.inf
+        cosines = vectors[start : start + _ROWS_AT_ONCE] @ positive.T
+        columns = itself[start : start + _ROWS_AT_ONCE]
+        rows = np.flatnonzero(columns >= 0)
+        cosines[rows, columns[rows]] = -1.0
         nearest = np.partition(cosines, -n_near, axis=1)[:, -n_near:]
         means[start : start + _ROWS_AT_ONCE] = nearest.mean(axis=1)
-    return np.nan_to_num(means, neginf=0.0)
+    return means
+
+
+def _positions(rows: NDArray[np.int64], n: int, offset: int) -> NDArray[np.int64]:
+    """Return (n,) the position of each of `rows` from `offset` on; -1 for the others."""
+    positions = np.full(n, -1, dtype=np.int64)
+    positions[rows] = offset + np.arange(len(rows))
+    return positions
+
+
+def _excess(rejected: Floats, accepted: Floats) -> Floats:
+    """Return how much nearer an item is to what was not meant; 0 where it is farther."""
+    return np.maximum(rejected - accepted, 0.0)
 
 
 class _Neighbours:
@@ -166,34 +194,3 @@ def _share_farther(score: Floats, own_score: Floats) -> Floats:
     ordered = np.sort(own_score)
     share = np.searchsorted(ordered, score, side="right") / max(len(ordered), 1)
     return np.minimum(share / _FULL_SHARE, 1.0)
-
-
-def _judged(
-    own: Floats, pool: Floats, meant: Sequence[int], not_meant: Sequence[int]
-) -> tuple[Floats, Floats]:
-    """Return how far judgements move every item, in standard deviations of the own items' score.
-
-    Ridge regression of +1 for meant and own items and -1 for items not meant.
-    """
-    positive, negative = pool[list(meant)], pool[list(not_meant)]
-    design = np.concatenate([own, positive, negative])
-    target = np.concatenate([np.ones(len(own) + len(positive)), -np.ones(len(negative))])
-    weight = np.concatenate(
-        [
-            np.full(len(own), 1 / max(len(own), 1)),
-            np.full(len(positive), 1 / max(len(positive), 1)),
-            np.full(len(negative), 2 / max(len(negative), 1)),
-        ]
-    )
-    centre = np.average(design, axis=0, weights=weight)
-    centred = design - centre
-    square = (centred * weight[:, None]).T @ centred + _JUDGEMENT_PENALTY / 10 * np.eye(
-        design.shape[1]
-    )
-    direction = np.linalg.solve(
-        square, centred.T @ (weight * (target - target @ weight / weight.sum()))
-    )
-    own_values = (own - centre) @ direction
-    spread = float(own_values.std()) or 1.0
-    middle = float(np.median(own_values))
-    return ((pool - centre) @ direction - middle) / spread, (own_values - middle) / spread
