@@ -6,10 +6,12 @@ import math
 from datetime import datetime
 
 __all__ = [
+    "chance_words",
     "decimals",
     "duration",
     "elapsed",
     "local_time_text",
+    "multiple",
     "noun",
     "percent",
     "plural",
@@ -71,6 +73,30 @@ def times(ratio: float) -> str:
     if math.isnan(ratio):
         return "–"
     return f"{ratio:.2f}×" if ratio < 1 else f"{ratio:.1f}×"
+
+
+def multiple(ratio: float) -> str:
+    """Return a ratio as a plain number, to precede the word `times`: 0, 0.004, 0.25, 3.1."""
+    if math.isnan(ratio):
+        return "–"
+    if math.isinf(ratio):
+        return "∞"
+    if ratio < 0.0005:
+        return "0"
+    if ratio < 0.01:
+        return f"{ratio:.3f}"
+    return f"{ratio:.2f}" if ratio < 1 else f"{ratio:.1f}"
+
+
+def chance_words(p_value: float) -> str:
+    """Return how often chance alone does something: 4 of 10 runs, fewer than 1 of 100 runs."""
+    if math.isnan(p_value):
+        return "an unknown share of runs"
+    if p_value < 0.01:
+        return "fewer than 1 of 100 runs"
+    if p_value < 0.095:
+        return f"{100 * p_value:.0f} of 100 runs"
+    return f"{10 * p_value:.0f} of 10 runs"
 
 
 def round_times(ratio: float) -> str:

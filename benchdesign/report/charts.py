@@ -19,9 +19,11 @@ __all__ = [
     "Bar",
     "BarPart",
     "Bin",
+    "FilledBar",
     "PairedHistogram",
     "StackedBar",
     "Tick",
+    "fill_bar",
     "histogram_of_lengths",
     "histogram_of_lifts",
     "stack",
@@ -97,6 +99,23 @@ class StackedBar:
     name: str
     total: int
     parts: tuple[BarPart, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class FilledBar:
+    """What there was and what was added, against what is expected, in thousandths of its length."""
+
+    had: float
+    added: float
+    expected: float
+
+
+def fill_bar(had: float, added: float, expected: float) -> FilledBar:
+    """Lay out a bar that is as long as the expected number, or as what there is if that is more."""
+    whole = max(had + added, expected)
+    if not whole > 0:
+        return FilledBar(0.0, 0.0, 0.0)
+    return FilledBar(*(round(1000 * part / whole, 1) for part in (had, added, expected)))
 
 
 def stack(name: str, counts: Mapping[str, int]) -> StackedBar:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from benchdesign.concepts.maps.highlights import cut, find_marks, strongest_rows
 from benchdesign.coverage.area_gaps import AreaGaps, AreaRow
 from benchdesign.coverage.status import Status
-from benchdesign.report.coverage_data import AreaSection, GapLine, Snippet
+from benchdesign.report.coverage_data import AreaSection, GapLine
+from benchdesign.report.item_lines import Snippet
 from benchdesign.workspace.analysis import Analysis
 
 if TYPE_CHECKING:

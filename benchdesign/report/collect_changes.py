@@ -11,21 +11,20 @@ import numpy as np
 from benchdesign.concepts.maps.highlights import cut, find_marks
 from benchdesign.coverage.status import Status
 from benchdesign.foundation.text import ellipsis
+from benchdesign.report.collect_groups import names_of_groups
 from benchdesign.report.coverage_data import (
-    AddedLine,
     ConceptChange,
-    ConceptGain,
     CountShift,
     Drawbacks,
     LengthShift,
     ListedLine,
     RemovedLine,
 )
+from benchdesign.report.item_lines import AddedLine, ConceptGain
 from benchdesign.workspace.analysis import Analysis
 
 if TYPE_CHECKING:
     from benchdesign.benchmarks.items import Item
-    from benchdesign.concepts.maps.concept_map import ConceptMap
     from benchdesign.revision.changes import Addition, Removal
     from benchdesign.revision.plan import Revision
     from benchdesign.selection.contamination import ContaminationMatch
@@ -55,16 +54,22 @@ _MAX_CATEGORIES = 30
 
 def added_lines(analysis: Analysis, revision: Revision) -> tuple[AddedLine, ...]:
     """Return the added items, as many as the report lists."""
-    n_kept = len(revision.kept_rows)
+    listed = revision.added[:_MAX_ADDED]
+    names = names_of_groups(analysis, [addition.item.id for addition in listed])
     return tuple(
-        _added_line(analysis, addition, revision.concept_map, n_kept + place)
-        for place, addition in enumerate(revision.added[:_MAX_ADDED])
+        _added_line(analysis, revision, addition, place, groups)
+        for place, (addition, groups) in enumerate(zip(listed, names, strict=True))
     )
 
 
 def _added_line(
-    analysis: Analysis, addition: Addition, concept_map: ConceptMap, row: int
+    analysis: Analysis,
+    revision: Revision,
+    addition: Addition,
+    place: int,
+    groups: tuple[str, ...],
 ) -> AddedLine:
+    concept_map, row = revision.concept_map, len(revision.kept_rows) + place
     is_gap = analysis.gaps.is_gap
     label = analysis.dictionary.label
     fills = sorted(addition.fills, key=lambda fill: not is_gap[fill.concept_id])
@@ -115,6 +120,10 @@ def _added_line(
         edited=tuple(sorted(addition.standing.edits)) if addition.standing else (),
         is_unread=addition.is_unread,
         note=addition.standing.note or None if addition.standing else None,
+        place=place + 1,
+        prompt=addition.item.prompt,
+        choices=addition.item.choices,
+        groups=groups,
     )
 
 

@@ -23,6 +23,7 @@ from benchdesign.report.collect_changes import (
     removed_line,
     worsened_concepts,
 )
+from benchdesign.report.collect_groups import groups_section
 from benchdesign.report.collect_provenance import (
     changed_limits,
     findings_of,
@@ -67,6 +68,7 @@ def collect_report(analysis: Analysis, revision: Revision) -> ReportData:
         if len(areas) > _MAX_EXPANDED_AREAS
         else list(areas)
     )
+    added = added_lines(analysis, revision)
     manifest = revision.manifest
     revised = manifest.get("revised", {}) if manifest else {}
     return ReportData(
@@ -95,7 +97,7 @@ def collect_report(analysis: Analysis, revision: Revision) -> ReportData:
         n_areas=len(analysis.areas),
         n_areas_under=n_under_before,
         n_areas_under_after=n_under_after,
-        added=added_lines(analysis, revision),
+        added=added,
         n_added=len(revision.added),
         required=analysis.required,
         limits_set=tuple(changed_limits(analysis)),
@@ -118,6 +120,7 @@ def collect_report(analysis: Analysis, revision: Revision) -> ReportData:
         n_duplicates=len(analysis.duplicates),
         provenance=tuple(provenance_of(analysis, revision)),
         weighting=_weighting(analysis, revision),
+        groups=groups_section(analysis, revision, added),
     )
 
 

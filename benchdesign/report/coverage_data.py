@@ -10,18 +10,18 @@ from benchdesign.concepts.maps.highlights import Piece
 from benchdesign.coverage.gap_settings import GapSettings
 from benchdesign.coverage.status import Status
 from benchdesign.report.charts import PairedHistogram, StackedBar
+from benchdesign.report.item_lines import AddedLine, Snippet
 from benchdesign.report.robustness import Robustness
 
 if TYPE_CHECKING:
     from benchdesign.coverage.figures import CoverageFigures
     from benchdesign.coverage.share_interval import ShareInterval
+    from benchdesign.report.groups_data import GroupsSection
     from benchdesign.selection.model_emphasis import WeightingModel
 
 __all__ = [
-    "AddedLine",
     "AreaSection",
     "ConceptChange",
-    "ConceptGain",
     "CountShift",
     "Drawbacks",
     "FindingGroup",
@@ -31,7 +31,6 @@ __all__ = [
     "RemovedLine",
     "ReportData",
     "SetFacts",
-    "Snippet",
 ]
 
 
@@ -53,18 +52,6 @@ class SetFacts:
     sha256: str
     fields: tuple[tuple[str, str, str], ...]
     """Role of each field, its path in the record, and `detected` or `set`."""
-
-
-@dataclass(frozen=True, slots=True)
-class Snippet:
-    """An item as evidence, with the relevant words marked."""
-
-    where: str
-    """benchmark or pool."""
-
-    item_id: str
-    category: str | None
-    pieces: tuple[Piece, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,47 +111,6 @@ class AreaSection:
     def n_more(self) -> int:
         """Number of gaps that are not listed."""
         return self.n_gaps - len(self.gaps)
-
-
-@dataclass(frozen=True, slots=True)
-class ConceptGain:
-    """Effect of an added item on the count of one concept."""
-
-    label: str
-    before: int
-    after: int
-    target: int
-    is_gap: bool
-    """Whether the concept was a gap; otherwise it was only rarer than expected."""
-
-
-@dataclass(frozen=True, slots=True)
-class AddedLine:
-    """One added item, with the reasons."""
-
-    revised_id: str
-    pool_id: str
-    pool_row: int
-    """1-based, like line numbers in an editor."""
-
-    rank: int | None
-    gain: float | None
-    category: str | None
-    licence: str | None
-    pieces: tuple[Piece, ...]
-    answer: str | None
-    fills: tuple[ConceptGain, ...]
-    n_more_fills: int
-    nearest_id: str | None
-    nearest_similarity: float | None
-    failed_checks: tuple[str, ...]
-    edited: tuple[str, ...]
-    """Fields that the designer edited."""
-
-    is_unread: bool
-    """Whether `fills` was computed from the text before the edit."""
-
-    note: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -354,6 +300,9 @@ class ReportData:
 
     how_sure: ShareInterval | None = None
     """Interval of the covered share before; None if not measured."""
+
+    groups: GroupsSection | None = None
+    """Groups of similar items; None if they were not searched for."""
 
     @property
     def judges_few(self) -> bool:

@@ -23,7 +23,14 @@ from markupsafe import Markup
 
 from benchdesign.coverage.gaps import round_up_items
 from benchdesign.errors import PackagingError
-from benchdesign.foundation.number_words import noun, percent, times, typeset
+from benchdesign.foundation.number_words import (
+    chance_words,
+    multiple,
+    noun,
+    percent,
+    times,
+    typeset,
+)
 from benchdesign.foundation.text import display
 from benchdesign.selection.eligibility import passed_over
 
@@ -91,6 +98,9 @@ def _environment(*, is_html: bool) -> Environment:
         expected=_expected,
         percent=percent,
         times=times,
+        multiple=multiple,
+        chance=chance_words,
+        lines=_markdown_lines,
         plural=_plural,
         q=_q_value,
         origin=_origin,
@@ -113,6 +123,12 @@ def _literal_markdown(value: object) -> object:
         return value
     literal = _MARKDOWN.sub(r"\\\1", display(value, newline=" "))
     return _LINKS.sub(lambda match: (match[1] or match[3]) + "\\" + (match[2] or match[4]), literal)
+
+
+def _markdown_lines(text: str) -> Markup:
+    """Return text as one paragraph that keeps its lines, with all Markdown and HTML escaped."""
+    lines = (str(_literal_markdown(line)) for line in text.strip().splitlines())
+    return Markup("<br>".join(lines))
 
 
 def _expected(value: float) -> str:

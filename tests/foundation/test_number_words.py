@@ -8,10 +8,12 @@ from datetime import datetime
 import pytest
 
 from benchdesign.foundation.number_words import (
+    chance_words,
     decimals,
     duration,
     elapsed,
     local_time_text,
+    multiple,
     percent,
     plural,
     points,
@@ -93,3 +95,28 @@ def test_a_time_has_its_date_unless_it_is_today() -> None:
     assert local_time_text(now.isoformat()) == f"{now:%H:%M}"
     assert local_time_text("2020-05-04T10:30:00").startswith("04 May 2020 ")
     assert local_time_text("yesterday") == ""
+
+
+@pytest.mark.parametrize(
+    ("p_value", "words"),
+    [
+        (0.005, "fewer than 1 of 100 runs"),
+        (0.01, "1 of 100 runs"),
+        (0.0949, "9 of 100 runs"),
+        (0.095, "1 of 10 runs"),
+        (0.37, "4 of 10 runs"),
+        (1.0, "10 of 10 runs"),
+        (math.nan, "an unknown share of runs"),
+    ],
+)
+def test_chance_is_counted_in_runs(p_value: float, words: str) -> None:
+    assert chance_words(p_value) == words
+
+
+@pytest.mark.parametrize(
+    ("ratio", "text"),
+    [(0.0, "0"), (1e-8, "0"), (0.004, "0.004"), (0.2, "0.20"), (3.14, "3.1"), (math.inf, "∞")],
+)
+def test_a_multiple_is_a_plain_number(ratio: float, text: str) -> None:
+    assert multiple(ratio) == text
+    assert multiple(math.nan) == "–"

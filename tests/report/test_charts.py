@@ -5,7 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from benchdesign.report.charts import histogram_of_lengths, histogram_of_lifts, stack
+from benchdesign.report.charts import (
+    FilledBar,
+    fill_bar,
+    histogram_of_lengths,
+    histogram_of_lifts,
+    stack,
+)
 
 
 def test_stacked_bar_parts_fill_the_whole() -> None:
@@ -15,6 +21,12 @@ def test_stacked_bar_parts_fill_the_whole() -> None:
         ("adequate", 250.0, 750.0),
     ]
     assert stack("Before", {"missing": 0}).parts == ()
+
+
+def test_filled_bar_is_as_long_as_the_larger_of_what_there_is_and_what_is_expected() -> None:
+    assert fill_bar(1, 2, 4.0) == FilledBar(250.0, 500.0, 1000.0)
+    assert fill_bar(3, 5, 4.0) == FilledBar(375.0, 625.0, 500.0)
+    assert fill_bar(0, 0, 0.0) == FilledBar(0.0, 0.0, 0.0)
 
 
 def test_lift_histogram_counts_extreme_and_unknown_values() -> None:
