@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchdesign.coverage.groups.gap_group import GapGroups, GroupStatus
+from benchdesign.coverage.groups.item_relevance import IN_SCOPE
 from benchdesign.foundation.arrays import Floats
 
 __all__ = ["GroupNeeds"]
@@ -15,9 +16,6 @@ __all__ = ["GroupNeeds"]
 _POWER = 2.0
 """Exponent of a group's statistic in the factor of its items: of 0.5, 1 and 2 the best on most
 categorised sets (`measurements/planted_groups.py`, tuning seeds)."""
-
-_MIN_RELEVANCE = 0.25
-"""Relevance from which a pool item is in scope."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -45,8 +43,9 @@ class GroupNeeds:
     @classmethod
     def of(cls, groups: GapGroups, *, n: int) -> GroupNeeds:
         """Return the needs of a selection of `n` items; groups share it in proportion."""
-        relevance = groups.relevance.astype(np.float64)
-        factor, group_of = relevance.copy(), np.full(len(relevance), -1, dtype=np.int64)
+        # Squared: an item at the edge of the scope needs a far larger gain.
+        rest = groups.relevance.astype(np.float64) ** 2
+        factor, group_of = rest.copy(), np.full(len(rest), -1, dtype=np.int64)
         wanted: list[int] = []
         for group in groups.groups:
             if group.parent is not None or not group.n_wanted:
@@ -63,9 +62,9 @@ class GroupNeeds:
         is_scoped = groups.reference.scope != "any"
         return cls(
             factor,
-            relevance,
+            rest,
             group_of,
             counts,
-            (relevance < _MIN_RELEVANCE) & is_scoped,
+            (groups.relevance < IN_SCOPE) & is_scoped,
             ~groups.fits_form,
         )

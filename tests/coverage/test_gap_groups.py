@@ -174,3 +174,18 @@ def test_group_is_looked_up_by_id_or_name(without_pastry: GapGroups) -> None:
     assert without_pastry.find(group.id) is group
     assert without_pastry.find(group.name.upper()) is group
     assert without_pastry.find("knots") is None
+
+
+def test_scope_that_matches_nothing_is_told(pool: SubjectSet) -> None:
+    own = make_set(dict.fromkeys(SUBJECTS, 25), prefix="own", seed=3)
+    assert not groups_of(own, pool, queries=["whales"]).warnings
+    (warning,) = groups_of(own, pool, queries=["knots"]).warnings
+    assert "resembles no pool item" in warning
+
+
+def test_everything_judged_not_meant_leaves_nothing_to_judge(pool: SubjectSet) -> None:
+    own = make_set(dict.fromkeys(SUBJECTS, 25), prefix="own", seed=3)
+    everything = ItemJudgements(not_meant=tuple(range(len(pool.items))))
+    groups = groups_of(own, pool, judgements=everything)
+    assert groups.could_not_tell is not None and "in scope" in groups.could_not_tell
+    assert groups.out_of_scope

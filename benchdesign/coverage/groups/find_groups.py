@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,17 +19,13 @@ from benchdesign.coverage.groups.gap_group import (
     GroupReference,
     GroupStatus,
 )
-from benchdesign.coverage.groups.group_names import GroupNames
+from benchdesign.coverage.groups.group_description import GroupDescriber, ItemSets
 from benchdesign.coverage.groups.group_search import FoundGroup, GroupScan, ScanLimits
-from benchdesign.coverage.groups.item_form import form_of_items, form_rates
-from benchdesign.coverage.groups.item_relevance import ItemRelevance, measure_item_relevance
+from benchdesign.coverage.groups.item_form import fits_form, form_of_items, form_rates
+from benchdesign.coverage.groups.item_relevance import IN_SCOPE, measure_item_relevance
 from benchdesign.coverage.groups.judgements import ItemJudgements
 from benchdesign.foundation.arrays import Floats
 from benchdesign.foundation.item_tree import unit_rows
-from benchdesign.foundation.statistics import beta_interval
-
-if TYPE_CHECKING:
-    from scipy.sparse import csr_array
 
 __all__ = ["find_gap_groups"]
 
@@ -38,9 +33,6 @@ _MAX_OWN, _MAX_POOL = 3_000, 5_000
 """Items in the tree, which needs all pairs; the rest of larger sets is assigned to its groups."""
 
 _MIN_OWN_ITEMS, _MIN_POOL_ITEMS = 20, 50
-_N_TYPICAL, _N_NEAREST = 3, 3
-_PRIOR = 2.0
-_LEVEL = 0.90
 _POWER_SHARES = (0.005, 0.01, 0.02, 0.03, 0.04, 0.06, 0.08, 0.12, 0.16)
 _POWER_TRIALS = 20
 _POWER_AT = 0.8
@@ -50,9 +42,19 @@ _SAME_TEXT = 0.9
 _ITEMS_OF_TEMPLATE = 3.0
 """Items that all items of one template together count as."""
 
+_NEGLIGIBLE = 0.02
+"""Weight up to which a pool item does not count in the reference."""
+
+_N_MEMBERS_NEAR, _MEMBER_SHARE = 10, 0.5
+"""An item beyond the sample belongs to a group if more than this share of its nearest does."""
+
+_ITEMS_PER_OUTER_GROUP, _MAX_OUTER_GROUPS = 40, 12
+_ROWS_AT_ONCE = 2_000
+
+_RESEMBLES = 0.2
+"""Cosine of a scope sentence with the pool items closest to it, below which it matches nothing."""
+
 _MIN_OF_FORM = 0.2
-_FORM_FITS = 0.1
-"""Relative frequency of a form, benchmark against pool, from which a pool item fits."""
 
 
 def find_gap_groups(
@@ -92,37 +94,60 @@ def find_gap_groups(
     own_relevance = measured.own if scope != "any" else np.ones(len(own))
     own_form, pool_form = form_of_items(benchmark_items), form_of_items(pool_items)
     own_fit, pool_fit = form_rates(own_form, pool_form, relevance)
+    has_form = fits_form(own_form, pool_form)
     own_part, pool_part = _template_parts(benchmark_items, pool_items)
+    sets = ItemSets(
+        benchmark_items,
+        pool_items,
+        benchmark_map,
+        pool_map,
+        own,
+        pool,
+        relevance * pool_fit * pool_part,
+        measured.pool,
+    )
+    reference = GroupReference(
+        "pool",
+        len(pool),
+        int((relevance >= IN_SCOPE).sum()),
+        int(has_form.sum()),
+        scope,
+    )
+    outside = np.flatnonzero(relevance < IN_SCOPE)
+    result = GapGroups(
+        (),
+        (),
+        _out_of_scope(sets, outside, dictionary, rng),
+        GroupPower(None, _POWER_AT),
+        reference,
+        relevance.astype(np.float32),
+        has_form,
+        len(own),
+        tuple(_warnings(reference, own, measured.similarity)),
+    )
+    n_counted = int((sets.pool_weights > _NEGLIGIBLE).sum())
+    if n_counted < _MIN_POOL_ITEMS:
+        return replace(result, could_not_tell=_too_few(reference, n_counted))
     search = _Search(
-        own=own,
-        pool=pool,
-        own_rate=np.maximum(own_relevance, 0.05) * own_fit * own_part,
-        pool_rate=relevance * pool_fit * pool_part,
-        maps=(benchmark_map, pool_map),
-        items=(benchmark_items, pool_items),
-        dictionary=dictionary,
-        relevance=measured,
+        sets,
+        np.maximum(own_relevance, 0.05) * own_fit * own_part,
+        dictionary,
         rng=rng,
         limits=limits or ScanLimits(),
     )
     groups, over = search.groups()
-    reference = GroupReference(
-        "pool",
-        len(pool),
-        int((relevance >= 0.25).sum()),
-        int((pool_fit >= _FORM_FITS).sum()),
-        scope,
-    )
-    return GapGroups(
-        groups,
-        over,
-        search.out_of_scope() if scope != "any" else (),
-        search.power(),
-        reference,
-        relevance.astype(np.float32),
-        pool_fit >= _FORM_FITS,
-        len(own),
-        tuple(_warnings(reference, own, benchmark_items, pool_items)),
+    return replace(result, groups=groups, over=over, power=search.power())
+
+
+def _too_few(reference: GroupReference, n_counted: int) -> str:
+    if reference.n_in_scope < _MIN_POOL_ITEMS:
+        return (
+            f"Only {reference.n_in_scope:,} of {reference.n_items:,} pool items are in scope, "
+            "too few to judge groups; widen the scope, or choose another pool."
+        )
+    return (
+        f"Only {n_counted:,} of {reference.n_items:,} pool items have a form that this benchmark "
+        "has, too few to judge groups."
     )
 
 
@@ -171,14 +196,14 @@ def _nothing(benchmark_map: ConceptMap, pool_map: ConceptMap | None, reason: str
     )
 
 
-def _warnings(
-    reference: GroupReference,
-    own: Floats,
-    benchmark_items: Sequence[Item],
-    pool_items: Sequence[Item],
-) -> list[str]:
+def _warnings(reference: GroupReference, own: Floats, similarity: Floats | None) -> list[str]:
     warnings = []
     n = reference.n_items
+    if similarity is not None and float(np.quantile(similarity, 0.99)) < _RESEMBLES:
+        warnings.append(
+            "The scope sentence resembles no pool item (another language, or a typing error?), so "
+            "the benchmark's own items alone decide what is in scope."
+        )
     if reference.n_of_form < _MIN_OF_FORM * n:
         warnings.append(
             f"{n - reference.n_of_form:,} of {n:,} pool items have a form (number of choices, "
@@ -197,75 +222,62 @@ class _Search:
 
     def __init__(
         self,
-        *,
-        own: Floats,
-        pool: Floats,
+        sets: ItemSets,
         own_rate: Floats,
-        pool_rate: Floats,
-        maps: tuple[ConceptMap, ConceptMap],
-        items: tuple[Sequence[Item], Sequence[Item]],
         dictionary: Dictionary,
-        relevance: ItemRelevance,
+        *,
         rng: np.random.Generator,
         limits: ScanLimits,
     ) -> None:
+        self._sets = sets
+        self._dictionary = dictionary
         self._rng = rng
-        self._relevance = relevance
-        self._items = items
-        in_tree = np.flatnonzero(pool_rate > 0.02)
-        self._own_rows = _sample(np.arange(len(own)), _MAX_OWN)
-        self._pool_rows = _sample(in_tree, _MAX_POOL)
-        n_own = len(self._own_rows)
-        self._n_own_all = len(own)
-        vectors = np.concatenate([own[self._own_rows], pool[self._pool_rows]])
+        self._counts = np.flatnonzero(sets.pool_weights > _NEGLIGIBLE)
+        self._own_rows = _sample(np.arange(len(sets.own)), _MAX_OWN)
+        self._pool_rows = _sample(self._counts, _MAX_POOL)
+        vectors = np.concatenate([sets.own[self._own_rows], sets.pool[self._pool_rows]])
         self._centre = vectors.mean(axis=0)
-        vectors = unit_rows(vectors - self._centre)
-        rate = np.concatenate([own_rate[self._own_rows], pool_rate[self._pool_rows]])
-        self._is_own = np.arange(len(vectors)) < n_own
-        self._rate = rate
-        self._vectors = vectors
+        self._vectors = unit_rows(vectors - self._centre)
+        self._is_own = np.arange(len(vectors)) < len(self._own_rows)
+        rate = np.concatenate([own_rate[self._own_rows], sets.pool_weights[self._pool_rows]])
+        self._weights = np.where(self._is_own, 0.0, rate)
         self._scan = GroupScan(
-            vectors, self._is_own, _null(rate, self._is_own), rng=rng, limits=limits
+            self._vectors, self._is_own, _null(rate, self._is_own), rng=rng, limits=limits
         )
-        self._names = GroupNames(
-            [
-                " ".join((item.prompt, *item.choices))
-                for row, item_set in ((self._own_rows, items[0]), (self._pool_rows, items[1]))
-                for item in (item_set[place] for place in row.tolist())
-            ],
-            _presence(maps, (self._own_rows, self._pool_rows), dictionary),
-            dictionary,
-        )
-        self._used: set[str] = set()
+        self._describer = GroupDescriber(sets, self._own_rows, self._pool_rows, dictionary)
+        # Items beyond the sample belong where their nearest searched items do.
+        self._own_left = np.setdiff1d(np.arange(len(sets.own)), self._own_rows)
+        self._pool_left = np.setdiff1d(self._counts, self._pool_rows)
+        self._own_near = self._nearest(sets.own[self._own_left])
+        self._pool_near = self._nearest(sets.pool[self._pool_left])
 
     def groups(self) -> tuple[tuple[GapGroup, ...], tuple[GapGroup, ...]]:
         """Return the groups that lack items, then suspicions; and those with too many."""
         lacking, excessive, free = self._scan.find()
         groups: list[GapGroup] = []
         for found in lacking:
-            whole = self._describe(found, -1)
+            whole = self._describe(found, GroupStatus.UNDER)
             groups.append(whole)
-            groups += [self._describe(part, -1, parent=whole.id) for part in found.parts]
-        groups += [self._describe(found, -1) for found in self._scan.suspect(free)]
-        over = [self._describe(found, 1) for found in excessive]
-        return tuple(groups), tuple(over)
+            parts = [self._describe(part, GroupStatus.UNDER, whole.id) for part in found.parts]
+            groups += [part for part in parts if part.id != whole.id]
+        groups += [
+            self._describe(found, GroupStatus.SUSPECTED) for found in self._scan.suspect(free)
+        ]
+        return tuple(groups), tuple(self._describe(found, GroupStatus.OVER) for found in excessive)
 
     def power(self) -> GroupPower:
         """Return the smallest share of the reference whose absence would be found.
 
         Each trial takes the benchmark's items out of a neighbourhood of a random pool item.
         """
-        weights = np.where(self._is_own, 0.0, self._rate)
-        total = weights.sum()
-        pool_places = np.flatnonzero(~self._is_own)
-        chosen = self._rng.choice(
-            pool_places,
-            size=min(_POWER_TRIALS, len(pool_places)),
-            replace=False,
-            p=weights[pool_places] / total,
-        )
-        order = np.argsort(-(self._vectors[chosen] @ self._vectors.T), axis=1)
-        reached = weights[order].cumsum(axis=1) / total
+        total = self._weights.sum()
+        places = np.flatnonzero(self._weights > 0)
+        n_trials = min(_POWER_TRIALS, len(places))
+        chosen = self._rng.choice(places, n_trials, replace=False, p=self._weights[places] / total)
+        # Among averaged vectors a neighbourhood is a subject rather than a ball across several.
+        smooth = self._scan.smooth_vectors
+        order = np.argsort(-(smooth[chosen] @ smooth.T), axis=1)
+        reached = self._weights[order].cumsum(axis=1) / total
         missed: float | None = None
         for share in _POWER_SHARES:
             absent = [
@@ -277,56 +289,64 @@ class _Search:
             missed = share
         return GroupPower(None, _POWER_AT, missed)
 
-    def out_of_scope(self) -> tuple[GapGroup, ...]:
-        """Return a few groups of pool items that are unlike the benchmark."""
-        return ()
-
-    def _describe(self, found: FoundGroup, sign: int, *, parent: str | None = None) -> GapGroup:
-        rows = np.asarray(found.rows)
-        places = rows[~self._is_own[rows]]
-        own_places = rows[self._is_own[rows]]
-        centre = self._vectors[places if len(places) else rows].mean(axis=0)
-        places = places[np.argsort(-(self._vectors[places] @ centre), kind="stable")]
-        pool_rows = self._pool_rows[places - int(self._is_own.sum())]
-        scale = self._n_own_all / max(int(self._is_own.sum()), 1)
-        count = round(len(own_places) * scale)
-        weight = np.where(self._is_own, 0.0, self._rate)
-        share = float(weight[rows].sum() / weight.sum())
-        expected = share * self._n_own_all
-        others = np.setdiff1d(np.arange(len(self._vectors)), rows)
-        inside = places if len(places) else rows
-        concepts = self._names.concepts(inside, others)
-        words = self._names.words(inside, others)
-        low, high = _lift_interval(count, expected, self._n_own_all)
-        status = GroupStatus.SUSPECTED
-        if found.is_significant:
-            status = GroupStatus.OVER if sign > 0 else GroupStatus.UNDER
-            if sign < 0 and count == 0:
-                status = GroupStatus.MISSING
-        ids = sorted(self._items[1][row].id for row in pool_rows.tolist())
-        nearest = np.flatnonzero(self._is_own)
-        nearest = nearest[np.argsort(-(self._vectors[nearest] @ centre), kind="stable")]
-        return GapGroup(
-            id=hashlib.sha256("\n".join(ids).encode("utf-8", "surrogatepass")).hexdigest()[:8],
-            name=self._names.name(words, concepts, self._used),
+    def _describe(
+        self, found: FoundGroup, status: GroupStatus, parent: str | None = None
+    ) -> GapGroup:
+        rows = np.asarray(found.rows, dtype=np.int64)
+        inside = np.zeros(len(self._vectors), dtype=bool)
+        inside[rows] = True
+        n_own = len(self._own_rows)
+        own = self._own_left[inside[self._own_near].mean(axis=1) > _MEMBER_SHARE]
+        pool = self._pool_left[inside[self._pool_near].mean(axis=1) > _MEMBER_SHARE]
+        return self._describer.describe(
+            np.sort(np.concatenate([self._own_rows[rows[rows < n_own]], own])),
+            np.sort(np.concatenate([self._pool_rows[rows[rows >= n_own] - n_own], pool])),
             status=status,
-            parent=parent,
-            expected=expected,
-            count=count,
-            share=share,
-            lift=float(np.log2((count + _PRIOR) / (expected + _PRIOR))),
-            lift_low=low,
-            lift_high=high,
+            statistic=found.statistic,
             p_value=found.p_value,
-            statistic=abs(found.statistic),
-            relevance=float(self._relevance.pool[pool_rows].mean()) if len(pool_rows) else 1.0,
-            pool_rows=tuple(pool_rows.tolist()),
-            own_rows=tuple(self._own_rows[own_places].tolist()),
-            typical=tuple(pool_rows[:_N_TYPICAL].tolist()),
-            nearest_own=tuple(self._own_rows[nearest[:_N_NEAREST]].tolist()),
-            concepts=concepts,
-            words=words,
+            parent=parent,
         )
+
+    def _nearest(self, vectors: Floats) -> NDArray[np.int64]:
+        """Return (n, k) the searched items nearest to each vector."""
+        nearest = np.empty((len(vectors), _N_MEMBERS_NEAR), dtype=np.int64)
+        searched = self._vectors.astype(np.float32)
+        for start in range(0, len(vectors), _ROWS_AT_ONCE):
+            block = unit_rows(vectors[start : start + _ROWS_AT_ONCE] - self._centre)
+            cosines = block.astype(np.float32) @ searched.T
+            nearest[start : start + _ROWS_AT_ONCE] = np.argpartition(
+                -cosines, _N_MEMBERS_NEAR, axis=1
+            )[:, :_N_MEMBERS_NEAR]
+        return nearest
+
+
+def _out_of_scope(
+    sets: ItemSets, rows: NDArray[np.int64], dictionary: Dictionary, rng: np.random.Generator
+) -> tuple[GapGroup, ...]:
+    """Return the pool items that are out of scope as a few groups, largest first."""
+    from sklearn.cluster import MiniBatchKMeans
+
+    n_groups = min(len(rows) // _ITEMS_PER_OUTER_GROUP, _MAX_OUTER_GROUPS)
+    if n_groups < 1:
+        return ()
+    sample = _sample(rows, _MAX_POOL)
+    clusters = MiniBatchKMeans(
+        n_groups, n_init=3, random_state=int(rng.integers(1 << 31))
+    ).fit_predict(sets.pool[sample])
+    whole = replace(sets, pool_weights=np.ones(len(sets.pool)))
+    describer = GroupDescriber(whole, np.empty(0, dtype=np.int64), sample, dictionary)
+    sizes = np.bincount(clusters, minlength=n_groups)
+    return tuple(
+        describer.describe(
+            np.empty(0, dtype=np.int64),
+            sample[clusters == cluster],
+            status=GroupStatus.OUT_OF_SCOPE,
+            statistic=0.0,
+            p_value=1.0,
+        )
+        for cluster in np.argsort(-sizes, kind="stable").tolist()
+        if sizes[cluster]
+    )
 
 
 def _template_parts(
@@ -362,30 +382,7 @@ def _null(rate: Floats, is_own: NDArray[np.bool_]) -> Floats:
     return null
 
 
-def _lift_interval(count: int, expected: float, n: int) -> tuple[float, float]:
-    """Return the bounds of log2(count / expected) from a Beta posterior of the group's rate."""
-    rate = expected / max(n, 1)
-    interval = beta_interval(count + _PRIOR * rate, n - count + _PRIOR * (1 - rate), level=_LEVEL)
-    low, high = float(interval.low), float(interval.high)
-    return float(np.log2(max(low, 1e-9) / rate)), float(np.log2(max(high, 1e-9) / rate))
-
-
 def _sample(rows: NDArray[np.int64], n: int) -> NDArray[np.int64]:
     if len(rows) <= n:
         return rows
     return rows[np.linspace(0, len(rows) - 1, n).astype(np.int64)]
-
-
-def _presence(
-    maps: tuple[ConceptMap, ConceptMap],
-    rows: tuple[NDArray[np.int64], NDArray[np.int64]],
-    dictionary: Dictionary,
-) -> csr_array:
-    """Return which concepts the chosen rows show, benchmark first: (n_rows, n_concepts)."""
-    from scipy.sparse import vstack
-
-    parts = [
-        concept_map.take(chosen).presence(dictionary.table.threshold)
-        for concept_map, chosen in zip(maps, rows, strict=True)
-    ]
-    return vstack(parts).tocsr()

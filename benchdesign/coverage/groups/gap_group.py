@@ -37,6 +37,9 @@ class GroupStatus(StrEnum):
     SUSPECTED = "suspected"
     """Fewer items than expected, but chance explains it as well."""
 
+    OUT_OF_SCOPE = "out of scope"
+    """Pool items that are unlike what the benchmark is about; never judged."""
+
 
 @dataclass(frozen=True, slots=True)
 class ConceptShare:

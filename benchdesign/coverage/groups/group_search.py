@@ -109,8 +109,9 @@ class GroupScan:
         self._strata = _strata(null, max(min(int(is_own.sum()) // _OWN_PER_STRATUM, _N_STRATA), 1))
         self._null = _calibrated(null, self._own, self._strata)
         self._rng = rng
+        self.smooth_vectors = average_with_neighbours(vectors)
         self.tree = ItemTree.from_vectors(
-            average_with_neighbours(vectors),
+            self.smooth_vectors,
             smallest=self.limits.smallest,
             largest=len(vectors) // 2,
         )

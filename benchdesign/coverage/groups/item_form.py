@@ -15,27 +15,29 @@ from numpy.typing import NDArray
 from benchdesign.benchmarks.items import Item
 from benchdesign.foundation.arrays import Floats
 
-__all__ = ["describe_form", "form_of_items", "form_rates"]
+__all__ = ["fits_form", "form_of_items", "form_rates"]
 
 _LENGTH_EDGES = (60, 120, 240, 480, 960, 1920)
 """Characters of the prompt."""
+
+_LENGTH_WEIGHT = 0.5
+"""Exponent of the ratio of length bands: subjects differ in length, too."""
+
+_RARE = 0.02
+"""Share of benchmark items below which it has hardly any of a number of choices, or code."""
+
+_LENGTH_TOLERANCE = 2.0
+"""Factor beyond the benchmark's usual lengths (1 to 99 percent) that still fits."""
 
 _CODE = re.compile(r"```|\bdef \w+\(|#include|;\s*\n|\breturn\b.*\n|\bclass \w+[:({]")
 _PRIOR = 1.0
 
 
 def form_of_items(items: Sequence[Item]) -> NDArray[np.int64]:
-    """Return (n_items, 3): kind of task and number of choices, length band, whether it holds code.
-
-    The kind is 0 for free answers, else the number of choices, at most 9.
-    """
+    """Return (n_items, 3): number of choices, characters of the prompt, whether it holds code."""
     return np.asarray(
         [
-            (
-                min(len(item.choices), 9),
-                int(np.searchsorted(_LENGTH_EDGES, len(item.prompt))),
-                int(_CODE.search(item.prompt) is not None),
-            )
+            (len(item.choices), len(item.prompt), int(_CODE.search(item.prompt) is not None))
             for item in items
         ],
         dtype=np.int64,
@@ -47,28 +49,45 @@ def form_rates(
 ) -> tuple[Floats, Floats]:
     """Return how often each item's form occurs in the benchmark relative to the pool, own and pool.
 
-    A naive Bayes ratio over the columns, with neighbouring length bands smoothed; 1 means that
-    both have it equally often. Arrays are (n_own,) and (n_pool,).
+    A naive Bayes ratio over the kind (free, two choices, more), the length band and code; 1 means
+    that both have it equally often. Arrays are (n_own,) and (n_pool,).
     """
+    own_bands, pool_bands = _bands(own), _bands(pool)
     ratio_own, ratio_pool = np.ones(len(own)), np.ones(len(pool))
-    for column in range(own.shape[1]):
-        n_values = int(max(own[:, column].max(initial=0), pool[:, column].max(initial=0))) + 1
-        own_share: Floats = np.bincount(own[:, column], minlength=n_values).astype(np.float64)
-        pool_share = np.bincount(pool[:, column], weights=pool_weights, minlength=n_values)
-        own_share = own_share / max(own_share.sum(), 1e-9)
-        pool_share = pool_share / max(pool_share.sum(), 1e-9)
-        prior = _PRIOR / max(len(own), 1)
-        ratio = (own_share + prior * pool_share) / (pool_share * (1 + prior) + 1e-12)
-        ratio[pool_share <= 0] = 1.0
-        ratio_own *= ratio[own[:, column]]
-        ratio_pool *= ratio[pool[:, column]]
+    for column, exponent in enumerate((1.0, _LENGTH_WEIGHT, 1.0)):
+        ratio = _share_ratio(own_bands[:, column], pool_bands[:, column], pool_weights) ** exponent
+        ratio_own *= ratio[own_bands[:, column]]
+        ratio_pool *= ratio[pool_bands[:, column]]
     return ratio_own, ratio_pool
 
 
-def describe_form(form: NDArray[np.int64]) -> str:
-    """Return the most common kind in words: `free answers`, `4 choices`."""
-    kinds, counts = np.unique(form[:, 0], return_counts=True)
-    kind = int(kinds[counts.argmax()])
-    if kind == 0:
-        return "free answers"
-    return f"{kind} choices" if kind < 9 else "9 or more choices"
+def fits_form(own: NDArray[np.int64], pool: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Return (n_pool,) whether each pool item's form is one that the benchmark has.
+
+    Its number of choices and code must occur, and its length must be near the usual ones.
+    """
+    fits = np.ones(len(pool), dtype=bool)
+    for column in (0, 2):
+        values, counts = np.unique(own[:, column], return_counts=True)
+        fits &= np.isin(pool[:, column], values[counts >= _RARE * len(own)])
+    low, high = np.quantile(own[:, 1], (0.01, 0.99))
+    return fits & (pool[:, 1] >= low / _LENGTH_TOLERANCE) & (pool[:, 1] <= high * _LENGTH_TOLERANCE)
+
+
+def _bands(form: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the kind (0 free, 1 two choices, 2 more), the length band and code."""
+    kind = np.minimum(np.maximum(form[:, 0] - 1, 0), 2)
+    kind[form[:, 0] == 1] = 1
+    return np.stack([kind, np.searchsorted(_LENGTH_EDGES, form[:, 1]), form[:, 2]], axis=1)
+
+
+def _share_ratio(own: NDArray[np.int64], pool: NDArray[np.int64], pool_weights: Floats) -> Floats:
+    """Return the share of every value in the benchmark over that in the pool."""
+    n_values = int(max(own.max(initial=0), pool.max(initial=0))) + 1
+    own_share = np.bincount(own, minlength=n_values) / max(len(own), 1)
+    pool_share = np.bincount(pool, weights=pool_weights, minlength=n_values)
+    pool_share = pool_share / max(pool_share.sum(), 1e-9)
+    prior = _PRIOR / max(len(own), 1)
+    ratio: Floats = (own_share + prior * pool_share) / (pool_share * (1 + prior) + 1e-12)
+    ratio[pool_share <= 0] = 1.0
+    return ratio

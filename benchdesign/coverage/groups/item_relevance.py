@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from benchdesign.foundation.arrays import Floats
 from benchdesign.foundation.item_tree import unit_rows
 
-__all__ = ["ItemRelevance", "measure_item_relevance"]
+__all__ = ["IN_SCOPE", "ItemRelevance", "measure_item_relevance"]
 
 _N_NEAR = 10
 """Own items whose mean similarity is the nearness."""
@@ -41,8 +41,8 @@ _FULL_SHARE = 0.10
 _BROAD_SHARE = 0.5
 """Share of pool items unlike the benchmark from which the pool is much broader than it."""
 
-_UNLIKE = 0.25
-"""Relevance below which an item is unlike the benchmark."""
+IN_SCOPE = 0.25
+"""Relevance from which an item looks like what the benchmark is about."""
 
 _REJECTION = 5.0
 """Standard deviations of the score per one of nearness by which an item loses that is nearer to
@@ -73,7 +73,7 @@ class ItemRelevance:
     @property
     def in_scope(self) -> NDArray[np.bool_]:
         """(n_pool,): whether each pool item looks like what the benchmark is about."""
-        return self.pool >= _UNLIKE
+        return self.pool >= IN_SCOPE
 
 
 def measure_item_relevance(
@@ -96,7 +96,7 @@ def measure_item_relevance(
     positive = np.concatenate([own_centred, pool_centred[meant_rows]])
     nearness = _nearness(pool_centred, positive, itself=_positions(meant_rows, len(pool), len(own)))
     own_nearness = _nearness(own_centred, positive, itself=np.arange(len(own)))
-    neighbours = _Neighbours(own_centred, pool_centred)
+    neighbours = _NeighbourMeans(own_centred, pool_centred)
     score, own_score = _standardized(nearness, own_nearness)
     smoothed = _standardized(*neighbours.means(nearness, own_nearness))
     by_nearness = score, own_score = score + smoothed[0], own_score + smoothed[1]
@@ -121,7 +121,7 @@ def measure_item_relevance(
         own_relevance,
         nearness,
         similarity,
-        float((_share_farther(*by_nearness) < _UNLIKE).mean()) > _BROAD_SHARE,
+        float((_share_farther(*by_nearness) < IN_SCOPE).mean()) > _BROAD_SHARE,
     )
 
 
@@ -157,7 +157,7 @@ def _excess(rejected: Floats, accepted: Floats) -> Floats:
     return np.maximum(rejected - accepted, 0.0)
 
 
-class _Neighbours:
+class _NeighbourMeans:
     """The nearest items of every item, among the own and a sample of the pool's items."""
 
     def __init__(self, own: Floats, pool: Floats) -> None:

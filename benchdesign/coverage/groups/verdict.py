@@ -16,7 +16,7 @@ def verdict_sentence(groups: GapGroups) -> str:
     if groups.gaps:
         named = [_named(group) for group in groups.gaps[:_MAX_NAMED]]
         n_more = len(groups.gaps) - len(named)
-        more = f" and {n_more} more" if n_more else ""
+        more = f"; {n_more} more groups" if n_more > 1 else "; one more group" if n_more else ""
         return f"Rarely asks about {_listed(named)}{more}."
     if groups.suspected:
         named = [_named(group) for group in groups.suspected[:2]]
@@ -59,4 +59,5 @@ def _named(group: GapGroup) -> str:
 
 
 def _listed(parts: list[str]) -> str:
-    return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
+    # Names hold commas themselves.
+    return parts[0] if len(parts) == 1 else f"{'; '.join(parts[:-1])}; and {parts[-1]}"
