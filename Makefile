@@ -3,7 +3,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-export OMP_NUM_THREADS ?= 2
+# One thread a test process: the second one of tiny matrices does nothing but wait for the first.
+export OMP_NUM_THREADS ?= 1
 # A colour or theme setting of the caller's shell would change the interface snapshots.
 unexport NO_COLOR
 unexport TEXTUAL_THEME

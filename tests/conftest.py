@@ -78,10 +78,15 @@ def fixed_conditions(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]
         patch.setenv("BENCHDESIGN_CACHE", str(tmp_path_factory.mktemp("session-cache")))
         # A template that only a slow machine takes long for is harmless.
         patch.setattr("benchdesign.benchmarks.template_sandbox.MAX_SECONDS", float("inf"))
-        # What is imported by now stays: the collector need not look at it again.
+        # What is imported by now stays: the collector need not look at it again. It looks at the
+        # rest seldom: an application is many small objects that all live until its test ends.
         gc.collect()
         gc.freeze()
+        gc.set_threshold(50_000, 20, 20)
         yield
+        # Once for what a test left open; pytest then looks several times more.
+        gc.collect()
+        gc.freeze()
 
 
 @pytest.fixture(autouse=True)

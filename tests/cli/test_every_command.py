@@ -51,7 +51,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.training] if name == "dictionary train" else [])
+        for name in NAMES
+    ],
+)
 def test_command_ends_well(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     if name.startswith("dictionary "):
         make_tiny_dictionary(folder / "tiny", model=make_tiny_bert(folder / "model"))

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import pytest
 
@@ -20,13 +21,21 @@ from tests.keywords import use_keywords
 LIMIT_S = 600
 """A hang is far beyond this; a busy machine is not."""
 
-REFUSALS = [case.name for case in CASES if isinstance(case.outcome, Refused)]
 LARGE = {"a million bad lines", "giant cell without an end"}
-LOADS = [
-    pytest.param(case.name, marks=[pytest.mark.slow] if case.name in LARGE else [])
-    for case in CASES
-    if isinstance(case.outcome, Loads)
-]
+COSTLY = {
+    *("bz2 bomb", "gzip bomb", "xz bomb", "Arrow bomb of blanks", "YAML nested deep"),
+    *("a million empty lines", "giant line", "giant line without an end"),
+}
+"""The quick loop reads them once, by the library; the command reads them in the rest."""
+
+
+def names_of(outcome: type[Refused] | type[Loads], *, slow: set[str]) -> list[Any]:
+    """The cases that end in one way; those named in `slow` are slow tests."""
+    return [
+        pytest.param(case.name, marks=[pytest.mark.slow] if case.name in slow else [])
+        for case in CASES
+        if isinstance(case.outcome, outcome)
+    ]
 
 
 @contextmanager
@@ -68,7 +77,7 @@ def is_clean(line: str) -> bool:
     )
 
 
-@pytest.mark.parametrize("name", REFUSALS)
+@pytest.mark.parametrize("name", names_of(Refused, slow=LARGE))
 def test_bad_file_is_refused_by_name(name: str, folder: Path) -> None:
     bad, path = build(name, folder)
     assert isinstance(bad.outcome, Refused)
@@ -78,7 +87,7 @@ def test_bad_file_is_refused_by_name(name: str, folder: Path) -> None:
     assert bad.outcome.message in str(caught.value)
 
 
-@pytest.mark.parametrize("name", REFUSALS)
+@pytest.mark.parametrize("name", names_of(Refused, slow=LARGE | COSTLY))
 def test_command_refuses_a_bad_file_in_one_printable_line(
     name: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -95,7 +104,7 @@ def test_command_refuses_a_bad_file_in_one_printable_line(
     assert bad.outcome.message in captured.err
 
 
-@pytest.mark.parametrize("name", LOADS)
+@pytest.mark.parametrize("name", names_of(Loads, slow=LARGE))
 def test_bad_rows_are_counted_and_named_and_the_rest_is_written_back(
     name: str, folder: Path
 ) -> None:
@@ -119,7 +128,7 @@ def test_bad_rows_are_counted_and_named_and_the_rest_is_written_back(
     ]
 
 
-@pytest.mark.parametrize("name", LOADS)
+@pytest.mark.parametrize("name", names_of(Loads, slow=LARGE | COSTLY))
 def test_command_measures_what_loads(
     name: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

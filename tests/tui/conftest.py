@@ -90,6 +90,8 @@ def state_based_waiting() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Stylesheet, "_parse_rules", parse_once)
+        # The same hash, without a call of Python for every rule and widget.
+        patch.setattr(RuleSet, "__hash__", object.__hash__)
         for user in ("textual.app", "textual.pilot"):
             patch.setattr(f"{user}.wait_for_idle", wait_until_quiet)
         yield

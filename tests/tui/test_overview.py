@@ -98,9 +98,9 @@ async def test_what_is_different_since_the_last_export(bench: Bench, size: tuple
     "decision",
     [
         Decision(Subject.CONCEPT, "2", want=12),
-        Decision(Subject.CONCEPT, "2", merge="3"),
-        Decision(Subject.CONCEPT, "1", Verdict.IGNORE),
-        Decision(Subject.AREA, "animals", Verdict.PIN),
+        pytest.param(Decision(Subject.CONCEPT, "2", merge="3"), marks=pytest.mark.slow),
+        pytest.param(Decision(Subject.CONCEPT, "1", Verdict.IGNORE), marks=pytest.mark.slow),
+        pytest.param(Decision(Subject.AREA, "animals", Verdict.PIN), marks=pytest.mark.slow),
     ],
 )
 async def test_what_was_decided_of_concepts_is_different_since_the_last_export(

@@ -54,8 +54,8 @@ async def test_every_kind_is_found_by_words_of_its_text_or_id(bench: Bench) -> N
     ("query", "kind", "mode", "row_id"),
     [
         ("owl", "concept", "concepts", "3"),
-        ("fox", "gap", "gaps", "2"),
-        ("b-17", "item", "items", "item:b-17"),
+        pytest.param("fox", "gap", "gaps", "2", marks=pytest.mark.slow),
+        pytest.param("b-17", "item", "items", "item:b-17", marks=pytest.mark.slow),
     ],
 )
 async def test_choosing_goes_there_whatever_hid_it(

@@ -125,7 +125,11 @@ async def test_the_gain_is_the_same_number_here_in_the_list_of_proposals_and_in_
 
 @pytest.mark.parametrize(
     ("screen", "field", "label"),
-    [("items", "concept:", "owl"), ("candidates", "concept:", "fox"), ("concepts", "", "owl")],
+    [
+        ("items", "concept:", "owl"),
+        pytest.param("candidates", "concept:", "fox", marks=pytest.mark.slow),
+        pytest.param("concepts", "", "owl", marks=pytest.mark.slow),
+    ],
 )
 async def test_filters_search_labels_as_they_were_given(
     bench: Bench, screen: str, field: str, label: str, monkeypatch: pytest.MonkeyPatch

@@ -114,11 +114,11 @@ async def test_answers_are_hidden_until_they_are_asked_for(
     ("typed", "n_shown"),
     [
         ("reason:clear", 1),
-        ("note:check", 1),
-        ("concept:fox", 12),
+        pytest.param("note:check", 1, marks=pytest.mark.slow),
+        pytest.param("concept:fox", 12, marks=pytest.mark.slow),
         ("concept:00002 p-79", 1),
-        ("concept:owl", 0),
-        ("tokens>5", 12),
+        pytest.param("concept:owl", 0, marks=pytest.mark.slow),
+        pytest.param("tokens>5", 12, marks=pytest.mark.slow),
         ("tokens>5000", 0),
     ],
 )

@@ -17,6 +17,8 @@ from benchdesign.workspace.decisions import Verdict
 from tests.tui.conftest import Bench, until
 
 MODES = [screen.mode for screen in SCREENS]
+# The screens that show most of an item; the others are slow tests.
+ITEM_SCREENS = ("candidates", "items")
 
 
 def visible_text(app: BenchdesignApp) -> str:
@@ -436,7 +438,13 @@ async def test_mouse_clicks_move_open_and_switch(bench: Bench) -> None:
         assert app.screen.query_one(LineTable).cursor == 1
 
 
-@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize(
+    "mode",
+    [
+        pytest.param(mode, marks=[] if mode in ITEM_SCREENS else [pytest.mark.slow])
+        for mode in MODES
+    ],
+)
 @pytest.mark.parametrize("size", [(120, 36), (80, 24), (60, 16)])
 async def test_hostile_text_is_shown_literally_on_every_screen(
     hostile_bench: Bench, mode: str, size: tuple[int, int]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from textual.content import Content
@@ -41,7 +42,7 @@ _HEADING = "bold $text-accent"
 _MUTED = "$foreground-muted"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class OverviewPage:
     """The parts of the page, drawn for one size of the screen."""
 
@@ -91,9 +92,14 @@ class OverviewPage:
         lines.append(histogram(self.session.view.figures.histogram, marks=self.marks, width=width))
         return Content("\n").join([*lines, *([] if self._is_short else self._area_lines())])
 
+    @cached_property
+    def _stale_stages(self) -> tuple[str, ...]:
+        # Read once a page: each look reads the files of the workspace.
+        return self.session.workspace.stale_stages()
+
     @property
     def _is_stale(self) -> bool:
-        return "gaps" in self.session.workspace.stale_stages()
+        return "gaps" in self._stale_stages
 
     def _coverage_heading(self) -> Content:
         stale = f"   {self.marks.glyph('warn')} out of date" if self._is_stale else ""
@@ -207,7 +213,7 @@ class OverviewPage:
                 *self._over_covered_lines(),
                 Content(""),
                 heading("Stages"),
-                *map(self._stage_line, STAGES),
+                *self._stage_lines(),
                 self._review_line(),
             ]
         )
@@ -252,13 +258,22 @@ class OverviewPage:
             lines.append(self._concept_line("over", concept_id, value, width=width))
         return lines if over else [*lines, literal("   none", _MUTED)]
 
-    def _stage_line(self, stage: str) -> Content:
-        workspace, marks = self.session.workspace, self.marks
-        is_stale = stage in workspace.stale_stages()
-        state = "open" if stage not in workspace.stage_runs() else "warn" if is_stale else "pass"
+    def _stage_lines(self) -> list[Content]:
+        runs = self.session.workspace.stage_runs()
+        return [
+            self._stage_line(
+                stage,
+                "open" if stage not in runs else "warn" if stage in self._stale_stages else "pass",
+            )
+            for stage in STAGES
+        ]
+
+    def _stage_line(self, stage: str, state: str) -> Content:
         more = "   out of date, R recomputes" if state == "warn" else ""
         return Content.assemble(
-            (f"  {marks.glyph(state)} ", marks.style(state)), _STAGE_WORDS[stage], (more, _MUTED)
+            (f"  {self.marks.glyph(state)} ", self.marks.style(state)),
+            _STAGE_WORDS[stage],
+            (more, _MUTED),
         )
 
     def _review_line(self) -> Content:
