@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from benchdesign.cli import run_command
-from tests.helpers import make_tiny_bert
+from tests.helpers import KeptFolder, make_tiny_bert
 from tests.keywords import use_keywords, write_sets
 
 
@@ -49,9 +49,31 @@ def command(
     return run
 
 
+@pytest.fixture(scope="session")
+def kept_run(tmp_path_factory: pytest.TempPathFactory) -> KeptFolder:
+    """The two sets, what a run left beside them, and the cache it filled."""
+
+    def fill(folder: Path) -> None:
+        write_sets(folder)
+        with pytest.MonkeyPatch.context() as patch:
+            use_keywords(patch)
+            patch.chdir(folder)
+            patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))
+            patch.setenv("BENCHDESIGN_CACHE", str(folder / "own-cache"))
+            patch.setenv("BENCHDESIGN_CONFIG", str(folder / "config.toml"))
+            patch.setenv("BENCHDESIGN_WHO", "ann")
+            run = ["run", "animals.jsonl", "--pool", "pool.jsonl", "--add", "20", "-q"]
+            assert run_command(run) == 0
+
+    return KeptFolder(tmp_path_factory.mktemp("run"), fill)
+
+
 @pytest.fixture
-def finished(command: Command) -> Command:
-    assert command("run", "animals.jsonl", "--pool", "pool.jsonl", "--add", "20", "-q").code == 0
+def finished(command: Command, kept_run: KeptFolder, monkeypatch: pytest.MonkeyPatch) -> Command:
+    """Run a command where `benchdesign run` has been."""
+    folder = kept_run.restore()
+    monkeypatch.chdir(folder)
+    monkeypatch.setenv("BENCHDESIGN_CACHE", str(folder / "own-cache"))
     return command
 
 
