@@ -226,7 +226,10 @@ def test_many_loaded_objects_are_left_out_of_later_searches_for_garbage(
             many = [[row] for row in range(2_000)]
         assert gc.isenabled() and gc.get_freeze_count() - before > len(many)
     finally:
+        # All is looked at again; what was left out before the test is left out after it too.
         gc.unfreeze()
+        gc.collect()
+        gc.freeze()
 
 
 async def test_scope_asked_for_too_early_opens_when_the_items_are_read(
