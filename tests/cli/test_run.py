@@ -45,6 +45,7 @@ def test_run_without_a_pool_adds_nothing_and_says_so(command: Command) -> None:
     )
 
 
+@pytest.mark.slow
 def test_every_path_of_a_run_may_be_named_from_the_home_folder(
     command: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

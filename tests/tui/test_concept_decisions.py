@@ -104,6 +104,7 @@ async def test_marked_concepts_get_one_wanted_count_and_one_undo(bench: Bench) -
         assert session.log.wanted == {}
 
 
+@pytest.mark.slow
 async def test_a_wanted_count_holds_in_the_gap_list_and_through_a_new_start(bench: Bench) -> None:
     async with bench.opened() as (app, pilot):
         await go(pilot, app, "gaps")

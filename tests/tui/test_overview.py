@@ -48,6 +48,7 @@ async def test_how_sure_the_covered_share_is_stands_beside_it(
         await until(pilot, lambda: "% interval" not in visible_text(app))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(120, 36), (80, 24)])
 async def test_what_is_different_since_the_last_export(bench: Bench, size: tuple[int, int]) -> None:
     async with bench.opened(size=size) as (app, pilot):

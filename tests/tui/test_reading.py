@@ -102,6 +102,7 @@ async def test_gaps_a_candidate_fills_are_counted_where_not_all_are_listed(bench
         assert "31 in total" in app.screen.detail.text
 
 
+@pytest.mark.slow
 async def test_the_gain_is_the_same_number_here_in_the_list_of_proposals_and_in_the_report(
     bench: Bench, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -361,6 +362,7 @@ async def test_an_area_is_marked_by_its_own_judgement_and_its_figures_are_of_its
         assert line.startswith("   !  animals")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [(120, 36), (80, 24)])
 async def test_the_closest_item_is_gone_to(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: tuple[int, int]
