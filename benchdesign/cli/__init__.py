@@ -1,6 +1,7 @@
 """The command line: a thin layer over the library. `main` is the program.
 
-Exit status: 0 success, 1 failure, 2 bad input or usage, 130 interrupted. Importing this package
+Exit status: 0 success, 1 failure, 2 bad input or usage, 3 could not be judged (`check`), 130
+interrupted. Importing this package
 loads nothing heavy; each command imports what it needs.
 """
 

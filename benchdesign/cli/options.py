@@ -275,6 +275,16 @@ class LimitOptions(OptionGroup):
             help="Smallest covered share: 80 or 0.8.",
         ),
     ] = None
+    fail_missing_groups: Annotated[
+        int | None,
+        typer.Option(
+            "--fail-missing-groups",
+            min=0,
+            metavar="N",
+            help="Fail if more than N groups of similar items are lacking for certain; needs "
+            "--pool.",
+        ),
+    ] = None
     max_missing: Annotated[
         int | None,
         typer.Option("--max-missing", min=0, metavar="N", help="Most missing concepts."),

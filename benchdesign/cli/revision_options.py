@@ -12,20 +12,31 @@ from benchdesign.cli.options import Force, Metric, OutputOptions, PoolPath, Seed
 __all__ = [
     "ConstraintOptions",
     "DecisionOptions",
+    "ReferenceOptions",
     "RevisionOptions",
     "RunOutputOptions",
     "ScopeOptions",
+    "ScopeText",
     "SelectionOptions",
     "WeightOptions",
+]
+
+
+ScopeText = Annotated[
+    str,
+    typer.Option(
+        "--scope",
+        metavar="TEXT",
+        help="What the benchmark is meant to test; `any` takes every pool item, however unlike "
+        "the benchmark. [default: the benchmark's own domain, if the pool is much broader]",
+    ),
 ]
 
 
 class ScopeOptions(OptionGroup):
     """What the benchmark is meant to test."""
 
-    scope: Annotated[
-        str, typer.Option("--scope", metavar="TEXT", help="What the benchmark is meant to test.")
-    ] = ""
+    scope: ScopeText = ""
     scope_examples: Annotated[
         str | None,
         typer.Option(
@@ -58,6 +69,12 @@ class ScopeOptions(OptionGroup):
             "--exclude-concept", metavar="ID", help="A concept that is never in scope. Repeatable."
         ),
     ] = None
+
+
+class ReferenceOptions(ScopeOptions):
+    """What a benchmark is compared with."""
+
+    pool: PoolPath = None
 
 
 class ConstraintOptions(OptionGroup):
@@ -202,6 +219,15 @@ class DecisionOptions(OptionGroup):
             "--edit",
             metavar="FIELD=VALUE",
             help="Rewrite a field of a candidate; lists and numbers as JSON. Repeatable.",
+        ),
+    ] = None
+    group: Annotated[
+        str | None,
+        typer.Option(
+            "--group",
+            metavar="GROUP",
+            help="Judge a group of similar items, by its id or name, in place of an item: `meant` "
+            "if it belongs to what the benchmark is about, else `not-meant`.",
         ),
     ] = None
     undo: Annotated[bool, typer.Option("--undo", help="Undo the last decision.")] = False

@@ -5,11 +5,15 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from benchdesign.coverage.figures import CoverageFigures
 from benchdesign.errors import UsageError
 from benchdesign.foundation.number_words import percent
 from benchdesign.foundation.serialization import read_json
+
+if TYPE_CHECKING:
+    from benchdesign.coverage.groups.gap_group import GapGroups
 
 __all__ = ["Baseline", "CheckLimits", "LimitCheck", "check_limits", "read_baseline"]
 
@@ -23,6 +27,9 @@ class CheckLimits:
     baseline: Path | None = None
     fail_under: float | None = None
     """Share of the judged concepts that must be covered, in percent (80) or as a share (0.8)."""
+
+    fail_missing_groups: int | None = None
+    """Groups of similar items that may be lacking for certain."""
 
     max_missing: int | None = None
     max_duplicates: int | None = None
@@ -46,6 +53,8 @@ class LimitCheck:
     found: float | int | None
     limit: float | int | None
     message: str
+    could_tell: bool = True
+    """Whether this could be judged; if not, the limit is not kept either."""
 
 
 def check_limits(
@@ -55,9 +64,12 @@ def check_limits(
     baseline: Baseline | None,
     n_duplicates: int | None,
     n_findings: int,
+    groups: GapGroups | None = None,
 ) -> list[LimitCheck]:
     """Compare figures with the limits that are set; `n_duplicates` is None if not counted."""
     checks = []
+    if limits.fail_missing_groups is not None:
+        checks.append(_group_check(groups, limits.fail_missing_groups))
     if limits.fail_under is not None:
         # 0.8 means 80 percent: nobody sets a limit of less than 1 percent.
         threshold = limits.fail_under / (1 if limits.fail_under <= 1 else 100)
@@ -101,6 +113,16 @@ def read_baseline(path: Path) -> Baseline:
             f"({problem})."
         ) from None
     return Baseline(covered, n_missing)
+
+
+def _group_check(groups: GapGroups | None, limit: int) -> LimitCheck:
+    name = "fail-missing-groups"
+    if groups is None or groups.could_not_tell is not None:
+        reason = "" if groups is None else f": {groups.could_not_tell}"
+        return LimitCheck(
+            name, False, None, limit, f"groups could not be judged{reason}", could_tell=False
+        )
+    return _at_most(name, len(groups.gaps), limit, "groups of similar items lacking")
 
 
 def _share_check(name: str, figures: CoverageFigures, threshold: float) -> LimitCheck:

@@ -54,14 +54,17 @@ class Scope:
 
     @property
     def queries(self) -> tuple[str, ...]:
-        """Texts against which relevance is measured."""
-        sentence = "" if self.takes_all else self.sentence.strip()
-        return tuple(text for text in (sentence, *self.examples) if text)
+        """Texts against which relevance is measured; none if every item is in scope."""
+        if self.takes_all:
+            return ()
+        return tuple(text for text in (self.sentence.strip(), *self.examples) if text)
 
     def description_line(self) -> str:
         """Return the scope as a line of text; empty if no scope is set."""
         parts = [f"“{display(self.sentence.strip())}”"] if self.sentence.strip() else []
-        if self.examples:
+        if self.takes_all:
+            parts = ["every item is in scope"]
+        elif self.examples:
             first = display(" ".join(self.examples[0].split()), width=_EXAMPLE_CELLS)
             n = len(self.examples)
             parts.append(f"{n} example items, first “{first}”" if n > 1 else f"the item “{first}”")

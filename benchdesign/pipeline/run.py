@@ -70,8 +70,10 @@ def run_pipeline(
         "evidence": run.show_evidence,
     }
     last = STAGES.index(until)
+    due = workspace.due_stages()
     for stage in STAGES[: last + 1]:
-        if stage in workspace.stale_stages():
+        # A stage can make later ones stale: reading records that a file has changed.
+        if stage in due or stage in workspace.stale_stages():
             run.check_stop()
             workspace.record_stage(stage, figures=steps[stage]())
     return run.results.analysis() if last >= STAGES.index("gaps") else None

@@ -82,14 +82,15 @@ class WorkspaceResults:
         relevance = None
         if workspace.has_result("relevance"):
             relevance = workspace.load_result("relevance", Relevance)
-        # Groups of earlier settings stay on view until the stage runs again.
-        groups = None
-        if workspace.has_result("groups"):
-            groups = workspace.load_result("groups", GapGroups)
         proposed = ProposeResult((), (), ())
         weighting: ModelWeighting | None = None
         share_interval: ShareInterval | None = None
         fresh = self._fresh()
+        # Groups of earlier settings stay on view until the stage runs again. Those of an outdated
+        # map are dropped: their rows may be other items.
+        groups = None
+        if "map" in fresh and workspace.has_result("groups"):
+            groups = workspace.load_result("groups", GapGroups)
         if "gaps" in fresh and workspace.has_result("gaps"):
             gaps = workspace.load_result("gaps", StoredGaps).to_gaps(coverage, self.dictionary)
             if workspace.has_result("interval"):

@@ -43,6 +43,9 @@ class Addition:
     record: Mapping[str, Any]
     """Its record in the pool, with the edits."""
 
+    pool_row: int
+    """Position among the pool's items."""
+
     rank: int | None
     """Rank among the proposals, from 1; None if chosen by hand."""
 
@@ -133,6 +136,7 @@ def make_additions(
             Addition(
                 item=item,
                 record=record,
+                pool_row=row,
                 rank=None if proposal is None else proposal.rank,
                 gain=proposal.gain if proposal is not None and is_as_proposed else None,
                 fills=fills,

@@ -37,7 +37,8 @@ class Choice:
     """Digest of the decisions on items."""
 
     concepts_sha256: str | None = None
-    """Digest of the decisions on concepts and areas: verdicts, target counts, merges."""
+    """Digest of the decisions on concepts and areas (verdicts, target counts, merges) and of the
+    pool items judged as meant or not meant."""
 
     @classmethod
     def all_proposals(cls, analysis: Analysis) -> Choice:
@@ -72,7 +73,7 @@ class Choice:
 
 
 def _concept_decisions(log: DecisionLog) -> list[tuple[Any, ...]]:
-    """Return the decisions that affect how concepts count, without their order and authors."""
+    """Return the decisions that affect what is lacking, without their order and authors."""
     return sorted(
         (
             subject.value,
@@ -81,7 +82,7 @@ def _concept_decisions(log: DecisionLog) -> list[tuple[Any, ...]]:
             standing.want,
             standing.merge,
         )
-        for subject in (Subject.CONCEPT, Subject.AREA)
+        for subject in (Subject.CONCEPT, Subject.AREA, Subject.POOL_ITEM)
         for standing in log.standings(subject).values()
         if standing.verdict is not Verdict.OPEN or standing.want is not None or standing.merge
     )

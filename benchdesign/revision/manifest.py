@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from benchdesign.concepts.maps.highlights import find_marks, marked_words
 from benchdesign.foundation.serialization import to_json
+from benchdesign.revision.group_counts import innermost_group
+from benchdesign.revision.group_record import groups_record
 from benchdesign.version import __version__
 
 if TYPE_CHECKING:
@@ -88,6 +90,12 @@ def build_manifest(analysis: Analysis, revision: Revision, written: WriteReport)
         "coverage_before": revision.figures_before.to_record(),
         "covered_share_before_interval": to_json(analysis.current_share_interval),
         "coverage_after": revision.figures_after.to_record(),
+        **groups_record(
+            analysis.groups,
+            benchmark_items=benchmark.items,
+            pool_items=() if pool is None else pool.items,
+            counts=revision.group_counts,
+        ),
         "gaps": _gap_rows(analysis, revision),
         "kept_out": analysis.gaps.kept_out_counts(),
         "required": list(analysis.required),
@@ -225,8 +233,10 @@ def _added_row(
         )
         return marked_words(addition.item.text, marks)
 
+    group = innermost_group(analysis.groups, addition.pool_row)
     row_data = {
         "id": addition.revised_id,
+        "group": None if group is None else group.id,
         "pool_id": addition.item.id,
         "pool_row": addition.item.row + 1,
         "rank": addition.rank,

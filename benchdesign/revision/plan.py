@@ -23,6 +23,7 @@ from benchdesign.coverage.reference import reference_of
 from benchdesign.errors import UsageError
 from benchdesign.revision.changes import Addition, Removal, make_additions, make_removals
 from benchdesign.revision.choice import Choice
+from benchdesign.revision.group_counts import GroupCount, count_groups
 from benchdesign.workspace.analysis import Analysis
 
 __all__ = ["Revision", "plan_revision", "revised_name"]
@@ -50,6 +51,9 @@ class Revision:
 
     n_gaps_lapsed: int
     """No longer gaps although no more items show them: fewer findings make the test stricter."""
+
+    group_counts: Mapping[str, GroupCount] = field(default_factory=dict)
+    """Items of each gap group before and after, by its id; empty if none were searched for."""
 
     manifest: Mapping[str, Any] = field(default_factory=dict)
     """Content of `revision.json`; empty while only planned."""
@@ -123,6 +127,11 @@ def plan_revision(
         figures_after=CoverageFigures.from_gaps(gaps_after),
         n_gaps_closed=int((no_longer_gap & has_more_items).sum()),
         n_gaps_lapsed=int((no_longer_gap & ~has_more_items).sum()),
+        group_counts={}
+        if analysis.groups is None
+        else count_groups(
+            analysis.groups, added=[addition.pool_row for addition in added], removed=dropped
+        ),
         records=build_records(analysis.benchmark, _added_items(analysis, added)),
     )
 

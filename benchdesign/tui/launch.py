@@ -11,13 +11,18 @@ __all__ = ["run_interface"]
 
 
 def run_interface(
-    target: str | None = None, *, pool: str | None = None, chat: bool = False
+    target: str | None = None, *, pool: str | None = None, scope: str = "", chat: bool = False
 ) -> None:
     """Open the interface on a workspace, on a new benchmark, or on the recent workspaces."""
     preferences, _ = load_preferences()
     config = user_config_path()
     launch = LaunchOptions(
-        target, pool=pool, chat=chat, preferences=preferences, editor=editor_command()
+        target,
+        pool=pool,
+        scope=scope,
+        chat=chat,
+        preferences=preferences,
+        editor=editor_command(),
     )
     recents = RecentList(config.with_name("recent.json"))
     BenchdesignApp(launch, recents=recents, config=config).run()

@@ -70,6 +70,8 @@ Clock = Callable[[], datetime]
 T = TypeVar("T")
 
 
+_FROM_GAPS = STAGES[STAGES.index("gaps") :]
+
 _MAX_FULL_MAP_ENTRIES = 100_000_000
 """Most entries of a map that are loaded completely: 2 GB."""
 
@@ -326,6 +328,12 @@ class Workspace:
             len(STAGES),
         )
         return STAGES[first:]
+
+    def due_stages(self) -> tuple[str, ...]:
+        """Return the stages of the next run: those that are stale, or whose results lack groups."""
+        stale = self.stale_stages()
+        # Results of a version without groups can still be read, so they are not stale.
+        return stale if "gaps" in stale or self.has_result("groups") else _FROM_GAPS
 
     @property
     def is_stale(self) -> bool:

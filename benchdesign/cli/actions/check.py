@@ -7,7 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from benchdesign.cli.actions.set_figures import map_sets
+from benchdesign.cli.actions.group_summary import (
+    print_group_head,
+    print_groups,
+    print_next_run,
+)
+from benchdesign.cli.actions.set_figures import find_set_groups, map_sets
 from benchdesign.cli.options import LimitOptions, OutputOptions
 from benchdesign.cli.output import Messages, print_json, print_lines, share
 from benchdesign.coverage.figures import CoverageFigures
@@ -22,6 +27,9 @@ if TYPE_CHECKING:
 __all__ = ["check_job"]
 
 _MAX_FINDINGS = 20
+_MAX_GROUPS = 12
+_COULD_NOT_TELL = 3
+"""Exit status if a limit could not be judged."""
 
 
 def check_job(
@@ -31,16 +39,22 @@ def check_job(
     options: LimitOptions,
     output: OutputOptions,
 ) -> None:
-    """Compare a benchmark with limits; exit with status 1 if a limit is exceeded."""
+    """Compare a benchmark with limits; exit with status 1 if a limit is exceeded.
+
+    Exit with status 3 if no limit is exceeded, but one could not be judged.
+    """
     limits = CheckLimits(
         options.baseline,
         options.fail_under,
+        options.fail_missing_groups,
         options.max_missing,
         options.max_duplicates,
         options.max_findings,
     )
     baseline = None if limits.baseline is None else read_baseline(limits.baseline)
-    measured = map_sets([path], pool, settings, Messages(quiet=output.quiet))
+    messages = Messages(quiet=output.quiet)
+    measured = map_sets([path], pool, settings, messages)
+    groups, groups_figures = find_set_groups(measured, messages)
     benchmark = measured.benchmarks[0]
     figures = CoverageFigures.from_gaps(measured.gaps())
     n_duplicates = None
@@ -53,21 +67,33 @@ def check_job(
         baseline=baseline,
         n_duplicates=n_duplicates,
         n_findings=sum(finding.n_rows for finding in benchmark.findings),
+        groups=groups,
     )
     if output.as_json:
-        print_json(_record(measured, figures, checks))
+        print_json({**_record(measured, figures, checks), **groups_figures})
     else:
+        print_group_head(groups)
+        print_groups(groups, top=_MAX_GROUPS)
+        print_next_run(groups, path, pool)
+        print_lines("")
         for check in checks:
-            print_lines(f"{'ok  ' if check.passed else 'FAIL'}  {check.message}")
+            print_lines(f"{_mark(check)}  {display(check.message)}")
         for finding in benchmark.findings[:_MAX_FINDINGS]:
             print_lines(f"note  {display(finding.message)}")
         if not checks:
             print_lines(
-                f"ok    covered {share(figures.covered_share)}, {figures.n_missing} missing, "
+                f"note  covered {share(figures.covered_share)}, {figures.n_missing} missing, "
                 f"{figures.n_under} under; no limit was set"
             )
     if not all(check.passed for check in checks):
-        raise typer.Exit(1)
+        is_exceeded = any(check.could_tell and not check.passed for check in checks)
+        raise typer.Exit(1 if is_exceeded else _COULD_NOT_TELL)
+
+
+def _mark(check: LimitCheck) -> str:
+    if not check.could_tell:
+        return "?   "
+    return "ok  " if check.passed else "FAIL"
 
 
 def _record(
@@ -88,6 +114,7 @@ def _record(
             {
                 "name": check.name,
                 "passed": check.passed,
+                "could_tell": check.could_tell,
                 "found": check.found,
                 "limit": check.limit,
                 "message": check.message,

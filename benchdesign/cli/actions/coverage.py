@@ -5,9 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from benchdesign.cli.actions.group_summary import (
+    print_group_head,
+    print_groups,
+    print_next_run,
+)
 from benchdesign.cli.actions.set_figures import (
     area_figures,
     find_set_area_gaps,
+    find_set_groups,
     map_sets,
     set_identity,
 )
@@ -53,6 +59,8 @@ def coverage_job(
         if len(paths) < 2:
             raise UsageError("--report of coverage compares several benchmarks; give two or more.")
         check_report_folder(options.report, SUITE_FILES, force=options.force)
+    if len(paths) > 1 and not settings.scope.is_empty:
+        raise UsageError("--scope is about one benchmark; leave it out to compare several.")
     messages = Messages(quiet=options.output.quiet)
     measured = map_sets(paths, pool, settings, messages)
     for benchmark in measured.benchmarks:
@@ -62,9 +70,11 @@ def coverage_job(
         return
     benchmark, gaps = measured.benchmarks[0], measured.gaps()
     area_gaps = find_set_area_gaps(measured, gaps)
+    groups, record = find_set_groups(measured, messages)
     if options.output.as_json:
         print_json(
             {
+                **record,
                 "benchmark": set_identity(benchmark),
                 "dictionary": measured.dictionary.name,
                 "reference": gaps.coverage.reference,
@@ -75,6 +85,10 @@ def coverage_job(
             }
         )
         return
+    print_group_head(groups)
+    print_groups(groups, top=top)
+    print_next_run(groups, paths[0], pool)
+    print_lines("")
     print_coverage(benchmark, gaps, area_gaps, top=top)
 
 

@@ -13,6 +13,7 @@ from benchdesign.cli.actions.review import STATES, VERDICTS
 from benchdesign.cli.output import Messages, print_json, print_lines
 from benchdesign.cli.revision_options import DecisionOptions
 from benchdesign.errors import UsageError, WorkspaceError
+from benchdesign.foundation.number_words import plural
 from benchdesign.foundation.preferences import load_preferences
 from benchdesign.foundation.serialization import to_json
 from benchdesign.foundation.text import display
@@ -95,7 +96,7 @@ def _step_job(folder: Path, action: str, *, item_id: str | None, as_json: bool) 
             print_json(_step_figures(action, step, log))
             return
         done = "Undone" if action == "undo" else "Redone"
-        print_lines(*(f"{done}: {_decision_line(decision)}" for decision in step.decisions))
+        print_lines(*(f"{done}: {line}" for line in _decision_lines(step)))
 
 
 def _find_subject(analysis: Analysis, item_id: str, folder: Path) -> Subject:
@@ -201,6 +202,19 @@ def _step_figures(action: str, step: LogStep, log: DecisionLog) -> dict[str, Any
     }
 
 
-def _decision_line(decision: Decision) -> str:
-    verdict = decision.verdict.value if decision.verdict else "note"
-    return f"{display(decision.subject_id)} {verdict}"
+def _decision_lines(step: LogStep) -> list[str]:
+    """Return a line for each decision of a step; the items of a judged group share its line."""
+    lines = [
+        f"{display(decision.subject_id)} {decision.word}"
+        for decision in step.decisions
+        if decision.subject is not Subject.POOL_ITEM
+    ]
+    n_items = len(step.decisions) - len(lines)
+    if n_items and lines:
+        lines[0] = f"group {lines[0]}, with {plural(n_items, 'pool item')}"
+    elif n_items:
+        lines = [
+            f"pool item {display(decision.subject_id)} {decision.word}"
+            for decision in step.decisions
+        ]
+    return lines

@@ -13,7 +13,7 @@ from benchdesign.tui.launch import run_interface
 __all__ = ["open_job"]
 
 
-def open_job(path: str | None, *, pool: str | None, chat: bool = False) -> None:
+def open_job(path: str | None, *, pool: str | None, scope: str = "", chat: bool = False) -> None:
     """Open the interface on a workspace, a benchmark, or the list of recent workspaces."""
     # Under `serve` there is no terminal: textual-serve sets this variable.
     if "TEXTUAL_DRIVER" not in os.environ and not (sys.stdin.isatty() and sys.stdout.isatty()):
@@ -28,6 +28,10 @@ def open_job(path: str | None, *, pool: str | None, chat: bool = False) -> None:
         raise UsageError(
             f"{path}: is a workspace and has its own pool; change it on its first screen."
         )
+    if is_workspace and scope:
+        raise UsageError(
+            f"{path}: is a workspace and has its own scope; change it on its first screen."
+        )
     if is_workspace and chat:
         raise UsageError(f"{path}: is a workspace with its own reading; leave --chat out.")
-    run_interface(path, pool=pool, chat=chat)
+    run_interface(path, pool=pool, scope=scope, chat=chat)

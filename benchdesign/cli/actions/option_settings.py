@@ -52,7 +52,7 @@ def run_settings(
     """Return the settings of a run."""
     thresholds = (("gaps.fdr", selection.fdr), ("scope.cutoff", scope.scope_cutoff))
     settings = replace(
-        compared_settings(reading, model),
+        compared_settings(reading, model, scope),
         n_add=selection.add,
         n_remove=selection.remove,
         min_items=selection.min_items,
@@ -60,7 +60,6 @@ def run_settings(
         pool_fields=field_mapping(reading.pool_field, "--pool-field"),
         pool_split=reading.pool_split,
         pool_limit=reading.pool_limit,
-        scope=_scope(scope),
         gaps=GapSettings() if selection.fdr is None else GapSettings(fdr=selection.fdr),
         constraints=_constraints(selection.constraints),
         explicit=frozenset(name for name, value in thresholds if value is not None),
@@ -69,10 +68,13 @@ def run_settings(
     return weigh(settings, selection.weighting)
 
 
-def compared_settings(reading: ComparedReadingOptions, model: ModelOptions) -> Settings:
-    """Return settings that read a benchmark and a pool, and map them."""
+def compared_settings(
+    reading: ComparedReadingOptions, model: ModelOptions, scope: ScopeOptions
+) -> Settings:
+    """Return settings that read a benchmark and a pool, map them and judge them in a scope."""
     return replace(
         _read_settings(reading, model),
+        scope=_scope(scope),
         pool_template=_pool_template(reading.pool_template),
         limit=reading.limit if isinstance(reading, LimitedReadingOptions) else None,
     )
@@ -149,6 +151,8 @@ def _pool_template(value: str | None) -> str | None:
 
 
 def _scope(options: ScopeOptions) -> Scope:
+    if Scope(options.scope).takes_all and options.scope_examples is not None:
+        raise UsageError("--scope any takes every item; leave --scope-examples out.")
     examples: tuple[str, ...] = ()
     if options.scope_examples is not None:
         items = load_benchmark(options.scope_examples, limit=_MAX_EXAMPLES + 1).items

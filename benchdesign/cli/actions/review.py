@@ -11,6 +11,7 @@ from benchdesign.errors import UsageError, WorkspaceError
 from benchdesign.foundation.text import display
 from benchdesign.pipeline.load_analysis import load_analysis
 from benchdesign.revision.edited_items import apply_edits
+from benchdesign.revision.group_counts import innermost_group
 from benchdesign.workspace.decisions import Subject, Verdict
 from benchdesign.workspace.workspace import Workspace
 
@@ -70,14 +71,15 @@ def proposals_job(folder: Path, *, only: str | None, as_json: bool) -> None:
             row["state"],
             f"{row['gain']:.2f}",
             str(row["n_gaps"]),
+            display(row["group_name"] or "-", width=_LABEL_CELLS),
             display(row["gaps"][0]["label"] if row["gaps"] else "-", width=_LABEL_CELLS),
             trust(row["gaps"][0]["label_score"] if row["gaps"] else None),
             display(row["prompt"], width=_PROMPT_CELLS),
         ]
         for row in rows
     ]
-    head = ("RANK", "ID", "KIND", "STATE", "GAIN", "GAPS", "FIRST GAP", "TRUST", "ITEM")
-    print_table(head, table, right="rlllrrlrl")
+    head = ("RANK", "ID", "KIND", "STATE", "GAIN", "GAPS", "GROUP", "FIRST GAP", "TRUST", "ITEM")
+    print_table(head, table, right="rlllrrllrl")
     print_lines(_GAIN_NOTE, TRUST_NOTE)
 
 
@@ -94,6 +96,8 @@ def _proposal_row(
 ) -> dict[str, Any]:
     standing = log.standing(Subject(proposal.kind), proposal.id)
     dictionary = analysis.dictionary
+    is_added = proposal.kind == "add"
+    group = innermost_group(analysis.groups, proposal.row) if is_added else None
     return {
         "id": proposal.id,
         "kind": proposal.kind,
@@ -104,6 +108,8 @@ def _proposal_row(
         "reason": standing.reason if standing else "",
         "edited": sorted(standing.edits) if standing else [],
         "category": proposal.category,
+        "group": None if group is None else group.id,
+        "group_name": None if group is None else group.name,
         "prompt": _prompt(analysis, proposal, log),
         "gaps": [
             {

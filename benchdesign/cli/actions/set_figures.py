@@ -9,14 +9,16 @@ from benchdesign.cli.interrupt import stop_on_interrupt
 from benchdesign.cli.output import Messages
 from benchdesign.coverage.area_gaps import find_area_gaps
 from benchdesign.pipeline.measure_sets import Measured, measure_sets
+from benchdesign.revision.group_record import groups_record
 from benchdesign.workspace.settings import Settings
 
 if TYPE_CHECKING:
     from benchdesign.benchmarks.items import Benchmark
     from benchdesign.coverage.area_gaps import AreaGaps, AreaRow
     from benchdesign.coverage.gaps import Gaps
+    from benchdesign.coverage.groups.gap_group import GapGroups
 
-__all__ = ["area_figures", "find_set_area_gaps", "map_sets", "set_identity"]
+__all__ = ["area_figures", "find_set_area_gaps", "find_set_groups", "map_sets", "set_identity"]
 
 
 def map_sets(
@@ -32,6 +34,17 @@ def find_set_area_gaps(measured: Measured, gaps: Gaps) -> AreaGaps:
     """Find the gaps of areas in the first set."""
     return find_area_gaps(
         measured.areas(), gaps, concept_map=measured.maps[0], reference_map=measured.pool_map
+    )
+
+
+def find_set_groups(measured: Measured, messages: Messages) -> tuple[GapGroups, dict[str, Any]]:
+    """Find the gap groups of the first set; also return them ready for JSON."""
+    if measured.pool is not None:
+        messages.say("finding groups of items that are lacking")
+    groups = measured.groups()
+    pool_items = () if measured.pool is None else measured.pool.items
+    return groups, groups_record(
+        groups, benchmark_items=measured.benchmarks[0].items, pool_items=pool_items
     )
 
 

@@ -9,8 +9,8 @@ from benchdesign.cli.options import (
     LimitOptions,
     ModelOptions,
     OutputOptions,
-    PoolPath,
 )
+from benchdesign.cli.revision_options import ReferenceOptions
 
 __all__ = ["check"]
 
@@ -20,11 +20,13 @@ def check(
     benchmark: BenchmarkPath,
     limits: LimitOptions,
     reading: ComparedReadingOptions,
+    reference: ReferenceOptions,
     model: ModelOptions,
     output: OutputOptions,
-    pool: PoolPath = None,
 ) -> None:
     """Check a benchmark against limits (for CI); exits with status 1 if a limit is exceeded.
+
+    With --fail-missing-groups it exits with status 3 if groups cannot be judged.
 
     \b
     Example:
@@ -33,4 +35,6 @@ def check(
     from benchdesign.cli.actions.check import check_job
     from benchdesign.cli.actions.option_settings import compared_settings
 
-    check_job(benchmark, pool, compared_settings(reading, model), limits, output)
+    check_job(
+        benchmark, reference.pool, compared_settings(reading, model, reference), limits, output
+    )

@@ -10,10 +10,10 @@ from benchdesign.cli.option_groups import option_groups
 from benchdesign.cli.options import (
     LimitedReadingOptions,
     ModelOptions,
-    PoolPath,
     ReportOptions,
     check_name,
 )
+from benchdesign.cli.revision_options import ReferenceOptions
 
 __all__ = ["coverage"]
 
@@ -30,14 +30,15 @@ def coverage(
         ),
     ],
     reading: LimitedReadingOptions,
+    reference: ReferenceOptions,
     model: ModelOptions,
     report: ReportOptions,
-    pool: PoolPath = None,
-    top: Annotated[int, typer.Option("--top", min=0, help="Concepts to list.")] = 20,
+    top: Annotated[int, typer.Option("--top", min=0, help="Groups and concepts to list.")] = 20,
 ) -> None:
     """Show what one benchmark covers and what it lacks, or how several overlap.
 
-    Without a pool, coverage is compared with the dictionary's corpus.
+    With a pool, it leads with the groups of similar items that are lacking. Without one,
+    coverage is compared with the dictionary's corpus.
 
     \b
     Example:
@@ -46,4 +47,6 @@ def coverage(
     from benchdesign.cli.actions.coverage import coverage_job
     from benchdesign.cli.actions.option_settings import compared_settings
 
-    coverage_job(benchmarks, pool, compared_settings(reading, model), report, top=top)
+    coverage_job(
+        benchmarks, reference.pool, compared_settings(reading, model, reference), report, top=top
+    )

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from benchdesign.cli.options import Chat, PoolPath, WorkspacePath, check_name
+from benchdesign.cli.revision_options import ScopeText
 from benchdesign.errors import MissingExtraError
 
 __all__ = ["open_interface", "serve"]
@@ -23,6 +24,7 @@ def open_interface(
         ),
     ] = None,
     pool: PoolPath = None,
+    scope: ScopeText = "",
     chat: Chat = False,
 ) -> None:
     """Open the terminal interface on a workspace, or on a benchmark to create one.
@@ -33,7 +35,7 @@ def open_interface(
     """
     from benchdesign.cli.actions.interface import open_job
 
-    open_job(path, pool=pool, chat=chat)
+    open_job(path, pool=pool, scope=scope, chat=chat)
 
 
 def serve(

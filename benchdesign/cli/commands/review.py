@@ -50,22 +50,33 @@ def decide(
     ] = None,
     verdict: Annotated[
         str | None,
-        typer.Argument(metavar="accept|reject|defer", help="Your verdict.", show_default=False),
+        typer.Argument(
+            metavar="accept|reject|defer",
+            help="Your verdict; on a group meant or not-meant.",
+            show_default=False,
+        ),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Decide about a proposal without the interface; it is on disk when this returns.
 
-    The verdict is optional with a note, a reason or an edit.
+    The verdict is optional with a note, a reason or an edit. With --group a group of similar items
+    is judged, and its 30 most typical pool items with it; the next run searches with that.
 
     \b
-    Example:
+    Examples:
       benchdesign decide my-workspace pool-17 accept --edit "answer=B" --note "checked the key"
+      benchdesign decide my-workspace --group "moral dilemmas" not-meant
     """
     from benchdesign.cli.actions.decide import DecisionInput, decide_job, redo_job, undo_job
+    from benchdesign.cli.actions.decide_group import decide_group_job
 
     if decision.undo or decision.redo:
         step_job = undo_job if decision.undo else redo_job
-        step_job(workspace, item_id=item_id, as_json=as_json)
+        step_job(workspace, item_id=item_id or decision.group, as_json=as_json)
+    elif decision.group is not None:
+        # With --group, the only argument beside the workspace is the verdict.
+        words = [word for word in (item_id, verdict) if word is not None]
+        decide_group_job(workspace, decision, words, as_json=as_json)
     else:
         decide_job(workspace, item_id, DecisionInput(verdict, decision), as_json=as_json)

@@ -112,10 +112,11 @@ class NewWorkspaceForm(VerticalScroll, can_focus=False):
         """Return the value of a row."""
         return self.query_one(f"#{name}", Input).value.strip()
 
-    def begin(self, benchmark: str, pool: str) -> None:
-        """Fill in the files from the command line."""
+    def begin(self, benchmark: str, pool: str, *, scope: str = "") -> None:
+        """Fill in the files and the scope from the command line."""
         self.query_one("#benchmark", Input).value = benchmark
         self.query_one("#pool", Input).value = pool
+        self.query_one("#scope", Input).value = scope
 
     def form_values(self) -> FormValues:
         """Return the values of the form."""

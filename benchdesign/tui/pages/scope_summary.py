@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from benchdesign.coverage.scope import Scope
 from benchdesign.foundation.text import display
 from benchdesign.tui.rows.scope_rows import ScopeOverride
 from benchdesign.workspace.decisions import Verdict
@@ -22,4 +23,6 @@ def scope_summary(
         (len(overrides) - n_pinned, "excluded"),
     )
     more = " · ".join(f"{n} {word}" for n, word in counts if n)
+    if Scope(sentence).takes_all:
+        return "every item is in scope", more
     return display(sentence, width=200), more

@@ -71,7 +71,7 @@ class OpenScreen(BaseScreen):
 
     async def _begin(self, benchmark: str, pool: str) -> None:
         await self.show_form()
-        self.form.begin(benchmark, pool)
+        self.form.begin(benchmark, pool, scope=self.launch.scope)
 
     @property
     def form(self) -> NewWorkspaceForm:

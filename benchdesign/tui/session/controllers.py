@@ -24,6 +24,9 @@ class LaunchOptions:
     pool: str | None = None
     """The candidate pool of a new workspace."""
 
+    scope: str = ""
+    """What a new benchmark is meant to test, in one sentence; `any` for every item."""
+
     chat: bool = False
     """Whether a new workspace reads items through the model's chat template."""
 

@@ -65,7 +65,7 @@ class JobController:
             self._messages.say("Open a workspace first.")
         elif self.job is not None:
             self._messages.say("A job is already running.")
-        elif not session.workspace.is_stale and session.loaded is not None:
+        elif not session.workspace.due_stages() and session.loaded is not None:
             self._messages.say("Everything is up to date.")
         else:
             self.start()

@@ -1,0 +1,87 @@
+"""How many items of each gap group a revision has."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from benchdesign.foundation.number_words import noun
+
+if TYPE_CHECKING:
+    from benchdesign.coverage.groups.gap_group import GapGroup, GapGroups
+
+__all__ = ["GroupCount", "closed_sentence", "count_groups", "innermost_group"]
+
+_MAX_NAMED = 4
+_ROUNDING = 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class GroupCount:
+    """The items of one group before and after a revision."""
+
+    before: int
+    after: int
+    expected: float
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether the count reaches what is expected, unrounded."""
+        return self.after >= self.expected - _ROUNDING
+
+    @property
+    def n_wanted(self) -> int:
+        """Items still to add until the count reaches what is expected."""
+        return max(math.ceil(self.expected - self.after - _ROUNDING), 0)
+
+
+def count_groups(
+    groups: GapGroups,
+    *,
+    added: Collection[int] = (),
+    removed: Collection[int] = (),
+) -> Mapping[str, GroupCount]:
+    """Return the counts of every group by its id; `added` and `removed` are pool and own rows."""
+    added, removed = frozenset(added), frozenset(removed)
+    return {
+        group.id: GroupCount(
+            group.count,
+            group.count
+            + len(added.intersection(group.pool_rows))
+            # The count is an estimate where only a sample of the benchmark was searched.
+            - min(len(removed.intersection(group.own_rows)), group.count),
+            group.expected,
+        )
+        for group in (*groups.groups, *groups.over)
+    }
+
+
+def innermost_group(groups: GapGroups | None, row: int) -> GapGroup | None:
+    """Return the narrowest lacking or suspected group that holds a pool row; None if none does."""
+    holding = [] if groups is None else [group for group in groups.groups if row in group.pool_rows]
+    return min(holding, key=lambda group: len(group.pool_rows), default=None)
+
+
+def closed_sentence(groups: GapGroups, counts: Mapping[str, GroupCount]) -> str:
+    """Return how many lacking groups reach what is expected, naming those that do not.
+
+    Parts of other groups are not counted. Empty if no group is lacking for certain.
+    """
+    gaps = groups.gaps
+    if not gaps:
+        return ""
+    short = [group for group in gaps if not counts[group.id].is_closed]
+    text = (
+        f"{len(gaps) - len(short)} of {len(gaps)} {noun(len(gaps), 'group')} "
+        f"{noun(len(gaps), 'reaches', 'reach')} what is expected"
+    )
+    if not short:
+        return f"{text}."
+    named = [
+        f"{group.name} ({counts[group.id].after} of {group.expected:.1f})"
+        for group in short[:_MAX_NAMED]
+    ]
+    more = f" and {len(short) - len(named)} more" if len(short) > len(named) else ""
+    return f"{text}; not {'; '.join(named)}{more}."
