@@ -10,9 +10,9 @@ from benchdesign.cli.option_groups import OptionGroup
 from benchdesign.cli.options import Force, Metric, OutputOptions, PoolPath, Seed, check_name
 
 __all__ = [
+    "ComparisonOptions",
     "ConstraintOptions",
     "DecisionOptions",
-    "ReferenceOptions",
     "RevisionOptions",
     "RunOutputOptions",
     "ScopeOptions",
@@ -71,7 +71,7 @@ class ScopeOptions(OptionGroup):
     ] = None
 
 
-class ReferenceOptions(ScopeOptions):
+class ComparisonOptions(ScopeOptions):
     """What a benchmark is compared with."""
 
     pool: PoolPath = None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from benchdesign.coverage.figures import CoverageFigures
 from benchdesign.errors import UsageError
-from benchdesign.foundation.number_words import percent
+from benchdesign.foundation.number_words import noun, percent
 from benchdesign.foundation.serialization import read_json
 
 if TYPE_CHECKING:
@@ -122,7 +122,8 @@ def _group_check(groups: GapGroups | None, limit: int) -> LimitCheck:
         return LimitCheck(
             name, False, None, limit, f"groups could not be judged{reason}", could_tell=False
         )
-    return _at_most(name, len(groups.gaps), limit, "groups of similar items lacking")
+    n = len(groups.gaps)
+    return _at_most(name, n, limit, f"{noun(n, 'group')} of similar items lacking")
 
 
 def _share_check(name: str, figures: CoverageFigures, threshold: float) -> LimitCheck:

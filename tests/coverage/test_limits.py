@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchdesign.coverage.figures import CoverageFigures
+from benchdesign.coverage.groups.gap_group import GapGroups, GroupStatus
 from benchdesign.coverage.limits import (
     Baseline,
     CheckLimits,
@@ -18,6 +19,7 @@ from benchdesign.coverage.limits import (
 )
 from benchdesign.errors import UsageError
 from tests.coverage.test_gaps import judge
+from tests.group_builders import make_group, make_groups
 
 FIGURES = CoverageFigures.from_gaps(judge([0, 20, 20, 20], [0.10] * 4))
 """One concept of four is missing."""
@@ -82,3 +84,34 @@ def test_another_file_is_no_baseline(tmp_path: Path) -> None:
         read_baseline(path)
     with pytest.raises(UsageError, match="cannot be read"):
         read_baseline(tmp_path / "gone.json")
+
+
+@pytest.mark.parametrize("groups", [None, make_groups(could_not_tell="No pool.")])
+def test_groups_that_could_not_be_judged_keep_no_limit(groups: GapGroups | None) -> None:
+    (result,) = check_limits(
+        FIGURES,
+        CheckLimits(fail_missing_groups=9),
+        baseline=None,
+        n_duplicates=None,
+        n_findings=0,
+        groups=groups,
+    )
+    assert (result.passed, result.could_tell, result.found) == (False, False, None)
+
+
+def test_only_whole_groups_that_are_certain_count_against_the_limit() -> None:
+    found = make_groups(
+        make_group("fox"),
+        make_group("red fox", parent="id-fox"),
+        make_group("owl", status=GroupStatus.SUSPECTED),
+    )
+    for limit, passed in ((0, False), (1, True)):
+        (result,) = check_limits(
+            FIGURES,
+            CheckLimits(fail_missing_groups=limit),
+            baseline=None,
+            n_duplicates=None,
+            n_findings=0,
+            groups=found,
+        )
+        assert (result.passed, result.could_tell, result.found) == (passed, True, 1)

@@ -177,3 +177,13 @@ def test_a_scope_is_told_in_words() -> None:
     )
     assert "\x1b" not in description and "\n" not in description
     assert Scope(pins=(3,)).description_line() == "1 concept always in scope"
+
+
+def test_any_takes_every_item_and_measures_no_relevance() -> None:
+    scope = Scope(" Any ", examples=("What is a fox?",))
+    assert (scope.takes_all, scope.is_empty, scope.queries) == (True, True, ())
+    assert scope.description_line() == "every item is in scope"
+    pinned = Scope("any", pins=(1,))
+    assert not pinned.is_empty
+    assert pinned.description_line() == "every item is in scope; 1 concept always in scope"
+    assert not Scope("anything").takes_all

@@ -107,9 +107,10 @@ def _print_next(analysis: Analysis, revision: Revision, workspace: Path) -> None
     if n_wanted and revision.added:
         print_lines(f"Add more           --add {len(revision.added) + n_wanted}")
     if gaps:
+        name = display(gaps[0].name)
         print_lines(
             f"Not meant?         {_program()} decide {place} --group {gaps[0].id} not-meant",
-            f"                   ({display(gaps[0].name)}); then run again with --workspace {place}",
+            f"                   ({name}); then run again with --workspace {place}",
         )
     scope = analysis.settings.scope
     if scope.is_empty and not scope.takes_all and (gaps or analysis.gaps.is_gap.any()):

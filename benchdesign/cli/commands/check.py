@@ -10,7 +10,7 @@ from benchdesign.cli.options import (
     ModelOptions,
     OutputOptions,
 )
-from benchdesign.cli.revision_options import ReferenceOptions
+from benchdesign.cli.revision_options import ComparisonOptions
 
 __all__ = ["check"]
 
@@ -20,7 +20,7 @@ def check(
     benchmark: BenchmarkPath,
     limits: LimitOptions,
     reading: ComparedReadingOptions,
-    reference: ReferenceOptions,
+    reference: ComparisonOptions,
     model: ModelOptions,
     output: OutputOptions,
 ) -> None:

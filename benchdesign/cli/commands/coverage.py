@@ -13,7 +13,7 @@ from benchdesign.cli.options import (
     ReportOptions,
     check_name,
 )
-from benchdesign.cli.revision_options import ReferenceOptions
+from benchdesign.cli.revision_options import ComparisonOptions
 
 __all__ = ["coverage"]
 
@@ -30,7 +30,7 @@ def coverage(
         ),
     ],
     reading: LimitedReadingOptions,
-    reference: ReferenceOptions,
+    reference: ComparisonOptions,
     model: ModelOptions,
     report: ReportOptions,
     top: Annotated[int, typer.Option("--top", min=0, help="Groups and concepts to list.")] = 20,
