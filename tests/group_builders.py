@@ -33,6 +33,7 @@ def make_group(name: str, **changes: Any) -> GapGroup:
         "lift": -2.0,
         "lift_low": -4.0,
         "lift_high": -0.5,
+        "statistic": 4.0,
         "p_value": 0.01,
         "relevance": 1.0,
         "pool_rows": (0, 1, 2),
@@ -54,6 +55,7 @@ def make_groups(*groups: GapGroup, n_pool: int = 160, **changes: Any) -> GapGrou
         "power": GroupPower(0.04, 0.8, 0.03),
         "reference": GroupReference("pool", n_pool, n_pool, n_pool, "any"),
         "relevance": np.ones(n_pool, dtype=np.float32),
+        "fits_form": np.ones(n_pool, dtype=np.bool_),
         "n_items": 80,
     }
     return GapGroups(**{**values, **changes})
