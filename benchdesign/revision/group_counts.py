@@ -12,7 +12,7 @@ from benchdesign.foundation.number_words import noun
 if TYPE_CHECKING:
     from benchdesign.coverage.groups.gap_group import GapGroup, GapGroups
 
-__all__ = ["GroupCount", "closed_sentence", "count_groups", "innermost_group"]
+__all__ = ["GroupCount", "closed_sentence", "count_groups", "distinct_groups", "innermost_group"]
 
 _MAX_NAMED = 4
 _ROUNDING = 1e-9
@@ -54,13 +54,25 @@ def count_groups(
             - min(len(removed.intersection(group.own_rows)), group.count),
             group.expected,
         )
-        for group in (*groups.groups, *groups.over)
+        for group in (*distinct_groups(groups), *groups.over)
     }
+
+
+def distinct_groups(groups: GapGroups) -> tuple[GapGroup, ...]:
+    """Return the lacking and suspected groups; of parts with all of their whole, only the whole.
+
+    Such a part has the same pool items, and so the same id.
+    """
+    return tuple(group for group in groups.groups if group.parent != group.id)
 
 
 def innermost_group(groups: GapGroups | None, row: int) -> GapGroup | None:
     """Return the narrowest lacking or suspected group that holds a pool row; None if none does."""
-    holding = [] if groups is None else [group for group in groups.groups if row in group.pool_rows]
+    holding = (
+        []
+        if groups is None
+        else [group for group in distinct_groups(groups) if row in group.pool_rows]
+    )
     return min(holding, key=lambda group: len(group.pool_rows), default=None)
 
 

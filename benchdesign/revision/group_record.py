@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from benchdesign.coverage.groups.verdict import verdict_sentence
 from benchdesign.foundation.serialization import to_json
-from benchdesign.revision.group_counts import GroupCount, count_groups
+from benchdesign.revision.group_counts import GroupCount, count_groups, distinct_groups
 
 if TYPE_CHECKING:
     from benchdesign.benchmarks.items import Item
@@ -48,7 +48,7 @@ def groups_record(
         return _group_row(group, own_ids, pool_ids, counts[group.id])
 
     return {
-        "gap_groups": [row(group) for group in groups.groups],
+        "gap_groups": [row(group) for group in distinct_groups(groups)],
         "over_groups": [row(group) for group in groups.over],
         "power": {"smallest_share": power.smallest_share, "at": power.at},
         "reference_items": {

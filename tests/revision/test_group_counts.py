@@ -60,6 +60,15 @@ def test_an_item_belongs_to_the_innermost_group_that_is_lacking() -> None:
     assert innermost_group(None, 0) is None
 
 
+def test_a_part_with_all_pool_items_of_its_whole_is_the_whole() -> None:
+    same = make_group("foxes", id="id-fox", parent="id-fox", expected=9.0)
+    groups = make_groups(FOX, same)
+    assert count_groups(groups, added=[0, 1, 2])["id-fox"].is_closed
+    assert innermost_group(groups, 0) == FOX
+    record = groups_record(groups, benchmark_items=items("b", 1), pool_items=items("p", 3))
+    assert [row["name"] for row in record["gap_groups"]] == ["fox"]
+
+
 def test_the_record_names_items_by_their_ids_and_survives_json() -> None:
     groups = make_groups(FOX, warnings=("One form only.",))
     record = groups_record(

@@ -14,7 +14,7 @@ from benchdesign.coverage.groups.verdict import (
 )
 from benchdesign.foundation.number_words import plural
 from benchdesign.foundation.text import display
-from benchdesign.revision.group_counts import count_groups
+from benchdesign.revision.group_counts import count_groups, distinct_groups
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,7 +47,7 @@ def print_groups(
     """
     has_after = counts is not None
     counts = count_groups(groups) if counts is None else counts
-    certain = [group for group in groups.groups if group.is_gap]
+    certain = [group for group in distinct_groups(groups) if group.is_gap]
     if certain[:top]:
         print_lines("")
         _print_table(certain[:top], counts, has_after=has_after)
