@@ -71,7 +71,9 @@ def fits_form(own: NDArray[np.int64], pool: NDArray[np.int64]) -> NDArray[np.boo
         values, counts = np.unique(own[:, column], return_counts=True)
         fits &= np.isin(pool[:, column], values[counts >= _RARE * len(own)])
     low, high = np.quantile(own[:, 1], (0.01, 0.99))
-    return fits & (pool[:, 1] >= low / _LENGTH_TOLERANCE) & (pool[:, 1] <= high * _LENGTH_TOLERANCE)
+    fits &= pool[:, 1] >= low / _LENGTH_TOLERANCE
+    fits &= pool[:, 1] <= high * _LENGTH_TOLERANCE
+    return fits
 
 
 def _bands(form: NDArray[np.int64]) -> NDArray[np.int64]:
