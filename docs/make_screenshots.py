@@ -25,7 +25,7 @@ SIZE = (120, 36)
 
 SCREENS = (
     ("overview", ()),
-    ("gaps", ("right", "down")),
+    ("gaps", ("down",)),
     ("candidates", ("a", "a", "r", "a", "d", "a")),
 )
 """Screens and the keys to press; candidates are last because every screen shows decisions."""

@@ -6,6 +6,7 @@ import math
 from datetime import datetime
 
 __all__ = [
+    "chance",
     "chance_words",
     "decimals",
     "duration",
@@ -112,6 +113,15 @@ def noun(n: int, singular: str, plural: str | None = None) -> str:
 def plural(n: int, singular: str, plural: str | None = None) -> str:
     """Return a count with its noun: 1 item, 2,000 items."""
     return f"{n:,} {noun(n, singular, plural)}"
+
+
+def chance(p_value: float) -> str:
+    """Return a probability as runs of many: 4 of 10, 1 of 200."""
+    if math.isnan(p_value):
+        return "–"
+    if p_value >= 0.095:
+        return f"{min(round(10 * p_value), 10)} of 10"
+    return f"1 of {round(1 / max(p_value, 1e-6)):,}"
 
 
 def duration(seconds: float) -> str:

@@ -159,13 +159,20 @@ _ALL_KEYS = (
         "Review",
     ),
     Key("why", "w", "why", "why", "Show why the row has this state.", "Review"),
-    Key("pin", "plus", "pin", "in scope", "Pin the concept or area into scope.", "Review"),
+    Key(
+        "pin",
+        "plus",
+        "pin",
+        "in scope",
+        "Pin the concept or area into scope; say that the group is meant.",
+        "Review",
+    ),
     Key(
         "exclude",
         "minus",
         "exclude",
         "out of scope",
-        "Exclude the concept or area from scope.",
+        "Exclude the concept or area from scope; say that the group is not meant.",
         "Review",
     ),
     Key(
@@ -305,6 +312,7 @@ FOOTERS: dict[str, tuple[str, ...]] = {
     "open": ("open", "new", "drop", "filter", "help", "palette", "quit"),
     "overview": ("open", "choose", "recompute", "outside", "undo", "help", "palette", "quit"),
     "concepts": ("filter", "facets", "open", "move.right", "ignore", "want", "undo", "help"),
+    "groups": ("open", "pin", "exclude", "facets", "why", "recompute", "undo", "help"),
     "gaps": ("open", "move.right", "want", "want.rule", "ignore", "why", "undo", "help"),
     "candidates": ("accept", "reject", "defer", "next_open", "choose", "note", "undo", "help"),
     "items": ("filter", "facets", "sort", "drop", "note", "copy", "undo", "help"),
@@ -312,7 +320,10 @@ FOOTERS: dict[str, tuple[str, ...]] = {
     "compare": ("choose", "open", "sort", "facets", "copy", "help", "palette"),
     "export": ("export", "choose", "preview", "outside", "copy", "help", "palette", "quit"),
 }
-"""At most eight keys per screen, most used first; a narrow screen shows the first five and help."""
+"""At most eight keys per screen, most used first; a narrow screen shows the first five and help.
+
+`groups` is the first list of the Gaps screen.
+"""
 
 _FOOTER_WORDS = {
     ("open", "drop"): "forget",
@@ -320,6 +331,11 @@ _FOOTER_WORDS = {
     ("overview", "choose"): "scope",
     ("concepts", "open"): "items",
     ("concepts", "move.right"): "evidence",
+    ("groups", "open"): "review",
+    ("groups", "pin"): "meant",
+    ("groups", "exclude"): "not meant",
+    ("groups", "facets"): "areas, concepts",
+    ("groups", "recompute"): "search again",
     ("gaps", "open"): "review",
     ("gaps", "move.right"): "open, next",
     ("gaps", "ignore"): "not a gap",

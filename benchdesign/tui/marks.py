@@ -36,6 +36,12 @@ MARKS: dict[str, StateMark] = {
     "kept_out": StateMark("-", "-", "kept out", _QUIET),
     "ignored": StateMark("-", "-", "ignored", _QUIET),
     "merged": StateMark("-", "-", "merged", _QUIET),
+    # a group of similar items
+    "suspected": StateMark("~", "~", "suspected", _QUIET),
+    "out_of_scope": StateMark("-", "-", "out of scope", _QUIET),
+    "could_not_tell": StateMark("?", "?", "could not tell", f"bold {_WARNING}"),
+    "meant": StateMark("✓", "y", "meant", f"bold {_GOOD}"),
+    "not meant": StateMark("✗", "n", "not meant", _WARNING),
     # decisions
     "accept": StateMark("✓", "y", "accepted", f"bold {_GOOD}"),
     "reject": StateMark("✗", "n", "rejected", _WARNING),

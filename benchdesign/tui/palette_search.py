@@ -86,6 +86,14 @@ def _search_sources(session: Session) -> Iterator[_SearchSource]:
     def concept(concept_id: int) -> str:
         return f"{concept_id:05d} {label(concept_id)}"
 
+    groups = loaded.groups
+    yield (
+        "group",
+        "gaps",
+        len(groups),
+        lambda i: f"group:{groups[i].id}",
+        lambda i: groups[i].name,
+    )
     gaps: Sequence[int] = session.view.gap_ids
     yield "gap", "gaps", len(gaps), lambda i: str(gaps[i]), lambda i: concept(gaps[i])
     other_ids = [concept_id for concept_id, state in enumerate(states) if not is_gap_state(state)]

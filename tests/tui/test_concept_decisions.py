@@ -108,7 +108,7 @@ async def test_marked_concepts_get_one_wanted_count_and_one_undo(bench: Bench) -
 async def test_a_wanted_count_holds_in_the_gap_list_and_through_a_new_start(bench: Bench) -> None:
     async with bench.opened() as (app, pilot):
         await go(pilot, app, "gaps")
-        await pilot.press("t")
+        await pilot.press("f", "t")
         assert "right opens an area" in app.messages.text
         await pilot.press("right", "down")
         await want(pilot, app, "7")
@@ -145,6 +145,7 @@ async def test_merged_concepts_are_one_row_everywhere_and_two_again_after_undo(
         assert session.analysis.gaps.count[OWL] == counts[OWL] + counts[FOX]
         assert session.loaded is not None and session.loaded.candidates
         await go(pilot, app, "gaps")
+        await pilot.press("f")
         assert "fox" not in visible_text(app)
         await pilot.press("u")
         await until(pilot, lambda: session.members(OWL) == [])

@@ -84,6 +84,7 @@ async def walk(app: BenchdesignApp, pilot: Pilot[None], size: tuple[int, int], r
         screen = app.screen
         assert isinstance(screen, ListScreen)
         if mode == "gaps":
+            await screen.run_action("facets")
             await screen.run_action("next_part")
         for place in range(min(rows, len(screen.table.view))):
             screen.table.cursor = place

@@ -82,6 +82,7 @@ async def test_figures_and_gaps_are_shown_before_the_items_are_read(
         await go(app, pilot, "3", "concepts")
         assert not is_waiting(app) and len(app.screen.query_one(LineTable).view)
         await go(app, pilot, "4", "gaps")
+        await pilot.press("f")
         assert not is_waiting(app) and len(app.screen.query_one(LineTable).view)
         for key, mode in (("5", "candidates"), ("6", "items")):
             await go(app, pilot, key, mode)

@@ -186,7 +186,7 @@ async def test_candidates_that_are_out_of_date_stay_and_are_said_to_be(
         assert old not in visible_text(app)
         await pilot.press("a")
         await go(pilot, app, "gaps")
-        await pilot.press("right", "down", "i")
+        await pilot.press("f", "right", "down", "i")
         await until(pilot, lambda: len(app.screen_stack) == 2)
         await pilot.press("enter")
         await until(pilot, lambda: len(app.screen_stack) == 1)
@@ -340,6 +340,8 @@ async def test_an_area_is_marked_by_its_own_judgement_and_its_figures_are_of_its
     async with bench.opened() as (app, pilot):
         session = app.session
         await go(pilot, app, "gaps")
+        await pilot.press("f")
+        await pilot.pause()
         rows = app.screen.table.rows
         area_gaps, gaps = session.loaded.area_gaps, session.analysis.gaps
         assert (rows.cell(0, "mark").text, rows.value(0, "state")) == ("", "adequate")
@@ -390,7 +392,7 @@ async def test_the_closest_item_is_gone_to(
 async def test_pages_say_what_their_figures_are_of(bench: Bench) -> None:
     async with bench.opened() as (app, pilot):
         await go(pilot, app, "gaps")
-        await pilot.press("right", "down")
+        await pilot.press("f", "right", "down")
         await until(
             pilot, lambda: "25 % in the pool at these" in " ".join(app.screen.detail.text.split())
         )

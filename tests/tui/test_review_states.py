@@ -132,7 +132,7 @@ async def test_no_pool_and_no_gaps_say_what_to_do(
     use_keywords(monkeypatch)
     async with opened(no_gaps(tmp_path), monkeypatch) as (app, pilot):
         await app.switch_mode("gaps")
-        await pilot.pause()
+        await pilot.press("f")
         screen = app.screen
         assert isinstance(screen, ListScreen)
         assert len(screen.table.view) == 0
@@ -152,7 +152,7 @@ async def test_leaving_and_coming_back_is_the_exact_place(bench: Bench) -> None:
         place = (screen.table.cursor_id, screen.filter_bar.value, screen.facet)
         order = (screen.table.view.sort_key, screen.table.view.reverse)
         await app.switch_mode("gaps")
-        await pilot.press("right", "down", "tab", "z")
+        await pilot.press("f", "right", "down", "tab", "z")
         assert isinstance(app.screen, ListScreen)
         assert app.screen.has_class("-zoom-detail")
         await app.switch_mode("items")

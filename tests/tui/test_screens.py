@@ -47,6 +47,7 @@ async def test_overview_tells_coverage_gaps_and_what_next(bench: Bench) -> None:
 async def test_gaps_are_shown_by_area_and_open_into_concepts(bench: Bench) -> None:
     async with bench.opened() as (app, pilot):
         await go(pilot, app, "gaps")
+        await pilot.press("f")
         table = app.screen.query_one(LineTable)
         assert [table.rows.row_id(row) for row in table.view] == ["area:animals"]
         await pilot.press("right")
@@ -63,7 +64,7 @@ async def test_gaps_are_shown_by_area_and_open_into_concepts(bench: Bench) -> No
 async def test_enter_on_a_gap_reviews_its_candidates_and_escape_shows_all(bench: Bench) -> None:
     async with bench.opened() as (app, pilot):
         await go(pilot, app, "gaps")
-        await pilot.press("right", "down", "enter")
+        await pilot.press("f", "right", "down", "enter")
         await until(pilot, lambda: app.current_mode == "candidates")
         await pilot.pause()
         assert app.session.focus_name == "fox"

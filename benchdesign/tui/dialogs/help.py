@@ -24,12 +24,16 @@ _SCREEN_TEXTS = {
     "concepts": "Every concept of the dictionary with the number of items that show it. The "
     "page on the right explains the verdict and lists the items that show the concept most "
     "strongly.",
-    "gaps": "Gaps by area, worst first. right opens an area, enter reviews the candidates "
-    "that fill the gap. + and - put concepts or areas in and out of scope.",
+    "gaps": "Groups of similar items that are lacking, worst first, then suspicions, groups with "
+    "too many items, and groups out of scope. + says that a group is meant, - that it is not; R "
+    "searches again with it. enter reviews the candidates in the group, right shows more of its "
+    "items. f shows gaps by area, or as one list of concepts: right opens an area, + and - put "
+    "concepts or areas in and out of scope. The filter accepts words, state:suspected, "
+    "expected>10 and relevance<0.5.",
     "candidates": "One proposal at a time. a accepts, r rejects, d defers, and the next open "
     "one follows; c chooses a reason; u undoes. Decisions are saved at once. f switches between "
     "states and to removals. B hides the answers until you have answered. The filter accepts "
-    "words, /patterns/, concept:, reason:, note: and tokens>200.",
+    "words, /patterns/, concept:, group:, reason:, note: and tokens>200.",
     "items": "The revised benchmark in its current state. The filter accepts words, "
     "/patterns/, field:value and tokens>200. x drops or restores an item.",
     "models": "Per-concept results of models, read from their result files. f shows areas, "

@@ -16,6 +16,7 @@ from benchdesign.tui.pages.page_parts import (
     join_columns,
     marked_line,
     page_lines,
+    pool_item_lines,
     shortened_id,
     without_blank_lines,
 )
@@ -91,6 +92,8 @@ def candidate_page(
         parts.append(field_line("edited", ", ".join(sorted(standing.edits))))
     if not is_as_read:
         parts.append(literal(_BEFORE_EDIT, "$foreground-muted"))
+    if is_add:
+        parts += pool_item_lines(session, proposal.row)
     parts += _filled_gap_lines(session, candidate, lit=lit, marks=marks, width=width)
     parts += _check_lines(session, candidate, marks=marks)
     if is_short:
@@ -233,6 +236,8 @@ def item_page(
     for name, value in (("category", row.item.category), ("source", row.item.source)):
         if value:
             text.append(field_line(name, value))
+    if row.in_pool:
+        text += pool_item_lines(session, row.row)
     if not is_as_read:
         text.append(literal(_BEFORE_EDIT, "$foreground-muted"))
     text += [] if row.in_pool else _duplicate_lines(session, row.row)

@@ -10,6 +10,8 @@ from textual.content import Content
 
 from benchdesign.foundation.number_words import percent, plural
 from benchdesign.foundation.text import fit
+from benchdesign.tui.pages.group_bars import group_bar_lines
+from benchdesign.tui.pages.group_page import sentence_lines
 from benchdesign.tui.pages.scope_summary import scope_summary
 from benchdesign.tui.rows.gap_rows import GapRows
 from benchdesign.tui.rows.scope_rows import scope_overrides
@@ -22,6 +24,7 @@ from benchdesign.workspace.stage_record import STAGES
 
 if TYPE_CHECKING:
     from benchdesign.coverage.figures import CoverageFigures
+    from benchdesign.coverage.groups.gap_group import GapGroups
     from benchdesign.tui.marks import Marks
     from benchdesign.tui.session.session import Session
     from benchdesign.tui.session.since_export import ExportComparison
@@ -38,6 +41,9 @@ _STAGE_WORDS = {
 }
 _MAX_AREAS = 5
 _MAX_OVER_COVERED = 4
+_HEIGHT_FOR_ALL = 50
+"""Lines from which the page has room for the histogram and the areas below the groups."""
+
 _HEADING = "bold $text-accent"
 _MUTED = "$foreground-muted"
 
@@ -87,6 +93,11 @@ class OverviewPage:
     def left(self) -> Content:
         """Return the left column: coverage, the histogram and the worst areas."""
         lines = [self._coverage_heading(), *self._space, *self._scope_lines(), *self._gap_lines()]
+        if self.groups is not None:
+            lines = [*self._group_lines(self.groups), *self._space, *lines]
+            # Next must stay in view: what is lacking comes before counts of the dictionary.
+            if self.screen_height < _HEIGHT_FOR_ALL:
+                return Content("\n").join(lines)
         lines += [*self._space, heading("Concepts by number of items")]
         width = 14 if self.screen_width < 120 else 26
         lines.append(histogram(self.session.view.figures.histogram, marks=self.marks, width=width))
@@ -96,6 +107,31 @@ class OverviewPage:
     def _stale_stages(self) -> tuple[str, ...]:
         # Read once a page: each look reads the files of the workspace.
         return self.session.workspace.stale_stages()
+
+    @property
+    def groups(self) -> GapGroups | None:
+        """Groups of similar items that are lacking; None if they were not searched for yet."""
+        return self._summary.groups
+
+    def verdict(self) -> Content:
+        """Return what the benchmark lacks in one sentence, what could be seen, and warnings."""
+        assert self.groups is not None
+        lines = sentence_lines(self.groups, marks=self.marks)
+        if self._is_stale:
+            lines.append(
+                Content.styled(
+                    f"{self.marks.glyph('warn')} out of date; R searches again",
+                    self.marks.style("warn"),
+                )
+            )
+        # On a short screen the next step comes first, so that it is always visible.
+        lines.append(self._step_line() if self._is_short else Content(""))
+        return Content("\n").join(lines)
+
+    def _group_lines(self, groups: GapGroups) -> list[Content]:
+        n = 4 if self._is_short else 6 if self.screen_height < _HEIGHT_FOR_ALL else 10
+        width = self._column - 3
+        return group_bar_lines(self.session, groups, marks=self.marks, width=width, n=n)
 
     @property
     def _is_stale(self) -> bool:
@@ -114,14 +150,15 @@ class OverviewPage:
     def _scope_lines(self) -> list[Content]:
         figures = self.session.view.figures
         n_in_scope = figures.n_in_scope
+        touched = [
+            ("touched by an item", figures.n_touched),
+            ("touched by 5 or more", figures.n_touched_5),
+        ]
+        if self._is_short and self.groups is not None:
+            touched.clear()
         return [
             self._figure("concepts in scope", n_in_scope, f"{figures.n_kept_out:,} excluded"),
-            self._figure(
-                "touched by an item", figures.n_touched, _share(figures.n_touched, n_in_scope)
-            ),
-            self._figure(
-                "touched by 5 or more", figures.n_touched_5, _share(figures.n_touched_5, n_in_scope)
-            ),
+            *(self._figure(name, n, _share(n, n_in_scope)) for name, n in touched),
             self._figure("well covered", figures.n_covered, self._covered_text(figures)),
             *self._interval_lines(),
         ]
@@ -230,7 +267,8 @@ class OverviewPage:
         session, added = self.session, self._added_header
         ids = session.view.gap_ids
         width = self._label_width - len(added)
-        lines = [heading(f"{'Worst gaps':<{width + 7}}have{added} / want")]
+        title = "Worst gaps" if self.groups is None else "Worst concepts"
+        lines = [heading(f"{title:<{width + 7}}have{added} / want")]
         n_listed = 7 if self.screen_height < 40 else 12
         for concept_id in ids[:n_listed]:
             n_new = int(session.view.added_counts[concept_id])
@@ -294,11 +332,15 @@ class OverviewPage:
 
     def below(self) -> Content:
         """Return the lines below the columns: scope, revision, last export and next step."""
-        step = Content.assemble(("Next      ", _HEADING), (next_step(self.session)[0], "bold"))
         lines = [self._scope_line(), self._revision_line(), *self._since_lines()]
-        # On a short screen the next step comes first, so that it is always visible.
-        lines = [step, *reversed(lines)] if self._is_short else [Content(""), *lines, step]
-        return Content("\n").join(lines)
+        if not self._is_short:
+            return Content("\n").join([Content(""), *lines, self._step_line()])
+        # On a short screen the next step comes first, below the verdict if there is one.
+        first = [] if self.groups is not None else [self._step_line()]
+        return Content("\n").join([*first, *reversed(lines)])
+
+    def _step_line(self) -> Content:
+        return Content.assemble(("Next      ", _HEADING), (next_step(self.session)[0], "bold"))
 
     def _scope_line(self) -> Content:
         session = self.session
@@ -342,8 +384,11 @@ def next_step(session: Session | None) -> tuple[str, str]:
         return (step, "go('candidates')")
     if session.log.accepted or session.log.dropped:
         return ("Review complete.   enter exports the revision", "go('export')")
-    if session.view.gap_ids:
+    groups = session.summary.groups
+    if session.view.gap_ids or (groups is not None and groups.groups):
         return ("Inspect the gaps.   enter lists them", "go('gaps')")
+    if groups is not None and groups.could_not_tell is not None:
+        return ("Could not tell what is missing.   enter shows all concepts", "go('concepts')")
     return ("No gaps with this rule.   enter shows all concepts", "go('concepts')")
 
 

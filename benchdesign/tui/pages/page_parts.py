@@ -8,8 +8,9 @@ from typing import NamedTuple
 from textual.content import Content
 
 from benchdesign.foundation.number_words import local_time_text
-from benchdesign.foundation.text import display_end
+from benchdesign.foundation.text import display, display_end
 from benchdesign.tui.marks import Marks
+from benchdesign.tui.session.session import Session
 from benchdesign.tui.widgets.evidence import literal
 from benchdesign.workspace.decision_log import DecisionLog
 from benchdesign.workspace.decisions import DecisionState, Subject, Verdict
@@ -23,6 +24,7 @@ __all__ = [
     "join_columns",
     "marked_line",
     "page_lines",
+    "pool_item_lines",
     "shortened_id",
     "without_blank_lines",
 ]
@@ -92,6 +94,20 @@ def field_line(name: str, value: str, *, indent: int = 11) -> HangingLine:
 def marked_line(state: str, text: Content, *, marks: Marks) -> HangingLine:
     """Return a line that starts with the mark of a state."""
     return HangingLine(Content.styled(f"  {marks.glyph(state) or ' '} ", marks.style(state)), text)
+
+
+def pool_item_lines(session: Session, row: int) -> list[PagePart]:
+    """Return the groups that a pool item is in, and its relevance, as far as they are known."""
+    assert session.loaded is not None
+    lines: list[PagePart] = [
+        field_line(
+            "" if position else "group",
+            f"{display(group.name)} ({group.count:,} of {group.expected:,.0f} expected)",
+        )
+        for position, group in enumerate(session.loaded.groups_of(row))
+    ]
+    relevance = session.loaded.relevance(row)
+    return lines if relevance is None else [*lines, field_line("relevance", f"{relevance:.2f}")]
 
 
 def shortened_id(text: str, width: int) -> str:

@@ -20,6 +20,7 @@ class CandidateRows(SearchableRows):
 
     FIELDS = (
         "concept",
+        "group",
         "reason",
         "tokens",
         "note",
@@ -61,7 +62,12 @@ class CandidateRows(SearchableRows):
         return self.sort_value(row, name)
 
     def members(self, name: str, query: str) -> Container[int] | None:
-        """Return the rows that fill a concept, named by its id or a part of its label."""
+        """Return the rows that fill a concept, or that are in a group of similar items.
+
+        Either is named by its id or by a part of its name.
+        """
+        if name == "group":
+            return self._members_of_groups(query)
         if name != "concept":
             return None
         assert self._session.analysis is not None
@@ -74,6 +80,18 @@ class CandidateRows(SearchableRows):
             if gap.concept_id == number
             or (number is None and query and query in label(gap.concept_id).lower())
         }
+
+    def _members_of_groups(self, query: str) -> Container[int]:
+        assert self._session.loaded is not None
+        loaded = self._session.loaded
+        positions = {
+            position
+            for group in loaded.groups
+            if group.id == query or (query and query in group.name.lower())
+            for position in loaded.by_group[group.id]
+        }
+        keys = {loaded.candidates[position].key for position in positions}
+        return {row for row, candidate in enumerate(self.candidates) if candidate.key in keys}
 
     def _n_tokens(self, candidate: Candidate) -> int:
         assert self._session.analysis is not None

@@ -13,6 +13,8 @@ _STYLES = {
     "under": "warn",
     "over": "good",
     "untestable": "muted",
+    "suspected": "muted",
+    "out_of_scope": "muted",
     "kept_out": "muted",
     "ignored": "muted",
     "merged": "muted",

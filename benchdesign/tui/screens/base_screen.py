@@ -182,6 +182,11 @@ class BaseScreen(Screen[None]):
         return self.NEEDS_ITEMS and session.loaded is None
 
     @property
+    def footer_mode(self) -> str:
+        """Name of the footer; a screen with several lists can have one for each."""
+        return self.MODE
+
+    @property
     def is_narrow(self) -> bool:
         """Whether the narrow layout is used."""
         return self.app.size.width < 100
@@ -257,14 +262,14 @@ class BaseScreen(Screen[None]):
         return parts
 
     def _keys(self) -> Iterable[LinePart]:
-        ids = self._waiting_keys() if self.is_waiting else FOOTERS[self.MODE]
+        ids = self._waiting_keys() if self.is_waiting else FOOTERS[self.footer_mode]
         if self.is_narrow:
             ids = (*[key_id for key_id in ids if key_id != "help"][:5], "help")
         for key_id in ids:
             key = KEYS[key_id]
-            label = key_label(self.key_of(key_id))
+            label, word = key_label(self.key_of(key_id)), footer_word(self.footer_mode, key_id)
             yield LinePart(f"{label} ", "bold $text-accent", key.action)
-            yield LinePart(f"{footer_word(self.MODE, key_id)}   ", "$foreground-muted", key.action)
+            yield LinePart(f"{word}   ", "$foreground-muted", key.action)
 
     def _waiting_keys(self) -> tuple[str, ...]:
         """Return the keys that work while there is nothing to show."""

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from textual.binding import BindingType
 from textual.content import Content
 
+from benchdesign.foundation.text import display
 from benchdesign.tui.dialogs.candidate_edit import (
     ask_note,
     ask_reason,
@@ -20,7 +21,6 @@ from benchdesign.tui.pages.page_parts import shortened_id
 from benchdesign.tui.rows.candidate_rows import CandidateRows
 from benchdesign.tui.screens.list_screen import Facet, ListScreen
 from benchdesign.tui.session.session_data import Candidate
-from benchdesign.tui.widgets.evidence import literal
 from benchdesign.tui.widgets.table_rows import Column, SearchableRows
 from benchdesign.workspace.decisions import Decision, Subject, Verdict
 
@@ -172,6 +172,7 @@ class CandidatesScreen(ListScreen):
             is_short=self.is_short,
             is_blind=self.is_blind,
         )
+        name = self._focus_name()
         if self.is_narrow:
             position = self.table.cursor + 1
             counts = session.verdict_counts(self._shown)
@@ -182,15 +183,28 @@ class CandidatesScreen(ListScreen):
             )
             end = "   " if self.is_short else "\n"
             old = Content.assemble(self._old_line(), "\n") if self._is_old else ""
+            if name:
+                strip += f"   for {display(name, width=28)}"
             return Content.assemble(old, (strip, "$foreground-muted"), end, page)
-        if session.focus_concepts:
+        if name:
             return Content.assemble(
                 ("for ", "$foreground-muted"),
-                literal(session.focus_name, "bold"),
+                (display(name), "bold"),
                 ("   esc shows all\n\n", "$foreground-muted"),
                 page,
             )
         return page
+
+    def _focus_name(self) -> str:
+        """Return the name of the gap or group whose candidates are listed; empty for all."""
+        session = self.session
+        if session is None or session.focus_name or session.summary is None:
+            return "" if session is None else session.focus_name
+        group_id = self.filter_bar.value.strip().removeprefix("group:")
+        groups = session.summary.groups
+        is_group = groups is not None and self.filter_bar.value.startswith("group:")
+        group = groups.find(group_id) if groups is not None and is_group else None
+        return "" if group is None else group.name
 
     def _old_line(self) -> tuple[str, str]:
         marks = self.marks

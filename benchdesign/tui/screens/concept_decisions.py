@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from benchdesign.foundation.text import display, is_whole_number
 from benchdesign.tui.dialogs.dialogs import AskChoice, AskText
+from benchdesign.tui.rows.group_rows import GROUP_PREFIX
 from benchdesign.tui.screens.list_screen import ListScreen
 from benchdesign.tui.session.session import Session
 from benchdesign.workspace.decisions import BY_RULE, Decision, Subject, Verdict
@@ -13,8 +14,9 @@ __all__ = ["ConceptDecisionScreen", "subject_of"]
 
 def subject_of(row_id: str) -> tuple[Subject, str]:
     """Return the subject of a row's decisions, and its id."""
-    if row_id.startswith("area:"):
-        return Subject.AREA, row_id.removeprefix("area:")
+    for prefix, subject in (("area:", Subject.AREA), (GROUP_PREFIX, Subject.GROUP)):
+        if row_id.startswith(prefix):
+            return subject, row_id.removeprefix(prefix)
     return Subject.CONCEPT, row_id
 
 
@@ -64,7 +66,7 @@ class ConceptDecisionScreen(ListScreen):
         self.app.push_screen(AskText("Note", value=note), on_answer)
 
     def _chosen_concepts(self) -> list[int]:
-        return [int(row_id) for row_id in self.table.chosen_ids if not row_id.startswith("area:")]
+        return [int(row_id) for row_id in self.table.chosen_ids if ":" not in row_id]
 
     def action_want(self) -> None:
         """Ask how many items should show the chosen concepts; empty resets to the reference."""

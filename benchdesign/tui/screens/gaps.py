@@ -14,8 +14,10 @@ from benchdesign.tui.dialogs.dialogs import AskChoice, AskText
 from benchdesign.tui.keys import SCREEN_KEYS, bindings
 from benchdesign.tui.pages.concept_page import area_page, concept_page
 from benchdesign.tui.rows.gap_rows import GapRows
-from benchdesign.tui.screens.concept_decisions import ConceptDecisionScreen
+from benchdesign.tui.rows.group_rows import GROUP_PREFIX, GroupRows
+from benchdesign.tui.screens.group_view import GroupViewScreen
 from benchdesign.tui.screens.list_screen import Facet
+from benchdesign.tui.session.session import Session
 from benchdesign.tui.widgets.table_rows import Column, SearchableRows
 from benchdesign.workspace.decisions import Verdict
 
@@ -29,8 +31,8 @@ _FDR_CHOICES = (
 )
 
 
-class GapsScreen(ConceptDecisionScreen):
-    """Areas with gaps, and the gaps in each area."""
+class GapsScreen(GroupViewScreen):
+    """Groups of similar items that are lacking; areas with gaps, and the gaps in each area."""
 
     MODE = "gaps"
     NEEDS_ITEMS = False
@@ -45,32 +47,45 @@ class GapsScreen(ConceptDecisionScreen):
         Column("pool", "POOL", 5, "right", narrow=False),
         Column("queue", "QUEUE", 5, "right"),
     )
-    FIELDS = GapRows.FIELDS
+    FIELDS = tuple(dict.fromkeys((*GroupRows.FIELDS, *GapRows.FIELDS)))
     EMPTY = "No gaps with this rule. T changes the rule, 3 shows all concepts."
 
+    _rows: GapRows
+    """Areas and concepts; unset while only groups have been shown."""
+
     def make_rows(self) -> SearchableRows:
-        """Return areas, and the gaps of unfolded areas."""
+        """Return groups; or areas, and the gaps of unfolded areas."""
         session = self.session
         assert session is not None
+        rows = self.make_group_rows() if self.shows_groups else self._make_gap_rows(session)
+        self.show_columns_of(rows)
+        return rows
+
+    def _make_gap_rows(self, session: Session) -> GapRows:
+        self.table.empty = self.EMPTY
         state = self.workspaces.ui.screen_state("gaps")
         unfolded = state.setdefault("unfolded", [])
-        self._rows = GapRows(session, set(unfolded), marks=self.marks, flat=self.facet == 1)
+        self._rows = GapRows(session, set(unfolded), marks=self.marks, flat=self.facet == 2)
         return self._rows
 
     def facets(self) -> tuple[Facet, ...]:
-        """Return the groupings: by area, or one list."""
-        return (("by area", None), ("one list", None))
+        """Return the lists: groups, gaps by area, or all gaps in one list."""
+        return (("groups", None), ("by area", None), ("one list", None))
 
     def action_facet(self, index: int) -> None:
-        """Choose whether to group by area."""
+        """Show another list."""
         self.facet = index
+        self.table.marked.clear()
         self.refresh_session()
+        self.draw_frame()
 
     def count_text(self) -> str:
         """Return the number of gaps and how many are filled."""
         session = self.session
         if session is None or session.summary is None:
             return ""
+        if self.shows_groups:
+            return self.group_count_text()
         ids = session.view.gap_ids
         missing = sum(session.view.concept_states[concept_id] == "missing" for concept_id in ids)
         closed = session.view.n_closed(ids)
@@ -82,9 +97,11 @@ class GapsScreen(ConceptDecisionScreen):
         return text if not self.is_narrow else f"{len(ids)} gaps · filled {closed}{more}"
 
     def detail_of(self, row_id: str) -> Content:
-        """Return the page about an area or a gap."""
+        """Return the page about a group, an area or a gap."""
         session = self.session
         assert session is not None
+        if self.shows_groups:
+            return self.group_detail(row_id)
         if row_id.startswith("area:"):
             name = row_id.removeprefix("area:")
             ids = self._rows.concepts(row_id)
@@ -99,7 +116,17 @@ class GapsScreen(ConceptDecisionScreen):
         )
 
     def reveal(self, row_id: str) -> None:
-        """Unfold the area of a gap and move the cursor to the gap."""
+        """Show the list of a row, unfold the area of a gap, and move the cursor to the row."""
+        is_group = row_id.startswith(GROUP_PREFIX)
+        if is_group != self.shows_groups:
+            self.filter_bar.restore("")
+            self.action_facet(0 if is_group else 1)
+        if is_group:
+            if not self.table.move_to(row_id):
+                self.filter_bar.restore("")
+                self.refresh_session()
+            super().reveal(row_id)
+            return
         parent = None if row_id.startswith("area:") else self._rows.parent(row_id)
         if parent is not None and not self._rows.is_flat:
             self.filter_bar.restore("")
@@ -107,9 +134,12 @@ class GapsScreen(ConceptDecisionScreen):
         super().reveal(row_id)
 
     def open_row(self, row_id: str) -> None:
-        """Review the candidates that fill the gap, or any gap of the area."""
+        """Review the candidates in the group or that fill the gap, or any gap of the area."""
         session = self.session
         assert session is not None
+        if self.shows_groups:
+            self.open_group(row_id)
+            return
         ids = self._rows.concepts(row_id)
         if session.loaded is None:
             self.say("The items are still being read.")
@@ -154,7 +184,7 @@ class GapsScreen(ConceptDecisionScreen):
             return
         if row_id.startswith("area:"):
             self._fold(row_id, is_open=False)
-        elif self.part:
+        elif self.part or self.shows_groups:
             super().action_previous_part()
         else:
             parent = self._rows.parent(row_id)
@@ -166,6 +196,9 @@ class GapsScreen(ConceptDecisionScreen):
         """Ignore the chosen gaps, with a reason for the report."""
         if not self.table.chosen_ids:
             return
+        if self.shows_groups:
+            self.say("i ignores areas and concepts; - says that a group is not meant.")
+            return
 
         def on_answer(reason: str | None) -> None:
             if reason is not None:
@@ -174,11 +207,6 @@ class GapsScreen(ConceptDecisionScreen):
         self.app.push_screen(
             AskText("Why is this not a gap?", hint="One line, shown in the report."), on_answer
         )
-
-    def action_why(self) -> None:
-        """Show the page about the row."""
-        if self.table.cursor_id is not None:
-            super().open_row(self.table.cursor_id)
 
     def action_want_rule(self) -> None:
         """Choose the false discovery rate; each choice shows its number of gaps."""

@@ -235,15 +235,19 @@ class ListScreen(ListDetailScreen):
 
     def show_items_of(self, concept_id: int) -> None:
         """Go to the Items screen, filtered by a concept."""
-        self.app.call_later(self._to_items, f"concept:{concept_id:05d}")
+        self.show_filtered("items", f"concept:{concept_id:05d}")
 
-    async def _to_items(self, text: str) -> None:
-        await self.app.switch_mode("items")
-        items = self.app.screen
-        if isinstance(items, ListScreen):
-            items.facet = 0
-            items.filter_bar.restore(text)
-            items.set_focus(items.table)
+    def show_filtered(self, mode: str, text: str) -> None:
+        """Go to a list and filter it."""
+        self.app.call_later(self._to_list, mode, text)
+
+    async def _to_list(self, mode: str, text: str) -> None:
+        await self.app.switch_mode(mode)
+        screen = self.app.screen
+        if isinstance(screen, ListScreen):
+            screen.facet = 0
+            screen.filter_bar.restore(text)
+            screen.set_focus(screen.table)
 
     def on_input_changed(self, event: Input.Changed) -> None:
         """Filter while typing."""

@@ -55,6 +55,7 @@ class OverviewScreen(BaseScreen):
     def compose_body(self) -> ComposeResult:
         """Compose two columns, and the lines below them."""
         with VerticalScroll(id="overview", can_focus=True):
+            yield Line(id="verdict", classes="page")
             with Horizontal(classes="columns"):
                 yield Line(id="left", classes="left")
                 yield Line(id="right", classes="right")
@@ -69,6 +70,9 @@ class OverviewScreen(BaseScreen):
         if self._since_session is not session:
             self._since_session, self.since_export = session, None
         page = self._page(session)
+        verdict, has_groups = self.query_one("#verdict", Line), page.groups is not None
+        verdict.show(page.verdict() if has_groups else "")
+        verdict.display = has_groups
         self.query_one("#left", Line).show(page.left())
         self.query_one("#right", Line).show(page.right())
         self.query_one("#below", Line).show(page.below())

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from benchdesign.benchmarks.items import Item
 from benchdesign.coverage.find_gaps import retarget
 from benchdesign.errors import BenchdesignError
+from benchdesign.foundation.text import display
 from benchdesign.revision.edited_items import apply_edits
 from benchdesign.tui.session.review_pace import ReviewPace, measure_review_pace
 from benchdesign.tui.session.session_data import Candidate, Loaded, PoolRows, texts_of_concepts
@@ -185,6 +186,14 @@ class Session:
                 for proposal in proposals:
                     counts[self.log.verdict(kind, proposal.id)] += 1
         return counts
+
+    def name_of_subject(self, decision: Decision) -> str:
+        """Return what a decision is about: a group by its name, anything else by its id."""
+        groups = None if self.summary is None else self.summary.groups
+        if decision.subject is Subject.GROUP and groups is not None:
+            group = groups.find(decision.subject_id)
+            return decision.subject_id if group is None else display(group.name, width=40)
+        return decision.subject_id
 
     # items
 

@@ -25,6 +25,7 @@ from benchdesign.workspace.workspace import Workspace
 
 if TYPE_CHECKING:
     from benchdesign.concepts.dictionaries.dictionary import Dictionary
+    from benchdesign.coverage.groups.gap_group import GapGroup
 
 __all__ = ["Candidate", "Loaded", "load_session", "token_evidence"]
 
@@ -79,6 +80,38 @@ class Loaded:
             nearest.setdefault(pair.row_a, (pair.row_b, pair.similarity))
             nearest.setdefault(pair.row_b, (pair.row_a, pair.similarity))
         return nearest
+
+    @property
+    def groups(self) -> tuple[GapGroup, ...]:
+        """Every group of similar items; empty if none were searched for."""
+        groups = self.analysis.groups
+        return () if groups is None else (*groups.groups, *groups.over, *groups.out_of_scope)
+
+    @cached_property
+    def by_group(self) -> Mapping[str, tuple[int, ...]]:
+        """Id of each group of similar items to positions in `candidates` (additions in it)."""
+        position_of_row = {
+            candidate.proposal.row: position
+            for position, candidate in enumerate(self.candidates)
+            if candidate.subject is Subject.ADD
+        }
+        return {
+            group.id: tuple(
+                sorted(position_of_row[row] for row in group.pool_rows if row in position_of_row)
+            )
+            for group in self.groups
+        }
+
+    def groups_of(self, row: int) -> list[GapGroup]:
+        """Return the groups that a pool item is in, a part after its whole."""
+        return [group for group in self.groups if row in group.pool_rows]
+
+    def relevance(self, row: int) -> float | None:
+        """Return the relevance of a pool item; None if it was not measured."""
+        groups = self.analysis.groups
+        if groups is None or groups.reference.scope == "any" or row >= len(groups.relevance):
+            return None
+        return float(groups.relevance[row])
 
     def occurrences(self, *, in_pool: bool) -> ItemsByConcept | None:
         """Return the items that show each concept; None for a pool that does not exist."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,9 @@ from benchdesign.tui.session.session_data import Loaded, PoolRows
 from benchdesign.workspace.analysis import Summary
 from benchdesign.workspace.decision_log import DecisionLog
 from benchdesign.workspace.decisions import Subject, Verdict
+
+if TYPE_CHECKING:
+    from benchdesign.coverage.groups.gap_group import GapGroup
 
 __all__ = ["SessionView", "UnfilledCounts"]
 
@@ -75,6 +78,14 @@ class SessionView:
             if proposal.id in accepted:
                 counts[[gap.concept_id for gap in proposal.gaps]] += 1
         return counts
+
+    def n_added_to(self, group: GapGroup) -> int:
+        """Count the accepted additions in a group of similar items."""
+        return len(self._accepted_row_set & set(group.pool_rows)) if self.accepted_rows else 0
+
+    @cached_property
+    def _accepted_row_set(self) -> set[int]:
+        return set(self.accepted_rows)
 
     @cached_property
     def concept_states(self) -> Sequence[str]:

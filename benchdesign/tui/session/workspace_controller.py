@@ -258,6 +258,7 @@ class WorkspaceController:
         first = step.decisions[0]
         more = f" and {len(step.decisions) - 1} more" if len(step.decisions) > 1 else ""
         n_left = session.log.n_undoable
-        self._messages.say(f"{first.word} of {first.subject_id}{more} {done}. {n_left} to undo.")
+        name = session.name_of_subject(first)
+        self._messages.say(f"{first.word} of {name}{more} {done}. {n_left} to undo.")
         self.refresh_screens()
         return step
