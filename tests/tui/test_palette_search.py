@@ -41,7 +41,7 @@ async def choose(pilot: Pilot[None], app: BenchdesignApp, query: str, kind: str)
 async def test_every_kind_is_found_by_words_of_its_text_or_id(bench: Bench) -> None:
     async with bench.opened() as (app, _):
         kinds = {match.kind for match in await matches_of(app, "fox")}
-        assert kinds == {"gap", "candidate"}
+        assert kinds == {"gap", "group", "candidate"}
         assert {
             match.row_id for match in await matches_of(app, "CAT") if match.kind == "concept"
         } == {"0"}
