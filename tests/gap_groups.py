@@ -33,6 +33,7 @@ def make_group(group_id: str, **values: Any) -> GapGroup:
         lift_low=-5.0,
         lift_high=-1.0,
         p_value=0.005,
+        statistic=4.0,
         relevance=0.87,
         pool_rows=(3, 7, 11),
         own_rows=(),
@@ -53,6 +54,7 @@ def make_groups(*groups: GapGroup, n_pool: int, **values: Any) -> GapGroups:
         power=GroupPower(0.04, 0.8, 0.03),
         reference=GroupReference("pool", n_pool, n_pool - 10, n_pool, "benchmark"),
         relevance=np.linspace(0, 1, n_pool, dtype=np.float32),
+        fits_form=np.ones(n_pool, dtype=bool),
         n_items=80,
     )
     return replace(result, **values)

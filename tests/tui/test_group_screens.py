@@ -28,7 +28,15 @@ def example(name: str = "foxes") -> GapGroups:
         make_group("a2", name="young foxes", parent="a1", expected=6.0, pool_rows=FOXES[:9]),
         suspected,
         over=(make_group("c1", name="cats", status=GroupStatus.OVER, count=50, pool_rows=(0,)),),
-        out_of_scope=(make_group("d1", name="algebra", relevance=0.03, pool_rows=(1,)),),
+        out_of_scope=(
+            make_group(
+                "d1",
+                name="algebra",
+                status=GroupStatus.OUT_OF_SCOPE,
+                relevance=0.03,
+                pool_rows=(1,),
+            ),
+        ),
         n_pool=N_POOL,
     )
 

@@ -98,7 +98,7 @@ def group_page(
         Content.styled(display(group.name), "bold"),
         _state_line(session, analysis.groups, group, marks=marks),
         "",
-        literal(_sentence(group)),
+        literal(_sentence(analysis.groups, group)),
         "",
         *_number_lines(session, group),
         *_family_lines(analysis.groups, group),
@@ -128,8 +128,11 @@ def _state_line(session: Session, groups: GapGroups, group: GapGroup, *, marks: 
     return Content.assemble(*parts)
 
 
-def _sentence(group: GapGroup) -> str:
+def _sentence(groups: GapGroups, group: GapGroup) -> str:
     """Return what was found in one line of plain words."""
+    if group_state(groups, group) == "out_of_scope":
+        n_items = plural(len(group.pool_rows), "pool item")
+        return f"{n_items}, relevance {group.relevance:.2f}: unlike this benchmark, so not judged."
     odds = f"by chance in {chance(group.p_value)} runs"
     text = (
         f"{group.count:,} of {group.expected:,.0f} expected; "

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from benchdesign.coverage.groups.gap_group import GapGroup, GapGroups
+from benchdesign.coverage.groups.gap_group import GapGroup, GapGroups, GroupStatus
 from benchdesign.foundation.number_words import chance, plural
 from benchdesign.tui.marks import Marks
 from benchdesign.tui.rows.concept_states import state_style
@@ -42,6 +42,7 @@ class _GroupLine:
 def group_state(groups: GapGroups, group: GapGroup) -> str:
     """Return the state of a group as the marks name it."""
     is_out = any(other.id == group.id for other in groups.out_of_scope)
+    is_out = is_out or group.status is GroupStatus.OUT_OF_SCOPE
     return "out_of_scope" if is_out else group.status.value
 
 
@@ -167,6 +168,8 @@ class GroupRows(ColumnRows):
             word = {"meant": "yes", "not meant": "no"}.get(judged, "")
             text = f"{self._marks.glyph(judged)} {word}" if judged else ""
             return TableCell(text, "good" if judged == "meant" else "warn")
+        if key == "chance" and state == "out_of_scope":
+            return TableCell("–", "muted")
         value = self._value(group, key)
         texts: dict[str, Callable[[], str]] = {
             "have": lambda: f"{value:,}{self._added_text(group)}",
