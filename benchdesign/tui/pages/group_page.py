@@ -148,7 +148,7 @@ def _number_lines(session: Session, group: GapGroup) -> list[PagePart]:
     added = f" + {n_added} accepted" if n_added else ""
     wanted = max(group.n_wanted - n_added, 0)
     lines: list[PagePart] = [
-        field_line("have", f"{group.count:,}{added}   {wanted:,} more to have what is expected"),
+        field_line("have", f"{group.count:,}{added}   {wanted:,} more reach {group.expected:,.1f}"),
         field_line("relevance", f"{group.relevance:.2f}, mean of its pool items"),
         field_line("pool", plural(len(group.pool_rows), "item")),
     ]
