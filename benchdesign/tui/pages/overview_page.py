@@ -118,12 +118,8 @@ class OverviewPage:
         assert self.groups is not None
         lines = sentence_lines(self.groups, marks=self.marks)
         if self._is_stale:
-            lines.append(
-                Content.styled(
-                    f"{self.marks.glyph('warn')} out of date; R searches again",
-                    self.marks.style("warn"),
-                )
-            )
+            text = f"{self.marks.glyph('warn')} out of date; R searches again"
+            lines.append(Content.styled(text, self.marks.style("warn")))
         # On a short screen the next step comes first, so that it is always visible.
         lines.append(self._step_line() if self._is_short else Content(""))
         return Content("\n").join(lines)
