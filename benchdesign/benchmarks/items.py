@@ -19,10 +19,15 @@ __all__ = [
     "Item",
     "RecordSource",
     "Span",
+    "WordRun",
+    "Wrappers",
 ]
 
 Span = tuple[int, int]
 """Half-open range of characters in an item's text."""
+
+WordRun = tuple[str, ...]
+"""Words and line breaks that follow each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +102,7 @@ class Finding:
     """A warning about rows of a set; never an error."""
 
     kind: str
-    """duplicate-id, duplicate-text, empty-text, answer-not-in-choices, answer-imbalance,
+    """wrapper, duplicate-id, duplicate-text, empty-text, answer-not-in-choices, answer-imbalance,
     answer-in-prompt, control-characters, other-script, skipped-row, skipped-file, ..."""
 
     message: str
@@ -135,6 +140,30 @@ class RecordSource(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Wrappers:
+    """Text that at least half of a set's items share, with digits as `0`."""
+
+    starts: tuple[tuple[int, WordRun], ...] = ()
+    """Words at the start of a content range, with its position; -1 for the last."""
+
+    ends: tuple[tuple[int, WordRun], ...] = ()
+    """Words at the end of a content range, last word first."""
+
+    lines: frozenset[str] = frozenset()
+    """Lines and sentences."""
+
+    labels: frozenset[str] = frozenset()
+    """Labels of fields and choices: `Options:`, `(A)`."""
+
+    is_most_of_text: bool = False
+    """Whether most items share so much of their text that none of it is taken for a wrapper."""
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to mask."""
+        return bool(self.starts or self.ends or self.lines or self.labels)
+
+
+@dataclass(frozen=True, slots=True)
 class Benchmark:
     """A set of items read from one path: a benchmark or a pool."""
 
@@ -149,6 +178,9 @@ class Benchmark:
     findings: tuple[Finding, ...] = ()
     template: str | None = None
     """Item template set by the user; None for the default rendering."""
+
+    wrappers: Wrappers | None = None
+    """Text that most items share, which is not part of their content; None if it is."""
 
     def __len__(self) -> int:
         """Count the items."""

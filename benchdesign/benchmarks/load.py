@@ -16,6 +16,8 @@ from benchdesign.benchmarks.formats.open_source import open_source
 from benchdesign.benchmarks.formats.source import Record, Source
 from benchdesign.benchmarks.items import Benchmark, FieldMapping, Finding, Item
 from benchdesign.benchmarks.template import Template
+from benchdesign.benchmarks.wrappers import find_wrappers, wrapper_findings
+from benchdesign.benchmarks.wrappers import mask_wrappers as mask_items
 from benchdesign.errors import FormatError, TemplateError
 from benchdesign.foundation.text import replace_surrogates
 
@@ -32,10 +34,12 @@ def load_benchmark(
     template: str | None = None,
     split: str | None = None,
     limit: int | None = None,
+    mask_wrappers: bool = False,
 ) -> Benchmark:
     """Read a file, a folder or a hub dataset (`hf:owner/name`) as items.
 
     `fields` overrides detection, as in {'prompt': 'question'}; `template` is Jinja2 source.
+    `mask_wrappers` takes text that most items share, whatever they are about, out of the content.
     """
     source = open_source(path, split=split)
     compiled = Template(template) if template is not None else None
@@ -55,20 +59,24 @@ def load_benchmark(
     items = tuple(reading.items())
     if not items:
         raise _no_records_error(source)
+    wrappers = find_wrappers(items) if mask_wrappers else None
+    masked = items if wrappers is None else mask_items(items, wrappers)
     return Benchmark(
         path=source.path,
         name=source.name,
-        items=items,
+        items=masked,
         mapping=mapping,
         source=source,
         sha256=source.sha256,
         # Only the first findings may be shown: start with the one that affects every result.
         findings=(
             *find_other_script(items, source.path),
+            *(() if wrappers is None else wrapper_findings(items, masked, wrappers, source.path)),
             *source.findings,
             *reading.findings(items),
         ),
         template=template,
+        wrappers=wrappers,
     )
 
 
@@ -76,7 +84,8 @@ def reread_item(benchmark: Benchmark, item: Item, record: Record) -> Item:
     """Return an item read again from its changed record; id and row stay the same."""
     template = None if benchmark.template is None else Template(benchmark.template)
     reading = _ItemReader(cast("Source", benchmark.source), benchmark.mapping, template)
-    return replace(reading.item(item.row, record), id=item.id)
+    read = replace(reading.item(item.row, record), id=item.id)
+    return read if benchmark.wrappers is None else mask_items([read], benchmark.wrappers)[0]
 
 
 def _detect_optional_prompt(

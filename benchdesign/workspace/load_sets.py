@@ -27,6 +27,7 @@ def read_set(path: str | Path, settings: Settings, role: SetRole) -> Benchmark:
             template=settings.template,
             split=settings.split,
             limit=settings.limit,
+            mask_wrappers=settings.mask_wrappers,
         )
     try:
         return load_benchmark(
@@ -35,6 +36,7 @@ def read_set(path: str | Path, settings: Settings, role: SetRole) -> Benchmark:
             template=settings.template_of_pool,
             split=settings.pool_split,
             limit=settings.pool_limit,
+            mask_wrappers=settings.mask_wrappers,
         )
     except TemplateError as problem:
         if settings.pool_template is not None:

@@ -68,6 +68,9 @@ class Settings:
     """Read at most this many benchmark items."""
 
     pool_limit: int | None = None
+    mask_wrappers: bool = False
+    """Take text that most items of a set share, such as a chat wrapper, out of their content."""
+
     scope: Scope = field(default_factory=Scope)
     gaps: GapSettings = field(default_factory=GapSettings)
     constraints: Constraints = field(default_factory=Constraints)

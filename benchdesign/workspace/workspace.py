@@ -118,7 +118,7 @@ class Workspace:
         for path in (benchmark, pool):
             if path is not None and not set_exists(path):
                 raise InputError(f"{path}: no such file or folder. Check the path.")
-        settings = settings or Settings()
+        settings = settings or Settings(mask_wrappers=True)
         content = WorkspaceContent(
             version=FORMAT_VERSION,
             name=name or Path(str(benchmark)).name.split(".")[0] or "benchmark",

@@ -77,6 +77,7 @@ def compared_settings(
         scope=_scope(scope),
         pool_template=_pool_template(reading.pool_template),
         limit=reading.limit if isinstance(reading, LimitedReadingOptions) else None,
+        mask_wrappers=True,
     )
 
 

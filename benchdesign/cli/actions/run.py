@@ -88,7 +88,7 @@ def demo_job(out: Path, output: OutputOptions) -> None:
         RunRequest(
             benchmark=str(examples / "benchmark.jsonl"),
             pool=str(examples / "pool.jsonl"),
-            settings=Settings(n_add=40),
+            settings=Settings(n_add=40, mask_wrappers=True),
             output=RunOutputOptions(
                 workspace=out / "workspace",
                 # The folder belongs to the demonstration: a second run replaces the first.

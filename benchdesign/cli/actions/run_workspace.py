@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from dataclasses import replace
 from pathlib import Path
 
 from benchdesign.cli.actions.run_request import RunRequest, benchmark_stem
@@ -101,7 +102,9 @@ def _reopen(folder: Path, request: RunRequest, *, who: str) -> Workspace:
             folder, request.benchmark, pool=request.pool, settings=request.settings, who=who
         )
     workspace = Workspace.open(folder, who=who)
-    workspace.change_settings(request.settings)
+    # A workspace from before wrappers were masked keeps the content that its results are about.
+    mask = workspace.settings.mask_wrappers
+    workspace.change_settings(replace(request.settings, mask_wrappers=mask))
     if not workspace.has_pool(request.pool):
         workspace.change_pool(request.pool)
     return workspace

@@ -232,6 +232,7 @@ class OpenScreen(BaseScreen):
             model=values.model,
             dictionary=values.dictionary,
             chat=self.launch.chat,
+            mask_wrappers=True,
             device=self.launch.preferences.device,
         )
         self.workspaces.close()
