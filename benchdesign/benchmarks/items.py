@@ -144,7 +144,7 @@ class Wrappers:
     """Text that at least half of a set's items share, with digits as `0`."""
 
     starts: tuple[tuple[int, WordRun], ...] = ()
-    """Words at the start of a content range, with its position; -1 for the last."""
+    """Words at the start of a content range, with its position."""
 
     ends: tuple[tuple[int, WordRun], ...] = ()
     """Words at the end of a content range, last word first."""

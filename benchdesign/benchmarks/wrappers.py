@@ -32,8 +32,7 @@ _MIN_LEFT = 1 / 3
 items, as in sets made from one template, and cannot be told from their subject."""
 
 _MIN_RUN_WORDS = 2
-_MIN_OPEN_RUN_WORDS = 5
-"""Words of a run that ends inside a sentence; shorter ones are stems like "What is the"."""
+"""A run that ends inside a sentence is a stem or a part of a template, not a wrapper."""
 
 _MAX_RUN = 1_000
 """Words of a run that are looked at."""
@@ -74,8 +73,12 @@ def find_wrappers(items: Sequence[Item]) -> Wrappers:
     texts = [[item.text[low:high] for low, high in item.content] for item in sample]
     needed = max(_MIN_SHARE * len(sample), 1)
     starts, ends = [], []
-    for slot in (*range(_N_SLOTS), -1):
-        ranges = [spans[slot] for spans in texts if len(spans) > (slot if slot >= 0 else _N_SLOTS)]
+    for slot in range(_N_SLOTS):
+        ranges = [
+            spans[slot]
+            for spans, item in zip(texts, sample, strict=True)
+            if slot < _n_before_choices(item)
+        ]
         if run := _shared_start(ranges, needed):
             starts.append((slot, run))
         if run := _shared_end(ranges, needed):
@@ -223,7 +226,7 @@ def _shared_end(texts: Sequence[str], needed: float) -> WordRun:
 
 
 def _usable(path: list[str], n_closed: int) -> WordRun:
-    """Return the longest part of a path that is a wrapper: whole clauses, or many words."""
+    """Return the longest part of a path that is a wrapper, of whole clauses or lines."""
     run = path[:n_closed]
     words = [token for token in run if _is_word(token)]
     symbols = [token for token in run if token != _BREAK and not _is_word(token)]
@@ -231,8 +234,6 @@ def _usable(path: list[str], n_closed: int) -> WordRun:
     is_symbol = any(len(token) >= _MIN_SYMBOLS for token in symbols)
     if len(words) >= _MIN_RUN_WORDS or (is_label and (words or is_symbol)):
         return tuple(run)
-    if sum(map(_is_word, path)) >= _MIN_OPEN_RUN_WORDS:
-        return tuple(path)
     return ()
 
 
@@ -282,10 +283,10 @@ def _real_labels(labels: frozenset[str]) -> frozenset[str]:
 def _cuts(item: Item, wrappers: Wrappers) -> list[Span]:
     """Return the ranges of an item's content that are wrappers; they may overlap."""
     cuts: list[Span] = []
-    n = len(item.content)
+    n = _n_before_choices(item)
     for runs, backwards in ((wrappers.starts, False), (wrappers.ends, True)):
         for slot, run in runs:
-            if n <= (slot if slot >= 0 else _N_SLOTS):
+            if n <= slot:
                 continue
             low, high = item.content[slot]
             length = _match_run(item.text[low:high], run, backwards=backwards)
@@ -306,6 +307,11 @@ def _cuts(item: Item, wrappers: Wrappers) -> list[Span]:
                     if match[0] in wrappers.labels
                 ]
     return cuts
+
+
+def _n_before_choices(item: Item) -> int:
+    """Return the content ranges of context and prompt: choices may differ by a number alone."""
+    return max(len(item.content) - sum(1 for choice in item.choices if choice.strip()), 1)
 
 
 def _match_run(text: str, run: WordRun, *, backwards: bool) -> int:
