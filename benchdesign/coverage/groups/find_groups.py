@@ -33,13 +33,13 @@ _MAX_OWN, _MAX_POOL = 3_000, 5_000
 """Items in the tree, which needs all pairs; the rest of larger sets is assigned to its groups."""
 
 _MIN_OWN_ITEMS, _MIN_POOL_ITEMS = 20, 50
-_POWER_SHARES = (0.005, 0.01, 0.02, 0.03, 0.04, 0.06, 0.08, 0.12, 0.16)
+_POWER_SHARES = (0.005, 0.01, 0.02, 0.03, 0.04, 0.06, 0.08, 0.12, 0.16, 0.24, 0.32)
 _POWER_TRIALS = 20
 _POWER_AT = 0.8
 _SAME_TEXT = 0.9
 """Share of pool texts that the benchmark has too, from which both are nearly the same set."""
 
-_ITEMS_OF_TEMPLATE = 3.0
+_ITEMS_OF_TEMPLATE = 30.0
 """Items that all items of one template together count as."""
 
 _NEGLIGIBLE = 0.02
@@ -270,13 +270,13 @@ class _Search:
 
         Each trial takes the benchmark's items out of a neighbourhood of a random pool item.
         """
-        total = self._weights.sum()
+        total = float(self._weights.sum())
+        if total <= 0:
+            return GroupPower(None, _POWER_AT)
         places = np.flatnonzero(self._weights > 0)
         n_trials = min(_POWER_TRIALS, len(places))
         chosen = self._rng.choice(places, n_trials, replace=False, p=self._weights[places] / total)
-        # Among averaged vectors a neighbourhood is a subject rather than a ball across several.
-        smooth = self._scan.smooth_vectors
-        order = np.argsort(-(smooth[chosen] @ smooth.T), axis=1)
+        order = np.argsort(-(self._vectors[chosen] @ self._vectors.T), axis=1)
         reached = self._weights[order].cumsum(axis=1) / total
         missed: float | None = None
         for share in _POWER_SHARES:

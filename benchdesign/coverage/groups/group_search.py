@@ -109,9 +109,8 @@ class GroupScan:
         self._strata = _strata(null, max(min(int(is_own.sum()) // _OWN_PER_STRATUM, _N_STRATA), 1))
         self._null = _calibrated(null, self._own, self._strata)
         self._rng = rng
-        self.smooth_vectors = average_with_neighbours(vectors)
         self.tree = ItemTree.from_vectors(
-            self.smooth_vectors,
+            average_with_neighbours(vectors),
             smallest=self.limits.smallest,
             largest=len(vectors) // 2,
         )
