@@ -232,7 +232,7 @@ class StageRunner:
             record_of=pool.record,
             contaminated=frozenset(match.item_id for match in proposed.contamination),
             emphasis=None if weighting is None else weighting.emphasis,
-            groups=analysis.groups,
+            groups=self._groups_for_selection(analysis),
         )
         return replace(
             proposed,
@@ -241,6 +241,13 @@ class StageRunner:
             required=required,
             near_duplicate=plan.near_duplicate,
         )
+
+    def _groups_for_selection(self, analysis: Analysis) -> GapGroups | None:
+        """Return the groups; where the user requires no parts, items of any form may be added."""
+        groups = analysis.groups
+        if groups is not None and self.settings.constraints.required_fields == ():
+            return replace(groups, fits_form=np.ones(len(groups.fits_form), dtype=bool))
+        return groups
 
     def weigh_by_models(self, areas: Areas) -> ModelWeighting | None:
         """Return the weighting by model gaps; None if it is not requested."""

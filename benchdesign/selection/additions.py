@@ -250,13 +250,15 @@ class _Ledger:
         self._max_gaps = max_gaps
         self._groups = needs
         self._group_counts = np.zeros(0 if needs is None else len(needs.wanted), dtype=np.int64)
-        in_gain = table.bounds[table.bounds > 0]
-        # An item of a group counts a little even if none of its concepts has a weight.
-        self._floor = _FLOOR * float(np.median(in_gain)) if len(in_gain) else 1.0
+        self._floors = np.zeros(len(table.bounds))
         self.bounds = table.bounds
         if needs is not None:
-            floor = np.where(needs.group_of >= 0, self._floor, 0.0)
-            self.bounds = (table.bounds + floor) * needs.factor
+            in_gain = table.bounds[table.bounds > 0]
+            in_group = needs.group_of >= 0
+            # An item of a group that is certain counts a little whatever its concepts.
+            self._floors[in_group] = needs.is_certain[needs.group_of[in_group]]
+            self._floors *= _FLOOR * float(np.median(in_gain)) if len(in_gain) else 1.0
+            self.bounds = (table.bounds + self._floors) * needs.factor
 
     def gain(self, row: int) -> float:
         """Return the current gain of a pool item, with what its group still wants."""
@@ -265,7 +267,7 @@ class _Ledger:
             return gain
         group = int(self._groups.group_of[row])
         if group >= 0 and self._group_counts[group] < self._groups.wanted[group]:
-            return (gain + self._floor) * float(self._groups.factor[row])
+            return (gain + float(self._floors[row])) * float(self._groups.factor[row])
         return gain * float(self._groups.rest[row])
 
     def gains(self, row: int) -> tuple[NDArray[np.int32], NDArray[np.float64]]:

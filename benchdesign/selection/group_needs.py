@@ -34,6 +34,9 @@ class GroupNeeds:
     wanted: NDArray[np.int64]
     """(n_groups,): items to propose for each group."""
 
+    is_certain: NDArray[np.bool_]
+    """(n_groups,): lacking for certain; only then does an item count for the group alone."""
+
     off_scope: NDArray[np.bool_]
     """(n_pool,): items that are unlike what the benchmark is about."""
 
@@ -47,6 +50,7 @@ class GroupNeeds:
         rest = groups.relevance.astype(np.float64) ** 2
         factor, group_of = rest.copy(), np.full(len(rest), -1, dtype=np.int64)
         wanted: list[int] = []
+        certain: list[bool] = []
         for group in groups.groups:
             if group.parent is not None or not group.n_wanted:
                 continue
@@ -56,6 +60,7 @@ class GroupNeeds:
             factor[rows] *= (1 + odds * group.statistic) ** _POWER
             group_of[rows] = len(wanted)
             wanted.append(group.n_wanted)
+            certain.append(group.is_gap)
         counts = np.asarray(wanted, dtype=np.int64)
         if counts.sum() > n:
             counts = np.ceil(counts * (n / counts.sum())).astype(np.int64)
@@ -65,6 +70,7 @@ class GroupNeeds:
             rest,
             group_of,
             counts,
+            np.asarray(certain, dtype=bool),
             (groups.relevance < IN_SCOPE) & is_scoped,
             ~groups.fits_form,
         )

@@ -202,7 +202,7 @@ def test_pins_exclusions_and_quotas_by_source_reach_the_proposals(command: Comma
     for row, line in enumerate(lines):
         line["source"] = "left" if row % 8 == 3 else "right"
     Path("pool.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
-    run = ("run", "animals.jsonl", "--pool", "pool.jsonl", "--add", "8", "--json")
+    run = ("run", "animals.jsonl", "--pool", "pool.jsonl", "--add", "16", "--json")
 
     def rows_added(*limits: str) -> list[int]:
         added = command(*run, *limits, "--force").json["added"]

@@ -259,7 +259,7 @@ def test_candidates_must_have_what_the_benchmarks_items_have(
         analysis = run_pipeline(workspace)
         assert analysis is not None
         assert analysis.required == ("choices", "answer")
-        assert (len(analysis.proposals), analysis.left_out["no choices"]) == (25, 15)
+        assert (len(analysis.proposals), analysis.left_out["other form"]) == (25, 15)
         workspace.change_settings(
             replace(workspace.settings, constraints=Constraints(required_fields=()))
         )
