@@ -51,6 +51,11 @@ _N_MEMBERS_NEAR, _MEMBER_SHARE = 10, 0.5
 _ITEMS_PER_OUTER_GROUP, _MAX_OUTER_GROUPS = 40, 12
 _ROWS_AT_ONCE = 2_000
 
+_FLAT = 1e-6
+_NEWTON_STEPS = 30
+_SLOPE_PENALTY = 10.0
+"""Pull of the exponent of the rate towards 1."""
+
 _RESEMBLES = 0.2
 """Cosine of a scope sentence with the pool items closest to it, below which it matches nothing."""
 
@@ -365,21 +370,29 @@ def _template_parts(
 def _null(rate: Floats, is_own: NDArray[np.bool_]) -> Floats:
     """Return each item's probability of being the benchmark's if nothing is lacking.
 
-    Its odds are the relative frequency of items like it in the benchmark and the pool; the
-    probabilities add up to the benchmark's items.
+    Its odds are exp(a) rate^b, where `rate` is how often items like it occur in the benchmark
+    relative to the pool; a and b are fitted (logistic regression), since the parts of the rate are
+    not independent. Two numbers cannot take up a group that is lacking.
     """
-    n_own = float(is_own.sum())
-    low, high = 1e-9, 1e9
-    for _ in range(200):
-        middle = float(np.sqrt(low * high))
-        odds = middle * rate
-        if (odds / (1 + odds)).sum() < n_own:
-            low = middle
-        else:
-            high = middle
-    odds = low * rate
-    null: Floats = odds / (1 + odds)
-    return null
+    log_rate = np.log(np.maximum(rate, 1e-3))
+    target = is_own.astype(np.float64)
+    if float(np.ptp(log_rate)) < _FLAT:
+        return np.full(len(rate), target.mean())
+    design = np.stack([np.ones(len(rate)), log_rate], axis=1)
+    weights = np.asarray([np.log(target.mean() / (1 - target.mean())), 1.0])
+    for _ in range(_NEWTON_STEPS):
+        null = _sigmoid(design @ weights)
+        slope = design.T @ (target - null) - _SLOPE_PENALTY * np.asarray([0.0, weights[1] - 1])
+        curvature = (design * (null * (1 - null))[:, None]).T @ design
+        curvature += np.diag([1e-6, _SLOPE_PENALTY])
+        weights = weights + np.clip(np.linalg.solve(curvature, slope), -1.0, 1.0)
+    if weights[1] < 0:
+        return np.full(len(rate), target.mean())
+    return _sigmoid(design @ weights)
+
+
+def _sigmoid(values: Floats) -> Floats:
+    return 1 / (1 + np.exp(-np.clip(values, -30, 30)))
 
 
 def _sample(rows: NDArray[np.int64], n: int) -> NDArray[np.int64]:

@@ -23,11 +23,6 @@ from benchdesign.foundation.item_tree import ItemTree, average_with_neighbours
 
 __all__ = ["FoundGroup", "GroupScan", "ScanLimits"]
 
-_N_STRATA = 20
-_OWN_PER_STRATUM = 25
-"""Strata of the null probability: labels are shuffled within them, and each has as many of the
-benchmark's items as it is expected to have."""
-
 _MIN_PART_ITEMS = 10
 _MAX_PARTS = 4
 _REST_FRACTION = 0.5
@@ -106,8 +101,7 @@ class GroupScan:
         self.limits = limits or ScanLimits()
         self.vectors = vectors
         self._own = is_own.astype(np.float32)
-        self._strata = _strata(null, max(min(int(is_own.sum()) // _OWN_PER_STRATUM, _N_STRATA), 1))
-        self._null = _calibrated(null, self._own, self._strata)
+        self._null = np.clip(null, 1e-4, 1 - 1e-4).astype(np.float32)
         self._rng = rng
         self.tree = ItemTree.from_vectors(
             average_with_neighbours(vectors),
@@ -120,12 +114,9 @@ class GroupScan:
         ).T
 
     def _null_labels(self, n: int) -> NDArray[np.float32]:
-        """Draw labels (n_items, n) by the null probabilities, with the benchmark's size."""
-        labels = np.empty((len(self._own), n), dtype=np.float32)
-        for stratum in self._strata:
-            observed = np.repeat(self._own[stratum, None], n, axis=1)
-            labels[stratum] = self._rng.permuted(observed, axis=0)
-        return labels
+        """Draw labels (n_items, n) by the null probabilities."""
+        draws = self._rng.random((len(self._null), n), dtype=np.float32)
+        return (draws < self._null[:, None]).astype(np.float32)
 
     def statistics(self, labels: NDArray[np.float32], free: NDArray[np.bool_]) -> Floats:
         """Return the statistic of every branch, (n_branches, m), for labels (n_items, m).
@@ -314,24 +305,6 @@ class GroupScan:
             self._own[members].sum(), len(members), self._null[members].sum() * scale
         )
         return order[: best + 1] if deviation[best] > of_branch + _MIN_IMPROVEMENT else members
-
-
-def _strata(null: Floats, n: int) -> list[NDArray[np.int64]]:
-    """Split the items by their null probability; equal probabilities stay together."""
-    order = np.argsort(null, kind="stable")
-    edges = {int(np.searchsorted(null[order], null[order[k * len(order) // n]])) for k in range(n)}
-    return [part for part in np.split(order, sorted(edges - {0})) if len(part)]
-
-
-def _calibrated(
-    null: Floats, own: NDArray[np.float32], strata: list[NDArray[np.int64]]
-) -> NDArray[np.float32]:
-    """Scale the probabilities of every stratum to the benchmark items that it has."""
-    calibrated = np.empty(len(null), dtype=np.float32)
-    for stratum in strata:
-        expected = float(null[stratum].sum())
-        calibrated[stratum] = null[stratum] * (float(own[stratum].sum()) / max(expected, 1e-12))
-    return np.clip(calibrated, 1e-4, 1 - 1e-4)
 
 
 def signed_root(count: ArrayLike, size: ArrayLike, expected: ArrayLike) -> Floats:
