@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -52,14 +53,16 @@ class GroupNeeds:
         wanted: list[int] = []
         certain: list[bool] = []
         for group in groups.groups:
-            if group.parent is not None or not group.n_wanted:
+            # What the extended benchmark would hold, not the present one.
+            lacking = math.ceil(group.share * (groups.n_items + n) - group.count)
+            if group.parent is not None or lacking <= 0:
                 continue
             odds = 1 - group.p_value if group.status is GroupStatus.SUSPECTED else 1.0
             rows = np.asarray(group.pool_rows, dtype=np.int64)
             rows = rows[group_of[rows] < 0]
             factor[rows] *= (1 + odds * group.statistic) ** _POWER
             group_of[rows] = len(wanted)
-            wanted.append(group.n_wanted)
+            wanted.append(lacking)
             certain.append(group.is_gap)
         counts = np.asarray(wanted, dtype=np.int64)
         if counts.sum() > n:

@@ -58,9 +58,9 @@ def test_a_budget_is_shared_in_proportion(own: SubjectSet, pool: SubjectSet) -> 
     groups = groups_of(own, pool)
     needs = GroupNeeds.of(groups, n=10)
     assert 10 <= needs.wanted.sum() <= 10 + len(needs.wanted)
-    assert GroupNeeds.of(groups, n=1000).wanted.sum() == sum(
-        group.n_wanted for group in groups.groups if group.parent is None
-    )
+    # With room for all, each group gets its share of the extended benchmark.
+    for wanted, group in zip(GroupNeeds.of(groups, n=100).wanted, groups.gaps, strict=False):
+        assert abs(wanted - group.share * (groups.n_items + 100)) <= 1
 
 
 def test_items_off_the_scope_are_left_out(pool: SubjectSet) -> None:
