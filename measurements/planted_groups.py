@@ -39,11 +39,14 @@ from benchdesign.coverage.coverage import measure_coverage
 from benchdesign.coverage.find_gaps import find_gaps
 from benchdesign.coverage.groups.find_groups import find_gap_groups
 from benchdesign.coverage.groups.gap_group import GapGroup, GapGroups
+from benchdesign.coverage.groups.judgements import ItemJudgements
 from benchdesign.coverage.reference import Reference
 from benchdesign.selection.additions import plan_additions
 
 FIRST_SEED = 1000
 N_TOP = 50
+N_JUDGED, ITEMS_JUDGED = 5, 30
+"""Groups judged, and items of each that a judgement covers, as in the interface."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,20 +77,48 @@ class Outcome:
     seconds: float
 
 
-def measure(
-    draw: GroupDraw, dictionary: Dictionary, queries: NDArray[np.float64] | None
-) -> Outcome:
-    """Search one draw for groups and propose items."""
-    start = time.perf_counter()
-    groups = find_gap_groups(
+def search(
+    draw: GroupDraw,
+    dictionary: Dictionary,
+    queries: NDArray[np.float64] | None,
+    judgements: ItemJudgements | None = None,
+) -> GapGroups:
+    """Search one draw for groups."""
+    return find_gap_groups(
         draw.benchmark_map,
         draw.pool_map,
         dictionary,
         benchmark_items=draw.benchmark,
         pool_items=draw.pool,
         queries=queries,
+        judgements=judgements,
         rng=np.random.default_rng(0),
     )
+
+
+def judge(draw: GroupDraw, groups: GapGroups) -> ItemJudgements:
+    """Judge the first five groups shown by the domain that most of their items belong to."""
+    meant: list[int] = []
+    not_meant: list[int] = []
+    for group in [group for group in groups.groups if group.parent is None][:N_JUDGED]:
+        rows = list(group.pool_rows[:ITEMS_JUDGED])
+        is_meant = float(draw.in_domain[list(group.pool_rows)].mean()) > 0.5
+        (meant if is_meant else not_meant).extend(rows)
+    return ItemJudgements(tuple(sorted(meant)), tuple(sorted(not_meant)))
+
+
+def measure(
+    draw: GroupDraw,
+    dictionary: Dictionary,
+    queries: NDArray[np.float64] | None,
+    *,
+    is_judged: bool = False,
+) -> Outcome:
+    """Search one draw for groups, after five judgements if asked for, and propose items."""
+    start = time.perf_counter()
+    groups = search(draw, dictionary, queries)
+    if is_judged:
+        groups = search(draw, dictionary, queries, judge(draw, groups))
     seconds = time.perf_counter() - start
     is_hit = draw.is_removed
     shown = [group for group in groups.groups if group.parent is None]
@@ -177,9 +208,16 @@ def main() -> None:
             if chosen.sets and name not in chosen.sets:
                 continue
             queries = np.asarray(mapper.embed([sentence]), dtype=np.float64)
-            for label, given in ((name, None), (f"{name}, with a sentence", queries)):
+            for label, given, is_judged in (
+                (name, None, False),
+                (f"{name}, with a sentence", queries, False),
+                (f"{name}, with a sentence and five judgements", queries, True),
+            ):
                 draws = [draw_open(sets["many"], name, seed) for seed in seeds]
-                print_row(label, [measure(draw, mapper.dictionary, given) for draw in draws])
+                outcomes = [
+                    measure(draw, mapper.dictionary, given, is_judged=is_judged) for draw in draws
+                ]
+                print_row(label, outcomes)
         return
     for name, item_set in sets.items():
         if chosen.sets and name not in chosen.sets:

@@ -53,6 +53,9 @@ class GroupDraw:
     in_domain: NDArray[np.bool_]
     """(n_pool,)"""
 
+    pool_labels: NDArray[np.object_]
+    """(n_pool,)"""
+
 
 def load_group_sets(mapper: Mapper, cache: Path) -> dict[str, MappedSet]:
     """Read and map all categorised sets, and `many`: those of the pool together."""
@@ -127,6 +130,7 @@ def _draw(
         item_set.map.take(pool),
         np.isin(labels, list(removed)),
         np.asarray([label.startswith(prefix) for label in labels]),
+        labels,
     )
 
 

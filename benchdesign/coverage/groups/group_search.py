@@ -23,6 +23,9 @@ from benchdesign.foundation.item_tree import ItemTree, average_with_neighbours
 
 __all__ = ["FoundGroup", "GroupScan", "ScanLimits"]
 
+_NOISE, _MIN_SUSPECTED = 0.9, 3
+"""Odds from which a suspicion is noise, and how many are shown nevertheless."""
+
 _MIN_PART_ITEMS = 10
 _MAX_PARTS = 4
 _REST_FRACTION = 0.5
@@ -200,7 +203,9 @@ class GroupScan:
         taken = ~free
         groups: list[FoundGroup] = []
         for branch in np.argsort(-observed, kind="stable").tolist():
-            if len(groups) == self.limits.max_suspected or observed[branch] < 1.0:
+            odds = _p_value(extremes, observed[branch])
+            is_noise = odds > _NOISE and len(groups) >= _MIN_SUSPECTED
+            if len(groups) == self.limits.max_suspected or observed[branch] < 1.0 or is_noise:
                 break
             members = self.tree.members(branch)
             if taken[members].mean() > 0.1:
@@ -211,7 +216,7 @@ class GroupScan:
                     FoundGroup(
                         tuple(np.sort(members).tolist()),
                         float(observed[branch]),
-                        _p_value(extremes, observed[branch]),
+                        odds,
                         False,
                     )
                 )
