@@ -109,7 +109,7 @@ def find_gap_groups(
         own,
         pool,
         relevance * pool_fit * pool_part,
-        measured.pool,
+        relevance,
     )
     reference = GroupReference(
         "pool",
