@@ -112,7 +112,7 @@ def measure_item_relevance(
         score = score - _REJECTION * _excess(_nearness(pool_centred, rejected), nearness) / spread
         excess = _excess(_nearness(own_centred, rejected), own_nearness)
         own_score = own_score - _REJECTION * excess / spread
-    relevance = _share_farther(score, own_score)
+    relevance = np.minimum(_share_farther(score, own_score), _in_domain_share(score, own_score))
     own_relevance = _share_farther(own_score, own_score)
     relevance[list(meant)] = 1.0
     relevance[list(not_meant)] = 0.0
@@ -187,6 +187,31 @@ def _nearest(vectors: Floats, anchors: NDArray[np.float32]) -> NDArray[np.int64]
 def _standardized(values: Floats, own_values: Floats) -> tuple[Floats, Floats]:
     centre, spread = float(np.median(own_values)), float(own_values.std()) or 1.0
     return (values - centre) / spread, (own_values - centre) / spread
+
+
+def _in_domain_share(score: Floats, own_score: Floats) -> Floats:
+    """Return the share of the pool items of each score that are of the benchmark's domain, (n,).
+
+    The more of a pool is of other subjects, the more of its items look like the benchmark's by
+    chance. With f the density of scores and w the share of the pool that is of the domain, the
+    share at a score is w f_own / f_pool, fitted as rising (isotonic regression). Half of the
+    domain's items score above the median of the own items, which gives w.
+    """
+    from sklearn.isotonic import IsotonicRegression
+
+    share = min(2 * float((score >= np.median(own_score)).mean()), 1.0)
+    weight = share * len(score) / max(len(own_score), 1)
+    if weight <= 0:
+        return np.zeros(len(score))
+    is_own = np.repeat([1.0, 0.0], [len(own_score), len(score)])
+    weights = np.where(is_own > 0, weight, 1.0)
+    fitted = IsotonicRegression(y_min=0.0, y_max=1.0, out_of_bounds="clip").fit(
+        np.concatenate([own_score, score]), is_own, sample_weight=weights
+    )
+    chance = np.clip(fitted.predict(score), 0.0, 1.0)
+    ratio: Floats = chance / np.maximum(1.0 - chance, 1e-6)
+    # The root: what is missing lies farther out than what the benchmark has.
+    return np.sqrt(np.minimum(ratio, 1.0))
 
 
 def _share_farther(score: Floats, own_score: Floats) -> Floats:
