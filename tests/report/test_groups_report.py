@@ -7,7 +7,6 @@ from dataclasses import replace
 from html import unescape
 from typing import Any
 
-import numpy as np
 import pytest
 
 from benchdesign.coverage.groups.gap_group import (
@@ -15,7 +14,6 @@ from benchdesign.coverage.groups.gap_group import (
     GapGroup,
     GapGroups,
     GroupPower,
-    GroupReference,
     GroupStatus,
 )
 from benchdesign.report.collect_coverage import collect_report
@@ -23,48 +21,36 @@ from benchdesign.report.coverage_report import render_html, render_markdown
 from benchdesign.revision.choice import Choice
 from benchdesign.revision.plan import plan_revision
 from benchdesign.workspace.analysis import Analysis
+from tests.group_builders import make_group, make_groups
 from tests.report.test_coverage_report import HOSTILE, Page, analyse_hole, report_of
 
 ICE_ROWS = tuple(range(160, 200))
 """Rows of the pool whose items ask about the subject that the benchmark lacks."""
 
 
-def make_group(**values: Any) -> GapGroup:
+def ice_group(name: str = "ice and glaciers", **changes: Any) -> GapGroup:
     """A group of the pool's items about glaciers, of which the benchmark has none."""
-    group = GapGroup(
-        id="ice",
-        name="ice and glaciers",
-        status=GroupStatus.MISSING,
-        parent=None,
-        expected=12.04,
-        count=0,
-        share=0.2,
-        lift=-2.8,
-        lift_low=-20.0,
-        lift_high=-3.0,
-        p_value=0.005,
-        relevance=0.93,
-        pool_rows=ICE_ROWS,
-        own_rows=(),
-        typical=(160, 161),
-        nearest_own=(3,),
-        concepts=(ConceptShare(0, "frozen water", 0.75, 0.02),),
-        words=("glacier", "snow"),
-    )
-    return replace(group, **values)
+    values: dict[str, Any] = {
+        "id": "ice",
+        "expected": 12.04,
+        "share": 0.2,
+        "lift": -2.8,
+        "lift_low": -20.0,
+        "lift_high": -3.0,
+        "p_value": 0.005,
+        "relevance": 0.93,
+        "pool_rows": ICE_ROWS,
+        "typical": (160, 161),
+        "nearest_own": (3,),
+        "concepts": (ConceptShare(0, "frozen water", 0.75, 0.02),),
+        "words": ("glacier", "snow"),
+    }
+    return make_group(name, **{**values, **changes})
 
 
-def make_groups(*groups: GapGroup, **values: Any) -> GapGroups:
-    made = GapGroups(
-        groups=groups,
-        over=(),
-        out_of_scope=(),
-        power=GroupPower(0.04, 0.8, 0.03),
-        reference=GroupReference("pool", 200, 200, 200, "any"),
-        relevance=np.ones(200, dtype=np.float32),
-        n_items=60,
-    )
-    return replace(made, **values)
+def groups_of(*groups: GapGroup, **changes: Any) -> GapGroups:
+    """Those groups, found against the pool of 200 items."""
+    return make_groups(*groups, n_pool=200, **{"n_items": 60, **changes})
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +83,7 @@ def test_report_of_an_analysis_without_groups_does_not_mention_them(plain: Analy
 
 def test_verdict_power_reference_warning_and_next_step_come_first(plain: Analysis) -> None:
     warning = "9 of 10 pool items are short."
-    html, text, markdown = page_of(plain, make_groups(make_group(), warnings=(warning,)))
+    html, text, markdown = page_of(plain, groups_of(ice_group(), warnings=(warning,)))
     first = text[: text.index("Closed by what was added")]
     for said in (
         "Rarely asks about ice and glaciers (0 of 12 expected).",
@@ -117,7 +103,7 @@ def test_group_is_closed_only_when_its_items_reach_what_is_expected(plain: Analy
     n_added = len(plain.proposals)
     assert n_added >= 3
     for expected, is_closed in ((float(n_added), True), (n_added + 0.2, False)):
-        analysis = replace(plain, groups=make_groups(make_group(expected=expected)))
+        analysis = replace(plain, groups=groups_of(ice_group(expected=expected)))
         report = report_of(analysis)
         assert report.groups is not None
         (line,) = report.groups.lacking
@@ -133,7 +119,7 @@ def test_group_is_closed_only_when_its_items_reach_what_is_expected(plain: Analy
 def test_only_additions_from_its_pool_rows_count_for_a_group(plain: Analysis) -> None:
     row_of = {item.id: row for row, item in enumerate(plain.pool.items)}  # type: ignore[union-attr]
     chosen = row_of[plain.proposals[0].id]
-    report = report_of(replace(plain, groups=make_groups(make_group(pool_rows=(chosen,)))))
+    report = report_of(replace(plain, groups=groups_of(ice_group(pool_rows=(chosen,)))))
     assert report.groups is not None
     (line,) = report.groups.lacking
     assert [one.pool_id for one in line.added] == [plain.proposals[0].id]
@@ -143,8 +129,8 @@ def test_only_additions_from_its_pool_rows_count_for_a_group(plain: Analysis) ->
 
 
 def test_removed_items_of_a_group_are_taken_off_what_it_had(plain: Analysis) -> None:
-    group = make_group(status=GroupStatus.UNDER, count=2, own_rows=(3, 4), expected=2.0)
-    analysis = replace(plain, groups=make_groups(group))
+    group = ice_group(status=GroupStatus.UNDER, count=2, own_rows=(3, 4), expected=2.0)
+    analysis = replace(plain, groups=groups_of(group))
     choice = Choice(added=(), removed=("b3",), made_by="decisions")
     report = collect_report(analysis, plan_revision(analysis, choice))
     assert report.groups is not None
@@ -155,12 +141,12 @@ def test_removed_items_of_a_group_are_taken_off_what_it_had(plain: Analysis) -> 
 
 
 def test_part_stands_inside_its_whole_and_is_not_counted(plain: Analysis) -> None:
-    part = make_group(id="part", name="ice cores", parent="ice", expected=3.0)
+    part = ice_group(id="part", name="ice cores", parent="ice", expected=3.0)
     # A part of the same pool items as its whole has the id of the whole.
-    same = make_group(name="the same again", parent="ice")
-    alone = report_of(replace(plain, groups=make_groups(make_group(), same)))
+    same = ice_group(name="the same again", parent="ice")
+    alone = report_of(replace(plain, groups=groups_of(ice_group(), same)))
     assert alone.added[0].groups == ("ice and glaciers",)
-    report = report_of(replace(plain, groups=make_groups(make_group(), part, same)))
+    report = report_of(replace(plain, groups=groups_of(ice_group(), part, same)))
     assert report.groups is not None
     (line,) = report.groups.lacking
     assert [one.name for one in line.parts] == ["ice cores"]
@@ -171,10 +157,10 @@ def test_part_stands_inside_its_whole_and_is_not_counted(plain: Analysis) -> Non
 
 
 def test_suspicions_stand_apart_with_their_odds(plain: Analysis) -> None:
-    suspicion = make_group(
+    suspicion = ice_group(
         id="s", name="perhaps rivers", status=GroupStatus.SUSPECTED, p_value=0.37, pool_rows=(1,)
     )
-    html, text, markdown = page_of(plain, make_groups(make_group(), suspicion))
+    html, text, markdown = page_of(plain, groups_of(ice_group(), suspicion))
     assert "by chance in 4 of 10 runs" in text
     missing, suspected = html.index('id="missing"'), html.index('id="suspected"')
     assert missing < html.index("ice and glaciers</h4>") < suspected
@@ -186,9 +172,7 @@ def test_suspicions_stand_apart_with_their_odds(plain: Analysis) -> None:
 
 
 def test_evidence_of_a_group_is_shown_with_shares_items_and_plain_ratio(plain: Analysis) -> None:
-    _, text, markdown = page_of(
-        plain, make_groups(make_group(count=3, lift_low=-3.0, lift_high=-1.0))
-    )
+    _, text, markdown = page_of(plain, groups_of(ice_group(count=3, lift_low=-3.0, lift_high=-1.0)))
     assert "0.25 times what is expected (0.12 to 0.50)" in text
     assert "frozen water 75% 2%" in text
     for said in ("glacier, snow", "frozen water", "Which glacier is number 0 on this list?"):
@@ -202,10 +186,10 @@ def test_evidence_of_a_group_is_shown_with_shares_items_and_plain_ratio(plain: A
 def test_groups_with_too_many_items_and_out_of_scope_have_their_own_sections(
     plain: Analysis,
 ) -> None:
-    over = make_group(id="o", name="oceans", status=GroupStatus.OVER, count=30, expected=12.5)
-    outside = make_group(id="x", name="court cases", status=GroupStatus.SUSPECTED)
+    over = ice_group(id="o", name="oceans", status=GroupStatus.OVER, count=30, expected=12.5)
+    outside = ice_group(id="x", name="court cases", status=GroupStatus.SUSPECTED)
     html, text, markdown = page_of(
-        plain, make_groups(make_group(), over=(over,), out_of_scope=(outside,))
+        plain, groups_of(ice_group(), over=(over,), out_of_scope=(outside,))
     )
     assert "12.5" in text[text.index("oceans") :]
     assert html.index('id="over"') < html.index('id="outside"') < html.index('id="glance"')
@@ -215,7 +199,7 @@ def test_groups_with_too_many_items_and_out_of_scope_have_their_own_sections(
 
 def test_could_not_tell_is_the_headline_and_nothing_reads_as_a_pass(plain: Analysis) -> None:
     why = "12 items are too few to judge groups; at least 20 are needed."
-    unknown = make_groups(could_not_tell=why, power=GroupPower(None, 0.8))
+    unknown = groups_of(could_not_tell=why, power=GroupPower(None, 0.8))
     _, text, markdown = page_of(plain, unknown)
     for said in (text, markdown):
         assert f"Could not tell what is missing. {why}" in said
@@ -233,10 +217,10 @@ def test_could_not_tell_is_the_headline_and_nothing_reads_as_a_pass(plain: Analy
 
 
 def test_nothing_found_where_nothing_could_be_found_is_no_pass(plain: Analysis) -> None:
-    _, text, markdown = page_of(plain, make_groups(power=GroupPower(None, 0.8)))
+    _, text, markdown = page_of(plain, groups_of(power=GroupPower(None, 0.8)))
     assert "Groups that lack items could not tell" in text
     assert "| Groups that lack items | could not tell |" in markdown
-    _, text, markdown = page_of(plain, make_groups())
+    _, text, markdown = page_of(plain, groups_of())
     assert "Groups that lack items 0" in text
     assert "| Groups that lack items | 0 |" in markdown
 
@@ -252,7 +236,7 @@ def test_markdown_carries_prompt_choices_and_key_of_what_was_added(plain: Analys
     pool = replace(plain.pool, items=tuple(items))
     row_of = {item.id: row for row, item in enumerate(items)}
     chosen = row_of[plain.proposals[0].id]
-    groups = make_groups(make_group(pool_rows=(chosen,)))
+    groups = groups_of(ice_group(pool_rows=(chosen,)))
     markdown = render_markdown(report_of(replace(plain, pool=pool, groups=groups)))
     inside = markdown.index("### Added to ice and glaciers")
     outside = markdown.index("### Added to no group")
@@ -265,12 +249,12 @@ def test_markdown_carries_prompt_choices_and_key_of_what_was_added(plain: Analys
 
 
 def test_hostile_name_word_and_concept_of_a_group_stay_text(plain: Analysis) -> None:
-    group = make_group(
+    group = ice_group(
         name=HOSTILE, words=(HOSTILE,), concepts=(ConceptShare(0, HOSTILE, 0.5, 0.1),)
     )
     suspicion = replace(group, id="s", status=GroupStatus.SUSPECTED, pool_rows=(1,))
     over = replace(group, id="o", status=GroupStatus.OVER)
-    groups = make_groups(group, suspicion, over=(over,), out_of_scope=(over,), warnings=(HOSTILE,))
+    groups = groups_of(group, suspicion, over=(over,), out_of_scope=(over,), warnings=(HOSTILE,))
     html, text, markdown = page_of(plain, groups)
     page = Page(html)
     assert page.tags.count("script") == 1
@@ -286,9 +270,9 @@ def test_hostile_name_word_and_concept_of_a_group_stay_text(plain: Analysis) -> 
 
 
 def test_every_link_of_a_page_with_groups_leads_somewhere(plain: Analysis) -> None:
-    part = make_group(id="part", name="ice cores", parent="ice")
-    over = make_group(id="o", status=GroupStatus.OVER)
-    html, _, _ = page_of(plain, make_groups(make_group(), part, over=(over,), out_of_scope=(over,)))
+    part = ice_group(id="part", name="ice cores", parent="ice")
+    over = ice_group(id="o", status=GroupStatus.OVER)
+    html, _, _ = page_of(plain, groups_of(ice_group(), part, over=(over,), out_of_scope=(over,)))
     page = Page(html)
     ids = [value for _, name, value in page.attributes if name == "id"]
     assert len(ids) == len(set(ids))

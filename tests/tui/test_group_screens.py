@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 from textual.widgets import Input
 
-from benchdesign.coverage.groups.gap_group import GapGroups, GroupStatus
+from benchdesign.coverage.groups.gap_group import (
+    ConceptShare,
+    GapGroup,
+    GapGroups,
+    GroupReference,
+    GroupStatus,
+)
 from benchdesign.tui.screens.list_screen import ListScreen
 from benchdesign.tui.widgets.detail import Detail
 from benchdesign.workspace.decisions import Subject, Verdict
 from benchdesign.workspace.workspace import Workspace
-from tests.gap_groups import make_group, make_groups
+from tests.group_builders import make_group, make_groups
 from tests.tui.conftest import HOSTILE, Bench, until
 from tests.tui.test_screens import go, visible_text
 
@@ -17,27 +26,48 @@ N_POOL = 160
 FOXES = tuple(range(3, N_POOL, 4))
 """The pool rows about foxes, which are what the benchmark lacks."""
 
+LARGE: dict[str, Any] = {
+    "expected": 20.0,
+    "share": 0.25,
+    "p_value": 0.005,
+    "pool_rows": FOXES,
+    "typical": (3, 7),
+    "nearest_own": (0, 1),
+    "concepts": (ConceptShare(2, "fox", 0.9, 0.02),),
+}
+"""A group of a quarter of the pool."""
+
+
+def large_group(name: str, **changes: Any) -> GapGroup:
+    """A missing group of all foxes; `changes` replace its fields."""
+    return make_group(name, **{**LARGE, **changes})
+
 
 def example(name: str = "foxes") -> GapGroups:
     """A missing group with a part, a suspicion, one with too many, and one out of scope."""
-    suspected = make_group(
-        "b1", name="owls", status=GroupStatus.SUSPECTED, p_value=0.4, count=15, pool_rows=(2, 6)
-    )
     return make_groups(
-        make_group("a1", name=name, pool_rows=FOXES),
-        make_group("a2", name="young foxes", parent="a1", expected=6.0, pool_rows=FOXES[:9]),
-        suspected,
-        over=(make_group("c1", name="cats", status=GroupStatus.OVER, count=50, pool_rows=(0,)),),
+        large_group(name, id="a1"),
+        large_group("young foxes", id="a2", parent="a1", expected=6.0, pool_rows=FOXES[:9]),
+        large_group(
+            "owls",
+            id="b1",
+            status=GroupStatus.SUSPECTED,
+            p_value=0.4,
+            count=15,
+            pool_rows=(2, 6),
+        ),
+        over=(large_group("cats", id="c1", status=GroupStatus.OVER, count=50, pool_rows=(0,)),),
         out_of_scope=(
-            make_group(
-                "d1",
-                name="algebra",
+            large_group(
+                "algebra",
+                id="d1",
                 status=GroupStatus.OUT_OF_SCOPE,
                 relevance=0.03,
                 pool_rows=(1,),
             ),
         ),
-        n_pool=N_POOL,
+        reference=GroupReference("pool", N_POOL, N_POOL - 10, N_POOL, "benchmark"),
+        relevance=np.linspace(0, 1, N_POOL, dtype=np.float32),
     )
 
 
@@ -71,7 +101,7 @@ async def test_overview_leads_with_the_verdict_and_a_bar_for_each_certain_group(
 
 
 async def test_not_being_able_to_tell_leads_and_is_no_pass(bench: Bench) -> None:
-    save(bench, make_groups(n_pool=N_POOL, could_not_tell="19 items are too few."))
+    save(bench, make_groups(could_not_tell="19 items are too few."))
     async with bench.opened() as (app, pilot):
         text = " ".join(visible_text(app).split())
         assert "? Could not tell what is missing. 19 items are too few." in text
