@@ -7,7 +7,6 @@ from datetime import datetime
 
 __all__ = [
     "chance",
-    "chance_words",
     "decimals",
     "duration",
     "elapsed",
@@ -89,17 +88,6 @@ def multiple(ratio: float) -> str:
     return f"{ratio:.2f}" if ratio < 1 else f"{ratio:.1f}"
 
 
-def chance_words(p_value: float) -> str:
-    """Return how often chance alone does something: 4 of 10 runs, fewer than 1 of 100 runs."""
-    if math.isnan(p_value):
-        return "an unknown share of runs"
-    if p_value < 0.01:
-        return "fewer than 1 of 100 runs"
-    if p_value < 0.095:
-        return f"{100 * p_value:.0f} of 100 runs"
-    return f"{10 * p_value:.0f} of 10 runs"
-
-
 def round_times(ratio: float) -> str:
     """Return a ratio with two significant digits, for an axis: 0.25×, 4×."""
     return f"{ratio:.2g}×"
@@ -116,11 +104,13 @@ def plural(n: int, singular: str, plural: str | None = None) -> str:
 
 
 def chance(p_value: float) -> str:
-    """Return a probability as runs of many: 4 of 10, 1 of 200."""
+    """Return a probability as runs of many, to precede the word `runs`: 4 of 10, 7 of 100."""
     if math.isnan(p_value):
         return "–"
     if p_value >= 0.095:
-        return f"{min(round(10 * p_value), 10)} of 10"
+        return f"{10 * p_value:.0f} of 10"
+    if p_value >= 0.01:
+        return f"{100 * p_value:.0f} of 100"
     return f"1 of {round(1 / max(p_value, 1e-6)):,}"
 
 

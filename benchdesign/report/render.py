@@ -24,7 +24,7 @@ from markupsafe import Markup
 from benchdesign.coverage.gaps import round_up_items
 from benchdesign.errors import PackagingError
 from benchdesign.foundation.number_words import (
-    chance_words,
+    chance,
     multiple,
     noun,
     percent,
@@ -99,7 +99,7 @@ def _environment(*, is_html: bool) -> Environment:
         percent=percent,
         times=times,
         multiple=multiple,
-        chance=chance_words,
+        chance=chance,
         lines=_markdown_lines,
         plural=_plural,
         q=_q_value,

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from benchdesign.cli.actions.group_summary import chance_words
 from benchdesign.coverage.groups.gap_group import GapGroups, GroupStatus
 from benchdesign.workspace.decisions import Subject, Verdict
 from benchdesign.workspace.workspace import Workspace
@@ -226,16 +225,3 @@ def test_suspicions_stand_apart_with_their_odds_and_names_are_never_interpreted(
     assert "\x1b" not in out
     assert "\x07" not in out
     assert out.splitlines()[0].endswith("(0 of 2 expected).")
-
-
-@pytest.mark.parametrize(
-    ("p_value", "words"),
-    [
-        (0.4, "by chance in 4 of 10 runs"),
-        (0.07, "by chance in 7 of 100 runs"),
-        (0.001, "by chance in 1 of 100 runs"),
-        (0.97, "by chance in nearly every run"),
-    ],
-)
-def test_odds_are_told_in_runs(p_value: float, words: str) -> None:
-    assert chance_words(p_value) == words

@@ -8,7 +8,7 @@ from datetime import datetime
 import pytest
 
 from benchdesign.foundation.number_words import (
-    chance_words,
+    chance,
     decimals,
     duration,
     elapsed,
@@ -100,17 +100,18 @@ def test_a_time_has_its_date_unless_it_is_today() -> None:
 @pytest.mark.parametrize(
     ("p_value", "words"),
     [
-        (0.005, "fewer than 1 of 100 runs"),
-        (0.01, "1 of 100 runs"),
-        (0.0949, "9 of 100 runs"),
-        (0.095, "1 of 10 runs"),
-        (0.37, "4 of 10 runs"),
-        (1.0, "10 of 10 runs"),
-        (math.nan, "an unknown share of runs"),
+        (0.005, "1 of 200"),
+        (0.01, "1 of 100"),
+        (0.0949, "9 of 100"),
+        (0.095, "1 of 10"),
+        (0.07, "7 of 100"),
+        (0.37, "4 of 10"),
+        (1.0, "10 of 10"),
+        (math.nan, "–"),
     ],
 )
 def test_chance_is_counted_in_runs(p_value: float, words: str) -> None:
-    assert chance_words(p_value) == words
+    assert chance(p_value) == words
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ from benchdesign.coverage.groups.verdict import (
     reference_sentence,
     verdict_sentence,
 )
-from benchdesign.foundation.number_words import plural
+from benchdesign.foundation.number_words import chance, plural
 from benchdesign.foundation.text import display
 from benchdesign.revision.group_counts import count_groups, distinct_groups
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from benchdesign.coverage.groups.gap_group import GapGroup, GapGroups
     from benchdesign.revision.group_counts import GroupCount
 
-__all__ = ["chance_words", "print_group_head", "print_groups", "print_next_run"]
+__all__ = ["print_group_head", "print_groups", "print_next_run"]
 
 _NAME_CELLS = 48
 _MAX_OVER_NAMED = 3
@@ -80,14 +80,6 @@ def print_next_run(groups: GapGroups, benchmark: str, pool: str | None) -> None:
         )
 
 
-def chance_words(p_value: float) -> str:
-    """Return how often chance alone does as much: by chance in 4 of 10 runs."""
-    if p_value >= 0.95:
-        return "by chance in nearly every run"
-    base = 10 if p_value >= 0.095 else 100
-    return f"by chance in {max(round(p_value * base), 1)} of {base} runs"
-
-
 def _print_rest(n_more: int) -> None:
     if n_more > 0:
         print_lines(f"  {plural(n_more, 'more group', 'more groups')} with --json")
@@ -112,5 +104,7 @@ def _print_table(
         row += [f"{count.before:,}", f"{count.expected:,.1f}"]
         if has_after:
             row += [f"{count.after:,}", f"{count.n_wanted:,}" if count.n_wanted else "-"]
-        rows.append([*row, chance_words(group.p_value) if has_odds else group.status.value])
+        rows.append(
+            [*row, f"by chance in {chance(group.p_value)} runs" if has_odds else group.status.value]
+        )
     print_table(head, rows, right=right)
