@@ -55,10 +55,10 @@ _MAX_CATEGORIES = 30
 def added_lines(analysis: Analysis, revision: Revision) -> tuple[AddedLine, ...]:
     """Return the added items, as many as the report lists."""
     listed = revision.added[:_MAX_ADDED]
-    names = names_of_groups(analysis, [addition.item.id for addition in listed])
+    names = names_of_groups(analysis, [addition.pool_row for addition in listed])
     return tuple(
-        _added_line(analysis, revision, addition, place, groups)
-        for place, (addition, groups) in enumerate(zip(listed, names, strict=True))
+        _added_line(analysis, revision, addition, place, group)
+        for place, (addition, group) in enumerate(zip(listed, names, strict=True))
     )
 
 
@@ -67,7 +67,7 @@ def _added_line(
     revision: Revision,
     addition: Addition,
     place: int,
-    groups: tuple[str, ...],
+    group: str | None,
 ) -> AddedLine:
     concept_map, row = revision.concept_map, len(revision.kept_rows) + place
     is_gap = analysis.gaps.is_gap
@@ -123,7 +123,7 @@ def _added_line(
         place=place + 1,
         prompt=addition.item.prompt,
         choices=addition.item.choices,
-        groups=groups,
+        group=group,
     )
 
 

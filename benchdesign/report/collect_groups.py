@@ -15,6 +15,7 @@ from benchdesign.coverage.groups.verdict import (
 from benchdesign.report.charts import fill_bar
 from benchdesign.report.groups_data import GroupLine, GroupsSection
 from benchdesign.report.item_lines import AddedLine, Snippet
+from benchdesign.revision.group_counts import count_group, innermost_group
 from benchdesign.workspace.analysis import Analysis
 
 if TYPE_CHECKING:
@@ -28,26 +29,10 @@ _SNIPPET_LENGTH = 240
 _MAX_NAMED = 3
 
 
-def names_of_groups(analysis: Analysis, pool_ids: Sequence[str]) -> list[tuple[str, ...]]:
-    """Return for each pool item the groups that it is in and that lack items, or may.
-
-    A group is left out where the item is in a narrower one of it too.
-    """
-    if analysis.groups is None or analysis.pool is None:
-        return [()] * len(pool_ids)
-    row_of = {item.id: row for row, item in enumerate(analysis.pool.items)}
-    # A part that holds all pool items of its whole has the id of the whole, and is not listed.
-    members = [
-        (group, frozenset(group.pool_rows))
-        for group in analysis.groups.groups
-        if group.parent != group.id
-    ]
-    names = []
-    for pool_id in pool_ids:
-        groups = [group for group, rows in members if row_of.get(pool_id) in rows]
-        wholes = {group.parent for group in groups}
-        names.append(tuple(group.name for group in groups if group.id not in wholes))
-    return names
+def names_of_groups(analysis: Analysis, pool_rows: Sequence[int]) -> list[str | None]:
+    """Return for each pool row the narrowest group that lacks items, or may; None without one."""
+    found = [innermost_group(analysis.groups, row) for row in pool_rows]
+    return [None if group is None else group.name for group in found]
 
 
 def groups_section(
@@ -62,7 +47,6 @@ def groups_section(
         return None
     collector = _Collector(analysis, revision, added)
     lacking = tuple(collector.line(group) for group in groups.gaps)
-    in_groups = {row for group in groups.groups for row in group.pool_rows}
     is_blind = not groups.groups and groups.power.smallest_share is None
     could_tell = groups.could_not_tell is None
     return GroupsSection(
@@ -78,8 +62,8 @@ def groups_section(
         suspected=tuple(collector.line(group) for group in groups.suspected),
         over=tuple(collector.line(group) for group in groups.over),
         out_of_scope=tuple(collector.line(group) for group in groups.out_of_scope),
-        ungrouped=collector.listed_outside(in_groups),
-        n_ungrouped=sum(row not in in_groups for row in collector.added_rows),
+        ungrouped=collector.listed_outside(),
+        n_ungrouped=sum(innermost_group(groups, row) is None for row in collector.added_rows),
         n_items=groups.n_items,
     )
 
@@ -91,26 +75,19 @@ class _Collector:
         self._analysis = analysis
         self._groups = analysis.groups
         self._listed = added
-        pool_items = () if analysis.pool is None else analysis.pool.items
-        row_of = {item.id: row for row, item in enumerate(pool_items)}
-        self.added_rows = [row_of[addition.item.id] for addition in revision.added]
+        self.added_rows = [addition.pool_row for addition in revision.added]
         self._removed_rows = {removal.row for removal in revision.removed}
 
     def line(self, group: GapGroup, *, wholes: frozenset[str] = frozenset()) -> GroupLine:
         """Return one group with the parts of it that are lacking for certain."""
-        rows = frozenset(group.pool_rows)
-        n_added = sum(row in rows for row in self.added_rows)
-        n_removed = len(self._removed_rows.intersection(group.own_rows))
+        count = count_group(group, added=self.added_rows, removed=self._removed_rows)
         pool = self._analysis.pool
         wholes = wholes | {group.id}
         parts = () if self._groups is None else self._groups.parts_of(group)
         return GroupLine(
             name=group.name,
             status=group.status,
-            count=group.count,
-            expected=group.expected,
-            n_added=n_added,
-            n_removed=n_removed,
+            count=count,
             # The plain ratio, which agrees with the counts beside it; the lift is shrunk.
             ratio=group.count / group.expected if group.expected > 0 else math.nan,
             ratio_low=2.0**group.lift_low,
@@ -123,8 +100,8 @@ class _Collector:
             concepts=group.concepts,
             typical=() if pool is None else _snippets("pool", pool, group.typical),
             nearest=_snippets("benchmark", self._analysis.benchmark, group.nearest_own),
-            added=self._listed_in(rows),
-            bar=fill_bar(group.count - n_removed, n_added, group.expected),
+            added=self._listed_in(frozenset(group.pool_rows)),
+            bar=fill_bar(count.before - count.n_removed, count.n_added, count.expected),
             parts=tuple(
                 self.line(part, wholes=wholes)
                 for part in parts
@@ -132,12 +109,12 @@ class _Collector:
             ),
         )
 
-    def listed_outside(self, rows: set[int]) -> tuple[AddedLine, ...]:
-        """Return the listed added items whose pool row is not among `rows`."""
+    def listed_outside(self) -> tuple[AddedLine, ...]:
+        """Return the listed added items that are in no group that lacks items, or may."""
         return tuple(
             line
             for line, row in zip(self._listed, self.added_rows, strict=False)
-            if row not in rows
+            if innermost_group(self._groups, row) is None
         )
 
     def _listed_in(self, rows: frozenset[int]) -> tuple[AddedLine, ...]:
@@ -163,8 +140,8 @@ def _next_step(
             "Remove this obstacle and run again; "
             "until then nothing below says that the benchmark is complete."
         )
-    lines = [line for line in lacking if not line.is_closed]
-    named = [f"{line.name} ({math.ceil(line.short - 1e-9)} more)" for line in lines[:_MAX_NAMED]]
+    lines = [line for line in lacking if not line.count.is_closed]
+    named = [f"{line.name} ({line.count.n_wanted} more)" for line in lines[:_MAX_NAMED]]
     n_others = len(lines) - len(named)
     listed = "; ".join(named) + (f"; and {n_others} more groups" if n_others > 1 else "")
     listed += "; and 1 more group" if n_others == 1 else ""

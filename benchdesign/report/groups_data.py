@@ -9,10 +9,9 @@ if TYPE_CHECKING:
     from benchdesign.coverage.groups.gap_group import ConceptShare, GroupStatus
     from benchdesign.report.charts import FilledBar
     from benchdesign.report.item_lines import AddedLine, Snippet
+    from benchdesign.revision.group_counts import GroupCount
 
 __all__ = ["GroupLine", "GroupsSection"]
-
-_TOLERANCE = 1e-9
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,16 +20,9 @@ class GroupLine:
 
     name: str
     status: GroupStatus
-    count: int
-    """Benchmark items in the group before the revision."""
-
-    expected: float
-    """Items expected in the benchmark as it was before the revision."""
-
-    n_added: int
-    n_removed: int
+    count: GroupCount
     ratio: float
-    """Count divided by expected; NaN if nothing is expected."""
+    """Count before the revision divided by expected; NaN if nothing is expected."""
 
     ratio_low: float
     ratio_high: float
@@ -48,21 +40,6 @@ class GroupLine:
     bar: FilledBar
     parts: tuple[GroupLine, ...] = ()
     """Narrower groups inside it that are lacking for certain."""
-
-    @property
-    def count_after(self) -> int:
-        """Items in the group after the revision."""
-        return self.count - self.n_removed + self.n_added
-
-    @property
-    def short(self) -> float:
-        """Items that are still lacking after the revision; 0 if the group is closed."""
-        return 0.0 if self.is_closed else self.expected - self.count_after
-
-    @property
-    def is_closed(self) -> bool:
-        """Whether the revision has as many items of the group as were expected."""
-        return self.count_after >= self.expected - _TOLERANCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,4 +77,4 @@ class GroupsSection:
     @property
     def n_closed(self) -> int:
         """Number of lacking groups that the revision closes."""
-        return sum(line.is_closed for line in self.lacking)
+        return sum(line.count.is_closed for line in self.lacking)

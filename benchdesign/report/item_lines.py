@@ -65,5 +65,5 @@ class AddedLine:
 
     prompt: str
     choices: tuple[str, ...]
-    groups: tuple[str, ...]
-    """Names of the groups it is in, narrowest only; empty also if none were searched for."""
+    group: str | None
+    """Name of the narrowest group it is in; None also if none were searched for."""

@@ -12,7 +12,14 @@ from benchdesign.foundation.number_words import noun
 if TYPE_CHECKING:
     from benchdesign.coverage.groups.gap_group import GapGroup, GapGroups
 
-__all__ = ["GroupCount", "closed_sentence", "count_groups", "distinct_groups", "innermost_group"]
+__all__ = [
+    "GroupCount",
+    "closed_sentence",
+    "count_group",
+    "count_groups",
+    "distinct_groups",
+    "innermost_group",
+]
 
 _MAX_NAMED = 4
 _ROUNDING = 1e-9
@@ -23,8 +30,25 @@ class GroupCount:
     """The items of one group before and after a revision."""
 
     before: int
-    after: int
+    n_added: int
+    n_removed: int
     expected: float
+    """Items expected in the benchmark as it was before the revision."""
+
+    @property
+    def after(self) -> int:
+        """Items in the group after the revision."""
+        return self.before + self.change
+
+    @property
+    def change(self) -> int:
+        """Items that the revision adds to the group, less those that it removes."""
+        return self.n_added - self.n_removed
+
+    @property
+    def short(self) -> float:
+        """Items still lacking after the revision, unrounded; 0 if the group is closed."""
+        return 0.0 if self.is_closed else self.expected - self.after
 
     @property
     def is_closed(self) -> bool:
@@ -37,24 +61,33 @@ class GroupCount:
         return max(math.ceil(self.expected - self.after - _ROUNDING), 0)
 
 
+def count_group(
+    group: GapGroup,
+    *,
+    added: Collection[int] = (),
+    removed: Collection[int] = (),
+) -> GroupCount:
+    """Return the counts of one group; `added` and `removed` are pool and own rows."""
+    return GroupCount(
+        before=group.count,
+        n_added=len(frozenset(added).intersection(group.pool_rows)),
+        # The count is an estimate where only a sample of the benchmark was searched.
+        n_removed=min(len(frozenset(removed).intersection(group.own_rows)), group.count),
+        expected=group.expected,
+    )
+
+
 def count_groups(
     groups: GapGroups,
     *,
     added: Collection[int] = (),
     removed: Collection[int] = (),
 ) -> Mapping[str, GroupCount]:
-    """Return the counts of every group by its id; `added` and `removed` are pool and own rows."""
+    """Return the counts of every group that is judged, by its id."""
     added, removed = frozenset(added), frozenset(removed)
     return {
-        group.id: GroupCount(
-            group.count,
-            group.count
-            + len(added.intersection(group.pool_rows))
-            # The count is an estimate where only a sample of the benchmark was searched.
-            - min(len(removed.intersection(group.own_rows)), group.count),
-            group.expected,
-        )
-        for group in (*distinct_groups(groups), *groups.over)
+        group.id: count_group(group, added=added, removed=removed)
+        for group in (*groups.over, *distinct_groups(groups))
     }
 
 

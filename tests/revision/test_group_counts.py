@@ -28,6 +28,8 @@ def test_additions_and_removals_count_in_the_groups_that_hold_them() -> None:
         "id-red fox": (0, 1),
         "id-owl": (2, 3),
     }
+    owls = count_groups(make_groups(OWL), added=[1], removed=[4, 5])["id-owl"]
+    assert (owls.n_added, owls.n_removed, owls.after, owls.short) == (1, 2, 1, 2.0)
 
 
 @pytest.mark.parametrize(

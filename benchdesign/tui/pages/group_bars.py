@@ -49,15 +49,15 @@ def _bar_line(
     bar: int,
     name_width: int,
 ) -> Content:
-    state, n_added = group_state(groups, group), session.view.n_added_to(group)
-    share = (group.count + n_added) / group.expected if group.expected else 1.0
-    added = f" +{n_added}" if n_added else ""
+    state, count = group_state(groups, group), session.view.group_count(group)
+    share = count.after / group.expected if group.expected else 1.0
+    added = f" {count.change:+,}" if count.change else ""
     before = max(_FIGURES - 6 - len(added), 1)
     return Content.assemble(
         (f"  {marks.glyph(state):<3}", marks.style(state)),
         f"{fit(group.name, name_width)} ",
         (marks.bar(share, bar), "$text-primary"),
-        (f"{group.count:>{before},}", "bold"),
+        (f"{count.before:>{before},}", "bold"),
         (added, marks.style("new")),
         (f" / {group.expected:<3,.0f}", "bold"),
     )

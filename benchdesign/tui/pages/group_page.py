@@ -144,11 +144,12 @@ def _sentence(groups: GapGroups, group: GapGroup) -> str:
 def _number_lines(session: Session, group: GapGroup) -> list[PagePart]:
     loaded = session.loaded
     assert loaded is not None
-    n_added = session.view.n_added_to(group)
-    added = f" + {n_added} accepted" if n_added else ""
-    wanted = max(group.n_wanted - n_added, 0)
+    count = session.view.group_count(group)
+    changes = f" + {count.n_added:,} accepted" if count.n_added else ""
+    changes += f" - {count.n_removed:,} dropped" if count.n_removed else ""
+    more = f"{count.n_wanted:,} more reach {count.expected:,.1f}"
     lines: list[PagePart] = [
-        field_line("have", f"{group.count:,}{added}   {wanted:,} more reach {group.expected:,.1f}"),
+        field_line("have", f"{count.before:,}{changes}   {more}"),
         field_line("relevance", f"{group.relevance:.2f}, mean of its pool items"),
         field_line("pool", plural(len(group.pool_rows), "item")),
     ]

@@ -180,10 +180,10 @@ class GroupRows(ColumnRows):
         return TableCell(texts[key]() if key in texts else "")
 
     def _added_text(self, group: GapGroup) -> str:
-        """Return the number of accepted items in a group; empty without any."""
+        """Return the change in a group's items by accepted and dropped ones; empty without any."""
         if group.id not in self._added:
-            n_added = self._session.view.n_added_to(group)
-            self._added[group.id] = f" +{n_added}" if n_added else ""
+            change = self._session.view.group_count(group).change
+            self._added[group.id] = f" {change:+,}" if change else ""
         return self._added[group.id]
 
     def _judgement(self, group: GapGroup) -> str:

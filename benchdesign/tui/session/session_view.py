@@ -6,7 +6,7 @@ arrays when it is first read.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, NamedTuple
@@ -17,13 +17,15 @@ from numpy.typing import NDArray
 from benchdesign.coverage.figures import CoverageFigures
 from benchdesign.coverage.gaps import Gaps
 from benchdesign.coverage.status import STATUSES, Status
+from benchdesign.revision.group_counts import count_group
 from benchdesign.tui.session.session_data import Loaded, PoolRows
 from benchdesign.workspace.analysis import Summary
 from benchdesign.workspace.decision_log import DecisionLog
 from benchdesign.workspace.decisions import Subject, Verdict
 
 if TYPE_CHECKING:
-    from benchdesign.coverage.groups.gap_group import GapGroup
+    from benchdesign.coverage.groups.gap_group import GapGroup, GapGroups
+    from benchdesign.revision.group_counts import GroupCount
 
 __all__ = ["SessionView", "UnfilledCounts"]
 
@@ -79,13 +81,29 @@ class SessionView:
                 counts[[gap.concept_id for gap in proposal.gaps]] += 1
         return counts
 
-    def n_added_to(self, group: GapGroup) -> int:
-        """Count the accepted additions in a group of similar items."""
-        return len(self._accepted_row_set & set(group.pool_rows)) if self.accepted_rows else 0
+    @cached_property
+    def _dropped_rows(self) -> frozenset[int]:
+        """The benchmark rows of the dropped items; while items are being read, of removals only."""
+        dropped = set(self.log.dropped)
+        if not dropped or self.loaded is None:
+            return frozenset(row.row for row in self.summary.removals if row.id in dropped)
+        items = self.loaded.analysis.benchmark.items
+        return frozenset(row for row, item in enumerate(items) if item.id in dropped)
 
     @cached_property
-    def _accepted_row_set(self) -> set[int]:
-        return set(self.accepted_rows)
+    def _accepted_row_set(self) -> frozenset[int]:
+        return frozenset(self.accepted_rows)
+
+    def group_count(self, group: GapGroup, *, more: Collection[int] = ()) -> GroupCount:
+        """Return a group's items with what is accepted and dropped, and with `more` pool rows."""
+        added = self._accepted_row_set.union(more) if more else self._accepted_row_set
+        return count_group(group, added=added, removed=self._dropped_rows)
+
+    @property
+    def n_closed_groups(self) -> int:
+        """Number of lacking groups that reach what is expected."""
+        gaps = () if self.summary.groups is None else self.summary.groups.gaps
+        return sum(self.group_count(group).is_closed for group in gaps)
 
     @cached_property
     def concept_states(self) -> Sequence[str]:
@@ -117,7 +135,12 @@ class SessionView:
 
     @cached_property
     def unfilled_counts(self) -> UnfilledCounts:
-        """Number of unfilled gaps, and how many of them the open candidates would fill."""
+        """Number of unfilled gaps, and how many of them the open candidates would fill.
+
+        Gaps are the lacking groups, or concepts in a workspace without groups.
+        """
+        if self.summary.groups is not None:
+            return self._unfilled_groups(self.summary.groups)
         gaps, ids = self.gaps, np.asarray(self.gap_ids, dtype=np.int64)
         ids = ids[gaps.count[ids] + self.added_counts[ids] < gaps.target[ids]]
         counts = gaps.count + self.added_counts
@@ -129,8 +152,18 @@ class SessionView:
                     counts[self.loaded.shown_concepts(row, in_pool=True)] += 1
         return UnfilledCounts(len(ids), int((counts[ids] >= gaps.target[ids]).sum()))
 
+    def _unfilled_groups(self, groups: GapGroups) -> UnfilledCounts:
+        still_open = [
+            proposal.row
+            for proposal in self.summary.proposals
+            if self.log.verdict(Subject.ADD, proposal.id) is Verdict.OPEN
+        ]
+        unfilled = [group for group in groups.gaps if not self.group_count(group).is_closed]
+        filled = [self.group_count(group, more=still_open).is_closed for group in unfilled]
+        return UnfilledCounts(len(unfilled), sum(filled))
+
     def n_closed(self, gap_ids: Sequence[int]) -> int:
-        """Count the gaps whose target is reached with the accepted items."""
+        """Count the concepts whose target is reached with the accepted items."""
         gaps, ids = self.gaps, np.asarray(gap_ids, dtype=np.int64)
         return int((gaps.count[ids] + self.added_counts[ids] >= gaps.target[ids]).sum())
 
