@@ -47,7 +47,6 @@ def groups_section(
         return None
     collector = _Collector(analysis, revision, added)
     lacking = tuple(collector.line(group) for group in groups.gaps)
-    is_blind = not groups.groups and groups.power.smallest_share is None
     could_tell = groups.could_not_tell is None
     return GroupsSection(
         verdict=verdict_sentence(groups),
@@ -55,9 +54,9 @@ def groups_section(
         # Nothing was judged against the pool if nothing could be judged.
         reference=reference_sentence(groups) if could_tell else "",
         warnings=groups.warnings,
-        next_step=_next_step(groups, lacking, n_added=len(revision.added), is_blind=is_blind),
+        next_step=_next_step(groups, lacking, n_added=len(revision.added)),
         could_not_tell=not could_tell,
-        is_blind=is_blind,
+        is_blind=groups.is_blind,
         lacking=lacking,
         suspected=tuple(collector.line(group) for group in groups.suspected),
         over=tuple(collector.line(group) for group in groups.over),
@@ -131,9 +130,7 @@ def _snippets(where: str, item_set: Benchmark, rows: Sequence[int]) -> tuple[Sni
     )
 
 
-def _next_step(
-    groups: GapGroups, lacking: Sequence[GroupLine], *, n_added: int, is_blind: bool
-) -> str:
+def _next_step(groups: GapGroups, lacking: Sequence[GroupLine], *, n_added: int) -> str:
     """Return what to do next, in one sentence."""
     if groups.could_not_tell is not None:
         return (
@@ -157,6 +154,6 @@ def _next_step(
             "Read the typical items of the suspected groups, "
             "and decide whether the benchmark should have more of them."
         )
-    if is_blind:
+    if groups.is_blind:
         return "Compare more items, or with a larger pool: so few can show no absence."
     return "Add nothing for this pool; a larger benchmark or pool would show smaller groups."

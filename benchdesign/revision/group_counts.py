@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "GroupCount",
+    "closed_gaps",
     "closed_sentence",
     "count_group",
     "count_groups",
@@ -109,6 +110,11 @@ def innermost_group(groups: GapGroups | None, row: int) -> GapGroup | None:
     return min(holding, key=lambda group: len(group.pool_rows), default=None)
 
 
+def closed_gaps(groups: GapGroups, counts: Mapping[str, GroupCount]) -> tuple[GapGroup, ...]:
+    """Return the lacking groups, parts of others left out, that reach what is expected."""
+    return tuple(group for group in groups.gaps if counts[group.id].is_closed)
+
+
 def closed_sentence(groups: GapGroups, counts: Mapping[str, GroupCount]) -> str:
     """Return how many lacking groups reach what is expected, naming those that do not.
 
@@ -117,7 +123,8 @@ def closed_sentence(groups: GapGroups, counts: Mapping[str, GroupCount]) -> str:
     gaps = groups.gaps
     if not gaps:
         return ""
-    short = [group for group in gaps if not counts[group.id].is_closed]
+    closed = closed_gaps(groups, counts)
+    short = [group for group in gaps if group not in closed]
     text = (
         f"{len(gaps) - len(short)} of {len(gaps)} {noun(len(gaps), 'group')} "
         f"{noun(len(gaps), 'reaches', 'reach')} what is expected"

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import pytest
 from textual.widgets import Input
 
 from benchdesign.coverage.groups.gap_group import (
     ConceptShare,
     GapGroup,
     GapGroups,
+    GroupPower,
     GroupReference,
     GroupStatus,
 )
+from benchdesign.pipeline.load_analysis import load_analysis
+from benchdesign.tui.pages.overview_page import next_step
 from benchdesign.tui.screens.list_screen import ListScreen
 from benchdesign.tui.widgets.detail import Detail
-from benchdesign.workspace.decisions import Subject, Verdict
+from benchdesign.workspace.decisions import Decision, Subject, Verdict
 from benchdesign.workspace.workspace import Workspace
 from tests.group_builders import make_group, make_groups
 from tests.tui.conftest import HOSTILE, Bench, until
@@ -226,3 +231,58 @@ async def test_a_hostile_name_is_literal_everywhere(bench: Bench) -> None:
             text = visible_text(app)
             assert "[/INST] x[0]" in text
             assert not set("\x1b\x07\u202e\u200b\ud800") & set(text)
+
+
+async def test_next_step_and_gaps_count_groups_that_reach_what_is_expected(bench: Bench) -> None:
+    with Workspace.open(bench.work) as workspace:
+        rows = [proposal.row for proposal in load_analysis(workspace).proposals[:3]]
+    filled = large_group("filled", expected=2.5, pool_rows=tuple(rows))
+    part = replace(filled, id="part", parent=filled.id, pool_rows=tuple(rows[:2]))
+    never = large_group("never", expected=2.5, pool_rows=(1, 2))
+    own = large_group("own", expected=2.5, count=3, own_rows=(4, 5), pool_rows=(1,))
+    save(bench, make_groups(filled, part, never, own))
+    async with bench.opened() as (app, pilot):
+        session = app.session
+        assert session is not None and session.loaded is not None
+        assert session.view.unfilled_counts == (2, 1)
+        assert session.view.n_closed_groups == 1
+        assert "accepting all fills 1 of 2 groups" in next_step(session)[0]
+        adds = [candidate.item.id for candidate in session.loaded.candidates[:3]]
+        session.record(*(Decision(Subject.ADD, item_id, Verdict.ACCEPT) for item_id in adds))
+        assert session.view.unfilled_counts == (1, 0)
+        assert session.view.n_closed_groups == 2
+        assert "fills" not in next_step(session)[0]
+        session.record(Decision(Subject.REMOVE, "b-4", Verdict.ACCEPT))
+        count = session.view.group_count(own)
+        assert (count.n_removed, count.after, count.is_closed) == (1, 2, False)
+        await go(pilot, app, "gaps")
+        assert "groups: 3 lacking · filled 1" in visible_text(app)
+        await go(pilot, app, "export")
+        await until(pilot, lambda: app.screen.plan is not None)
+        assert "groups closed   1 of 3" in visible_text(app)
+        await pilot.press("p")
+        await until(pilot, lambda: "closes 1 of 3 lacking groups" in visible_text(app))
+        assert "closed  filled" in visible_text(app) and "open    never" in visible_text(app)
+
+
+@pytest.mark.parametrize(
+    ("groups", "gaps", "stage"),
+    [
+        (None, "1", "gaps found"),
+        (make_groups(large_group("foxes"), large_group("owls")), "2 groups", "gaps found"),
+        (make_groups(), "0 groups", "gaps found"),
+        (make_groups(power=GroupPower(None, 0.8)), "?", "could not tell"),
+        (make_groups(could_not_tell="19 items are too few."), "?", "could not tell"),
+    ],
+)
+async def test_recent_workspaces_count_groups_and_say_if_nothing_could_be_told(
+    bench: Bench, groups: GapGroups | None, gaps: str, stage: str
+) -> None:
+    save(bench, groups)
+    async with bench.opened() as (app, pilot):
+        app.workspaces.close()
+        await go(pilot, app, "open")
+        rows = app.screen.table.rows  # type: ignore[attr-defined]
+        assert rows.cell(0, "gaps").text == gaps
+    (recent,) = bench.recents.load()
+    assert replace(recent, n_candidates=0).stage == stage

@@ -16,6 +16,7 @@ from benchdesign.tui.pages.overview_page import next_step
 from benchdesign.tui.screens.overview import OverviewScreen
 from benchdesign.tui.widgets.detail import Line
 from benchdesign.workspace.decisions import Decision, Subject, Verdict
+from benchdesign.workspace.workspace import Workspace
 from tests.tui.conftest import Bench, until
 from tests.tui.test_screens import go, visible_text
 
@@ -131,6 +132,8 @@ async def test_what_was_decided_of_concepts_is_different_since_the_last_export(
 
 
 async def test_next_step_says_how_many_gaps_the_open_candidates_would_fill(bench: Bench) -> None:
+    with Workspace.open(bench.work) as workspace:
+        workspace.drop_result("groups")
     async with bench.opened() as (app, pilot):
         session = app.session
         assert session is not None and session.loaded is not None

@@ -264,7 +264,8 @@ async def test_a_results_file_is_completed_and_kept_with_its_whole_path(
 
 
 async def test_overview_names_the_areas_that_lack_most(bench: Bench) -> None:
-    async with bench.opened() as (app, _pilot):
+    # Below the groups there is room for areas on a high screen only.
+    async with bench.opened(size=(120, 60)) as (app, _pilot):
         text = visible_text(app)
         assert "Worst areas" in text
         (line,) = [line for line in text.splitlines() if " animals " in line and "/" in line]
@@ -337,7 +338,7 @@ def test_white_space_inside_a_phrase_is_lit_with_its_weaker_neighbour() -> None:
 async def test_an_area_is_marked_by_its_own_judgement_and_its_figures_are_of_its_gaps(
     bench: Bench,
 ) -> None:
-    async with bench.opened() as (app, pilot):
+    async with bench.opened(size=(120, 60)) as (app, pilot):
         session = app.session
         await go(pilot, app, "gaps")
         await pilot.press("f")

@@ -194,6 +194,12 @@ class GapGroups:
         """Groups that may be lacking."""
         return tuple(group for group in self.groups if group.status is GroupStatus.SUSPECTED)
 
+    @property
+    def is_blind(self) -> bool:
+        """Whether nothing is known to be missing because no absence could have been shown."""
+        is_powerless = not self.groups and self.power.smallest_share is None
+        return self.could_not_tell is not None or is_powerless
+
     def parts_of(self, group: GapGroup) -> tuple[GapGroup, ...]:
         """Return the narrower groups inside a group."""
         return tuple(part for part in self.groups if part.parent == group.id)

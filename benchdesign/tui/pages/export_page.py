@@ -10,6 +10,7 @@ from textual.content import Content
 from benchdesign.foundation.number_words import percent
 from benchdesign.foundation.text import display, fit
 from benchdesign.pipeline.write_revision import planned_files
+from benchdesign.revision.group_counts import closed_gaps
 from benchdesign.revision.publish_checks import publish_checks
 from benchdesign.tui.pages.page_parts import marked_line, page_lines
 from benchdesign.tui.widgets.detail import heading
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from benchdesign.tui.session.session import Session
     from benchdesign.workspace.analysis import Analysis
 
-__all__ = ["ExportPage"]
+__all__ = ["ExportPage", "gap_names"]
 
 _FILE_DESCRIPTIONS = {
     "revision.json": "manifest and decisions",
@@ -140,27 +141,51 @@ class ExportPage:
             for figures in (before, after)
         ]
         n_gaps = before.n_missing + before.n_under
+        concepts = "" if self._analysis.groups is None else " concepts"
         return [
             Content(
                 f"  well covered    {shares[0]} {arrow} "
                 f"{shares[1]} of the concepts that can be judged"
             ),
-            Content(f"  gaps closed     {self.plan.n_gaps_closed} of {n_gaps}"),
-            Content(f"  missing         {before.n_missing} {arrow} {after.n_missing}"),
+            *self._closed_lines(self.plan, n_gaps),
+            Content(f"  missing         {before.n_missing} {arrow} {after.n_missing}{concepts}"),
             *self._named_gaps(self.plan),
         ]
 
+    def _closed_lines(self, plan: Revision, n_gaps: int) -> list[Content]:
+        """Return how many lacking groups are closed; without groups, how many concepts."""
+        groups = self._analysis.groups
+        if groups is None:
+            return [Content(f"  gaps closed     {plan.n_gaps_closed} of {n_gaps}")]
+        n_groups, closed = len(groups.gaps), closed_gaps(groups, plan.group_counts)
+        text = "could not tell" if groups.is_blind else f"{len(closed)} of {n_groups}"
+        if not n_groups and not groups.is_blind:
+            text = "none is lacking for certain"
+        return [Content(f"  groups closed   {text}")]
+
     def _named_gaps(self, plan: Revision) -> list[Content]:
         """Return the worst gaps that are closed and the worst that stay open."""
-        is_open, label = plan.gaps_after.is_gap, self._analysis.dictionary.label
-        ids = self._analysis.gaps.ranked().tolist()
+        closed, left = gap_names(self._analysis, plan)
         lines = []
-        for word, gap_ids in (
-            ("closes", [concept_id for concept_id in ids if not is_open[concept_id]]),
-            ("leaves", [concept_id for concept_id in ids if is_open[concept_id]]),
-        ):
-            if gap_ids:
-                labels = "; ".join(map(label, gap_ids[:_MAX_GAPS_NAMED]))
-                names = display(labels, width=self.screen_width - 24)
-                lines.append(Content.assemble(f"  {word:<16}", literal(names)))
+        for word, names in (("closes", closed), ("leaves", left)):
+            if names:
+                text = display("; ".join(names[:_MAX_GAPS_NAMED]), width=self.screen_width - 24)
+                lines.append(Content.assemble(f"  {word:<16}", literal(text)))
         return [*lines, literal("                  p lists all", _MUTED)]
+
+
+def gap_names(analysis: Analysis, plan: Revision) -> tuple[list[str], list[str]]:
+    """Return the names of the gaps that a revision closes and of those it leaves, worst first.
+
+    Gaps are the lacking groups; where there are none, single concepts.
+    """
+    if analysis.groups is not None and analysis.groups.gaps:
+        closed = closed_gaps(analysis.groups, plan.group_counts)
+        left = [group for group in analysis.groups.gaps if group not in closed]
+        return [group.name for group in closed], [group.name for group in left]
+    is_open, label = plan.gaps_after.is_gap, analysis.dictionary.label
+    ids = analysis.gaps.ranked().tolist()
+    return (
+        [label(concept_id) for concept_id in ids if not is_open[concept_id]],
+        [label(concept_id) for concept_id in ids if is_open[concept_id]],
+    )

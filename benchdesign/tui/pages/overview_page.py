@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from textual.content import Content
 
-from benchdesign.foundation.number_words import percent, plural
+from benchdesign.foundation.number_words import noun, percent, plural
 from benchdesign.foundation.text import fit
 from benchdesign.tui.pages.group_bars import group_bar_lines
 from benchdesign.tui.pages.group_page import sentence_lines
@@ -363,7 +363,8 @@ class OverviewPage:
         if self.since_export is None:
             return []
         width = self.screen_width - 3
-        return [comparison_content(self.since_export, arrow=self.marks.arrow, width=width)]
+        arrow, unit = self.marks.arrow, "gaps" if self.groups is None else "concept gaps"
+        return [comparison_content(self.since_export, arrow=arrow, width=width, unit=unit)]
 
 
 def next_step(session: Session | None) -> tuple[str, str]:
@@ -374,8 +375,9 @@ def next_step(session: Session | None) -> tuple[str, str]:
         return ("Some numbers are out of date.   enter recomputes", "recompute")
     n_open = session.verdict_counts()[Verdict.OPEN]
     if n_open:
-        n_gaps, n_filled = session.view.unfilled_counts
-        fills = f"; accepting all fills {n_filled:,} of {n_gaps:,} gaps" if n_filled else ""
+        n_unfilled, n_filled = session.view.unfilled_counts
+        unit = "gaps" if session.summary.groups is None else noun(n_unfilled, "group")
+        fills = f"; accepting all fills {n_filled:,} of {n_unfilled:,} {unit}" if n_filled else ""
         step = f"{plural(n_open, 'candidate')} to review{fills}.   enter reviews"
         return (step, "go('candidates')")
     if session.log.accepted or session.log.dropped:

@@ -19,12 +19,13 @@ from benchdesign.benchmarks.formats.export_formats import EXPORTS
 from benchdesign.errors import BenchdesignError, OutputExistsError
 from benchdesign.foundation.number_words import plural
 from benchdesign.foundation.paths import expand_home
+from benchdesign.foundation.text import display
 from benchdesign.pipeline.write_revision import write_revision
 from benchdesign.revision.choice import Choice
 from benchdesign.revision.plan import plan_revision
 from benchdesign.tui.dialogs.dialogs import AskChoice, TextDialog
 from benchdesign.tui.keys import SCREEN_KEYS, bindings
-from benchdesign.tui.pages.export_page import ExportPage
+from benchdesign.tui.pages.export_page import ExportPage, gap_names
 from benchdesign.tui.screens.base_screen import BaseScreen
 from benchdesign.tui.session.background_jobs import edited_items_map
 from benchdesign.tui.session.session import Session
@@ -268,12 +269,14 @@ class ExportScreen(BaseScreen):
         if session is None or session.analysis is None or plan is None:
             self.say("The revision is still being computed.")
             return
-        is_open = plan.gaps_after.is_gap
-        label = session.analysis.dictionary.label
-        ids = session.analysis.gaps.ranked().tolist()
-        lines = [(f"c{gap}", f"closed  {label(gap)}") for gap in ids if not is_open[gap]]
-        lines += [(f"o{gap}", f"open    {label(gap)}") for gap in ids if is_open[gap]]
-        title = f"The revision closes {plan.n_gaps_closed} of {len(ids)} gaps"
+        groups, (closed, left) = session.analysis.groups, gap_names(session.analysis, plan)
+        lines = [(f"c{place}", f"closed  {display(name)}") for place, name in enumerate(closed)]
+        lines += [(f"o{place}", f"open    {display(name)}") for place, name in enumerate(left)]
+        n_gaps, n_closed, unit = len(closed) + len(left), plan.n_gaps_closed, "gaps"
+        if groups is not None:
+            unit = "lacking groups" if groups.gaps else "lacking concepts"
+            n_closed = len(closed) if groups.gaps else n_closed
+        title = f"The revision closes {n_closed} of {n_gaps} {unit}"
         self.app.push_screen(AskChoice(title, lines or [("none", "No gaps.")]))
 
     def action_open_outside(self) -> None:

@@ -77,6 +77,8 @@ class GroupViewScreen(ConceptDecisionScreen):
             (len(groups.out_of_scope), "out of scope"),
         )
         text = ", ".join(f"{n} {word}" for n, word in counts if n or word == "lacking")
+        n_closed = session.view.n_closed_groups
+        text += f" · filled {n_closed}" if n_closed else ""
         marked = f" · {len(self.table.marked)} marked" if self.table.marked else ""
         order = self.table.view.order_text(self.table.columns)
         order = f" · {order}" if order and not self.is_narrow else ""

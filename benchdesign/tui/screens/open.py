@@ -15,6 +15,7 @@ from textual.widgets import Input
 from benchdesign.benchmarks.example_data import example_folder
 from benchdesign.coverage.scope import Scope
 from benchdesign.errors import BenchdesignError
+from benchdesign.foundation.number_words import plural
 from benchdesign.foundation.paths import expand_home, path_exists
 from benchdesign.tui.keys import SCREEN_KEYS, bindings, key_label
 from benchdesign.tui.screens.base_screen import BaseScreen, LinePart
@@ -41,9 +42,9 @@ class OpenScreen(BaseScreen):
     COLUMNS: ClassVar[tuple[Column, ...]] = (
         Column("mark", "", 2),
         Column("name", "NAME", 0),
-        Column("folder", "FOLDER", 38, narrow=False, cut="start"),
+        Column("folder", "FOLDER", 36, narrow=False, cut="start"),
         Column("items", "ITEMS", 7, "right"),
-        Column("gaps", "GAPS", 6, "right", narrow=False),
+        Column("gaps", "GAPS", 9, "right", narrow=False),
         Column("candidates", "REVIEWED", 11, "right", narrow=False),
         Column("stage", "STAGE", 14),
         Column("opened", "LAST OPENED", 12),
@@ -103,11 +104,19 @@ class OpenScreen(BaseScreen):
             "name": TableCell(recent.name or recent.folder, style or "strong"),
             "folder": TableCell(recent.folder, "muted"),
             "items": TableCell(f"{recent.n_items:,}" if recent.n_items else "", style),
-            "gaps": TableCell("" if recent.n_gaps is None else f"{recent.n_gaps:,}", style),
+            "gaps": TableCell(self._gaps_text(recent), style),
             "candidates": TableCell(reviewed, style),
             "stage": TableCell(recent.stage, style),
             "opened": TableCell(_opened_text(recent.opened), style),
         }
+
+    def _gaps_text(self, recent: Recent) -> str:
+        """Return the number of lacking groups; without groups, that of lacking concepts."""
+        if recent.could_not_tell:
+            return self.marks.glyph("could_not_tell")
+        if recent.n_groups is not None:
+            return plural(recent.n_groups, "group")
+        return "" if recent.n_gaps is None else f"{recent.n_gaps:,}"
 
     # recent workspaces
 

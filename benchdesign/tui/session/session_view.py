@@ -33,7 +33,7 @@ __all__ = ["SessionView", "UnfilledCounts"]
 class UnfilledCounts(NamedTuple):
     """The gaps that the accepted items do not fill."""
 
-    n_gaps: int
+    n_unfilled: int
     n_fillable: int
     """How many of them all open candidates together would fill."""
 

@@ -69,8 +69,10 @@ def compare_with_export(
     return ExportComparison(last, since, now or current_figures(session, analysis))
 
 
-def comparison_content(comparison: ExportComparison, *, arrow: str, width: int) -> Content:
-    """Format the comparison on one line or two."""
+def comparison_content(
+    comparison: ExportComparison, *, arrow: str, width: int, unit: str
+) -> Content:
+    """Format the comparison on one line or two; `unit` says what the gaps are."""
     last, since, now = comparison.last, comparison.since, comparison.now
     title = ("Since     ", "bold $text-accent")
     is_narrow = width < 97
@@ -89,7 +91,7 @@ def comparison_content(comparison: ExportComparison, *, arrow: str, width: int) 
         percent(share, 1, unknown="-", gap=" ") for share in (last.covered_share, now.covered_share)
     )
     figures = (
-        f"gaps {last.n_gaps:,} {arrow} {now.n_missing + now.n_under:,}   "
+        f"{unit} {last.n_gaps:,} {arrow} {now.n_missing + now.n_under:,}   "
         f"covered {before} {arrow} {after}"
     )
     rule = "" if last.has_same_rule else "   with another rule"

@@ -33,6 +33,14 @@ class Recent:
     name: str = ""
     n_items: int = 0
     n_gaps: int | None = None
+    """Lacking concepts; None before the gaps are found."""
+
+    n_groups: int | None = None
+    """Lacking groups of similar items; None if they were not searched for."""
+
+    could_not_tell: bool = False
+    """Whether no lacking group could have been shown."""
+
     n_candidates: int = 0
     n_reviewed: int = 0
     opened: str = ""
@@ -51,7 +59,7 @@ class Recent:
         if self.n_gaps is None:
             return "not mapped"
         if not self.n_candidates:
-            return "gaps found"
+            return "could not tell" if self.could_not_tell else "gaps found"
         return "reviewed" if self.n_reviewed >= self.n_candidates else "reviewing"
 
 

@@ -134,6 +134,7 @@ class WorkspaceController:
 
     def _remember_recent(self, session: Session) -> None:
         n_gaps, n_items, n_candidates, n_open = None, 0, 0, 0
+        groups = None if session.summary is None else session.summary.groups
         if session.summary is not None:
             n_gaps = len(session.view.gap_ids)
             n_items = session.summary.gaps.n_items
@@ -145,6 +146,8 @@ class WorkspaceController:
                 name=session.title,
                 n_items=n_items,
                 n_gaps=n_gaps,
+                n_groups=None if groups is None else len(groups.gaps),
+                could_not_tell=groups is not None and groups.is_blind,
                 n_candidates=n_candidates,
                 n_reviewed=n_candidates - n_open,
                 opened=datetime.now().astimezone().isoformat(timespec="minutes"),
