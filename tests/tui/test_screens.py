@@ -242,7 +242,9 @@ async def test_export_writes_the_revision_and_asks_before_replacing_it(bench: Be
         await until(pilot, lambda: app.screen.plan is not None)
         assert app.screen.plan.n_items == 82
         await pilot.press("p")
-        await until(pilot, lambda: "The revision closes 0 of 1 gaps" in visible_text(app))
+        await until(
+            pilot, lambda: "The revision closes 0 of 1 lacking concepts" in visible_text(app)
+        )
         await pilot.press("escape")
         await pilot.press("ctrl+e")
         await until(pilot, lambda: app.messages.text.startswith("Wrote"))
