@@ -24,6 +24,7 @@ from benchdesign.coverage.groups.group_search import FoundGroup, GroupScan, Scan
 from benchdesign.coverage.groups.item_form import fits_form, form_of_items, form_rates
 from benchdesign.coverage.groups.item_relevance import IN_SCOPE, measure_item_relevance
 from benchdesign.coverage.groups.judgements import ItemJudgements
+from benchdesign.coverage.groups.null_probability import null_probabilities
 from benchdesign.foundation.arrays import Floats
 from benchdesign.foundation.item_tree import unit_rows
 
@@ -50,11 +51,6 @@ _N_MEMBERS_NEAR, _MEMBER_SHARE = 10, 0.5
 
 _ITEMS_PER_OUTER_GROUP, _MAX_OUTER_GROUPS = 40, 12
 _ROWS_AT_ONCE = 2_000
-
-_FLAT = 1e-6
-_NEWTON_STEPS = 30
-_SLOPE_PENALTY = 10.0
-"""Pull of the exponent of the rate towards 1."""
 
 _RESEMBLES = 0.2
 """Cosine of a scope sentence with the pool items closest to it, below which it matches nothing."""
@@ -247,7 +243,11 @@ class _Search:
         rate = np.concatenate([own_rate[self._own_rows], sets.pool_weights[self._pool_rows]])
         self._weights = np.where(self._is_own, 0.0, rate)
         self._scan = GroupScan(
-            self._vectors, self._is_own, _null(rate, self._is_own), rng=rng, limits=limits
+            self._vectors,
+            self._is_own,
+            null_probabilities(rate, self._is_own),
+            rng=rng,
+            limits=limits,
         )
         self._describer = GroupDescriber(sets, self._own_rows, self._pool_rows, dictionary)
         # Items beyond the sample belong where their nearest searched items do.
@@ -365,34 +365,6 @@ def _template_parts(
     sizes = np.bincount(templates + 1)[templates + 1]
     parts = np.where(templates >= 0, np.minimum(_ITEMS_OF_TEMPLATE / sizes, 1.0), 1.0)
     return parts[:n_own], parts[n_own:]
-
-
-def _null(rate: Floats, is_own: NDArray[np.bool_]) -> Floats:
-    """Return each item's probability of being the benchmark's if nothing is lacking.
-
-    Its odds are exp(a) rate^b, where `rate` is how often items like it occur in the benchmark
-    relative to the pool; a and b are fitted (logistic regression), since the parts of the rate are
-    not independent. Two numbers cannot take up a group that is lacking.
-    """
-    log_rate = np.log(np.maximum(rate, 1e-3))
-    target = is_own.astype(np.float64)
-    if float(np.ptp(log_rate)) < _FLAT:
-        return np.full(len(rate), target.mean())
-    design = np.stack([np.ones(len(rate)), log_rate], axis=1)
-    weights = np.asarray([np.log(target.mean() / (1 - target.mean())), 1.0])
-    for _ in range(_NEWTON_STEPS):
-        null = _sigmoid(design @ weights)
-        slope = design.T @ (target - null) - _SLOPE_PENALTY * np.asarray([0.0, weights[1] - 1])
-        curvature = (design * (null * (1 - null))[:, None]).T @ design
-        curvature += np.diag([1e-6, _SLOPE_PENALTY])
-        weights = weights + np.clip(np.linalg.solve(curvature, slope), -1.0, 1.0)
-    if weights[1] < 0:
-        return np.full(len(rate), target.mean())
-    return _sigmoid(design @ weights)
-
-
-def _sigmoid(values: Floats) -> Floats:
-    return 1 / (1 + np.exp(-np.clip(values, -30, 30)))
 
 
 def _sample(rows: NDArray[np.int64], n: int) -> NDArray[np.int64]:
