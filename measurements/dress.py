@@ -2,10 +2,9 @@
 
 A benchmark and a pool are drawn from the same categories of one set, so that nothing is lacking.
 The benchmark alone is dressed: put into a chat wrapper, a cloze, a fence and so on. Reported are
-the groups that are lacking or over for certain, and the cosine of each item's embedding with that
-of the undressed item, for content as read, with wrappers masked, and with wrappers also cut out of
-the text that the reference model reads; and what the search could have seen. Form is read from
-prompts, wrappers included, but for `masked, form by content`.
+the groups that are lacking or over for certain, the cosine of each item's embedding with that of
+the undressed item, and what the search could have seen: for items as read, and as built now, with
+the text that most items share cut out of what the reference model reads.
 
 OMP_NUM_THREADS=1 python measurements/dress.py --out measurements/results/dress.md
 """
@@ -13,6 +12,7 @@ OMP_NUM_THREADS=1 python measurements/dress.py --out measurements/results/dress.
 from __future__ import annotations
 
 import argparse
+import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -33,9 +33,9 @@ from benchdesign.concepts.mapping.open_mapper import open_mapper
 from benchdesign.concepts.maps.concept_map import ConceptMap
 from benchdesign.coverage.groups.find_groups import find_gap_groups
 
-SETS = ("trivia", "medicine")
+SETS = ("trivia", "medicine", "mathematics", "intents")
 N_CATEGORIES, N_OWN, N_POOL = 20, 15, 30
-METHODS = ("as read", "masked", "masked, form by content", "cut out")
+METHODS = ("as read", "as built")
 LETTERS = "ABCDEFGHIJ"
 
 
@@ -101,7 +101,9 @@ class Outcome:
     set_name: str
     dress: str
     method: str
-    n_masked: int
+    n_cut: int
+    """Items that lost text."""
+
     lacking: int
     over: int
     cosine: float
@@ -138,44 +140,17 @@ def draw(item_set: PlantedSet, seed: int) -> Drawn:
     )
 
 
-def cut_out(before: Item, after: Item) -> Item:
-    """Return an item whose text lacks what masking took out of the content."""
-    is_lost = np.zeros(len(before.text), dtype=bool)
-    for low, high in before.content:
-        is_lost[low:high] = True
-    for low, high in after.content:
-        is_lost[low:high] = False
-    at = np.append(0, np.cumsum(~is_lost)).tolist()
-    text = "".join(letter for letter, lost in zip(before.text, is_lost, strict=True) if not lost)
-    content = tuple((at[low], at[high]) for low, high in after.content)
-    return replace(before, text=text, content=content)
-
-
 def prepared(items: Sequence[Item], method: str) -> tuple[tuple[Item, ...], int]:
-    """Return items as a method reads them, and how many lost content."""
+    """Return items as a method reads them, and how many lost text."""
     if method == "as read":
         return tuple(items), 0
     masked = mask_wrappers(items, find_wrappers(items))
-    changed = [after.content != before.content for after, before in zip(masked, items, strict=True)]
-    if method == "masked, form by content":
-        masked = tuple(map(_with_short_prompt, masked))
-    if method == "cut out":
-        masked = tuple(
-            cut_out(before, after) if is_changed else before
-            for before, after, is_changed in zip(items, masked, changed, strict=True)
-        )
-    return masked, sum(changed)
+    n_cut = sum(after.text != before.text for after, before in zip(masked, items, strict=True))
+    return masked, n_cut
 
 
-def _with_short_prompt(item: Item) -> Item:
-    """Return an item whose prompt, from which its form is read, is its content less choices."""
-    n = len(item.content) - len(item.choices)
-    return replace(item, prompt=" ".join(item.text[low:high] for low, high in item.content[:n]))
-
-
-def measure(name: str, cache: Path, seed: int) -> list[Outcome]:
+def measure(item_set: PlantedSet, cache: Path, seed: int) -> list[Outcome]:
     """Dress the benchmark of one set in every dress; a process of its own."""
-    (item_set,) = (item_set for item_set in load_sets() if item_set.name == name)
     rows = []
     for row in outcomes(item_set, open_mapper(dictionary="builtin"), cache, seed):
         print(row, flush=True)
@@ -190,7 +165,7 @@ def outcomes(item_set: PlantedSet, mapper: Mapper, cache: Path, seed: int) -> It
     for name, dress in DRESSES.items():
         dressed = [dress(item, at) for at, item in enumerate(drawn.own)]
         for method in METHODS:
-            own, n_masked = prepared(dressed, method)
+            own, n_cut = prepared(dressed, method)
             pool, _ = prepared(drawn.pool, method)
             own_map = map_items(own, mapper, cache=cache)
             pool_map = map_items(pool, mapper, cache=cache)
@@ -207,7 +182,7 @@ def outcomes(item_set: PlantedSet, mapper: Mapper, cache: Path, seed: int) -> It
                 item_set.name,
                 name,
                 method,
-                n_masked,
+                n_cut,
                 sum(group.is_gap for group in groups.groups),
                 len(groups.over),
                 mean_cosine(plain, own_map),
@@ -238,7 +213,7 @@ def table(rows: Sequence[Outcome], seconds: float) -> str:
         "items of a form (choices, length, code) that the benchmark has. "
         f"Measured in {seconds:.0f} s on CPU.",
         "",
-        "| set | dress | method | masked | lacking | over | cosine | power | of form |",
+        "| set | dress | method | cut | lacking | over | cosine | power | of form |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
@@ -246,7 +221,7 @@ def table(rows: Sequence[Outcome], seconds: float) -> str:
         if row.power is not None:
             power = f"{row.power:.1%}"
         lines.append(
-            f"| {row.set_name} | {row.dress} | {row.method} | {row.n_masked} | {row.lacking} | "
+            f"| {row.set_name} | {row.dress} | {row.method} | {row.n_cut} | {row.lacking} | "
             f"{row.over} | {row.cosine:.3f} | {power} | {row.n_of_form} |"
         )
     lines += ["", "Dressings (the undressed control left out) without a group:", ""]
@@ -265,9 +240,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     started = time.perf_counter()
-    with ProcessPoolExecutor(len(options.sets)) as executor:
+    chosen = [item_set for item_set in load_sets() if item_set.name in options.sets]
+    with ProcessPoolExecutor(min(len(chosen), os.cpu_count() or 1)) as executor:
         work = partial(measure, cache=options.cache, seed=options.seed)
-        rows = [row for rows in executor.map(work, options.sets) for row in rows]
+        rows = [row for rows in executor.map(work, chosen) for row in rows]
     text = table(rows, time.perf_counter() - started)
     print(text)
     if options.out is not None:

@@ -41,7 +41,7 @@ class Item:
     """0-based row in the source."""
 
     text: str
-    """What the reference model reads."""
+    """What the reference model reads: the rendered record, without wrappers if they are masked."""
 
     content: tuple[Span, ...]
     """Ranges of `text` that come from the record; the rest is template boilerplate."""
@@ -180,7 +180,7 @@ class Benchmark:
     """Item template set by the user; None for the default rendering."""
 
     wrappers: Wrappers | None = None
-    """Text that most items share, which is not part of their content; None if it is."""
+    """Text that most items share, which is cut out of theirs; None if it is not looked for."""
 
     def __len__(self) -> int:
         """Count the items."""

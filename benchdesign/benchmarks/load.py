@@ -39,7 +39,8 @@ def load_benchmark(
     """Read a file, a folder or a hub dataset (`hf:owner/name`) as items.
 
     `fields` overrides detection, as in {'prompt': 'question'}; `template` is Jinja2 source.
-    `mask_wrappers` takes text that most items share, whatever they are about, out of the content.
+    `mask_wrappers` cuts text that most items share, whatever they are about, out of what the
+    reference model reads.
     """
     source = open_source(path, split=split)
     compiled = Template(template) if template is not None else None

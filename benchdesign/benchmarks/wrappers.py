@@ -1,8 +1,9 @@
 """Recurring wrappers: text that most items of a set share, whatever they are about.
 
 A chat wrapper, a polite sentence round every question or an instruction in every prompt says
-nothing about an item's subject. Wrappers are found in the items themselves and taken out of the
-content; the text that the reference model reads stays the same.
+nothing about an item's subject. Wrappers are found in the items themselves and cut out of the text
+that the reference model reads: next to it, the same question would look like another subject.
+Prompts and choices, as people read them, stay as they are.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
+from benchdesign.benchmarks.cut_text import cut_text
 from benchdesign.benchmarks.items import Finding, Item, Span, WordRun, Wrappers
 from benchdesign.foundation.text import display
 
@@ -24,7 +26,7 @@ _MIN_ITEMS = 20
 """Items with different texts; in fewer, text is shared by chance."""
 
 _MAX_SAMPLE = 2_000
-"""Items in which wrappers are looked for; what is found is masked in all."""
+"""Items in which wrappers are looked for; what is found is cut out of all."""
 
 _MIN_SHARE = 0.5
 _MIN_LEFT = 1 / 3
@@ -105,7 +107,7 @@ def find_wrappers(items: Sequence[Item]) -> Wrappers:
 
 
 def mask_wrappers(items: Sequence[Item], wrappers: Wrappers) -> tuple[Item, ...]:
-    """Return the items with wrappers taken out of their content.
+    """Return the items with wrappers cut out of their text and content.
 
     An item of which nothing would remain stays as it is.
     """
@@ -127,9 +129,7 @@ def wrapper_findings(
             )
         ]
     changed = [
-        before
-        for before, after in zip(items, masked, strict=True)
-        if before.content != after.content
+        before for before, after in zip(items, masked, strict=True) if before.text != after.text
     ]
     if not changed:
         return []
@@ -143,7 +143,8 @@ def wrapper_findings(
         Finding(
             "wrapper",
             f"{path}: text that most items share ({', '.join(quoted)}) is in {len(changed):,} of "
-            f"{len(items):,} items; it does not count as content.",
+            f"{len(items):,} items; it does not count as content and is left out of what the "
+            "reference model reads.",
         )
     ]
 
@@ -161,7 +162,8 @@ def _masked(item: Item, wrappers: Wrappers) -> Item:
     content = _without(item.text, item.content, cuts)
     if content == item.content or not any(_is_word(item.text[low:high]) for low, high in content):
         return item
-    return replace(item, content=content)
+    text, content = cut_text(item.text, content, cuts)
+    return replace(item, text=text, content=content)
 
 
 def _fold(text: str) -> str:

@@ -69,7 +69,7 @@ class Settings:
 
     pool_limit: int | None = None
     mask_wrappers: bool = False
-    """Take text that most items of a set share, such as a chat wrapper, out of their content."""
+    """Leave text that most items of a set share, such as a chat wrapper, out of what is mapped."""
 
     scope: Scope = field(default_factory=Scope)
     gaps: GapSettings = field(default_factory=GapSettings)

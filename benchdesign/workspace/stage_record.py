@@ -68,7 +68,7 @@ def digest_inputs(
             settings.limit,
             settings.pool_limit,
             *([] if settings.pool_template is None else [settings.pool_template]),
-            *(["mask wrappers"] if settings.mask_wrappers else []),
+            *(["cut wrappers"] if settings.mask_wrappers else []),
         ],
     }
     if stage != "read":

@@ -1,4 +1,4 @@
-"""Text that most items share is found in the items and does not count as content."""
+"""Text that most items share is found in the items and cut out of what the model reads."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from benchdesign.benchmarks.content_marks import render_default
+from benchdesign.benchmarks.cut_text import cut_text
 from benchdesign.benchmarks.items import Item, Wrappers
 from benchdesign.benchmarks.load import load_benchmark, reread_item
+from benchdesign.benchmarks.results.match_items import ItemIndex
+from benchdesign.benchmarks.results.rows import ResultRow
 from benchdesign.benchmarks.wrappers import find_wrappers, mask_wrappers
 from tests.benchmarks.builders import load_rows, write_jsonl
 
@@ -38,9 +41,14 @@ def items_of(
     return items
 
 
+def masked_of(items: list[Item]) -> list[Item]:
+    return list(mask_wrappers(items, find_wrappers(items)))
+
+
 def contents(items: list[Item]) -> list[str]:
-    masked = mask_wrappers(items, find_wrappers(items))
-    return ["|".join(item.text[low:high] for low, high in item.content) for item in masked]
+    return [
+        "|".join(item.text[low:high] for low, high in item.content) for item in masked_of(items)
+    ]
 
 
 PLAIN = [question(at) for at in range(60)]
@@ -68,6 +76,50 @@ def test_what_stands_round_every_question_is_masked(
     assert contents(items) == ["|".join((text, *choices)) for text in PLAIN]
 
 
+def test_cut_items_are_read_as_if_they_had_no_wrapper() -> None:
+    choices = ("yes", "no", "never")
+    plain = items_of(lambda text, _: text, choices=choices)
+    dressed = items_of(lambda text, _: f"Be helpful.\n\nUser: {text}\nAssistant:", choices=choices)
+    masked = masked_of(dressed)
+    assert [item.text for item in masked] == [item.text for item in plain]
+    assert [item.digest for item in masked] == [item.digest for item in plain]
+
+
+@pytest.mark.parametrize(
+    ("seam", "joint"), [(" ", " "), ("\n", "\n"), (" \n\n", "\n"), ("\t ", " ")]
+)
+def test_white_space_round_a_cut_becomes_one_space_or_line_break(seam: str, joint: str) -> None:
+    items = items_of(
+        lambda text, at: f"{text}{seam}Take your time, please.{seam}Mind the {SUBJECTS[at % 15]}!"
+    )
+    assert masked_of(items)[3].text == f"{PLAIN[3]}{joint}Mind the {SUBJECTS[3]}!"
+
+
+@pytest.mark.parametrize(
+    ("text", "content", "cuts", "expected", "moved"),
+    [
+        ("ab", [(0, 2)], [], "ab", ["ab"]),
+        ("one two three", [(0, 3), (8, 13)], [(4, 7)], "one three", ["one", "three"]),
+        ("one \n two", [(5, 9)], [(0, 3)], "two", ["two"]),
+        ("one. two", [(0, 4)], [(5, 8)], "one.", ["one."]),
+        ("一。二。三", [(0, 2), (4, 5)], [(2, 4)], "一。三", ["一。", "三"]),
+        ("a  b  c", [(0, 3), (5, 7)], [(3, 4)], "a c", ["a", "c"]),
+        ("a b c d", [(0, 1), (6, 7)], [(4, 5), (2, 3), (2, 4)], "a d", ["a", "d"]),
+        ("Q: a\nA: b", [(3, 4)], [(8, 9)], "Q: a\nA:", ["a"]),
+    ],
+)
+def test_content_keeps_its_text_round_cuts(
+    text: str,
+    content: list[tuple[int, int]],
+    cuts: list[tuple[int, int]],
+    expected: str,
+    moved: list[str],
+) -> None:
+    cut, places = cut_text(text, content, cuts)
+    assert cut == expected
+    assert [cut[low:high] for low, high in places] == moved
+
+
 def test_a_sentence_in_the_middle_is_masked_wherever_it_stands() -> None:
     middle = "Give the best answer you can."
     items = items_of(lambda text, at: f"{text} {middle} Mind the {SUBJECTS[at % 15]} {at}, too.")
@@ -92,14 +144,20 @@ def test_a_letter_that_stands_alone_is_no_label() -> None:
     assert "A." not in find_wrappers(items).labels
 
 
-def test_only_the_content_changes_and_only_where_the_wrapper_stands() -> None:
+def test_options_without_words_stay_in_the_text() -> None:
+    items = items_of(lambda text, at: f"{text} (A) {'+<*'[at % 3]} (B) {'-/>'[at % 3]}")
+    assert masked_of(items)[0].text == f"{PLAIN[0]} + -"
+
+
+def test_prompt_and_id_stay_and_text_changes_only_where_the_wrapper_stands() -> None:
     items = items_of(
         lambda text, at: text if at % 4 == 0 else f"Answer this question carefully: {text}"
     )
     masked = mask_wrappers(items, find_wrappers(items))
     for before, after in zip(items, masked, strict=True):
         assert (before is after) == (before.row % 4 == 0)
-        assert (before.text, before.prompt, before.id) == (after.text, after.prompt, after.id)
+        assert after.text == PLAIN[before.row]
+        assert (before.prompt, before.choices, before.id) == (after.prompt, after.choices, after.id)
 
 
 @pytest.mark.parametrize("share", [2, 3])
@@ -172,7 +230,7 @@ def test_an_item_that_is_nothing_but_the_wrapper_keeps_its_content() -> None:
         st.text(st.sampled_from("ab A.:?\n\t`_()0\u202e\ud800\ufdd0")), min_size=20, max_size=40
     )
 )
-def test_masked_content_lies_within_the_content(texts: list[str]) -> None:
+def test_masked_content_is_part_of_the_content(texts: list[str]) -> None:
     items = [
         Item(str(at), at, text, ((0, len(text)),) if text else (), text)
         for at, text in enumerate(texts)
@@ -181,7 +239,10 @@ def test_masked_content_lies_within_the_content(texts: list[str]) -> None:
         assert bool(before.content) == bool(after.content)
         ends = [end for span in after.content for end in span]
         assert ends == sorted(ends)
-        assert all(0 <= end <= len(before.text) for end in ends)
+        assert all(0 <= end <= len(after.text) for end in ends)
+        assert all(after.text[low:high].strip() for low, high in after.content) or after is before
+        letters = iter("".join(before.text.split()))
+        assert all(letter in letters for letter in "".join(after.text.split()))
 
 
 @pytest.mark.parametrize(
@@ -208,10 +269,24 @@ def test_load_masks_where_asked_and_says_so(tmp_path: Path) -> None:
     (finding,) = [one for one in masked.findings if one.kind == "wrapper"]
     assert finding.message == (
         f"{as_read.path}: text that most items share ('Be helpful, please.') is in 40 of 40 "
-        "items; it does not count as content."
+        "items; it does not count as content and is left out of what the reference model reads."
     )
-    assert [item.text for item in masked] == [item.text for item in as_read]
+    assert [item.text for item in masked] == [question(at) for at in range(40)]
+    assert [item.prompt for item in masked] == [item.prompt for item in as_read]
+    assert masked.record(masked.items[0]) == rows()[0]
     assert not set(masked.digests) & set(as_read.digests)
+
+
+def test_results_are_joined_by_the_text_with_its_wrapper(tmp_path: Path) -> None:
+    contexts = [
+        {"context": f"Read this report first.\n{question(at)}", "question": "Who is right in it?"}
+        for at in range(40)
+    ]
+    masked = load_benchmark(write_jsonl(tmp_path / "set.jsonl", contexts), mask_wrappers=True)
+    as_read = render_default(contexts[7]["question"], contexts[7]["context"]).text
+    assert masked.items[7].text != as_read
+    row = ResultRow("model", "results.jsonl", {"accuracy": 1}, texts=(as_read,))
+    assert ItemIndex(masked).find(row).place == 7
 
 
 def test_an_item_read_again_is_masked_alike(tmp_path: Path) -> None:

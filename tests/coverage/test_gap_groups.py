@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from benchdesign.benchmarks.items import Item
 from benchdesign.coverage.groups.gap_group import GapGroups, GroupStatus
+from benchdesign.coverage.groups.item_form import form_of_items
 from benchdesign.coverage.groups.judgements import ItemJudgements
 from benchdesign.coverage.groups.verdict import (
     power_sentence,
@@ -137,6 +140,22 @@ def test_form_is_matched_and_not_filled() -> None:
     groups = groups_of(make_set(dict.fromkeys(SUBJECTS, 25), prefix="own", seed=3), mixed)
     assert not groups.gaps
     assert not groups.fits_form[-60:].any() and groups.fits_form[:-60].all()
+
+
+def test_form_is_that_of_the_content() -> None:
+    text = "```\nWhy is the sky blue?\n```\nA. dust\nB. air"
+    content = tuple(
+        (text.index(part), text.index(part) + len(part))
+        for part in ("Why is the sky blue?", "dust", "air")
+    )
+    dressed = Item("a", 0, text, content, prompt=text[:28], choices=("dust", "air"))
+    code = replace(dressed, content=((0, len(text)),))
+    bare = replace(dressed, text="", content=())
+    assert form_of_items([dressed, code, bare]).tolist() == [
+        [2, 29, 0],
+        [2, len(text), 1],
+        [2, 0, 0],
+    ]
 
 
 @pytest.mark.parametrize(

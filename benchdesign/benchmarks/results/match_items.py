@@ -10,9 +10,10 @@ from __future__ import annotations
 import hashlib
 import re
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from benchdesign.benchmarks.content_marks import render_default
 from benchdesign.benchmarks.fields.values import as_text, get_value, read_choices
@@ -57,6 +58,9 @@ class ItemIndex:
         self._by_text: dict[bytes, list[int]] = defaultdict(list)
         for place, item in enumerate(benchmark.items):
             keys = {_key(item.text), _key(item.prompt), _key(item.prompt, item.choices)}
+            if benchmark.wrappers:
+                # Rows have the text as rendered, wrappers included.
+                keys |= set(self._keys_of_record(benchmark.record(item)))
             for key in keys - {_EMPTY}:
                 self._by_text[key].append(place)
 
@@ -106,15 +110,14 @@ class ItemIndex:
     def _keys(self, row: ResultRow) -> Iterator[bytes]:
         """Yield digests of a row's text, most specific first."""
         if row.record is not None:
-            yield from self._keys_of_record(row)
+            yield from self._keys_of_record(row.record)
         for text in row.texts:
             if row.choices:
                 yield _key(text, row.choices)
             yield _key(text)
 
-    def _keys_of_record(self, row: ResultRow) -> Iterator[bytes]:
-        mapping, record = self._benchmark.mapping, row.record
-        assert record is not None
+    def _keys_of_record(self, record: Mapping[str, Any]) -> Iterator[bytes]:
+        mapping = self._benchmark.mapping
         try:
             choices = read_choices(record, mapping)
             prompt = choices.prompt

@@ -18,7 +18,7 @@ from benchdesign.foundation.arrays import Floats
 __all__ = ["fits_form", "form_of_items", "form_rates"]
 
 _LENGTH_EDGES = (60, 120, 240, 480, 960, 1920)
-"""Characters of the prompt."""
+"""Characters of the content."""
 
 _WEIGHTS = (0.5, 0.25, 0.5)
 """Exponents of the ratios of kind, length and code. Subjects differ in form, too: with full ratios
@@ -36,14 +36,15 @@ _PRIOR = 1.0
 
 
 def form_of_items(items: Sequence[Item]) -> NDArray[np.int64]:
-    """Return (n_items, 3): number of choices, characters of the prompt, whether it holds code."""
-    return np.asarray(
-        [
-            (len(item.choices), len(item.prompt), int(_CODE.search(item.prompt) is not None))
-            for item in items
-        ],
-        dtype=np.int64,
-    ).reshape(len(items), 3)
+    """Return (n_items, 3): number of choices, characters of the content, whether it holds code.
+
+    Text outside the content, such as a wrapper that all items share, is no part of the form.
+    """
+    rows = []
+    for item in items:
+        content = " ".join(item.text[low:high] for low, high in item.content)
+        rows.append((len(item.choices), len(content), int(_CODE.search(content) is not None)))
+    return np.asarray(rows, dtype=np.int64).reshape(len(items), 3)
 
 
 def form_rates(
