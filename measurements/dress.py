@@ -58,9 +58,8 @@ def _render(item: Item) -> Item:
 
 def _around(before: str, after: str) -> Callable[[Item, int], Item]:
     def dress(item: Item, at: int) -> Item:
-        number = str(at + 1)
-        prompt = f"{before}{item.prompt}{after}".replace("{n}", number)
-        return _render(replace(item, prompt=prompt))
+        opening = before.replace("{n}", str(at + 1))
+        return _render(replace(item, prompt=f"{opening}{item.prompt}{after}"))
 
     return dress
 
@@ -101,6 +100,7 @@ class Outcome:
     set_name: str
     dress: str
     method: str
+    n_items: int
     n_cut: int
     """Items that lost text."""
 
@@ -182,6 +182,7 @@ def outcomes(item_set: PlantedSet, mapper: Mapper, cache: Path, seed: int) -> It
                 item_set.name,
                 name,
                 method,
+                len(own),
                 n_cut,
                 sum(group.is_gap for group in groups.groups),
                 len(groups.over),
@@ -206,8 +207,9 @@ def table(rows: Sequence[Outcome], seconds: float) -> str:
     lines = [
         "# The same items in another dress",
         "",
-        f"Benchmark: {N_OWN} items of each of {N_CATEGORIES} categories, dressed; pool: {N_POOL} "
-        "others of each, undressed. Groups that are lacking and over for certain; none would be "
+        f"Benchmark: {N_OWN} items of each of {N_CATEGORIES} categories (or of all that are large "
+        f"enough), dressed; pool: {N_POOL} others of each, undressed. `cut`: items that lost text. "
+        "Groups that are lacking and over for certain; none would be "
         "right. `cosine`: mean cosine of the embeddings of dressed and undressed items. "
         "`power`: smallest share of the pool whose absence would have been found. `of form`: pool "
         "items of a form (choices, length, code) that the benchmark has. "
@@ -221,8 +223,8 @@ def table(rows: Sequence[Outcome], seconds: float) -> str:
         if row.power is not None:
             power = f"{row.power:.1%}"
         lines.append(
-            f"| {row.set_name} | {row.dress} | {row.method} | {row.n_cut} | {row.lacking} | "
-            f"{row.over} | {row.cosine:.3f} | {power} | {row.n_of_form} |"
+            f"| {row.set_name} | {row.dress} | {row.method} | {row.n_cut} of {row.n_items} | "
+            f"{row.lacking} | {row.over} | {row.cosine:.3f} | {power} | {row.n_of_form} |"
         )
     lines += ["", "Dressings (the undressed control left out) without a group:", ""]
     for method in METHODS:
