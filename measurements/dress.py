@@ -209,10 +209,12 @@ def table(rows: Sequence[Outcome], seconds: float) -> str:
         "",
         f"Benchmark: {N_OWN} items of each of {N_CATEGORIES} categories (or of all that are large "
         f"enough), dressed; pool: {N_POOL} others of each, undressed. `cut`: items that lost text. "
-        "Groups that are lacking and over for certain; none would be "
-        "right. `cosine`: mean cosine of the embeddings of dressed and undressed items. "
+        "Groups that are lacking and over for certain; none would be right. `cosine`: mean cosine "
+        "of the embeddings of dressed and undressed items; at 1.000 the reference model reads the "
+        "undressed text, so that the row can only repeat the control, up to form. "
         "`power`: smallest share of the pool whose absence would have been found. `of form`: pool "
-        "items of a form (choices, length, code) that the benchmark has. "
+        "items of a form (choices, length, code) that the benchmark has. Inline options stay in "
+        "the prompt here; when a file is read, they become choices where they are recognised. "
         f"Measured in {seconds:.0f} s on CPU.",
         "",
         "| set | dress | method | cut | lacking | over | cosine | power | of form |",
@@ -230,7 +232,12 @@ def table(rows: Sequence[Outcome], seconds: float) -> str:
     for method in METHODS:
         chosen = [row for row in rows if row.method == method and row.dress != "none"]
         clean = [row for row in chosen if not row.lacking + row.over and not row.could_not_tell]
-        lines.append(f"- {method}: {len(clean)} of {len(chosen)}")
+        blind = sum(row.power is None for row in clean)
+        untold = sum(row.could_not_tell for row in chosen)
+        lines.append(
+            f"- {method}: {len(clean)} of {len(chosen)}, {blind} of them without the power to find "
+            f"a share; {untold} could not tell"
+        )
     return "\n".join(lines) + "\n"
 
 
