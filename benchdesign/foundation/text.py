@@ -67,10 +67,14 @@ def is_whole_number(text: str) -> bool:
     return text.isdecimal() and len(text) <= MAX_DIGITS
 
 
+_SPACES = re.compile("[\t\xa0\u1680\u2000-\u200a\u202f\u205f\u3000]")
+"""Tabs and the spaces of other widths, each shown as one plain space."""
+
+
 def display(text: str, *, width: int | None = None, newline: str = "⏎") -> str:
     r"""Return `text` with invisible and dangerous characters made visible.
 
-    Line ends become `newline` ("\n" keeps lines), tabs become a space. With `width`, the text is
+    Line ends become `newline` ("\n" keeps lines), tabs and wide spaces become a space. With `width`, the text is
     cut to that many terminal cells.
     """
     if width is None:
@@ -156,7 +160,7 @@ def replace_surrogates(text: str) -> str:
 
 
 def _visible(text: str, newline: str) -> str:
-    visible = text.replace("\r\n", "\n").replace("\t", " ")
+    visible = _SPACES.sub(" ", text.replace("\r\n", "\n"))
     if _UNSAFE.search(visible):
         visible = _UNSAFE.sub(_visible_form, visible)
     return visible.replace("\n", newline)

@@ -128,3 +128,7 @@ def test_a_long_text_is_cut_like_the_whole_of_it(text: str) -> None:
     for width in (0, 1, 20, 60):
         assert display(text * 20, width=width) == ellipsis(display(text * 20), width)
         assert display_end(text * 20, width) == ellipsis_start(display(text * 20), width)
+
+
+def test_spaces_of_other_widths_are_shown_as_one_space() -> None:
+    assert display("a\xa0b\u2003c\u3000d\te") == "a b c d e"
