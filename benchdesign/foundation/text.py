@@ -74,8 +74,8 @@ _SPACES = re.compile("[\t\xa0\u1680\u2000-\u200a\u202f\u205f\u3000]")
 def display(text: str, *, width: int | None = None, newline: str = "⏎") -> str:
     r"""Return `text` with invisible and dangerous characters made visible.
 
-    Line ends become `newline` ("\n" keeps lines), tabs and wide spaces become a space. With `width`, the text is
-    cut to that many terminal cells.
+    Line ends become `newline` ("\n" keeps lines), tabs and wide spaces become a space. With
+    `width`, the text is cut to that many terminal cells.
     """
     if width is None:
         return _visible(text, newline)
