@@ -9,6 +9,8 @@ import tomllib
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).resolve().parent.parent
 
 
@@ -28,6 +30,7 @@ def imported() -> set[str]:
     return names - set(sys.stdlib_module_names) - {"benchdesign"}
 
 
+@pytest.mark.slow
 def test_every_module_that_is_imported_comes_with_a_declared_dependency() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     extras = [project["optional-dependencies"]["web"]]

@@ -175,6 +175,7 @@ def _visit(module: str, edges: dict[str, set[str]], done: set[str], path: list[s
     done.add(module)
 
 
+@pytest.mark.slow
 def test_functions_import_only_what_would_slow_a_start() -> None:
     """A function imports a module of ours only where it makes a start, or its module, lighter."""
     needless = []

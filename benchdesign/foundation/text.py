@@ -67,8 +67,9 @@ def is_whole_number(text: str) -> bool:
     return text.isdecimal() and len(text) <= MAX_DIGITS
 
 
-_SPACES = re.compile("[\t\xa0\u1680\u2000-\u200a\u202f\u205f\u3000]")
-"""Tabs and the spaces of other widths, each shown as one plain space."""
+_SPACES = re.compile("[\t\xa0\u1680\u2000-\u200a\u205f\u3000]")
+"""Tabs and the spaces of other widths, each shown as one plain space. The narrow space that groups
+digits stays."""
 
 
 def display(text: str, *, width: int | None = None, newline: str = "⏎") -> str:

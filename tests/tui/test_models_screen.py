@@ -51,6 +51,7 @@ def cells(app: BenchdesignApp, key: str) -> list[str]:
     return [table.rows.cell(row, key).text for row in table.view]
 
 
+@pytest.mark.slow
 async def test_results_are_named_by_their_path(bench: Bench) -> None:
     path = write_results(bench.folder)
     async with bench.opened() as (app, pilot):

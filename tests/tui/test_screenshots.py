@@ -20,6 +20,7 @@ def test_a_screenshot_is_there_and_asks_nobody_for_anything(mode: str) -> None:
     assert svg.startswith("<svg ") and urls(svg) == set()
 
 
+@pytest.mark.slow
 def test_the_script_walks_the_screens_of_a_workspace(bench: Bench, tmp_path: Path) -> None:
     asyncio.run(take(bench.work, tmp_path))
     assert "Coverage" in (tmp_path / "overview.svg").read_text("utf-8")
