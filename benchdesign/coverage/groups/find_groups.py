@@ -265,9 +265,11 @@ class _Search:
             groups.append(whole)
             parts = [self._describe(part, GroupStatus.UNDER, whole.id) for part in found.parts]
             groups += [part for part in parts if part.id != whole.id]
-        groups += [
+        suspected = [
             self._describe(found, GroupStatus.SUSPECTED) for found in self._scan.suspect(free)
         ]
+        # Less than one item short is no shortage to suspect.
+        groups += [group for group in suspected if group.expected - group.count >= 1]
         return tuple(groups), tuple(self._describe(found, GroupStatus.OVER) for found in excessive)
 
     def power(self) -> GroupPower:
