@@ -108,6 +108,7 @@ def test_a_second_run_maps_nothing_again(
     assert (result.code, mapper.n_mapped) == (0, 0)
 
 
+@pytest.mark.slow
 def test_a_run_leaves_a_workspace_alone_that_somebody_decided_in(finished: Command) -> None:
     first = finished("proposals", "animals-workspace", "--json").json["proposals"][0]["id"]
     finished("decide", "animals-workspace", first, "accept")

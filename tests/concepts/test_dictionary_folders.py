@@ -276,6 +276,7 @@ def test_unfinished_registry_name_is_refused() -> None:
         load_dictionary("sae-lens:gpt2-small-res-jb")
 
 
+@pytest.mark.slow
 def test_registry_entry_is_converted_once_and_then_opened_without_sae_lens(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

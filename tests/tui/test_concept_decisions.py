@@ -153,6 +153,7 @@ async def test_merged_concepts_are_one_row_everywhere_and_two_again_after_undo(
         assert session.analysis.gaps.count.tolist() == counts.tolist()
 
 
+@pytest.mark.slow
 async def test_a_merged_concept_is_taken_apart_with_the_same_key(bench: Bench) -> None:
     async with bench.opened() as (app, pilot):
         session = app.session

@@ -45,6 +45,7 @@ async def test_a_rewritten_candidate_is_shown_as_it_will_be_published(
         assert "What does fox" in app.screen.detail.text.partition("Closest")[0]
 
 
+@pytest.mark.slow
 async def test_an_accepted_candidate_is_an_item_as_it_was_rewritten(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

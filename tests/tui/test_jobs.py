@@ -109,6 +109,7 @@ class SilentChild:
         self.was_stopped = True
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [80, 120])
 async def test_a_worker_that_stops_making_progress_is_told_until_it_goes_on(
     bench: Bench, monkeypatch: pytest.MonkeyPatch, width: int

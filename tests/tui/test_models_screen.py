@@ -162,6 +162,7 @@ async def test_without_results_every_key_is_harmless(bench: Bench) -> None:
         assert "Press c" in visible_text(app)
 
 
+@pytest.mark.slow
 async def test_results_can_be_forgotten(bench: Bench) -> None:
     async with bench.opened() as (app, pilot):
         await read(pilot, app, write_results(bench.folder))

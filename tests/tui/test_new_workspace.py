@@ -167,6 +167,7 @@ def test_the_folder_suggested_is_not_in_use(
     assert free_folder("hf:owner/name") == "name-workspace"
 
 
+@pytest.mark.slow
 async def test_what_was_known_of_a_file_goes_with_its_name(bench: Bench) -> None:
     app = app_on(bench)
     async with app.run_test(size=SIZE) as pilot:

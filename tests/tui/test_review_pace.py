@@ -61,6 +61,7 @@ def test_an_item_judged_twice_counts_once_and_a_note_not_at_all() -> None:
     assert measure_review_pace([step(0, "a")]).text() == "this session 1"
 
 
+@pytest.mark.slow
 async def test_only_what_was_decided_since_opening_is_counted(bench: Bench) -> None:
     async with bench.opened() as (app, pilot):
         await go(pilot, app, "candidates")

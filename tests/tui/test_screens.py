@@ -352,6 +352,7 @@ async def test_a_list_is_written_as_csv_what_is_shown_all_or_what_is_marked(benc
         assert not (folder / "items-4.csv").exists()
 
 
+@pytest.mark.slow
 async def test_columns_of_items_are_chosen_and_stay(bench: Bench) -> None:
     async with bench.opened() as (app, pilot):
         await go(pilot, app, "items")
@@ -383,6 +384,7 @@ async def test_columns_of_items_are_chosen_and_stay(bench: Bench) -> None:
         assert {column.key for column in table.columns} == {*before, "row"} - {"concepts"}
 
 
+@pytest.mark.slow
 async def test_next_time_everything_is_where_it_was(bench: Bench) -> None:
     async with bench.opened() as (app, pilot):
         await go(pilot, app, "items")
