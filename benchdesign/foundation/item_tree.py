@@ -13,7 +13,10 @@ from numpy.typing import NDArray
 
 from benchdesign.foundation.arrays import Floats
 
-__all__ = ["ItemTree", "average_with_neighbours", "unit_rows"]
+__all__ = ["ItemTree", "average_with_neighbours", "order_by_likeness", "unit_rows"]
+
+_EDGE_PENALTY = 5.0
+"""Penalty of the ridge regression that separates the items of a branch from the others."""
 
 _NEIGHBOURS = 20
 """Neighbours in the average of an embedding: of 0, 10, 20 and 40, the purest branches."""
@@ -121,6 +124,23 @@ def unit_rows(vectors: Floats) -> Floats:
     """Return the rows normalized to length 1; a zero row stays zero."""
     unit: Floats = vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9)
     return unit
+
+
+def order_by_likeness(
+    vectors: Floats, members: NDArray[np.int64], free: NDArray[np.bool_]
+) -> NDArray[np.int64]:
+    """Return the `free` items, those most like the members first.
+
+    They are ordered along the direction that separates the members from the other free items.
+    """
+    inside = np.zeros(len(free))
+    inside[members] = 1
+    free_vectors = vectors[free]
+    square = free_vectors.T @ free_vectors + _EDGE_PENALTY * np.eye(free_vectors.shape[1])
+    direction = np.linalg.solve(square, free_vectors.T @ (inside[free] - inside[free].mean()))
+    projection = np.where(free, vectors @ direction, -np.inf)
+    order: NDArray[np.int64] = np.argsort(-projection, kind="stable")[: int(free.sum())]
+    return order
 
 
 def average_with_neighbours(vectors: Floats, *, n_near: int = _NEIGHBOURS) -> Floats:

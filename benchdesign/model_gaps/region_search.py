@@ -17,8 +17,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from benchdesign.foundation.arrays import Floats
-from benchdesign.foundation.item_tree import ItemTree, average_with_neighbours, unit_rows
+from benchdesign.foundation.arrays import Floats, even_positions
+from benchdesign.foundation.item_tree import (
+    ItemTree,
+    average_with_neighbours,
+    order_by_likeness,
+    unit_rows,
+)
 
 __all__ = ["Region", "SearchTree", "find_weak_regions", "rank_weak_items"]
 
@@ -31,9 +36,6 @@ _MAX_REGIONS = 12
 _PENALTY = 20.0
 """Ridge penalty of `rank_weak_items`: the best of 5, 20 and 50 on most sets of
 `measurements/model_gaps.py`."""
-
-_EDGE_PENALTY = 5.0
-"""Penalty of the ridge regression that separates the items of a branch from the others."""
 
 _MIN_RELATIVE_SIZE, _MAX_RELATIVE_SIZE = 0.5, 2.5
 """Bounds of the size of a region relative to its branch."""
@@ -89,9 +91,7 @@ class SearchTree:
         cls, vectors: NDArray[np.floating], *, smallest: int = _MIN_REGION_ITEMS
     ) -> SearchTree | None:
         """Build the tree of items; None if there are too few items for a region."""
-        rows = np.arange(len(vectors))
-        if len(rows) > _MAX_TREE_ITEMS:
-            rows = np.linspace(0, len(vectors) - 1, _MAX_TREE_ITEMS).astype(np.int64)
+        rows = even_positions(len(vectors), _MAX_TREE_ITEMS)
         if len(rows) < 4 * smallest:
             return None
         chosen = np.asarray(vectors, dtype=np.float64)[rows]
@@ -109,13 +109,7 @@ class SearchTree:
         The direction separates the branch's items from the others; only the threshold depends on
         the scores. A branch that no threshold improves is returned unchanged.
         """
-        inside = np.zeros(len(free))
-        inside[members] = 1
-        free_vectors = self.vectors[free]
-        square = free_vectors.T @ free_vectors + _EDGE_PENALTY * np.eye(free_vectors.shape[1])
-        direction = np.linalg.solve(square, free_vectors.T @ (inside[free] - inside[free].mean()))
-        projection = np.where(free, self.vectors @ direction, -np.inf)
-        order = np.argsort(-projection, kind="stable")[: int(free.sum())]
+        order = order_by_likeness(self.vectors, members, free)
         size = counted[order].cumsum()
         min_size = max(_MIN_PART_ITEMS, int(_MIN_RELATIVE_SIZE * counted[members].sum()))
         max_size = min(int(_MAX_RELATIVE_SIZE * counted[members].sum()), int(counted.sum() // 2))

@@ -16,10 +16,10 @@ from benchdesign.benchmarks.items import Item
 from benchdesign.concepts.maps.concept_map import ConceptMap
 from benchdesign.coverage.gaps import round_up_items
 from benchdesign.errors import WorkspaceError
+from benchdesign.foundation.nearest import nearest
 from benchdesign.revision.choice import Choice
 from benchdesign.revision.edited_items import apply_edits
 from benchdesign.selection.concept_weights import targets_after
-from benchdesign.selection.nearest import nearest
 from benchdesign.selection.proposal import GapFilled
 from benchdesign.workspace.decisions import DecisionState, Subject
 

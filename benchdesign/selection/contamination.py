@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from benchdesign.benchmarks.items import Item, Span
 from benchdesign.errors import UsageError
+from benchdesign.foundation.nearest import nearest
 from benchdesign.selection.duplicates import NEAR_DUPLICATE, normalized_words
-from benchdesign.selection.nearest import nearest
 
 __all__ = ["ContaminationMatch", "KnownList", "WordRuns", "find_contamination"]
 

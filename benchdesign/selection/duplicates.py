@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from benchdesign.benchmarks.items import Item
 from benchdesign.errors import UsageError
-from benchdesign.selection.nearest import nearest
+from benchdesign.foundation.nearest import nearest
 
 __all__ = [
     "NEAR_DUPLICATE",

@@ -17,10 +17,10 @@ from benchdesign.benchmarks.item_templates import find_templates, is_templated
 from benchdesign.benchmarks.items import Item
 from benchdesign.concepts.maps.concept_map import ConceptMap
 from benchdesign.errors import UsageError
+from benchdesign.foundation.nearest import nearest
 from benchdesign.selection.constraints import Constraints
 from benchdesign.selection.contamination import WordRuns
 from benchdesign.selection.duplicates import duplicate_key
-from benchdesign.selection.nearest import nearest
 from benchdesign.selection.proposal import GapFilled, Proposal, ProposalCheck
 
 __all__ = ["Gate", "RecordOf", "passed_over", "required_parts"]

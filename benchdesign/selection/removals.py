@@ -19,9 +19,9 @@ from benchdesign.concepts.dictionaries.dictionary import Dictionary
 from benchdesign.concepts.maps.concept_map import ConceptMap
 from benchdesign.coverage.gaps import Gaps
 from benchdesign.errors import UsageError
+from benchdesign.foundation.nearest import nearest
 from benchdesign.foundation.number_words import noun, plural
 from benchdesign.selection.duplicates import NEAR_DUPLICATE, duplicate_key
-from benchdesign.selection.nearest import nearest
 from benchdesign.selection.proposal import GapFilled, Proposal, ProposalCheck
 
 __all__ = ["RemovalSettings", "propose_removals"]

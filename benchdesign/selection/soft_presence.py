@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from benchdesign.concepts.dictionaries.dictionary import Dictionary
 from benchdesign.concepts.maps.concept_map import ConceptMap
-from benchdesign.foundation.arrays import Floats
+from benchdesign.foundation.arrays import Floats, even_positions
+from benchdesign.foundation.nearest import nearest
 from benchdesign.selection.gain_settings import GainSettings
-from benchdesign.selection.nearest import nearest
 
 __all__ = ["saliency_scale"]
 
@@ -128,9 +128,9 @@ def support_of(
     rows = np.sort(rows[linear[rows] > 0])
     if not len(rows):
         return support
-    sample = _even_positions(len(pool), _MAX_NEIGHBOUR_ITEMS)
+    sample = even_positions(len(pool), _MAX_NEIGHBOUR_ITEMS)
     queries = np.union1d(rows, sample)
-    benchmark = benchmark[_even_positions(len(benchmark), _MAX_NEIGHBOUR_ITEMS)]
+    benchmark = benchmark[even_positions(len(benchmark), _MAX_NEIGHBOUR_ITEMS)]
     neighbours = _Neighbours.find(pool, benchmark, queries=queries, sample=sample, k=k)
     once = np.zeros(len(linear))
     once[queries] = settings.own_share * linear[queries] + neighbours.mean_of(linear)
@@ -210,13 +210,6 @@ def _likeness(
     predicted = np.where(sample[position] == rows, in_sample[position], predicted)
     standardised: Floats = (predicted - in_sample.mean()) / max(float(in_sample.std()), TINY)
     return standardised
-
-
-def _even_positions(total: int, limit: int) -> NDArray[np.int64]:
-    """Return at most `limit` of `total` positions, evenly spaced."""
-    if total <= limit:
-        return np.arange(total)
-    return np.linspace(0, total - 1, limit).astype(np.int64)
 
 
 def saliency_scale(

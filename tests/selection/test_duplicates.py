@@ -7,10 +7,10 @@ import pytest
 
 from benchdesign.benchmarks.items import Item
 from benchdesign.errors import UsageError
-from benchdesign.selection import nearest as nearest_items
+from benchdesign.foundation import nearest as nearest_items
+from benchdesign.foundation.nearest import nearest
 from benchdesign.selection.contamination import KnownList, find_contamination
 from benchdesign.selection.duplicates import duplicate_key, duplicate_threshold, find_duplicates
-from benchdesign.selection.nearest import nearest
 
 
 def make_item(text: str, row: int = 0, *, content: tuple[tuple[int, int], ...] = ()) -> Item:

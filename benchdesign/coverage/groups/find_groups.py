@@ -25,8 +25,9 @@ from benchdesign.coverage.groups.item_form import fits_form, form_of_items, form
 from benchdesign.coverage.groups.item_relevance import IN_SCOPE, measure_item_relevance
 from benchdesign.coverage.groups.judgements import ItemJudgements
 from benchdesign.coverage.groups.null_probability import null_probabilities
-from benchdesign.foundation.arrays import Floats
+from benchdesign.foundation.arrays import Floats, even_positions
 from benchdesign.foundation.item_tree import unit_rows
+from benchdesign.foundation.nearest import nearest
 
 __all__ = ["find_gap_groups"]
 
@@ -234,8 +235,8 @@ class _Search:
         self._dictionary = dictionary
         self._rng = rng
         self._counts = np.flatnonzero(sets.pool_weights > _NEGLIGIBLE)
-        self._own_rows = _sample(np.arange(len(sets.own)), _MAX_OWN)
-        self._pool_rows = _sample(self._counts, _MAX_POOL)
+        self._own_rows = even_positions(len(sets.own), _MAX_OWN)
+        self._pool_rows = self._counts[even_positions(len(self._counts), _MAX_POOL)]
         vectors = np.concatenate([sets.own[self._own_rows], sets.pool[self._pool_rows]])
         self._centre = vectors.mean(axis=0)
         self._vectors = unit_rows(vectors - self._centre)
@@ -316,15 +317,17 @@ class _Search:
 
     def _nearest(self, vectors: Floats) -> NDArray[np.int64]:
         """Return (n, k) the searched items nearest to each vector."""
-        nearest = np.empty((len(vectors), _N_MEMBERS_NEAR), dtype=np.int64)
         searched = self._vectors.astype(np.float32)
-        for start in range(0, len(vectors), _ROWS_AT_ONCE):
-            block = unit_rows(vectors[start : start + _ROWS_AT_ONCE] - self._centre)
-            cosines = block.astype(np.float32) @ searched.T
-            nearest[start : start + _ROWS_AT_ONCE] = np.argpartition(
-                -cosines, _N_MEMBERS_NEAR, axis=1
-            )[:, :_N_MEMBERS_NEAR]
-        return nearest
+        # Block by block: the rest of a large pool is not copied as a whole.
+        blocks = [
+            nearest(
+                unit_rows(vectors[start : start + _ROWS_AT_ONCE] - self._centre).astype(np.float32),
+                searched,
+                k=_N_MEMBERS_NEAR,
+            ).rows
+            for start in range(0, len(vectors), _ROWS_AT_ONCE)
+        ]
+        return np.concatenate([np.empty((0, _N_MEMBERS_NEAR), dtype=np.int64), *blocks])
 
 
 def _out_of_scope(
@@ -336,7 +339,7 @@ def _out_of_scope(
     n_groups = min(len(rows) // _ITEMS_PER_OUTER_GROUP, _MAX_OUTER_GROUPS)
     if n_groups < 1:
         return ()
-    sample = _sample(rows, _MAX_POOL)
+    sample = rows[even_positions(len(rows), _MAX_POOL)]
     clusters = MiniBatchKMeans(
         n_groups, n_init=3, random_state=int(rng.integers(1 << 31))
     ).fit_predict(sets.pool[sample])
@@ -367,9 +370,3 @@ def _template_parts(
     sizes = np.bincount(templates + 1)[templates + 1]
     parts = np.where(templates >= 0, np.minimum(_ITEMS_OF_TEMPLATE / sizes, 1.0), 1.0)
     return parts[:n_own], parts[n_own:]
-
-
-def _sample(rows: NDArray[np.int64], n: int) -> NDArray[np.int64]:
-    if len(rows) <= n:
-        return rows
-    return rows[np.linspace(0, len(rows) - 1, n).astype(np.int64)]

@@ -14,12 +14,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from benchdesign.foundation.arrays import Floats
-from benchdesign.foundation.item_tree import ItemTree, average_with_neighbours
+from benchdesign.foundation.item_tree import (
+    ItemTree,
+    average_with_neighbours,
+    order_by_likeness,
+)
 
 __all__ = ["FoundGroup", "GroupScan", "ScanLimits"]
 
@@ -30,9 +35,6 @@ _MIN_PART_ITEMS = 10
 _MAX_PARTS = 4
 _REST_FRACTION = 0.5
 """Deficit of the rest of a branch, relative to the branch, below which the rest is let go."""
-
-_EDGE_PENALTY = 5.0
-"""Penalty of the ridge regression that separates the items of a branch from the others."""
 
 _MIN_RELATIVE_SIZE, _MAX_RELATIVE_SIZE = 0.5, 2.0
 _MIN_IMPROVEMENT = 0.5
@@ -112,9 +114,6 @@ class GroupScan:
             largest=len(vectors) // 2,
         )
         self._shuffled = self._null_labels(self.limits.n_shuffles)
-        self._all_sizes, self._all_expected = self.tree.sums(
-            np.stack([np.ones_like(self._null), self._null], axis=1)
-        ).T
 
     def _null_labels(self, n: int) -> NDArray[np.float32]:
         """Draw labels (n_items, n) by the null probabilities."""
@@ -232,9 +231,16 @@ class GroupScan:
         for place, rows in enumerate(absent):
             labels[rows, place] = 0.0
         free = np.ones(len(self._own), dtype=bool)
-        threshold = np.quantile(self._extremes(-1, free), 1 - self.limits.level, method="higher")
-        found: Floats = ((-self.statistics(labels, free)).max(axis=0) > threshold).astype(float)
+        found: Floats = (
+            (-self.statistics(labels, free)).max(axis=0) > self._absence_threshold
+        ).astype(float)
         return found
+
+    @cached_property
+    def _absence_threshold(self) -> float:
+        """Deviation beyond which an absence is significant among all items."""
+        extremes = self._extremes(-1, np.ones(len(self._own), dtype=bool))
+        return float(np.quantile(extremes, 1 - self.limits.level, method="higher"))
 
     def expected_in(self, rows: NDArray[np.int64]) -> float:
         """Return the benchmark items expected among the rows."""
@@ -290,13 +296,7 @@ class GroupScan:
         """
         members = self.tree.members(branch)
         members = members[free[members]]
-        inside = np.zeros(len(free))
-        inside[members] = 1
-        free_vectors = self.vectors[free]
-        square = free_vectors.T @ free_vectors + _EDGE_PENALTY * np.eye(free_vectors.shape[1])
-        direction = np.linalg.solve(square, free_vectors.T @ (inside[free] - inside[free].mean()))
-        projection = np.where(free, self.vectors @ direction, -np.inf)
-        order = np.argsort(-projection, kind="stable")[: int(free.sum())]
+        order = order_by_likeness(self.vectors, members, free)
         sizes = np.arange(1, len(order) + 1)
         scale = self._own[free].sum() / max(float(self._null[free].sum()), 1e-9)
         deviation = sign * signed_root(

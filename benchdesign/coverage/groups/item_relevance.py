@@ -16,8 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from benchdesign.foundation.arrays import Floats
+from benchdesign.foundation.arrays import Floats, even_positions
 from benchdesign.foundation.item_tree import unit_rows
+from benchdesign.foundation.nearest import nearest
 
 __all__ = ["IN_SCOPE", "ItemRelevance", "measure_item_relevance"]
 
@@ -140,8 +141,8 @@ def _nearness(
         columns = itself[start : start + _ROWS_AT_ONCE]
         rows = np.flatnonzero(columns >= 0)
         cosines[rows, columns[rows]] = -1.0
-        nearest = np.partition(cosines, -n_near, axis=1)[:, -n_near:]
-        means[start : start + _ROWS_AT_ONCE] = nearest.mean(axis=1)
+        closest = np.partition(cosines, -n_near, axis=1)[:, -n_near:]
+        means[start : start + _ROWS_AT_ONCE] = closest.mean(axis=1)
     return means
 
 
@@ -163,25 +164,17 @@ class _NeighbourMeans:
     def __init__(self, own: Floats, pool: Floats) -> None:
         n_pool = min(max(_MAX_ANCHORS - len(own), _MAX_ANCHORS // 2), len(pool))
         n_own = min(len(own), _MAX_ANCHORS)
-        self._own_rows = np.linspace(0, len(own) - 1, n_own).astype(np.int64)
-        self._pool_rows = np.linspace(0, len(pool) - 1, n_pool).astype(np.int64)
+        self._own_rows = even_positions(len(own), n_own)
+        self._pool_rows = even_positions(len(pool), n_pool)
         anchors = np.concatenate([own[self._own_rows], pool[self._pool_rows]]).astype(np.float32)
-        self._own, self._pool = _nearest(own, anchors), _nearest(pool, anchors)
+        k = min(_N_NEIGHBOURS, len(anchors))
+        self._own = nearest(own.astype(np.float32), anchors, k=k).rows
+        self._pool = nearest(pool.astype(np.float32), anchors, k=k).rows
 
     def means(self, pool_values: Floats, own_values: Floats) -> tuple[Floats, Floats]:
         """Return the mean of a value over the neighbours of every item, pool and own."""
         values = np.concatenate([own_values[self._own_rows], pool_values[self._pool_rows]])
         return values[self._pool].mean(axis=1), values[self._own].mean(axis=1)
-
-
-def _nearest(vectors: Floats, anchors: NDArray[np.float32]) -> NDArray[np.int64]:
-    """Return (n, k) positions of the nearest anchors; an anchor is near itself."""
-    k = min(_N_NEIGHBOURS, len(anchors))
-    nearest = np.empty((len(vectors), k), dtype=np.int64)
-    for start in range(0, len(vectors), _ROWS_AT_ONCE):
-        cosines = vectors[start : start + _ROWS_AT_ONCE].astype(np.float32) @ anchors.T
-        nearest[start : start + _ROWS_AT_ONCE] = np.argpartition(-cosines, k - 1, axis=1)[:, :k]
-    return nearest
 
 
 def _standardized(values: Floats, own_values: Floats) -> tuple[Floats, Floats]:

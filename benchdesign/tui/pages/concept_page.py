@@ -18,6 +18,7 @@ from benchdesign.tui.pages.page_parts import (
     decision_lines,
     field_line,
     page_lines,
+    queue_text,
     shortened_id,
     without_blank_lines,
 )
@@ -26,7 +27,7 @@ from benchdesign.tui.session.session import Session
 from benchdesign.tui.session.session_data import token_evidence
 from benchdesign.tui.widgets.detail import heading
 from benchdesign.tui.widgets.evidence import evidence_content, literal
-from benchdesign.workspace.decisions import Subject, Verdict
+from benchdesign.workspace.decisions import Subject
 
 __all__ = ["area_page", "concept_page"]
 
@@ -161,15 +162,7 @@ def _queue_lines(session: Session, concept_id: int) -> list[tuple[str, str]]:
         lines.append(("pool", f"{n:,} items show it" if n else "0 items show it: nothing to add"))
     positions = loaded.by_concept.get(concept_id, ())
     if positions:
-        counts = session.verdict_counts([loaded.candidates[position] for position in positions])
-        words = {
-            Verdict.OPEN: "open",
-            Verdict.ACCEPT: "accepted",
-            Verdict.REJECT: "rejected",
-            Verdict.DEFER: "deferred",
-        }
-        summary = ", ".join(f"{counts[key]} {word}" for key, word in words.items() if counts[key])
-        lines.append(("candidates", summary))
+        lines.append(("candidates", queue_text(session, positions)))
     return lines
 
 

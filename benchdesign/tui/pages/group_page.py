@@ -22,6 +22,7 @@ from benchdesign.tui.pages.page_parts import (
     decision_lines,
     field_line,
     page_lines,
+    queue_text,
     shortened_id,
     without_blank_lines,
 )
@@ -156,15 +157,7 @@ def _number_lines(session: Session, group: GapGroup) -> list[PagePart]:
     positions = loaded.by_group.get(group.id, ())
     if not positions:
         return [*lines, field_line("candidates", "none proposed")]
-    counts = session.verdict_counts([loaded.candidates[position] for position in positions])
-    words = {
-        Verdict.OPEN: "open",
-        Verdict.ACCEPT: "accepted",
-        Verdict.REJECT: "rejected",
-        Verdict.DEFER: "deferred",
-    }
-    text = ", ".join(f"{counts[key]} {word}" for key, word in words.items() if counts[key])
-    return [*lines, field_line("candidates", text)]
+    return [*lines, field_line("candidates", queue_text(session, positions))]
 
 
 def _family_lines(groups: GapGroups, group: GapGroup) -> list[PagePart]:

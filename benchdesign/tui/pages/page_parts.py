@@ -25,9 +25,24 @@ __all__ = [
     "marked_line",
     "page_lines",
     "pool_item_lines",
+    "queue_text",
     "shortened_id",
     "without_blank_lines",
 ]
+
+
+def queue_text(session: Session, positions: Iterable[int]) -> str:
+    """Return how many of the candidates at these positions are open, accepted and so on."""
+    loaded = session.loaded
+    assert loaded is not None
+    counts = session.verdict_counts([loaded.candidates[position] for position in positions])
+    words = {
+        Verdict.OPEN: "open",
+        Verdict.ACCEPT: "accepted",
+        Verdict.REJECT: "rejected",
+        Verdict.DEFER: "deferred",
+    }
+    return ", ".join(f"{counts[key]} {word}" for key, word in words.items() if counts[key])
 
 
 class HangingLine(NamedTuple):
